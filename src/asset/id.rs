@@ -1,0 +1,172 @@
+//! Names of things: sources, assets, and the global ids that Relay clients hold.
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+/// The longest upstream id we carry, in bytes. Known ones have 22 to 42.
+const MAX_UPSTREAM_ID: usize = 128;
+
+/// One configured account or server: `[a-z][a-z0-9-]{0,31}`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceName(Arc<str>);
+
+impl SourceName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// Says the rule when `text` breaks it.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let letters = text.as_bytes();
+        let fits = (1..=32).contains(&letters.len())
+            && letters.first().is_some_and(u8::is_ascii_lowercase)
+            && letters
+                .iter()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName)
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Two bytes that stand for the name inside cursors and list keys.
+    #[must_use]
+    pub fn hash16(&self) -> u16 {
+        let digest = blake3::hash(self.0.as_bytes());
+        u16::from_be_bytes([digest.as_bytes()[0], digest.as_bytes()[1]])
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A text that is no source name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a source's name is 1 to 32 characters: lower-case letters, digits and hyphens, a letter first"
+)]
+pub struct InvalidName;
+
+/// Names an asset across sources.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AssetId {
+    pub source: SourceName,
+    /// The source's own id: opaque, case-sensitive, 1 to 128 bytes.
+    pub upstream: Box<str>,
+}
+
+/// What a Relay global id names. On the wire: unpadded base64url of `a:<source>:<upstream id>`
+/// or `s:<source>`, in the one canonical spelling; stable for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum GlobalId {
+    Asset(AssetId),
+    Source(SourceName),
+}
+
+impl GlobalId {
+    /// Reads an id as a client sends it.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for anything this gateway would not have written itself: other alphabets,
+    /// padding, stray bits, unknown prefixes, empty or overlong parts.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        // 4/3 of the longest plain text; longer ones are not worth decoding.
+        if text.len() > 256 {
+            return Err(InvalidId);
+        }
+        let plain = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidId)?;
+        let plain = String::from_utf8(plain).map_err(|_| InvalidId)?;
+        let id = match plain.split_once(':').ok_or(InvalidId)? {
+            ("a", rest) => {
+                let (source, upstream) = rest.split_once(':').ok_or(InvalidId)?;
+                if upstream.is_empty() || upstream.len() > MAX_UPSTREAM_ID {
+                    return Err(InvalidId);
+                }
+                Self::Asset(AssetId {
+                    source: SourceName::parse(source).map_err(|_| InvalidId)?,
+                    upstream: upstream.into(),
+                })
+            }
+            ("s", source) => Self::Source(SourceName::parse(source).map_err(|_| InvalidId)?),
+            _ => return Err(InvalidId),
+        };
+        // base64 can be spelled in several ways (stray bits in the last letter); ids have one.
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(InvalidId)
+        }
+    }
+}
+
+impl fmt::Display for GlobalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = match self {
+            Self::Asset(id) => format!("a:{}:{}", id.source, id.upstream),
+            Self::Source(name) => format!("s:{name}"),
+        };
+        f.write_str(&URL_SAFE_NO_PAD.encode(plain))
+    }
+}
+
+/// Whether a source's own id is one we can carry.
+#[must_use]
+pub fn is_upstream_id_text(text: &str) -> bool {
+    (1..=MAX_UPSTREAM_ID).contains(&text.len())
+}
+
+/// A text that is no id of this gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of this gateway: use an `id` exactly as an earlier answer gave it")]
+pub struct InvalidId;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_survive_the_round_trip() {
+        let id = GlobalId::Asset(AssetId {
+            source: SourceName::parse("comfy-local").unwrap(),
+            upstream: "a:b/ü".into(),
+        });
+        assert_eq!(GlobalId::parse(&id.to_string()), Ok(id));
+    }
+
+    #[test]
+    fn only_the_canonical_spelling_is_read() {
+        let source = GlobalId::Source(SourceName::parse("piktid").unwrap()).to_string();
+        assert!(GlobalId::parse(&source).is_ok());
+        assert!(GlobalId::parse(&format!("{source}=")).is_err());
+        // "s:ab" ends in two unused bits: another last letter decodes to the same bytes.
+        let spelled = URL_SAFE_NO_PAD.encode("s:ab");
+        assert_eq!(spelled, "czphYg");
+        assert!(GlobalId::parse("czphYg").is_ok());
+        assert!(GlobalId::parse("czphYh").is_err());
+    }
+
+    #[test]
+    fn names_follow_the_rule() {
+        for good in ["a", "comfy-local", "s3"] {
+            assert!(SourceName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "3d", "-a", "Comfy", "a_b", &"a".repeat(33)] {
+            assert!(SourceName::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

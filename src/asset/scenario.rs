@@ -1,0 +1,113 @@
+//! What only Scenario knows about an asset (scenario.md 6.2 to 6.4), in Scenario's own words.
+
+pub mod metadata;
+pub mod properties;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use self::{metadata::Metadata, properties::Properties};
+use super::lenient;
+
+/// Everything of scenario.md 6.2 that [`super::Asset`] does not already say.
+#[derive(Debug, Default)]
+pub struct Details {
+    pub metadata: Metadata,
+    pub properties: Properties,
+    /// The user who made it.
+    pub author_id: String,
+    /// The owning project (on old data a team).
+    pub owner_id: String,
+    pub collection_ids: Vec<String>,
+    pub edit_capabilities: Vec<String>,
+    pub kind: String,
+    pub privacy: String,
+    pub source: String,
+    pub status: String,
+    pub automatic_captioning: Option<String>,
+    pub description: Option<String>,
+    /// Only when it was asked for.
+    pub embedding: Option<Vec<f64>>,
+    pub first_frame: Option<Link>,
+    pub last_frame: Option<Link>,
+    pub preview: Option<Link>,
+    pub thumbnail: Option<Link>,
+    pub is_hidden: Option<bool>,
+    pub nsfw: Vec<String>,
+    pub original_file_url: Option<String>,
+    pub output_index: Option<f64>,
+    pub deleted_at: Option<Timestamp>,
+    pub original_mime_type: Option<String>,
+    pub quality_gate: Option<QualityGate>,
+}
+
+/// Another asset, with a signed URL of its file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Link {
+    #[serde(deserialize_with = "lenient::option")]
+    pub asset_id: Option<String>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub url: Option<String>,
+}
+
+/// A model blended into a generation.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Concept {
+    #[serde(deserialize_with = "lenient::option")]
+    pub model_id: Option<String>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub scale: Option<f64>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub model_epoch: Option<String>,
+}
+
+/// One stop on a camera's path.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CameraPose {
+    #[serde(deserialize_with = "lenient::list")]
+    pub position: Vec<f64>,
+    #[serde(deserialize_with = "lenient::list")]
+    pub target: Vec<f64>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub fov: Option<f64>,
+}
+
+/// What is said in an audio file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Transcription {
+    #[serde(deserialize_with = "lenient::option")]
+    pub text: Option<String>,
+}
+
+/// Scenario's judgement of an asset's quality (contract: [SDK] only).
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QualityGate {
+    #[serde(deserialize_with = "lenient::option")]
+    pub computed_at: Option<String>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub status: Option<String>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub version: Option<String>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub ai_quality_score: Option<f64>,
+    #[serde(deserialize_with = "lenient::list")]
+    pub applied_brief_ids: Vec<String>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub brief_compliance_score: Option<f64>,
+    /// Only when it was asked for.
+    #[serde(deserialize_with = "lenient::option")]
+    pub details: Option<serde_json::Value>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub error: Option<String>,
+    #[serde(deserialize_with = "lenient::option")]
+    pub overall_score: Option<f64>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub sensitivity: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub verdict: Option<String>,
+}

@@ -1,0 +1,168 @@
+//! Settings: defaults < file < environment < command line, checked before anything starts.
+//!
+//! Every refusal names the key (or variable), the file and line where there is one, and what
+//! would be right. Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
+
+mod file;
+mod secret;
+mod sources;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use url::Url;
+
+pub use secret::Secret;
+pub use sources::{
+    ComfySource, Environment, PiktidSource, PublicEndpoint, ScenarioCredential, ScenarioSource,
+    SourceConfig, SourceKind,
+};
+
+/// The port that a newcomer finds the gateway on.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
+
+/// Everything the gateway is told before it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How browsers reach the gateway; `None`: `http://` and the listening address.
+    pub public_url: Option<Url>,
+    /// Keys media tokens: with the same secret, tokens stay valid over restarts and instances.
+    /// `None`: a random one for each start.
+    pub media_secret: Option<Secret>,
+    pub log: LogConfig,
+    pub limits: Limits,
+    pub cache: CacheConfig,
+    /// Serve GraphiQL at `/`.
+    pub explorer: bool,
+    /// What to serve. Empty: the embedded sandbox.
+    pub sources: Vec<SourceConfig>,
+    /// Things worth saying at start that are no mistake, such as a variable nobody reads.
+    pub remarks: Vec<String>,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    pub format: LogFormat,
+    /// A `tracing` filter, such as `info` or `asset_gateway=debug`.
+    pub filter: String,
+}
+
+/// A log line's looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
+
+/// What one request may cost. The defaults are `design.md` §7.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub body_bytes: usize,
+    pub query_bytes: usize,
+    pub nesting: usize,
+    pub tokens: usize,
+    pub depth: usize,
+    pub introspection_depth: usize,
+    pub aliases: usize,
+    pub root_fields: usize,
+    pub directives: usize,
+    pub operations: usize,
+    pub upstream_calls: u32,
+    /// An operation's whole time.
+    pub query_deadline: Duration,
+    /// How long a client may take to send its body.
+    pub body_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1024 * 1024,
+            query_bytes: 16 * 1024,
+            nesting: 64,
+            tokens: 2_000,
+            depth: 12,
+            introspection_depth: 20,
+            aliases: 50,
+            root_fields: 20,
+            directives: 5,
+            operations: 10,
+            upstream_calls: 200,
+            query_deadline: Duration::from_secs(30),
+            body_deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How much is remembered, and for how long.
+#[derive(Debug, Clone)]
+pub struct CacheConfig {
+    /// For entities and pages together.
+    pub size_bytes: u64,
+    /// How long a list page is served without asking again.
+    pub page_fresh: Duration,
+    /// How long an asset is.
+    pub entity_fresh: Duration,
+    /// How long "no such asset" is.
+    pub missing_fresh: Duration,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            size_bytes: 64 * 1024 * 1024,
+            page_fresh: Duration::from_secs(5),
+            entity_fresh: Duration::from_secs(30),
+            missing_fresh: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why the settings were refused: one sentence that says where and what would be right.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(crate) String);
+
+impl Config {
+    /// Reads the file, if one is named, then lets the environment speak.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an unreadable file, an unknown key, a bad value or a missing secret.
+    pub fn load(path: Option<PathBuf>, environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let path = path.or_else(|| environment.get("ASSET_GATEWAY_CONFIG").map(PathBuf::from));
+        let file = match &path {
+            Some(path) => file::read(path)?,
+            None => file::File::default(),
+        };
+        file.into_config(path.as_deref(), environment)
+    }
+
+    /// Whether the only thing this gateway opens to callers is the sandbox.
+    #[must_use]
+    pub fn serves_sandbox(&self) -> bool {
+        self.sources.is_empty()
+    }
+
+    /// Refuses to open other people's accounts to a network that needs no key to call us
+    /// (design §6): there is no caller authentication yet, so only loopback is safe.
+    ///
+    /// # Errors
+    /// When real sources would be reachable from beyond this machine.
+    pub fn check_exposure(&self) -> Result<(), ConfigError> {
+        if self.listen.ip().is_loopback() || self.serves_sandbox() {
+            return Ok(());
+        }
+        Err(ConfigError(format!(
+            "refusing to listen on {}: anyone who can reach it could use the credentials of your \
+             sources. Listen on 127.0.0.1 (--listen 127.0.0.1:{}) and put a reverse proxy that \
+             authenticates callers in front",
+            self.listen,
+            self.listen.port()
+        )))
+    }
+}

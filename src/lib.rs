@@ -1,0 +1,6 @@
+//! One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
+
+pub mod asset;
+pub mod config;
+pub mod source;
+pub mod upstream;

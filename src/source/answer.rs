@@ -1,0 +1,191 @@
+//! From an HTTP answer to JSON or a [`SourceError`]: what the three dialects share.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::SourceError;
+use crate::upstream::Answer;
+
+/// Reads a 2xx answer's JSON; `what` names the answer in error paths (`assets`).
+///
+/// # Errors
+/// [`SourceError`] by status, or `Malformed` with the JSON path.
+pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
+    if !answer.status.is_success() {
+        return Err(refusal(answer.status, &answer.headers, &answer.body));
+    }
+    let deserializer = &mut serde_json::Deserializer::from_slice(&answer.body);
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        // A list that answers 200 with an error object is a refusal, not a riddle.
+        if let Some(message) = message(&answer.body) {
+            return SourceError::Malformed {
+                status: answer.status.as_u16(),
+                path: "error".to_owned(),
+                message,
+            };
+        }
+        SourceError::Malformed {
+            status: answer.status.as_u16(),
+            path: path(&error),
+            message: if looks_like_html(&answer.body) {
+                "an HTML page where JSON is due: is the source's `url` right?".to_owned()
+            } else {
+                reason(error.inner())
+            },
+        }
+    })
+}
+
+/// What a status other than 2xx means to a caller. The three contracts agree but for 429 and 402
+/// of Comfy Cloud, which its client handles first.
+pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
+    let code = status.as_u16();
+    match code {
+        401 => SourceError::Unauthenticated,
+        402 => SourceError::PaymentRequired {
+            status: code,
+            message: "the source asks for payment (402): its account is out of credits",
+        },
+        403 => SourceError::Forbidden,
+        404 | 410 => SourceError::NotFound,
+        429 => SourceError::RateLimited {
+            retry_after: retry_after(headers, body),
+        },
+        408 | 500.. => SourceError::Unavailable {
+            status: Some(code),
+            reason: match message(body) {
+                Some(message) => format!("it answered {code}: {message}"),
+                None => format!("it answered {code}"),
+            },
+            retry_after: retry_after(headers, body),
+        },
+        300..=399 => SourceError::Malformed {
+            status: code,
+            path: "the whole answer".to_owned(),
+            message: "a redirect where an answer is due: is the source's `url` right?".to_owned(),
+        },
+        _ => SourceError::Rejected {
+            status: code,
+            message: message(body).unwrap_or_else(|| "no reason given".to_owned()),
+        },
+    }
+}
+
+/// The source asked that nobody keep this answer.
+pub fn no_store(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(http::header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
+}
+
+/// `Retry-After` in seconds, or Scenario's `remainingSeconds` (scenario.md 4).
+fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
+    let header = headers
+        .get(http::header::RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.trim().parse::<u64>().ok());
+    let in_body = || {
+        let value: Value = serde_json::from_slice(body).ok()?;
+        let seconds = value.get("remainingSeconds")?.as_f64()?;
+        (0.0..=86_400.0).contains(&seconds).then(|| seconds.ceil() as u64)
+    };
+    header
+        .or_else(in_body)
+        .map(|seconds| Duration::from_secs(seconds.min(86_400)))
+}
+
+/// The reason in any of the error shapes seen: `{error: {message}}` (a local ComfyUI),
+/// `{code, message}` (Comfy Cloud), `{error, detail: [{message}]}` (PiktID), and the first of
+/// `reason`, `message`, `error`, `detail` (Scenario). `None` for empty bodies and HTML.
+fn message(body: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let object = value.as_object()?;
+    let text = |v: Option<&Value>| v.and_then(Value::as_str).map(str::to_owned);
+    let nested = object
+        .get("error")
+        .and_then(Value::as_object)
+        .and_then(|inner| text(inner.get("message")).or_else(|| text(inner.get("code"))));
+    let first_detail = object
+        .get("detail")
+        .and_then(Value::as_array)
+        .and_then(|details| details.first())
+        .and_then(|detail| text(detail.get("message")));
+    let found = nested
+        .or_else(|| text(object.get("reason")))
+        .or_else(|| text(object.get("message")))
+        .or_else(|| match (text(object.get("error")), first_detail) {
+            (Some(error), Some(detail)) => Some(format!("{error}: {detail}")),
+            (error, detail) => error.or(detail),
+        })
+        .or_else(|| text(object.get("detail")))
+        .or_else(|| text(object.get("code")))
+        .or_else(|| text(object.get("error_code")))?;
+    Some(presentable(&found))
+}
+
+/// One line of bounded length, with nothing in it that looks like a path or an address.
+fn presentable(text: &str) -> String {
+    let words = text
+        .split_whitespace()
+        .map(|word| {
+            if word.contains("://") || (word.starts_with('/') && word.len() > 1) {
+                "…"
+            } else {
+                word
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ");
+    words.chars().take(200).collect()
+}
+
+/// Where serde stopped, in the words clients see.
+pub fn path(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    match error.path().to_string().as_str() {
+        "." => "the whole answer".to_owned(),
+        path => path.to_owned(),
+    }
+}
+
+/// serde's message without the "at line 1 column 4711" of a one-line document.
+pub fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let end = text.rfind(" at line ").unwrap_or(text.len());
+    text[..end].chars().take(200).collect()
+}
+
+fn looks_like_html(body: &[u8]) -> bool {
+    body.iter()
+        .find(|b| !b.is_ascii_whitespace())
+        .is_some_and(|b| *b == b'<')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_shape_gives_its_reason() {
+        for (body, reason) in [
+            (r#"{"error":{"code":"X","message":"no","details":{}}}"#, Some("no")),
+            (r#"{"code":"INVALID","message":"flat"}"#, Some("flat")),
+            (
+                r#"{"error":"Invalid request","detail":[{"field":null,"message":"bad page","position":"query"}]}"#,
+                Some("Invalid request: bad page"),
+            ),
+            (r#"{"reason":"plan"}"#, Some("plan")),
+            (r#"{"error_code":"E1"}"#, Some("E1")),
+            ("", None),
+            ("<html>secret</html>", None),
+            (r#"{"message":"see http://10.0.0.7/x or /srv/comfy"}"#, Some("see … or …")),
+        ] {
+            assert_eq!(message(body.as_bytes()).as_deref(), reason, "{body}");
+        }
+    }
+}

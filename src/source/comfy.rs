@@ -1,0 +1,313 @@
+//! Comfy (comfy.md, comfy-observed.md): offsets with a total, no batch read, bytes behind a key.
+//!
+//! Speaks the published and the newest contract, of the cloud and of a self-hosted ComfyUI: reads
+//! whatever either sends, and sends what both understand.
+
+mod map;
+pub mod parameters;
+mod wire;
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use url::Url;
+
+use super::{
+    Audience, Capabilities, Context, Direction, Link, ListRequest, MediaAnswer, Page, Paging,
+    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+};
+use crate::{
+    asset::{Asset, Details, Rendition},
+    config::ComfySource,
+    upstream::{Answer, Call, boxed},
+};
+
+/// Rows a list call gives at most (4.1 [seed 003]).
+const LIST_CAP: u32 = 500;
+
+/// Comfy Cloud's account, or one ComfyUI.
+pub struct Comfy {
+    profile: Profile,
+    link: Link,
+    headers: HeaderMap,
+}
+
+impl Comfy {
+    pub(super) fn new(link: Link, config: ComfySource) -> Self {
+        let mut headers = HeaderMap::new();
+        let mut credential = String::new();
+        if let Some(key) = &config.api_key {
+            headers.insert(
+                HeaderName::from_static("x-api-key"),
+                super::secret_header(key.expose()),
+            );
+            credential.push_str(key.expose());
+        }
+        if let Some(user) = &config.user {
+            headers.insert(
+                HeaderName::from_static("comfy-user"),
+                super::secret_header(user),
+            );
+            credential.push('\n');
+            credential.push_str(user);
+        }
+        let listed = parameters::ComfyParameters {
+            tags_any: config.listed_tags,
+            include_public: Some(false),
+            ..Default::default()
+        };
+        Self {
+            profile: link.profile(
+                &credential,
+                capabilities(),
+                Paging::Index { cap: LIST_CAP },
+                listed.query(),
+            ),
+            headers,
+            link,
+        }
+    }
+
+    async fn read_page(
+        &self,
+        request: &ListRequest,
+        context: &Context,
+    ) -> Result<Page, SourceError> {
+        if request.audience == Audience::Public {
+            return Err(SourceError::Unsupported(
+                "Comfy has no list of everybody's public assets".to_owned(),
+            ));
+        }
+        let mut pairs = request.parameters.0.clone();
+        let mut offset = 0;
+        match &request.position {
+            Position::Offset(rows) => offset = *rows,
+            Position::Token(cursor) => pairs.push(("after", cursor.to_string())),
+            Position::Start => {}
+        }
+        if !matches!(request.position, Position::Token(_)) {
+            pairs.push(("offset", offset.to_string()));
+        }
+        pairs.push(("limit", request.length.clamp(1, LIST_CAP).to_string()));
+        let sort = match request.by {
+            SortBy::CreatedAt => "created_at",
+            SortBy::UpdatedAt => "updated_at",
+            SortBy::Name => "name",
+            SortBy::Size => "size",
+            SortBy::LastAccessTime => "last_access_time",
+        };
+        pairs.push(("sort", sort.to_owned()));
+        let order = match request.direction {
+            Direction::Newest => "desc",
+            Direction::Oldest => "asc",
+        };
+        pairs.push(("order", order.to_owned()));
+        let url = self.link.url(&["api", "assets"], &pairs);
+        let call = Call::get("list", url, self.headers.clone());
+        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let list: wire::List = read(&answer)?;
+        let read = offset + list.assets.len() as u64;
+        Ok(Page {
+            rows: row::decode("assets", &list.assets, |wire, raw| self.map(wire, raw)),
+            next: list.next_cursor,
+            offset,
+            // An empty page ends the list whatever `has_more` says: nothing would come of going on.
+            last: list.assets.is_empty() || !list.has_more.unwrap_or(read < list.total),
+            total: Some(list.total),
+            fetched_at: Timestamp::now(),
+            primes: true,
+            no_store: answer::no_store(&answer.headers),
+        })
+    }
+
+    async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
+        let url = self.link.url(&["api", "assets", id], &[]);
+        let call = Call::get("get", url, self.headers.clone());
+        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let raw: Box<serde_json::value::RawValue> = read(&answer)?;
+        row::one(&raw, |wire, raw| self.map(wire, raw))
+            .map(Arc::new)
+            .map_err(|unfit| unfit.into_error("asset"))
+    }
+
+    fn map(
+        &self,
+        wire: wire::Asset,
+        raw: &serde_json::value::RawValue,
+    ) -> Result<Asset, row::Unfit> {
+        map::asset(&self.profile.name, &self.link.config.url, wire, raw)
+    }
+
+    async fn open(
+        &self,
+        asset: &Asset,
+        rendition: Rendition,
+        range: Option<&HeaderValue>,
+        context: &Context,
+    ) -> Result<MediaAnswer, SourceError> {
+        let Details::Comfy(details) = &asset.details else {
+            return Err(SourceError::NotFound);
+        };
+        let content = self.link.url(
+            &["api", "assets", &asset.id.upstream, "content"],
+            &[("disposition", "inline".to_owned())],
+        );
+        let preview = details
+            .preview_url
+            .as_deref()
+            .and_then(|url| map::absolute(&self.link.config.url, url));
+        let first = match rendition {
+            Rendition::Original => content.clone(),
+            Rendition::Small | Rendition::Large => preview.clone().unwrap_or(content.clone()),
+        };
+        let tried_content = first == content;
+        match self.fetch(first, range, context).await {
+            // The published contract has no content route: its view route has the bytes (4.10).
+            Err(SourceError::NotFound) if tried_content => {
+                let url = preview.ok_or(SourceError::NotFound)?;
+                self.fetch(url, range, context).await
+            }
+            result => result,
+        }
+    }
+
+    async fn fetch(
+        &self,
+        url: Url,
+        range: Option<&HeaderValue>,
+        context: &Context,
+    ) -> Result<MediaAnswer, SourceError> {
+        // The key goes to the source's own address only.
+        if url.origin() != self.link.config.url.origin() {
+            return Ok(MediaAnswer::Redirect(url.into()));
+        }
+        let mut headers = self.headers.clone();
+        if let Some(range) = range {
+            headers.insert(header::RANGE, range.clone());
+        }
+        let call = Call::get("media", url.clone(), headers);
+        let answer = self.link.upstream.open(call, context.deadline).await?;
+        match answer.status {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                Ok(MediaAnswer::Body {
+                    status: answer.status,
+                    headers: answer.headers.clone(),
+                    body: boxed(answer),
+                })
+            }
+            status if status.is_redirection() => {
+                let target = answer
+                    .headers
+                    .get(header::LOCATION)
+                    .and_then(|value| value.to_str().ok())
+                    .and_then(|text| url.join(text).ok())
+                    .filter(|target| matches!(target.scheme(), "http" | "https"))
+                    // Back to the source itself would need the key, which never follows a redirect.
+                    .filter(|target| target.origin() != self.link.config.url.origin());
+                match target {
+                    Some(target) => Ok(MediaAnswer::Redirect(target.into())),
+                    None => Err(SourceError::Malformed {
+                        status: status.as_u16(),
+                        path: "Location".to_owned(),
+                        message: "a redirect that leads nowhere a browser can go".to_owned(),
+                    }),
+                }
+            }
+            status => Err(refusal(status, &answer.headers, b"")),
+        }
+    }
+}
+
+impl Source for Comfy {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn list<'a>(
+        &'a self,
+        request: &'a ListRequest,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Page, SourceError>> {
+        Box::pin(self.read_page(request, context))
+    }
+
+    fn get<'a>(
+        &'a self,
+        id: &'a str,
+        _variant: Variant,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
+        Box::pin(self.read_one(id, context))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        variant: Variant,
+        context: &'a Context,
+    ) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>> {
+        super::fan_out(self, ids, variant, context)
+    }
+
+    fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {
+        ids
+    }
+
+    fn media<'a>(
+        &'a self,
+        asset: &'a Asset,
+        rendition: Rendition,
+        range: Option<&'a HeaderValue>,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
+        Box::pin(self.open(asset, rendition, range, context))
+    }
+}
+
+fn capabilities() -> Capabilities {
+    Capabilities {
+        can_upload: true,
+        can_tag: true,
+        can_note: true,
+        can_delete: true,
+        tag_vocabulary: None,
+        max_tags: None,
+        counts_exactly: true,
+        delete_meaning: "Comfy Cloud removes the asset, and refuses while something uses it. A \
+                         self-hosted ComfyUI removes the entry; the file stays on its disk.",
+        max_upload_bytes: None,
+        batch_read: 1,
+    }
+}
+
+/// [`answer::json`] with Comfy's own meanings of statuses.
+fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
+    if answer.status.is_success() {
+        answer::json(answer)
+    } else {
+        Err(refusal(answer.status, &answer.headers, &answer.body))
+    }
+}
+
+/// Comfy Cloud's 429 is about money, not speed (comfy.md 1 [docs]); a local server whose assets
+/// are switched off says so with a code.
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return SourceError::PaymentRequired {
+            status: 429,
+            message: "Comfy Cloud says that the subscription is not active (429): renew it",
+        };
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE
+        && body.windows(16).any(|w| w == b"SERVICE_DISABLED")
+    {
+        return SourceError::Unavailable {
+            status: Some(503),
+            reason: "its assets API is switched off: start ComfyUI with --enable-assets".to_owned(),
+            retry_after: None,
+        };
+    }
+    answer::refusal(status, headers, body)
+}

@@ -1,0 +1,206 @@
+//! From Comfy's asset to ours (`compare.md` §2).
+
+use std::sync::Arc;
+
+use serde_json::{Value, value::RawValue};
+use url::Url;
+
+use super::wire;
+use crate::{
+    asset::{
+        Asset, AssetId, Details, Kind, Location, Media, Provider, SourceName, Status, ViewerCan,
+        Visibility, comfy, lenient,
+    },
+    source::{row::Unfit, signature},
+};
+
+pub fn asset(
+    source: &SourceName,
+    base: &Url,
+    wire: wire::Asset,
+    raw: &RawValue,
+) -> Result<Asset, Unfit> {
+    let name = wire.name.unwrap_or_default();
+    let tags = wire.tags.unwrap_or_default();
+    let kind = kind(wire.mime_type.as_deref(), &name, &tags);
+    let pixels = |side: &str| {
+        lenient::whole(wire.metadata.as_ref()?.get(side)?.as_f64().into())
+    };
+    let hash = wire.hash.or(wire.asset_hash);
+    let can = wire.is_immutable.map(|immutable| !immutable);
+    Ok(Asset {
+        name: if name.is_empty() {
+            wire.id.to_string()
+        } else {
+            name
+        },
+        provider: Provider::Comfy,
+        kind,
+        size_bytes: wire.size,
+        width: pixels("width"),
+        height: pixels("height"),
+        duration_seconds: None,
+        content_hash: hash.clone(),
+        created_at: wire.created_at,
+        updated_at: wire.updated_at,
+        status: Status::Ready,
+        visibility: Some(if wire.is_immutable == Some(true) {
+            Visibility::Public
+        } else {
+            Visibility::Private
+        }),
+        owner: None,
+        tags,
+        note: wire
+            .user_metadata
+            .as_ref()
+            .and_then(|all| all.get("user_description"))
+            .and_then(Value::as_str)
+            .filter(|note| !note.is_empty())
+            .map(str::to_owned),
+        media: media(base, kind, wire.preview_url.as_deref()),
+        preview: wire
+            .preview_id
+            .clone()
+            .filter(|id| !id.is_empty())
+            .map(Into::into),
+        parent: None,
+        root: None,
+        viewer_can: ViewerCan {
+            tag: can,
+            note: can,
+            delete: can,
+        },
+        details: Details::Comfy(Arc::new(comfy::Details {
+            hash,
+            job_id: wire.job_id.or(wire.prompt_id),
+            last_access_time: wire.last_access_time,
+            preview_id: wire.preview_id,
+            preview_url: wire.preview_url,
+            display_name: wire.display_name,
+            file_path: wire.file_path.filter(|path| !is_server_path(path)),
+            loader_path: wire.loader_path.filter(|path| !is_server_path(path)),
+            short_url: wire.short_url,
+            is_immutable: wire.is_immutable,
+            created_new: wire.created_new,
+            user_metadata: wire.user_metadata,
+            metadata: wire.metadata.map(without_server_paths),
+        })),
+        upstream: presentable(raw)?,
+        mime_type: wire.mime_type,
+        id: AssetId {
+            source: source.clone(),
+            upstream: wire.id,
+        },
+    })
+}
+
+/// By media type, else by the name's ending, else by the root tag.
+fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
+    mime_type
+        .and_then(Kind::of_mime_type)
+        .or_else(|| Kind::of_file_name(name))
+        .or_else(|| tags.iter().any(|tag| tag == "models").then_some(Kind::ModelWeights))
+        .unwrap_or(Kind::Other)
+}
+
+/// Bytes need the key or are at an internal address, so they go through the media route; a
+/// preview that is already elsewhere (signed storage) loads by itself.
+fn media(base: &Url, kind: Kind, preview_url: Option<&str>) -> Media {
+    let preview = preview_url.and_then(|url| {
+        let url = absolute(base, url)?;
+        if url.origin() == base.origin() {
+            return Some(Location::Proxied);
+        }
+        Some(Location::Direct {
+            expires_at: signature::expiry(url.as_str()),
+            url: url.into(),
+        })
+    });
+    // Duplicates of known bytes have no preview of their own (comfy-observed.md 5).
+    let picture = (kind == Kind::Image).then_some(Location::Proxied);
+    Media {
+        original: Some(Location::Proxied),
+        small: preview.clone().or_else(|| picture.clone()),
+        large: picture.or(preview),
+    }
+}
+
+/// A preview's address: relative ones are under the source's own.
+pub fn absolute(base: &Url, url: &str) -> Option<Url> {
+    let url = if url.starts_with('/') && !url.starts_with("//") {
+        let root = base.as_str().trim_end_matches('/');
+        Url::parse(&format!("{root}{url}")).ok()?
+    } else {
+        Url::parse(url).ok()?
+    };
+    matches!(url.scheme(), "http" | "https").then_some(url)
+}
+
+/// The row as sent, less the server's file paths (comfy-observed.md 4).
+fn presentable(raw: &RawValue) -> Result<Box<RawValue>, Unfit> {
+    if !raw.get().contains("_path") {
+        return Ok(raw.to_owned());
+    }
+    let unfit = |_| Unfit::new("", "cannot be represented");
+    let mut row: Value = serde_json::from_str(raw.get()).map_err(unfit)?;
+    if let Some(fields) = row.as_object_mut() {
+        for name in ["file_path", "loader_path"] {
+            let is_path = fields
+                .get(name)
+                .and_then(Value::as_str)
+                .is_some_and(is_server_path);
+            if is_path {
+                fields.remove(name);
+            }
+        }
+        if let Some(metadata) = fields.remove("metadata") {
+            fields.insert("metadata".to_owned(), without_server_paths(metadata));
+        }
+    }
+    serde_json::value::to_raw_value(&row).map_err(unfit)
+}
+
+fn without_server_paths(mut metadata: Value) -> Value {
+    if let Some(fields) = metadata.as_object_mut() {
+        fields.remove("file_path");
+    }
+    metadata
+}
+
+/// `/srv/…`, `C:\…`, `\\server\…`: where a file is on somebody's disk.
+fn is_server_path(path: &str) -> bool {
+    path.starts_with('/')
+        || path.starts_with('\\')
+        || path.as_bytes().get(1..3).is_some_and(|two| {
+            two[0] == b':' && (two[1] == b'\\' || two[1] == b'/')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_server_path_leaves() {
+        let raw = r#"{"id":"1","file_path":"/srv/x","loader_path":"sd/x.safetensors",
+                      "metadata":{"kind":"image","file_path":"C:\\x"}}"#;
+        let raw: Box<RawValue> = serde_json::from_str(raw).unwrap();
+        assert_eq!(
+            presentable(&raw).unwrap().get(),
+            r#"{"id":"1","loader_path":"sd/x.safetensors","metadata":{"kind":"image"}}"#
+        );
+    }
+
+    #[test]
+    fn previews_are_joined_to_the_base() {
+        let base = Url::parse("http://10.0.0.9:8188/comfy").unwrap();
+        let joined = absolute(&base, "/api/view?type=input").unwrap();
+        assert_eq!(joined.as_str(), "http://10.0.0.9:8188/comfy/api/view?type=input");
+        assert!(absolute(&base, "javascript:alert(1)").is_none());
+        assert_ne!(
+            absolute(&base, "https://elsewhere/x").unwrap().origin(),
+            base.origin()
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Comfy's JSON as sent, all generations together (comfy.md 3 and 4): both names of renamed
+//! fields, absent and null alike, times with and without a zone.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+
+use crate::{asset::lenient, source::row};
+
+/// `GET /api/assets`.
+#[derive(Deserialize)]
+pub struct List {
+    pub assets: Vec<Box<RawValue>>,
+    pub total: u64,
+    pub has_more: Option<bool>,
+    pub next_cursor: Option<Box<str>>,
+}
+
+/// One asset.
+#[derive(Deserialize)]
+pub struct Asset {
+    #[serde(deserialize_with = "row::id")]
+    pub id: Box<str>,
+    #[serde(deserialize_with = "row::time")]
+    pub created_at: Timestamp,
+    #[serde(default, deserialize_with = "row::time_option")]
+    pub updated_at: Option<Timestamp>,
+    pub name: Option<String>,
+    pub size: Option<u64>,
+    pub hash: Option<String>,
+    pub asset_hash: Option<String>,
+    pub mime_type: Option<String>,
+    pub tags: Option<Vec<String>>,
+    /// Strict: what cannot be read here cannot be shown either, and must be reported.
+    pub user_metadata: Option<Value>,
+    pub metadata: Option<Value>,
+    pub preview_url: Option<String>,
+    pub preview_id: Option<String>,
+    pub is_immutable: Option<bool>,
+    #[serde(default, deserialize_with = "row::time_option")]
+    pub last_access_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub prompt_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub job_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub file_path: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub loader_path: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub short_url: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub created_new: Option<bool>,
+}

@@ -1,0 +1,121 @@
+//! Why a source gave no answer. One variant per thing a caller can do about it.
+
+use std::time::Duration;
+
+use crate::upstream::UpstreamError;
+
+/// No answer, or none that helps. Messages are for clients: no credential, address or upstream
+/// page in them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// Gone, or never there, or not visible to this credential.
+    #[error("no such asset")]
+    NotFound,
+    /// The credential is missing, wrong or expired: give the source another one.
+    #[error(
+        "the source refused the credential (401): check it in the gateway's configuration, it may \
+         be mistyped, revoked or expired"
+    )]
+    Unauthenticated,
+    /// The credential is good, but not for this.
+    #[error("the credential may not do this (403): check its rights and the plan it belongs to")]
+    Forbidden,
+    #[error("the source limits the rate of calls (429): wait, then ask again")]
+    RateLimited { retry_after: Option<Duration> },
+    /// The account cannot pay for this: nothing a retry helps with.
+    #[error("{message}")]
+    PaymentRequired { status: u16, message: &'static str },
+    /// Too slow: ask again later.
+    #[error("the source gave no complete answer in time: ask again later")]
+    Timeout,
+    /// Could not be reached, or said 5xx.
+    #[error("the source is unavailable: {reason}")]
+    Unavailable {
+        status: Option<u16>,
+        reason: String,
+        retry_after: Option<Duration>,
+    },
+    /// It understood the call and refused it: fix the arguments.
+    #[error("the source refused the request ({status}): {message}")]
+    Rejected { status: u16, message: String },
+    /// It answered, and the answer breaks its contract.
+    #[error("the source's answer cannot be read at {path}: {message}")]
+    Malformed {
+        status: u16,
+        path: String,
+        message: String,
+    },
+    /// It cannot do that at all.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The operation caused all the upstream calls it may.
+    #[error("this operation causes more upstream calls than one operation may: ask for less at once")]
+    Exhausted,
+    /// A fault of the gateway's own, said in the log.
+    #[error("a fault in the gateway: it is in its log")]
+    Internal,
+}
+
+impl SourceError {
+    /// When asking again may help, where the source said.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => {
+                *retry_after
+            }
+            _ => None,
+        }
+    }
+
+    /// The HTTP status behind it, where there was one.
+    #[must_use]
+    pub const fn upstream_status(&self) -> Option<u16> {
+        match self {
+            Self::NotFound => Some(404),
+            Self::Unauthenticated => Some(401),
+            Self::Forbidden => Some(403),
+            Self::RateLimited { .. } => Some(429),
+            Self::PaymentRequired { status, .. }
+            | Self::Rejected { status, .. }
+            | Self::Malformed { status, .. } => Some(*status),
+            Self::Unavailable { status, .. } => *status,
+            Self::Timeout | Self::Unsupported(_) | Self::Exhausted | Self::Internal => None,
+        }
+    }
+}
+
+impl From<&super::Unreadable> for SourceError {
+    fn from(bad: &super::Unreadable) -> Self {
+        Self::Malformed {
+            status: 200,
+            path: bad.path.clone(),
+            message: bad.message.clone(),
+        }
+    }
+}
+
+impl From<UpstreamError> for SourceError {
+    fn from(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Timeout => Self::Timeout,
+            UpstreamError::TooLarge { limit } => Self::Malformed {
+                status: 200,
+                path: "the whole answer".to_owned(),
+                message: format!("larger than the {limit} bytes that are read"),
+            },
+            UpstreamError::Busy { .. } => Self::Unavailable {
+                status: None,
+                reason: error.to_string(),
+                retry_after: Some(Duration::from_secs(1)),
+            },
+            UpstreamError::Connect { .. }
+            | UpstreamError::Broken { .. }
+            | UpstreamError::Setup(_) => Self::Unavailable {
+                status: None,
+                reason: error.to_string(),
+                retry_after: None,
+            },
+        }
+    }
+}

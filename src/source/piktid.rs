@@ -1,0 +1,223 @@
+//! PiktID (piktid.md): page numbers with a total, no batch read.
+
+mod map;
+pub mod parameters;
+mod wire;
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use jiff::Timestamp;
+
+use super::{
+    Audience, Capabilities, Context, Direction, Link, ListRequest, MediaAnswer, Page, Paging,
+    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+};
+use crate::{
+    asset::{Asset, Rendition},
+    config::PiktidSource,
+    upstream::Call,
+};
+
+/// Rows a list call gives at most (4.1 [seed 002]).
+const LIST_CAP: u32 = 100;
+
+/// One PiktID account.
+pub struct Piktid {
+    profile: Profile,
+    link: Link,
+    authorization: HeaderValue,
+}
+
+impl Piktid {
+    pub(super) fn new(link: Link, config: &PiktidSource) -> Self {
+        let credential = format!("Bearer {}", config.token.expose());
+        Self {
+            profile: link.profile(
+                &credential,
+                capabilities(),
+                Paging::Index { cap: LIST_CAP },
+                super::Parameters::default(),
+            ),
+            authorization: super::secret_header(&credential),
+            link,
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
+        HeaderMap::from_iter([(AUTHORIZATION, self.authorization.clone())])
+    }
+
+    async fn read_page(
+        &self,
+        request: &ListRequest,
+        context: &Context,
+    ) -> Result<Page, SourceError> {
+        if request.audience == Audience::Public {
+            return Err(SourceError::Unsupported(
+                "PiktID has no list of everybody's public assets".to_owned(),
+            ));
+        }
+        let offset = match request.position {
+            Position::Offset(offset) => offset,
+            Position::Start | Position::Token(_) => 0,
+        };
+        let (page, per_page) = page_holding(offset, u64::from(request.length.clamp(1, LIST_CAP)));
+        let mut pairs = request.parameters.0.clone();
+        pairs.push(("page", page.to_string()));
+        pairs.push(("per_page", per_page.to_string()));
+        let sort_by = match request.by {
+            SortBy::CreatedAt => "created_at",
+            SortBy::Name => "filename",
+            SortBy::UpdatedAt | SortBy::Size | SortBy::LastAccessTime => {
+                return Err(SourceError::Unsupported(
+                    "PiktID lists by creation time or file name only".to_owned(),
+                ));
+            }
+        };
+        pairs.push(("sort_by", sort_by.to_owned()));
+        let order = match request.direction {
+            Direction::Newest => "desc",
+            Direction::Oldest => "asc",
+        };
+        pairs.push(("order", order.to_owned()));
+        let call = Call::get("list", self.link.url(&["assets"], &pairs), self.headers());
+        let answer = self.link.upstream.send(call, context.deadline).await?;
+        // A page past the end may be an empty list or a 404 (4.1 [inferred]).
+        if answer.status == http::StatusCode::NOT_FOUND && page > 1 {
+            return Ok(past_the_end((page - 1) * per_page));
+        }
+        let list: wire::List = answer::json(&answer)?;
+        let offset = (page - 1) * per_page;
+        let end = offset + list.assets.len() as u64;
+        Ok(Page {
+            rows: row::decode("assets", &list.assets, |wire, raw| {
+                Ok(map::asset(&self.profile.name, wire, raw))
+            }),
+            next: None,
+            offset,
+            last: !list.pagination.has_next.unwrap_or(end < list.pagination.total),
+            total: Some(list.pagination.total),
+            fetched_at: Timestamp::now(),
+            primes: true,
+            no_store: answer::no_store(&answer.headers),
+        })
+    }
+
+    async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
+        let call = Call::get(
+            "get",
+            self.link.url(&["assets", id], &[]),
+            self.headers(),
+        );
+        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let raw: Box<serde_json::value::RawValue> = answer::json(&answer)?;
+        row::one(&raw, |wire, raw| {
+            Ok(map::asset(&self.profile.name, wire, raw))
+        })
+        .map(Arc::new)
+        .map_err(|unfit| unfit.into_error("asset"))
+    }
+}
+
+impl Source for Piktid {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn list<'a>(
+        &'a self,
+        request: &'a ListRequest,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Page, SourceError>> {
+        Box::pin(self.read_page(request, context))
+    }
+
+    fn get<'a>(
+        &'a self,
+        id: &'a str,
+        _variant: Variant,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
+        Box::pin(self.read_one(id, context))
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        variant: Variant,
+        context: &'a Context,
+    ) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>> {
+        super::fan_out(self, ids, variant, context)
+    }
+
+    fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {
+        ids
+    }
+
+    fn media<'a>(
+        &'a self,
+        _asset: &'a Asset,
+        _rendition: Rendition,
+        _range: Option<&'a HeaderValue>,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
+        // PiktID's URLs load by themselves; no media token is made for them.
+        Box::pin(async { Err(SourceError::NotFound) })
+    }
+}
+
+fn capabilities() -> Capabilities {
+    Capabilities {
+        can_upload: true,
+        can_tag: true,
+        can_note: true,
+        can_delete: true,
+        tag_vocabulary: Some(vec!["model", "product", "background", "other"]),
+        max_tags: Some(10),
+        counts_exactly: true,
+        delete_meaning: "The asset is gone for everybody; only its uploader can delete it.",
+        max_upload_bytes: None,
+        batch_read: 1,
+    }
+}
+
+/// The page that holds rows `offset .. offset + length` in one call: the smallest `per_page` of at
+/// most [`LIST_CAP`] in which the stretch does not cross a page's edge (`merge.md`). Where none
+/// fits, the largest page that begins at or before `offset`; the caller reads on.
+fn page_holding(offset: u64, length: u64) -> (u64, u64) {
+    let cap = u64::from(LIST_CAP);
+    let per_page = (length..=cap)
+        .find(|per_page| offset % per_page + length <= *per_page)
+        .unwrap_or(cap);
+    (offset / per_page + 1, per_page)
+}
+
+fn past_the_end(offset: u64) -> Page {
+    Page {
+        rows: Vec::new(),
+        next: None,
+        offset,
+        last: true,
+        total: None,
+        fetched_at: Timestamp::now(),
+        primes: true,
+        no_store: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_stretch_of_25_rows_is_one_page() {
+        for offset in 0..50_000 {
+            let (page, per_page) = page_holding(offset, 25);
+            let first = (page - 1) * per_page;
+            assert!(per_page <= 100, "{offset}");
+            assert!(first <= offset && offset + 25 <= first + per_page, "{offset}");
+        }
+    }
+}

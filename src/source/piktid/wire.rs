@@ -1,0 +1,44 @@
+//! PiktID's JSON as sent (piktid.md 3 and 4).
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    asset::{lenient, piktid::Detected},
+    source::row,
+};
+
+/// `GET /assets`.
+#[derive(Deserialize)]
+pub struct List {
+    pub pagination: Pagination,
+    pub assets: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+pub struct Pagination {
+    pub total: u64,
+    pub has_next: Option<bool>,
+}
+
+/// One asset. `styling_note`, `detected` and `dimensions` are missing in older answers.
+#[derive(Deserialize)]
+pub struct Asset {
+    #[serde(deserialize_with = "row::id")]
+    pub id: Box<str>,
+    #[serde(deserialize_with = "row::time")]
+    pub created_at: Timestamp,
+    pub filename: Option<String>,
+    pub url: Option<String>,
+    pub created_by: Option<String>,
+    pub tags: Option<Vec<String>>,
+    pub visibility: Option<String>,
+    pub thumbnail_big: Option<String>,
+    pub thumbnail_small: Option<String>,
+    pub styling_note: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub detected: Option<Detected>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub dimensions: Option<Vec<f64>>,
+}

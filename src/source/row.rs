@@ -1,0 +1,153 @@
+//! Two-stage decoding: a page is rows of raw JSON first, then each row by itself. One bad asset
+//! costs that asset, never the page.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, civil, tz::TimeZone};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{Row, SourceError, Unreadable, answer};
+use crate::asset::{Asset, is_upstream_id_text};
+
+/// The part of a row that keeps its slot in a list, read leniently.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(default, deserialize_with = "crate::asset::lenient::option")]
+    id: Option<String>,
+    #[serde(
+        default,
+        alias = "createdAt",
+        deserialize_with = "crate::asset::lenient::option"
+    )]
+    created_at: Option<String>,
+}
+
+/// Decodes the rows of a page; `list` names their array in the answer (`assets`).
+pub fn decode<W: DeserializeOwned>(
+    list: &str,
+    rows: &[Box<RawValue>],
+    map: impl Fn(W, &RawValue) -> Result<Asset, Unfit>,
+) -> Vec<Row> {
+    rows.iter()
+        .enumerate()
+        .map(|(index, raw)| match one(raw, &map) {
+            Ok(asset) => Row::Asset(Arc::new(asset)),
+            Err(unfit) => {
+                let envelope = serde_json::from_str::<Envelope>(raw.get()).ok();
+                let (id, created) =
+                    envelope.map_or((None, None), |e| (e.id, e.created_at));
+                Row::Unreadable(Arc::new(Unreadable {
+                    upstream_id: id.filter(|id| is_upstream_id_text(id)).map(Into::into),
+                    created_at: created.as_deref().and_then(timestamp),
+                    path: unfit.at(&format!("{list}[{index}]")),
+                    message: unfit.message,
+                }))
+            }
+        })
+        .collect()
+}
+
+/// Decodes one asset; the path of a failure starts at the asset.
+pub fn one<W: DeserializeOwned>(
+    raw: &RawValue,
+    map: impl Fn(W, &RawValue) -> Result<Asset, Unfit>,
+) -> Result<Asset, Unfit> {
+    let deserializer = &mut serde_json::Deserializer::from_str(raw.get());
+    let wire: W = serde_path_to_error::deserialize(deserializer).map_err(|error| Unfit {
+        path: match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        },
+        message: answer::reason(error.inner()),
+    })?;
+    map(wire, raw)
+}
+
+/// Why a row is no asset, and where in the row.
+#[derive(Debug)]
+pub struct Unfit {
+    /// Relative to the row; empty for the row itself.
+    pub path: String,
+    pub message: String,
+}
+
+impl Unfit {
+    pub fn new(path: &str, message: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            message: message.to_owned(),
+        }
+    }
+
+    fn at(&self, row: &str) -> String {
+        if self.path.is_empty() {
+            row.to_owned()
+        } else {
+            format!("{row}.{}", self.path)
+        }
+    }
+
+    /// As the failure of a read by id, whose answer holds this one asset at `place`.
+    pub fn into_error(self, place: &str) -> SourceError {
+        SourceError::Malformed {
+            status: 200,
+            path: self.at(place),
+            message: self.message,
+        }
+    }
+}
+
+/// Reads an upstream time: RFC 3339, or without a zone, which means UTC (comfy-observed.md 1).
+pub fn timestamp(text: &str) -> Option<Timestamp> {
+    text.parse::<Timestamp>().ok().or_else(|| {
+        text.parse::<civil::DateTime>()
+            .ok()?
+            .to_zoned(TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    })
+}
+
+/// For required times of wire shapes.
+pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    timestamp(&text).ok_or_else(|| serde::de::Error::custom("not an ISO 8601 time"))
+}
+
+/// For optional times: absent, null or unreadable is none.
+pub fn time_option<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<String> = crate::asset::lenient::option(deserializer)?;
+    Ok(text.as_deref().and_then(timestamp))
+}
+
+/// For required ids: one we can carry.
+pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if is_upstream_id_text(&text) {
+        Ok(text.into())
+    } else {
+        Err(serde::de::Error::custom("an id must have 1 to 128 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_and_without_a_zone() {
+        let utc: Timestamp = "2026-11-20T15:40:38.767428Z".parse().unwrap();
+        for text in [
+            "2026-11-20T15:40:38.767428",
+            "2026-11-20T15:40:38.767428Z",
+            "2026-11-20T16:40:38.767428+01:00",
+        ] {
+            assert_eq!(timestamp(text), Some(utc), "{text}");
+        }
+        assert_eq!(timestamp("2026-11-20T15:40:38"), "2026-11-20T15:40:38Z".parse().ok());
+        assert_eq!(timestamp("yesterday"), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Scenario's JSON as sent (scenario.md 5 and 6). What only Scenario knows is read straight into
+//! the domain's words, which are Scenario's; the rest goes through `map`.
+//!
+//! An id and a creation time are required: without them a row has no place in a list. What all
+//! assets share may be absent or null, but a wrong type there makes the row unreadable, rather
+//! than showing a value that is not the asset's. Details of a wrong type read as absent.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    asset::{
+        lenient,
+        scenario::{Link, QualityGate, metadata::Metadata, properties::Properties},
+    },
+    source::row,
+};
+
+/// `GET /assets`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct List {
+    pub assets: Vec<Box<RawValue>>,
+    /// Absent on the last page; empty and null count as absent.
+    #[serde(default, deserialize_with = "token")]
+    pub next_pagination_token: Option<Box<str>>,
+}
+
+/// `POST /assets/get-bulk`.
+#[derive(Deserialize)]
+pub struct Bulk {
+    pub assets: Vec<Box<RawValue>>,
+}
+
+/// `GET /assets/{id}`.
+#[derive(Deserialize)]
+pub struct One {
+    pub asset: Box<RawValue>,
+}
+
+/// One asset.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asset {
+    #[serde(deserialize_with = "row::id")]
+    pub id: Box<str>,
+    #[serde(deserialize_with = "row::time")]
+    pub created_at: Timestamp,
+    #[serde(default, deserialize_with = "row::time_option")]
+    pub updated_at: Option<Timestamp>,
+    pub kind: Option<String>,
+    pub mime_type: Option<String>,
+    pub privacy: Option<String>,
+    pub status: Option<String>,
+    pub tags: Option<Vec<String>>,
+    pub url: Option<String>,
+    pub author_id: Option<String>,
+    pub owner_id: Option<String>,
+    pub description: Option<String>,
+    pub metadata: Option<Metadata>,
+    pub properties: Option<Properties>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub collection_ids: Vec<String>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub edit_capabilities: Vec<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub source: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub automatic_captioning: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub embedding: Option<Vec<f64>>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub first_frame: Option<Link>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub last_frame: Option<Link>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub preview: Option<Link>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub thumbnail: Option<Link>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub is_hidden: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::list")]
+    pub nsfw: Vec<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub original_file_url: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub output_index: Option<f64>,
+    #[serde(default, deserialize_with = "row::time_option")]
+    pub deleted_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub original_mime_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub quality_gate: Option<QualityGate>,
+}
+
+fn token<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    let token = Option::<Box<str>>::deserialize(deserializer)?;
+    Ok(token.filter(|t| !t.is_empty()))
+}

@@ -1,0 +1,89 @@
+//! URLs that browsers load by themselves, and when a signed one stops working.
+
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use url::Url;
+
+use crate::asset::Location;
+
+/// A URL browsers can load; anything that is not http(s) is none.
+pub fn direct(url: &str) -> Option<Location> {
+    (url.starts_with("https://") || url.starts_with("http://")).then(|| Location::Direct {
+        url: url.to_owned(),
+        expires_at: expiry(url),
+    })
+}
+
+/// The expiry that a CloudFront (`Expires`, or the `Policy` document) or S3-style (`X-Amz-Date`
+/// with `X-Amz-Expires`) URL carries; `None` where there is none.
+pub fn expiry(url: &str) -> Option<Timestamp> {
+    if !url.contains('?') {
+        return None;
+    }
+    let url = Url::parse(url).ok()?;
+    let parameter = |wanted: &str| {
+        url.query_pairs()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.into_owned())
+    };
+    if let Some(expires) = parameter("Expires").and_then(|text| text.parse().ok()) {
+        return Timestamp::from_second(expires).ok();
+    }
+    if let Some(policy) = parameter("Policy") {
+        return policy_expiry(&policy);
+    }
+    let begins: civil::DateTime =
+        civil::DateTime::strptime("%Y%m%dT%H%M%SZ", parameter("X-Amz-Date")?).ok()?;
+    let lasts: i64 = parameter("X-Amz-Expires")?.parse().ok()?;
+    let begins = begins.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    begins.checked_add(SignedDuration::from_secs(lasts)).ok()
+}
+
+/// CloudFront's policy: JSON in base64 with `-_~` for `+=/`.
+fn policy_expiry(policy: &str) -> Option<Timestamp> {
+    let usual: String = policy
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '=',
+            '~' => '/',
+            other => other,
+        })
+        .collect();
+    let engine = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let json: serde_json::Value = serde_json::from_slice(&engine.decode(usual).ok()?).ok()?;
+    let seconds = json
+        .pointer("/Statement/0/Condition/DateLessThan/AWS:EpochTime")?
+        .as_i64()?;
+    Timestamp::from_second(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_signature_tells_its_end() {
+        let end = Timestamp::from_second(1_800_000_000).ok();
+        assert_eq!(expiry("https://c/a?Expires=1800000000&Signature=x"), end);
+        let policy = r#"{"Statement":[{"Resource":"*","Condition":{"DateLessThan":{"AWS:EpochTime":1800000000}}}]}"#;
+        let policy = base64::engine::general_purpose::STANDARD
+            .encode(policy)
+            .replace('+', "-")
+            .replace('=', "_")
+            .replace('/', "~");
+        assert_eq!(expiry(&format!("https://c/a?Policy={policy}&Key-Pair-Id=K")), end);
+        assert_eq!(
+            expiry("https://s/a?X-Amz-Date=20270115T075900Z&X-Amz-Expires=60"),
+            end
+        );
+        assert_eq!(expiry("https://c/a?width=2"), None);
+        assert_eq!(expiry("https://c/a"), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! The only way out: one HTTP client for all sources. It knows HTTP, not assets.
+//!
+//! A call goes through [`Upstream::send`] (a small answer, read whole) or [`Upstream::open`] (a
+//! body to pass on as it comes). Both hold a place among the source's calls in flight, stay
+//! within the operation's deadline, follow no redirect, keep no cookie, and leave one span.
+//! Retries, breaker and pacing belong in [`Upstream::send`], around `attempt`.
+
+mod error;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, Method, StatusCode};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+use tracing::Instrument;
+use url::Url;
+
+pub use error::UpstreamError;
+
+/// How one source's calls behave. The defaults are `design.md` §8.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub connect: Duration,
+    /// One attempt, from the first byte sent to the last byte read.
+    pub attempt: Duration,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// The largest answer that is read whole.
+    pub answer_bytes: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            attempt: Duration::from_secs(10),
+            in_flight: 16,
+            answer_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// One source's way out. Cheap to clone; clones share connections and the limit in flight.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// The source's name, for spans.
+    name: Arc<str>,
+    client: reqwest::Client,
+    policy: Arc<Policy>,
+    places: Arc<Semaphore>,
+}
+
+/// One request to a source.
+#[derive(Debug)]
+pub struct Call {
+    /// What it is for, in our words (`list`, `get`, `get-bulk`, `media`): named in spans.
+    pub operation: &'static str,
+    pub method: Method,
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Option<Bytes>,
+}
+
+impl Call {
+    /// A GET.
+    #[must_use]
+    pub fn get(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
+        Self {
+            operation,
+            method: Method::GET,
+            url,
+            headers,
+            body: None,
+        }
+    }
+
+    /// A POST of JSON. The caller serialises: an unserialisable body is its own mistake.
+    #[must_use]
+    pub fn post_json(
+        operation: &'static str,
+        url: Url,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Self {
+        headers.insert(
+            http::header::CONTENT_TYPE,
+            http::HeaderValue::from_static("application/json"),
+        );
+        Self {
+            operation,
+            method: Method::POST,
+            url,
+            headers,
+            body: Some(body),
+        }
+    }
+}
+
+/// An answer that was read whole, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// An answer whose body is still to come. Holds its place in flight until dropped.
+pub struct OpenAnswer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    response: reqwest::Response,
+    place: OwnedSemaphorePermit,
+    /// Between two pieces of the body.
+    idle: Duration,
+}
+
+impl OpenAnswer {
+    /// The body as it comes. Ends with an error when the source falls silent.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, UpstreamError>> + Send {
+        let Self {
+            response,
+            place,
+            idle,
+            ..
+        } = self;
+        futures_util::stream::unfold(Some((response, place)), move |state| async move {
+            let (mut response, place) = state?;
+            match tokio::time::timeout(idle, response.chunk()).await {
+                Ok(Ok(Some(piece))) => Some((Ok(piece), Some((response, place)))),
+                Ok(Ok(None)) => None,
+                Ok(Err(error)) => Some((Err(UpstreamError::of(&error)), None)),
+                Err(_) => Some((Err(UpstreamError::Timeout), None)),
+            }
+        })
+    }
+}
+
+impl Upstream {
+    /// Makes a source's client. `base` decides whether TLS roots are needed at all: without
+    /// system roots a gateway still starts when its sources are plain HTTP.
+    ///
+    /// # Errors
+    /// When `ca_file` holds no certificate, or the system's trust store cannot be read.
+    pub fn new(
+        name: &str,
+        base: &Url,
+        ca_pem: Option<&[u8]>,
+        policy: Policy,
+    ) -> Result<Self, UpstreamError> {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("asset-gateway/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            // reqwest's own retries know nothing of deadlines or of what is safe to repeat.
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(policy.connect)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true);
+        let builder = match ca_pem {
+            Some(pem) => {
+                let trusted = reqwest::Certificate::from_pem_bundle(pem)
+                    .map_err(|error| UpstreamError::Setup(error.to_string()))?;
+                if trusted.is_empty() {
+                    return Err(UpstreamError::Setup("no certificate in the file".to_owned()));
+                }
+                builder.tls_certs_only(trusted)
+            }
+            None if base.scheme() == "http" => builder.tls_certs_only([]),
+            None => builder,
+        };
+        let client = builder
+            .build()
+            .map_err(|error| UpstreamError::Setup(error::chain(&error)))?;
+        Ok(Self {
+            name: name.into(),
+            client,
+            places: Arc::new(Semaphore::new(policy.in_flight)),
+            policy: Arc::new(policy),
+        })
+    }
+
+    /// Sends `call` and reads the answer whole, by `deadline` at the latest.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`.
+    pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
+        let span = self.span(&call);
+        async {
+            let started = Instant::now();
+            let result = self.attempt(call, deadline).await;
+            report(started, &result, |answer| answer.status);
+            result
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn attempt(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
+        let _place = self.place(deadline).await?;
+        let deadline = deadline.min(Instant::now() + self.policy.attempt);
+        let limit = self.policy.answer_bytes;
+        timeout_at(deadline, async {
+            let mut response = self.execute(call).await?;
+            let mut body = BytesMut::new();
+            while let Some(piece) = response
+                .chunk()
+                .await
+                .map_err(|error| UpstreamError::of(&error))?
+            {
+                if body.len() + piece.len() > limit {
+                    return Err(UpstreamError::TooLarge { limit });
+                }
+                body.extend_from_slice(&piece);
+            }
+            Ok(Answer {
+                status: response.status(),
+                headers: std::mem::take(response.headers_mut()),
+                body: body.freeze(),
+            })
+        })
+        .await
+        .map_err(|_| UpstreamError::Timeout)?
+    }
+
+    /// Sends `call` and hands the body on as it comes; `deadline` covers the headers only.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when no answer began.
+    pub async fn open(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
+        let span = self.span(&call);
+        async {
+            let started = Instant::now();
+            let result = self.begin(call, deadline).await;
+            report(started, &result, |answer| answer.status);
+            result
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn begin(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
+        let place = self.place(deadline).await?;
+        let deadline = deadline.min(Instant::now() + self.policy.attempt);
+        let response = timeout_at(deadline, self.execute(call))
+            .await
+            .map_err(|_| UpstreamError::Timeout)??;
+        Ok(OpenAnswer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            response,
+            place,
+            idle: self.policy.attempt,
+        })
+    }
+
+    /// Waits for a place among the calls in flight.
+    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        let places = Arc::clone(&self.places);
+        match timeout_at(deadline, places.acquire_owned()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy {
+                in_flight: self.policy.in_flight,
+            }),
+        }
+    }
+
+    async fn execute(&self, call: Call) -> Result<reqwest::Response, UpstreamError> {
+        let mut request = self
+            .client
+            .request(call.method, call.url)
+            .headers(call.headers);
+        if let Some(body) = call.body {
+            request = request.body(body);
+        }
+        request
+            .send()
+            .await
+            .map_err(|error| UpstreamError::of(&error))
+    }
+
+    fn span(&self, call: &Call) -> tracing::Span {
+        tracing::debug_span!(
+            "source.call",
+            source = %self.name,
+            operation = call.operation,
+            method = %call.method,
+            http.status = tracing::field::Empty,
+            duration_ms = tracing::field::Empty,
+        )
+    }
+}
+
+/// Fills in the span and leaves one debug line for the call.
+fn report<T>(
+    started: Instant,
+    result: &Result<T, UpstreamError>,
+    status: impl Fn(&T) -> StatusCode,
+) {
+    let span = tracing::Span::current();
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    span.record("duration_ms", duration_ms);
+    match result {
+        Ok(answer) => {
+            span.record("http.status", status(answer).as_u16());
+            tracing::debug!("answered");
+        }
+        Err(error) => tracing::debug!(%error, "no answer"),
+    }
+}
+
+/// A stream of a body's pieces, boxed for those who keep it in a struct.
+pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, UpstreamError>>;
+
+/// Boxes an open answer's body.
+#[must_use]
+pub fn boxed(answer: OpenAnswer) -> BodyStream {
+    answer.into_stream().boxed()
+}

@@ -1,0 +1,63 @@
+//! Why a call brought no complete answer. One variant per thing a caller can do about it.
+
+use std::error::Error as _;
+
+/// No complete answer. Never holds an address, a header or a body.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum UpstreamError {
+    /// Nobody there, or nobody we may trust: check the address, the server, the certificate.
+    #[error("cannot connect: {reason}")]
+    Connect { reason: String },
+    /// Too slow: ask again later.
+    #[error("no complete answer in time")]
+    Timeout,
+    /// Our own limit on calls in flight was reached for the whole of the deadline.
+    #[error("all {in_flight} places for calls in flight were taken until the deadline")]
+    Busy { in_flight: usize },
+    /// The connection broke, or what came was not HTTP.
+    #[error("the connection broke: {reason}")]
+    Broken { reason: String },
+    /// The answer is larger than we read.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    /// The client itself could not be made: fix the configuration.
+    #[error("cannot set up the connection: {0}")]
+    Setup(String),
+}
+
+impl UpstreamError {
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        let reason = innermost(error);
+        if error.is_connect() {
+            Self::Connect { reason }
+        } else {
+            Self::Broken { reason }
+        }
+    }
+}
+
+/// The last cause alone: the outer ones repeat the address, which may be an internal one.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut text = None;
+    while let Some(inner) = cause {
+        text = Some(inner.to_string());
+        cause = inner.source();
+    }
+    text.unwrap_or_else(|| "no reason given".to_owned())
+}
+
+/// All causes, for messages at start, where nothing is secret but much may be unclear.
+pub(super) fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
