@@ -2,5 +2,6 @@
 
 pub mod asset;
 pub mod config;
+pub mod sandbox;
 pub mod source;
 pub mod upstream;

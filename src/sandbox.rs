@@ -1,0 +1,154 @@
+//! The three upstreams emulated over real HTTP: for a first run without keys, and for tests.
+//!
+//! Written from the contracts (`upstreams/`), sharing no type with the clients in `source`: an
+//! independent judge. Keeps the awkward parts: opaque tokens, zone-less times, delta replies,
+//! empty error bodies, nested errors, ignored parameters, presigned uploads, new ids for known
+//! bytes. Authentication is real; credentials are made anew at each start. Every call is
+//! recorded, and faults are asked for per test.
+
+mod comfy;
+mod credentials;
+mod files;
+mod pictures;
+mod piktid;
+mod recorder;
+mod row;
+mod scenario;
+mod seed;
+mod store;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::Router;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+pub use comfy::Dialect;
+pub use credentials::Credentials;
+pub use recorder::{Fault, Faults, Recorded, Recorder, Rule};
+pub use row::json;
+pub use seed::Seed;
+pub use store::{ComfyAsset, PiktidAsset, ScenarioAsset, Store};
+
+/// Three servers on loopback, stopped when dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    pub scenario: Emulator,
+    pub piktid: Emulator,
+    pub comfy: Emulator,
+    pub credentials: Credentials,
+    /// What the three serve; a test may change it between any two calls.
+    pub store: Arc<Store>,
+}
+
+/// One provider's server.
+#[derive(Debug)]
+pub struct Emulator {
+    pub address: SocketAddr,
+    pub recorder: Arc<Recorder>,
+    pub faults: Arc<Faults>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How to start a sandbox.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub seed: Seed,
+    pub dialect: Dialect,
+    /// Scenario's, PiktID's and Comfy's ports; 0: any free one.
+    pub ports: [u16; 3],
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: Seed::Several,
+            dialect: Dialect::Local,
+            ports: [0; 3],
+        }
+    }
+}
+
+impl Sandbox {
+    /// Makes the pictures, fills the store and starts the three servers.
+    ///
+    /// # Errors
+    /// When a port cannot be bound.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let [scenario, piktid, comfy] = options.ports;
+        let scenario = bind(scenario).await?;
+        let piktid = bind(piktid).await?;
+        let comfy = bind(comfy).await?;
+        let credentials = Credentials::random();
+        let store = Arc::new(seed::store(options.seed));
+        let shared = |address| Shared {
+            store: Arc::clone(&store),
+            credentials: credentials.clone(),
+            address,
+            key: credentials::random(),
+            dialect: options.dialect,
+        };
+        Ok(Self {
+            scenario: serve(scenario, |address| scenario::router(shared(address)))?,
+            piktid: serve(piktid, |address| piktid::router(shared(address)))?,
+            comfy: serve(comfy, |address| comfy::router(shared(address)))?,
+            credentials,
+            store,
+        })
+    }
+
+    /// What a client of each provider is told: base addresses.
+    #[must_use]
+    pub fn urls(&self) -> [String; 3] {
+        [
+            format!("http://{}/v1", self.scenario.address),
+            format!("http://{}", self.piktid.address),
+            format!("http://{}", self.comfy.address),
+        ]
+    }
+}
+
+/// What a provider's handlers work with.
+#[derive(Clone)]
+struct Shared {
+    store: Arc<Store>,
+    credentials: Credentials,
+    address: SocketAddr,
+    /// Signs tokens and file addresses: they cannot be forged.
+    key: [u8; 32],
+    dialect: Dialect,
+}
+
+async fn bind(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}
+
+fn serve(
+    listener: TcpListener,
+    router: impl FnOnce(SocketAddr) -> Router,
+) -> io::Result<Emulator> {
+    let address = listener.local_addr()?;
+    let recorder = Arc::new(Recorder::default());
+    let faults = Arc::new(Faults::default());
+    let router = recorder::watched(router(address), Arc::clone(&recorder), Arc::clone(&faults));
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "a sandbox server stopped");
+        }
+    });
+    Ok(Emulator {
+        address,
+        recorder,
+        faults,
+        task,
+    })
+}

@@ -1,0 +1,37 @@
+//! Credentials that open the sandbox, made anew at each start.
+
+/// One set for the three servers.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub scenario_key: String,
+    pub scenario_secret: String,
+    /// A user's token for Scenario (`Bearer`).
+    pub scenario_jwt: String,
+    pub piktid_token: String,
+    pub comfy_key: String,
+}
+
+impl Credentials {
+    pub(super) fn random() -> Self {
+        let word = |prefix: &str| {
+            let bytes = random();
+            let digits: String = bytes[..12].iter().map(|b| format!("{b:02x}")).collect();
+            format!("{prefix}{digits}")
+        };
+        Self {
+            scenario_key: word("api_"),
+            scenario_secret: word(""),
+            scenario_jwt: word("jwt-"),
+            piktid_token: word("pikt-"),
+            comfy_key: word("comfyui-"),
+        }
+    }
+}
+
+/// 32 bytes nobody else has.
+pub fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    // Only fails where the operating system has no randomness at all.
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

@@ -1,0 +1,119 @@
+//! Signed addresses of files, and the route that serves them: no credential, a signature that
+//! ends.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::{Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+
+use super::{Shared, pictures, store::File};
+
+/// A day: the shortest life Scenario's documents promise.
+const LIFE_SECONDS: i64 = 86_400;
+
+impl Shared {
+    /// `http://…/files/<rendition>/<id>?Expires=…&Signature=…`
+    pub(super) fn file_url(&self, rendition: &str, id: &str) -> String {
+        // Rounded to the hour, so that two reads of one asset give one address.
+        let expires = (Timestamp::now().as_second() / 3600 + 1) * 3600 + LIFE_SECONDS;
+        format!(
+            "http://{}/files/{rendition}/{id}?Expires={expires}&Signature={}",
+            self.address,
+            self.file_signature(rendition, id, expires)
+        )
+    }
+
+    fn file_signature(&self, rendition: &str, id: &str, expires: i64) -> String {
+        let text = format!("{rendition}\n{id}\n{expires}");
+        blake3::keyed_hash(&self.key, text.as_bytes()).to_hex()[..32].to_owned()
+    }
+
+    pub(super) fn is_signed(&self, rendition: &str, id: &str, query: &HashMap<String, String>) -> bool {
+        let Some(expires) = query.get("Expires").and_then(|e| e.parse().ok()) else {
+            return false;
+        };
+        expires > Timestamp::now().as_second()
+            && query.get("Signature") == Some(&self.file_signature(rendition, id, expires))
+    }
+
+    /// The file of a Scenario or PiktID asset.
+    fn file(&self, id: &str) -> Option<File> {
+        let scenario = self.store.scenario();
+        let found = scenario.iter().find(|a| a.id == id);
+        if let Some(asset) = found {
+            return Some(asset.file.clone());
+        }
+        drop(scenario);
+        let piktid = self.store.piktid();
+        piktid.iter().find(|a| a.id == id).map(|a| a.file.clone())
+    }
+}
+
+/// `GET /files/{rendition}/{id}`: 403 without a signature that fits, as a CDN answers.
+pub async fn serve(
+    State(shared): State<Shared>,
+    Path((rendition, id)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    if !shared.is_signed(&rendition, &id, &query) {
+        return (StatusCode::FORBIDDEN, "Access Denied").into_response();
+    }
+    match shared.file(&id) {
+        Some(file) => bytes(&file, &rendition, Some(&headers)),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The bytes of a rendition: `original`, `small` or `large`. `ranges`: the request's headers, for
+/// servers that know ranges.
+pub fn bytes(file: &File, rendition: &str, ranges: Option<&HeaderMap>) -> Response {
+    let (content_type, bytes) = match (&file.uploaded, rendition) {
+        (Some((content_type, bytes)), _) => (content_type.clone(), bytes.clone()),
+        (None, "small") => {
+            ("image/jpeg".to_owned(), pictures::picture(file.number).small.clone())
+        }
+        (None, "large") => {
+            ("image/jpeg".to_owned(), pictures::picture(file.number).large.clone())
+        }
+        (None, _) => {
+            let (content_type, bytes) = pictures::file(file.kind, file.number);
+            (content_type.to_owned(), bytes)
+        }
+    };
+    let total = bytes.len();
+    let range = ranges.and_then(|headers| {
+        let text = headers.get(header::RANGE)?.to_str().ok()?;
+        let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+        let first: usize = first.parse().ok()?;
+        let last = last.parse().unwrap_or(total - 1).min(total - 1);
+        (first <= last).then_some((first, last))
+    });
+    let mut response = match range {
+        Some((first, last)) => {
+            let mut part = (
+                StatusCode::PARTIAL_CONTENT,
+                bytes[first..=last].to_vec(),
+            )
+                .into_response();
+            if let Ok(value) = HeaderValue::from_str(&format!("bytes {first}-{last}/{total}")) {
+                part.headers_mut().insert(header::CONTENT_RANGE, value);
+            }
+            part
+        }
+        None => bytes.into_response(),
+    };
+    if let Ok(value) = HeaderValue::from_str(&content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    if ranges.is_some() {
+        response
+            .headers_mut()
+            .insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
+    response
+}

@@ -1,0 +1,190 @@
+//! Counts the calls a server received, and misbehaves on demand. Tests count here, never in the
+//! gateway.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::sync::Semaphore;
+
+/// One call as it arrived.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Recorded {
+    pub method: String,
+    pub path: String,
+    /// As sent, still encoded.
+    pub query: String,
+}
+
+/// All calls since the start or the last [`Recorder::clear`]; file downloads and the recorder's
+/// own routes are left out.
+#[derive(Debug, Default)]
+pub struct Recorder(Mutex<Vec<Recorded>>);
+
+impl Recorder {
+    #[must_use]
+    pub fn calls(&self) -> Vec<Recorded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Calls whose method and path begin so: `GET /assets`.
+    #[must_use]
+    pub fn count(&self, beginning: &str) -> usize {
+        self.calls()
+            .iter()
+            .filter(|call| format!("{} {}", call.method, call.path).starts_with(beginning))
+            .count()
+    }
+
+    pub fn clear(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn push(&self, call: Recorded) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(call);
+    }
+}
+
+/// Misbehaviour.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// Answers this instead.
+    Answer {
+        status: u16,
+        content_type: &'static str,
+        body: String,
+    },
+    /// Answers rightly, but only after a permit is added.
+    Hold(Arc<Semaphore>),
+    /// Breaks the connection before any byte of an answer.
+    Reset,
+}
+
+/// When to misbehave: calls whose method and path begin so.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub beginning: String,
+    /// So many calls, then no more; `None`: until cleared.
+    pub times: Option<usize>,
+    pub fault: Fault,
+}
+
+/// The rules in force; the first that fits a call wins.
+#[derive(Debug, Default)]
+pub struct Faults(Mutex<Vec<Rule>>);
+
+impl Faults {
+    pub fn add(&self, beginning: &str, fault: Fault) {
+        self.push(Rule {
+            beginning: beginning.to_owned(),
+            times: None,
+            fault,
+        });
+    }
+
+    pub fn push(&self, rule: Rule) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(rule);
+    }
+
+    pub fn clear(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn take(&self, method: &Method, path: &str) -> Option<Fault> {
+        let call = format!("{method} {path}");
+        let mut rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rule = rules
+            .iter_mut()
+            .find(|rule| call.starts_with(&rule.beginning) && rule.times != Some(0))?;
+        rule.times = rule.times.map(|left| left - 1);
+        Some(rule.fault.clone())
+    }
+}
+
+#[derive(Clone)]
+struct Watch {
+    recorder: Arc<Recorder>,
+    faults: Arc<Faults>,
+}
+
+/// Where files are; not counted as API calls.
+pub const FILES: &str = "/files/";
+
+/// `router`, with every call recorded and the faults applied; `GET` and `DELETE
+/// /sandbox/calls` show and forget the record.
+pub fn watched(router: Router, recorder: Arc<Recorder>, faults: Arc<Faults>) -> Router {
+    let watch = Watch { recorder, faults };
+    router
+        .layer(middleware::from_fn_with_state(watch.clone(), observe))
+        .merge(
+            Router::new()
+                .route("/sandbox/calls", get(show).delete(forget))
+                .with_state(watch),
+        )
+}
+
+async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    if !path.starts_with(FILES) {
+        watch.recorder.push(Recorded {
+            method: request.method().to_string(),
+            path: path.clone(),
+            query: request.uri().query().unwrap_or_default().to_owned(),
+        });
+    }
+    match watch.faults.take(request.method(), &path) {
+        None => next.run(request).await,
+        Some(Fault::Answer {
+            status,
+            content_type,
+            body,
+        }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT);
+            let mut response = (status, body).into_response();
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+            response
+        }
+        Some(Fault::Hold(gate)) => {
+            // A closed gate opens too.
+            if let Ok(permit) = gate.acquire().await {
+                permit.forget();
+            }
+            next.run(request).await
+        }
+        Some(Fault::Reset) => {
+            // A body that fails at once makes the server drop the connection.
+            let broken = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
+            Response::new(Body::from_stream(broken))
+        }
+    }
+}
+
+async fn show(State(watch): State<Watch>) -> Json<Vec<Recorded>> {
+    Json(watch.recorder.calls())
+}
+
+async fn forget(State(watch): State<Watch>) -> StatusCode {
+    watch.recorder.clear();
+    StatusCode::NO_CONTENT
+}

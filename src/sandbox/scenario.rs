@@ -1,0 +1,309 @@
+//! Scenario emulated (scenario.md 5): lists by token, batch reads, tags as deltas, deletes that
+//! say nothing.
+
+mod list;
+mod shape;
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use serde_json::{Value, json, value::RawValue};
+
+use super::{Shared, files, store::{File, ScenarioAsset}};
+
+/// The project that the sandbox's key belongs to.
+pub const PROJECT: &str = "proj_sandbox";
+
+pub fn router(shared: Shared) -> Router {
+    let api = Router::new()
+        .route("/v1/assets", get(list::list).post(create).delete(delete))
+        .route("/v1/assets/public", get(list::list_public))
+        .route("/v1/assets/public/{id}", get(get_public))
+        .route("/v1/assets/get-bulk", post(get_bulk))
+        .route("/v1/assets/restore", post(restore))
+        .route("/v1/assets/{id}", get(get_one).put(update))
+        .route("/v1/assets/{id}/tags", put(change_tags))
+        .route("/v1/search/assets", post(list::search))
+        .layer(middleware::from_fn_with_state(shared.clone(), authenticate));
+    api.route("/files/{rendition}/{id}", get(files::serve))
+        .with_state(shared)
+}
+
+/// Whose eyes a call sees with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eyes {
+    Project,
+    Public,
+}
+
+/// The three schemes of scenario.md 2, exactly.
+async fn authenticate(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    let credentials = &shared.credentials;
+    let pair = format!(
+        "{}:{}",
+        credentials.scenario_key, credentials.scenario_secret
+    );
+    let basic = format!("Basic {}", STANDARD.encode(pair));
+    let bearer = format!("Bearer {}", credentials.scenario_jwt);
+    let sent = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let eyes = match sent {
+        Some(text) if text == basic || text == bearer => Eyes::Project,
+        // Opens reading single assets and lists, nothing else.
+        Some("public-auth-token") if opens_publicly(&request) => Eyes::Public,
+        _ => {
+            let body = Json(json!({ "message": "Unauthorized" }));
+            return (StatusCode::UNAUTHORIZED, body).into_response();
+        }
+    };
+    request.extensions_mut().insert(eyes);
+    next.run(request).await
+}
+
+fn opens_publicly(request: &Request) -> bool {
+    request.method() == axum::http::Method::GET
+}
+
+/// A refusal in Scenario's words.
+pub fn refuse(status: StatusCode, reason: &str) -> Response {
+    (status, Json(json!({ "reason": reason }))).into_response()
+}
+
+fn not_found() -> Response {
+    refuse(StatusCode::NOT_FOUND, "Asset not found")
+}
+
+/// A list of raw rows under `assets`, with the token for what follows.
+pub fn page(rows: &[Box<RawValue>], token: Option<String>) -> Response {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body<'a> {
+        assets: &'a [Box<RawValue>],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_pagination_token: Option<String>,
+    }
+    Json(Body {
+        assets: rows,
+        next_pagination_token: token,
+    })
+    .into_response()
+}
+
+fn wrapped(row: Box<RawValue>) -> Response {
+    Json(BTreeMap::from([("asset", row)])).into_response()
+}
+
+fn sees(eyes: Eyes, asset: &ScenarioAsset) -> bool {
+    asset.deleted.is_none()
+        && (asset.privacy == "public" || (eyes == Eyes::Project && asset.owner_id == PROJECT))
+}
+
+async fn get_one(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+    axum::Extension(eyes): axum::Extension<Eyes>,
+) -> Response {
+    let store = shared.store.scenario();
+    match store.iter().find(|a| a.id == id && sees(eyes, a)) {
+        Some(asset) => wrapped(shape::asset(&shared, asset, &shape::Extras::of(&query))),
+        None => not_found(),
+    }
+}
+
+async fn get_public(
+    state: State<Shared>,
+    id: Path<String>,
+    query: Query<HashMap<String, String>>,
+) -> Response {
+    get_one(state, id, query, axum::Extension(Eyes::Public)).await
+}
+
+fn ids(body: &Value) -> Option<Vec<String>> {
+    body.get("assetIds")?
+        .as_array()?
+        .iter()
+        .map(|id| id.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// At most 200 ids; unknown ones are left out, and the order is the store's own (5.4).
+async fn get_bulk(
+    State(shared): State<Shared>,
+    Query(query): Query<HashMap<String, String>>,
+    Json(body): Json<Value>,
+) -> Response {
+    let Some(ids) = ids(&body) else {
+        return refuse(StatusCode::BAD_REQUEST, "assetIds is required");
+    };
+    if ids.is_empty() || ids.len() > 200 {
+        return refuse(StatusCode::BAD_REQUEST, "assetIds must have 1 to 200 ids");
+    }
+    let extras = shape::Extras {
+        original: query.get("originalAssets").map(String::as_str) == Some("true"),
+        ..Default::default()
+    };
+    let store = shared.store.scenario();
+    let rows: Vec<_> = store
+        .iter()
+        .filter(|a| ids.contains(&a.id) && sees(Eyes::Project, a))
+        .map(|a| shape::asset(&shared, a, &extras))
+        .collect();
+    page(&rows, None)
+}
+
+/// Name and description; everything else of the body is a canvas's (5.7).
+async fn update(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> Response {
+    let mut store = shared.store.scenario();
+    let Some(asset) = own(&mut store, &id) else {
+        return not_found();
+    };
+    if let Some(name) = body.get("name").and_then(Value::as_str) {
+        asset.name = Some(name.to_owned());
+    }
+    if let Some(text) = body.get("description").and_then(Value::as_str) {
+        asset.description = (!text.is_empty()).then(|| text.to_owned());
+    }
+    asset.updated = Timestamp::now().as_millisecond();
+    wrapped(shape::asset(&shared, asset, &shape::Extras::default()))
+}
+
+fn own<'a>(store: &'a mut [ScenarioAsset], id: &str) -> Option<&'a mut ScenarioAsset> {
+    store
+        .iter_mut()
+        .find(|a| a.id == id && a.owner_id == PROJECT && a.deleted.is_none())
+}
+
+/// Answers with the delta, not the set (5.8).
+async fn change_tags(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> Response {
+    let list = |name: &str| -> Vec<String> {
+        body.get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|tag| tag.as_str().map(str::to_owned))
+            .collect()
+    };
+    let strict = body.get("strict").and_then(Value::as_bool) == Some(true);
+    let mut store = shared.store.scenario();
+    let Some(asset) = own(&mut store, &id) else {
+        return not_found();
+    };
+    let mut added = list("add");
+    let mut deleted = list("delete");
+    let clash = added.iter().any(|t| asset.tags.contains(t))
+        || deleted.iter().any(|t| !asset.tags.contains(t));
+    if strict && clash {
+        return refuse(StatusCode::CONFLICT, "a tag is already there or not there");
+    }
+    added.retain(|t| !asset.tags.contains(t));
+    deleted.retain(|t| asset.tags.contains(t));
+    asset.tags.retain(|t| !deleted.contains(t));
+    asset.tags.extend(added.iter().cloned());
+    asset.updated = Timestamp::now().as_millisecond();
+    Json(json!({ "added": added, "deleted": deleted })).into_response()
+}
+
+/// A JSON body on DELETE, at most 100 ids, nothing per id in the reply (5.9).
+async fn delete(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
+    let Some(ids) = ids(&body).filter(|ids| (1..=100).contains(&ids.len())) else {
+        return refuse(StatusCode::BAD_REQUEST, "assetIds must have 1 to 100 ids");
+    };
+    let now = Timestamp::now().as_millisecond();
+    let mut store = shared.store.scenario();
+    for asset in store.iter_mut() {
+        if ids.contains(&asset.id) && asset.owner_id == PROJECT && asset.deleted.is_none() {
+            asset.deleted = Some(now);
+        }
+    }
+    Json(json!({})).into_response()
+}
+
+async fn restore(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
+    let Some(ids) = ids(&body).filter(|ids| (1..=100).contains(&ids.len())) else {
+        return refuse(StatusCode::BAD_REQUEST, "assetIds must have 1 to 100 ids");
+    };
+    let mut store = shared.store.scenario();
+    let (mut restored, mut skipped) = (Vec::new(), Vec::new());
+    for id in ids {
+        match store.iter_mut().find(|a| a.id == id && a.owner_id == PROJECT) {
+            Some(asset) if asset.deleted.is_some() => {
+                asset.deleted = None;
+                // Tags and collections are not restored.
+                asset.tags.clear();
+                asset.collection_ids.clear();
+                restored.push(id);
+            }
+            Some(_) => skipped.push(json!({ "assetId": id, "reason": "not-deleted" })),
+            None => skipped.push(json!({ "assetId": id, "reason": "not-found" })),
+        }
+    }
+    Json(json!({ "restoredAssetIds": restored, "skippedAssets": skipped })).into_response()
+}
+
+/// A small picture in base64, plain or as a data URL (5.5). The same bytes twice are two assets.
+async fn create(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let _ = headers;
+    let Some(name) = body.get("name").and_then(Value::as_str) else {
+        return refuse(StatusCode::BAD_REQUEST, "name is required");
+    };
+    let Some(text) = body.get("image").and_then(Value::as_str) else {
+        return refuse(StatusCode::BAD_REQUEST, "image is required");
+    };
+    let encoded = text.rsplit_once("base64,").map_or(text, |(_, data)| data);
+    let Ok(bytes) = STANDARD.decode(encoded) else {
+        return refuse(StatusCode::BAD_REQUEST, "image is not base64");
+    };
+    let Ok(format) = image::guess_format(&bytes) else {
+        return refuse(StatusCode::BAD_REQUEST, "image is of an unknown format");
+    };
+    let now = Timestamp::now().as_millisecond();
+    let mut store = shared.store.scenario();
+    let asset = ScenarioAsset {
+        id: format!("asset_{}", &blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex()[..22]),
+        created: now,
+        updated: now,
+        owner_id: PROJECT.to_owned(),
+        author_id: "u5e1f".to_owned(),
+        kind: "image".to_owned(),
+        asset_type: "uploaded".to_owned(),
+        source: "uploaded".to_owned(),
+        privacy: "private".to_owned(),
+        status: "success".to_owned(),
+        name: Some(name.to_owned()),
+        is_hidden: body.get("hide").and_then(Value::as_bool) == Some(true),
+        parent: body.get("parentId").and_then(Value::as_str).map(str::to_owned),
+        file: File {
+            kind: "image",
+            number: 0,
+            uploaded: Some((format.to_mime_type().to_owned(), bytes)),
+        },
+        ..Default::default()
+    };
+    let row = shape::asset(&shared, &asset, &shape::Extras::default());
+    store.push(asset);
+    wrapped(row)
+}

@@ -1,0 +1,247 @@
+//! `GET /assets`, `GET /assets/public` and `POST /search/assets` (scenario.md 5.1, 5.2, 5.12).
+
+use std::collections::HashMap;
+
+use axum::{
+    Extension, Json,
+    extract::{Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use super::{Eyes, PROJECT, page, refuse, shape};
+use crate::sandbox::{Shared, store::ScenarioAsset};
+
+type Params = HashMap<String, String>;
+
+const OWN: [&str; 22] = [
+    "pageSize", "paginationToken", "createdAfter", "createdBefore", "updatedAfter",
+    "updatedBefore", "sortBy", "sortDirection", "privacy", "modelId", "inferenceId", "authorId",
+    "collectionId", "parentAssetId", "rootAssetId", "tags", "type", "types", "originalAssets",
+    "projectId", "teamId", "deleted",
+];
+
+pub async fn list(
+    State(shared): State<Shared>,
+    Extension(eyes): Extension<Eyes>,
+    Query(params): Query<Params>,
+) -> Response {
+    answer(&shared, eyes, &params)
+}
+
+pub async fn list_public(State(shared): State<Shared>, Query(params): Query<Params>) -> Response {
+    answer(&shared, Eyes::Public, &params)
+}
+
+fn answer(shared: &Shared, eyes: Eyes, params: &Params) -> Response {
+    match Listing::of(shared, params) {
+        Ok(listing) => listing.answer(shared, eyes, params),
+        Err(reason) => refuse(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+/// The checked part of a list call.
+struct Listing {
+    by_update: bool,
+    ascending: bool,
+    size: usize,
+    after: Option<i64>,
+    before: Option<i64>,
+    /// Time and id of the last row of the page before.
+    resume: Option<(i64, String)>,
+}
+
+impl Listing {
+    fn of(shared: &Shared, params: &Params) -> Result<Self, String> {
+        let get = |name: &str| params.get(name).map(String::as_str);
+        if let Some(unknown) = params.keys().find(|name| !OWN.contains(&name.as_str())) {
+            // The real API's answer is unknown; a client that misspells should hear it here.
+            return Err(format!("unknown parameter {unknown}"));
+        }
+        let by_update = match get("sortBy") {
+            None | Some("createdAt") => false,
+            Some("updatedAt") => true,
+            Some(_) => return Err("sortBy must be createdAt or updatedAt".to_owned()),
+        };
+        let ascending = match get("sortDirection") {
+            None | Some("desc") => false,
+            Some("asc") => true,
+            Some(_) => return Err("sortDirection must be asc or desc".to_owned()),
+        };
+        let size = match get("pageSize").map(str::parse) {
+            None => 50,
+            Some(Ok(size @ 1..=100)) => size,
+            Some(_) => return Err("pageSize must be 1 to 100".to_owned()),
+        };
+        if get("type").is_some() && get("types").is_some() {
+            return Err("type and types cannot be used together".to_owned());
+        }
+        let sorted_by = get("sortBy").unwrap_or_default();
+        let bound = |name: &str, needs: &str| -> Result<Option<i64>, String> {
+            let Some(text) = get(name) else { return Ok(None) };
+            if sorted_by != needs {
+                return Err(format!("{name} requires sortBy={needs}"));
+            }
+            text.parse::<jiff::Timestamp>()
+                .map(|t| Some(t.as_millisecond()))
+                .map_err(|_| format!("{name} is not an ISO date"))
+        };
+        let created = (bound("createdAfter", "createdAt")?, bound("createdBefore", "createdAt")?);
+        let updated = (bound("updatedAfter", "updatedAt")?, bound("updatedBefore", "updatedAt")?);
+        let (after, before) = if by_update { updated } else { created };
+        let resume = match get("paginationToken") {
+            None => None,
+            Some(token) => Some(open_token(shared, token).ok_or("invalid paginationToken")?),
+        };
+        Ok(Self {
+            by_update,
+            ascending,
+            size,
+            after,
+            before,
+            resume,
+        })
+    }
+
+    fn time(&self, asset: &ScenarioAsset) -> i64 {
+        if self.by_update { asset.updated } else { asset.created }
+    }
+
+    fn answer(&self, shared: &Shared, eyes: Eyes, params: &Params) -> Response {
+        let store = shared.store.scenario();
+        let mut rows: Vec<&ScenarioAsset> = store
+            .iter()
+            .filter(|a| fits(a, eyes, params))
+            // Exclusive on both sides (5.1).
+            .filter(|a| self.after.is_none_or(|bound| self.time(a) > bound))
+            .filter(|a| self.before.is_none_or(|bound| self.time(a) < bound))
+            .collect();
+        // Ties in an order of the provider's own: by id, backwards.
+        rows.sort_by(|a, b| {
+            let newest_first = (self.time(b), &b.id).cmp(&(self.time(a), &a.id));
+            if self.ascending { newest_first.reverse() } else { newest_first }
+        });
+        // Tokens resume by key, not by index.
+        if let Some((time, id)) = &self.resume {
+            rows.retain(|a| {
+                let past = (self.time(a), a.id.as_str()).cmp(&(*time, id.as_str()));
+                if self.ascending { past.is_gt() } else { past.is_lt() }
+            });
+        }
+        let more = rows.len() > self.size;
+        rows.truncate(self.size);
+        let token = rows
+            .last()
+            .filter(|_| more)
+            .map(|last| make_token(shared, self.time(last), &last.id));
+        let extras = shape::Extras::of(&params.iter().filter(|(n, _)| *n == "originalAssets").map(|(n, v)| (n.clone(), v.clone())).collect());
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|a| shape::asset(shared, a, &extras))
+            .collect();
+        page(&rows, token)
+    }
+}
+
+fn fits(asset: &ScenarioAsset, eyes: Eyes, params: &Params) -> bool {
+    let get = |name: &str| params.get(name).map(String::as_str);
+    if asset.deleted.is_some() != (get("deleted") == Some("true")) {
+        return false;
+    }
+    // `privacy=public` leaves the account: everybody's (5.1 [seed 001]).
+    let public = eyes == Eyes::Public || get("privacy") == Some("public");
+    if public {
+        if asset.privacy != "public" {
+            return false;
+        }
+    } else if asset.owner_id != PROJECT || get("privacy").is_some_and(|p| p != asset.privacy) {
+        return false;
+    }
+    let is = |name: &str, value: Option<&str>| get(name).is_none_or(|wanted| value == Some(wanted));
+    let types: Option<Vec<&str>> = get("type")
+        .map(|one| vec![one])
+        .or_else(|| get("types").map(|all| all.split(',').collect()));
+    // Tags work for public assets only; otherwise they are ignored (5.1 [seed 000]).
+    let tagged = !public
+        || get("tags").is_none_or(|tags| tags.split(',').all(|t| asset.tags.iter().any(|own| own == t)));
+    tagged
+        && is("modelId", asset.model_id.as_deref())
+        && is("inferenceId", asset.inference_id.as_deref())
+        && is("authorId", Some(&asset.author_id))
+        && is("parentAssetId", asset.parent.as_deref())
+        && is("rootAssetId", asset.root.as_deref())
+        && get("collectionId").is_none_or(|id| asset.collection_ids.iter().any(|own| own == id))
+        && types.is_none_or(|types| types.contains(&asset.asset_type.as_str()))
+}
+
+/// Opaque, and not forgeable: a keyed hash over where to go on.
+fn make_token(shared: &Shared, time: i64, id: &str) -> String {
+    let plain = format!("{time}|{id}");
+    let seal = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
+    URL_SAFE_NO_PAD.encode(format!("{}|{plain}", &seal[..16]))
+}
+
+fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let (seal, plain) = text.split_once('|')?;
+    let right = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
+    if seal != &right[..16] {
+        return None;
+    }
+    let (time, id) = plain.split_once('|')?;
+    Some((time.parse().ok()?, id.to_owned()))
+}
+
+/// Words in name, prompt, description and tags; hits are not assets (5.12).
+pub async fn search(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
+    let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
+    let asked = ["query", "filter", "image", "images"];
+    if asked.iter().all(|name| body.get(name).is_none()) {
+        return refuse(StatusCode::BAD_REQUEST, "query, filter, image or images is required");
+    }
+    let number = |name: &str, default: usize| {
+        body.get(name)
+            .and_then(Value::as_u64)
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(default)
+    };
+    let public = body.get("public").and_then(Value::as_bool) == Some(true);
+    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+    let store = shared.store.scenario();
+    let found: Vec<&ScenarioAsset> = store
+        .iter()
+        .filter(|a| a.deleted.is_none())
+        .filter(|a| if public { a.privacy == "public" } else { a.owner_id == PROJECT })
+        .filter(|a| {
+            let prompt = a.metadata.get("prompt").and_then(Value::as_str);
+            let text = format!(
+                "{} {} {} {}",
+                a.name.as_deref().unwrap_or_default(),
+                prompt.unwrap_or_default(),
+                a.description.as_deref().unwrap_or_default(),
+                a.tags.join(" ")
+            )
+            .to_lowercase();
+            words.iter().all(|word| text.contains(word))
+        })
+        .collect();
+    let offset = number("offset", 0);
+    let hits: Vec<Value> = found
+        .iter()
+        .skip(offset)
+        .take(number("limit", 20))
+        .map(|a| {
+            json!({
+                "id": a.id, "authorId": a.author_id, "ownerId": a.owner_id, "teamId": "team_sandbox",
+                "collectionIds": a.collection_ids, "createdAt": shape::time(a.created),
+                "updatedAt": shape::time(a.updated), "mimeType": "image/png", "nsfw": [],
+                "privacy": a.privacy, "tags": a.tags, "url": shared.file_url("original", &a.id),
+                "metadata": { "name": a.name, "kind": a.kind, "type": a.source },
+            })
+        })
+        .collect();
+    Json(json!({ "hits": hits, "offset": offset, "estimatedTotalHits": found.len() }))
+        .into_response()
+}

@@ -1,0 +1,279 @@
+//! What the sandbox holds at start: always the same, whatever the day.
+
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    pictures, scenario::PROJECT,
+    store::{ComfyAsset, File, PiktidAsset, ScenarioAsset, Store},
+};
+
+/// How much to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seed {
+    /// Nothing.
+    Empty,
+    /// About 500 assets: every kind, ties in creation time, parents and previews, tags, notes,
+    /// group-shared, platform and public ones.
+    Several,
+}
+
+/// 2026-11-01T12:00:00Z in milliseconds.
+const START: i64 = 1_793_534_400_000;
+const MINUTE: i64 = 60_000;
+
+pub fn store(seed: Seed) -> Store {
+    let store = Store::default();
+    if seed == Seed::Several {
+        store.scenario().extend((0..240).map(scenario));
+        store.piktid().extend((0..120).map(piktid));
+        store.comfy().extend((0..160).map(comfy));
+    }
+    store
+}
+
+/// Letters from a number, stable over runs.
+fn digits(what: &str, number: usize) -> String {
+    blake3::hash(format!("{what}{number}").as_bytes()).to_hex().to_string()
+}
+
+const SUBJECTS: [&str; 12] = [
+    "harbour", "fox", "castle", "robot", "orchid", "lantern", "glacier", "violin", "market",
+    "whale", "desert", "library",
+];
+const MOODS: [&str; 8] = [
+    "at dawn", "in the rain", "as a sketch", "in neon", "under snow", "from above", "in fog",
+    "on a stage",
+];
+
+fn title(number: usize) -> String {
+    format!(
+        "{} {}",
+        SUBJECTS[number % SUBJECTS.len()],
+        MOODS[(number / SUBJECTS.len()) % MOODS.len()]
+    )
+}
+
+fn scenario_id(number: usize) -> String {
+    format!("asset_{}", &digits("scenario", number)[..22])
+}
+
+/// Kind, type and source by turns: every kind of the contract.
+const KINDS: [(&str, &str, &str, &str); 12] = [
+    ("image", "inference-txt2img", "inference-txt", "image"),
+    ("image", "uploaded", "uploaded", "image"),
+    ("image", "inference-img2img", "inference-img", "image"),
+    ("video", "img2video", "img2video", "video"),
+    ("image", "upscale", "upscale", "image"),
+    ("3d", "img23d", "img23d", "3d"),
+    ("audio", "txt2audio", "txt2audio", "audio"),
+    ("image", "texture-albedo", "texture:albedo", "image"),
+    ("image-hdr", "skybox-hdri", "skybox-hdri", "image"),
+    ("text", "uploaded-text", "uploaded-text", "text"),
+    ("json", "canvas", "canvas", "json"),
+    ("document", "uploaded", "uploaded", "document"),
+];
+
+fn scenario(number: usize) -> ScenarioAsset {
+    let (kind, asset_type, source, file) = KINDS[number % KINDS.len()];
+    // Every tenth shares its time with the one before: ties within the source, and, since the
+    // other two providers use the same minutes, across sources.
+    let moment = if number % 10 == 9 { number - 1 } else { number };
+    let created = START - moment as i64 * 7 * MINUTE;
+    // A chain: each third asset comes from the one two before it, and from that one's root.
+    let parent = (number % 3 == 0 && number + 2 < 240).then(|| scenario_id(number + 2));
+    let elsewhere = number % 16 == 15;
+    let mut metadata = Map::new();
+    if kind.starts_with("image") && asset_type.starts_with("inference") {
+        metadata.insert("prompt".to_owned(), json!(format!("{}, highly detailed", title(number))));
+        metadata.insert("guidance".to_owned(), json!(3.5));
+        metadata.insert("numInferenceSteps".to_owned(), json!(28));
+        metadata.insert("scheduler".to_owned(), json!("EulerDiscreteScheduler"));
+        // A string that may arrive as a number (scenario.md trap 13).
+        let seed = 9_007_199_254_740_993_u64 + number as u64;
+        let seed = if number % 2 == 0 { json!(seed.to_string()) } else { json!(seed) };
+        metadata.insert("seed".to_owned(), seed);
+    }
+    let mut properties = Map::new();
+    if kind == "audio" || kind == "video" {
+        properties.insert("duration".to_owned(), json!(0.1));
+    }
+    if kind == "3d" {
+        properties.insert("format".to_owned(), json!("glb"));
+        properties.insert("vertexCount".to_owned(), json!(0));
+    }
+    ScenarioAsset {
+        id: scenario_id(number),
+        created,
+        updated: created + (number % 5) as i64 * MINUTE,
+        owner_id: if elsewhere { "proj_elsewhere" } else { PROJECT }.to_owned(),
+        author_id: ["u5e1f", "u77aa", "u9c30"][number % 3].to_owned(),
+        kind: kind.to_owned(),
+        asset_type: asset_type.to_owned(),
+        source: source.to_owned(),
+        privacy: match number % 16 {
+            15 | 7 => "public",
+            3 => "unlisted",
+            _ => "private",
+        }
+        .to_owned(),
+        status: match number % 60 {
+            41 => "pending",
+            53 => "error",
+            _ => "success",
+        }
+        .to_owned(),
+        tags: match number % 4 {
+            0 => vec!["concept".to_owned(), SUBJECTS[number % SUBJECTS.len()].to_owned()],
+            1 => vec!["Final".to_owned()],
+            _ => Vec::new(),
+        },
+        collection_ids: if number % 8 == 0 { vec!["col_favourites".to_owned()] } else { Vec::new() },
+        name: (number % 17 != 16).then(|| title(number)),
+        description: (number % 6 == 0).then(|| format!("Chosen for the {} set.", SUBJECTS[number % SUBJECTS.len()])),
+        root: parent.clone(),
+        parent,
+        // Kinds that are no picture point at one.
+        preview: (file != "image" && number + 4 < 240).then(|| scenario_id(number + 4 - number % 4)),
+        model_id: asset_type.starts_with("inference").then(|| format!("model_{}", number % 5)),
+        inference_id: (number % 12 == 0).then(|| format!("inf_{}", number / 12)),
+        job_id: asset_type.starts_with("inference").then(|| format!("job_{}", number / 4)),
+        metadata,
+        properties,
+        file: File {
+            kind: file,
+            number,
+            uploaded: None,
+        },
+        ..Default::default()
+    }
+}
+
+fn piktid(number: usize) -> PiktidAsset {
+    let moment = if number % 6 == 5 { number - 1 } else { number };
+    let digits = digits("piktid", number);
+    let (visibility, created_by) = match number % 8 {
+        5 => ("shared", "ada"),
+        6 => ("shared", "grace"),
+        7 => ("default", "piktid"),
+        _ => ("private", "ada"),
+    };
+    let picture = pictures::picture(number);
+    // Fresh uploads have neither thumbnails nor attributes yet (piktid.md trap 7).
+    let fresh = number % 40 == 39;
+    PiktidAsset {
+        id: format!("{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..24]),
+        filename: format!("{}-{number:03}.png", SUBJECTS[number % SUBJECTS.len()]),
+        created: (START - moment as i64 * 14 * MINUTE) * 1000 + (number % 3) as i64 / 2 * 417,
+        created_by: created_by.to_owned(),
+        visibility: visibility.to_owned(),
+        project: (number % 5 == 0).then(|| "autumn lookbook".to_owned()),
+        tags: match number % 5 {
+            0 => vec!["model".to_owned(), "product".to_owned()],
+            1 => vec!["product".to_owned()],
+            2 => vec!["background".to_owned()],
+            3 => vec!["other".to_owned()],
+            _ => Vec::new(),
+        },
+        styling_note: (number % 7 == 0).then(|| "keep the sleeves rolled up".to_owned()),
+        detected: (!fresh && number % 4 != 3).then(|| {
+            json!({ "has_person": number % 2 == 0, "has_clothing": true,
+                    "person_attributes": ["Adult"], "clothing_items": ["Shirt", "Pants"],
+                    "categories": ["Apparel and Accessories"] })
+        }),
+        dimensions: (!fresh).then_some((picture.width, picture.height)),
+        has_thumbnails: !fresh,
+        file: File {
+            kind: "image",
+            number,
+            uploaded: None,
+        },
+        ..Default::default()
+    }
+}
+
+fn comfy_id(number: usize) -> String {
+    let d = digits("comfy", number);
+    format!("{}-{}-4{}-8{}-{}", &d[..8], &d[8..12], &d[12..15], &d[15..18], &d[18..30])
+}
+
+fn comfy(number: usize) -> ComfyAsset {
+    let moment = if number % 9 == 8 { number - 1 } else { number };
+    // Every third on a whole second: no fraction on a local server.
+    let fraction = if number % 3 == 0 { 0 } else { (number as i64 * 7919) % 1_000_000 };
+    let tied = number % 9 >= 7;
+    let created = (START - moment as i64 * 10 * MINUTE) * 1000 + if tied { 0 } else { fraction };
+    let (kind, root, ending, mime_type) = match number % 8 {
+        0 => ("weights", "models", "safetensors", None),
+        1 => ("audio", "output", "wav", Some("audio/wav")),
+        2 => ("json", "input", "json", Some("application/json")),
+        _ => ("image", if number % 2 == 0 { "input" } else { "output" }, "png", Some("image/png")),
+    };
+    let (_, bytes) = sized(kind, number);
+    let picture = pictures::picture(number);
+    let mut tags = vec![root.to_owned()];
+    if root == "models" {
+        tags.push("model_type:loras".to_owned());
+    }
+    if number % 5 == 0 {
+        tags.push(SUBJECTS[number % SUBJECTS.len()].to_owned());
+    }
+    let mut user_metadata = Map::new();
+    if number % 6 == 0 {
+        user_metadata.insert("user_description".to_owned(), json!("kept for the trailer"));
+        user_metadata.insert("rating".to_owned(), json!(number % 5));
+    }
+    ComfyAsset {
+        id: comfy_id(number),
+        name: format!("{}_{number:05}_.{ending}", SUBJECTS[number % SUBJECTS.len()]),
+        created,
+        updated: created + (number % 4) as i64 * 1_000_000,
+        last_access: (number % 2 == 0).then_some(created + 5_000_000),
+        // One that passes 32 bits, as model files do.
+        size: Some(if number == 8 { 6_938_040_682 } else { bytes }),
+        hash: (number % 3 != 1).then(|| format!("blake3:{}", digits("bytes", number))),
+        mime_type: mime_type.map(str::to_owned),
+        tags,
+        user_metadata,
+        metadata: metadata(kind, picture, number),
+        has_preview: kind == "image" && number % 7 != 6,
+        // Files without a picture of their own are shown by a neighbour's.
+        preview_id: (kind == "audio").then(|| comfy_id(number + 2)),
+        job_id: (root == "output").then(|| format!("{}-job", &digits("job", number / 4)[..8])),
+        loader_path: (root == "models").then(|| format!("loras/{number}.safetensors")),
+        is_immutable: number % 40 == 37,
+        is_public: number % 40 == 37,
+        file: File {
+            kind,
+            number,
+            uploaded: None,
+        },
+        ..Default::default()
+    }
+}
+
+/// A scanned file's system metadata holds the server's own path (comfy-observed.md 4).
+fn metadata(kind: &str, picture: &pictures::Picture, number: usize) -> Option<Value> {
+    match kind {
+        "image" => Some(json!({
+            "kind": "image", "width": picture.width, "height": picture.height,
+        })),
+        "weights" => Some(json!({ "file_path": format!("/srv/comfy/models/loras/{number}.safetensors") })),
+        _ => None,
+    }
+}
+
+/// Sizes of made files, so that listings need not make them again.
+fn sized(kind: &'static str, number: usize) -> (&'static str, u64) {
+    static PICTURES: OnceLock<Vec<u64>> = OnceLock::new();
+    if kind == "image" {
+        let all = PICTURES.get_or_init(|| {
+            (0..pictures::PICTURES)
+                .map(|n| pictures::picture(n).full.len() as u64)
+                .collect()
+        });
+        return (kind, all[number % pictures::PICTURES]);
+    }
+    (kind, pictures::file(kind, number).1.len() as u64)
+}
