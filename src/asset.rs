@@ -54,6 +54,19 @@ pub struct Asset {
     pub upstream: Box<RawValue>,
 }
 
+impl Asset {
+    /// About how many bytes it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        // The row as sent, again as fields, and the fixed part of the details.
+        let fixed = match self.details {
+            Details::Scenario(_) => 4_096,
+            Details::Piktid(_) | Details::Comfy(_) => 1_024,
+        };
+        u32::try_from(self.upstream.get().len() * 2).map_or(u32::MAX, |w| w.saturating_add(fixed))
+    }
+}
+
 /// Where an asset's bytes are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Media {

@@ -322,6 +322,17 @@ pub enum Row {
     Unreadable(Arc<Unreadable>),
 }
 
+impl Row {
+    /// About how many bytes it takes in memory.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        match self {
+            Self::Asset(asset) => asset.weight(),
+            Self::Unreadable(_) => 512,
+        }
+    }
+}
+
 /// A row that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
@@ -360,16 +371,18 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Connects every configured source (no call is made yet).
+    /// Connects every configured source (no call is made yet). `scope_key` keys the scopes.
     ///
     /// # Errors
     /// When a source's client cannot be made: an unreadable `ca_file`, a bad address.
-    pub fn connect(configs: Vec<SourceConfig>) -> Result<Self, ConfigError> {
-        let scope_key = random_key();
+    pub fn connect(
+        configs: Vec<SourceConfig>,
+        scope_key: &[u8; 32],
+    ) -> Result<Self, ConfigError> {
         let mut sources = configs
             .into_iter()
             .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
-                let link = Link::new(&config, &scope_key)?;
+                let link = Link::new(&config, scope_key)?;
                 Ok(match config.kind {
                     SourceKind::Scenario(kind) => Arc::new(scenario::Scenario::new(link, kind)),
                     SourceKind::Piktid(kind) => Arc::new(piktid::Piktid::new(link, &kind)),
@@ -500,13 +513,4 @@ fn secret_header(text: &str) -> http::HeaderValue {
         http::HeaderValue::from_str(text).unwrap_or_else(|_| http::HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
-}
-
-/// A key nobody else has, for this process's life.
-#[must_use]
-pub fn random_key() -> [u8; 32] {
-    let mut key = [0; 32];
-    // Only fails where the operating system has no randomness at all.
-    getrandom::fill(&mut key).expect("the operating system gives random bytes");
-    key
 }

@@ -101,7 +101,7 @@ pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
     let local = shared.dialect == Dialect::Local;
     let mut row = JsonRow::default();
     // The cloud sends null where a local server leaves the field out (comfy-observed.md 2).
-    let mut optional = |row: &mut JsonRow, name: &str, value: Option<Value>| match value {
+    let optional = |row: &mut JsonRow, name: &str, value: Option<Value>| match value {
         None if local => {}
         value => row.set(name, value.unwrap_or(Value::Null)),
     };

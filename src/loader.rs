@@ -1,0 +1,123 @@
+//! Batches reads by id within one operation: siblings that ask for assets in the same moment
+//! become one request to the shelf per source.
+//!
+//! The crate holds its lock while a batch function runs, so ours only starts the reads and hands
+//! out [`Pending`] handles at once: batches overlap, and a caller that is cancelled takes nobody
+//! with it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use dataloader::{BatchFn, cached};
+use futures_util::{FutureExt, future::Shared};
+use tokio::{sync::oneshot, time::timeout_at};
+use tracing::Instrument;
+
+use crate::{
+    asset::AssetId,
+    cache::{Entity, Shelf},
+    source::{Context, Registry, SourceError, Variant},
+};
+
+/// One batch at most; a source's own limits are kept below, in `source`.
+const MAX_BATCH: usize = 1_000;
+
+type Key = (AssetId, Variant);
+type Answers = Arc<HashMap<Box<str>, Entity>>;
+
+/// One operation's reads by id. What it answered once it answers again: one request, one answer.
+pub struct Loader {
+    inner: cached::Loader<Key, Pending, Batch>,
+    context: Arc<Context>,
+}
+
+impl Loader {
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, shelf: Arc<Shelf>, context: Arc<Context>) -> Self {
+        let batch = Batch {
+            registry,
+            shelf,
+            context: Arc::clone(&context),
+        };
+        Self {
+            inner: cached::Loader::new(batch).with_max_batch_size(MAX_BATCH),
+            context,
+        }
+    }
+
+    /// Reads one asset, together with whatever else is asked for now.
+    ///
+    /// # Errors
+    /// The source's, [`SourceError::NotFound`] for a source that is not configured, or
+    /// [`SourceError::Timeout`] at the operation's deadline.
+    pub async fn load(&self, id: AssetId, variant: Variant) -> Entity {
+        let pending = self
+            .inner
+            .try_load((id, variant))
+            .await
+            .map_err(|_| SourceError::NotFound)?;
+        match timeout_at(self.context.deadline, pending.answer).await {
+            // The task's own panic is in the log.
+            Ok(answers) => answers
+                .map_err(|_| SourceError::Internal)?
+                .get(&pending.upstream)
+                .cloned()
+                .unwrap_or(Err(SourceError::NotFound)),
+            Err(_) => Err(SourceError::Timeout),
+        }
+    }
+}
+
+/// A place in a batch that is under way.
+#[derive(Clone)]
+struct Pending {
+    upstream: Box<str>,
+    answer: Shared<oneshot::Receiver<Answers>>,
+}
+
+struct Batch {
+    registry: Arc<Registry>,
+    shelf: Arc<Shelf>,
+    context: Arc<Context>,
+}
+
+impl BatchFn<Key, Pending> for Batch {
+    async fn load(&mut self, keys: &[Key]) -> HashMap<Key, Pending> {
+        let mut groups: HashMap<_, Vec<&Key>> = HashMap::new();
+        for key in keys {
+            groups
+                .entry((key.0.source.clone(), key.1))
+                .or_default()
+                .push(key);
+        }
+        let mut handles = HashMap::with_capacity(keys.len());
+        for ((name, variant), keys) in groups {
+            let Some(source) = self.registry.named(&name) else {
+                continue; // no handle: the loader answers "not found"
+            };
+            let (land, landing) = oneshot::channel();
+            let answer = landing.shared();
+            let ids = keys.iter().map(|(id, _)| id.upstream.clone()).collect();
+            let read = Arc::clone(&self.shelf).entities(
+                Arc::clone(source),
+                ids,
+                variant,
+                Arc::clone(&self.context),
+            );
+            tokio::spawn(
+                async move {
+                    // Nobody may be waiting any more; the shelf has kept what came.
+                    let _ = land.send(Arc::new(read.await));
+                }
+                .in_current_span(),
+            );
+            for key in keys {
+                let pending = Pending {
+                    upstream: key.0.upstream.clone(),
+                    answer: answer.clone(),
+                };
+                handles.insert(key.clone(), pending);
+            }
+        }
+        handles
+    }
+}
