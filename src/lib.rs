@@ -3,6 +3,7 @@
 pub mod asset;
 pub mod cache;
 pub mod config;
+pub mod connection;
 pub mod loader;
 pub mod media;
 pub mod sandbox;

@@ -97,7 +97,9 @@ impl Piktid {
             }),
             next: None,
             offset,
-            last: !list.pagination.has_next.unwrap_or(end < list.pagination.total),
+            // An empty page ends the list whatever `has_next` says.
+            last: list.assets.is_empty()
+                || !list.pagination.has_next.unwrap_or(end < list.pagination.total),
             total: Some(list.pagination.total),
             fetched_at: Timestamp::now(),
             primes: true,

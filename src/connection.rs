@@ -1,0 +1,138 @@
+//! One ordered list over many sources, as Relay pages it.
+//!
+//! Pages are not merged; answers to "what follows this key?" are (`merge.md`). A [`Key`] names a
+//! gap between assets and outlives them. Each source's paging is hidden behind a [`Reader`], which
+//! gives a gap-free run from the key on; [`merge`] takes from all runs what lies before the
+//! *horizon*, past which some run is unknown.
+//!
+//! Nothing of a walk is kept between requests: the cursor is everything.
+
+mod cursor;
+mod key;
+mod merge;
+mod reader;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{
+    asset::Asset,
+    cache::Shelf,
+    source::{Audience, Context, Direction, Parameters, Source, SourceError, Unreadable},
+};
+
+pub use cursor::{BadCursor, Cursor, Fingerprint, Hint};
+pub use key::Key;
+
+/// Assets a page may hold.
+pub const MAX_PAGE: usize = 100;
+
+/// Which stretch of the list a client wants.
+#[derive(Debug, Clone)]
+pub struct Stretch {
+    /// `first` walks from newest to oldest, `last` the other way; 1 to [`MAX_PAGE`].
+    pub direction: Direction,
+    pub count: usize,
+    /// Where the stretch begins, seen in its direction (`after` of `first`, `before` of `last`).
+    pub from: Option<Cursor>,
+    /// Where it ends at the latest (`before` of `first`, `after` of `last`).
+    pub until: Option<Cursor>,
+}
+
+/// One source's part of the list.
+#[derive(Clone)]
+pub struct SourceList {
+    pub source: Arc<dyn Source>,
+    pub audience: Audience,
+    /// The provider's own filters.
+    pub parameters: Parameters,
+}
+
+/// The list and how it is read.
+pub struct List {
+    pub sources: Vec<SourceList>,
+    /// What a cursor of this list is bound to.
+    pub fingerprint: Fingerprint,
+    pub shelf: Arc<Shelf>,
+    pub context: Arc<Context>,
+}
+
+/// One page.
+pub struct ConnectionPage {
+    /// Newest first, whichever way the client walked.
+    pub edges: Vec<Edge>,
+    pub has_next_page: bool,
+    pub has_previous_page: bool,
+    /// Set whenever there is a next (previous) page, edges or not: it names the frontier that was
+    /// read.
+    pub start: Option<Key>,
+    pub end: Option<Key>,
+    /// Exact, or none.
+    pub total: Option<u64>,
+    pub sources: Vec<SourceOutcome>,
+    hints: merge::Hints,
+    fingerprint: Fingerprint,
+}
+
+/// One asset on a page, with its place.
+#[derive(Clone)]
+pub struct Edge {
+    pub asset: Arc<Asset>,
+    pub key: Key,
+}
+
+/// How one source fared.
+pub struct SourceOutcome {
+    pub source: Arc<dyn Source>,
+    /// Why it is missing, wholly or from some point of the page on.
+    pub error: Option<SourceError>,
+    pub total: Option<u64>,
+    /// When the oldest answer used was read; none when there was none.
+    pub fetched_at: Option<Timestamp>,
+    /// Rows that belong on this page and cannot be shown.
+    pub unreadable: Vec<Arc<Unreadable>>,
+    pub plan: Plan,
+}
+
+/// What it took.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Filters that went upstream, as `name=value`.
+    pub pushed: Vec<String>,
+    /// What was filtered here.
+    pub finished: Vec<String>,
+    pub rows_read: u64,
+    /// List calls to the source that this request caused; what the cache had costs none.
+    pub calls: u32,
+}
+
+impl List {
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// The first source's error when every source failed from the start; a source that fails
+    /// while others answer is told in [`ConnectionPage::sources`] instead.
+    pub async fn page(&self, stretch: &Stretch) -> Result<ConnectionPage, AllFailed> {
+        merge::page(self, stretch).await
+    }
+}
+
+/// Every source asked failed.
+#[derive(Debug, Clone)]
+pub struct AllFailed {
+    /// By source, in the order of names; never empty.
+    pub errors: Vec<(crate::asset::SourceName, SourceError)>,
+}
+
+impl ConnectionPage {
+    /// The cursor of a place on this page.
+    #[must_use]
+    pub fn cursor(&self, key: &Key) -> String {
+        Cursor {
+            key: key.clone(),
+            hints: self.hints.at(key),
+        }
+        .encode(&self.fingerprint)
+    }
+}

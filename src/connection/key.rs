@@ -1,0 +1,66 @@
+//! Where an asset stands in the list.
+
+use std::cmp::Ordering;
+
+use crate::source::Direction;
+
+/// A gap between assets, right after the one it is made of. Strictly and totally ordered: newest
+/// first, ties by source, then by id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Creation time in microseconds since 1970: the sources' full precision.
+    pub created: i64,
+    /// [`crate::asset::SourceName::hash16`].
+    pub source: u16,
+    /// The upstream id; empty for a row whose id could not be read.
+    pub id: Box<str>,
+}
+
+impl Key {
+    /// Before everything, walking in this direction.
+    #[must_use]
+    pub fn start(direction: Direction) -> Self {
+        match direction {
+            Direction::Newest => Self {
+                created: MAX_TIME,
+                source: 0,
+                id: Box::default(),
+            },
+            Direction::Oldest => Self {
+                created: MIN_TIME,
+                source: u16::MAX,
+                id: Box::default(),
+            },
+        }
+    }
+
+    /// How `self` and `other` lie, walking in this direction: `Less` comes first.
+    #[must_use]
+    pub fn walk(&self, other: &Self, direction: Direction) -> Ordering {
+        match direction {
+            Direction::Newest => self.cmp(other),
+            Direction::Oldest => other.cmp(self),
+        }
+    }
+}
+
+/// The range of times that cursors carry: 7 bytes of microseconds around 1970, some 1,140 years
+/// each way.
+pub const MAX_TIME: i64 = (1 << 55) - 1;
+pub const MIN_TIME: i64 = -(1 << 55);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other
+            .created
+            .cmp(&self.created)
+            .then_with(|| self.source.cmp(&other.source))
+            .then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

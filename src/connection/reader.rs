@@ -1,0 +1,587 @@
+//! One source's run: a gap-free stretch of its list from a key on, read call by call.
+//!
+//! Both kinds of paging work alike in both directions, because every source can sort either way.
+//! A *window* (Scenario) enters by time and goes on by token. An *index* (PiktID, Comfy) is entered
+//! at a position that a hint or a search gives, and every slice is checked by its rows: it must
+//! begin strictly before the place sought, and reach it. Going on repeats the last group of equal
+//! times, so that rows which moved between two calls are neither lost nor doubled.
+//!
+//! Sources order equal times as they like. A group of equal times is handed over only when its
+//! end has been seen, then in our own order.
+
+use std::{collections::HashSet, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::{
+    List, Plan, SourceList,
+    cursor::Hint,
+    key::Key,
+};
+use crate::{
+    cache::Read,
+    source::{Direction, ListRequest, Page, Paging, Position, Row, SortBy, SourceError},
+};
+
+/// Slices read for one source and page (design §3).
+const BUDGET: u32 = 5;
+/// Slices that may be spent on getting anywhere at all: finding the place without a hint, or
+/// closing one enormous group of equal times. A page must always get somewhere.
+const LAST_RESORT: u32 = 50;
+/// Rows of slack before a hinted place, for rows deleted since.
+const SLACK: u64 = 2;
+
+/// A row in its place.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    pub key: Key,
+    pub row: Row,
+}
+
+/// A source's run so far.
+pub struct Reader<'a> {
+    list: &'a List,
+    part: &'a SourceList,
+    direction: Direction,
+    pub source_hash: u16,
+    /// The run begins past this…
+    from: Option<Key>,
+    /// …and ends before this.
+    until: Option<Key>,
+    /// Rows past `from`, in walking order, whose groups are complete.
+    pub closed: Vec<Slot>,
+    /// The last group, whose end has not been seen.
+    open: Vec<Slot>,
+    /// How far past `from` the run is known: the last row of the last complete group.
+    pub frontier: Option<Key>,
+    /// Nothing follows.
+    pub exhausted: bool,
+    /// Stopped early; what was read stands.
+    pub error: Option<SourceError>,
+    pub plan: Plan,
+    pub total: Option<u64>,
+    pub fetched_at: Option<Timestamp>,
+    step: Step,
+    slices: u32,
+    /// Tokens seen, against sources that give one twice.
+    tokens: HashSet<Box<str>>,
+    /// Position and time of each row of the slices used, for hints.
+    pub positions: Vec<(u64, i64)>,
+}
+
+/// What the next call asks for.
+#[derive(Debug, Clone)]
+enum Step {
+    /// By time, then token.
+    Window { token: Option<Box<str>> },
+    /// By position.
+    Index(Search),
+}
+
+/// Looking for the slice that begins strictly before `time` and reaches it. `None`: the start of
+/// the list.
+#[derive(Debug, Clone)]
+struct Search {
+    time: Option<i64>,
+    next: u64,
+    /// A position whose row is known to be strictly before `time` (0 always counts).
+    low: u64,
+    /// A position known to be at or past it.
+    high: Option<u64>,
+    /// How far to jump when nothing bounds the place yet.
+    stride: u64,
+    /// A group larger than a call: go on right after this row instead.
+    after: Option<Key>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(
+        list: &'a List,
+        part: &'a SourceList,
+        direction: Direction,
+        from: Option<(&Key, Option<Hint>)>,
+        until: Option<&Key>,
+    ) -> Self {
+        let profile = part.source.profile();
+        let step = match profile.paging {
+            Paging::Window { .. } => Step::Window { token: None },
+            Paging::Index { .. } => Step::Index(Search::near(
+                from.map(|(key, _)| key.created),
+                from.and_then(|(_, hint)| hint).map(|hint| match direction {
+                    Direction::Newest => hint.newer,
+                    Direction::Oldest => hint.older,
+                }),
+            )),
+        };
+        Self {
+            list,
+            part,
+            direction,
+            source_hash: profile.name.hash16(),
+            from: from.map(|(key, _)| key.clone()),
+            until: until.cloned(),
+            closed: Vec::new(),
+            open: Vec::new(),
+            frontier: None,
+            exhausted: false,
+            error: None,
+            plan: Plan {
+                pushed: part
+                    .parameters
+                    .0
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect(),
+                ..Plan::default()
+            },
+            total: None,
+            fetched_at: None,
+            step,
+            slices: 0,
+            tokens: HashSet::new(),
+            positions: Vec::new(),
+        }
+    }
+
+    /// Whether more may be read.
+    pub fn can_go_on(&self) -> bool {
+        !self.exhausted && self.error.is_none() && self.slices < self.allowance()
+    }
+
+    /// Slices this page may read here.
+    fn allowance(&self) -> u32 {
+        let searching = matches!(self.step, Step::Index(_));
+        if self.frontier.is_none() && (searching || !self.open.is_empty()) {
+            LAST_RESORT
+        } else {
+            BUDGET
+        }
+    }
+
+    /// How long a page waits for this source.
+    pub fn patience(&self) -> Duration {
+        self.part.source.profile().patience
+    }
+
+    pub fn pages_by_position(&self) -> bool {
+        matches!(self.step, Step::Index(_))
+    }
+
+    /// Whether the run was lost before it gave anything.
+    pub fn lost(&self) -> bool {
+        self.error.is_some() && self.frontier.is_none()
+    }
+
+    /// Reads until another group is complete, or nothing more comes; about `wanted` rows a call.
+    /// Failures end the run; they are kept in `error`.
+    pub async fn advance(&mut self, wanted: usize, patience: Instant) {
+        let before = self.frontier.clone();
+        while self.can_go_on() && self.frontier == before {
+            self.slices += 1;
+            if let Err(error) = self.step(wanted, patience).await {
+                self.error = Some(error);
+            }
+        }
+        if self.frontier.is_none() && !self.exhausted && self.error.is_none() {
+            self.error = Some(SourceError::Unavailable {
+                status: None,
+                reason: format!(
+                    "after {} calls its list led nowhere (empty pages, or too many assets with \
+                     one creation time): ask again",
+                    self.slices
+                ),
+                retry_after: None,
+            });
+        }
+    }
+
+    async fn step(&mut self, wanted: usize, patience: Instant) -> Result<(), SourceError> {
+        let request = self.request(wanted);
+        let asked = u64::from(request.length);
+        let read = self
+            .list
+            .shelf
+            .page(&self.part.source, request, &self.list.context, patience)
+            .await?;
+        self.note(&read);
+        match self.step.clone() {
+            Step::Window { .. } => self.take_window(&read.page),
+            Step::Index(search) => self.take_slice(&read.page, search, asked),
+        }
+    }
+
+    fn request(&self, wanted: usize) -> ListRequest {
+        let cap = self.part.source.profile().paging.cap();
+        let mut request = ListRequest {
+            audience: self.part.audience,
+            by: SortBy::CreatedAt,
+            direction: self.direction,
+            created_after: None,
+            created_before: None,
+            position: Position::Start,
+            // One more tells that there is more; some more close the last group.
+            length: u32::try_from(wanted + 5.max(wanted / 4)).map_or(cap, |l| l.min(cap)),
+            parameters: self.part.parameters.clone(),
+        };
+        match (&self.step, self.part.source.profile().paging) {
+            (Step::Window { token }, Paging::Window { resolution, .. }) => {
+                if let Some(from) = &self.from {
+                    let bound = widened(from.created, resolution.as_micros(), self.direction);
+                    match self.direction {
+                        Direction::Newest => request.created_before = bound,
+                        Direction::Oldest => request.created_after = bound,
+                    }
+                }
+                if let Some(token) = token {
+                    request.position = Position::Token(token.clone());
+                }
+            }
+            (Step::Index(search), _) => {
+                // The group that is read again must fit, with something on both sides.
+                let again = u32::try_from(self.open.len()).unwrap_or(cap);
+                request.length = (request.length.saturating_add(again)).min(cap);
+                request.position = Position::Offset(search.next);
+            }
+            (Step::Window { .. }, Paging::Index { .. }) => {}
+        }
+        request
+    }
+
+    fn note(&mut self, read: &Read) {
+        let page = &read.page;
+        self.plan.calls += u32::from(read.called);
+        self.plan.rows_read += page.rows.len() as u64;
+        self.total = page.total.or(self.total);
+        self.fetched_at = Some(
+            self.fetched_at
+                .map_or(page.fetched_at, |at| at.min(page.fetched_at)),
+        );
+    }
+
+    // === Window ===
+
+    fn take_window(&mut self, page: &Page) -> Result<(), SourceError> {
+        let slots = self.slots(page)?;
+        self.feed(slots)?;
+        match &page.next {
+            None => self.finish(),
+            // A token that comes twice leads in a circle.
+            Some(token) if !self.tokens.insert(token.clone()) => {
+                return Err(malformed(
+                    "nextPaginationToken",
+                    "the same token came twice: the list does not end",
+                ));
+            }
+            Some(token) => {
+                self.step = Step::Window {
+                    token: Some(token.clone()),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    // === Index ===
+
+    fn take_slice(
+        &mut self,
+        page: &Page,
+        search: Search,
+        asked: u64,
+    ) -> Result<(), SourceError> {
+        let slots = self.slots(page)?;
+        let rest = match (&search.after, search.time) {
+            (Some(after), _) => past(slots, after)?,
+            // From the start of the list: anything fits.
+            (None, None) => slots,
+            (None, Some(time)) => {
+                let direction = self.direction;
+                let is_before = |slot: &Slot| precedes(slot.key.created, time, direction);
+                let begins = match slots.first() {
+                    Some(first) => page.offset == 0 || is_before(first),
+                    // Past the end of a list that shrank: not the end of the run.
+                    None => page.offset == 0,
+                };
+                if !begins {
+                    self.step = Step::Index(search.further_back(page.offset, asked));
+                    return Ok(());
+                }
+                let reaches = slots.last().is_some_and(|last| !is_before(last));
+                if !reaches && !page.last {
+                    let passed = page.offset + (slots.len() as u64).saturating_sub(1);
+                    self.step = Step::Index(search.further_on(passed, asked, self.total));
+                    return Ok(());
+                }
+                // The open group is in this slice again, as it is now.
+                self.open.clear();
+                slots.into_iter().filter(|slot| !is_before(slot)).collect()
+            }
+        };
+        self.note_positions(page);
+        self.feed(rest)?;
+        if page.last {
+            self.finish();
+        } else {
+            self.step = Step::Index(self.next_search(page));
+        }
+        Ok(())
+    }
+
+    /// Goes on with an overlap: the open group once more, after a row that is before it.
+    fn next_search(&self, page: &Page) -> Search {
+        let end = page.offset + page.rows.len() as u64;
+        let Some(last) = self.open.last() else {
+            return Search::exactly(end, None);
+        };
+        let group = self.open.len() as u64;
+        let cap = u64::from(self.part.source.profile().paging.cap());
+        if group + 2 > cap {
+            // No call holds the group: only its own order can carry on (`merge.md` condition 4).
+            return Search {
+                after: Some(last.key.clone()),
+                ..Search::exactly(end.saturating_sub(1), Some(last.key.created))
+            };
+        }
+        Search::exactly(end.saturating_sub(group + 1), Some(last.key.created))
+    }
+
+    fn note_positions(&mut self, page: &Page) {
+        self.positions.retain(|(index, _)| *index < page.offset);
+        let times = page.rows.iter().map(time_of);
+        self.positions
+            .extend((page.offset..).zip(times).filter_map(|(index, time)| Some((index, time?))));
+    }
+
+    // === Rows into groups ===
+
+    /// The page's rows with their keys. A row without a time stands with the one before it.
+    fn slots(&self, page: &Page) -> Result<Vec<Slot>, SourceError> {
+        let mut slots: Vec<Slot> = Vec::with_capacity(page.rows.len());
+        let first_known = page.rows.iter().find_map(time_of);
+        for row in &page.rows {
+            let fallback = slots
+                .last()
+                .map(|slot| slot.key.created)
+                .or(first_known)
+                .or(self.from.as_ref().map(|key| key.created))
+                .unwrap_or(Key::start(self.direction).created);
+            let created = time_of(row).unwrap_or(fallback);
+            if slots
+                .last()
+                .is_some_and(|last| precedes(created, last.key.created, self.direction))
+            {
+                return Err(malformed(
+                    "assets",
+                    "the list is not sorted by creation time",
+                ));
+            }
+            let id = match row {
+                Row::Asset(asset) => asset.id.upstream.clone(),
+                Row::Unreadable(bad) => bad.upstream_id.clone().unwrap_or_default(),
+            };
+            slots.push(Slot {
+                key: Key {
+                    created,
+                    source: self.source_hash,
+                    id,
+                },
+                row: row.clone(),
+            });
+        }
+        Ok(slots)
+    }
+
+    /// Adds rows in walking order; a group closes when a row of another time follows.
+    fn feed(&mut self, slots: Vec<Slot>) -> Result<(), SourceError> {
+        for slot in slots {
+            if let Some(last) = self.open.last() {
+                if precedes(slot.key.created, last.key.created, self.direction) {
+                    return Err(malformed(
+                        "assets",
+                        "the list is not sorted by creation time from one call to the next",
+                    ));
+                }
+                if slot.key.created != last.key.created {
+                    self.close_group();
+                }
+            }
+            self.open.push(slot);
+            if self.exhausted {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn close_group(&mut self) {
+        let mut group = std::mem::take(&mut self.open);
+        let direction = self.direction;
+        group.sort_by(|a, b| a.key.walk(&b.key, direction));
+        group.dedup_by(|a, b| a.key == b.key && !a.key.id.is_empty());
+        for slot in group {
+            if self
+                .until
+                .as_ref()
+                .is_some_and(|until| slot.key.walk(until, direction).is_ge())
+            {
+                self.exhausted = true;
+                return;
+            }
+            let is_past = self
+                .from
+                .as_ref()
+                .is_none_or(|from| slot.key.walk(from, direction).is_gt());
+            if is_past {
+                self.frontier = Some(slot.key.clone());
+                self.closed.push(slot);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.close_group();
+        self.exhausted = true;
+    }
+}
+
+impl Search {
+    /// A search for `time`; `before`: so many rows are believed to come before it.
+    fn near(time: Option<i64>, before: Option<u64>) -> Self {
+        Self {
+            // The row right before the place must be in the slice, and a little more.
+            next: before.map_or(0, |rows| rows.saturating_sub(1 + SLACK)),
+            // Without a belief, halving is quicker than galloping.
+            stride: before.map_or(u64::MAX, |_| 64),
+            ..Self::exactly(0, time)
+        }
+    }
+
+    fn exactly(next: u64, time: Option<i64>) -> Self {
+        Self {
+            time,
+            next,
+            low: 0,
+            high: None,
+            stride: 64,
+            after: None,
+        }
+    }
+
+    /// The slice at `at` began too late.
+    fn further_back(mut self, at: u64, asked: u64) -> Self {
+        self.high = Some(at);
+        if self.low >= at {
+            // The list shrank under the search: what was known of its start no longer holds.
+            self.low = 0;
+        }
+        let gap = at - self.low;
+        self.next = if gap < asked {
+            self.low
+        } else if self.low == 0 && self.stride < at {
+            at - self.stride
+        } else {
+            self.low + gap / 2
+        };
+        self.stride = self.stride.saturating_mul(4);
+        self
+    }
+
+    /// The slice whose last row stands at `passed` ended too early.
+    fn further_on(mut self, passed: u64, asked: u64, total: Option<u64>) -> Self {
+        self.low = passed;
+        self.high = self.high.filter(|high| *high > passed);
+        let end = self.high.or(total.filter(|total| *total > passed));
+        let gap = end.map(|end| end - passed);
+        self.next = match gap {
+            Some(gap) if gap < asked => passed,
+            Some(gap) if self.high.is_some() => passed + gap / 2,
+            Some(gap) => passed + self.stride.min(gap / 2),
+            None => passed.saturating_add(self.stride.min(1 << 20)),
+        };
+        self.stride = self.stride.saturating_mul(4);
+        self
+    }
+}
+
+/// The rows after a certain one, which must be there.
+fn past(slots: Vec<Slot>, after: &Key) -> Result<Vec<Slot>, SourceError> {
+    let at = slots
+        .iter()
+        .position(|slot| slot.key == *after)
+        .ok_or_else(|| SourceError::Unavailable {
+            status: None,
+            reason: "its list changed while a long stretch of assets with one creation time was \
+                     read: ask again"
+                .to_owned(),
+            retry_after: None,
+        })?;
+    Ok(slots.into_iter().skip(at + 1).collect())
+}
+
+/// Whether time `a` comes strictly before time `b`, walking.
+fn precedes(a: i64, b: i64, direction: Direction) -> bool {
+    match direction {
+        Direction::Newest => a > b,
+        Direction::Oldest => a < b,
+    }
+}
+
+fn time_of(row: &Row) -> Option<i64> {
+    match row {
+        Row::Asset(asset) => Some(asset.created_at.as_microsecond()),
+        Row::Unreadable(bad) => bad.created_at.map(Timestamp::as_microsecond),
+    }
+}
+
+/// A filter's bound, moved outward by the filter's own resolution: whether it is exclusive, and
+/// how it rounds, no longer matters; rows are checked by key.
+fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timestamp> {
+    let unit = i64::try_from(resolution.max(1)).ok()?;
+    let floor = micros.div_euclid(unit) * unit;
+    let bound = match direction {
+        Direction::Newest => floor.checked_add(2 * unit)?,
+        Direction::Oldest => floor.checked_sub(unit)?,
+    };
+    // Times beyond what upstreams can hold need no bound.
+    Timestamp::from_microsecond(bound)
+        .ok()
+        .filter(|t| (Timestamp::UNIX_EPOCH.duration_until(*t)).abs() < SignedDuration::from_hours(24 * 365 * 1_000))
+}
+
+fn malformed(path: &str, message: &str) -> SourceError {
+    SourceError::Malformed {
+        status: 200,
+        path: path.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+/// Readers of a list's parts, one a source.
+pub fn readers<'a>(
+    list: &'a List,
+    direction: Direction,
+    from: Option<&'a super::Cursor>,
+    until: Option<&'a Key>,
+) -> Vec<Reader<'a>> {
+    list.sources
+        .iter()
+        .map(|part| {
+            let hash = part.source.profile().name.hash16();
+            let from = from.map(|cursor| {
+                let hint = cursor.hints.iter().find(|hint| hint.source == hash).copied();
+                (&cursor.key, hint)
+            });
+            Reader::new(list, part, direction, from, until)
+        })
+        .collect()
+}
+
+/// The place of a time in the last slice a reader checked: rows strictly before it and strictly
+/// after it, walking.
+pub fn place(positions: &[(u64, i64)], total: u64, time: i64, direction: Direction) -> Option<(u64, u64)> {
+    let (first, _) = positions.first()?;
+    let passed = positions.partition_point(|(_, t)| precedes(*t, time, direction)) as u64;
+    let through = positions.partition_point(|(_, t)| !precedes(time, *t, direction)) as u64;
+    Some((first + passed, total.saturating_sub(first + through)))
+}
