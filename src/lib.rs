@@ -7,5 +7,6 @@ pub mod connection;
 pub mod loader;
 pub mod media;
 pub mod sandbox;
+pub mod schema;
 pub mod source;
 pub mod upstream;

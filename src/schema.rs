@@ -1,0 +1,70 @@
+//! The graph: arguments in, one call down, types out.
+//!
+//! `schema.graphql` is [`sdl`], committed; CI fails when they differ.
+
+mod asset;
+mod connection;
+mod details;
+mod error;
+mod filter;
+mod query;
+mod scalars;
+mod source;
+
+use std::sync::Arc;
+
+use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, Schema};
+
+use crate::{cache::Shelf, loader::Loader, media::MediaUrls, source::Registry};
+
+pub use error::{Code, code_of, coded};
+
+/// The graph, ready to execute.
+pub type Graph = Schema<query::Query, EmptyMutation, EmptySubscription>;
+
+/// What one operation works with: made by the server for each, found by resolvers in the context.
+pub struct Operation {
+    pub registry: Arc<Registry>,
+    pub shelf: Arc<Shelf>,
+    pub loader: Loader,
+    pub context: Arc<crate::source::Context>,
+    pub media: MediaUrls,
+}
+
+/// Builds the graph.
+#[must_use]
+pub fn build() -> Graph {
+    Schema::build(query::Query, EmptyMutation, EmptySubscription)
+        .register_output_type::<query::Node>()
+        .enable_federation()
+        .finish()
+}
+
+/// The schema in GraphQL's own language: for clients, or as a federation subgraph.
+#[must_use]
+pub fn sdl(federation: bool) -> String {
+    let options = SDLExportOptions::new()
+        .include_specified_by()
+        .prefer_single_line_descriptions();
+    let options = if federation {
+        options.federation()
+    } else {
+        options
+    };
+    let text = build().sdl_with_options(options);
+    // One line break at the end, none elsewhere that an editor would take away.
+    let mut clean: String = text
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
+    clean.truncate(clean.trim_end().len());
+    clean.push('\n');
+    clean
+}
+
+/// The operation under way.
+fn operation<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Operation> {
+    context
+        .data::<Operation>()
+        .map_err(|_| error::coded(Code::Internal, "a fault in the gateway: it is in its log"))
+}

@@ -1,0 +1,358 @@
+//! `Asset`: what all sources' assets share.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object};
+use jiff::Timestamp;
+
+use super::{
+    details::AssetDetails,
+    error::of_source,
+    operation,
+    scalars::{ByteSize, DateTime, Json, Url},
+    source::{ProviderWord, SourceNode},
+};
+use crate::{
+    asset::{Asset, AssetId, GlobalId, Kind, Location, Rendition, Status, Visibility},
+    source::{SourceError, Variant},
+};
+
+/// What an asset is, whatever its file format. Values may be added: treat an unknown one as `OTHER`.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssetKind {
+    /// A picture.
+    Image,
+    /// A video.
+    Video,
+    /// Sound.
+    Audio,
+    /// A 3D model or scene.
+    #[graphql(name = "MODEL_3D")]
+    Model3d,
+    /// A document to read, such as a PDF.
+    Document,
+    /// Plain text.
+    Text,
+    /// Structured data, such as JSON.
+    Data,
+    /// Weights of a generative model.
+    ModelWeights,
+    /// Anything else.
+    Other,
+}
+
+/// Whether an asset can be used yet. Values may be added.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssetStatus {
+    /// Still being made: its file may be missing.
+    Pending,
+    /// Ready.
+    Ready,
+    /// Making it failed, for good; it stays in lists.
+    Failed,
+}
+
+/// Who can see an asset. Values may be added.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "Visibility")]
+pub enum AssetVisibility {
+    /// The owner.
+    Private,
+    /// The owner's group (PiktID `shared`).
+    Shared,
+    /// Whoever has the link (Scenario `unlisted`).
+    Unlisted,
+    /// Everybody (Scenario `public`; Comfy's immutable assets).
+    Public,
+    /// Everybody: the provider itself supplies it (PiktID `default`).
+    Platform,
+}
+
+/// How large a thumbnail is wanted. Values may be added.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThumbnailSize {
+    /// For a grid: about 128 to 256 pixels.
+    Small,
+    /// For a preview pane: up to about 1,024 pixels, as large as the source has one.
+    Large,
+}
+
+/// One item of a source.
+pub struct AssetNode(pub Arc<Asset>);
+
+/// One item of a source: a picture, a model, a sound, a document …
+#[Object(name = "Asset")]
+impl AssetNode {
+    /// Global id, for `node` and `asset`. Stable for ever.
+    pub async fn id(&self) -> ID {
+        GlobalId::Asset(self.0.id.clone()).to_string().into()
+    }
+
+    /// The account or server it is kept in.
+    async fn source(&self, context: &Context<'_>) -> async_graphql::Result<SourceNode> {
+        let registry = &operation(context)?.registry;
+        registry
+            .named(&self.0.id.source)
+            .map(|source| SourceNode(Arc::clone(source)))
+            .ok_or_else(|| super::coded(super::Code::Internal, "the asset's source is gone"))
+    }
+
+    /// The kind of API it comes from.
+    async fn provider(&self) -> ProviderWord {
+        self.0.provider.into()
+    }
+
+    /// The source's own id: opaque and case-sensitive.
+    async fn upstream_id(&self) -> &str {
+        &self.0.id.upstream
+    }
+
+    /// Its name; where the source has none, its upstream id. Never empty. May hold anything a
+    /// user can type: escape it.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What it is.
+    async fn kind(&self) -> AssetKind {
+        match self.0.kind {
+            Kind::Image => AssetKind::Image,
+            Kind::Video => AssetKind::Video,
+            Kind::Audio => AssetKind::Audio,
+            Kind::Model3d => AssetKind::Model3d,
+            Kind::Document => AssetKind::Document,
+            Kind::Text => AssetKind::Text,
+            Kind::Data => AssetKind::Data,
+            Kind::ModelWeights => AssetKind::ModelWeights,
+            Kind::Other => AssetKind::Other,
+        }
+    }
+
+    /// Media type of its file. Scenario and Comfy say it (Comfy unchecked); for PiktID it is
+    /// guessed from the ending of the file's name.
+    async fn mime_type(&self) -> Option<&str> {
+        self.0.mime_type.as_deref()
+    }
+
+    /// Size of its file; null for PiktID, which does not say.
+    async fn size(&self) -> Option<ByteSize> {
+        self.0.size_bytes.map(ByteSize)
+    }
+
+    /// Width in pixels.
+    async fn width(&self) -> Option<u32> {
+        self.0.width
+    }
+
+    /// Height in pixels.
+    async fn height(&self) -> Option<u32> {
+        self.0.height
+    }
+
+    /// Duration in seconds.
+    async fn duration(&self) -> Option<f64> {
+        self.0.duration_seconds
+    }
+
+    /// Hash of its bytes with the algorithm as prefix, such as `blake3:…`. Comfy only. Several
+    /// assets may share it.
+    async fn content_hash(&self) -> Option<&str> {
+        self.0.content_hash.as_deref()
+    }
+
+    /// When it was made. Lists are ordered by this.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// When it was last changed; null for PiktID. Comfy does not count changes of tags.
+    async fn updated_at(&self) -> Option<DateTime> {
+        self.0.updated_at.map(DateTime)
+    }
+
+    /// Whether it can be used yet.
+    async fn status(&self) -> AssetStatus {
+        match self.0.status {
+            Status::Pending => AssetStatus::Pending,
+            Status::Ready => AssetStatus::Ready,
+            Status::Failed => AssetStatus::Failed,
+        }
+    }
+
+    /// Who can see it; null where the source uses a word not known here.
+    async fn visibility(&self) -> Option<AssetVisibility> {
+        self.0.visibility.map(|visibility| match visibility {
+            Visibility::Private => AssetVisibility::Private,
+            Visibility::Shared => AssetVisibility::Shared,
+            Visibility::Unlisted => AssetVisibility::Unlisted,
+            Visibility::Public => AssetVisibility::Public,
+            Visibility::Platform => AssetVisibility::Platform,
+        })
+    }
+
+    /// Who made it, in the source's own terms: a user id (Scenario), a user name (PiktID), null
+    /// (Comfy). Not comparable across sources.
+    async fn owner(&self) -> Option<&str> {
+        self.0.owner.as_deref()
+    }
+
+    /// Its tags, case-sensitive.
+    async fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// What a person wrote about it: Scenario's description, PiktID's styling note, Comfy's
+    /// `user_metadata.user_description`. Never a machine's caption.
+    async fn note(&self) -> Option<&str> {
+        self.0.note.as_deref()
+    }
+
+    /// Its file, loadable by a browser as it is, without a credential. May be signed and end at
+    /// `urlExpiresAt`: ask again rather than store it. Selecting it costs no upstream call.
+    async fn url(&self, context: &Context<'_>) -> async_graphql::Result<Option<Url>> {
+        Ok(self.location(context, Rendition::Original)?.map(|(url, _)| Url(url)))
+    }
+
+    /// When `url` stops working; null where it does not say.
+    async fn url_expires_at(
+        &self,
+        context: &Context<'_>,
+    ) -> async_graphql::Result<Option<DateTime>> {
+        let location = self.location(context, Rendition::Original)?;
+        Ok(location.and_then(|(_, end)| end).map(DateTime))
+    }
+
+    /// A picture of it, loadable by a browser as it is; null where the source has none. May be
+    /// missing right after an upload.
+    async fn thumbnail(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "How large.", default_with = "ThumbnailSize::Small")] size: ThumbnailSize,
+    ) -> async_graphql::Result<Option<Url>> {
+        let rendition = match size {
+            ThumbnailSize::Small => Rendition::Small,
+            ThumbnailSize::Large => Rendition::Large,
+        };
+        Ok(self.location(context, rendition)?.map(|(url, _)| Url(url)))
+    }
+
+    /// The asset that shows this one as a picture (Scenario, Comfy); null when there is none or
+    /// it is gone.
+    async fn preview(&self, context: &Context<'_>) -> async_graphql::Result<Option<AssetNode>> {
+        self.relative(context, self.0.preview.as_deref()).await
+    }
+
+    /// The asset this one was made from (Scenario); null when there is none or it is gone.
+    async fn parent(&self, context: &Context<'_>) -> async_graphql::Result<Option<AssetNode>> {
+        self.relative(context, self.0.parent.as_deref()).await
+    }
+
+    /// The first asset of the chain this one was made through (Scenario); null when there is none
+    /// or it is gone.
+    async fn root(&self, context: &Context<'_>) -> async_graphql::Result<Option<AssetNode>> {
+        self.relative(context, self.0.root.as_deref()).await
+    }
+
+    /// Whether the gateway's credential may tag it; null where the source does not tell.
+    async fn viewer_can_tag(&self) -> Option<bool> {
+        self.0.viewer_can.tag
+    }
+
+    /// Whether the gateway's credential may set its note; null where the source does not tell.
+    async fn viewer_can_note(&self) -> Option<bool> {
+        self.0.viewer_can.note
+    }
+
+    /// Whether the gateway's credential may delete it; null where the source does not tell.
+    async fn viewer_can_delete(&self) -> Option<bool> {
+        self.0.viewer_can.delete
+    }
+
+    /// What only its provider knows, typed.
+    async fn details(&self) -> AssetDetails {
+        AssetDetails::of(&self.0)
+    }
+
+    /// The asset as the source sent it, less file paths of a server; null when it cannot be
+    /// represented. For fields that are newer than this gateway.
+    async fn upstream(&self) -> Option<Json> {
+        serde_json::from_str(self.0.upstream.get()).ok().map(Json)
+    }
+}
+
+impl AssetNode {
+    /// Where a rendition is, and until when.
+    fn location(
+        &self,
+        context: &Context<'_>,
+        rendition: Rendition,
+    ) -> async_graphql::Result<Option<(String, Option<Timestamp>)>> {
+        let media = &self.0.media;
+        let location = match rendition {
+            Rendition::Original => &media.original,
+            Rendition::Small => &media.small,
+            Rendition::Large => &media.large,
+        };
+        Ok(match location {
+            None => None,
+            Some(Location::Direct { url, expires_at }) => Some((url.clone(), *expires_at)),
+            Some(Location::Proxied) => {
+                let operation = operation(context)?;
+                let Some(source) = operation.registry.named(&self.0.id.source) else {
+                    return Ok(None);
+                };
+                let scope = &source.profile().scope;
+                let now = Timestamp::now();
+                let (url, end) = operation.media.url(&self.0.id, rendition, scope, now);
+                Some((url, Some(end)))
+            }
+        })
+    }
+
+    /// Another asset of the same source; gone ones are null.
+    async fn relative(
+        &self,
+        context: &Context<'_>,
+        upstream: Option<&str>,
+    ) -> async_graphql::Result<Option<AssetNode>> {
+        let Some(upstream) = upstream else {
+            return Ok(None);
+        };
+        let id = AssetId {
+            source: self.0.id.source.clone(),
+            upstream: upstream.into(),
+        };
+        load(context, id).await
+    }
+}
+
+/// Reads an asset through the operation's loader; `None` when it is gone.
+pub async fn load(
+    context: &Context<'_>,
+    id: AssetId,
+) -> async_graphql::Result<Option<AssetNode>> {
+    Ok(load_variant(context, id, Variant::Plain)
+        .await?
+        .map(AssetNode))
+}
+
+/// Reads a variant of an asset; `None` when it is gone.
+pub async fn load_variant(
+    context: &Context<'_>,
+    id: AssetId,
+    variant: Variant,
+) -> async_graphql::Result<Option<Arc<Asset>>> {
+    let operation = operation(context)?;
+    let Some(source) = operation.registry.named(&id.source) else {
+        return Ok(None);
+    };
+    match operation.loader.load(id, variant).await {
+        Ok(asset) => Ok(Some(asset)),
+        Err(SourceError::NotFound) => Ok(None),
+        Err(error) => {
+            let profile = source.profile();
+            tracing::warn!(source = %profile.name, %error, "an asset could not be read");
+            Err(of_source(profile, &error))
+        }
+    }
+}

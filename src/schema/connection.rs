@@ -1,0 +1,259 @@
+//! `AssetConnection`: one ordered list over many sources, paged as Relay pages it.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, Object, SimpleObject, connection::PageInfo};
+
+use super::{
+    Code, asset::AssetNode, error::{SourceErrorInfo, all_failed, bad_input, coded}, operation,
+    scalars::DateTime, source::SourceNode,
+};
+use crate::{
+    connection::{
+        ConnectionPage, Cursor, Edge, Fingerprint, Key, List, MAX_PAGE, SourceList, SourceOutcome,
+        Stretch,
+    },
+    source::Direction,
+};
+
+/// What `first`, `after`, `last` and `before` say.
+pub struct Paging {
+    pub first: Option<i32>,
+    pub after: Option<String>,
+    pub last: Option<i32>,
+    pub before: Option<String>,
+}
+
+/// Assets a page has when the client does not say.
+const DEFAULT_PAGE: usize = 20;
+
+impl Paging {
+    /// The stretch of the list that is meant.
+    fn stretch(&self, fingerprint: &Fingerprint) -> async_graphql::Result<Stretch> {
+        let cursor = |name: &str, text: &Option<String>| {
+            text.as_ref()
+                .map(|text| Cursor::decode(text, fingerprint))
+                .transpose()
+                .map_err(|bad| coded(Code::BadCursor, format!("`{name}`: {bad}")))
+        };
+        let (after, before) = (cursor("after", &self.after)?, cursor("before", &self.before)?);
+        let (direction, count, from, until) = match (self.first, self.last) {
+            (Some(_), Some(_)) => {
+                return Err(bad_input(
+                    &["last"],
+                    "`first` and `last` cannot be used together: page forward with `first` and \
+                     `after`, or backward with `last` and `before`",
+                ));
+            }
+            (None, Some(last)) => (Direction::Oldest, within("last", last)?, before, after),
+            (Some(first), None) => (Direction::Newest, within("first", first)?, after, before),
+            (None, None) => (Direction::Newest, DEFAULT_PAGE, after, before),
+        };
+        Ok(Stretch {
+            direction,
+            count,
+            from,
+            until,
+        })
+    }
+}
+
+fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
+    usize::try_from(count)
+        .ok()
+        .filter(|count| (1..=MAX_PAGE).contains(count))
+        .ok_or_else(|| {
+            bad_input(
+                &[name],
+                format!("`{name}` must be 1 to {MAX_PAGE}; it is {count}"),
+            )
+        })
+}
+
+/// Reads a page of a list over `sources`.
+pub async fn resolve(
+    context: &Context<'_>,
+    sources: Vec<SourceList>,
+    fingerprint: Fingerprint,
+    paging: Paging,
+) -> async_graphql::Result<AssetConnection> {
+    let operation = operation(context)?;
+    let stretch = paging.stretch(&fingerprint)?;
+    let list = List {
+        sources,
+        fingerprint,
+        shelf: Arc::clone(&operation.shelf),
+        context: Arc::clone(&operation.context),
+    };
+    list.page(&stretch)
+        .await
+        .map(|page| AssetConnection(Arc::new(page)))
+        .map_err(|all| {
+            for (source, error) in &all.errors {
+                tracing::warn!(%source, %error, "a list has no answer from any of its sources");
+            }
+            all_failed(&all)
+        })
+}
+
+/// A page of assets.
+pub struct AssetConnection(Arc<ConnectionPage>);
+
+/// A page of assets over one or more sources, newest first, with how each source fared.
+#[Object]
+impl AssetConnection {
+    /// The assets with their cursors.
+    async fn edges(&self) -> Vec<AssetEdge> {
+        self.0
+            .edges
+            .iter()
+            .map(|edge| AssetEdge {
+                edge: edge.clone(),
+                page: Arc::clone(&self.0),
+            })
+            .collect()
+    }
+
+    /// The assets alone.
+    async fn nodes(&self) -> Vec<AssetNode> {
+        self.0
+            .edges
+            .iter()
+            .map(|edge| AssetNode(Arc::clone(&edge.asset)))
+            .collect()
+    }
+
+    /// Where to go on. `endCursor` is set whenever `hasNextPage` is true, also on a page without
+    /// edges: it names how far was read. `hasNextPage` is true while a source is missing that may
+    /// hold more: see `sources`.
+    async fn page_info(&self) -> PageInfo {
+        let cursor = |key: &Option<Key>| key.as_ref().map(|key| self.0.cursor(key));
+        PageInfo {
+            has_previous_page: self.0.has_previous_page,
+            has_next_page: self.0.has_next_page,
+            start_cursor: cursor(&self.0.start),
+            end_cursor: cursor(&self.0.end),
+        }
+    }
+
+    /// How many assets the whole list has, exactly; null when any of its sources does not tell
+    /// (Scenario never does) or failed.
+    async fn total_count(&self) -> Option<i64> {
+        self.0.total.and_then(|total| i64::try_from(total).ok())
+    }
+
+    /// How each source asked fared: a page is whole only when all of them are `OK`.
+    async fn sources(&self) -> Vec<SourceResult> {
+        self.0.sources.iter().map(SourceResult::of).collect()
+    }
+}
+
+/// An asset with its place in a list.
+pub struct AssetEdge {
+    edge: Edge,
+    page: Arc<ConnectionPage>,
+}
+
+/// An asset with its place in a list.
+#[Object]
+impl AssetEdge {
+    /// The asset.
+    async fn node(&self) -> AssetNode {
+        AssetNode(Arc::clone(&self.edge.asset))
+    }
+
+    /// Its place, for `after` and `before` of the same list with the same arguments. Opaque, and
+    /// valid for as long as the list is: it outlives the asset, restarts and other instances.
+    async fn cursor(&self) -> String {
+        self.page.cursor(&self.edge.key)
+    }
+}
+
+/// How a source fared. Values may be added.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceResultStatus {
+    /// It answered.
+    Ok,
+    /// It did not answer; what is shown is older than usual: see `fetchedAt`.
+    Stale,
+    /// It is missing from this page, wholly or from some point on: see `error`.
+    Failed,
+    /// It was not asked, since it can hold no match: see `reason`.
+    Skipped,
+}
+
+/// How one source fared on a page.
+#[derive(SimpleObject)]
+pub struct SourceResult {
+    /// The source.
+    source: SourceNode,
+    /// Whether its assets are here.
+    status: SourceResultStatus,
+    /// Why it was skipped.
+    reason: Option<&'static str>,
+    /// How many assets the list has at this source, exactly; null where it does not tell.
+    total_count: Option<i64>,
+    /// When the oldest of its answers used here was read; null when there was none.
+    fetched_at: Option<DateTime>,
+    /// Why it is missing; null unless `FAILED` or `STALE`.
+    error: Option<SourceErrorInfo>,
+    /// Rows that belong on this page and cannot be read. The rest of the page is whole.
+    unreadable: Vec<UnreadableAsset>,
+    /// What it took: for people who wonder why a page is slow or short.
+    plan: SourcePlan,
+}
+
+/// A row of a source that cannot be read, and so cannot be shown.
+#[derive(SimpleObject)]
+pub struct UnreadableAsset {
+    /// Its id at the source, where that could be read.
+    upstream_id: Option<String>,
+    /// Where in the source's answer, as a JSON path such as `assets[3].metadata`.
+    path: String,
+    /// What is wrong there.
+    message: String,
+}
+
+/// How a source was asked.
+#[derive(SimpleObject)]
+pub struct SourcePlan {
+    /// Filters that went upstream, as `name=value`.
+    pushed: Vec<String>,
+    /// What was filtered here, after reading.
+    finished: Vec<String>,
+    /// Rows of the source that were read for this page.
+    rows_read: u64,
+    /// List calls to the source that this page caused; 0 when the cache had it all.
+    calls: u32,
+}
+
+impl SourceResult {
+    fn of(outcome: &SourceOutcome) -> Self {
+        Self {
+            source: SourceNode(Arc::clone(&outcome.source)),
+            status: match outcome.error {
+                None => SourceResultStatus::Ok,
+                Some(_) => SourceResultStatus::Failed,
+            },
+            reason: None,
+            total_count: outcome.total.and_then(|total| i64::try_from(total).ok()),
+            fetched_at: outcome.fetched_at.map(DateTime),
+            error: outcome.error.as_ref().map(SourceErrorInfo::from),
+            unreadable: outcome
+                .unreadable
+                .iter()
+                .map(|row| UnreadableAsset {
+                    upstream_id: row.upstream_id.as_deref().map(str::to_owned),
+                    path: row.path.clone(),
+                    message: row.message.clone(),
+                })
+                .collect(),
+            plan: SourcePlan {
+                pushed: outcome.plan.pushed.clone(),
+                finished: outcome.plan.finished.clone(),
+                rows_read: outcome.plan.rows_read,
+                calls: outcome.plan.calls,
+            },
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! `AssetDetails`: what only an asset's provider knows.
+
+mod comfy;
+mod piktid;
+mod scenario;
+
+use async_graphql::Union;
+
+use self::{comfy::ComfyDetails, piktid::PiktidDetails, scenario::ScenarioDetails};
+use crate::asset::{Asset, Details};
+
+/// What only the asset's provider knows, in the provider's own words.
+#[derive(Union)]
+pub enum AssetDetails {
+    Scenario(ScenarioDetails),
+    Piktid(PiktidDetails),
+    Comfy(ComfyDetails),
+}
+
+impl AssetDetails {
+    /// The details of an asset, without copying them.
+    pub fn of(asset: &Asset) -> Self {
+        match &asset.details {
+            Details::Scenario(details) => Self::Scenario(ScenarioDetails {
+                id: asset.id.clone(),
+                details: details.clone(),
+            }),
+            Details::Piktid(details) => Self::Piktid(PiktidDetails(details.clone())),
+            Details::Comfy(details) => Self::Comfy(ComfyDetails {
+                details: details.clone(),
+                source: asset.id.source.clone(),
+            }),
+        }
+    }
+}

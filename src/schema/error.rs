@@ -1,0 +1,184 @@
+//! The only place that makes a client's error: one code a failure, one table in the README.
+
+use async_graphql::{Enum, Error, ErrorExtensions, SimpleObject};
+
+use crate::{
+    asset::{Provider, SourceName},
+    connection::AllFailed,
+    source::{Profile, SourceError},
+};
+
+/// What went wrong, in one word a program can act on. Values may be added: treat an unknown one as `INTERNAL`.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "ErrorCode")]
+pub enum Code {
+    /// An argument breaks a rule that the message names. Fix the request.
+    BadUserInput,
+    /// Not a cursor of this list with these arguments. Start without one.
+    BadCursor,
+    /// The source wants a credential, or refused the one it was given.
+    Unauthenticated,
+    /// The credential is good, but not for this.
+    Forbidden,
+    /// No such asset or source, or none that this credential can see.
+    NotFound,
+    /// Something else was changed meanwhile.
+    Conflict,
+    /// Something uses the asset, so it cannot be deleted.
+    InUse,
+    /// The asset cannot be changed or deleted.
+    Immutable,
+    /// The source cannot do this at all; the message says what it can.
+    UnsupportedBySource,
+    /// Larger than a limit that the message names.
+    PayloadTooLarge,
+    /// A type of file that the source does not take.
+    UnsupportedMediaType,
+    /// Too many calls. Wait `retryAfterSeconds`, then ask again.
+    RateLimited,
+    /// The account at the source has no credits or no active subscription.
+    PaymentRequired,
+    /// The source gave no complete answer in time. Ask again later.
+    UpstreamTimeout,
+    /// The source cannot be reached or failed. Ask again later.
+    UpstreamUnavailable,
+    /// The source understood the request and refused it; the message has its reason.
+    UpstreamRejected,
+    /// The source's answer breaks its contract; the message has the place in it.
+    UpstreamProtocol,
+    /// Sent, but nobody can say whether it took effect. Read before trying again.
+    UnknownOutcome,
+    /// A limit of the gateway that the message names.
+    LimitExceeded,
+    /// A fault of the gateway's own. Its log has the `requestId`.
+    Internal,
+}
+
+impl Code {
+    /// As it stands in `extensions.code`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::BadCursor => "BAD_CURSOR",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::Conflict => "CONFLICT",
+            Self::InUse => "IN_USE",
+            Self::Immutable => "IMMUTABLE",
+            Self::UnsupportedBySource => "UNSUPPORTED_BY_SOURCE",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::PaymentRequired => "PAYMENT_REQUIRED",
+            Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
+            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
+            Self::UpstreamRejected => "UPSTREAM_REJECTED",
+            Self::UpstreamProtocol => "UPSTREAM_PROTOCOL",
+            Self::UnknownOutcome => "UNKNOWN_OUTCOME",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// The code of a source's failure.
+#[must_use]
+pub const fn code_of(error: &SourceError) -> Code {
+    match error {
+        SourceError::NotFound => Code::NotFound,
+        SourceError::Unauthenticated => Code::Unauthenticated,
+        SourceError::Forbidden => Code::Forbidden,
+        SourceError::RateLimited { .. } => Code::RateLimited,
+        SourceError::PaymentRequired { .. } => Code::PaymentRequired,
+        SourceError::Timeout => Code::UpstreamTimeout,
+        SourceError::Unavailable { .. } => Code::UpstreamUnavailable,
+        SourceError::Rejected { .. } => Code::UpstreamRejected,
+        SourceError::Malformed { .. } => Code::UpstreamProtocol,
+        SourceError::Unsupported(_) => Code::UnsupportedBySource,
+        SourceError::Exhausted => Code::LimitExceeded,
+        SourceError::Internal => Code::Internal,
+    }
+}
+
+/// An error with a code.
+#[must_use]
+pub fn coded(code: Code, message: impl Into<String>) -> Error {
+    Error::new(message).extend_with(|_, e| e.set("code", code.word()))
+}
+
+/// An argument that breaks a rule; `path` leads to it (`filter`, `sources`).
+pub fn bad_input(path: &[&str], message: impl Into<String>) -> Error {
+    let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+    coded(Code::BadUserInput, message).extend_with(|_, e| e.set("field", path.clone()))
+}
+
+/// A source's failure as a field's error.
+pub fn of_source(profile: &Profile, error: &SourceError) -> Error {
+    about(&profile.name, Some(profile.provider), error)
+}
+
+fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> Error {
+    let seconds = retry_after_seconds(error);
+    coded(code_of(error), format!("source `{name}`: {error}")).extend_with(|_, e| {
+        e.set("source", name.as_str());
+        if let Some(provider) = provider {
+            e.set("provider", super::source::ProviderWord::from(provider).word());
+        }
+        if let Some(status) = error.upstream_status() {
+            e.set("upstreamStatus", status);
+        }
+        if let Some(seconds) = seconds {
+            e.set("retryAfterSeconds", seconds);
+        }
+    })
+}
+
+/// Every source of a list failed: one error that names each.
+pub fn all_failed(all: &AllFailed) -> Error {
+    match all.errors.as_slice() {
+        [(name, error)] => about(name, None, error),
+        [(_, first), ..] => {
+            let reasons: Vec<String> = all
+                .errors
+                .iter()
+                .map(|(name, error)| format!("source `{name}`: {error}"))
+                .collect();
+            let names: Vec<String> = all.errors.iter().map(|(n, _)| n.to_string()).collect();
+            coded(
+                code_of(first),
+                format!("no source answered. {}", reasons.join("; ")),
+            )
+            .extend_with(|_, e| e.set("sources", names.clone()))
+        }
+        [] => coded(Code::Internal, "a fault in the gateway: it is in its log"),
+    }
+}
+
+fn retry_after_seconds(error: &SourceError) -> Option<i32> {
+    let seconds = error.retry_after()?.as_secs();
+    Some(i32::try_from(seconds).unwrap_or(i32::MAX))
+}
+
+/// Why a source gave nothing, or stopped giving.
+#[derive(SimpleObject)]
+#[graphql(name = "SourceError")]
+pub struct SourceErrorInfo {
+    /// What to do about it.
+    code: Code,
+    /// What happened and what to do, for people.
+    message: String,
+    /// When to ask again, where the source said.
+    retry_after_seconds: Option<i32>,
+}
+
+impl From<&SourceError> for SourceErrorInfo {
+    fn from(error: &SourceError) -> Self {
+        Self {
+            code: code_of(error),
+            message: error.to_string(),
+            retry_after_seconds: retry_after_seconds(error),
+        }
+    }
+}

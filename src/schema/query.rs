@@ -1,0 +1,208 @@
+//! The root.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object};
+use futures_util::future::join_all;
+
+use super::{
+    asset::{self, AssetNode},
+    connection::{self, AssetConnection, Paging},
+    error::bad_input,
+    filter::{AssetFilter, unknown_source},
+    operation,
+    source::SourceNode,
+};
+use crate::{
+    asset::{AssetId, GlobalId, SourceName},
+    connection::{Fingerprint, SourceList},
+    source::{Audience, Registry},
+};
+
+/// Ids that `nodes` takes at once.
+const MAX_IDS: usize = 100;
+
+/// Anything with a global id.
+#[derive(Interface)]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "Global id, for `node`. Stable for ever."
+))]
+pub enum Node {
+    Asset(AssetNode),
+    Source(SourceNode),
+}
+
+/// Where every query begins.
+pub struct Query;
+
+/// Where every query begins.
+#[Object]
+impl Query {
+    /// Refetches anything by its global id; null when it is gone or not visible.
+    #[graphql(inaccessible)]
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The `id` of an asset or source, exactly as an answer gave it.")] id: ID,
+    ) -> async_graphql::Result<Option<Node>> {
+        let registry = &operation(context)?.registry;
+        let id = parse(&["id"], &id, registry)?;
+        node(context, id).await
+    }
+
+    /// Refetches several at once, in the order asked for; null for each that is gone or not
+    /// visible. What cannot be read leaves null and an error of its own; the rest is whole.
+    #[graphql(inaccessible)]
+    async fn nodes(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most 100 ids of assets or sources.")] ids: Vec<ID>,
+    ) -> async_graphql::Result<Vec<Option<async_graphql::Result<Node>>>> {
+        if ids.len() > MAX_IDS {
+            return Err(bad_input(
+                &["ids"],
+                format!("`ids` has {} ids; {MAX_IDS} is the most at once", ids.len()),
+            ));
+        }
+        let registry = &operation(context)?.registry;
+        // Each id stands for itself: one that fails leaves null and its own error.
+        let read = ids.iter().map(|id| async move {
+            match parse(&["ids"], id, registry) {
+                Ok(id) => node(context, id).await,
+                Err(error) => Err(error),
+            }
+        });
+        Ok(join_all(read).await.into_iter().map(Result::transpose).collect())
+    }
+
+    /// One asset; null when it is gone or not visible.
+    async fn asset(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The asset's `id`, exactly as an answer gave it.")] id: ID,
+    ) -> async_graphql::Result<Option<AssetNode>> {
+        let registry = &operation(context)?.registry;
+        match parse(&["id"], &id, registry)? {
+            GlobalId::Asset(id) => asset::load(context, id).await,
+            GlobalId::Source(name) => Err(bad_input(
+                &["id"],
+                format!("this is the id of source `{name}`, not of an asset"),
+            )),
+        }
+    }
+
+    /// Every source's assets as one list, newest first. A source that fails is told in `sources`
+    /// while the others answer; only when all fail is this field an error.
+    #[expect(clippy::too_many_arguments, reason = "Relay's four paging arguments")]
+    async fn assets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        first: Option<i32>,
+        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
+            String,
+        >,
+        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
+            String,
+        >,
+        #[graphql(desc = "Which assets.")] filter: Option<AssetFilter>,
+    ) -> async_graphql::Result<Option<AssetConnection>> {
+        let registry = &operation(context)?.registry;
+        let sources = filter.unwrap_or_default().sources(registry)?;
+        let sources = sources
+            .into_iter()
+            .map(|source| SourceList {
+                parameters: source.profile().listed.clone(),
+                audience: Audience::Account,
+                source,
+            })
+            .collect();
+        let paging = Paging {
+            first,
+            after,
+            last,
+            before,
+        };
+        let fingerprint = Fingerprint::of("assets", &[("order", "CREATED_AT DESC")]);
+        connection::resolve(context, sources, fingerprint, paging)
+            .await
+            .map(Some)
+    }
+
+    /// One source by its name; null when none has it.
+    async fn source(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "A name of the gateway's configuration.")] name: String,
+    ) -> async_graphql::Result<Option<SourceNode>> {
+        let registry = &operation(context)?.registry;
+        Ok(SourceName::parse(&name)
+            .ok()
+            .and_then(|name| registry.named(&name))
+            .map(|source| SourceNode(Arc::clone(source))))
+    }
+
+    /// Every source this gateway serves, by name.
+    async fn sources(&self, context: &Context<'_>) -> async_graphql::Result<Vec<SourceNode>> {
+        let registry = &operation(context)?.registry;
+        Ok(registry.all().iter().cloned().map(SourceNode).collect())
+    }
+
+    /// Federation: an asset by its key.
+    #[graphql(entity)]
+    async fn entity_asset(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The asset's global id.")] id: ID,
+    ) -> async_graphql::Result<Option<AssetNode>> {
+        self.asset(context, id).await
+    }
+
+    /// Federation: a source by its key.
+    #[graphql(entity)]
+    async fn entity_source(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The source's global id.")] id: ID,
+    ) -> async_graphql::Result<Option<SourceNode>> {
+        let registry = &operation(context)?.registry;
+        match parse(&["id"], &id, registry)? {
+            GlobalId::Source(name) => Ok(registry.named(&name).cloned().map(SourceNode)),
+            GlobalId::Asset(_) => Err(bad_input(&["id"], "this is the id of an asset")),
+        }
+    }
+}
+
+/// Reads an id and checks that its source is configured; former names become current ones.
+fn parse(path: &[&str], id: &ID, registry: &Registry) -> async_graphql::Result<GlobalId> {
+    let parsed = GlobalId::parse(id).map_err(|invalid| bad_input(path, invalid.to_string()))?;
+    let name = match &parsed {
+        GlobalId::Asset(id) => &id.source,
+        GlobalId::Source(name) => name,
+    };
+    let Some(source) = registry.named(name) else {
+        return Err(unknown_source(path, name.as_str(), registry));
+    };
+    let current = source.profile().name.clone();
+    Ok(match parsed {
+        GlobalId::Asset(id) => GlobalId::Asset(AssetId {
+            source: current,
+            ..id
+        }),
+        GlobalId::Source(_) => GlobalId::Source(current),
+    })
+}
+
+async fn node(context: &Context<'_>, id: GlobalId) -> async_graphql::Result<Option<Node>> {
+    match id {
+        GlobalId::Asset(id) => Ok(asset::load(context, id).await?.map(Node::Asset)),
+        GlobalId::Source(name) => {
+            let registry = &operation(context)?.registry;
+            Ok(registry.named(&name).cloned().map(SourceNode).map(Node::Source))
+        }
+    }
+}

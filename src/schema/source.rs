@@ -1,0 +1,128 @@
+//! `Source` and what it can do.
+
+use std::sync::Arc;
+
+use async_graphql::{Enum, ID, Object, SimpleObject};
+
+use super::scalars::ByteSize;
+use crate::{
+    asset::{GlobalId, Provider},
+    source::{Capabilities, Paging, Source},
+};
+
+/// A kind of API. Values may be added.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "Provider")]
+pub enum ProviderWord {
+    /// Scenario, <https://www.scenario.com>: generated pictures, 3D, audio and video.
+    Scenario,
+    /// PiktID, <https://piktid.com>: pictures for fashion.
+    Piktid,
+    /// Comfy Cloud or a self-hosted ComfyUI: files of any kind.
+    Comfy,
+}
+
+impl From<Provider> for ProviderWord {
+    fn from(provider: Provider) -> Self {
+        match provider {
+            Provider::Scenario => Self::Scenario,
+            Provider::Piktid => Self::Piktid,
+            Provider::Comfy => Self::Comfy,
+        }
+    }
+}
+
+impl From<ProviderWord> for Provider {
+    fn from(word: ProviderWord) -> Self {
+        match word {
+            ProviderWord::Scenario => Self::Scenario,
+            ProviderWord::Piktid => Self::Piktid,
+            ProviderWord::Comfy => Self::Comfy,
+        }
+    }
+}
+
+impl ProviderWord {
+    /// As the enum prints.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Scenario => "SCENARIO",
+            Self::Piktid => "PIKTID",
+            Self::Comfy => "COMFY",
+        }
+    }
+}
+
+/// One configured account or server of a provider.
+pub struct SourceNode(pub Arc<dyn Source>);
+
+/// One configured account or server of a provider, such as a Scenario project or a ComfyUI.
+#[Object(name = "Source")]
+impl SourceNode {
+    /// Global id, for `node`. Stable for ever.
+    pub async fn id(&self) -> ID {
+        GlobalId::Source(self.0.profile().name.clone())
+            .to_string()
+            .into()
+    }
+
+    /// The name it has in the gateway's configuration, as `filter.sources` takes it.
+    async fn name(&self) -> &str {
+        self.0.profile().name.as_str()
+    }
+
+    /// The kind of API.
+    async fn provider(&self) -> ProviderWord {
+        self.0.profile().provider.into()
+    }
+
+    /// What this source can do, so that a frontend need not try.
+    async fn capabilities(&self) -> SourceCapabilities {
+        SourceCapabilities::of(&self.0.profile().capabilities, self.0.profile().paging)
+    }
+}
+
+/// What a source can do, as its provider's contract says.
+#[derive(SimpleObject)]
+pub struct SourceCapabilities {
+    /// Takes uploads.
+    can_upload: bool,
+    /// Its assets can be tagged.
+    can_tag: bool,
+    /// Its assets can carry a note.
+    can_note: bool,
+    /// Its assets can be deleted.
+    can_delete: bool,
+    /// The only tags it knows; null where any text is a tag.
+    tag_vocabulary: Option<Vec<&'static str>>,
+    /// Tags an asset may have; null where no limit is known.
+    max_tags: Option<u32>,
+    /// Its lists tell how many assets there are.
+    counts_exactly: bool,
+    /// What deleting an asset does to it.
+    delete_meaning: &'static str,
+    /// Largest upload; null where no limit is published.
+    max_upload: Option<ByteSize>,
+    /// Assets that one call of its list brings at most.
+    list_page: u32,
+    /// Assets that one call reads by id: 1 where each costs a call of its own.
+    batch_read: u32,
+}
+
+impl SourceCapabilities {
+    fn of(all: &Capabilities, paging: Paging) -> Self {
+        Self {
+            can_upload: all.can_upload,
+            can_tag: all.can_tag,
+            can_note: all.can_note,
+            can_delete: all.can_delete,
+            tag_vocabulary: all.tag_vocabulary.clone(),
+            max_tags: all.max_tags,
+            counts_exactly: all.counts_exactly,
+            delete_meaning: all.delete_meaning,
+            max_upload: all.max_upload_bytes.map(ByteSize),
+            list_page: paging.cap(),
+            batch_read: all.batch_read,
+        }
+    }
+}
