@@ -1,0 +1,116 @@
+//! The command line: `serve` (the default), `sandbox`, `schema`, `check`.
+
+mod check;
+mod sandbox;
+mod serve;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Config, ConfigError},
+    schema,
+};
+
+/// Bad configuration or usage (`EX_USAGE`).
+const USAGE: u8 = 64;
+
+/// One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
+#[derive(Parser)]
+#[command(name = "asset-gateway", version, about, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the graph (the default). Without any configured source: over an embedded sandbox.
+    Serve(Serve),
+    /// Runs the three emulated upstreams alone, each on its own port.
+    Sandbox(Sandbox),
+    /// Prints the schema.
+    Schema(Schema),
+    /// Reads the configuration, asks every source for one asset, and prints a table. Exit code 0
+    /// when all answer, 1 when one does not, 64 when the configuration is wrong.
+    Check(Check),
+}
+
+/// Where settings come from.
+#[derive(Args)]
+struct ConfigArguments {
+    /// A TOML file; environment variables go before it. [env: ASSET_GATEWAY_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Where to listen, such as 127.0.0.1:8000 (the default); port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Args)]
+struct Sandbox {
+    /// Ports of Scenario, PiktID and Comfy, such as 9001,9002,9003; free ones when not given.
+    #[arg(long, value_name = "PORTS", value_delimiter = ',', num_args = 3)]
+    ports: Option<Vec<u16>>,
+}
+
+#[derive(Args)]
+struct Schema {
+    /// As a federation v2 subgraph.
+    #[arg(long)]
+    federation: bool,
+}
+
+#[derive(Args)]
+struct Check {
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+/// Runs what the command line says.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let result = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(serve) => serve::run(serve).await,
+        Command::Sandbox(sandbox) => sandbox::run(sandbox).await,
+        Command::Schema(wanted) => {
+            print(&schema::sdl(wanted.federation));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check(check) => check::run(check).await,
+    };
+    match result {
+        // The user's to mend, in words meant for them: no backtrace, no "Error:".
+        Err(error) if error.is::<ConfigError>() => {
+            complain(&error.to_string());
+            Ok(ExitCode::from(USAGE))
+        }
+        result => result,
+    }
+}
+
+/// Reads the file and the environment.
+fn load(arguments: ConfigArguments) -> Result<Config, ConfigError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    Config::load(arguments.config, &environment)
+}
+
+/// For people and pipes: results go to standard output.
+#[expect(clippy::print_stdout, reason = "the command line's results")]
+fn print(text: &str) {
+    print!("{text}");
+}
+
+/// What went wrong, on standard error.
+#[expect(clippy::print_stderr, reason = "the command line's complaints")]
+fn complain(text: &str) {
+    eprintln!("asset-gateway: {text}");
+}

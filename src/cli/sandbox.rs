@@ -1,0 +1,59 @@
+//! `sandbox`: the emulators alone, for clients under test.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use tokio::signal;
+
+use super::{Sandbox as Arguments, print, serve::config_of};
+use crate::{
+    config::{ConfigError, SourceConfig},
+    sandbox::{Options, Sandbox},
+};
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut options = Options::default();
+    if let Some([scenario, piktid, comfy]) = arguments.ports.as_deref() {
+        options.ports = [*scenario, *piktid, *comfy];
+    }
+    let sandbox = Sandbox::start(options)
+        .await
+        .context("the sandbox cannot start: choose other ports with --ports")?;
+    print(&variables(&sandbox)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect::<String>());
+    print(
+        "# Three emulated upstreams. Export the lines above and `asset-gateway serve` uses them;\n\
+         # GET /sandbox/calls on each shows the calls it received. Ctrl-C stops them.\n",
+    );
+    signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a gateway's environment must hold to use this sandbox.
+pub fn variables(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
+    let [scenario, piktid, comfy] = sandbox.urls();
+    let credentials = sandbox.credentials.clone();
+    vec![
+        ("SCENARIO_URL", scenario),
+        ("SCENARIO_API_KEY", credentials.scenario_key),
+        ("SCENARIO_API_SECRET", credentials.scenario_secret),
+        ("PIKTID_URL", piktid),
+        ("PIKTID_TOKEN", credentials.piktid_token),
+        ("COMFY_URL", comfy),
+        ("COMFY_API_KEY", credentials.comfy_key),
+    ]
+}
+
+/// The sandbox as configured sources: made like any others, from variables.
+pub fn sources(sandbox: &Sandbox) -> Result<Vec<SourceConfig>, ConfigError> {
+    let variables = variables(sandbox);
+    let environment = move |name: &str| {
+        variables
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value.clone())
+    };
+    Ok(config_of(&environment)?.sources)
+}

@@ -1,0 +1,123 @@
+//! `serve`: settings → sources (or the sandbox) → listener → requests, until told to stop.
+
+use std::{fmt::Write, process::ExitCode};
+
+use anyhow::Context;
+use tokio::{net::TcpListener, signal};
+
+use super::{Serve, complain, load, print};
+use crate::{
+    config::{Config, ConfigError, Environment},
+    explorer,
+    sandbox::{Options, Sandbox},
+    server::{self, Gateway},
+    telemetry,
+};
+
+pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
+    let mut config = load(arguments.config)?;
+    if let Some(listen) = arguments.listen {
+        config.listen = listen;
+    }
+    config.check_exposure()?;
+    telemetry::start(&config.log)?;
+    for remark in &config.remarks {
+        tracing::warn!("{remark}");
+    }
+    // First the port: nothing else is worth starting without it.
+    let listener = match TcpListener::bind(config.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            complain(&format!(
+                "cannot listen on {}: {error}. Choose another address with --listen, such as \
+                 --listen 127.0.0.1:8001",
+                config.listen
+            ));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let address = listener.local_addr().context("the listener's own address")?;
+    let sandbox = if config.serves_sandbox() {
+        let sandbox = Sandbox::start(Options::default())
+            .await
+            .context("the sandbox cannot start")?;
+        config.sources = super::sandbox::sources(&sandbox)?;
+        Some(sandbox)
+    } else {
+        None
+    };
+    let explorer = config.explorer;
+    let public_url = config.public_url.clone();
+    let gateway = Gateway::new(config, address)?;
+    let url = public_url.map_or_else(|| format!("http://{address}"), |url| url.to_string());
+    print(&greeting(&gateway, url.trim_end_matches('/'), explorer, sandbox.is_some()));
+    server::serve(listener, &gateway, stop()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A few lines for whoever started it.
+fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "The graph is at {url}/graphql");
+    if explorer && explorer::is_bundled() {
+        let _ = writeln!(text, "GraphiQL is at  {url}/");
+    }
+    let names: Vec<String> = gateway
+        .registry()
+        .all()
+        .iter()
+        .map(|source| {
+            let profile = source.profile();
+            let provider = profile.provider.word();
+            if profile.name.as_str() == provider {
+                provider.to_owned()
+            } else {
+                format!("{} ({provider})", profile.name)
+            }
+        })
+        .collect();
+    let _ = writeln!(text, "Sources: {}", names.join(", "));
+    if sandbox {
+        let _ = writeln!(
+            text,
+            "These are emulated by an embedded sandbox. For real ones set SCENARIO_API_KEY and \
+             SCENARIO_API_SECRET,\nPIKTID_TOKEN, COMFY_API_KEY or COMFY_URL, or write a file: see \
+             README.md, \"Configuration\"."
+        );
+    }
+    text
+}
+
+/// Ready when the process is told to stop: Ctrl-C or SIGTERM.
+async fn stop() {
+    let interrupt = async {
+        // Without a handler there is nothing to wait for.
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut stream) => {
+                stream.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+}
+
+/// The settings that an environment alone makes.
+///
+/// # Errors
+/// As [`Config::load`].
+pub fn config_of(environment: &dyn Environment) -> Result<Config, ConfigError> {
+    Config::load(None, environment)
+}

@@ -1,0 +1,115 @@
+//! GraphiQL, bundled from npm by `build.rs` and served from our own origin: no request of the page
+//! leaves it.
+
+use std::io::Read;
+
+use axum::{
+    extract::Path,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+struct File {
+    path: &'static str,
+    content_type: &'static str,
+    /// The name holds a hash of the content.
+    immutable: bool,
+    gzip: &'static [u8],
+}
+
+static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/explorer_files.rs"));
+
+/// Monaco injects styles and embeds small pictures; nothing else needs relaxing.
+const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; font-src 'self' \
+                      data:; connect-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' \
+                      data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/// The page when GraphiQL was left out of the build.
+const WITHOUT: &str = "<!doctype html><title>Asset gateway</title><h1>Asset gateway</h1>\
+    <p>The graph is at <code>/graphql</code>.\
+    <p>GraphiQL is not in this build: install Node.js with npm and build again \
+    (<code>cargo build --release</code>).";
+
+/// Whether GraphiQL is in this build.
+#[must_use]
+pub fn is_bundled() -> bool {
+    FILES.iter().any(|file| file.path == "index.html")
+}
+
+/// GraphiQL's page, or one that says how to get it. Deep links (`?query=…&variables=…`) are read
+/// by the page itself.
+#[must_use]
+pub fn page() -> Response {
+    let mut response = match FILES.iter().find(|file| file.path == "index.html") {
+        // The page is small, and any browser takes it compressed.
+        Some(file) => serve(file, true),
+        None => (
+            [(header::CONTENT_TYPE, "text/html; charset=utf-8")],
+            WITHOUT,
+        )
+            .into_response(),
+    };
+    guard(response.headers_mut());
+    response
+}
+
+/// `GET /explorer/{file}`: what the page loads, and the licences of what is in it.
+pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    let Some(file) = FILES.iter().find(|file| file.path == path) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let takes_gzip = headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("gzip"));
+    let mut response = serve(file, takes_gzip);
+    guard(response.headers_mut());
+    response
+}
+
+fn serve(file: &File, compressed: bool) -> Response {
+    let mut response = if compressed {
+        let mut response = file.gzip.into_response();
+        response
+            .headers_mut()
+            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response
+    } else {
+        let mut plain = Vec::new();
+        match flate2::read::GzDecoder::new(file.gzip).read_to_end(&mut plain) {
+            Ok(_) => plain.into_response(),
+            // Made by our own build script.
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    };
+    let cache = if file.immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(file.content_type),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    response
+}
+
+fn guard(headers: &mut HeaderMap) {
+    let fixed = [
+        ("content-security-policy", POLICY),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        // Links carry queries; other sites need not see them.
+        ("referrer-policy", "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+}

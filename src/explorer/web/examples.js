@@ -1,0 +1,48 @@
+// What the first tab shows to somebody who comes without a deep link and has
+// no tabs stored from an earlier visit. Plain GraphQL, comments included.
+export const examples = `# Welcome to the asset gateway: one graph over every source it serves.
+# Press the run button (or Ctrl-Enter) and pick a query.
+
+# Which sources are there, and what can each do?
+query Sources {
+  sources {
+    name
+    provider
+    capabilities { canUpload tagVocabulary countsExactly deleteMeaning }
+  }
+}
+
+# The newest assets of all sources as one list, and how each source fared.
+# Put "endCursor" of the answer into "after" for the next page.
+query Newest($first: Int = 10, $after: String) {
+  assets(first: $first, after: $after) {
+    nodes {
+      id
+      name
+      kind
+      createdAt
+      source { name }
+      thumbnail
+      preview { name }
+    }
+    pageInfo { hasNextPage endCursor }
+    sources { source { name } status error { code message } plan { calls rowsRead } }
+  }
+}
+
+# What only one provider knows is in "details", typed.
+query Details {
+  assets(first: 3, filter: { providers: [SCENARIO] }) {
+    nodes {
+      name
+      tags
+      note
+      details {
+        ... on ScenarioDetails { metadata { prompt modelId seed } properties { size } }
+        ... on PiktidDetails { detected { categories } }
+        ... on ComfyDetails { hash jobId }
+      }
+    }
+  }
+}
+`;

@@ -1,0 +1,220 @@
+//! The way in: router and layers. A request to the graph walks through [`graphql`]; everything
+//! else is a page, a picture or a probe.
+
+mod access;
+mod document;
+mod graphql;
+mod health;
+mod media;
+mod negotiate;
+mod refusal;
+mod socket;
+
+use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderName, HeaderValue},
+    middleware::{self, Next},
+    response::Response,
+    routing::{any, get},
+    serve::ListenerExt,
+};
+use jiff::Timestamp;
+use tokio::{net::TcpListener, time::Instant};
+use url::Url;
+
+use crate::{
+    asset::SourceName,
+    cache::Shelf,
+    config::{Config, ConfigError, Limits, Secret},
+    explorer,
+    loader::Loader,
+    media::MediaUrls,
+    schema::{self, Graph, Operation},
+    source::{Context, Registry},
+};
+
+pub use health::{Probe, probe};
+
+/// How long running requests may go on after the gateway was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Everything a request works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Parts>);
+
+struct Parts {
+    graph: Graph,
+    registry: Arc<Registry>,
+    shelf: Arc<Shelf>,
+    media: MediaUrls,
+    limits: Limits,
+    explorer: bool,
+    hosts: access::AllowedHosts,
+}
+
+/// The number a request is known by in answers and logs.
+#[derive(Debug, Clone)]
+struct RequestId(Arc<str>);
+
+impl RequestId {
+    fn random() -> Self {
+        let mut bytes = [0; 8];
+        // Only a label: zeros do where the operating system has no randomness.
+        let _ = getrandom::fill(&mut bytes);
+        Self(format!("{:016x}", u64::from_be_bytes(bytes)).into())
+    }
+}
+
+impl Gateway {
+    /// Connects the configured sources. `address` is where the gateway listens.
+    ///
+    /// # Errors
+    /// When a source's client cannot be made.
+    pub fn new(config: Config, address: SocketAddr) -> Result<Self, ConfigError> {
+        let secret = config.media_secret.as_ref().map(Secret::expose);
+        let public_url = config
+            .public_url
+            .clone()
+            .or_else(|| Url::parse(&format!("http://{address}")).ok())
+            .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
+        Ok(Self(Arc::new(Parts {
+            graph: schema::build(),
+            registry: Arc::new(Registry::connect(
+                config.sources,
+                &key("asset-gateway scopes v1", secret),
+            )?),
+            shelf: Shelf::new(config.cache),
+            media: MediaUrls::new(key("asset-gateway media v1", secret), &public_url),
+            limits: config.limits,
+            explorer: config.explorer,
+            hosts: access::AllowedHosts::new(address, &public_url),
+        })))
+    }
+
+    /// The sources served.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The routes, with everything that stands before them.
+    pub fn router(&self) -> Router {
+        let pages = Router::new()
+            // People and the graph.
+            .route("/", get(explorer_page))
+            .route("/graphql", any(graphql::handle))
+            .route("/graphql/ws", any(socket::handle))
+            // Browsers, for what the answers point at.
+            .route("/media/{token}", get(media::handle))
+            .route("/explorer/{file}", get(explorer::file))
+            // Machines that watch over this one.
+            .route("/health", get(health::health))
+            .route("/ready", get(health::ready))
+            .fallback(refusal::no_such_page)
+            .with_state(self.clone());
+        pages
+            // Inside the request's id: a refused host still gets one.
+            .layer(middleware::from_fn_with_state(self.clone(), access::check_host))
+            .layer(middleware::from_fn(identify))
+    }
+
+    /// What one operation works with.
+    fn operation(&self) -> Operation {
+        let parts = &self.0;
+        let deadline = Instant::now() + parts.limits.query_deadline;
+        let context = Arc::new(Context::new(deadline, parts.limits.upstream_calls));
+        Operation {
+            registry: Arc::clone(&parts.registry),
+            shelf: Arc::clone(&parts.shelf),
+            loader: Loader::new(
+                Arc::clone(&parts.registry),
+                Arc::clone(&parts.shelf),
+                Arc::clone(&context),
+            ),
+            context,
+            media: parts.media.clone(),
+        }
+    }
+
+    /// The asset behind a media address, and what to open it with.
+    fn grant(&self, token: &str) -> Result<crate::media::Grant, crate::media::InvalidToken> {
+        let registry = &self.0.registry;
+        let scope_of = |name: &SourceName| registry.named(name).map(|s| s.profile().scope);
+        self.0.media.open(token, scope_of, Timestamp::now())
+    }
+}
+
+/// A key from the configured secret, the same for every instance that has it; else a random one.
+fn key(purpose: &'static str, secret: Option<&str>) -> [u8; 32] {
+    match secret {
+        Some(secret) => blake3::derive_key(purpose, secret.as_bytes()),
+        None => {
+            let mut key = [0; 32];
+            // Only fails where the operating system has no randomness at all; happens at start.
+            getrandom::fill(&mut key).expect("the operating system gives random bytes");
+            key
+        }
+    }
+}
+
+/// Serves until `stop` is ready, then refuses new connections and lets running requests finish,
+/// for [`DRAIN`] at most.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    gateway: &Gateway,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        // Small answers must not wait for more; a refusal only costs that.
+        let _ = stream.set_nodelay(true);
+    });
+    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.await;
+        tracing::info!("stopping: running requests may finish");
+        // The receiver below lives as long as this future.
+        let _ = stopping.send(true);
+    });
+    let too_late = async {
+        // An error means that serving ended by itself.
+        let _ = stopped.wait_for(|stopping| *stopping).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        result = serving => result,
+        () = too_late => {
+            tracing::warn!(seconds = DRAIN.as_secs(), "requests still running were cut off");
+            Ok(())
+        }
+    }
+}
+
+/// Gives the request its id and its span, and the answer the id.
+async fn identify(mut request: Request, next: Next) -> Response {
+    let id = RequestId::random();
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response
+}
+
+async fn explorer_page(
+    axum::extract::State(gateway): axum::extract::State<Gateway>,
+) -> Response {
+    if gateway.0.explorer {
+        explorer::page()
+    } else {
+        refusal::no_such_page().await
+    }
+}

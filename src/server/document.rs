@@ -1,0 +1,414 @@
+//! A document's way to the engine: scanned before the parser, weighed before validation. Every way
+//! in (POST, GET, WebSocket) comes through [`read`].
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Name, Positioned,
+    parser::{
+        parse_query,
+        types::{
+            ExecutableDocument, FragmentDefinition, OperationDefinition, OperationType, Selection,
+            SelectionSet,
+        },
+    },
+};
+
+use super::refusal::Refusal;
+use crate::config::Limits;
+
+/// Selections an operation may have, each fragment counted as often as it is spread.
+const MAX_SELECTIONS: u64 = 5_000;
+/// Lists nested in an introspection (graphql-js's rule).
+const MAX_INTROSPECTION_LISTS: u32 = 2;
+
+/// Reads a document that is safe to validate and execute.
+///
+/// # Errors
+/// A [`Refusal`] for text that is too long, too deep or no GraphQL, and for documents that weigh
+/// too much.
+pub fn read(text: &str, limits: &Limits) -> Result<ExecutableDocument, Refusal> {
+    if text.len() > limits.query_bytes {
+        return Err(Refusal::limit("size in bytes", text.len(), limits.query_bytes));
+    }
+    scan(text, limits)?;
+    let document = parse_query(text).map_err(|error| Refusal {
+        location: error.positions().next().map(|pos| (pos.line, pos.column)),
+        ..Refusal::document(
+            "GRAPHQL_PARSE_FAILED",
+            "the document is not valid GraphQL: see its location",
+        )
+    })?;
+    weigh(&document, limits)?;
+    Ok(document)
+}
+
+/// What kind of operation `name` (or the only one) is.
+///
+/// # Errors
+/// When there is none of that name, or several and no name.
+pub fn operation_type(
+    document: &ExecutableDocument,
+    name: Option<&str>,
+) -> Result<OperationType, Refusal> {
+    let operations: Vec<_> = document.operations.iter().collect();
+    let found = match name {
+        Some(name) => operations
+            .iter()
+            .find(|(own, _)| own.is_some_and(|own| own.as_str() == name)),
+        None if operations.len() == 1 => operations.first(),
+        None => {
+            return Err(Refusal::document(
+                "GRAPHQL_VALIDATION_FAILED",
+                "the document has several operations: say which with `operationName`",
+            ));
+        }
+    };
+    found
+        .map(|(_, operation)| operation.node.ty)
+        .ok_or_else(|| {
+            Refusal::document(
+                "GRAPHQL_VALIDATION_FAILED",
+                "the document has no operation of the name that `operationName` says",
+            )
+        })
+}
+
+/// Counts brackets and tokens in one pass without allocation: the parser recurses on brackets, so
+/// their depth must be known before it runs.
+fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
+    let bytes = text.as_bytes();
+    let (mut depth, mut tokens, mut at) = (0_usize, 0_usize, 0_usize);
+    let byte = |at: usize| bytes.get(at).copied();
+    while let Some(current) = byte(at) {
+        match current {
+            b'#' => {
+                while byte(at).is_some_and(|b| b != b'\n' && b != b'\r') {
+                    at += 1;
+                }
+                continue;
+            }
+            b'"' => {
+                at = end_of_string(bytes, at);
+                tokens += 1;
+                continue;
+            }
+            b'(' | b'[' | b'{' => {
+                depth += 1;
+                if depth > limits.nesting {
+                    return Err(Refusal::limit("nesting of brackets", format!("over {}", limits.nesting), limits.nesting));
+                }
+                tokens += 1;
+            }
+            b')' | b']' | b'}' => {
+                depth = depth.saturating_sub(1);
+                tokens += 1;
+            }
+            b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
+            b if is_word(b) => {
+                while byte(at + 1).is_some_and(is_word) {
+                    at += 1;
+                }
+                tokens += 1;
+            }
+            _ => tokens += 1,
+        }
+        at += 1;
+    }
+    if tokens > limits.tokens {
+        return Err(Refusal::limit("number of tokens", tokens, limits.tokens));
+    }
+    Ok(())
+}
+
+/// Names and numbers.
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// Past the string that begins at `at`; past the end of the text when it does not end.
+fn end_of_string(bytes: &[u8], at: usize) -> usize {
+    let rest = &bytes[at..];
+    if rest.starts_with(b"\"\"\"") {
+        let mut i = 3;
+        while i < rest.len() {
+            if rest[i..].starts_with(b"\\\"\"\"") {
+                i += 4;
+            } else if rest[i..].starts_with(b"\"\"\"") {
+                return at + i + 3;
+            } else {
+                i += 1;
+            }
+        }
+        return bytes.len();
+    }
+    let mut i = 1;
+    while i < rest.len() {
+        match rest[i] {
+            b'\\' => i += 2,
+            // An unclosed string ends with its line; the parser will refuse it.
+            b'"' | b'\n' => return at + i + 1,
+            _ => i += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// What a selection set costs, with everything it spreads.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    selections: u64,
+    depth: u32,
+    aliases: u64,
+    /// Nested lists of an introspection.
+    lists: u32,
+}
+
+impl Weight {
+    fn add(&mut self, other: Self) {
+        self.selections = self.selections.saturating_add(other.selections);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.depth = self.depth.max(other.depth);
+        self.lists = self.lists.max(other.lists);
+    }
+}
+
+/// Weighs fragments once each, however often they are spread: the time is linear in the document.
+struct Scale<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    /// `None` while a fragment is being weighed: meeting it again is a cycle.
+    weighed: HashMap<&'a str, Option<Weight>>,
+    directives: usize,
+}
+
+fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
+    let operations: Vec<_> = document.operations.iter().collect();
+    if operations.len() > limits.operations {
+        return Err(Refusal::limit(
+            "number of operations",
+            operations.len(),
+            limits.operations,
+        ));
+    }
+    let mut scale = Scale {
+        fragments: &document.fragments,
+        weighed: HashMap::new(),
+        directives: limits.directives,
+    };
+    // Fragments nobody spreads are validated too, so they are weighed too.
+    for name in document.fragments.keys() {
+        scale.fragment(name)?;
+    }
+    for (_, operation) in operations {
+        check(&mut scale, &operation.node, limits)?;
+    }
+    Ok(())
+}
+
+fn check<'a>(
+    scale: &mut Scale<'a>,
+    operation: &'a OperationDefinition,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let set = &operation.selection_set.node;
+    let weight = scale.set(set)?;
+    if weight.selections > MAX_SELECTIONS {
+        return Err(Refusal::limit(
+            "number of selections, spread fragments counted each time,",
+            weight.selections,
+            MAX_SELECTIONS as usize,
+        ));
+    }
+    let deepest = if only_introspects(set) {
+        limits.introspection_depth
+    } else {
+        limits.depth
+    };
+    if weight.depth as usize > deepest {
+        return Err(Refusal::limit("depth", weight.depth, deepest));
+    }
+    if weight.aliases > limits.aliases as u64 {
+        return Err(Refusal::limit("number of aliases", weight.aliases, limits.aliases));
+    }
+    if weight.lists > MAX_INTROSPECTION_LISTS {
+        return Err(Refusal::limit(
+            "nesting of lists in its introspection",
+            weight.lists,
+            MAX_INTROSPECTION_LISTS as usize,
+        ));
+    }
+    let roots = scale.root_fields(set);
+    if roots > limits.root_fields as u64 {
+        return Err(Refusal::limit("number of root fields", roots, limits.root_fields));
+    }
+    Ok(())
+}
+
+impl<'a> Scale<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, Refusal> {
+        let mut whole = Weight::default();
+        for selection in &set.items {
+            whole.add(self.selection(&selection.node)?);
+        }
+        Ok(whole)
+    }
+
+    fn selection(&mut self, selection: &'a Selection) -> Result<Weight, Refusal> {
+        let directives = selection.directives().len();
+        if directives > self.directives {
+            return Err(Refusal::limit(
+                "number of directives in one place",
+                directives,
+                self.directives,
+            ));
+        }
+        match selection {
+            Selection::Field(field) => {
+                let field = &field.node;
+                let mut weight = self.set(&field.selection_set.node)?;
+                weight.selections = weight.selections.saturating_add(1);
+                weight.depth = weight.depth.saturating_add(1);
+                weight.aliases = weight.aliases.saturating_add(field.alias.is_some().into());
+                let is_list = matches!(
+                    field.name.node.as_str(),
+                    "fields" | "inputFields" | "interfaces" | "possibleTypes"
+                );
+                weight.lists += u32::from(is_list);
+                Ok(weight)
+            }
+            Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(spread) => {
+                self.fragment(&spread.node.fragment_name.node)
+            }
+        }
+    }
+
+    fn fragment(&mut self, name: &Name) -> Result<Weight, Refusal> {
+        // Unknown ones are the validator's to refuse.
+        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+            return Ok(Weight::default());
+        };
+        match self.weighed.get(name.as_str()) {
+            Some(Some(weight)) => return Ok(*weight),
+            Some(None) => {
+                return Err(Refusal::document(
+                    "GRAPHQL_VALIDATION_FAILED",
+                    format!("fragment `{name}` spreads itself"),
+                ));
+            }
+            None => {}
+        }
+        self.weighed.insert(name, None);
+        let weight = self.set(&fragment.node.selection_set.node)?;
+        self.weighed.insert(name, Some(weight));
+        Ok(weight)
+    }
+
+    /// Fields at the root, those of fragments included. Cycles are ruled out by now.
+    fn root_fields(&self, set: &SelectionSet) -> u64 {
+        let mut known = HashMap::new();
+        self.roots(set, &mut known)
+    }
+
+    fn roots<'b>(&'b self, set: &'b SelectionSet, known: &mut HashMap<&'b str, u64>) -> u64 {
+        set.items.iter().fold(0, |sum: u64, selection| {
+            sum.saturating_add(match &selection.node {
+                Selection::Field(_) => 1,
+                Selection::InlineFragment(f) => self.roots(&f.node.selection_set.node, known),
+                Selection::FragmentSpread(spread) => {
+                    let name = spread.node.fragment_name.node.as_str();
+                    if let Some(roots) = known.get(name) {
+                        return sum.saturating_add(*roots);
+                    }
+                    let Some(fragment) = self.fragments.get(name) else {
+                        return sum;
+                    };
+                    let roots = self.roots(&fragment.node.selection_set.node, known);
+                    known.insert(name, roots);
+                    roots
+                }
+            })
+        })
+    }
+}
+
+/// Whether an operation asks about the schema and nothing else.
+fn only_introspects(set: &SelectionSet) -> bool {
+    set.items.iter().all(|selection| match &selection.node {
+        Selection::Field(field) => {
+            matches!(field.node.name.node.as_str(), "__schema" | "__type" | "__typename")
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        read(text, &Limits::default())
+            .err()
+            .map(|refusal| refusal.message)
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn nested_lists_never_reach_the_parser() {
+        let deep = format!("{{a(x:{}1{})}}", "[".repeat(2_000), "]".repeat(2_000));
+        assert_eq!(
+            refusal(&deep),
+            "the document's nesting of brackets is over 64; the limit is 64"
+        );
+        let hidden = format!("{{a(x:\"\"\"{}\"\"\")}}", "[".repeat(2_000));
+        assert_eq!(refusal(&hidden), "", "brackets in strings do not nest");
+    }
+
+    #[test]
+    fn fragments_that_spread_twice_are_weighed_once_each() {
+        let mut bomb = "{...f0}".to_owned();
+        for level in 0..40 {
+            bomb += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
+        }
+        bomb += "fragment f40 on Query{sources{name}}";
+        assert!(refusal(&bomb).starts_with("the document's number of selections"), "{}", refusal(&bomb));
+    }
+
+    #[test]
+    fn a_fragment_that_spreads_itself_is_refused() {
+        assert_eq!(
+            refusal("{...a} fragment a on Query{...b} fragment b on Query{...a}").split('`').next(),
+            Some("fragment ")
+        );
+    }
+
+    #[test]
+    fn introspection_goes_deep_but_not_wide() {
+        let deep = "{__schema{types{fields{type{ofType{ofType{ofType{ofType{ofType{ofType{ofType{ofType{name}}}}}}}}}}}}}";
+        assert_eq!(refusal(deep), "");
+        let wide = "{__schema{types{fields{type{fields{type{fields{name}}}}}}}}";
+        assert!(refusal(wide).contains("nesting of lists"));
+    }
+
+    #[test]
+    fn every_limit_names_value_and_maximum() {
+        let aliases: String = (0..51).map(|n| format!("a{n}:__typename ")).collect();
+        let aliases = format!("{{sources{{{aliases}}}}}");
+        assert_eq!(
+            refusal(&aliases),
+            "the document's number of aliases is 51; the limit is 50"
+        );
+        let roots = "sources{name} ".repeat(21);
+        assert_eq!(
+            refusal(&format!("{{{roots}}}")),
+            "the document's number of root fields is 21; the limit is 20"
+        );
+        let directives = "@skip(if:false) ".repeat(6);
+        assert_eq!(
+            refusal(&format!("{{__typename {directives}}}")),
+            "the document's number of directives in one place is 6; the limit is 5"
+        );
+        let deep = format!("{{{}name{}}}", "a{".repeat(12), "}".repeat(12));
+        assert_eq!(refusal(&deep), "the document's depth is 13; the limit is 12");
+    }
+}

@@ -1,0 +1,82 @@
+//! Probes for machines that watch over this one.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use futures_util::future::join_all;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::Gateway;
+use crate::{
+    cache::Read,
+    schema::code_of,
+    source::{
+        Audience, Context, Direction, ListRequest, Position, SortBy, Source, SourceError,
+    },
+};
+
+/// How long a probe waits for a source.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The process is up.
+pub async fn health() -> Json<serde_json::Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// 200 while at least one source answers; names the state of each.
+pub async fn ready(State(gateway): State<Gateway>) -> Response {
+    let probes = probe(&gateway, PATIENCE).await;
+    let usable = probes.iter().any(|probe| probe.result.is_ok());
+    let sources: serde_json::Map<String, serde_json::Value> = probes
+        .iter()
+        .map(|probe| {
+            let word = match &probe.result {
+                Ok(_) => "ok",
+                Err(error) => code_of(error).word(),
+            };
+            (probe.source.profile().name.to_string(), word.into())
+        })
+        .collect();
+    let (status, word) = if usable {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "no source answers")
+    };
+    (status, Json(json!({ "status": word, "sources": sources }))).into_response()
+}
+
+/// How a source answered when asked for one asset.
+pub struct Probe {
+    pub source: Arc<dyn Source>,
+    pub result: Result<Read, SourceError>,
+}
+
+/// Asks every source for one asset, all at once.
+pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
+    let deadline = Instant::now() + patience;
+    join_all(gateway.registry().all().iter().map(|source| async move {
+        let request = ListRequest {
+            audience: Audience::Account,
+            by: SortBy::CreatedAt,
+            direction: Direction::Newest,
+            created_after: None,
+            created_before: None,
+            position: Position::Start,
+            length: 1,
+            parameters: source.profile().listed.clone(),
+        };
+        let context = Arc::new(Context::new(deadline, 1));
+        let shelf = &gateway.0.shelf;
+        Probe {
+            result: shelf.page(source, request, &context, deadline).await,
+            source: Arc::clone(source),
+        }
+    }))
+    .await
+}

@@ -1,0 +1,371 @@
+//! `/media/{token}`: bytes that a browser cannot load by itself, streamed through the gateway.
+//!
+//! A token opens one rendition of one asset until its end, and nothing else. What comes out cannot
+//! run as a page: it is sandboxed, never sniffed, and anything but pictures, sound, video and PDF
+//! is a download.
+
+use axum::{
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use jiff::Timestamp;
+
+use super::{Gateway, RequestId, refusal::Refusal};
+use crate::{
+    asset::{Asset, Location, Rendition},
+    media::{Grant, InvalidToken},
+    schema::code_of,
+    source::{MediaAnswer, SourceError, Variant},
+    upstream::{BodyStream, UpstreamError},
+};
+
+/// `GET` and `HEAD /media/{token}`.
+pub async fn handle(
+    State(gateway): State<Gateway>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Response {
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .cloned()
+        .unwrap_or_else(RequestId::random);
+    match answer(&gateway, &token, request.headers()).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            tracing::info!(request.id = %id.0, reason = %refusal, "a media address was not served");
+            refusal.into_response(&id)
+        }
+    }
+}
+
+async fn answer(
+    gateway: &Gateway,
+    token: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let grant = gateway.grant(token).map_err(|invalid| match invalid {
+        InvalidToken::Unknown => not_found(invalid.to_string()),
+        InvalidToken::Expired => {
+            Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string())
+        }
+    })?;
+    let operation = gateway.operation();
+    let asset = operation
+        .loader
+        .load(grant.id.clone(), Variant::Plain)
+        .await
+        .map_err(|error| refusal(&error))?;
+    let tag = etag(&asset, grant.rendition);
+    if tag.is_some() && headers.get(header::IF_NONE_MATCH) == tag.as_ref() {
+        let mut response = StatusCode::NOT_MODIFIED.into_response();
+        decorate(response.headers_mut(), &grant, tag);
+        return Ok(response);
+    }
+    if let Some(Location::Direct { url, .. }) = location(&asset, grant.rendition) {
+        return redirect(url);
+    }
+    let range = headers.get(header::RANGE).filter(|_| {
+        // A range of something that has changed since is no use.
+        headers.get(header::IF_RANGE).is_none_or(|seen| Some(seen) == tag.as_ref())
+    });
+    let source = gateway
+        .registry()
+        .named(&grant.id.source)
+        .ok_or_else(|| refusal(&SourceError::NotFound))?;
+    match source
+        .media(&asset, grant.rendition, range, &operation.context)
+        .await
+        .map_err(|error| refusal(&error))?
+    {
+        MediaAnswer::Redirect(url) => redirect(&url),
+        MediaAnswer::Body {
+            status,
+            headers: sent,
+            body,
+        } => {
+            let mut response = body_response(status, &sent, body, range);
+            decorate(response.headers_mut(), &grant, tag);
+            describe(response.headers_mut(), &sent, &asset, grant.rendition);
+            Ok(response)
+        }
+    }
+}
+
+fn location(asset: &Asset, rendition: Rendition) -> Option<&Location> {
+    match rendition {
+        Rendition::Original => asset.media.original.as_ref(),
+        Rendition::Small => asset.media.small.as_ref(),
+        Rendition::Large => asset.media.large.as_ref(),
+    }
+}
+
+fn not_found(message: impl Into<String>) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+}
+
+fn refusal(error: &SourceError) -> Refusal {
+    let status = match error {
+        SourceError::NotFound => StatusCode::NOT_FOUND,
+        SourceError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        SourceError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        SourceError::Exhausted | SourceError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    Refusal::new(status, code_of(error).word(), error.to_string())
+}
+
+/// To where it loads without our credential. Short-lived, so nobody keeps the redirect.
+fn redirect(url: &str) -> Result<Response, Refusal> {
+    let target = HeaderValue::from_str(url)
+        .map_err(|_| not_found("the source's address for this file is not usable"))?;
+    Ok((
+        StatusCode::FOUND,
+        [
+            (header::LOCATION, target),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (
+                header::REFERRER_POLICY,
+                HeaderValue::from_static("no-referrer"),
+            ),
+        ],
+    )
+        .into_response())
+}
+
+/// Known bytes have a tag by their hash; renditions by the hash of the original and their size.
+fn etag(asset: &Asset, rendition: Rendition) -> Option<HeaderValue> {
+    let hash = asset.content_hash.as_ref()?;
+    let suffix = match rendition {
+        Rendition::Original => "",
+        Rendition::Small => "-small",
+        Rendition::Large => "-large",
+    };
+    HeaderValue::from_str(&format!("\"{hash}{suffix}\"")).ok()
+}
+
+/// Headers of every answer: kept for as long as the address is good, never a page of ours.
+fn decorate(headers: &mut HeaderMap, grant: &Grant, tag: Option<HeaderValue>) {
+    let seconds = grant.expires_at.duration_since(Timestamp::now()).as_secs().max(0);
+    let cache = format!("private, max-age={seconds}");
+    if let Ok(value) = HeaderValue::from_str(&cache) {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
+    if let Some(tag) = tag {
+        headers.insert(header::ETAG, tag);
+    }
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        ),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(
+        header::HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("cross-origin"),
+    );
+}
+
+/// What it is, and whether a browser shows or saves it.
+fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition: Rendition) {
+    let said = sent
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    // A self-hosted ComfyUI calls some originals octet-stream although it knows their type.
+    let own = asset
+        .mime_type
+        .as_deref()
+        .filter(|_| rendition == Rendition::Original);
+    let content_type = said
+        .filter(|said| is_shown(said))
+        .or(own.filter(|own| is_shown(own)))
+        .and_then(|text| HeaderValue::from_str(text).ok());
+    let disposition = if content_type.is_some() {
+        "inline"
+    } else {
+        "attachment"
+    };
+    headers.insert(
+        header::CONTENT_TYPE,
+        content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")),
+    );
+    let name: String = asset
+        .name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_. ".contains(c) { c } else { '_' })
+        .take(100)
+        .collect();
+    if let Ok(value) = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+}
+
+/// Types that a browser shows and that cannot act, given the sandbox above.
+fn is_shown(content_type: &str) -> bool {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match essence.split_once('/') {
+        Some(("image" | "video" | "audio", _)) => true,
+        Some(("application", "pdf")) => true,
+        _ => false,
+    }
+}
+
+/// The body as it comes; cut to the range here when the source knows none.
+fn body_response(
+    status: StatusCode,
+    sent: &HeaderMap,
+    body: BodyStream,
+    range: Option<&HeaderValue>,
+) -> Response {
+    let length: Option<u64> = sent
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok());
+    let wanted = range
+        .filter(|_| status == StatusCode::OK)
+        .zip(length)
+        .and_then(|(range, length)| part(range.to_str().ok()?, length));
+    let mut response = match wanted {
+        Some(Ok((first, last))) => {
+            let cut = Body::from_stream(cut(body, first, last - first + 1));
+            let mut response = (StatusCode::PARTIAL_CONTENT, cut).into_response();
+            let total = length.unwrap_or_default();
+            set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{total}"));
+            set(&mut response, header::CONTENT_LENGTH, &(last - first + 1).to_string());
+            response
+        }
+        Some(Err(Unsatisfiable)) => {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            let total = length.unwrap_or_default();
+            set(&mut response, header::CONTENT_RANGE, &format!("bytes */{total}"));
+            response
+        }
+        None => {
+            let mut response = (status, Body::from_stream(body)).into_response();
+            for name in [header::CONTENT_LENGTH, header::CONTENT_RANGE] {
+                if let Some(value) = sent.get(&name) {
+                    response.headers_mut().insert(name, value.clone());
+                }
+            }
+            response
+        }
+    };
+    if length.is_some() || sent.contains_key(header::ACCEPT_RANGES) {
+        response
+            .headers_mut()
+            .insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
+    response
+}
+
+fn set(response: &mut Response, name: header::HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// A range that lies past the end.
+#[derive(Debug, PartialEq, Eq)]
+struct Unsatisfiable;
+
+/// One range of bytes (RFC 9110 14.1.2): first and last. `None` for what may be ignored: several
+/// ranges, other units, nonsense.
+fn part(range: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let found = match (first.trim(), last.trim()) {
+        ("", suffix) => {
+            let suffix: u64 = suffix.parse().ok()?;
+            (suffix > 0 && length > 0).then(|| (length.saturating_sub(suffix), length - 1))
+        }
+        (first, "") => {
+            let first: u64 = first.parse().ok()?;
+            (first < length).then(|| (first, length - 1))
+        }
+        (first, last) => {
+            let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+            if last < first {
+                return None;
+            }
+            (first < length).then(|| (first, last.min(length - 1)))
+        }
+    };
+    Some(found.ok_or(Unsatisfiable))
+}
+
+/// `count` bytes from the one at `skip` on.
+fn cut(
+    body: BodyStream,
+    skip: u64,
+    count: u64,
+) -> impl Stream<Item = Result<Bytes, UpstreamError>> + Send {
+    futures_util::stream::unfold((body, skip, count), |(mut body, mut skip, mut left)| async move {
+        while left > 0 {
+            let mut piece = match body.next().await? {
+                Ok(piece) => piece,
+                Err(error) => return Some((Err(error), (body, 0, 0))),
+            };
+            let length = piece.len() as u64;
+            if skip >= length {
+                skip -= length;
+                continue;
+            }
+            // Both are below the piece's own length, a usize.
+            let piece = piece.split_off(skip as usize);
+            let piece = piece.slice(..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+            skip = 0;
+            left -= piece.len() as u64;
+            return Some((Ok(piece), (body, skip, left)));
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_the_rfc_says() {
+        assert_eq!(part("bytes=0-9", 100), Some(Ok((0, 9))));
+        assert_eq!(part("bytes=90-", 100), Some(Ok((90, 99))));
+        assert_eq!(part("bytes=-10", 100), Some(Ok((90, 99))));
+        assert_eq!(part("bytes=-1000", 100), Some(Ok((0, 99))));
+        assert_eq!(part("bytes=50-1000", 100), Some(Ok((50, 99))));
+        assert_eq!(part("bytes=100-", 100), Some(Err(Unsatisfiable)));
+        for ignored in ["bytes=9-0", "bytes=0-1,3-4", "rows=0-9", "bytes=x-y"] {
+            assert_eq!(part(ignored, 100), None, "{ignored}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cut_spans_pieces() {
+        let pieces = ["abc", "def", "ghi"].map(|p| Ok(Bytes::from(p)));
+        let body: BodyStream = futures_util::stream::iter(pieces).boxed();
+        let all: Vec<_> = cut(body, 2, 5).map(Result::unwrap).collect().await;
+        assert_eq!(all.concat(), b"cdefg");
+    }
+
+    #[test]
+    fn nothing_that_runs_is_shown() {
+        for shown in ["image/png", "image/svg+xml", "video/mp4", "application/pdf"] {
+            assert!(is_shown(shown), "{shown}");
+        }
+        for saved in ["text/html", "text/html; charset=utf-8", "application/xhtml+xml", "text/javascript", ""] {
+            assert!(!is_shown(saved), "{saved}");
+        }
+    }
+}
