@@ -106,13 +106,18 @@ impl Sandbox {
         })
     }
 
-    /// What a client of each provider is told: base addresses.
+    /// What a gateway's environment must hold to use this sandbox.
     #[must_use]
-    pub fn urls(&self) -> [String; 3] {
-        [
-            format!("http://{}/v1", self.scenario.address),
-            format!("http://{}", self.piktid.address),
-            format!("http://{}", self.comfy.address),
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let credentials = self.credentials.clone();
+        vec![
+            ("SCENARIO_URL", format!("http://{}/v1", self.scenario.address)),
+            ("SCENARIO_API_KEY", credentials.scenario_key),
+            ("SCENARIO_API_SECRET", credentials.scenario_secret),
+            ("PIKTID_URL", format!("http://{}", self.piktid.address)),
+            ("PIKTID_TOKEN", credentials.piktid_token),
+            ("COMFY_URL", format!("http://{}", self.comfy.address)),
+            ("COMFY_API_KEY", credentials.comfy_key),
         ]
     }
 }

@@ -45,7 +45,9 @@ pub fn build() -> Graph {
 pub fn sdl(federation: bool) -> String {
     let options = SDLExportOptions::new()
         .include_specified_by()
-        .prefer_single_line_descriptions();
+        .prefer_single_line_descriptions()
+        .use_space_ident()
+        .indent_width(2);
     let options = if federation {
         options.federation()
     } else {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::signal;
 
-use super::{Sandbox as Arguments, print, serve::config_of};
+use super::{Sandbox as Arguments, print};
 use crate::{
-    config::{ConfigError, SourceConfig},
+    config::{Config, ConfigError, SourceConfig},
     sandbox::{Options, Sandbox},
 };
 
@@ -19,7 +19,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sandbox = Sandbox::start(options)
         .await
         .context("the sandbox cannot start: choose other ports with --ports")?;
-    print(&variables(&sandbox)
+    print(&sandbox
+        .variables()
         .into_iter()
         .map(|(name, value)| format!("{name}={value}\n"))
         .collect::<String>());
@@ -31,29 +32,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a gateway's environment must hold to use this sandbox.
-pub fn variables(sandbox: &Sandbox) -> Vec<(&'static str, String)> {
-    let [scenario, piktid, comfy] = sandbox.urls();
-    let credentials = sandbox.credentials.clone();
-    vec![
-        ("SCENARIO_URL", scenario),
-        ("SCENARIO_API_KEY", credentials.scenario_key),
-        ("SCENARIO_API_SECRET", credentials.scenario_secret),
-        ("PIKTID_URL", piktid),
-        ("PIKTID_TOKEN", credentials.piktid_token),
-        ("COMFY_URL", comfy),
-        ("COMFY_API_KEY", credentials.comfy_key),
-    ]
-}
-
 /// The sandbox as configured sources: made like any others, from variables.
 pub fn sources(sandbox: &Sandbox) -> Result<Vec<SourceConfig>, ConfigError> {
-    let variables = variables(sandbox);
+    let variables = sandbox.variables();
     let environment = move |name: &str| {
         variables
             .iter()
             .find(|(own, _)| *own == name)
             .map(|(_, value)| value.clone())
     };
-    Ok(config_of(&environment)?.sources)
+    Ok(Config::load(None, &environment)?.sources)
 }

@@ -7,7 +7,6 @@ use tokio::{net::TcpListener, signal};
 
 use super::{Serve, complain, load, print};
 use crate::{
-    config::{Config, ConfigError, Environment},
     explorer,
     sandbox::{Options, Sandbox},
     server::{self, Gateway},
@@ -112,12 +111,4 @@ async fn stop() {
         () = interrupt => {}
         () = terminate => {}
     }
-}
-
-/// The settings that an environment alone makes.
-///
-/// # Errors
-/// As [`Config::load`].
-pub fn config_of(environment: &dyn Environment) -> Result<Config, ConfigError> {
-    Config::load(None, environment)
 }

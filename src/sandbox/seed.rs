@@ -38,6 +38,11 @@ fn digits(what: &str, number: usize) -> String {
     blake3::hash(format!("{what}{number}").as_bytes()).to_hex().to_string()
 }
 
+fn uuid(what: &str, number: usize) -> String {
+    let d = digits(what, number);
+    format!("{}-{}-4{}-8{}-{}", &d[..8], &d[8..12], &d[12..15], &d[15..18], &d[18..30])
+}
+
 const SUBJECTS: [&str; 12] = [
     "harbour", "fox", "castle", "robot", "orchid", "lantern", "glacier", "violin", "market",
     "whale", "desert", "library",
@@ -152,7 +157,6 @@ fn scenario(number: usize) -> ScenarioAsset {
 
 fn piktid(number: usize) -> PiktidAsset {
     let moment = if number % 6 == 5 { number - 1 } else { number };
-    let digits = digits("piktid", number);
     let (visibility, created_by) = match number % 8 {
         5 => ("shared", "ada"),
         6 => ("shared", "grace"),
@@ -163,7 +167,7 @@ fn piktid(number: usize) -> PiktidAsset {
     // Fresh uploads have neither thumbnails nor attributes yet (piktid.md trap 7).
     let fresh = number % 40 == 39;
     PiktidAsset {
-        id: format!("{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..24]),
+        id: uuid("piktid", number),
         filename: format!("{}-{number:03}.png", SUBJECTS[number % SUBJECTS.len()]),
         created: (START - moment as i64 * 14 * MINUTE) * 1000 + (number % 3) as i64 / 2 * 417,
         created_by: created_by.to_owned(),
@@ -193,10 +197,6 @@ fn piktid(number: usize) -> PiktidAsset {
     }
 }
 
-fn comfy_id(number: usize) -> String {
-    let d = digits("comfy", number);
-    format!("{}-{}-4{}-8{}-{}", &d[..8], &d[8..12], &d[12..15], &d[15..18], &d[18..30])
-}
 
 fn comfy(number: usize) -> ComfyAsset {
     let moment = if number % 9 == 8 { number - 1 } else { number };
@@ -225,7 +225,7 @@ fn comfy(number: usize) -> ComfyAsset {
         user_metadata.insert("rating".to_owned(), json!(number % 5));
     }
     ComfyAsset {
-        id: comfy_id(number),
+        id: uuid("comfy", number),
         name: format!("{}_{number:05}_.{ending}", SUBJECTS[number % SUBJECTS.len()]),
         created,
         updated: created + (number % 4) as i64 * 1_000_000,
@@ -239,7 +239,7 @@ fn comfy(number: usize) -> ComfyAsset {
         metadata: metadata(kind, picture, number),
         has_preview: kind == "image" && number % 7 != 6,
         // Files without a picture of their own are shown by a neighbour's.
-        preview_id: (kind == "audio").then(|| comfy_id(number + 2)),
+        preview_id: (kind == "audio").then(|| uuid("comfy", number + 2)),
         job_id: (root == "output").then(|| format!("{}-job", &digits("job", number / 4)[..8])),
         loader_path: (root == "models").then(|| format!("loras/{number}.safetensors")),
         is_immutable: number % 40 == 37,

@@ -1,0 +1,163 @@
+//! A gateway over a sandbox, and a client.
+
+use std::net::SocketAddr;
+
+use asset_gateway::{
+    config::Config,
+    sandbox::{Options, Sandbox},
+    server::{self, Gateway},
+};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// A running gateway; stopped when dropped.
+pub struct World {
+    pub address: SocketAddr,
+    pub sandbox: Sandbox,
+    pub client: reqwest::Client,
+    task: JoinHandle<()>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The settings of a gateway over this sandbox.
+pub fn config(sandbox: &Sandbox) -> Config {
+    let variables = sandbox.variables();
+    let environment = move |name: &str| {
+        variables
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value.clone())
+    };
+    Config::load(None, &environment).expect("the sandbox's variables make a configuration")
+}
+
+pub async fn world() -> World {
+    world_with(Options::default(), |_| {}).await
+}
+
+/// `change` may turn any knob of the gateway's configuration.
+pub async fn world_with(options: Options, change: impl FnOnce(&mut Config)) -> World {
+    let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
+    let mut config = config(&sandbox);
+    change(&mut config);
+    let (address, task) = gateway(config).await;
+    World {
+        address,
+        sandbox,
+        client: client(),
+        task,
+    }
+}
+
+/// Starts a gateway on a free port.
+pub async fn gateway(config: Config) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound address");
+    let gateway = Gateway::new(config, address).expect("the configuration holds");
+    let task = tokio::spawn(async move {
+        server::serve(listener, &gateway, std::future::pending())
+            .await
+            .expect("the gateway serves");
+    });
+    (address, task)
+}
+
+pub fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client")
+}
+
+impl World {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sends a query and gives the whole answer.
+    pub async fn ask(&self, query: &str) -> Value {
+        self.ask_with(query, json!({})).await
+    }
+
+    pub async fn ask_with(&self, query: &str, variables: Value) -> Value {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let response = self.post(&body).await;
+        let text = response.text().await.expect("a body");
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+    }
+
+    /// Sends a query that must succeed and gives its data.
+    pub async fn data(&self, query: &str) -> Value {
+        let answer = self.ask(query).await;
+        assert_eq!(answer.get("errors"), None, "{answer:#}");
+        answer["data"].clone()
+    }
+
+    pub async fn post(&self, body: &str) -> reqwest::Response {
+        self.client
+            .post(self.url("/graphql"))
+            .header("content-type", "application/json")
+            .body(body.to_owned())
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    pub async fn get(&self, url: &str) -> reqwest::Response {
+        self.client.get(url).send().await.expect("an answer")
+    }
+
+    /// Forgets the calls counted so far.
+    pub fn forget_calls(&self) {
+        self.sandbox.scenario.recorder.clear();
+        self.sandbox.piktid.recorder.clear();
+        self.sandbox.comfy.recorder.clear();
+    }
+
+    /// Calls that Scenario, PiktID and Comfy received.
+    pub fn calls(&self) -> [usize; 3] {
+        [
+            self.sandbox.scenario.recorder.calls().len(),
+            self.sandbox.piktid.recorder.calls().len(),
+            self.sandbox.comfy.recorder.calls().len(),
+        ]
+    }
+}
+
+/// The strings at `pointer` in each element of an array.
+pub fn texts(array: &Value, pointer: &str) -> Vec<String> {
+    array
+        .as_array()
+        .unwrap_or_else(|| panic!("not a list: {array}"))
+        .iter()
+        .map(|value| {
+            value
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_else(|| panic!("no text at {pointer} in {value}"))
+                .to_owned()
+        })
+        .collect()
+}
+
+/// The one error of an answer: code and message.
+pub fn error(answer: &Value) -> (String, String) {
+    let errors = answer["errors"].as_array().unwrap_or_else(|| panic!("no errors in {answer}"));
+    assert_eq!(errors.len(), 1, "{answer:#}");
+    assert!(errors[0]["extensions"]["requestId"].is_string(), "{answer:#}");
+    (
+        errors[0]["extensions"]["code"].as_str().unwrap_or_default().to_owned(),
+        errors[0]["message"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+/// A global id.
+pub fn asset_id(source: &str, upstream: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("a:{source}:{upstream}"))
+}

@@ -1,0 +1,18 @@
+//! The gateway over the wire: its own router behind a real port, real HTTP to the sandbox's
+//! emulators. One module a promise; calls are counted at the upstream.
+
+mod bad_input;
+mod batching;
+
+mod dialects;
+mod explorer;
+mod help;
+mod limits;
+mod media;
+mod newcomer;
+mod paging;
+mod parameters;
+mod partial_failure;
+mod reading;
+mod transport;
+mod unreadable;

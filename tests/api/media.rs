@@ -1,0 +1,247 @@
+//! Pictures load: without a credential, without an internal address, and nothing else does.
+
+use std::time::Duration;
+
+use asset_gateway::{
+    asset::{AssetId, Rendition, SourceName},
+    sandbox::{Dialect, Options},
+};
+use serde_json::Value;
+
+use crate::help::{World, texts, world, world_with};
+
+/// Ids, kinds and addresses of every asset of a source.
+async fn media(world: &World, provider: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let data = world
+            .data(&format!(
+                "{{ assets(first: 100, filter: {{ providers: [{provider}] }}{after}) {{
+                    nodes {{ upstreamId kind mimeType url thumbnail large: thumbnail(size: LARGE) }} pageInfo {{ hasNextPage endCursor }} }} }}"
+            ))
+            .await;
+        all.extend(data["assets"]["nodes"].as_array().cloned().unwrap_or_default());
+        let info = &data["assets"]["pageInfo"];
+        if info["hasNextPage"] != true {
+            return all;
+        }
+        after = format!(", after: {}", info["endCursor"]);
+    }
+}
+
+#[tokio::test]
+async fn every_picture_of_the_sandbox_loads_with_nothing_but_its_address() {
+    let world = world().await;
+    for provider in ["SCENARIO", "PIKTID", "COMFY"] {
+        for asset in media(&world, provider).await {
+            let url = asset["url"].as_str().unwrap_or_else(|| panic!("{asset}"));
+            let is_picture = asset["kind"] == "IMAGE";
+            for (address, must_show) in [(Some(url), is_picture), (asset["thumbnail"].as_str(), true), (asset["large"].as_str(), true)] {
+                let Some(address) = address else { continue };
+                let response = world.get(address).await;
+                assert_eq!(response.status(), 200, "{asset}");
+                let content_type = response.headers()["content-type"].to_str().unwrap_or_default().to_owned();
+                let bytes = response.bytes().await.expect("a body");
+                assert!(!bytes.is_empty());
+                if must_show {
+                    assert!(content_type.starts_with("image/"), "{content_type} {asset}");
+                    assert!(image::load_from_memory(&bytes).is_ok(), "{asset}");
+                }
+            }
+            assert!(!is_picture || provider == "PIKTID" || asset["thumbnail"].is_string(), "{asset}");
+        }
+    }
+}
+
+async fn a_comfy_picture(world: &World) -> String {
+    let data = world
+        .data("{ assets(first: 50, filter: { providers: [COMFY] }) { nodes { kind url } } }")
+        .await;
+    data["assets"]["nodes"]
+        .as_array()
+        .and_then(|all| all.iter().find(|a| a["kind"] == "IMAGE"))
+        .and_then(|asset| asset["url"].as_str())
+        .expect("a picture")
+        .to_owned()
+}
+
+#[tokio::test]
+async fn comfys_bytes_come_through_the_gateway_and_tell_nothing_of_where_they_are_from() {
+    let world = world().await;
+    let url = a_comfy_picture(&world).await;
+    assert!(url.starts_with(&world.url("/media/")), "{url}");
+    let response = world.get(&url).await;
+    let headers = response.headers().clone();
+    let shown = format!("{headers:?}");
+    assert!(!shown.contains(&world.sandbox.comfy.address.to_string()), "{shown}");
+    assert!(!shown.contains(&world.sandbox.credentials.comfy_key), "{shown}");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert!(headers["cache-control"].to_str().unwrap_or_default().starts_with("private, max-age="));
+    assert_eq!(headers["accept-ranges"], "bytes");
+    assert!(headers["content-security-policy"].to_str().unwrap_or_default().contains("sandbox"));
+    assert!(headers["content-disposition"].to_str().unwrap_or_default().starts_with("inline"));
+    assert!(headers.contains_key("content-length"));
+}
+
+#[tokio::test]
+async fn ranges_work_although_the_source_knows_none() {
+    let world = world().await;
+    let url = a_comfy_picture(&world).await;
+    let whole = world.get(&url).await.bytes().await.expect("a body");
+    let ranged = |range: &'static str| world.client.get(&url).header("range", range).send();
+    let part = ranged("bytes=10-19").await.expect("an answer");
+    assert_eq!(part.status(), 206);
+    assert_eq!(part.headers()["content-range"], format!("bytes 10-19/{}", whole.len()).as_str());
+    assert_eq!(part.bytes().await.expect("a body"), whole[10..20]);
+    let tail = ranged("bytes=-5").await.expect("an answer");
+    assert_eq!(tail.bytes().await.expect("a body"), whole[whole.len() - 5..]);
+    let past = ranged("bytes=99999999-").await.expect("an answer");
+    assert_eq!(past.status(), 416);
+    let odd = ranged("bytes=5-1").await.expect("an answer");
+    assert_eq!(odd.status(), 200, "nonsense is ignored");
+}
+
+#[tokio::test]
+async fn a_browser_that_has_it_is_told_so() {
+    let world = world().await;
+    let hashed = world.data("{ assets(first: 100, filter: { providers: [COMFY] }) { nodes { kind contentHash url } } }").await;
+    let url = hashed["assets"]["nodes"]
+        .as_array()
+        .and_then(|all| all.iter().find(|a| a["kind"] == "IMAGE" && a["contentHash"].is_string()))
+        .and_then(|a| a["url"].as_str())
+        .expect("a hashed picture")
+        .to_owned();
+    let response = world.get(&url).await;
+    let tag = response.headers()["etag"].clone();
+    world.forget_calls();
+    let again = world.client.get(&url).header("if-none-match", tag).send().await.expect("an answer");
+    assert_eq!(again.status(), 304);
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn head_tells_without_a_body() {
+    let world = world().await;
+    let url = a_comfy_picture(&world).await;
+    let response = world.client.head(&url).send().await.expect("an answer");
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "image/png");
+}
+
+#[tokio::test]
+async fn tokens_cannot_be_made_up_changed_or_used_late() {
+    let world = world().await;
+    let url = a_comfy_picture(&world).await;
+    let (base, token) = url.rsplit_once('/').expect("a path");
+    let mut changed: Vec<char> = token.chars().collect();
+    for at in 0..changed.len() {
+        let original = changed[at];
+        changed[at] = if original == 'A' { 'B' } else { 'A' };
+        let text: String = changed.iter().collect();
+        let response = world.get(&format!("{base}/{text}")).await;
+        assert!([404, 410].contains(&response.status().as_u16()), "letter {at}");
+        changed[at] = original;
+    }
+    for made_up in ["", "x", "AAAA", "http:%2F%2F10.0.0.1%2F", "..%2F..%2Fetc%2Fpasswd"] {
+        let response = world.get(&format!("{base}/{made_up}")).await;
+        assert_eq!(response.status(), 404, "{made_up}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_ends() {
+    let key = [7; 32];
+    let urls = asset_gateway::media::MediaUrls::new(key, &"http://g".parse().expect("an address"));
+    let id = AssetId {
+        source: SourceName::parse("comfy").expect("a name"),
+        upstream: "1".into(),
+    };
+    let world = world().await;
+    let registry = asset_gateway::source::Registry::connect(crate::help::config(&world.sandbox).sources, &key).expect("sources");
+    let scope = registry.named(&id.source).map(|s| s.profile().scope).expect("a source");
+    let now: jiff::Timestamp = "2026-11-20T12:30:00Z".parse().expect("a time");
+    let (url, end) = urls.url(&id, Rendition::Small, &scope, now);
+    let token = url.rsplit('/').next().unwrap_or_default();
+    let open = |at| urls.open(token, |_| Some(scope), at);
+    assert_eq!(open(now).map(|grant| (grant.id, grant.rendition)), Ok((id.clone(), Rendition::Small)));
+    assert!(open(end).is_err());
+    let other = asset_gateway::source::Registry::connect(crate::help::config(&world.sandbox).sources, &[8; 32]).expect("sources");
+    let foreign = other.named(&id.source).map(|s| s.profile().scope).expect("a source");
+    assert!(urls.open(token, |_| Some(foreign), now).is_err(), "another credential's");
+}
+
+#[tokio::test]
+async fn what_could_run_as_a_page_is_a_download() {
+    let world = world().await;
+    let id = {
+        let mut store = world.sandbox.store.comfy();
+        let asset = &mut store[3];
+        asset.name = "evil\"\r\nx.html".to_owned();
+        asset.mime_type = Some("text/html".to_owned());
+        asset.file.uploaded = Some(("text/html".to_owned(), b"<script>alert(1)</script>".to_vec()));
+        asset.id.clone()
+    };
+    let data = world.data(&format!("{{ asset(id: \"{}\") {{ url }} }}", crate::help::asset_id("comfy", &id))).await;
+    let response = world.get(data["asset"]["url"].as_str().unwrap_or_default()).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "application/octet-stream");
+    assert!(response.headers()["content-disposition"].to_str().unwrap_or_default().starts_with("attachment"));
+}
+
+#[tokio::test]
+async fn signed_storage_is_a_redirect_that_carries_no_key() {
+    let world = world_with(
+        Options { dialect: Dialect::Newest, ..Options::default() },
+        |_| {},
+    )
+    .await;
+    let url = a_comfy_picture(&world).await;
+    let response = world.get(&url).await;
+    assert_eq!(response.status(), 302);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let target = response.headers()["location"].to_str().unwrap_or_default().to_owned();
+    assert!(!target.contains(&world.sandbox.credentials.comfy_key));
+    let picture = world.get(&target).await;
+    assert_eq!(picture.status(), 200);
+    assert!(image::load_from_memory(&picture.bytes().await.expect("a body")).is_ok());
+}
+
+#[tokio::test]
+async fn selecting_addresses_costs_no_call() {
+    let world = world().await;
+    world.data("{ assets(first: 50) { nodes { url urlExpiresAt thumbnail large: thumbnail(size: LARGE) } } }").await;
+    assert_eq!(world.calls().iter().sum::<usize>(), 3);
+}
+
+#[tokio::test]
+async fn with_a_secret_addresses_outlive_the_process() {
+    let secret = || asset_gateway::config::Secret::new("one secret for all instances".to_owned());
+    let world = world_with(Options::default(), |config| config.media_secret = Some(secret())).await;
+    let url = a_comfy_picture(&world).await;
+    let token = url.rsplit('/').next().unwrap_or_default();
+    let mut config = crate::help::config(&world.sandbox);
+    config.media_secret = Some(secret());
+    let (address, task) = crate::help::gateway(config).await;
+    assert_eq!(world.get(&format!("http://{address}/media/{token}")).await.status(), 200);
+    task.abort();
+    let (address, task) = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+    assert_eq!(world.get(&format!("http://{address}/media/{token}")).await.status(), 404, "without it, not");
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_source_that_falls_silent_does_not_hang_the_browser() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.query_deadline = Duration::from_millis(300);
+    })
+    .await;
+    let url = a_comfy_picture(&world).await;
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    world.sandbox.comfy.faults.add("GET /api/assets/", asset_gateway::sandbox::Fault::Hold(gate.clone()));
+    let response = world.get(&url).await;
+    assert_eq!(response.status(), 504);
+    gate.add_permits(1);
+    let names = texts(&world.data("{ sources { name } }").await["sources"], "/name");
+    assert_eq!(names.len(), 3);
+}

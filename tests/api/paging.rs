@@ -1,0 +1,210 @@
+//! One list over three sources, walked to its ends.
+
+use std::collections::HashSet;
+
+use asset_gateway::sandbox::Options;
+use serde_json::{Value, json};
+
+use crate::help::{World, error, texts, world, world_with};
+
+const FORWARD: &str = "query($n: Int, $c: String) { assets(first: $n, after: $c) {
+    edges { cursor node { id createdAt source { name } } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+const BACKWARD: &str = "query($n: Int, $c: String) { assets(last: $n, before: $c) {
+    edges { cursor node { id createdAt source { name } } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
+
+/// Every id, page by page.
+async fn walk(world: &World, forward: bool, size: usize) -> Vec<String> {
+    let (query, more, cursor) = if forward {
+        (FORWARD, "hasNextPage", "endCursor")
+    } else {
+        (BACKWARD, "hasPreviousPage", "startCursor")
+    };
+    let mut pages = Vec::new();
+    let mut at = Value::Null;
+    loop {
+        let answer = world.ask_with(query, json!({ "n": size, "c": at })).await;
+        assert_eq!(answer.get("errors"), None, "{answer:#}");
+        let page = &answer["data"]["assets"];
+        pages.push(texts(&page["edges"], "/node/id"));
+        if page["pageInfo"][more] != true {
+            break;
+        }
+        at = page["pageInfo"][cursor].clone();
+        assert!(at.is_string(), "there is more, so there is a cursor: {page:#}");
+    }
+    if !forward {
+        pages.reverse();
+    }
+    pages.concat()
+}
+
+fn stored(world: &World) -> usize {
+    let own = world
+        .sandbox
+        .store
+        .scenario()
+        .iter()
+        .filter(|a| a.owner_id == "proj_sandbox")
+        .count();
+    own + world.sandbox.store.piktid().len() + world.sandbox.store.comfy().len()
+}
+
+#[tokio::test]
+async fn both_directions_give_the_whole_list_in_one_order() {
+    let world = world().await;
+    let forward = walk(&world, true, 37).await;
+    assert_eq!(forward.len(), stored(&world));
+    let distinct: HashSet<_> = forward.iter().collect();
+    assert_eq!(distinct.len(), forward.len(), "no asset twice");
+    assert_eq!(walk(&world, false, 41).await, forward);
+    assert_eq!(walk(&world, true, 100).await, forward);
+}
+
+#[tokio::test]
+async fn the_newest_come_first() {
+    let world = world().await;
+    let data = world
+        .data("{ assets(first: 100) { nodes { createdAt source { name } } } }")
+        .await;
+    let times = texts(&data["assets"]["nodes"], "/createdAt");
+    assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
+    let sources: HashSet<_> = texts(&data["assets"]["nodes"], "/source/name").into_iter().collect();
+    assert_eq!(sources.len(), 3, "all sources take part in the first page");
+}
+
+#[tokio::test]
+async fn any_edge_is_a_place_to_go_on() {
+    let world = world().await;
+    let page = world.ask_with(FORWARD, json!({ "n": 30 })).await;
+    let edges = &page["data"]["assets"]["edges"];
+    let ids = texts(edges, "/node/id");
+    for (index, cursor) in texts(edges, "/cursor").iter().enumerate().take(29) {
+        assert!(cursor.len() <= 64, "{cursor}");
+        let rest = world.ask_with(FORWARD, json!({ "n": 1, "c": cursor })).await;
+        let next = texts(&rest["data"]["assets"]["edges"], "/node/id");
+        assert_eq!(next, [ids[index + 1].clone()], "after edge {index}");
+    }
+}
+
+#[tokio::test]
+async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after_it() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.page_fresh = std::time::Duration::ZERO;
+    })
+    .await;
+    let all = walk(&world, true, 50).await;
+    let page = world.ask_with(FORWARD, json!({ "n": 20 })).await;
+    let page = &page["data"]["assets"];
+    let last = texts(&page["edges"], "/node/id").pop().unwrap_or_default();
+    let last_upstream = |id: &str| {
+        use base64::Engine;
+        let plain = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(id).unwrap_or_default();
+        String::from_utf8_lossy(&plain).rsplit(':').next().unwrap_or_default().to_owned()
+    };
+    let gone = last_upstream(&last);
+    world.sandbox.store.scenario().retain(|a| a.id != gone);
+    world.sandbox.store.piktid().retain(|a| a.id != gone);
+    world.sandbox.store.comfy().retain(|a| a.id != gone);
+    for number in 0..15 {
+        let mut newer = world.sandbox.store.piktid()[0].clone();
+        newer.id = format!("new-{number}");
+        newer.created += 60_000_000 * (number + 1);
+        world.sandbox.store.piktid().push(newer);
+        let mut newer = world.sandbox.store.comfy()[0].clone();
+        newer.id = format!("00000000-0000-4000-8000-0000000000{number:02}");
+        newer.created += 60_000_000 * (number + 1);
+        world.sandbox.store.comfy().push(newer);
+    }
+    let rest = world
+        .ask_with(FORWARD, json!({ "n": 30, "c": page["pageInfo"]["endCursor"] }))
+        .await;
+    assert_eq!(texts(&rest["data"]["assets"]["edges"], "/node/id"), all[20..50]);
+}
+
+#[tokio::test]
+async fn one_page_is_one_list_call_a_source_in_both_directions() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.page_fresh = std::time::Duration::ZERO;
+    })
+    .await;
+    for (query, more) in [(FORWARD, "endCursor"), (BACKWARD, "startCursor")] {
+        let mut cursor = Value::Null;
+        for page in 0..8 {
+            world.forget_calls();
+            let answer = world.ask_with(query, json!({ "n": 20, "c": cursor })).await;
+            assert_eq!(world.calls(), [1, 1, 1], "page {page} of {query}");
+            cursor = answer["data"]["assets"]["pageInfo"][more].clone();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_outlives_the_gateway_and_fits_another_instance() {
+    let first = world().await;
+    let page = first.ask_with(FORWARD, json!({ "n": 10 })).await;
+    let cursor = page["data"]["assets"]["pageInfo"]["endCursor"].clone();
+    let second = world().await;
+    let here = first.ask_with(FORWARD, json!({ "n": 10, "c": cursor })).await;
+    let there = second.ask_with(FORWARD, json!({ "n": 10, "c": cursor })).await;
+    assert_eq!(
+        texts(&here["data"]["assets"]["edges"], "/node/id"),
+        texts(&there["data"]["assets"]["edges"], "/node/id")
+    );
+}
+
+#[tokio::test]
+async fn a_stretch_may_have_two_ends() {
+    let world = world().await;
+    let page = world.ask_with(FORWARD, json!({ "n": 12 })).await;
+    let edges = &page["data"]["assets"]["edges"];
+    let (ids, cursors) = (texts(edges, "/node/id"), texts(edges, "/cursor"));
+    let answer = world
+        .ask(&format!(
+            "{{ assets(first: 50, after: \"{}\", before: \"{}\") {{ nodes {{ id }} pageInfo {{ hasNextPage }} }} }}",
+            cursors[1], cursors[9]
+        ))
+        .await;
+    let nodes = &answer["data"]["assets"];
+    assert_eq!(texts(&nodes["nodes"], "/id"), ids[2..9]);
+    assert_eq!(nodes["pageInfo"]["hasNextPage"], false);
+}
+
+#[tokio::test]
+async fn an_empty_library_is_an_ordinary_page() {
+    let world = world().await;
+    world.sandbox.store.scenario().clear();
+    world.sandbox.store.piktid().clear();
+    world.sandbox.store.comfy().clear();
+    let data = world
+        .data("{ assets { totalCount nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } sources { status } } }")
+        .await;
+    assert_eq!(data["assets"]["nodes"], json!([]));
+    assert_eq!(
+        data["assets"]["pageInfo"],
+        json!({ "hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null })
+    );
+    assert_eq!(texts(&data["assets"]["sources"], "/status"), ["OK", "OK", "OK"]);
+}
+
+#[tokio::test]
+async fn counts_are_exact_or_null() {
+    let world = world().await;
+    let data = world
+        .data("{ all: assets { totalCount } exact: assets(filter: { providers: [PIKTID, COMFY] }) {
+            totalCount sources { source { name } totalCount } } }")
+        .await;
+    assert_eq!(data["all"]["totalCount"], Value::Null, "Scenario does not count");
+    assert_eq!(data["exact"]["totalCount"], 280);
+}
+
+#[tokio::test]
+async fn cursors_that_are_none_are_refused_before_any_call() {
+    let world = world().await;
+    for cursor in ["", "x", "AAAA", &"A".repeat(300), "not base64 at all!", "é"] {
+        let answer = world.ask_with(FORWARD, json!({ "n": 1, "c": cursor })).await;
+        assert_eq!(error(&answer).0, "BAD_CURSOR", "{cursor}");
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+}

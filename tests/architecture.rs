@@ -1,0 +1,152 @@
+//! The walls between the rooms (`src/lib.rs`), read off the `use` lines.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Rooms from top to bottom: each may use those below it.
+const ROOMS: [&str; 14] = [
+    "cli", "sandbox", "server", "explorer", "schema", "media", "connection", "loader", "cache",
+    "source", "upstream", "config", "telemetry", "asset",
+];
+
+/// Crates and the rooms that may know them.
+const CRATES: [(&str, &[&str]); 8] = [
+    ("axum", &["server", "explorer", "sandbox"]),
+    ("async_graphql", &["schema", "server", "cli"]),
+    ("async_graphql_axum", &["server"]),
+    ("moka", &["cache"]),
+    ("dataloader", &["loader"]),
+    ("reqwest", &["upstream"]),
+    ("multer", &["server"]),
+    ("std::env", &["config", "cli"]),
+];
+
+struct Source {
+    path: PathBuf,
+    room: String,
+    /// Without comments.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut all = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let below = path.strip_prefix(&root).expect("below src");
+                let first = below.components().next().expect("a name");
+                let room = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+                let code = fs::read_to_string(&path)
+                    .expect("readable")
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"))
+                    .collect::<Vec<_>>()
+                    .join("\n");
+                all.push(Source { path, room, code });
+            }
+        }
+    }
+    assert!(all.len() > 50, "all of src was read");
+    all
+}
+
+/// What a file names of this crate: `crate::room` paths, also inside braces.
+fn rooms_used(code: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let (mut depth, mut word, mut words) = (0, String::new(), Vec::new());
+            for letter in group.chars() {
+                match letter {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => words.push(std::mem::take(&mut word)),
+                    _ if depth == 0 => word.push(letter),
+                    _ => {}
+                }
+            }
+            words.push(word);
+            used.extend(words.iter().filter_map(|w| w.trim().split("::").next().map(str::to_owned)));
+        } else {
+            used.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    used.retain(|room| ROOMS.contains(&room.as_str()));
+    used
+}
+
+fn height(room: &str) -> Option<usize> {
+    ROOMS.iter().position(|own| *own == room)
+}
+
+#[test]
+fn a_room_uses_only_rooms_below_it() {
+    for source in sources() {
+        let Some(own) = height(&source.room) else { continue };
+        for used in rooms_used(&source.code) {
+            assert!(
+                height(&used).is_some_and(|used| used >= own),
+                "{} uses `{used}`, a room above its own",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn crates_stay_in_their_rooms() {
+    for source in sources() {
+        for (name, rooms) in CRATES {
+            let named = source.code.match_indices(&format!("{name}::")).any(|(at, _)| {
+                let before = source.code[..at].chars().next_back();
+                !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+            });
+            assert!(
+                !named || rooms.contains(&source.room.as_str()),
+                "{} knows `{name}`, which is for {rooms:?}",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_sandbox_and_the_clients_share_no_type() {
+    for source in sources().iter().filter(|s| s.room == "sandbox") {
+        let used = rooms_used(&source.code);
+        assert!(
+            used.iter().all(|room| room == "sandbox"),
+            "{} uses {used:?}: it must be written from the contracts alone",
+            source.path.display()
+        );
+    }
+}
+
+#[test]
+fn a_provider_never_knows_another() {
+    let providers = ["scenario", "piktid", "comfy"];
+    for source in sources().iter().filter(|s| s.room == "source") {
+        let path = source.path.to_string_lossy();
+        let Some(own) = providers.iter().find(|p| path.contains(&format!("source/{p}"))) else { continue };
+        for other in providers.iter().filter(|p| p != &own) {
+            for spelled in [format!("source::{other}"), format!("super::{other}")] {
+                assert!(!source.code.contains(&spelled), "{path} knows {other}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_walls_can_fail() {
+    assert_eq!(rooms_used("use crate::{\n  asset::{Asset, id},\n  server::x,\n};"), ["asset", "server"]);
+    assert_eq!(rooms_used("crate::schema::build()"), ["schema"]);
+}
