@@ -238,19 +238,22 @@ impl AssetNode {
 
     /// The asset that shows this one as a picture (Scenario, Comfy); null when there is none or
     /// it is gone.
-    async fn preview(&self, context: &Context<'_>) -> async_graphql::Result<Option<AssetNode>> {
-        self.relative(context, self.0.preview.as_deref()).await
+    async fn preview(&self, context: &Context<'_>) -> Option<async_graphql::Result<AssetNode>> {
+        let related = self.0.preview.as_deref()?;
+        self.relative(context, related).await.transpose()
     }
 
     /// The asset this one was made from (Scenario); null when there is none or it is gone.
-    async fn parent(&self, context: &Context<'_>) -> async_graphql::Result<Option<AssetNode>> {
-        self.relative(context, self.0.parent.as_deref()).await
+    async fn parent(&self, context: &Context<'_>) -> Option<async_graphql::Result<AssetNode>> {
+        let related = self.0.parent.as_deref()?;
+        self.relative(context, related).await.transpose()
     }
 
     /// The first asset of the chain this one was made through (Scenario); null when there is none
     /// or it is gone.
-    async fn root(&self, context: &Context<'_>) -> async_graphql::Result<Option<AssetNode>> {
-        self.relative(context, self.0.root.as_deref()).await
+    async fn root(&self, context: &Context<'_>) -> Option<async_graphql::Result<AssetNode>> {
+        let related = self.0.root.as_deref()?;
+        self.relative(context, related).await.transpose()
     }
 
     /// Whether the gateway's credential may tag it; null where the source does not tell.
@@ -313,11 +316,8 @@ impl AssetNode {
     async fn relative(
         &self,
         context: &Context<'_>,
-        upstream: Option<&str>,
+        upstream: &str,
     ) -> async_graphql::Result<Option<AssetNode>> {
-        let Some(upstream) = upstream else {
-            return Ok(None);
-        };
         let id = AssetId {
             source: self.0.id.source.clone(),
             upstream: upstream.into(),

@@ -46,10 +46,8 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The `id` of an asset or source, exactly as an answer gave it.")] id: ID,
-    ) -> async_graphql::Result<Option<Node>> {
-        let registry = &operation(context)?.registry;
-        let id = parse(&["id"], &id, registry)?;
-        node(context, id).await
+    ) -> Option<async_graphql::Result<Node>> {
+        refetch(context, &["id"], &id).await.transpose()
     }
 
     /// Refetches several at once, in the order asked for; null for each that is gone or not
@@ -66,14 +64,8 @@ impl Query {
                 format!("`ids` has {} ids; {MAX_IDS} is the most at once", ids.len()),
             ));
         }
-        let registry = &operation(context)?.registry;
         // Each id stands for itself: one that fails leaves null and its own error.
-        let read = ids.iter().map(|id| async move {
-            match parse(&["ids"], id, registry) {
-                Ok(id) => node(context, id).await,
-                Err(error) => Err(error),
-            }
-        });
+        let read = ids.iter().map(|id| refetch(context, &["ids"], id));
         Ok(join_all(read).await.into_iter().map(Result::transpose).collect())
     }
 
@@ -82,15 +74,8 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The asset's `id`, exactly as an answer gave it.")] id: ID,
-    ) -> async_graphql::Result<Option<AssetNode>> {
-        let registry = &operation(context)?.registry;
-        match parse(&["id"], &id, registry)? {
-            GlobalId::Asset(id) => asset::load(context, id).await,
-            GlobalId::Source(name) => Err(bad_input(
-                &["id"],
-                format!("this is the id of source `{name}`, not of an asset"),
-            )),
-        }
+    ) -> Option<async_graphql::Result<AssetNode>> {
+        one_asset(context, &id).await.transpose()
     }
 
     /// Every source's assets as one list, newest first. A source that fails is told in `sources`
@@ -110,27 +95,14 @@ impl Query {
             String,
         >,
         #[graphql(desc = "Which assets.")] filter: Option<AssetFilter>,
-    ) -> async_graphql::Result<Option<AssetConnection>> {
-        let registry = &operation(context)?.registry;
-        let sources = filter.unwrap_or_default().sources(registry)?;
-        let sources = sources
-            .into_iter()
-            .map(|source| SourceList {
-                parameters: source.profile().listed.clone(),
-                audience: Audience::Account,
-                source,
-            })
-            .collect();
+    ) -> Option<async_graphql::Result<AssetConnection>> {
         let paging = Paging {
             first,
             after,
             last,
             before,
         };
-        let fingerprint = Fingerprint::of("assets", &[("order", "CREATED_AT DESC")]);
-        connection::resolve(context, sources, fingerprint, paging)
-            .await
-            .map(Some)
+        Some(merged(context, filter.unwrap_or_default(), paging).await)
     }
 
     /// One source by its name; null when none has it.
@@ -158,8 +130,8 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The asset's global id.")] id: ID,
-    ) -> async_graphql::Result<Option<AssetNode>> {
-        self.asset(context, id).await
+    ) -> Option<async_graphql::Result<AssetNode>> {
+        one_asset(context, &id).await.transpose()
     }
 
     /// Federation: a source by its key.
@@ -168,12 +140,8 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The source's global id.")] id: ID,
-    ) -> async_graphql::Result<Option<SourceNode>> {
-        let registry = &operation(context)?.registry;
-        match parse(&["id"], &id, registry)? {
-            GlobalId::Source(name) => Ok(registry.named(&name).cloned().map(SourceNode)),
-            GlobalId::Asset(_) => Err(bad_input(&["id"], "this is the id of an asset")),
-        }
+    ) -> Option<async_graphql::Result<SourceNode>> {
+        one_source(context, &id).transpose()
     }
 }
 
@@ -197,12 +165,62 @@ fn parse(path: &[&str], id: &ID, registry: &Registry) -> async_graphql::Result<G
     })
 }
 
-async fn node(context: &Context<'_>, id: GlobalId) -> async_graphql::Result<Option<Node>> {
-    match id {
+// Resolvers of nullable fields return `Option<Result<…>>`: an error inside the option nulls the
+// field alone, one around it would null its siblings too.
+
+async fn refetch(
+    context: &Context<'_>,
+    path: &[&str],
+    id: &ID,
+) -> async_graphql::Result<Option<Node>> {
+    let registry = &operation(context)?.registry;
+    match parse(path, id, registry)? {
         GlobalId::Asset(id) => Ok(asset::load(context, id).await?.map(Node::Asset)),
-        GlobalId::Source(name) => {
-            let registry = &operation(context)?.registry;
-            Ok(registry.named(&name).cloned().map(SourceNode).map(Node::Source))
-        }
+        GlobalId::Source(name) => Ok(registry
+            .named(&name)
+            .cloned()
+            .map(SourceNode)
+            .map(Node::Source)),
     }
+}
+
+async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<AssetNode>> {
+    let registry = &operation(context)?.registry;
+    match parse(&["id"], id, registry)? {
+        GlobalId::Asset(id) => asset::load(context, id).await,
+        GlobalId::Source(name) => Err(bad_input(
+            &["id"],
+            format!("this is the id of source `{name}`, not of an asset"),
+        )),
+    }
+}
+
+fn one_source(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<SourceNode>> {
+    let registry = &operation(context)?.registry;
+    match parse(&["id"], id, registry)? {
+        GlobalId::Source(name) => Ok(registry.named(&name).cloned().map(SourceNode)),
+        GlobalId::Asset(_) => Err(bad_input(
+            &["id"],
+            "this is the id of an asset, not of a source",
+        )),
+    }
+}
+
+/// The list over the filter's sources.
+async fn merged(
+    context: &Context<'_>,
+    filter: AssetFilter,
+    paging: Paging,
+) -> async_graphql::Result<AssetConnection> {
+    let sources = filter
+        .sources(&operation(context)?.registry)?
+        .into_iter()
+        .map(|source| SourceList {
+            parameters: source.profile().listed.clone(),
+            audience: Audience::Account,
+            source,
+        })
+        .collect();
+    let fingerprint = Fingerprint::of("assets", &[("order", "CREATED_AT DESC")]);
+    connection::resolve(context, sources, fingerprint, paging).await
 }

@@ -187,11 +187,13 @@ fn capabilities() -> Capabilities {
 
 /// The page that holds rows `offset .. offset + length` in one call: the smallest `per_page` of at
 /// most [`LIST_CAP`] in which the stretch does not cross a page's edge (`merge.md`). Where none
-/// fits, the largest page that begins at or before `offset`; the caller reads on.
+/// does, the one that reaches furthest; the caller reads on.
 fn page_holding(offset: u64, length: u64) -> (u64, u64) {
     let cap = u64::from(LIST_CAP);
+    let reach = |per_page: u64| per_page - offset % per_page;
     let per_page = (length..=cap)
-        .find(|per_page| offset % per_page + length <= *per_page)
+        .find(|per_page| reach(*per_page) >= length)
+        .or_else(|| (1..=cap).max_by_key(|per_page| reach(*per_page)))
         .unwrap_or(cap);
     (offset / per_page + 1, per_page)
 }
@@ -220,6 +222,16 @@ mod tests {
             let first = (page - 1) * per_page;
             assert!(per_page <= 100, "{offset}");
             assert!(first <= offset && offset + 25 <= first + per_page, "{offset}");
+        }
+    }
+
+    #[test]
+    fn a_stretch_too_long_for_a_page_still_gets_on() {
+        for offset in 0..50_000 {
+            let (page, per_page) = page_holding(offset, 100);
+            let first = (page - 1) * per_page;
+            assert!(per_page <= 100 && first <= offset, "{offset}");
+            assert!(first + per_page - offset >= 40, "{offset}");
         }
     }
 }

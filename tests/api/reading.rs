@@ -227,7 +227,8 @@ async fn everything_in_the_schema_is_described() {
     let mut bare = Vec::new();
     for kind in data["__schema"]["types"].as_array().cloned().unwrap_or_default() {
         let name = kind["name"].as_str().unwrap_or_default().to_owned();
-        if name.starts_with('_') {
+        // The specification's own.
+        if name.starts_with('_') || ["ID", "String", "Int", "Float", "Boolean"].contains(&name.as_str()) {
             continue;
         }
         if kind["description"].as_str().is_none_or(str::is_empty) {

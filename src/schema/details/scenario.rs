@@ -90,12 +90,12 @@ impl ScenarioDetails {
     }
 
     /// Its embedding. Costs a read of its own, made only when this is selected.
-    async fn embedding(&self, context: &Context<'_>) -> async_graphql::Result<Option<Vec<f64>>> {
+    async fn embedding(&self, context: &Context<'_>) -> Option<async_graphql::Result<Vec<f64>>> {
         if let Some(embedding) = &self.details.embedding {
-            return Ok(Some(embedding.clone()));
+            return Some(Ok(embedding.clone()));
         }
-        let full = self.full(context).await?;
-        Ok(full.and_then(|details| details.embedding.clone()))
+        let full = self.full(context).await.transpose()?;
+        full.map(|details| details.embedding.clone()).transpose()
     }
 
     /// First frame of a video.
@@ -268,14 +268,13 @@ impl ScenarioQualityGate<'_> {
     }
 
     /// The judgement in full. Costs a read of its own, made only when this is selected.
-    async fn details(&self, context: &Context<'_>) -> async_graphql::Result<Option<Json>> {
+    async fn details(&self, context: &Context<'_>) -> Option<async_graphql::Result<Json>> {
         if let Some(details) = &self.gate.details {
-            return Ok(Some(Json(details.clone())));
+            return Some(Ok(Json(details.clone())));
         }
-        let full = self.of.full(context).await?;
-        Ok(full
-            .and_then(|all| all.quality_gate.as_ref()?.details.clone())
-            .map(Json))
+        let full = self.of.full(context).await.transpose()?;
+        full.map(|all| all.quality_gate.as_ref()?.details.clone().map(Json))
+            .transpose()
     }
 
     /// Why it failed, with status `error`.
