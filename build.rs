@@ -87,7 +87,10 @@ fn bundle(web: &Path, out: &Path) -> Outcome<Vec<File>> {
         (file, fs::read(web.join(file))?).hash(&mut hasher);
     }
     // OUT_DIR is <target>/<profile>/build/<package>/out.
-    let target = out.ancestors().nth(4).ok_or("OUT_DIR is not below a target folder")?;
+    let target = out
+        .ancestors()
+        .nth(4)
+        .ok_or("OUT_DIR is not below a target folder")?;
     let shelf = target.join("explorer");
     fs::create_dir_all(&shelf)?;
     let lock = fs::File::create(shelf.join("lock"))?;
@@ -120,9 +123,17 @@ fn build(web: &Path, out: &Path, done: &Path) -> Outcome<()> {
     for file in WEB {
         fs::copy(web.join(file), work.join(file))?;
     }
-    let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"];
+    let flags = [
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--prefer-offline",
+    ];
     run(Command::new("npm").args(flags).current_dir(&work))?;
-    run(Command::new("node").args(["build.mjs", "dist"]).current_dir(&work))?;
+    run(Command::new("node")
+        .args(["build.mjs", "dist"])
+        .current_dir(&work))?;
     let dist = work.join("dist");
     let manifest = fs::read_to_string(dist.join("manifest.tsv"))?;
     for path in manifest.lines().filter_map(|line| line.split('\t').next()) {

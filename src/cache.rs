@@ -143,8 +143,7 @@ impl Shelf {
             });
         }
         context.spend(1)?;
-        let (shelf, source, context) =
-            (Arc::clone(self), Arc::clone(source), Arc::clone(context));
+        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), Arc::clone(context));
         let fill = tokio::spawn(
             async move {
                 let read = shelf.read_page(&source, &key.request, &context);

@@ -18,7 +18,12 @@ const USAGE: u8 = 64;
 
 /// One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
 #[derive(Parser)]
-#[command(name = "asset-gateway", version, about, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "asset-gateway",
+    version,
+    about,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

@@ -11,6 +11,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
+use crate::telemetry::Format;
+
 pub use secret::Secret;
 pub use sources::{
     ComfySource, Environment, PiktidSource, PublicEndpoint, ScenarioCredential, ScenarioSource,
@@ -44,19 +46,9 @@ pub struct Config {
 /// How logs are written.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    pub format: LogFormat,
+    pub format: Format,
     /// A `tracing` filter, such as `info` or `asset_gateway=debug`.
     pub filter: String,
-}
-
-/// A log line's looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    Auto,
-    Text,
-    Json,
 }
 
 /// What one request may cost. The defaults are `design.md` §7.

@@ -111,7 +111,10 @@ impl Sandbox {
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let credentials = self.credentials.clone();
         vec![
-            ("SCENARIO_URL", format!("http://{}/v1", self.scenario.address)),
+            (
+                "SCENARIO_URL",
+                format!("http://{}/v1", self.scenario.address),
+            ),
             ("SCENARIO_API_KEY", credentials.scenario_key),
             ("SCENARIO_API_SECRET", credentials.scenario_secret),
             ("PIKTID_URL", format!("http://{}", self.piktid.address)),
@@ -137,10 +140,7 @@ async fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
-fn serve(
-    listener: TcpListener,
-    router: impl FnOnce(SocketAddr) -> Router,
-) -> io::Result<Emulator> {
+fn serve(listener: TcpListener, router: impl FnOnce(SocketAddr) -> Router) -> io::Result<Emulator> {
     let address = listener.local_addr()?;
     let recorder = Arc::new(Recorder::default());
     let faults = Arc::new(Faults::default());

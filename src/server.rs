@@ -117,7 +117,10 @@ impl Gateway {
             .with_state(self.clone());
         pages
             // Inside the request's id: a refused host still gets one.
-            .layer(middleware::from_fn_with_state(self.clone(), access::check_host))
+            .layer(middleware::from_fn_with_state(
+                self.clone(),
+                access::check_host,
+            ))
             .layer(middleware::from_fn(identify))
     }
 
@@ -175,7 +178,9 @@ pub async fn serve(
         let _ = stream.set_nodelay(true);
     });
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
+    let service = gateway
+        .router()
+        .into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
         stop.await;
         tracing::info!("stopping: running requests may finish");
@@ -209,9 +214,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
     response
 }
 
-async fn explorer_page(
-    axum::extract::State(gateway): axum::extract::State<Gateway>,
-) -> Response {
+async fn explorer_page(axum::extract::State(gateway): axum::extract::State<Gateway>) -> Response {
     if gateway.0.explorer {
         explorer::page()
     } else {

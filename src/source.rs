@@ -375,10 +375,7 @@ impl Registry {
     ///
     /// # Errors
     /// When a source's client cannot be made: an unreadable `ca_file`, a bad address.
-    pub fn connect(
-        configs: Vec<SourceConfig>,
-        scope_key: &[u8; 32],
-    ) -> Result<Self, ConfigError> {
+    pub fn connect(configs: Vec<SourceConfig>, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
         let mut sources = configs
             .into_iter()
             .map(|config| -> Result<Arc<dyn Source>, ConfigError> {

@@ -4,25 +4,34 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 
-use crate::config::{ConfigError, LogConfig, LogFormat};
+/// A log line's looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
 
-/// Starts logging, to standard error.
+/// A filter that is none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the log filter `{0}` cannot be read: use a level such as `info`, or `asset_gateway=debug,warn`"
+)]
+pub struct InvalidFilter(String);
+
+/// Starts logging, to standard error. `filter`: a level, or `tracing`'s directives.
 ///
 /// # Errors
-/// When the filter cannot be read.
-pub fn start(config: &LogConfig) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&config.filter).map_err(|_| {
-        ConfigError(format!(
-            "the log filter `{}` cannot be read: use a level such as `info`, or \
-             `asset_gateway=debug,warn`",
-            config.filter
-        ))
-    })?;
+/// [`InvalidFilter`].
+pub fn start(filter: &str, format: Format) -> Result<(), InvalidFilter> {
+    let filter = EnvFilter::try_new(filter).map_err(|_| InvalidFilter(filter.to_owned()))?;
     let terminal = std::io::stderr().is_terminal();
-    let json = match config.format {
-        LogFormat::Auto => !terminal,
-        LogFormat::Text => false,
-        LogFormat::Json => true,
+    let json = match format {
+        Format::Auto => !terminal,
+        Format::Text => false,
+        Format::Json => true,
     };
     let builder = fmt::Subscriber::builder()
         .with_env_filter(filter)

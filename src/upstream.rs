@@ -166,7 +166,9 @@ impl Upstream {
                 let trusted = reqwest::Certificate::from_pem_bundle(pem)
                     .map_err(|error| UpstreamError::Setup(error.to_string()))?;
                 if trusted.is_empty() {
-                    return Err(UpstreamError::Setup("no certificate in the file".to_owned()));
+                    return Err(UpstreamError::Setup(
+                        "no certificate in the file".to_owned(),
+                    ));
                 }
                 builder.tls_certs_only(trusted)
             }

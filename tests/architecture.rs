@@ -7,8 +7,20 @@ use std::{
 
 /// Rooms from top to bottom: each may use those below it.
 const ROOMS: [&str; 14] = [
-    "cli", "sandbox", "server", "explorer", "schema", "media", "connection", "loader", "cache",
-    "source", "upstream", "config", "telemetry", "asset",
+    "cli",
+    "sandbox",
+    "server",
+    "explorer",
+    "schema",
+    "media",
+    "connection",
+    "loader",
+    "cache",
+    "source",
+    "upstream",
+    "config",
+    "telemetry",
+    "asset",
 ];
 
 /// Crates and the rooms that may know them.
@@ -42,7 +54,11 @@ fn sources() -> Vec<Source> {
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let below = path.strip_prefix(&root).expect("below src");
                 let first = below.components().next().expect("a name");
-                let room = first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+                let room = first
+                    .as_os_str()
+                    .to_string_lossy()
+                    .trim_end_matches(".rs")
+                    .to_owned();
                 let code = fs::read_to_string(&path)
                     .expect("readable")
                     .lines()
@@ -75,9 +91,17 @@ fn rooms_used(code: &str) -> Vec<String> {
                 }
             }
             words.push(word);
-            used.extend(words.iter().filter_map(|w| w.trim().split("::").next().map(str::to_owned)));
+            used.extend(
+                words
+                    .iter()
+                    .filter_map(|w| w.trim().split("::").next().map(str::to_owned)),
+            );
         } else {
-            used.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            used.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
         }
     }
     used.retain(|room| ROOMS.contains(&room.as_str()));
@@ -91,7 +115,9 @@ fn height(room: &str) -> Option<usize> {
 #[test]
 fn a_room_uses_only_rooms_below_it() {
     for source in sources() {
-        let Some(own) = height(&source.room) else { continue };
+        let Some(own) = height(&source.room) else {
+            continue;
+        };
         for used in rooms_used(&source.code) {
             assert!(
                 height(&used).is_some_and(|used| used >= own),
@@ -106,10 +132,13 @@ fn a_room_uses_only_rooms_below_it() {
 fn crates_stay_in_their_rooms() {
     for source in sources() {
         for (name, rooms) in CRATES {
-            let named = source.code.match_indices(&format!("{name}::")).any(|(at, _)| {
-                let before = source.code[..at].chars().next_back();
-                !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
-            });
+            let named = source
+                .code
+                .match_indices(&format!("{name}::"))
+                .any(|(at, _)| {
+                    let before = source.code[..at].chars().next_back();
+                    !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+                });
             assert!(
                 !named || rooms.contains(&source.room.as_str()),
                 "{} knows `{name}`, which is for {rooms:?}",
@@ -136,7 +165,12 @@ fn a_provider_never_knows_another() {
     let providers = ["scenario", "piktid", "comfy"];
     for source in sources().iter().filter(|s| s.room == "source") {
         let path = source.path.to_string_lossy();
-        let Some(own) = providers.iter().find(|p| path.contains(&format!("source/{p}"))) else { continue };
+        let Some(own) = providers
+            .iter()
+            .find(|p| path.contains(&format!("source/{p}")))
+        else {
+            continue;
+        };
         for other in providers.iter().filter(|p| p != &own) {
             for spelled in [format!("source::{other}"), format!("super::{other}")] {
                 assert!(!source.code.contains(&spelled), "{path} knows {other}");
@@ -147,6 +181,9 @@ fn a_provider_never_knows_another() {
 
 #[test]
 fn the_walls_can_fail() {
-    assert_eq!(rooms_used("use crate::{\n  asset::{Asset, id},\n  server::x,\n};"), ["asset", "server"]);
+    assert_eq!(
+        rooms_used("use crate::{\n  asset::{Asset, id},\n  server::x,\n};"),
+        ["asset", "server"]
+    );
     assert_eq!(rooms_used("crate::schema::build()"), ["schema"]);
 }

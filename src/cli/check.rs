@@ -38,11 +38,23 @@ pub async fn run(arguments: Check) -> anyhow::Result<ExitCode> {
 
 /// One line a source, columns as wide as they need to be.
 fn table(probes: &[Probe]) -> String {
-    let header = ["SOURCE", "PROVIDER", "REACHABLE", "CREDENTIAL", "ASSETS", "REMARK"];
+    let header = [
+        "SOURCE",
+        "PROVIDER",
+        "REACHABLE",
+        "CREDENTIAL",
+        "ASSETS",
+        "REMARK",
+    ];
     let mut rows = vec![header.map(str::to_owned)];
     rows.extend(probes.iter().map(row));
     let widths: Vec<usize> = (0..header.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .map(|row| row[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     rows.iter()
         .map(|row| {
@@ -61,7 +73,14 @@ fn row(probe: &Probe) -> [String; 6] {
     let (reachable, credential, assets, remark) = match &probe.result {
         Ok(read) => {
             let assets = read.page.total.map_or_else(
-                || if read.page.rows.is_empty() { "0" } else { "1 or more" }.to_owned(),
+                || {
+                    if read.page.rows.is_empty() {
+                        "0"
+                    } else {
+                        "1 or more"
+                    }
+                    .to_owned()
+                },
                 |total| total.to_string(),
             );
             ("yes", "accepted", assets, String::new())
@@ -73,7 +92,12 @@ fn row(probe: &Probe) -> [String; 6] {
                 _ if error.upstream_status().is_some() => ("yes", "unknown"),
                 _ => ("no", "unknown"),
             };
-            (reachable, credential, "-".to_owned(), remark(code_of(error), error))
+            (
+                reachable,
+                credential,
+                "-".to_owned(),
+                remark(code_of(error), error),
+            )
         }
     };
     [

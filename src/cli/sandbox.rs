@@ -19,11 +19,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sandbox = Sandbox::start(options)
         .await
         .context("the sandbox cannot start: choose other ports with --ports")?;
-    print(&sandbox
-        .variables()
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}\n"))
-        .collect::<String>());
+    print(
+        &sandbox
+            .variables()
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}\n"))
+            .collect::<String>(),
+    );
     print(
         "# Three emulated upstreams. Export the lines above and `asset-gateway serve` uses them;\n\
          # GET /sandbox/calls on each shows the calls it received. Ctrl-C stops them.\n",

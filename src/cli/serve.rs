@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, signal};
 
 use super::{Serve, complain, load, print};
 use crate::{
+    config::ConfigError,
     explorer,
     sandbox::{Options, Sandbox},
     server::{self, Gateway},
@@ -19,7 +20,8 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
         config.listen = listen;
     }
     config.check_exposure()?;
-    telemetry::start(&config.log)?;
+    telemetry::start(&config.log.filter, config.log.format)
+        .map_err(|invalid| ConfigError(invalid.to_string()))?;
     for remark in &config.remarks {
         tracing::warn!("{remark}");
     }
@@ -35,7 +37,9 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let address = listener.local_addr().context("the listener's own address")?;
+    let address = listener
+        .local_addr()
+        .context("the listener's own address")?;
     let sandbox = if config.serves_sandbox() {
         let sandbox = Sandbox::start(Options::default())
             .await
@@ -49,7 +53,12 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     let public_url = config.public_url.clone();
     let gateway = Gateway::new(config, address)?;
     let url = public_url.map_or_else(|| format!("http://{address}"), |url| url.to_string());
-    print(&greeting(&gateway, url.trim_end_matches('/'), explorer, sandbox.is_some()));
+    print(&greeting(
+        &gateway,
+        url.trim_end_matches('/'),
+        explorer,
+        sandbox.is_some(),
+    ));
     server::serve(listener, &gateway, stop()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,10 +7,10 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, LogFormat,
-    Secret,
+    CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, Secret,
     sources::{self, SourceFile},
 };
+use crate::telemetry::Format;
 
 /// The whole file. Every key may be left out.
 #[derive(Default, Deserialize)]
@@ -33,7 +33,7 @@ pub struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LogFile {
-    format: Option<LogFormat>,
+    format: Option<Format>,
     filter: Option<String>,
 }
 
@@ -185,7 +185,7 @@ fn public_url(
 fn log(section: Option<LogFile>, environment: &dyn Environment) -> LogConfig {
     let (format, filter) = section.map_or((None, None), |s| (s.format, s.filter));
     LogConfig {
-        format: format.unwrap_or(LogFormat::Auto),
+        format: format.unwrap_or(Format::Auto),
         filter: environment
             .get("ASSET_GATEWAY_LOG")
             .or(filter)

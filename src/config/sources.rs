@@ -72,7 +72,10 @@ pub struct ScenarioSource {
 /// Exactly one scheme a source (scenario-sdk-python#26).
 #[derive(Debug, Clone)]
 pub enum ScenarioCredential {
-    Key { key: Secret, secret: Secret },
+    Key {
+        key: Secret,
+        secret: Secret,
+    },
     Jwt(Secret),
     /// `public-auth-token`: every organisation's public assets, nothing else.
     Public,
@@ -317,9 +320,9 @@ fn check_together(
             }
         }
         for former in &source.former_names {
-            let taken = sources
-                .iter()
-                .any(|s| s.name == *former || (s.name != source.name && s.former_names.contains(former)));
+            let taken = sources.iter().any(|s| {
+                s.name == *former || (s.name != source.name && s.former_names.contains(former))
+            });
             if taken {
                 return Err(place.refuse(
                     offset(&source.name),
@@ -397,22 +400,40 @@ impl Table<'_> {
         let span = |present: Option<std::ops::Range<usize>>| present.map(|span| span.start);
         let present = [
             ("api_key", span(t.api_key.as_ref().map(Spanned::span))),
-            ("api_key_file", span(t.api_key_file.as_ref().map(Spanned::span))),
-            ("api_key_env", span(t.api_key_env.as_ref().map(Spanned::span))),
+            (
+                "api_key_file",
+                span(t.api_key_file.as_ref().map(Spanned::span)),
+            ),
+            (
+                "api_key_env",
+                span(t.api_key_env.as_ref().map(Spanned::span)),
+            ),
             ("api_secret", span(t.api_secret.as_ref().map(Spanned::span))),
-            ("api_secret_file", span(t.api_secret_file.as_ref().map(Spanned::span))),
-            ("api_secret_env", span(t.api_secret_env.as_ref().map(Spanned::span))),
+            (
+                "api_secret_file",
+                span(t.api_secret_file.as_ref().map(Spanned::span)),
+            ),
+            (
+                "api_secret_env",
+                span(t.api_secret_env.as_ref().map(Spanned::span)),
+            ),
             ("jwt", span(t.jwt.as_ref().map(Spanned::span))),
             ("jwt_file", span(t.jwt_file.as_ref().map(Spanned::span))),
             ("jwt_env", span(t.jwt_env.as_ref().map(Spanned::span))),
             ("public", span(t.public.as_ref().map(Spanned::span))),
             ("project_id", span(t.project_id.as_ref().map(Spanned::span))),
-            ("public_endpoint", span(t.public_endpoint.as_ref().map(Spanned::span))),
+            (
+                "public_endpoint",
+                span(t.public_endpoint.as_ref().map(Spanned::span)),
+            ),
             ("token", span(t.token.as_ref().map(Spanned::span))),
             ("token_file", span(t.token_file.as_ref().map(Spanned::span))),
             ("token_env", span(t.token_env.as_ref().map(Spanned::span))),
             ("user", span(t.user.as_ref().map(Spanned::span))),
-            ("listed_tags", span(t.listed_tags.as_ref().map(Spanned::span))),
+            (
+                "listed_tags",
+                span(t.listed_tags.as_ref().map(Spanned::span)),
+            ),
         ];
         let keys = keys_of(provider);
         for (key, offset) in present {
@@ -445,8 +466,10 @@ impl Table<'_> {
             return web_url(&text).ok_or_else(|| ConfigError(format!("{variable} {RIGHT}")));
         }
         match self.table.url.take() {
-            Some(key) => web_url(key.get_ref())
-                .ok_or_else(|| self.place.refuse(key.span().start, format!("`url` {RIGHT}"))),
+            Some(key) => web_url(key.get_ref()).ok_or_else(|| {
+                self.place
+                    .refuse(key.span().start, format!("`url` {RIGHT}"))
+            }),
             None => web_url(default_url(provider))
                 .ok_or_else(|| ConfigError(default_url(provider).to_owned())),
         }
@@ -483,9 +506,7 @@ impl Table<'_> {
         }
         if let Some(value) = value {
             let offset = value.span().start;
-            return self
-                .usable(value.into_inner(), key, Some(offset))
-                .map(Some);
+            return self.usable(value.into_inner(), key, Some(offset)).map(Some);
         }
         if let Some(file) = file {
             let offset = file.span().start;
@@ -512,9 +533,7 @@ impl Table<'_> {
                     ),
                 )
             })?;
-            return self
-                .usable(Secret::new(text), key, Some(offset))
-                .map(Some);
+            return self.usable(Secret::new(text), key, Some(offset)).map(Some);
         }
         Ok(None)
     }
@@ -553,7 +572,14 @@ impl Table<'_> {
     fn scenario(&mut self) -> Result<ScenarioSource, ConfigError> {
         let provider = Provider::Scenario;
         let t = std::mem::take(&mut self.table);
-        let key = self.secret(provider, "SCENARIO_API_KEY", "api_key", t.api_key, t.api_key_file, t.api_key_env)?;
+        let key = self.secret(
+            provider,
+            "SCENARIO_API_KEY",
+            "api_key",
+            t.api_key,
+            t.api_key_file,
+            t.api_key_env,
+        )?;
         let secret = self.secret(
             provider,
             "SCENARIO_API_SECRET",
@@ -562,7 +588,14 @@ impl Table<'_> {
             t.api_secret_file,
             t.api_secret_env,
         )?;
-        let jwt = self.secret(provider, "SCENARIO_JWT", "jwt", t.jwt, t.jwt_file, t.jwt_env)?;
+        let jwt = self.secret(
+            provider,
+            "SCENARIO_JWT",
+            "jwt",
+            t.jwt,
+            t.jwt_file,
+            t.jwt_env,
+        )?;
         let public = t.public.is_some_and(Spanned::into_inner);
         let name = &self.name;
         let credential = match (key, secret, jwt, public) {

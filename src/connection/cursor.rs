@@ -199,7 +199,13 @@ fn pack_uuid(id: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = id
         .bytes()
         .filter(|b| *b != b'-')
-        .map(|b| if b.is_ascii_digit() { b - b'0' } else { b - b'a' + 10 })
+        .map(|b| {
+            if b.is_ascii_digit() {
+                b - b'0'
+            } else {
+                b - b'a' + 10
+            }
+        })
         .collect();
     Some(digits.chunks(2).map(|two| two[0] << 4 | two[1]).collect())
 }

@@ -30,9 +30,12 @@ impl Hints {
         self.sources
             .iter()
             .filter_map(|positions| {
-                let Some((passed, left)) =
-                    reader::place(&positions.rows, positions.total, key.created, self.direction)
-                else {
+                let Some((passed, left)) = reader::place(
+                    &positions.rows,
+                    positions.total,
+                    key.created,
+                    self.direction,
+                ) else {
                     return positions.before;
                 };
                 let (newer, older) = match self.direction {
@@ -177,7 +180,10 @@ fn assemble(list: &List, stretch: &Stretch, mut readers: Vec<Reader<'_>>) -> Con
         total: totals.map(|all| all.iter().sum()),
         hints: Hints {
             direction,
-            sources: readers.iter().filter_map(|r| positions(r, stretch)).collect(),
+            sources: readers
+                .iter()
+                .filter_map(|r| positions(r, stretch))
+                .collect(),
         },
         fingerprint: list.fingerprint,
         sources: list

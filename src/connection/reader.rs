@@ -14,11 +14,7 @@ use std::{collections::HashSet, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{
-    List, Plan, SourceList,
-    cursor::Hint,
-    key::Key,
-};
+use super::{List, Plan, SourceList, cursor::Hint, key::Key};
 use crate::{
     cache::Read,
     source::{Direction, ListRequest, Page, Paging, Position, Row, SortBy, SourceError},
@@ -284,12 +280,7 @@ impl<'a> Reader<'a> {
 
     // === Index ===
 
-    fn take_slice(
-        &mut self,
-        page: &Page,
-        search: Search,
-        asked: u64,
-    ) -> Result<(), SourceError> {
+    fn take_slice(&mut self, page: &Page, search: Search, asked: u64) -> Result<(), SourceError> {
         let slots = self.slots(page)?;
         let rest = match (&search.after, search.time) {
             (Some(after), _) => past(slots, after)?,
@@ -349,8 +340,11 @@ impl<'a> Reader<'a> {
     fn note_positions(&mut self, page: &Page) {
         self.positions.retain(|(index, _)| *index < page.offset);
         let times = page.rows.iter().map(time_of);
-        self.positions
-            .extend((page.offset..).zip(times).filter_map(|(index, time)| Some((index, time?))));
+        self.positions.extend(
+            (page.offset..)
+                .zip(times)
+                .filter_map(|(index, time)| Some((index, time?))),
+        );
     }
 
     // === Rows into groups ===
@@ -544,9 +538,10 @@ fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timest
         Direction::Oldest => floor.checked_sub(unit)?,
     };
     // Times beyond what upstreams can hold need no bound.
-    Timestamp::from_microsecond(bound)
-        .ok()
-        .filter(|t| (Timestamp::UNIX_EPOCH.duration_until(*t)).abs() < SignedDuration::from_hours(24 * 365 * 1_000))
+    Timestamp::from_microsecond(bound).ok().filter(|t| {
+        (Timestamp::UNIX_EPOCH.duration_until(*t)).abs()
+            < SignedDuration::from_hours(24 * 365 * 1_000)
+    })
 }
 
 fn malformed(path: &str, message: &str) -> SourceError {
@@ -569,7 +564,11 @@ pub fn readers<'a>(
         .map(|part| {
             let hash = part.source.profile().name.hash16();
             let from = from.map(|cursor| {
-                let hint = cursor.hints.iter().find(|hint| hint.source == hash).copied();
+                let hint = cursor
+                    .hints
+                    .iter()
+                    .find(|hint| hint.source == hash)
+                    .copied();
                 (&cursor.key, hint)
             });
             Reader::new(list, part, direction, from, until)
@@ -579,7 +578,12 @@ pub fn readers<'a>(
 
 /// The place of a time in the last slice a reader checked: rows strictly before it and strictly
 /// after it, walking.
-pub fn place(positions: &[(u64, i64)], total: u64, time: i64, direction: Direction) -> Option<(u64, u64)> {
+pub fn place(
+    positions: &[(u64, i64)],
+    total: u64,
+    time: i64,
+    direction: Direction,
+) -> Option<(u64, u64)> {
     let (first, _) = positions.first()?;
     let passed = positions.partition_point(|(_, t)| precedes(*t, time, direction)) as u64;
     let through = positions.partition_point(|(_, t)| !precedes(time, *t, direction)) as u64;

@@ -55,7 +55,12 @@ async fn authenticate(State(shared): State<Shared>, request: Request, next: Next
     if sent == Some(&shared.credentials.comfy_key) {
         next.run(request).await
     } else {
-        refuse(&shared, StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "invalid API key")
+        refuse(
+            &shared,
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            "invalid API key",
+        )
     }
 }
 
@@ -69,7 +74,12 @@ pub fn refuse(shared: &Shared, status: StatusCode, code: &str, message: &str) ->
 }
 
 fn not_found(shared: &Shared) -> Response {
-    refuse(shared, StatusCode::NOT_FOUND, "ASSET_NOT_FOUND", "Asset not found")
+    refuse(
+        shared,
+        StatusCode::NOT_FOUND,
+        "ASSET_NOT_FOUND",
+        "Asset not found",
+    )
 }
 
 /// Local routes match hyphenated UUIDs only; anything else is an empty 404 (comfy-observed.md 22).
@@ -115,13 +125,20 @@ pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
         asset.last_access.map(|t| json!(time(shared, t))),
     );
     optional(&mut row, "size", asset.size.map(|n| json!(n)));
-    optional(&mut row, "mime_type", asset.mime_type.as_ref().map(|t| json!(t)));
+    optional(
+        &mut row,
+        "mime_type",
+        asset.mime_type.as_ref().map(|t| json!(t)),
+    );
     let mut tags = asset.tags.clone();
     tags.sort();
     row.set("tags", json!(tags));
     row.set("user_metadata", Value::Object(asset.user_metadata.clone()));
     let preview_url = asset.has_preview.then(|| {
-        let root = asset.tags.iter().find(|t| ["input", "output"].contains(&t.as_str()));
+        let root = asset
+            .tags
+            .iter()
+            .find(|t| ["input", "output"].contains(&t.as_str()));
         json!(format!(
             "/api/view?type={}&filename={}",
             root.map_or("output", String::as_str),
@@ -129,7 +146,11 @@ pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
         ))
     });
     optional(&mut row, "preview_url", preview_url);
-    optional(&mut row, "preview_id", asset.preview_id.as_ref().map(|id| json!(id)));
+    optional(
+        &mut row,
+        "preview_id",
+        asset.preview_id.as_ref().map(|id| json!(id)),
+    );
     let hash = asset.hash.as_ref().map(|h| json!(h));
     let job = asset.job_id.as_ref().map(|id| json!(id));
     if shared.dialect != Dialect::Newest {
@@ -140,7 +161,11 @@ pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
         optional(&mut row, "hash", hash);
         optional(&mut row, "job_id", job);
         optional(&mut row, "metadata", asset.metadata.clone());
-        optional(&mut row, "loader_path", asset.loader_path.as_ref().map(|p| json!(p)));
+        optional(
+            &mut row,
+            "loader_path",
+            asset.loader_path.as_ref().map(|p| json!(p)),
+        );
         optional(&mut row, "display_name", Some(json!(asset.name)));
     }
     row.set("is_immutable", asset.is_immutable && !local);
@@ -175,7 +200,9 @@ async fn content(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
     }
     let mut response = files::bytes(&asset.file, "original", None);
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{id}\"")) {
-        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_DISPOSITION, value);
     }
     response
 }
@@ -240,11 +267,21 @@ async fn update(
         return not_found(&shared);
     };
     if asset.is_immutable {
-        return refuse(&shared, StatusCode::FORBIDDEN, "FORBIDDEN", "asset is immutable");
+        return refuse(
+            &shared,
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            "asset is immutable",
+        );
     }
     let (name, metadata) = (body.get("name"), body.get("user_metadata"));
     if name.and_then(Value::as_str).is_none() && metadata.and_then(Value::as_object).is_none() {
-        return refuse(&shared, StatusCode::BAD_REQUEST, "INVALID_BODY", "nothing to change");
+        return refuse(
+            &shared,
+            StatusCode::BAD_REQUEST,
+            "INVALID_BODY",
+            "nothing to change",
+        );
     }
     if let Some(name) = name.and_then(Value::as_str) {
         name.clone_into(&mut asset.name);
@@ -259,9 +296,12 @@ async fn update(
 async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
     let mut store = shared.store.comfy();
     match store.iter().position(|a| a.id == id) {
-        Some(index) if store[index].is_immutable => {
-            refuse(&shared, StatusCode::FORBIDDEN, "FORBIDDEN", "asset is immutable")
-        }
+        Some(index) if store[index].is_immutable => refuse(
+            &shared,
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            "asset is immutable",
+        ),
         Some(index) => {
             store.remove(index);
             StatusCode::NO_CONTENT.into_response()
@@ -284,7 +324,12 @@ fn tags_of(body: &Value) -> Vec<String> {
 fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
     let tags = tags_of(body);
     if tags.is_empty() {
-        return refuse(shared, StatusCode::BAD_REQUEST, "INVALID_BODY", "tags is required");
+        return refuse(
+            shared,
+            StatusCode::BAD_REQUEST,
+            "INVALID_BODY",
+            "tags is required",
+        );
     }
     let mut store = shared.store.comfy();
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {

@@ -32,7 +32,12 @@ impl Shared {
         blake3::keyed_hash(&self.key, text.as_bytes()).to_hex()[..32].to_owned()
     }
 
-    pub(super) fn is_signed(&self, rendition: &str, id: &str, query: &HashMap<String, String>) -> bool {
+    pub(super) fn is_signed(
+        &self,
+        rendition: &str,
+        id: &str,
+        query: &HashMap<String, String>,
+    ) -> bool {
         let Some(expires) = query.get("Expires").and_then(|e| e.parse().ok()) else {
             return false;
         };
@@ -74,12 +79,14 @@ pub async fn serve(
 pub fn bytes(file: &File, rendition: &str, ranges: Option<&HeaderMap>) -> Response {
     let (content_type, bytes) = match (&file.uploaded, rendition) {
         (Some((content_type, bytes)), _) => (content_type.clone(), bytes.clone()),
-        (None, "small") => {
-            ("image/jpeg".to_owned(), pictures::picture(file.number).small.clone())
-        }
-        (None, "large") => {
-            ("image/jpeg".to_owned(), pictures::picture(file.number).large.clone())
-        }
+        (None, "small") => (
+            "image/jpeg".to_owned(),
+            pictures::picture(file.number).small.clone(),
+        ),
+        (None, "large") => (
+            "image/jpeg".to_owned(),
+            pictures::picture(file.number).large.clone(),
+        ),
         (None, _) => {
             let (content_type, bytes) = pictures::file(file.kind, file.number);
             (content_type.to_owned(), bytes)
@@ -95,11 +102,8 @@ pub fn bytes(file: &File, rendition: &str, ranges: Option<&HeaderMap>) -> Respon
     });
     let mut response = match range {
         Some((first, last)) => {
-            let mut part = (
-                StatusCode::PARTIAL_CONTENT,
-                bytes[first..=last].to_vec(),
-            )
-                .into_response();
+            let mut part =
+                (StatusCode::PARTIAL_CONTENT, bytes[first..=last].to_vec()).into_response();
             if let Ok(value) = HeaderValue::from_str(&format!("bytes {first}-{last}/{total}")) {
                 part.headers_mut().insert(header::CONTENT_RANGE, value);
             }

@@ -33,7 +33,10 @@ fn draw(number: usize) -> Picture {
     let (width, height) = sizes[number % sizes.len()];
     let seed = number as f32;
     let hue = |shift: f32| ((seed * 0.37 + shift).sin() * 0.5 + 0.5) * 255.0;
-    let (warm, cool) = ([hue(0.0), hue(2.1), hue(4.2)], [hue(3.0), hue(5.1), hue(1.2)]);
+    let (warm, cool) = (
+        [hue(0.0), hue(2.1), hue(4.2)],
+        [hue(3.0), hue(5.1), hue(1.2)],
+    );
     let centre = (
         width as f32 * (0.3 + 0.4 * (seed * 1.3).sin().abs()),
         height as f32 * (0.3 + 0.4 * (seed * 0.7).cos().abs()),

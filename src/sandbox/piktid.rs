@@ -223,11 +223,7 @@ async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
 }
 
 /// Runs `change` on an asset of the user's own; 403 for others', 404 for none.
-fn change(
-    shared: &Shared,
-    id: &str,
-    change: impl FnOnce(&mut PiktidAsset),
-) -> Response {
+fn change(shared: &Shared, id: &str, change: impl FnOnce(&mut PiktidAsset)) -> Response {
     let mut store = shared.store.piktid();
     match store.iter_mut().find(|a| a.id == id) {
         Some(asset) if asset.created_by == USER => {
@@ -246,13 +242,19 @@ async fn set_tags(
     Json(body): Json<Value>,
 ) -> Response {
     let tags: Option<Vec<String>> = body.get("tags").and_then(Value::as_array).and_then(|all| {
-        all.iter().map(|tag| tag.as_str().map(str::to_owned)).collect()
+        all.iter()
+            .map(|tag| tag.as_str().map(str::to_owned))
+            .collect()
     });
     match tags {
         Some(tags) if tags.len() <= 10 && tags.iter().all(|t| TAGS.contains(&t.as_str())) => {
             change(&shared, &id, |asset| asset.tags = tags)
         }
-        _ => invalid("tags", "0 to 10 of model, product, background, other", "body"),
+        _ => invalid(
+            "tags",
+            "0 to 10 of model, product, background, other",
+            "body",
+        ),
     }
 }
 
@@ -261,7 +263,10 @@ async fn set_note(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Response {
-    let note = body.get("styling_note").and_then(Value::as_str).map(str::to_owned);
+    let note = body
+        .get("styling_note")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     change(&shared, &id, |asset| {
         asset.styling_note = note.filter(|text| !text.is_empty());
     })
@@ -283,7 +288,10 @@ async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> R
             .bulk_deletes
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        while recent.front().is_some_and(|t| now - *t >= Duration::from_secs(1)) {
+        while recent
+            .front()
+            .is_some_and(|t| now - *t >= Duration::from_secs(1))
+        {
             recent.pop_front();
         }
         recent.push_back(now);
@@ -319,7 +327,10 @@ async fn upload(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
         .get("filename")
         .and_then(Value::as_str)
         .map_or_else(|| digest[20..40].to_owned(), str::to_owned);
-    let content_type = match filename.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()) {
+    let content_type = match filename
+        .rsplit_once('.')
+        .map(|(_, e)| e.to_ascii_lowercase())
+    {
         Some(e) if e == "png" => "image/png",
         Some(e) if e == "jpg" || e == "jpeg" => "image/jpeg",
         Some(e) if e == "webp" => "image/webp",
@@ -354,7 +365,9 @@ async fn receive(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    let sent = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let sent = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
     let mut store = shared.store.piktid();
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {
         return StatusCode::FORBIDDEN.into_response();

@@ -31,7 +31,10 @@ pub struct Recorder(Mutex<Vec<Recorded>>);
 impl Recorder {
     #[must_use]
     pub fn calls(&self) -> Vec<Recorded> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Calls whose method and path begin so: `GET /assets`.

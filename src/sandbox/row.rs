@@ -10,7 +10,8 @@ pub struct JsonRow(BTreeMap<String, Box<RawValue>>);
 
 impl JsonRow {
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), json(&value.into().to_string()));
+        self.0
+            .insert(name.to_owned(), json(&value.into().to_string()));
     }
 
     /// Sets the field, or leaves it out.

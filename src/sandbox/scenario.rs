@@ -18,7 +18,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Shared, files, store::{File, ScenarioAsset}};
+use super::{
+    Shared, files,
+    store::{File, ScenarioAsset},
+};
 
 /// The project that the sandbox's key belongs to.
 pub const PROJECT: &str = "proj_sandbox";
@@ -245,7 +248,10 @@ async fn restore(State(shared): State<Shared>, Json(body): Json<Value>) -> Respo
     let mut store = shared.store.scenario();
     let (mut restored, mut skipped) = (Vec::new(), Vec::new());
     for id in ids {
-        match store.iter_mut().find(|a| a.id == id && a.owner_id == PROJECT) {
+        match store
+            .iter_mut()
+            .find(|a| a.id == id && a.owner_id == PROJECT)
+        {
             Some(asset) if asset.deleted.is_some() => {
                 asset.deleted = None;
                 // Tags and collections are not restored.
@@ -283,7 +289,10 @@ async fn create(
     let now = Timestamp::now().as_millisecond();
     let mut store = shared.store.scenario();
     let asset = ScenarioAsset {
-        id: format!("asset_{}", &blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex()[..22]),
+        id: format!(
+            "asset_{}",
+            &blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex()[..22]
+        ),
         created: now,
         updated: now,
         owner_id: PROJECT.to_owned(),
@@ -295,7 +304,10 @@ async fn create(
         status: "success".to_owned(),
         name: Some(name.to_owned()),
         is_hidden: body.get("hide").and_then(Value::as_bool) == Some(true),
-        parent: body.get("parentId").and_then(Value::as_str).map(str::to_owned),
+        parent: body
+            .get("parentId")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         file: File {
             kind: "image",
             number: 0,

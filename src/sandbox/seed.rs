@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 
 use super::{
-    pictures, scenario::PROJECT,
+    pictures,
+    scenario::PROJECT,
     store::{ComfyAsset, File, PiktidAsset, ScenarioAsset, Store},
 };
 
@@ -35,12 +36,21 @@ pub fn store(seed: Seed) -> Store {
 
 /// Letters from a number, stable over runs.
 fn digits(what: &str, number: usize) -> String {
-    blake3::hash(format!("{what}{number}").as_bytes()).to_hex().to_string()
+    blake3::hash(format!("{what}{number}").as_bytes())
+        .to_hex()
+        .to_string()
 }
 
 fn uuid(what: &str, number: usize) -> String {
     let d = digits(what, number);
-    format!("{}-{}-4{}-8{}-{}", &d[..8], &d[8..12], &d[12..15], &d[15..18], &d[18..30])
+    format!(
+        "{}-{}-4{}-8{}-{}",
+        &d[..8],
+        &d[8..12],
+        &d[12..15],
+        &d[15..18],
+        &d[18..30]
+    )
 }
 
 const SUBJECTS: [&str; 12] = [
@@ -48,7 +58,13 @@ const SUBJECTS: [&str; 12] = [
     "whale", "desert", "library",
 ];
 const MOODS: [&str; 8] = [
-    "at dawn", "in the rain", "as a sketch", "in neon", "under snow", "from above", "in fog",
+    "at dawn",
+    "in the rain",
+    "as a sketch",
+    "in neon",
+    "under snow",
+    "from above",
+    "in fog",
     "on a stage",
 ];
 
@@ -91,13 +107,20 @@ fn scenario(number: usize) -> ScenarioAsset {
     let elsewhere = number % 16 == 15;
     let mut metadata = Map::new();
     if kind.starts_with("image") && asset_type.starts_with("inference") {
-        metadata.insert("prompt".to_owned(), json!(format!("{}, highly detailed", title(number))));
+        metadata.insert(
+            "prompt".to_owned(),
+            json!(format!("{}, highly detailed", title(number))),
+        );
         metadata.insert("guidance".to_owned(), json!(3.5));
         metadata.insert("numInferenceSteps".to_owned(), json!(28));
         metadata.insert("scheduler".to_owned(), json!("EulerDiscreteScheduler"));
         // A string that may arrive as a number (scenario.md trap 13).
         let seed = 9_007_199_254_740_993_u64 + number as u64;
-        let seed = if number % 2 == 0 { json!(seed.to_string()) } else { json!(seed) };
+        let seed = if number % 2 == 0 {
+            json!(seed.to_string())
+        } else {
+            json!(seed)
+        };
         metadata.insert("seed".to_owned(), seed);
     }
     let mut properties = Map::new();
@@ -130,20 +153,33 @@ fn scenario(number: usize) -> ScenarioAsset {
         }
         .to_owned(),
         tags: match number % 4 {
-            0 => vec!["concept".to_owned(), SUBJECTS[number % SUBJECTS.len()].to_owned()],
+            0 => vec![
+                "concept".to_owned(),
+                SUBJECTS[number % SUBJECTS.len()].to_owned(),
+            ],
             1 => vec!["Final".to_owned()],
             _ => Vec::new(),
         },
-        collection_ids: if number % 8 == 0 { vec!["col_favourites".to_owned()] } else { Vec::new() },
+        collection_ids: if number % 8 == 0 {
+            vec!["col_favourites".to_owned()]
+        } else {
+            Vec::new()
+        },
         name: (number % 17 != 16).then(|| title(number)),
-        description: (number % 6 == 0).then(|| format!("Chosen for the {} set.", SUBJECTS[number % SUBJECTS.len()])),
+        description: (number % 6 == 0)
+            .then(|| format!("Chosen for the {} set.", SUBJECTS[number % SUBJECTS.len()])),
         root: parent.clone(),
         parent,
         // Kinds that are no picture point at one.
-        preview: (file != "image" && number + 4 < 240).then(|| scenario_id(number + 4 - number % 4)),
-        model_id: asset_type.starts_with("inference").then(|| format!("model_{}", number % 5)),
+        preview: (file != "image" && number + 4 < 240)
+            .then(|| scenario_id(number + 4 - number % 4)),
+        model_id: asset_type
+            .starts_with("inference")
+            .then(|| format!("model_{}", number % 5)),
         inference_id: (number % 12 == 0).then(|| format!("inf_{}", number / 12)),
-        job_id: asset_type.starts_with("inference").then(|| format!("job_{}", number / 4)),
+        job_id: asset_type
+            .starts_with("inference")
+            .then(|| format!("job_{}", number / 4)),
         metadata,
         properties,
         file: File {
@@ -197,18 +233,26 @@ fn piktid(number: usize) -> PiktidAsset {
     }
 }
 
-
 fn comfy(number: usize) -> ComfyAsset {
     let moment = if number % 9 == 8 { number - 1 } else { number };
     // Every third on a whole second: no fraction on a local server.
-    let fraction = if number % 3 == 0 { 0 } else { (number as i64 * 7919) % 1_000_000 };
+    let fraction = if number % 3 == 0 {
+        0
+    } else {
+        (number as i64 * 7919) % 1_000_000
+    };
     let tied = number % 9 >= 7;
     let created = (START - moment as i64 * 10 * MINUTE) * 1000 + if tied { 0 } else { fraction };
     let (kind, root, ending, mime_type) = match number % 8 {
         0 => ("weights", "models", "safetensors", None),
         1 => ("audio", "output", "wav", Some("audio/wav")),
         2 => ("json", "input", "json", Some("application/json")),
-        _ => ("image", if number % 2 == 0 { "input" } else { "output" }, "png", Some("image/png")),
+        _ => (
+            "image",
+            if number % 2 == 0 { "input" } else { "output" },
+            "png",
+            Some("image/png"),
+        ),
     };
     let (_, bytes) = sized(kind, number);
     let picture = pictures::picture(number);
@@ -226,7 +270,10 @@ fn comfy(number: usize) -> ComfyAsset {
     }
     ComfyAsset {
         id: uuid("comfy", number),
-        name: format!("{}_{number:05}_.{ending}", SUBJECTS[number % SUBJECTS.len()]),
+        name: format!(
+            "{}_{number:05}_.{ending}",
+            SUBJECTS[number % SUBJECTS.len()]
+        ),
         created,
         updated: created + (number % 4) as i64 * 1_000_000,
         last_access: (number % 2 == 0).then_some(created + 5_000_000),
@@ -259,7 +306,9 @@ fn metadata(kind: &str, picture: &pictures::Picture, number: usize) -> Option<Va
         "image" => Some(json!({
             "kind": "image", "width": picture.width, "height": picture.height,
         })),
-        "weights" => Some(json!({ "file_path": format!("/srv/comfy/models/loras/{number}.safetensors") })),
+        "weights" => {
+            Some(json!({ "file_path": format!("/srv/comfy/models/loras/{number}.safetensors") }))
+        }
         _ => None,
     }
 }

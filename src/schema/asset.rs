@@ -210,7 +210,9 @@ impl AssetNode {
     /// Its file, loadable by a browser as it is, without a credential. May be signed and end at
     /// `urlExpiresAt`: ask again rather than store it. Selecting it costs no upstream call.
     async fn url(&self, context: &Context<'_>) -> async_graphql::Result<Option<Url>> {
-        Ok(self.location(context, Rendition::Original)?.map(|(url, _)| Url(url)))
+        Ok(self
+            .location(context, Rendition::Original)?
+            .map(|(url, _)| Url(url)))
     }
 
     /// When `url` stops working; null where it does not say.
@@ -327,10 +329,7 @@ impl AssetNode {
 }
 
 /// Reads an asset through the operation's loader; `None` when it is gone.
-pub async fn load(
-    context: &Context<'_>,
-    id: AssetId,
-) -> async_graphql::Result<Option<AssetNode>> {
+pub async fn load(context: &Context<'_>, id: AssetId) -> async_graphql::Result<Option<AssetNode>> {
     Ok(load_variant(context, id, Variant::Plain)
         .await?
         .map(AssetNode))

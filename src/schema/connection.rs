@@ -5,8 +5,12 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, Object, SimpleObject, connection::PageInfo};
 
 use super::{
-    Code, asset::AssetNode, error::{SourceErrorInfo, all_failed, bad_input, coded}, operation,
-    scalars::DateTime, source::SourceNode,
+    Code,
+    asset::AssetNode,
+    error::{SourceErrorInfo, all_failed, bad_input, coded},
+    operation,
+    scalars::DateTime,
+    source::SourceNode,
 };
 use crate::{
     connection::{
@@ -36,7 +40,10 @@ impl Paging {
                 .transpose()
                 .map_err(|bad| coded(Code::BadCursor, format!("`{name}`: {bad}")))
         };
-        let (after, before) = (cursor("after", &self.after)?, cursor("before", &self.before)?);
+        let (after, before) = (
+            cursor("after", &self.after)?,
+            cursor("before", &self.before)?,
+        );
         let (direction, count, from, until) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
                 return Err(bad_input(

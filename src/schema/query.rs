@@ -66,7 +66,11 @@ impl Query {
         }
         // Each id stands for itself: one that fails leaves null and its own error.
         let read = ids.iter().map(|id| refetch(context, &["ids"], id));
-        Ok(join_all(read).await.into_iter().map(Result::transpose).collect())
+        Ok(join_all(read)
+            .await
+            .into_iter()
+            .map(Result::transpose)
+            .collect())
     }
 
     /// One asset; null when it is gone or not visible.

@@ -59,11 +59,7 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
 }
 
 /// Refuses requests for other hosts. Health probes may use any name.
-pub async fn check_host(
-    State(gateway): State<Gateway>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub async fn check_host(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
     let named = host(request.uri(), request.headers());
     let is_probe = matches!(request.uri().path(), "/health" | "/ready");
     if is_probe || named.is_some_and(|host| gateway.0.hosts.allows(&host)) {

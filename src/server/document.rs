@@ -29,7 +29,11 @@ const MAX_INTROSPECTION_LISTS: u32 = 2;
 /// too much.
 pub fn read(text: &str, limits: &Limits) -> Result<ExecutableDocument, Refusal> {
     if text.len() > limits.query_bytes {
-        return Err(Refusal::limit("size in bytes", text.len(), limits.query_bytes));
+        return Err(Refusal::limit(
+            "size in bytes",
+            text.len(),
+            limits.query_bytes,
+        ));
     }
     scan(text, limits)?;
     let document = parse_query(text).map_err(|error| Refusal {
@@ -96,7 +100,11 @@ fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
             b'(' | b'[' | b'{' => {
                 depth += 1;
                 if depth > limits.nesting {
-                    return Err(Refusal::limit("nesting of brackets", format!("over {}", limits.nesting), limits.nesting));
+                    return Err(Refusal::limit(
+                        "nesting of brackets",
+                        format!("over {}", limits.nesting),
+                        limits.nesting,
+                    ));
                 }
                 tokens += 1;
             }
@@ -228,7 +236,11 @@ fn check<'a>(
         return Err(Refusal::limit("depth", weight.depth, deepest));
     }
     if weight.aliases > limits.aliases as u64 {
-        return Err(Refusal::limit("number of aliases", weight.aliases, limits.aliases));
+        return Err(Refusal::limit(
+            "number of aliases",
+            weight.aliases,
+            limits.aliases,
+        ));
     }
     if weight.lists > MAX_INTROSPECTION_LISTS {
         return Err(Refusal::limit(
@@ -239,7 +251,11 @@ fn check<'a>(
     }
     let roots = scale.root_fields(set);
     if roots > limits.root_fields as u64 {
-        return Err(Refusal::limit("number of root fields", roots, limits.root_fields));
+        return Err(Refusal::limit(
+            "number of root fields",
+            roots,
+            limits.root_fields,
+        ));
     }
     Ok(())
 }
@@ -277,9 +293,7 @@ impl<'a> Scale<'a> {
                 Ok(weight)
             }
             Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node),
-            Selection::FragmentSpread(spread) => {
-                self.fragment(&spread.node.fragment_name.node)
-            }
+            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
         }
     }
 
@@ -336,7 +350,10 @@ impl<'a> Scale<'a> {
 fn only_introspects(set: &SelectionSet) -> bool {
     set.items.iter().all(|selection| match &selection.node {
         Selection::Field(field) => {
-            matches!(field.node.name.node.as_str(), "__schema" | "__type" | "__typename")
+            matches!(
+                field.node.name.node.as_str(),
+                "__schema" | "__type" | "__typename"
+            )
         }
         _ => false,
     })
@@ -371,13 +388,19 @@ mod tests {
             bomb += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
         }
         bomb += "fragment f40 on Query{sources{name}}";
-        assert!(refusal(&bomb).starts_with("the document's number of selections"), "{}", refusal(&bomb));
+        assert!(
+            refusal(&bomb).starts_with("the document's number of selections"),
+            "{}",
+            refusal(&bomb)
+        );
     }
 
     #[test]
     fn a_fragment_that_spreads_itself_is_refused() {
         assert_eq!(
-            refusal("{...a} fragment a on Query{...b} fragment b on Query{...a}").split('`').next(),
+            refusal("{...a} fragment a on Query{...b} fragment b on Query{...a}")
+                .split('`')
+                .next(),
             Some("fragment ")
         );
     }
@@ -409,6 +432,9 @@ mod tests {
             "the document's number of directives in one place is 6; the limit is 5"
         );
         let deep = format!("{{{}name{}}}", "a{".repeat(12), "}".repeat(12));
-        assert_eq!(refusal(&deep), "the document's depth is 13; the limit is 12");
+        assert_eq!(
+            refusal(&deep),
+            "the document's depth is 13; the limit is 12"
+        );
     }
 }

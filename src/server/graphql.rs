@@ -49,11 +49,7 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
     }
 }
 
-async fn answer(
-    gateway: &Gateway,
-    request: Request,
-    id: &RequestId,
-) -> Result<Response, Refusal> {
+async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<Response, Refusal> {
     let media_type = MediaType::of(request.headers())?;
     let may_mutate = request.method() == Method::POST;
     let parameters = read(gateway, request).await?;
@@ -96,11 +92,7 @@ async fn read(gateway: &Gateway, request: Request) -> Result<Parameters, Refusal
 }
 
 /// Reads the body within its limits of size and time.
-async fn read_body(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Bytes, Refusal> {
+async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     let limit = gateway.0.limits.body_bytes;
     let too_large = || {
         Refusal::new(
@@ -121,8 +113,7 @@ async fn read_body(
     let reading = async {
         let mut all = Vec::with_capacity(announced.unwrap_or(1024).min(limit));
         while let Some(piece) = pieces.next().await {
-            let piece =
-                piece.map_err(|_| Refusal::bad_request("the request's body broke off"))?;
+            let piece = piece.map_err(|_| Refusal::bad_request("the request's body broke off"))?;
             if all.len() + piece.len() > limit {
                 drain(&mut pieces).await;
                 return Err(too_large());
@@ -249,7 +240,10 @@ pub async fn run(gateway: &Gateway, request: GraphRequest, id: &RequestId) -> Gr
         .instrument(span.clone());
     let mut response = timeout_at(end, execution).await.unwrap_or_else(|_| {
         let mut error = ServerError::new("the operation took too long: ask for less", None);
-        error.extensions.get_or_insert_default().set("code", "UPSTREAM_TIMEOUT");
+        error
+            .extensions
+            .get_or_insert_default()
+            .set("code", "UPSTREAM_TIMEOUT");
         GraphResponse::from_errors(vec![error])
     });
     finish(&mut response, id);
@@ -259,7 +253,12 @@ pub async fn run(gateway: &Gateway, request: GraphRequest, id: &RequestId) -> Gr
             tracing::debug!(duration_ms, "answered");
         } else {
             let first = response.errors.first().map(|error| error.message.as_str());
-            tracing::info!(duration_ms, errors = response.errors.len(), first, "answered with errors");
+            tracing::info!(
+                duration_ms,
+                errors = response.errors.len(),
+                first,
+                "answered with errors"
+            );
         }
     });
     response

@@ -16,9 +16,7 @@ use super::Gateway;
 use crate::{
     cache::Read,
     schema::code_of,
-    source::{
-        Audience, Context, Direction, ListRequest, Position, SortBy, Source, SourceError,
-    },
+    source::{Audience, Context, Direction, ListRequest, Position, SortBy, Source, SourceError},
 };
 
 /// How long a probe waits for a source.

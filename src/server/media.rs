@@ -43,16 +43,10 @@ pub async fn handle(
     }
 }
 
-async fn answer(
-    gateway: &Gateway,
-    token: &str,
-    headers: &HeaderMap,
-) -> Result<Response, Refusal> {
+async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
     let grant = gateway.grant(token).map_err(|invalid| match invalid {
         InvalidToken::Unknown => not_found(invalid.to_string()),
-        InvalidToken::Expired => {
-            Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string())
-        }
+        InvalidToken::Expired => Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string()),
     })?;
     let operation = gateway.operation();
     let asset = operation
@@ -71,7 +65,9 @@ async fn answer(
     }
     let range = headers.get(header::RANGE).filter(|_| {
         // A range of something that has changed since is no use.
-        headers.get(header::IF_RANGE).is_none_or(|seen| Some(seen) == tag.as_ref())
+        headers
+            .get(header::IF_RANGE)
+            .is_none_or(|seen| Some(seen) == tag.as_ref())
     });
     let source = gateway
         .registry()
@@ -150,7 +146,11 @@ fn etag(asset: &Asset, rendition: Rendition) -> Option<HeaderValue> {
 
 /// Headers of every answer: kept for as long as the address is good, never a page of ours.
 fn decorate(headers: &mut HeaderMap, grant: &Grant, tag: Option<HeaderValue>) {
-    let seconds = grant.expires_at.duration_since(Timestamp::now()).as_secs().max(0);
+    let seconds = grant
+        .expires_at
+        .duration_since(Timestamp::now())
+        .as_secs()
+        .max(0);
     let cache = format!("private, max-age={seconds}");
     if let Ok(value) = HeaderValue::from_str(&cache) {
         headers.insert(header::CACHE_CONTROL, value);
@@ -201,7 +201,13 @@ fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition:
     let name: String = asset
         .name
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "-_. ".contains(c) { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_. ".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
         .take(100)
         .collect();
     if let Ok(value) = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}\"")) {
@@ -244,14 +250,26 @@ fn body_response(
             let cut = Body::from_stream(cut(body, first, last - first + 1));
             let mut response = (StatusCode::PARTIAL_CONTENT, cut).into_response();
             let total = length.unwrap_or_default();
-            set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{total}"));
-            set(&mut response, header::CONTENT_LENGTH, &(last - first + 1).to_string());
+            set(
+                &mut response,
+                header::CONTENT_RANGE,
+                &format!("bytes {first}-{last}/{total}"),
+            );
+            set(
+                &mut response,
+                header::CONTENT_LENGTH,
+                &(last - first + 1).to_string(),
+            );
             response
         }
         Some(Err(Unsatisfiable)) => {
             let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
             let total = length.unwrap_or_default();
-            set(&mut response, header::CONTENT_RANGE, &format!("bytes */{total}"));
+            set(
+                &mut response,
+                header::CONTENT_RANGE,
+                &format!("bytes */{total}"),
+            );
             response
         }
         None => {
@@ -312,26 +330,30 @@ fn cut(
     skip: u64,
     count: u64,
 ) -> impl Stream<Item = Result<Bytes, UpstreamError>> + Send {
-    futures_util::stream::unfold((body, skip, count), |(mut body, mut skip, mut left)| async move {
-        while left > 0 {
-            let mut piece = match body.next().await? {
-                Ok(piece) => piece,
-                Err(error) => return Some((Err(error), (body, 0, 0))),
-            };
-            let length = piece.len() as u64;
-            if skip >= length {
-                skip -= length;
-                continue;
+    futures_util::stream::unfold(
+        (body, skip, count),
+        |(mut body, mut skip, mut left)| async move {
+            while left > 0 {
+                let mut piece = match body.next().await? {
+                    Ok(piece) => piece,
+                    Err(error) => return Some((Err(error), (body, 0, 0))),
+                };
+                let length = piece.len() as u64;
+                if skip >= length {
+                    skip -= length;
+                    continue;
+                }
+                // Both are below the piece's own length, a usize.
+                let piece = piece.split_off(skip as usize);
+                let piece =
+                    piece.slice(..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+                skip = 0;
+                left -= piece.len() as u64;
+                return Some((Ok(piece), (body, skip, left)));
             }
-            // Both are below the piece's own length, a usize.
-            let piece = piece.split_off(skip as usize);
-            let piece = piece.slice(..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
-            skip = 0;
-            left -= piece.len() as u64;
-            return Some((Ok(piece), (body, skip, left)));
-        }
-        None
-    })
+            None
+        },
+    )
 }
 
 #[cfg(test)]
@@ -364,7 +386,13 @@ mod tests {
         for shown in ["image/png", "image/svg+xml", "video/mp4", "application/pdf"] {
             assert!(is_shown(shown), "{shown}");
         }
-        for saved in ["text/html", "text/html; charset=utf-8", "application/xhtml+xml", "text/javascript", ""] {
+        for saved in [
+            "text/html",
+            "text/html; charset=utf-8",
+            "application/xhtml+xml",
+            "text/javascript",
+            "",
+        ] {
             assert!(!is_shown(saved), "{saved}");
         }
     }

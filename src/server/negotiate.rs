@@ -127,7 +127,9 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     else {
         return false;
     };
-    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let mut parts = value
+        .split(';')
+        .map(|part| part.trim().to_ascii_lowercase());
     parts.next().as_deref() == Some("application/json")
         && parts.all(|parameter| match parameter.strip_prefix("charset=") {
             Some(charset) => charset.trim_matches('"') == "utf-8",
@@ -145,7 +147,10 @@ mod tests {
             (None, Some(MediaType::Json)),
             (Some("*/*"), Some(MediaType::Json)),
             (Some("application/json"), Some(MediaType::Json)),
-            (Some("application/graphql-response+json"), Some(MediaType::Response)),
+            (
+                Some("application/graphql-response+json"),
+                Some(MediaType::Response),
+            ),
             (
                 Some("application/graphql-response+json, application/json;q=0.9"),
                 Some(MediaType::Response),

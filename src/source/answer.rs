@@ -93,7 +93,9 @@ fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
     let in_body = || {
         let value: Value = serde_json::from_slice(body).ok()?;
         let seconds = value.get("remainingSeconds")?.as_f64()?;
-        (0.0..=86_400.0).contains(&seconds).then(|| seconds.ceil() as u64)
+        (0.0..=86_400.0)
+            .contains(&seconds)
+            .then(|| seconds.ceil() as u64)
     };
     header
         .or_else(in_body)
@@ -173,7 +175,10 @@ mod tests {
     #[test]
     fn every_error_shape_gives_its_reason() {
         for (body, reason) in [
-            (r#"{"error":{"code":"X","message":"no","details":{}}}"#, Some("no")),
+            (
+                r#"{"error":{"code":"X","message":"no","details":{}}}"#,
+                Some("no"),
+            ),
             (r#"{"code":"INVALID","message":"flat"}"#, Some("flat")),
             (
                 r#"{"error":"Invalid request","detail":[{"field":null,"message":"bad page","position":"query"}]}"#,
@@ -183,7 +188,10 @@ mod tests {
             (r#"{"error_code":"E1"}"#, Some("E1")),
             ("", None),
             ("<html>secret</html>", None),
-            (r#"{"message":"see http://10.0.0.7/x or /srv/comfy"}"#, Some("see … or …")),
+            (
+                r#"{"message":"see http://10.0.0.7/x or /srv/comfy"}"#,
+                Some("see … or …"),
+            ),
         ] {
             assert_eq!(message(body.as_bytes()).as_deref(), reason, "{body}");
         }

@@ -49,7 +49,9 @@ pub enum SourceError {
     #[error("{0}")]
     Unsupported(String),
     /// The operation caused all the upstream calls it may.
-    #[error("this operation causes more upstream calls than one operation may: ask for less at once")]
+    #[error(
+        "this operation causes more upstream calls than one operation may: ask for less at once"
+    )]
     Exhausted,
     /// A fault of the gateway's own, said in the log.
     #[error("a fault in the gateway: it is in its log")]

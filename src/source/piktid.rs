@@ -99,7 +99,10 @@ impl Piktid {
             offset,
             // An empty page ends the list whatever `has_next` says.
             last: list.assets.is_empty()
-                || !list.pagination.has_next.unwrap_or(end < list.pagination.total),
+                || !list
+                    .pagination
+                    .has_next
+                    .unwrap_or(end < list.pagination.total),
             total: Some(list.pagination.total),
             fetched_at: Timestamp::now(),
             primes: true,
@@ -108,11 +111,7 @@ impl Piktid {
     }
 
     async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
-        let call = Call::get(
-            "get",
-            self.link.url(&["assets", id], &[]),
-            self.headers(),
-        );
+        let call = Call::get("get", self.link.url(&["assets", id], &[]), self.headers());
         let answer = self.link.upstream.send(call, context.deadline).await?;
         let raw: Box<serde_json::value::RawValue> = answer::json(&answer)?;
         row::one(&raw, |wire, raw| {
@@ -221,7 +220,10 @@ mod tests {
             let (page, per_page) = page_holding(offset, 25);
             let first = (page - 1) * per_page;
             assert!(per_page <= 100, "{offset}");
-            assert!(first <= offset && offset + 25 <= first + per_page, "{offset}");
+            assert!(
+                first <= offset && offset + 25 <= first + per_page,
+                "{offset}"
+            );
         }
     }
 

@@ -35,8 +35,7 @@ pub fn decode<W: DeserializeOwned>(
             Ok(asset) => Row::Asset(Arc::new(asset)),
             Err(unfit) => {
                 let envelope = serde_json::from_str::<Envelope>(raw.get()).ok();
-                let (id, created) =
-                    envelope.map_or((None, None), |e| (e.id, e.created_at));
+                let (id, created) = envelope.map_or((None, None), |e| (e.id, e.created_at));
                 Row::Unreadable(Arc::new(Unreadable {
                     upstream_id: id.filter(|id| is_upstream_id_text(id)).map(Into::into),
                     created_at: created.as_deref().and_then(timestamp),
@@ -147,7 +146,10 @@ mod tests {
         ] {
             assert_eq!(timestamp(text), Some(utc), "{text}");
         }
-        assert_eq!(timestamp("2026-11-20T15:40:38"), "2026-11-20T15:40:38Z".parse().ok());
+        assert_eq!(
+            timestamp("2026-11-20T15:40:38"),
+            "2026-11-20T15:40:38Z".parse().ok()
+        );
         assert_eq!(timestamp("yesterday"), None);
     }
 }

@@ -78,7 +78,10 @@ mod tests {
             .replace('+', "-")
             .replace('=', "_")
             .replace('/', "~");
-        assert_eq!(expiry(&format!("https://c/a?Policy={policy}&Key-Pair-Id=K")), end);
+        assert_eq!(
+            expiry(&format!("https://c/a?Policy={policy}&Key-Pair-Id=K")),
+            end
+        );
         assert_eq!(
             expiry("https://s/a?X-Amz-Date=20270115T075900Z&X-Amz-Expires=60"),
             end

@@ -11,11 +11,27 @@ async fn ids_that_are_none_are_refused() {
     use base64::Engine;
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let padded = base64::engine::general_purpose::URL_SAFE.encode("s:comfy0");
-    for id in ["", "nonsense!", &engine.encode("x:scenario:1"), &engine.encode("a:scenario:"), &engine.encode("a:Scenario:1"), &padded, &"A".repeat(5_000)] {
-        let answer = world.ask_with("query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await;
+    for id in [
+        "",
+        "nonsense!",
+        &engine.encode("x:scenario:1"),
+        &engine.encode("a:scenario:"),
+        &engine.encode("a:Scenario:1"),
+        &padded,
+        &"A".repeat(5_000),
+    ] {
+        let answer = world
+            .ask_with(
+                "query($id: ID!) { node(id: $id) { id } }",
+                json!({ "id": id }),
+            )
+            .await;
         let (code, message) = error(&answer);
         assert_eq!(code, "BAD_USER_INPUT", "{id}");
-        assert!(message.contains("exactly as an earlier answer gave it"), "{message}");
+        assert!(
+            message.contains("exactly as an earlier answer gave it"),
+            "{message}"
+        );
     }
     assert_eq!(world.calls(), [0, 0, 0]);
 }
@@ -31,10 +47,18 @@ async fn another_spelling_of_an_id_is_refused() {
 #[tokio::test]
 async fn an_id_of_a_source_that_is_not_configured_names_those_that_are() {
     let world = world().await;
-    let answer = world.ask(&format!("{{ asset(id: \"{}\") {{ id }} }}", asset_id("elsewhere", "1"))).await;
+    let answer = world
+        .ask(&format!(
+            "{{ asset(id: \"{}\") {{ id }} }}",
+            asset_id("elsewhere", "1")
+        ))
+        .await;
     let (code, message) = error(&answer);
     assert_eq!(code, "BAD_USER_INPUT");
-    assert_eq!(message, "no source is named `elsewhere`; configured are: comfy, piktid, scenario");
+    assert_eq!(
+        message,
+        "no source is named `elsewhere`; configured are: comfy, piktid, scenario"
+    );
     assert_eq!(answer["errors"][0]["extensions"]["field"], json!(["id"]));
 }
 
@@ -47,7 +71,12 @@ async fn an_asset_that_is_gone_is_null() {
         ("comfy", "00000000-0000-4000-8000-000000000000"),
         ("comfy", "not-a-uuid"),
     ] {
-        let data = world.data(&format!("{{ asset(id: \"{}\") {{ id }} }}", asset_id(source, upstream))).await;
+        let data = world
+            .data(&format!(
+                "{{ asset(id: \"{}\") {{ id }} }}",
+                asset_id(source, upstream)
+            ))
+            .await;
         assert_eq!(data["asset"], Value::Null, "{source} {upstream}");
     }
 }
@@ -78,19 +107,34 @@ async fn page_sizes_have_a_range() {
         ("first: 0", "`first` must be 1 to 100; it is 0"),
         ("first: 101", "`first` must be 1 to 100; it is 101"),
         ("last: -1", "`last` must be 1 to 100; it is -1"),
-        ("first: 1, last: 1", "`first` and `last` cannot be used together"),
-        ("filter: { sources: [\"nope\"] }", "no source is named `nope`"),
+        (
+            "first: 1, last: 1",
+            "`first` and `last` cannot be used together",
+        ),
+        (
+            "filter: { sources: [\"nope\"] }",
+            "no source is named `nope`",
+        ),
         ("filter: { sources: [] }", "`filter.sources` is empty"),
         ("filter: { providers: [] }", "`filter.providers` is empty"),
     ] {
-        let answer = world.ask(&format!("{{ assets({arguments}) {{ nodes {{ id }} }} }}")).await;
+        let answer = world
+            .ask(&format!("{{ assets({arguments}) {{ nodes {{ id }} }} }}"))
+            .await;
         let (code, message) = error(&answer);
         assert_eq!(code, "BAD_USER_INPUT", "{arguments}");
         assert!(message.contains(part), "{message}");
         assert_eq!(answer["data"]["assets"], Value::Null);
     }
-    let many: Vec<String> = (0..101).map(|n| asset_id("piktid", &n.to_string())).collect();
-    let answer = world.ask_with("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": many })).await;
+    let many: Vec<String> = (0..101)
+        .map(|n| asset_id("piktid", &n.to_string()))
+        .collect();
+    let answer = world
+        .ask_with(
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+            json!({ "ids": many }),
+        )
+        .await;
     assert!(error(&answer).1.contains("100 is the most"));
     assert_eq!(world.calls(), [0, 0, 0], "refused before any call");
 }
@@ -112,13 +156,21 @@ async fn a_wrong_credential_is_named_with_its_source() {
     .await;
     for source in ["scenario", "piktid", "comfy"] {
         let answer = world
-            .ask(&format!("{{ assets(filter: {{ sources: [\"{source}\"] }}) {{ nodes {{ id }} }} }}"))
+            .ask(&format!(
+                "{{ assets(filter: {{ sources: [\"{source}\"] }}) {{ nodes {{ id }} }} }}"
+            ))
             .await;
         let (code, message) = error(&answer);
         assert_eq!(code, "UNAUTHENTICATED");
-        assert!(message.starts_with(&format!("source `{source}`: ")), "{message}");
+        assert!(
+            message.starts_with(&format!("source `{source}`: ")),
+            "{message}"
+        );
         assert_eq!(answer["errors"][0]["extensions"]["upstreamStatus"], 401);
-        assert!(!answer.to_string().contains("wrong"), "no credential in an answer");
+        assert!(
+            !answer.to_string().contains("wrong"),
+            "no credential in an answer"
+        );
     }
 }
 
@@ -127,15 +179,30 @@ async fn a_source_of_another_name_keeps_old_ids_alive() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             if source.name.as_str() == "piktid" {
-                source.former_names = vec![asset_gateway::asset::SourceName::parse("studio").expect("a name")];
+                source.former_names =
+                    vec![asset_gateway::asset::SourceName::parse("studio").expect("a name")];
             }
         }
     })
     .await;
     let upstream = world.sandbox.store.piktid()[0].id.clone();
-    let data = world.data(&format!("{{ asset(id: \"{}\") {{ id }} }}", asset_id("studio", &upstream))).await;
-    assert_eq!(data["asset"]["id"], json!(asset_id("piktid", &upstream)), "under its current name");
-    let data = world.data("{ source(name: \"studio\") { name } sources { name } }").await;
+    let data = world
+        .data(&format!(
+            "{{ asset(id: \"{}\") {{ id }} }}",
+            asset_id("studio", &upstream)
+        ))
+        .await;
+    assert_eq!(
+        data["asset"]["id"],
+        json!(asset_id("piktid", &upstream)),
+        "under its current name"
+    );
+    let data = world
+        .data("{ source(name: \"studio\") { name } sources { name } }")
+        .await;
     assert_eq!(data["source"]["name"], "piktid");
-    assert_eq!(texts(&data["sources"], "/name"), ["comfy", "piktid", "scenario"]);
+    assert_eq!(
+        texts(&data["sources"], "/name"),
+        ["comfy", "piktid", "scenario"]
+    );
 }

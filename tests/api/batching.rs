@@ -11,7 +11,9 @@ use crate::help::{asset_id, texts, world};
 #[tokio::test]
 async fn a_list_is_one_call_a_source() {
     let world = world().await;
-    world.data("{ assets(first: 20) { nodes { id name } } }").await;
+    world
+        .data("{ assets(first: 20) { nodes { id name } } }")
+        .await;
     assert_eq!(world.calls(), [1, 1, 1]);
 }
 
@@ -19,17 +21,25 @@ async fn a_list_is_one_call_a_source() {
 async fn previews_parents_and_roots_of_a_page_are_one_batch_at_scenario() {
     let world = world().await;
     let data = world
-        .data("{ assets(first: 20, filter: { sources: [\"scenario\"] }) {
-            nodes { preview { name } parent { name } root { name } } } }")
+        .data(
+            "{ assets(first: 20, filter: { sources: [\"scenario\"] }) {
+            nodes { preview { name } parent { name } root { name } } } }",
+        )
         .await;
-    let related = data["assets"]["nodes"]
-        .as_array()
-        .map_or(0, |nodes| nodes.iter().filter(|n| n["preview"]["name"].is_string() || n["parent"]["name"].is_string()).count());
+    let related = data["assets"]["nodes"].as_array().map_or(0, |nodes| {
+        nodes
+            .iter()
+            .filter(|n| n["preview"]["name"].is_string() || n["parent"]["name"].is_string())
+            .count()
+    });
     assert!(related >= 5, "the page must have relatives: {data:#}");
     let recorder = &world.sandbox.scenario.recorder;
     assert_eq!(recorder.count("GET /v1/assets"), 1);
     assert!(recorder.count("POST /v1/assets/get-bulk") <= 1);
-    assert_eq!(recorder.calls().len(), recorder.count("GET /v1/assets") + recorder.count("POST /v1/assets/get-bulk"));
+    assert_eq!(
+        recorder.calls().len(),
+        recorder.count("GET /v1/assets") + recorder.count("POST /v1/assets/get-bulk")
+    );
 }
 
 #[tokio::test]
@@ -41,11 +51,17 @@ async fn previews_at_comfy_are_one_read_for_each_that_no_row_brought() {
         row.preview_id = Some(far.clone());
     }
     world
-        .data("{ assets(first: 20, filter: { providers: [COMFY] }) { nodes { preview { name } } } }")
+        .data(
+            "{ assets(first: 20, filter: { providers: [COMFY] }) { nodes { preview { name } } } }",
+        )
         .await;
     let recorder = &world.sandbox.comfy.recorder;
     assert_eq!(recorder.count(&format!("GET /api/assets/{far}")), 1);
-    let lists = recorder.calls().iter().filter(|c| c.path == "/api/assets").count();
+    let lists = recorder
+        .calls()
+        .iter()
+        .filter(|c| c.path == "/api/assets")
+        .count();
     assert_eq!(lists, 1);
 }
 
@@ -54,7 +70,9 @@ async fn the_same_asset_ten_times_is_one_read() {
     let world = world().await;
     let upstream = world.sandbox.store.scenario()[0].id.clone();
     let id = asset_id("scenario", &upstream);
-    let fields: String = (0..10).map(|n| format!("a{n}: asset(id: \"{id}\") {{ name }} ")).collect();
+    let fields: String = (0..10)
+        .map(|n| format!("a{n}: asset(id: \"{id}\") {{ name }} "))
+        .collect();
     world.data(&format!("{{ {fields} }}")).await;
     assert_eq!(world.calls(), [1, 0, 0]);
 }
@@ -72,9 +90,16 @@ async fn ids_of_one_scenario_source_go_out_in_one_batch() {
         .map(|a| asset_id("scenario", &a.id))
         .collect();
     let answer = world
-        .ask_with("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": ids }))
+        .ask_with(
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+            json!({ "ids": ids }),
+        )
         .await;
-    assert_eq!(texts(&answer["data"]["nodes"], "/id"), ids, "in the order asked for");
+    assert_eq!(
+        texts(&answer["data"]["nodes"], "/id"),
+        ids,
+        "in the order asked for"
+    );
     assert_eq!(world.sandbox.scenario.recorder.calls().len(), 1);
 }
 
@@ -85,7 +110,10 @@ async fn a_list_makes_reads_by_id_free() {
     let ids = texts(&data["assets"]["nodes"], "/id");
     world.forget_calls();
     world
-        .ask_with("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": ids }))
+        .ask_with(
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+            json!({ "ids": ids }),
+        )
         .await;
     assert_eq!(world.calls(), [0, 0, 0]);
 }
@@ -98,7 +126,10 @@ async fn a_hundred_identical_queries_cost_what_one_costs() {
     let many = world().await;
     // All of them must be waiting before the first answer comes.
     let gate = Arc::new(Semaphore::new(0));
-    many.sandbox.scenario.faults.add("GET /v1/assets", Fault::Hold(Arc::clone(&gate)));
+    many.sandbox
+        .scenario
+        .faults
+        .add("GET /v1/assets", Fault::Hold(Arc::clone(&gate)));
     let answers = join_all((0..100).map(|_| many.data(query)));
     let open = async {
         while many.calls() != [1, 1, 1] {
@@ -114,10 +145,24 @@ async fn a_hundred_identical_queries_cost_what_one_costs() {
 #[tokio::test]
 async fn at_most_sixteen_calls_are_in_flight_at_a_source() {
     let world = world().await;
-    let ids: Vec<String> = world.sandbox.store.comfy().iter().take(60).map(|a| asset_id("comfy", &a.id)).collect();
+    let ids: Vec<String> = world
+        .sandbox
+        .store
+        .comfy()
+        .iter()
+        .take(60)
+        .map(|a| asset_id("comfy", &a.id))
+        .collect();
     let gate = Arc::new(Semaphore::new(0));
-    world.sandbox.comfy.faults.add("GET /api/assets/", Fault::Hold(Arc::clone(&gate)));
-    let asking = world.ask_with("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": ids }));
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("GET /api/assets/", Fault::Hold(Arc::clone(&gate)));
+    let asking = world.ask_with(
+        "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+        json!({ "ids": ids }),
+    );
     let watching = async {
         let recorder = &world.sandbox.comfy.recorder;
         while recorder.calls().len() < 16 {
@@ -138,7 +183,11 @@ async fn at_most_sixteen_calls_are_in_flight_at_a_source() {
 async fn a_client_that_leaves_costs_the_others_nothing() {
     let world = world().await;
     let gate = Arc::new(Semaphore::new(0));
-    world.sandbox.piktid.faults.add("GET /assets", Fault::Hold(Arc::clone(&gate)));
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
     let query = "{ assets(first: 5, filter: { sources: [\"piktid\"] }) { nodes { name } } }";
     let mut first = Box::pin(world.data(query));
     // The first client starts the call, then goes away.

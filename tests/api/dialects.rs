@@ -10,53 +10,89 @@ use crate::help::{texts, world_with};
 async fn every_generation_gives_the_same_assets() {
     let mut answers = Vec::new();
     for dialect in [Dialect::Local, Dialect::Published, Dialect::Newest] {
-        let world = world_with(Options { dialect, ..Options::default() }, |_| {}).await;
+        let world = world_with(
+            Options {
+                dialect,
+                ..Options::default()
+            },
+            |_| {},
+        )
+        .await;
         // What the cloud shares with everybody is not ours; a local server knows no such thing.
         world.sandbox.store.comfy().retain(|a| !a.is_public);
         let data = world
-            .data("{ assets(first: 100, filter: { sources: [\"comfy\"] }) { totalCount nodes {
+            .data(
+                "{ assets(first: 100, filter: { sources: [\"comfy\"] }) { totalCount nodes {
                 upstreamId name kind createdAt size contentHash note tags
-                details { ... on ComfyDetails { hash jobId } } } } }")
+                details { ... on ComfyDetails { hash jobId } } } } }",
+            )
             .await;
         answers.push(data);
     }
-    assert_eq!(answers[0]["assets"]["nodes"].as_array().map(Vec::len), Some(100));
+    assert_eq!(
+        answers[0]["assets"]["nodes"].as_array().map(Vec::len),
+        Some(100)
+    );
     assert_eq!(answers[0], answers[1], "local and published");
     assert_eq!(answers[0], answers[2], "local and newest");
-    let jobs = answers[0]["assets"]["nodes"]
-        .as_array()
-        .map_or(0, |nodes| nodes.iter().filter(|n| n["details"]["jobId"].is_string()).count());
+    let jobs = answers[0]["assets"]["nodes"].as_array().map_or(0, |nodes| {
+        nodes
+            .iter()
+            .filter(|n| n["details"]["jobId"].is_string())
+            .count()
+    });
     assert!(jobs > 10, "prompt_id and job_id are both read");
 }
 
 #[tokio::test]
 async fn the_clouds_hidden_category_filter_hides_nothing() {
-    let world = world_with(Options { dialect: Dialect::Newest, ..Options::default() }, |_| {}).await;
+    let world = world_with(
+        Options {
+            dialect: Dialect::Newest,
+            ..Options::default()
+        },
+        |_| {},
+    )
+    .await;
     let data = world
         .data("{ assets(first: 20, filter: { sources: [\"comfy\"] }) { nodes { kind } } }")
         .await;
     assert!(texts(&data["assets"]["nodes"], "/kind").contains(&"MODEL_WEIGHTS".to_owned()));
     let query = &world.sandbox.comfy.recorder.calls()[0].query;
-    assert!(query.contains("tags_any=input%2Coutput%2Cmodels"), "{query}");
+    assert!(
+        query.contains("tags_any=input%2Coutput%2Cmodels"),
+        "{query}"
+    );
     assert!(query.contains("include_public=false"), "{query}");
 }
 
 #[tokio::test]
 async fn both_error_shapes_give_their_reason() {
     for dialect in [Dialect::Local, Dialect::Newest] {
-        let world = world_with(Options { dialect, ..Options::default() }, |config| {
-            for source in &mut config.sources {
-                if let asset_gateway::config::SourceKind::Comfy(kind) = &mut source.kind {
-                    kind.listed_tags = (0..101).map(|n| format!("t{n}")).collect();
+        let world = world_with(
+            Options {
+                dialect,
+                ..Options::default()
+            },
+            |config| {
+                for source in &mut config.sources {
+                    if let asset_gateway::config::SourceKind::Comfy(kind) = &mut source.kind {
+                        kind.listed_tags = (0..101).map(|n| format!("t{n}")).collect();
+                    }
                 }
-            }
-        })
+            },
+        )
         .await;
-        let answer = world.ask("{ assets(filter: { sources: [\"comfy\"] }) { nodes { id } } }").await;
+        let answer = world
+            .ask("{ assets(filter: { sources: [\"comfy\"] }) { nodes { id } } }")
+            .await;
         assert_eq!(answer["data"]["assets"], Value::Null);
         let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
         assert!(message.contains("more than 100 tags"), "{message}");
-        assert_eq!(answer["errors"][0]["extensions"]["code"], json!("UPSTREAM_REJECTED"));
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"],
+            json!("UPSTREAM_REJECTED")
+        );
     }
 }
 
@@ -71,7 +107,9 @@ async fn a_local_server_with_assets_off_says_how_to_switch_them_on() {
             body: json!({ "error": { "code": "SERVICE_DISABLED", "message": "disabled", "details": {} } }).to_string(),
         },
     );
-    let answer = world.ask("{ assets(filter: { sources: [\"comfy\"] }) { nodes { id } } }").await;
+    let answer = world
+        .ask("{ assets(filter: { sources: [\"comfy\"] }) { nodes { id } } }")
+        .await;
     let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
     assert!(message.contains("--enable-assets"), "{message}");
 }

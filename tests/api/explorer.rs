@@ -7,22 +7,39 @@ async fn the_page_and_what_it_loads_come_from_here() {
     if !asset_gateway::explorer::is_bundled() {
         // Without npm there is a page that says so.
         let world = world().await;
-        let page = world.get(&world.url("/")).await.text().await.unwrap_or_default();
+        let page = world
+            .get(&world.url("/"))
+            .await
+            .text()
+            .await
+            .unwrap_or_default();
         assert!(page.contains("install Node.js with npm"));
         return;
     }
     let world = world().await;
     let page = world.get(&world.url("/")).await;
     assert_eq!(page.status(), 200);
-    let policy = page.headers()["content-security-policy"].to_str().unwrap_or_default().to_owned();
-    for part in ["default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'"] {
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
+        .unwrap_or_default()
+        .to_owned();
+    for part in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+    ] {
         assert!(policy.contains(part), "{policy}");
     }
     assert_eq!(page.headers()["x-content-type-options"], "nosniff");
     assert_eq!(page.headers()["content-encoding"], "gzip");
     let compressed = page.bytes().await.expect("a body");
     let mut html = String::new();
-    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&compressed[..]), &mut html).expect("gzip");
+    std::io::Read::read_to_string(
+        &mut flate2::read::GzDecoder::new(&compressed[..]),
+        &mut html,
+    )
+    .expect("gzip");
     let paths: Vec<&str> = html
         .split(['"', '\''])
         .filter(|part| part.starts_with("/explorer/"))
@@ -36,20 +53,44 @@ async fn the_page_and_what_it_loads_come_from_here() {
             assert!(!text.contains(host), "{path} names {host}");
         }
     }
-    assert!(!html.contains("http://") && !html.contains("https://"), "{html}");
+    assert!(
+        !html.contains("http://") && !html.contains("https://"),
+        "{html}"
+    );
 }
 
 #[tokio::test]
 async fn a_browser_that_opens_the_graph_sees_the_page_and_a_client_the_graph() {
     let world = world().await;
-    let browser = world.client.get(world.url("/graphql")).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().await.expect("an answer");
-    assert_eq!(browser.headers()["content-type"], "text/html; charset=utf-8");
-    let client = world.client.get(world.url("/graphql?query=%7B__typename%7D")).header("accept", "application/json").send().await.expect("an answer");
-    assert_eq!(client.headers()["content-type"], "application/json; charset=utf-8");
+    let browser = world
+        .client
+        .get(world.url("/graphql"))
+        .header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(
+        browser.headers()["content-type"],
+        "text/html; charset=utf-8"
+    );
+    let client = world
+        .client
+        .get(world.url("/graphql?query=%7B__typename%7D"))
+        .header("accept", "application/json")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(
+        client.headers()["content-type"],
+        "application/json; charset=utf-8"
+    );
 }
 
 #[tokio::test]
 async fn it_can_be_switched_off() {
-    let world = crate::help::world_with(asset_gateway::sandbox::Options::default(), |config| config.explorer = false).await;
+    let world = crate::help::world_with(asset_gateway::sandbox::Options::default(), |config| {
+        config.explorer = false
+    })
+    .await;
     assert_eq!(world.get(&world.url("/")).await.status(), 404);
 }

@@ -147,11 +147,19 @@ pub fn texts(array: &Value, pointer: &str) -> Vec<String> {
 
 /// The one error of an answer: code and message.
 pub fn error(answer: &Value) -> (String, String) {
-    let errors = answer["errors"].as_array().unwrap_or_else(|| panic!("no errors in {answer}"));
+    let errors = answer["errors"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no errors in {answer}"));
     assert_eq!(errors.len(), 1, "{answer:#}");
-    assert!(errors[0]["extensions"]["requestId"].is_string(), "{answer:#}");
+    assert!(
+        errors[0]["extensions"]["requestId"].is_string(),
+        "{answer:#}"
+    );
     (
-        errors[0]["extensions"]["code"].as_str().unwrap_or_default().to_owned(),
+        errors[0]["extensions"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
         errors[0]["message"].as_str().unwrap_or_default().to_owned(),
     )
 }

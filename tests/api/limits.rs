@@ -12,7 +12,11 @@ async fn hostile_documents_are_refused_and_the_gateway_lives_on() {
     let world = world().await;
     let lists = format!("{{a(x:{}1{})}}", "[".repeat(2_000), "]".repeat(2_000));
     let objects = format!("{{a(x:{}1{})}}", "{k:".repeat(2_000), "}".repeat(2_000));
-    let variables = format!("query($x: [Int] = {}1{}) {{ a }}", "[".repeat(2_000), "]".repeat(2_000));
+    let variables = format!(
+        "query($x: [Int] = {}1{}) {{ a }}",
+        "[".repeat(2_000),
+        "]".repeat(2_000)
+    );
     let open = "{".repeat(10_000);
     let mut twice = "{...f0}".to_owned();
     for level in 0..26 {
@@ -21,10 +25,21 @@ async fn hostile_documents_are_refused_and_the_gateway_lives_on() {
     twice += "fragment f26 on Query{sources{name}}";
     let circle = "{...a} fragment a on Query{...b} fragment b on Query{...a}".to_owned();
     let aliases: String = (0..2_000).map(|n| format!("a{n}:__typename ")).collect();
-    for document in [lists, objects, variables, open, twice, circle, format!("{{{aliases}}}")] {
+    for document in [
+        lists,
+        objects,
+        variables,
+        open,
+        twice,
+        circle,
+        format!("{{{aliases}}}"),
+    ] {
         let answer = world.ask(&document).await;
         let (code, _) = error(&answer);
-        assert!(["LIMIT_EXCEEDED", "GRAPHQL_VALIDATION_FAILED"].contains(&code.as_str()), "{answer}");
+        assert!(
+            ["LIMIT_EXCEEDED", "GRAPHQL_VALIDATION_FAILED"].contains(&code.as_str()),
+            "{answer}"
+        );
         assert_eq!(answer.get("data"), None);
     }
     assert!(world.data("{ sources { name } }").await["sources"].is_array());
@@ -33,7 +48,11 @@ async fn hostile_documents_are_refused_and_the_gateway_lives_on() {
 #[tokio::test]
 async fn variables_may_not_nest_without_end() {
     let world = world().await;
-    let body = format!("{{\"query\":\"query($x: Int){{__typename}}\",\"variables\":{{\"x\":{}1{}}}}}", "[".repeat(5_000), "]".repeat(5_000));
+    let body = format!(
+        "{{\"query\":\"query($x: Int){{__typename}}\",\"variables\":{{\"x\":{}1{}}}}}",
+        "[".repeat(5_000),
+        "]".repeat(5_000)
+    );
     assert_eq!(world.post(&body).await.status(), 400);
 }
 
@@ -42,7 +61,11 @@ async fn the_standard_introspection_passes() {
     let world = world().await;
     let query = include_str!("../corpus/introspection.graphql");
     let data = world.data(query).await;
-    assert!(data["__schema"]["types"].as_array().is_some_and(|all| all.len() > 30));
+    assert!(
+        data["__schema"]["types"]
+            .as_array()
+            .is_some_and(|all| all.len() > 30)
+    );
 }
 
 #[tokio::test]
@@ -70,11 +93,31 @@ async fn a_page_of_a_hundred_with_every_detail_passes() {
 
 #[tokio::test]
 async fn an_operation_that_would_cause_too_many_calls_is_stopped() {
-    let world = world_with(Options::default(), |config| config.limits.upstream_calls = 10).await;
-    let ids: Vec<String> = world.sandbox.store.piktid().iter().take(11).map(|a| asset_id("piktid", &a.id)).collect();
-    let answer = world.ask_with("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": ids })).await;
+    let world = world_with(Options::default(), |config| {
+        config.limits.upstream_calls = 10
+    })
+    .await;
+    let ids: Vec<String> = world
+        .sandbox
+        .store
+        .piktid()
+        .iter()
+        .take(11)
+        .map(|a| asset_id("piktid", &a.id))
+        .collect();
+    let answer = world
+        .ask_with(
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+            json!({ "ids": ids }),
+        )
+        .await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], "LIMIT_EXCEEDED");
-    assert!(answer["errors"].as_array().is_some_and(|all| all.len() <= 10), "errors are bounded");
+    assert!(
+        answer["errors"]
+            .as_array()
+            .is_some_and(|all| all.len() <= 10),
+        "errors are bounded"
+    );
     assert_eq!(world.calls(), [0, 0, 0]);
 }
 
@@ -85,8 +128,14 @@ async fn an_operation_ends_with_its_deadline() {
     })
     .await;
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    world.sandbox.piktid.faults.add("GET /", asset_gateway::sandbox::Fault::Hold(gate));
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /", asset_gateway::sandbox::Fault::Hold(gate));
     let id = asset_id("piktid", &world.sandbox.store.piktid()[0].id.clone());
-    let answer = world.ask(&format!("{{ asset(id: \"{id}\") {{ name }} }}")).await;
+    let answer = world
+        .ask(&format!("{{ asset(id: \"{id}\") {{ name }} }}"))
+        .await;
     assert_eq!(error(&answer).0, "UPSTREAM_TIMEOUT");
 }

@@ -21,7 +21,12 @@ async fn media(world: &World, provider: &str) -> Vec<Value> {
                     nodes {{ upstreamId kind mimeType url thumbnail large: thumbnail(size: LARGE) }} pageInfo {{ hasNextPage endCursor }} }} }}"
             ))
             .await;
-        all.extend(data["assets"]["nodes"].as_array().cloned().unwrap_or_default());
+        all.extend(
+            data["assets"]["nodes"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
+        );
         let info = &data["assets"]["pageInfo"];
         if info["hasNextPage"] != true {
             return all;
@@ -37,11 +42,18 @@ async fn every_picture_of_the_sandbox_loads_with_nothing_but_its_address() {
         for asset in media(&world, provider).await {
             let url = asset["url"].as_str().unwrap_or_else(|| panic!("{asset}"));
             let is_picture = asset["kind"] == "IMAGE";
-            for (address, must_show) in [(Some(url), is_picture), (asset["thumbnail"].as_str(), true), (asset["large"].as_str(), true)] {
+            for (address, must_show) in [
+                (Some(url), is_picture),
+                (asset["thumbnail"].as_str(), true),
+                (asset["large"].as_str(), true),
+            ] {
                 let Some(address) = address else { continue };
                 let response = world.get(address).await;
                 assert_eq!(response.status(), 200, "{asset}");
-                let content_type = response.headers()["content-type"].to_str().unwrap_or_default().to_owned();
+                let content_type = response.headers()["content-type"]
+                    .to_str()
+                    .unwrap_or_default()
+                    .to_owned();
                 let bytes = response.bytes().await.expect("a body");
                 assert!(!bytes.is_empty());
                 if must_show {
@@ -49,7 +61,10 @@ async fn every_picture_of_the_sandbox_loads_with_nothing_but_its_address() {
                     assert!(image::load_from_memory(&bytes).is_ok(), "{asset}");
                 }
             }
-            assert!(!is_picture || provider == "PIKTID" || asset["thumbnail"].is_string(), "{asset}");
+            assert!(
+                !is_picture || provider == "PIKTID" || asset["thumbnail"].is_string(),
+                "{asset}"
+            );
         }
     }
 }
@@ -74,13 +89,34 @@ async fn comfys_bytes_come_through_the_gateway_and_tell_nothing_of_where_they_ar
     let response = world.get(&url).await;
     let headers = response.headers().clone();
     let shown = format!("{headers:?}");
-    assert!(!shown.contains(&world.sandbox.comfy.address.to_string()), "{shown}");
-    assert!(!shown.contains(&world.sandbox.credentials.comfy_key), "{shown}");
+    assert!(
+        !shown.contains(&world.sandbox.comfy.address.to_string()),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains(&world.sandbox.credentials.comfy_key),
+        "{shown}"
+    );
     assert_eq!(headers["x-content-type-options"], "nosniff");
-    assert!(headers["cache-control"].to_str().unwrap_or_default().starts_with("private, max-age="));
+    assert!(
+        headers["cache-control"]
+            .to_str()
+            .unwrap_or_default()
+            .starts_with("private, max-age=")
+    );
     assert_eq!(headers["accept-ranges"], "bytes");
-    assert!(headers["content-security-policy"].to_str().unwrap_or_default().contains("sandbox"));
-    assert!(headers["content-disposition"].to_str().unwrap_or_default().starts_with("inline"));
+    assert!(
+        headers["content-security-policy"]
+            .to_str()
+            .unwrap_or_default()
+            .contains("sandbox")
+    );
+    assert!(
+        headers["content-disposition"]
+            .to_str()
+            .unwrap_or_default()
+            .starts_with("inline")
+    );
     assert!(headers.contains_key("content-length"));
 }
 
@@ -92,10 +128,16 @@ async fn ranges_work_although_the_source_knows_none() {
     let ranged = |range: &'static str| world.client.get(&url).header("range", range).send();
     let part = ranged("bytes=10-19").await.expect("an answer");
     assert_eq!(part.status(), 206);
-    assert_eq!(part.headers()["content-range"], format!("bytes 10-19/{}", whole.len()).as_str());
+    assert_eq!(
+        part.headers()["content-range"],
+        format!("bytes 10-19/{}", whole.len()).as_str()
+    );
     assert_eq!(part.bytes().await.expect("a body"), whole[10..20]);
     let tail = ranged("bytes=-5").await.expect("an answer");
-    assert_eq!(tail.bytes().await.expect("a body"), whole[whole.len() - 5..]);
+    assert_eq!(
+        tail.bytes().await.expect("a body"),
+        whole[whole.len() - 5..]
+    );
     let past = ranged("bytes=99999999-").await.expect("an answer");
     assert_eq!(past.status(), 416);
     let odd = ranged("bytes=5-1").await.expect("an answer");
@@ -108,14 +150,23 @@ async fn a_browser_that_has_it_is_told_so() {
     let hashed = world.data("{ assets(first: 100, filter: { providers: [COMFY] }) { nodes { kind contentHash url } } }").await;
     let url = hashed["assets"]["nodes"]
         .as_array()
-        .and_then(|all| all.iter().find(|a| a["kind"] == "IMAGE" && a["contentHash"].is_string()))
+        .and_then(|all| {
+            all.iter()
+                .find(|a| a["kind"] == "IMAGE" && a["contentHash"].is_string())
+        })
         .and_then(|a| a["url"].as_str())
         .expect("a hashed picture")
         .to_owned();
     let response = world.get(&url).await;
     let tag = response.headers()["etag"].clone();
     world.forget_calls();
-    let again = world.client.get(&url).header("if-none-match", tag).send().await.expect("an answer");
+    let again = world
+        .client
+        .get(&url)
+        .header("if-none-match", tag)
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(again.status(), 304);
     assert_eq!(world.calls(), [0, 0, 0]);
 }
@@ -140,10 +191,19 @@ async fn tokens_cannot_be_made_up_changed_or_used_late() {
         changed[at] = if original == 'A' { 'B' } else { 'A' };
         let text: String = changed.iter().collect();
         let response = world.get(&format!("{base}/{text}")).await;
-        assert!([404, 410].contains(&response.status().as_u16()), "letter {at}");
+        assert!(
+            [404, 410].contains(&response.status().as_u16()),
+            "letter {at}"
+        );
         changed[at] = original;
     }
-    for made_up in ["", "x", "AAAA", "http:%2F%2F10.0.0.1%2F", "..%2F..%2Fetc%2Fpasswd"] {
+    for made_up in [
+        "",
+        "x",
+        "AAAA",
+        "http:%2F%2F10.0.0.1%2F",
+        "..%2F..%2Fetc%2Fpasswd",
+    ] {
         let response = world.get(&format!("{base}/{made_up}")).await;
         assert_eq!(response.status(), 404, "{made_up}");
     }
@@ -158,17 +218,35 @@ async fn an_address_ends() {
         upstream: "1".into(),
     };
     let world = world().await;
-    let registry = asset_gateway::source::Registry::connect(crate::help::config(&world.sandbox).sources, &key).expect("sources");
-    let scope = registry.named(&id.source).map(|s| s.profile().scope).expect("a source");
+    let registry =
+        asset_gateway::source::Registry::connect(crate::help::config(&world.sandbox).sources, &key)
+            .expect("sources");
+    let scope = registry
+        .named(&id.source)
+        .map(|s| s.profile().scope)
+        .expect("a source");
     let now: jiff::Timestamp = "2026-11-20T12:30:00Z".parse().expect("a time");
     let (url, end) = urls.url(&id, Rendition::Small, &scope, now);
     let token = url.rsplit('/').next().unwrap_or_default();
     let open = |at| urls.open(token, |_| Some(scope), at);
-    assert_eq!(open(now).map(|grant| (grant.id, grant.rendition)), Ok((id.clone(), Rendition::Small)));
+    assert_eq!(
+        open(now).map(|grant| (grant.id, grant.rendition)),
+        Ok((id.clone(), Rendition::Small))
+    );
     assert!(open(end).is_err());
-    let other = asset_gateway::source::Registry::connect(crate::help::config(&world.sandbox).sources, &[8; 32]).expect("sources");
-    let foreign = other.named(&id.source).map(|s| s.profile().scope).expect("a source");
-    assert!(urls.open(token, |_| Some(foreign), now).is_err(), "another credential's");
+    let other = asset_gateway::source::Registry::connect(
+        crate::help::config(&world.sandbox).sources,
+        &[8; 32],
+    )
+    .expect("sources");
+    let foreign = other
+        .named(&id.source)
+        .map(|s| s.profile().scope)
+        .expect("a source");
+    assert!(
+        urls.open(token, |_| Some(foreign), now).is_err(),
+        "another credential's"
+    );
 }
 
 #[tokio::test]
@@ -179,20 +257,41 @@ async fn what_could_run_as_a_page_is_a_download() {
         let asset = &mut store[3];
         asset.name = "evil\"\r\nx.html".to_owned();
         asset.mime_type = Some("text/html".to_owned());
-        asset.file.uploaded = Some(("text/html".to_owned(), b"<script>alert(1)</script>".to_vec()));
+        asset.file.uploaded = Some((
+            "text/html".to_owned(),
+            b"<script>alert(1)</script>".to_vec(),
+        ));
         asset.id.clone()
     };
-    let data = world.data(&format!("{{ asset(id: \"{}\") {{ url }} }}", crate::help::asset_id("comfy", &id))).await;
-    let response = world.get(data["asset"]["url"].as_str().unwrap_or_default()).await;
+    let data = world
+        .data(&format!(
+            "{{ asset(id: \"{}\") {{ url }} }}",
+            crate::help::asset_id("comfy", &id)
+        ))
+        .await;
+    let response = world
+        .get(data["asset"]["url"].as_str().unwrap_or_default())
+        .await;
     assert_eq!(response.status(), 200);
-    assert_eq!(response.headers()["content-type"], "application/octet-stream");
-    assert!(response.headers()["content-disposition"].to_str().unwrap_or_default().starts_with("attachment"));
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/octet-stream"
+    );
+    assert!(
+        response.headers()["content-disposition"]
+            .to_str()
+            .unwrap_or_default()
+            .starts_with("attachment")
+    );
 }
 
 #[tokio::test]
 async fn signed_storage_is_a_redirect_that_carries_no_key() {
     let world = world_with(
-        Options { dialect: Dialect::Newest, ..Options::default() },
+        Options {
+            dialect: Dialect::Newest,
+            ..Options::default()
+        },
         |_| {},
     )
     .await;
@@ -200,7 +299,10 @@ async fn signed_storage_is_a_redirect_that_carries_no_key() {
     let response = world.get(&url).await;
     assert_eq!(response.status(), 302);
     assert_eq!(response.headers()["cache-control"], "no-store");
-    let target = response.headers()["location"].to_str().unwrap_or_default().to_owned();
+    let target = response.headers()["location"]
+        .to_str()
+        .unwrap_or_default()
+        .to_owned();
     assert!(!target.contains(&world.sandbox.credentials.comfy_key));
     let picture = world.get(&target).await;
     assert_eq!(picture.status(), 200);
@@ -217,16 +319,32 @@ async fn selecting_addresses_costs_no_call() {
 #[tokio::test]
 async fn with_a_secret_addresses_outlive_the_process() {
     let secret = || asset_gateway::config::Secret::new("one secret for all instances".to_owned());
-    let world = world_with(Options::default(), |config| config.media_secret = Some(secret())).await;
+    let world = world_with(Options::default(), |config| {
+        config.media_secret = Some(secret())
+    })
+    .await;
     let url = a_comfy_picture(&world).await;
     let token = url.rsplit('/').next().unwrap_or_default();
     let mut config = crate::help::config(&world.sandbox);
     config.media_secret = Some(secret());
     let (address, task) = crate::help::gateway(config).await;
-    assert_eq!(world.get(&format!("http://{address}/media/{token}")).await.status(), 200);
+    assert_eq!(
+        world
+            .get(&format!("http://{address}/media/{token}"))
+            .await
+            .status(),
+        200
+    );
     task.abort();
     let (address, task) = crate::help::gateway(crate::help::config(&world.sandbox)).await;
-    assert_eq!(world.get(&format!("http://{address}/media/{token}")).await.status(), 404, "without it, not");
+    assert_eq!(
+        world
+            .get(&format!("http://{address}/media/{token}"))
+            .await
+            .status(),
+        404,
+        "without it, not"
+    );
     task.abort();
 }
 
@@ -238,10 +356,16 @@ async fn a_source_that_falls_silent_does_not_hang_the_browser() {
     .await;
     let url = a_comfy_picture(&world).await;
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    world.sandbox.comfy.faults.add("GET /api/assets/", asset_gateway::sandbox::Fault::Hold(gate.clone()));
+    world.sandbox.comfy.faults.add(
+        "GET /api/assets/",
+        asset_gateway::sandbox::Fault::Hold(gate.clone()),
+    );
     let response = world.get(&url).await;
     assert_eq!(response.status(), 504);
     gate.add_permits(1);
-    let names = texts(&world.data("{ sources { name } }").await["sources"], "/name");
+    let names = texts(
+        &world.data("{ sources { name } }").await["sources"],
+        "/name",
+    );
     assert_eq!(names.len(), 3);
 }

@@ -32,12 +32,19 @@ impl Drop for Running {
 
 /// Starts the binary and reads what it prints until a line begins so.
 fn start(command: &mut Command, until: &str) -> Running {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
     let mut lines = Vec::new();
     let mut reader = BufReader::new(child.stdout.take().expect("piped"));
     loop {
         let mut line = String::new();
-        assert!(reader.read_line(&mut line).expect("readable") > 0, "it ended: {lines:?}");
+        assert!(
+            reader.read_line(&mut line).expect("readable") > 0,
+            "it ended: {lines:?}"
+        );
         let done = line.starts_with(until);
         lines.push(line.trim_end().to_owned());
         if done {
@@ -61,8 +68,17 @@ fn stderr(output: &Output) -> String {
 #[tokio::test]
 async fn without_any_configuration_it_says_where_it_is_and_answers() {
     let running = start(binary().args(["--listen", "127.0.0.1:0"]), "Sources:");
-    let graph = running.lines[0].strip_prefix("The graph is at ").expect("said").to_owned();
-    assert!(running.lines.contains(&"Sources: comfy, piktid, scenario".to_owned()), "{:?}", running.lines);
+    let graph = running.lines[0]
+        .strip_prefix("The graph is at ")
+        .expect("said")
+        .to_owned();
+    assert!(
+        running
+            .lines
+            .contains(&"Sources: comfy, piktid, scenario".to_owned()),
+        "{:?}",
+        running.lines
+    );
     let response = client()
         .post(graph)
         .header("content-type", "application/json")
@@ -70,8 +86,13 @@ async fn without_any_configuration_it_says_where_it_is_and_answers() {
         .send()
         .await
         .expect("an answer");
-    let answer: Value = serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
-    assert_eq!(answer["data"]["assets"]["nodes"].as_array().map(Vec::len), Some(3), "{answer}");
+    let answer: Value =
+        serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    assert_eq!(
+        answer["data"]["assets"]["nodes"].as_array().map(Vec::len),
+        Some(3),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -81,7 +102,10 @@ fn a_port_that_is_taken_is_named_with_the_way_out() {
     let output = run(binary().args(["serve", "--listen", &address]));
     assert!(!output.status.success());
     let said = stderr(&output);
-    assert!(said.contains(&address) && said.contains("--listen"), "{said}");
+    assert!(
+        said.contains(&address) && said.contains("--listen"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -96,27 +120,47 @@ fn it_prints_its_schema() {
 #[test]
 fn wrong_settings_are_refused_at_start_with_exit_code_64() {
     let file = std::env::temp_dir().join(format!("asset-gateway-test-{}.toml", std::process::id()));
-    std::fs::write(&file, "listen = \"127.0.0.1:0\"\n\n[sources.piktid]\ntokn = \"hush-hush\"\n").expect("written");
+    std::fs::write(
+        &file,
+        "listen = \"127.0.0.1:0\"\n\n[sources.piktid]\ntokn = \"hush-hush\"\n",
+    )
+    .expect("written");
     let path = file.to_str().expect("text");
     for command in ["serve", "check"] {
         let output = run(binary().args([command, "--config", path]));
         assert_eq!(output.status.code(), Some(64));
         let said = stderr(&output);
-        assert!(said.contains(&format!("{path}:4: unknown field `tokn`")), "{said}");
+        assert!(
+            said.contains(&format!("{path}:4: unknown field `tokn`")),
+            "{said}"
+        );
         assert!(!said.contains("hush-hush"), "{said}");
     }
     std::fs::remove_file(&file).expect("removed");
-    let output = run(binary().env("SCENARIO_API_KEY", "only-the-key").args(["serve", "--listen", "127.0.0.1:0"]));
+    let output = run(binary().env("SCENARIO_API_KEY", "only-the-key").args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+    ]));
     assert_eq!(output.status.code(), Some(64));
     let said = stderr(&output);
-    assert!(said.contains("api_secret") && !said.contains("only-the-key"), "{said}");
+    assert!(
+        said.contains("api_secret") && !said.contains("only-the-key"),
+        "{said}"
+    );
 }
 
 #[test]
 fn real_sources_are_not_opened_to_the_network() {
-    let output = run(binary().env("PIKTID_TOKEN", "t").args(["serve", "--listen", "0.0.0.0:0"]));
+    let output = run(binary()
+        .env("PIKTID_TOKEN", "t")
+        .args(["serve", "--listen", "0.0.0.0:0"]));
     assert_eq!(output.status.code(), Some(64));
-    assert!(stderr(&output).contains("refusing to listen"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("refusing to listen"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -134,8 +178,17 @@ fn the_sandbox_alone_prints_what_a_gateway_needs_and_check_uses_it() {
     let table = stdout(&output);
     let rows: Vec<&str> = table.lines().collect();
     assert_eq!(rows.len(), 4, "{table}");
-    assert!(rows[2].starts_with("piktid") && rows[2].contains("accepted") && rows[2].contains("120"), "{table}");
-    let wrong = variables.into_iter().map(|(name, value)| if name == "PIKTID_TOKEN" { (name, "wrong".to_owned()) } else { (name, value) });
+    assert!(
+        rows[2].starts_with("piktid") && rows[2].contains("accepted") && rows[2].contains("120"),
+        "{table}"
+    );
+    let wrong = variables.into_iter().map(|(name, value)| {
+        if name == "PIKTID_TOKEN" {
+            (name, "wrong".to_owned())
+        } else {
+            (name, value)
+        }
+    });
     let output = run(binary().envs(wrong).arg("check"));
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("refused"), "{}", stdout(&output));
@@ -145,7 +198,10 @@ fn the_sandbox_alone_prints_what_a_gateway_needs_and_check_uses_it() {
 #[test]
 fn told_to_stop_it_ends_by_itself() {
     let mut running = start(binary().args(["--listen", "127.0.0.1:0"]), "Sources:");
-    let stopped = Command::new("kill").arg(running.child.id().to_string()).status().expect("kill runs");
+    let stopped = Command::new("kill")
+        .arg(running.child.id().to_string())
+        .status()
+        .expect("kill runs");
     assert!(stopped.success());
     let status = running.child.wait().expect("it ends");
     assert!(status.success(), "{status}");
@@ -163,18 +219,33 @@ fn logs_are_json_where_nobody_watches() {
         .spawn()
         .expect("it starts");
     let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("readable");
-    let address = line.trim().strip_prefix("The graph is at http://").and_then(|u| u.strip_suffix("/graphql")).expect("said").to_owned();
+    BufReader::new(child.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("readable");
+    let address = line
+        .trim()
+        .strip_prefix("The graph is at http://")
+        .and_then(|u| u.strip_suffix("/graphql"))
+        .expect("said")
+        .to_owned();
     let mut stream = std::net::TcpStream::connect(&address).expect("listening");
     let body = "{\"query\":\"{assets{nodes{id}}}\"}";
-    let request = format!("POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("answered");
     assert!(answer.contains("UPSTREAM_UNAVAILABLE"), "{answer}");
     let _ = child.kill();
     let mut logs = String::new();
-    child.stderr.take().expect("piped").read_to_string(&mut logs).expect("readable");
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut logs)
+        .expect("readable");
     let _ = child.wait();
     assert!(!logs.is_empty());
     for line in logs.lines() {

@@ -32,7 +32,10 @@ async fn walk(world: &World, forward: bool, size: usize) -> Vec<String> {
             break;
         }
         at = page["pageInfo"][cursor].clone();
-        assert!(at.is_string(), "there is more, so there is a cursor: {page:#}");
+        assert!(
+            at.is_string(),
+            "there is more, so there is a cursor: {page:#}"
+        );
     }
     if !forward {
         pages.reverse();
@@ -70,7 +73,9 @@ async fn the_newest_come_first() {
         .await;
     let times = texts(&data["assets"]["nodes"], "/createdAt");
     assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
-    let sources: HashSet<_> = texts(&data["assets"]["nodes"], "/source/name").into_iter().collect();
+    let sources: HashSet<_> = texts(&data["assets"]["nodes"], "/source/name")
+        .into_iter()
+        .collect();
     assert_eq!(sources.len(), 3, "all sources take part in the first page");
 }
 
@@ -82,7 +87,9 @@ async fn any_edge_is_a_place_to_go_on() {
     let ids = texts(edges, "/node/id");
     for (index, cursor) in texts(edges, "/cursor").iter().enumerate().take(29) {
         assert!(cursor.len() <= 64, "{cursor}");
-        let rest = world.ask_with(FORWARD, json!({ "n": 1, "c": cursor })).await;
+        let rest = world
+            .ask_with(FORWARD, json!({ "n": 1, "c": cursor }))
+            .await;
         let next = texts(&rest["data"]["assets"]["edges"], "/node/id");
         assert_eq!(next, [ids[index + 1].clone()], "after edge {index}");
     }
@@ -100,8 +107,14 @@ async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after
     let last = texts(&page["edges"], "/node/id").pop().unwrap_or_default();
     let last_upstream = |id: &str| {
         use base64::Engine;
-        let plain = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(id).unwrap_or_default();
-        String::from_utf8_lossy(&plain).rsplit(':').next().unwrap_or_default().to_owned()
+        let plain = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(id)
+            .unwrap_or_default();
+        String::from_utf8_lossy(&plain)
+            .rsplit(':')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
     let gone = last_upstream(&last);
     world.sandbox.store.scenario().retain(|a| a.id != gone);
@@ -118,9 +131,15 @@ async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after
         world.sandbox.store.comfy().push(newer);
     }
     let rest = world
-        .ask_with(FORWARD, json!({ "n": 30, "c": page["pageInfo"]["endCursor"] }))
+        .ask_with(
+            FORWARD,
+            json!({ "n": 30, "c": page["pageInfo"]["endCursor"] }),
+        )
         .await;
-    assert_eq!(texts(&rest["data"]["assets"]["edges"], "/node/id"), all[20..50]);
+    assert_eq!(
+        texts(&rest["data"]["assets"]["edges"], "/node/id"),
+        all[20..50]
+    );
 }
 
 #[tokio::test]
@@ -146,8 +165,12 @@ async fn a_cursor_outlives_the_gateway_and_fits_another_instance() {
     let page = first.ask_with(FORWARD, json!({ "n": 10 })).await;
     let cursor = page["data"]["assets"]["pageInfo"]["endCursor"].clone();
     let second = world().await;
-    let here = first.ask_with(FORWARD, json!({ "n": 10, "c": cursor })).await;
-    let there = second.ask_with(FORWARD, json!({ "n": 10, "c": cursor })).await;
+    let here = first
+        .ask_with(FORWARD, json!({ "n": 10, "c": cursor }))
+        .await;
+    let there = second
+        .ask_with(FORWARD, json!({ "n": 10, "c": cursor }))
+        .await;
     assert_eq!(
         texts(&here["data"]["assets"]["edges"], "/node/id"),
         texts(&there["data"]["assets"]["edges"], "/node/id")
@@ -185,17 +208,26 @@ async fn an_empty_library_is_an_ordinary_page() {
         data["assets"]["pageInfo"],
         json!({ "hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null })
     );
-    assert_eq!(texts(&data["assets"]["sources"], "/status"), ["OK", "OK", "OK"]);
+    assert_eq!(
+        texts(&data["assets"]["sources"], "/status"),
+        ["OK", "OK", "OK"]
+    );
 }
 
 #[tokio::test]
 async fn counts_are_exact_or_null() {
     let world = world().await;
     let data = world
-        .data("{ all: assets { totalCount } exact: assets(filter: { providers: [PIKTID, COMFY] }) {
-            totalCount sources { source { name } totalCount } } }")
+        .data(
+            "{ all: assets { totalCount } exact: assets(filter: { providers: [PIKTID, COMFY] }) {
+            totalCount sources { source { name } totalCount } } }",
+        )
         .await;
-    assert_eq!(data["all"]["totalCount"], Value::Null, "Scenario does not count");
+    assert_eq!(
+        data["all"]["totalCount"],
+        Value::Null,
+        "Scenario does not count"
+    );
     assert_eq!(data["exact"]["totalCount"], 280);
 }
 
@@ -203,7 +235,9 @@ async fn counts_are_exact_or_null() {
 async fn cursors_that_are_none_are_refused_before_any_call() {
     let world = world().await;
     for cursor in ["", "x", "AAAA", &"A".repeat(300), "not base64 at all!", "é"] {
-        let answer = world.ask_with(FORWARD, json!({ "n": 1, "c": cursor })).await;
+        let answer = world
+            .ask_with(FORWARD, json!({ "n": 1, "c": cursor }))
+            .await;
         assert_eq!(error(&answer).0, "BAD_CURSOR", "{cursor}");
     }
     assert_eq!(world.calls(), [0, 0, 0]);

@@ -31,7 +31,12 @@ fn request(parameters: Parameters) -> ListRequest {
 }
 
 /// Sends a list request and gives the query string that arrived, decoded and sorted.
-async fn sent(sandbox: &Sandbox, registry: &Registry, provider: Provider, request: ListRequest) -> Result<Vec<String>, SourceError> {
+async fn sent(
+    sandbox: &Sandbox,
+    registry: &Registry,
+    provider: Provider,
+    request: ListRequest,
+) -> Result<Vec<String>, SourceError> {
     let name = SourceName::parse(provider.word()).expect("a name");
     let source = registry.named(&name).expect("configured");
     let context = Arc::new(Context::new(Instant::now() + Duration::from_secs(10), 10));
@@ -53,7 +58,12 @@ async fn sent(sandbox: &Sandbox, registry: &Registry, provider: Provider, reques
 }
 
 async fn sandbox(dialect: Dialect) -> (Sandbox, Registry) {
-    let sandbox = Sandbox::start(Options { dialect, ..Options::default() }).await.expect("the sandbox starts");
+    let sandbox = Sandbox::start(Options {
+        dialect,
+        ..Options::default()
+    })
+    .await
+    .expect("the sandbox starts");
     let registry = Registry::connect(config(&sandbox).sources, &[1; 32]).expect("sources");
     (sandbox, registry)
 }
@@ -88,10 +98,21 @@ async fn scenarios_parameters_arrive() {
     assert_eq!(
         sent(&sandbox, &registry, Provider::Scenario, all).await,
         Ok([
-            "@/v1/assets", "authorId=a", "collectionId=c", "createdAfter=2026-01-02T03:04:05.678Z",
-            "createdBefore=2026-01-02T03:04:05.678Z", "inferenceId=i", "modelId=m",
-            "originalAssets=true", "pageSize=10", "parentAssetId=p", "privacy=private",
-            "rootAssetId=r", "sortBy=createdAt", "sortDirection=desc", "tags=one,two",
+            "@/v1/assets",
+            "authorId=a",
+            "collectionId=c",
+            "createdAfter=2026-01-02T03:04:05.678Z",
+            "createdBefore=2026-01-02T03:04:05.678Z",
+            "inferenceId=i",
+            "modelId=m",
+            "originalAssets=true",
+            "pageSize=10",
+            "parentAssetId=p",
+            "privacy=private",
+            "rootAssetId=r",
+            "sortBy=createdAt",
+            "sortDirection=desc",
+            "tags=one,two",
             "types=uploaded,upscale",
         ]
         .map(str::to_owned)
@@ -111,8 +132,13 @@ async fn scenarios_parameters_arrive() {
     assert_eq!(
         sent(&sandbox, &registry, Provider::Scenario, by_update).await,
         Ok([
-            "@/v1/assets", "pageSize=10", "sortBy=updatedAt", "sortDirection=asc", "type=uploaded",
-            "updatedAfter=2026-01-02T03:04:05.678Z", "updatedBefore=2026-01-02T03:04:05.678Z",
+            "@/v1/assets",
+            "pageSize=10",
+            "sortBy=updatedAt",
+            "sortDirection=asc",
+            "type=uploaded",
+            "updatedAfter=2026-01-02T03:04:05.678Z",
+            "updatedBefore=2026-01-02T03:04:05.678Z",
         ]
         .map(str::to_owned)
         .to_vec())
@@ -121,8 +147,13 @@ async fn scenarios_parameters_arrive() {
 
 #[tokio::test]
 async fn scenarios_public_list_shows_everybodys_assets_by_both_paths() {
-    for (endpoint, path) in [(PublicEndpoint::Assets, "@/v1/assets"), (PublicEndpoint::AssetsPublic, "@/v1/assets/public")] {
-        let sandbox = Sandbox::start(Options::default()).await.expect("the sandbox starts");
+    for (endpoint, path) in [
+        (PublicEndpoint::Assets, "@/v1/assets"),
+        (PublicEndpoint::AssetsPublic, "@/v1/assets/public"),
+    ] {
+        let sandbox = Sandbox::start(Options::default())
+            .await
+            .expect("the sandbox starts");
         let mut settings = config(&sandbox);
         for source in &mut settings.sources {
             if let SourceKind::Scenario(kind) = &mut source.kind {
@@ -139,20 +170,47 @@ async fn scenarios_public_list_shows_everybodys_assets_by_both_paths() {
             updated_after: None,
             updated_before: None,
         };
-        let public = ListRequest { audience: Audience::Public, ..request(parameters.query()) };
+        let public = ListRequest {
+            audience: Audience::Public,
+            ..request(parameters.query())
+        };
         assert_eq!(
             sent(&sandbox, &registry, Provider::Scenario, public.clone()).await,
-            Ok([path, "originalAssets=true", "pageSize=10", "sortBy=createdAt", "sortDirection=desc", "tags=concept"]
-                .map(str::to_owned)
-                .to_vec())
+            Ok([
+                path,
+                "originalAssets=true",
+                "pageSize=10",
+                "sortBy=createdAt",
+                "sortDirection=desc",
+                "tags=concept"
+            ]
+            .map(str::to_owned)
+            .to_vec())
         );
-        let source = registry.named(&SourceName::parse("scenario").expect("a name")).expect("configured");
+        let source = registry
+            .named(&SourceName::parse("scenario").expect("a name"))
+            .expect("configured");
         let context = Context::new(Instant::now() + Duration::from_secs(10), 10);
-        let all = ListRequest { parameters: Parameters::default(), length: 100, ..public };
+        let all = ListRequest {
+            parameters: Parameters::default(),
+            length: 100,
+            ..public
+        };
         let page = source.list(&all, &context).await.expect("a page");
-        let shared = sandbox.store.scenario().iter().filter(|a| a.privacy == "public").count();
+        let shared = sandbox
+            .store
+            .scenario()
+            .iter()
+            .filter(|a| a.privacy == "public")
+            .count();
         assert_eq!(page.rows.len(), shared, "other organisations' too");
-        let own = sent(&sandbox, &registry, Provider::Scenario, request(Parameters::default())).await;
+        let own = sent(
+            &sandbox,
+            &registry,
+            Provider::Scenario,
+            request(Parameters::default()),
+        )
+        .await;
         assert!(own.is_ok_and(|pairs| pairs.contains(&"projectId=proj_sandbox".to_owned())));
     }
 }
@@ -160,14 +218,35 @@ async fn scenarios_public_list_shows_everybodys_assets_by_both_paths() {
 #[tokio::test]
 async fn a_token_leads_to_the_next_page() {
     let (sandbox, registry) = sandbox(Dialect::Local).await;
-    let source = registry.named(&SourceName::parse("scenario").expect("a name")).expect("configured");
+    let source = registry
+        .named(&SourceName::parse("scenario").expect("a name"))
+        .expect("configured");
     let context = Context::new(Instant::now() + Duration::from_secs(10), 10);
-    let first = source.list(&request(Parameters::default()), &context).await.expect("a page");
+    let first = source
+        .list(&request(Parameters::default()), &context)
+        .await
+        .expect("a page");
     let token = first.next.clone().expect("a token");
-    let next = ListRequest { position: Position::Token(token), ..request(Parameters::default()) };
-    assert!(sent(&sandbox, &registry, Provider::Scenario, next.clone()).await.is_ok());
-    let forged = ListRequest { position: Position::Token("Zm9yZ2Vk".into()), ..next };
-    assert!(matches!(source.list(&forged, &context).await, Err(SourceError::Rejected { status: 400, .. })), "tokens cannot be forged");
+    let next = ListRequest {
+        position: Position::Token(token),
+        ..request(Parameters::default())
+    };
+    assert!(
+        sent(&sandbox, &registry, Provider::Scenario, next.clone())
+            .await
+            .is_ok()
+    );
+    let forged = ListRequest {
+        position: Position::Token("Zm9yZ2Vk".into()),
+        ..next
+    };
+    assert!(
+        matches!(
+            source.list(&forged, &context).await,
+            Err(SourceError::Rejected { status: 400, .. })
+        ),
+        "tokens cannot be forged"
+    );
 }
 
 #[tokio::test]
@@ -183,22 +262,56 @@ async fn piktids_parameters_arrive() {
         exclude_tags: vec!["other".to_owned()],
     };
     assert_eq!(
-        sent(&sandbox, &registry, Provider::Piktid, request(parameters.query())).await,
+        sent(
+            &sandbox,
+            &registry,
+            Provider::Piktid,
+            request(parameters.query())
+        )
+        .await,
         Ok([
-            "@/assets", "created_after=2026-01-02T03:04:05.678901Z", "created_before=2027-01-02T03:04:05Z",
-            "created_by=ada", "exclude_tags=other", "include_tags=model,product", "order=desc",
-            "ownership=shared", "page=1", "per_page=10", "search=fox & co", "sort_by=created_at",
+            "@/assets",
+            "created_after=2026-01-02T03:04:05.678901Z",
+            "created_before=2027-01-02T03:04:05Z",
+            "created_by=ada",
+            "exclude_tags=other",
+            "include_tags=model,product",
+            "order=desc",
+            "ownership=shared",
+            "page=1",
+            "per_page=10",
+            "search=fox & co",
+            "sort_by=created_at",
         ]
         .map(str::to_owned)
         .to_vec())
     );
-    let by_name = ListRequest { by: SortBy::Name, direction: Direction::Oldest, position: Position::Offset(30), ..request(Parameters::default()) };
+    let by_name = ListRequest {
+        by: SortBy::Name,
+        direction: Direction::Oldest,
+        position: Position::Offset(30),
+        ..request(Parameters::default())
+    };
     assert_eq!(
         sent(&sandbox, &registry, Provider::Piktid, by_name).await,
-        Ok(["@/assets", "order=asc", "page=4", "per_page=10", "sort_by=filename"].map(str::to_owned).to_vec())
+        Ok([
+            "@/assets",
+            "order=asc",
+            "page=4",
+            "per_page=10",
+            "sort_by=filename"
+        ]
+        .map(str::to_owned)
+        .to_vec())
     );
-    let by_size = ListRequest { by: SortBy::Size, ..request(Parameters::default()) };
-    assert!(matches!(sent(&sandbox, &registry, Provider::Piktid, by_size).await, Err(SourceError::Unsupported(_))));
+    let by_size = ListRequest {
+        by: SortBy::Size,
+        ..request(Parameters::default())
+    };
+    assert!(matches!(
+        sent(&sandbox, &registry, Provider::Piktid, by_size).await,
+        Err(SourceError::Unsupported(_))
+    ));
 }
 
 #[tokio::test]
@@ -208,15 +321,25 @@ async fn comfys_parameters_arrive_in_both_spellings() {
         include_tags: vec!["input".to_owned(), "fox".to_owned()],
         exclude_tags: vec!["temp".to_owned()],
         name_contains: text("fox"),
-        metadata_filter: json!({ "rating": [1, 2], "kind": null }).as_object().cloned().unwrap_or_default(),
+        metadata_filter: json!({ "rating": [1, 2], "kind": null })
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
         include_public: Some(true),
         ..ComfyParameters::default()
     };
     assert_eq!(
         sent(&sandbox, &registry, Provider::Comfy, request(old.query())).await,
         Ok([
-            "@/api/assets", "exclude_tags=temp", "include_public=true", "include_tags=input,fox", "limit=10",
-            "metadata_filter={\"kind\":null,\"rating\":[1,2]}", "name_contains=fox", "offset=0", "order=desc",
+            "@/api/assets",
+            "exclude_tags=temp",
+            "include_public=true",
+            "include_tags=input,fox",
+            "limit=10",
+            "metadata_filter={\"kind\":null,\"rating\":[1,2]}",
+            "name_contains=fox",
+            "offset=0",
+            "order=desc",
             "sort=created_at",
         ]
         .map(str::to_owned)
@@ -235,19 +358,46 @@ async fn comfys_parameters_arrive_in_both_spellings() {
         (SortBy::Size, "sort=size"),
         (SortBy::LastAccessTime, "sort=last_access_time"),
     ] {
-        let request = ListRequest { by, position: Position::Offset(40), ..request(new.query()) };
+        let request = ListRequest {
+            by,
+            position: Position::Offset(40),
+            ..request(new.query())
+        };
         assert_eq!(
             sent(&sandbox, &registry, Provider::Comfy, request).await,
-            Ok(["@/api/assets", "hash=blake3:00", "limit=10", "offset=40", "order=desc", word, "tags_all=a", "tags_any=b,c", "tags_none=d"]
-                .map(str::to_owned)
-                .to_vec())
+            Ok([
+                "@/api/assets",
+                "hash=blake3:00",
+                "limit=10",
+                "offset=40",
+                "order=desc",
+                word,
+                "tags_all=a",
+                "tags_any=b,c",
+                "tags_none=d"
+            ]
+            .map(str::to_owned)
+            .to_vec())
         );
     }
-    let source = registry.named(&SourceName::parse("comfy").expect("a name")).expect("configured");
+    let source = registry
+        .named(&SourceName::parse("comfy").expect("a name"))
+        .expect("configured");
     let context = Context::new(Instant::now() + Duration::from_secs(10), 10);
-    let first = source.list(&request(Parameters::default()), &context).await.expect("a page");
-    let cursor = first.next.clone().expect("the newest contract gives a cursor");
-    let next = ListRequest { position: Position::Token(cursor.clone()), ..request(Parameters::default()) };
-    let pairs = sent(&sandbox, &registry, Provider::Comfy, next).await.expect("a page");
+    let first = source
+        .list(&request(Parameters::default()), &context)
+        .await
+        .expect("a page");
+    let cursor = first
+        .next
+        .clone()
+        .expect("the newest contract gives a cursor");
+    let next = ListRequest {
+        position: Position::Token(cursor.clone()),
+        ..request(Parameters::default())
+    };
+    let pairs = sent(&sandbox, &registry, Provider::Comfy, next)
+        .await
+        .expect("a page");
     assert!(pairs.contains(&format!("after={cursor}")));
 }

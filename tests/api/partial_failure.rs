@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::help::{asset_id, error, texts, world, world_with};
 
-const LIST: &str = "{ assets(first: 20) { nodes { source { name } } pageInfo { hasNextPage endCursor }
+const LIST: &str =
+    "{ assets(first: 20) { nodes { source { name } } pageInfo { hasNextPage endCursor }
     sources { source { name } status error { code message retryAfterSeconds } } } }";
 
 fn page(status: u16, content_type: &'static str, body: &str) -> Fault {
@@ -22,25 +23,60 @@ fn page(status: u16, content_type: &'static str, body: &str) -> Fault {
 #[tokio::test]
 async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
     for (fault, code) in [
-        (page(200, "text/html", "<html><h1>Welcome</h1>http://10.0.0.7/secret</html>"), "UPSTREAM_PROTOCOL"),
-        (page(200, "application/json", "{\"pagination\": {\"total\": 3"), "UPSTREAM_PROTOCOL"),
-        (page(200, "application/json", "{\"error\": {\"code\": \"X\", \"message\": \"not today\"}}"), "UPSTREAM_PROTOCOL"),
+        (
+            page(
+                200,
+                "text/html",
+                "<html><h1>Welcome</h1>http://10.0.0.7/secret</html>",
+            ),
+            "UPSTREAM_PROTOCOL",
+        ),
+        (
+            page(200, "application/json", "{\"pagination\": {\"total\": 3"),
+            "UPSTREAM_PROTOCOL",
+        ),
+        (
+            page(
+                200,
+                "application/json",
+                "{\"error\": {\"code\": \"X\", \"message\": \"not today\"}}",
+            ),
+            "UPSTREAM_PROTOCOL",
+        ),
         (page(200, "application/json", ""), "UPSTREAM_PROTOCOL"),
         (page(301, "text/plain", ""), "UPSTREAM_PROTOCOL"),
         (page(401, "text/plain", ""), "UNAUTHENTICATED"),
         (page(402, "application/json", "{}"), "PAYMENT_REQUIRED"),
         (page(403, "text/plain", ""), "FORBIDDEN"),
-        (page(422, "application/json", "{\"error\":\"Invalid request\",\"detail\":[{\"message\":\"no\"}]}"), "UPSTREAM_REJECTED"),
+        (
+            page(
+                422,
+                "application/json",
+                "{\"error\":\"Invalid request\",\"detail\":[{\"message\":\"no\"}]}",
+            ),
+            "UPSTREAM_REJECTED",
+        ),
         (page(429, "text/plain", ""), "RATE_LIMITED"),
-        (page(500, "text/html", "<html>stack trace</html>"), "UPSTREAM_UNAVAILABLE"),
+        (
+            page(500, "text/html", "<html>stack trace</html>"),
+            "UPSTREAM_UNAVAILABLE",
+        ),
         (page(503, "text/plain", ""), "UPSTREAM_UNAVAILABLE"),
         (Fault::Reset, "UPSTREAM_UNAVAILABLE"),
     ] {
         let world = world().await;
-        world.sandbox.piktid.faults.add("GET /assets", fault.clone());
+        world
+            .sandbox
+            .piktid
+            .faults
+            .add("GET /assets", fault.clone());
         let data = world.data(LIST).await;
         let results = &data["assets"]["sources"];
-        assert_eq!(texts(results, "/status"), ["OK", "FAILED", "OK"], "{fault:?}");
+        assert_eq!(
+            texts(results, "/status"),
+            ["OK", "FAILED", "OK"],
+            "{fault:?}"
+        );
         assert_eq!(results[1]["error"]["code"], code, "{fault:?} {results:#}");
         let nodes = texts(&data["assets"]["nodes"], "/source/name");
         assert_eq!(nodes.len(), 20);
@@ -51,7 +87,9 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
             assert!(!text.contains(leak), "{leak} in {text}");
         }
         // Alone, it is the field's error.
-        let answer = world.ask("{ assets(filter: { sources: [\"piktid\"] }) { nodes { id } } }").await;
+        let answer = world
+            .ask("{ assets(filter: { sources: [\"piktid\"] }) { nodes { id } } }")
+            .await;
         assert_eq!(error(&answer).0, code, "{fault:?}");
         assert_eq!(answer["errors"][0]["extensions"]["source"], "piktid");
     }
@@ -69,21 +107,36 @@ async fn a_server_that_is_not_there_is_unavailable_and_its_address_stays_secret(
     })
     .await;
     let data = world.data(LIST).await;
-    assert_eq!(texts(&data["assets"]["sources"], "/status"), ["FAILED", "OK", "OK"]);
-    assert_eq!(data["assets"]["sources"][0]["error"]["code"], "UPSTREAM_UNAVAILABLE");
+    assert_eq!(
+        texts(&data["assets"]["sources"], "/status"),
+        ["FAILED", "OK", "OK"]
+    );
+    assert_eq!(
+        data["assets"]["sources"][0]["error"]["code"],
+        "UPSTREAM_UNAVAILABLE"
+    );
     assert!(!data.to_string().contains("127.0.0.1:9"), "{data:#}");
 }
 
 #[tokio::test]
 async fn two_root_lists_with_one_dead_source_the_others_data_is_whole() {
     let world = world().await;
-    world.sandbox.scenario.faults.add("GET /", page(500, "text/plain", ""));
+    world
+        .sandbox
+        .scenario
+        .faults
+        .add("GET /", page(500, "text/plain", ""));
     let answer = world
-        .ask("{ dead: assets(filter: { sources: [\"scenario\"] }) { nodes { id } }
-                alive: assets(first: 10, filter: { sources: [\"piktid\"] }) { nodes { id } } }")
+        .ask(
+            "{ dead: assets(filter: { sources: [\"scenario\"] }) { nodes { id } }
+                alive: assets(first: 10, filter: { sources: [\"piktid\"] }) { nodes { id } } }",
+        )
         .await;
     assert_eq!(answer["data"]["dead"], Value::Null);
-    assert_eq!(answer["data"]["alive"]["nodes"].as_array().map(Vec::len), Some(10));
+    assert_eq!(
+        answer["data"]["alive"]["nodes"].as_array().map(Vec::len),
+        Some(10)
+    );
     assert_eq!(error(&answer).0, "UPSTREAM_UNAVAILABLE");
     assert_eq!(answer["errors"][0]["path"], json!(["dead"]));
 }
@@ -91,7 +144,11 @@ async fn two_root_lists_with_one_dead_source_the_others_data_is_whole() {
 #[tokio::test]
 async fn when_every_source_fails_the_list_is_an_error_that_names_them() {
     let world = world().await;
-    for emulator in [&world.sandbox.scenario, &world.sandbox.piktid, &world.sandbox.comfy] {
+    for emulator in [
+        &world.sandbox.scenario,
+        &world.sandbox.piktid,
+        &world.sandbox.comfy,
+    ] {
         emulator.faults.add("GET /", page(503, "text/plain", ""));
     }
     let answer = world.ask(LIST).await;
@@ -111,11 +168,21 @@ async fn a_slow_source_does_not_hold_the_page_past_its_patience() {
     })
     .await;
     let gate = Arc::new(Semaphore::new(0));
-    world.sandbox.comfy.faults.add("GET /", Fault::Hold(Arc::clone(&gate)));
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("GET /", Fault::Hold(Arc::clone(&gate)));
     // Answers although the gate never opened.
     let data = world.data(LIST).await;
-    assert_eq!(texts(&data["assets"]["sources"], "/status"), ["FAILED", "OK", "OK"]);
-    assert_eq!(data["assets"]["sources"][0]["error"]["code"], "UPSTREAM_TIMEOUT");
+    assert_eq!(
+        texts(&data["assets"]["sources"], "/status"),
+        ["FAILED", "OK", "OK"]
+    );
+    assert_eq!(
+        data["assets"]["sources"][0]["error"]["code"],
+        "UPSTREAM_TIMEOUT"
+    );
     gate.add_permits(10);
 }
 
@@ -129,7 +196,11 @@ async fn the_same_cursor_gives_the_full_page_once_the_source_is_back() {
     let first = world.ask_with(query, json!({})).await;
     let cursor = &first["data"]["assets"]["pageInfo"]["endCursor"];
     let whole = world.ask_with(query, json!({ "c": cursor })).await;
-    world.sandbox.comfy.faults.add("GET /", page(500, "text/plain", ""));
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("GET /", page(500, "text/plain", ""));
     let partial = world.ask_with(query, json!({ "c": cursor })).await;
     assert_eq!(partial["data"]["assets"]["sources"][0]["status"], "FAILED");
     world.sandbox.comfy.faults.clear();
@@ -143,11 +214,18 @@ async fn the_same_cursor_gives_the_full_page_once_the_source_is_back() {
 #[tokio::test]
 async fn an_id_at_a_dead_source_is_an_error_of_its_own() {
     let world = world().await;
-    world.sandbox.comfy.faults.add("GET /", page(500, "text/plain", ""));
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("GET /", page(500, "text/plain", ""));
     let alive = asset_id("piktid", &world.sandbox.store.piktid()[0].id.clone());
     let dead = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let answer = world
-        .ask_with("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", json!({ "ids": [dead, alive] }))
+        .ask_with(
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+            json!({ "ids": [dead, alive] }),
+        )
         .await;
     assert_eq!(answer["data"]["nodes"][0], Value::Null);
     assert_eq!(answer["data"]["nodes"][1]["id"], json!(alive));
@@ -158,24 +236,44 @@ async fn an_id_at_a_dead_source_is_an_error_of_its_own() {
 #[tokio::test]
 async fn comfys_429_is_about_money() {
     let world = world().await;
-    world.sandbox.comfy.faults.add("GET /", page(429, "application/json", "{}"));
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("GET /", page(429, "application/json", "{}"));
     let data = world.data(LIST).await;
-    assert_eq!(data["assets"]["sources"][0]["error"]["code"], "PAYMENT_REQUIRED");
+    assert_eq!(
+        data["assets"]["sources"][0]["error"]["code"],
+        "PAYMENT_REQUIRED"
+    );
 }
 
 #[tokio::test]
 async fn ready_while_one_source_answers() {
     let world = world().await;
-    world.sandbox.comfy.faults.add("GET /", page(500, "text/plain", ""));
-    world.sandbox.piktid.faults.add("GET /", page(401, "text/plain", ""));
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("GET /", page(500, "text/plain", ""));
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /", page(401, "text/plain", ""));
     let response = world.get(&world.url("/ready")).await;
     assert_eq!(response.status(), 200);
-    let body: Value = serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    let body: Value =
+        serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
     assert_eq!(
         body["sources"],
         json!({ "comfy": "UPSTREAM_UNAVAILABLE", "piktid": "UNAUTHENTICATED", "scenario": "ok" })
     );
-    world.sandbox.scenario.faults.add("GET /", page(500, "text/plain", ""));
+    world
+        .sandbox
+        .scenario
+        .faults
+        .add("GET /", page(500, "text/plain", ""));
     // The page that said so is kept for a moment; another gateway has not seen it.
     let other = crate::help::gateway(crate::help::config(&world.sandbox)).await;
     let response = world.get(&format!("http://{}/ready", other.0)).await;
@@ -187,11 +285,15 @@ async fn ready_while_one_source_answers() {
 #[tokio::test]
 async fn a_certificate_nobody_vouches_for_is_refused() {
     // Plain HTTP where TLS is spoken of: the handshake cannot succeed.
-    let sandbox = Sandbox::start(Options::default()).await.expect("the sandbox starts");
+    let sandbox = Sandbox::start(Options::default())
+        .await
+        .expect("the sandbox starts");
     let mut config = crate::help::config(&sandbox);
     for source in &mut config.sources {
         if source.name.as_str() == "scenario" {
-            source.url = format!("https://{}/v1", sandbox.scenario.address).parse().expect("an address");
+            source.url = format!("https://{}/v1", sandbox.scenario.address)
+                .parse()
+                .expect("an address");
         }
     }
     let (address, task) = crate::help::gateway(config).await;
@@ -203,7 +305,11 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
         .send()
         .await
         .expect("an answer");
-    let answer: Value = serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
-    assert_eq!(answer["data"]["assets"]["sources"][2]["error"]["code"], "UPSTREAM_UNAVAILABLE");
+    let answer: Value =
+        serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    assert_eq!(
+        answer["data"]["assets"]["sources"][2]["error"]["code"],
+        "UPSTREAM_UNAVAILABLE"
+    );
     task.abort();
 }

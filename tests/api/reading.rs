@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::help::{World, asset_id, texts, world};
 
 async fn asset(world: &World, id: &str, fields: &str) -> Value {
-    world.data(&format!("{{ asset(id: \"{id}\") {{ {fields} }} }}")).await["asset"].clone()
+    world
+        .data(&format!("{{ asset(id: \"{id}\") {{ {fields} }} }}"))
+        .await["asset"]
+        .clone()
 }
 
 #[tokio::test]
@@ -39,7 +42,10 @@ async fn a_scenario_asset_shows_what_scenario_sent() {
     let details = &shown["details"];
     assert_eq!(details["collectionIds"], json!(["col_favourites"]));
     assert_eq!(details["metadata"]["type"], "inference-txt2img");
-    assert_eq!(details["metadata"]["seed"], "9007199254740993", "all digits of a 64-bit seed");
+    assert_eq!(
+        details["metadata"]["seed"], "9007199254740993",
+        "all digits of a 64-bit seed"
+    );
     assert_eq!(details["metadata"]["guidance"], 3.5);
     assert_eq!(details["properties"]["width"], 384.0);
     assert_eq!(shown["width"], 384);
@@ -56,18 +62,36 @@ async fn a_seed_sent_as_a_number_keeps_its_digits() {
         .find(|a| a.metadata.get("seed").is_some_and(Value::is_u64) && a.owner_id == "proj_sandbox")
         .cloned();
     let Some(sent) = sent else {
-        return assert!(world.sandbox.store.scenario().iter().all(|a| a.metadata.get("seed").is_none_or(Value::is_string)), "seeded so");
+        return assert!(
+            world
+                .sandbox
+                .store
+                .scenario()
+                .iter()
+                .all(|a| a.metadata.get("seed").is_none_or(Value::is_string)),
+            "seeded so"
+        );
     };
-    let shown = asset(&world, &asset_id("scenario", &sent.id), "details { ... on ScenarioDetails { metadata { seed } } }").await;
-    assert_eq!(shown["details"]["metadata"]["seed"], json!(sent.metadata["seed"].to_string()));
+    let shown = asset(
+        &world,
+        &asset_id("scenario", &sent.id),
+        "details { ... on ScenarioDetails { metadata { seed } } }",
+    )
+    .await;
+    assert_eq!(
+        shown["details"]["metadata"]["seed"],
+        json!(sent.metadata["seed"].to_string())
+    );
 }
 
 #[tokio::test]
 async fn every_detail_of_scenarios_contract_is_typed() {
     let world = world().await;
     let introspected = world
-        .data("{ metadata: __type(name: \"ScenarioMetadata\") { fields { name } }
-                 properties: __type(name: \"ScenarioProperties\") { fields { name } } }")
+        .data(
+            "{ metadata: __type(name: \"ScenarioMetadata\") { fields { name } }
+                 properties: __type(name: \"ScenarioProperties\") { fields { name } } }",
+        )
         .await;
     let metadata = texts(&introspected["metadata"]["fields"], "/name");
     let properties = texts(&introspected["properties"]["fields"], "/name");
@@ -82,18 +106,30 @@ async fn every_detail_of_scenarios_contract_is_typed() {
     let mut row = world.sandbox.store.scenario()[0].clone();
     row.id = id.to_owned();
     for (name, value) in example.as_object().cloned().unwrap_or_default() {
-        row.overrides.insert(name, asset_gateway::sandbox::json(&value.to_string()));
+        row.overrides
+            .insert(name, asset_gateway::sandbox::json(&value.to_string()));
     }
     world.sandbox.store.scenario().push(row);
-    let known: Vec<String> = example["metadata"].as_object().map(|m| m.keys().cloned().collect()).unwrap_or_default();
+    let known: Vec<String> = example["metadata"]
+        .as_object()
+        .map(|m| m.keys().cloned().collect())
+        .unwrap_or_default();
     for name in &known {
         assert!(metadata.contains(name), "metadata.{name} has no field");
     }
     let objects = ["concepts", "thumbnail"];
-    let scalars: Vec<&String> = known.iter().filter(|n| !objects.contains(&n.as_str())).collect();
+    let scalars: Vec<&String> = known
+        .iter()
+        .filter(|n| !objects.contains(&n.as_str()))
+        .collect();
     let plain: Vec<String> = example["properties"]
         .as_object()
-        .map(|m| m.keys().filter(|n| *n != "transcription").cloned().collect())
+        .map(|m| {
+            m.keys()
+                .filter(|n| *n != "transcription")
+                .cloned()
+                .collect()
+        })
         .unwrap_or_default();
     let shown = asset(
         &world,
@@ -108,12 +144,23 @@ async fn every_detail_of_scenarios_contract_is_typed() {
     .await;
     let details = &shown["details"];
     for name in scalars {
-        assert_eq!(as_floats(&details["metadata"][name]), as_floats(&example["metadata"][name]), "metadata.{name}");
+        assert_eq!(
+            as_floats(&details["metadata"][name]),
+            as_floats(&example["metadata"][name]),
+            "metadata.{name}"
+        );
     }
     for name in &plain {
-        assert_eq!(as_floats(&details["properties"][name]), as_floats(&example["properties"][name]), "properties.{name}");
+        assert_eq!(
+            as_floats(&details["properties"][name]),
+            as_floats(&example["properties"][name]),
+            "properties.{name}"
+        );
     }
-    assert_eq!(details["metadata"]["concepts"], json!([{ "modelId": "modelId", "scale": -2.0, "modelEpoch": "modelEpoch" }]));
+    assert_eq!(
+        details["metadata"]["concepts"],
+        json!([{ "modelId": "modelId", "scale": -2.0, "modelEpoch": "modelEpoch" }])
+    );
     assert_eq!(details["properties"]["transcription"], "text");
     assert_eq!(details["automaticCaptioning"], "automaticCaptioning");
     assert_eq!(details["firstFrame"]["assetId"], "assetId");
@@ -132,10 +179,23 @@ fn as_floats(value: &Value) -> Value {
 async fn embeddings_cost_a_read_only_when_selected() {
     let world = world().await;
     let id = asset_id("scenario", &world.sandbox.store.scenario()[0].id.clone());
-    asset(&world, &id, "details { ... on ScenarioDetails { authorId } }").await;
+    asset(
+        &world,
+        &id,
+        "details { ... on ScenarioDetails { authorId } }",
+    )
+    .await;
     assert_eq!(world.sandbox.scenario.recorder.count("GET /v1/assets/"), 0);
-    let shown = asset(&world, &id, "details { ... on ScenarioDetails { embedding } }").await;
-    assert_eq!(shown["details"]["embedding"], json!([0.0, 0.5, -0.25, 0.125]));
+    let shown = asset(
+        &world,
+        &id,
+        "details { ... on ScenarioDetails { embedding } }",
+    )
+    .await;
+    assert_eq!(
+        shown["details"]["embedding"],
+        json!([0.0, 0.5, -0.25, 0.125])
+    );
     assert_eq!(world.sandbox.scenario.recorder.count("GET /v1/assets/"), 1);
 }
 
@@ -158,12 +218,18 @@ async fn a_piktid_asset_shows_what_piktid_sent() {
     assert_eq!(shown["tags"], json!(["model", "product"]));
     assert_eq!(shown["note"], "keep the sleeves rolled up");
     assert_eq!(shown["viewerCanTag"], true);
-    assert_eq!(shown["details"]["detected"]["clothingItems"], json!(["Shirt", "Pants"]));
+    assert_eq!(
+        shown["details"]["detected"]["clothingItems"],
+        json!(["Shirt", "Pants"])
+    );
     let shown = asset(&world, &asset_id("piktid", &platform.id), fields).await;
     assert_eq!(shown["visibility"], "PLATFORM");
     assert_eq!(shown["viewerCanTag"], false);
     let shown = asset(&world, &asset_id("piktid", &fresh.id), fields).await;
-    assert_eq!((&shown["thumbnail"], &shown["width"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&shown["thumbnail"], &shown["width"]),
+        (&Value::Null, &Value::Null)
+    );
     assert_eq!(shown["details"]["detected"], Value::Null);
 }
 
@@ -172,7 +238,10 @@ async fn a_comfy_asset_shows_what_comfy_sent_less_server_paths() {
     let world = world().await;
     let (weights, picture) = {
         let store = world.sandbox.store.comfy();
-        let picture = store.iter().find(|a| a.has_preview && a.hash.is_some() && a.job_id.is_some()).cloned();
+        let picture = store
+            .iter()
+            .find(|a| a.has_preview && a.hash.is_some() && a.job_id.is_some())
+            .cloned();
         (store[8].clone(), picture)
     };
     let fields = "name kind size width contentHash updatedAt visibility note tags upstream viewerCanDelete
@@ -194,7 +263,9 @@ async fn a_comfy_asset_shows_what_comfy_sent_less_server_paths() {
 #[tokio::test]
 async fn sources_and_assets_refetch_by_their_ids() {
     let world = world().await;
-    let data = world.data("{ sources { id name } assets(first: 3) { nodes { id } } }").await;
+    let data = world
+        .data("{ sources { id name } assets(first: 3) { nodes { id } } }")
+        .await;
     let mut ids = texts(&data["sources"], "/id");
     ids.extend(texts(&data["assets"]["nodes"], "/id"));
     for id in ids {
@@ -220,15 +291,23 @@ async fn the_committed_schema_is_the_built_one() {
 async fn everything_in_the_schema_is_described() {
     let world = world().await;
     let data = world
-        .data("{ __schema { types { name description
+        .data(
+            "{ __schema { types { name description
             fields { name description args { name description } }
-            enumValues { name description } inputFields { name description } } } }")
+            enumValues { name description } inputFields { name description } } } }",
+        )
         .await;
     let mut bare = Vec::new();
-    for kind in data["__schema"]["types"].as_array().cloned().unwrap_or_default() {
+    for kind in data["__schema"]["types"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+    {
         let name = kind["name"].as_str().unwrap_or_default().to_owned();
         // The specification's own.
-        if name.starts_with('_') || ["ID", "String", "Int", "Float", "Boolean"].contains(&name.as_str()) {
+        if name.starts_with('_')
+            || ["ID", "String", "Int", "Float", "Boolean"].contains(&name.as_str())
+        {
             continue;
         }
         if kind["description"].as_str().is_none_or(str::is_empty) {
@@ -245,7 +324,10 @@ async fn everything_in_the_schema_is_described() {
                 }
                 for argument in member["args"].as_array().cloned().unwrap_or_default() {
                     if argument["description"].as_str().is_none_or(str::is_empty) {
-                        bare.push(format!("{path}({})", argument["name"].as_str().unwrap_or_default()));
+                        bare.push(format!(
+                            "{path}({})",
+                            argument["name"].as_str().unwrap_or_default()
+                        ));
                     }
                 }
             }

@@ -12,7 +12,9 @@ async fn body(response: reqwest::Response) -> Value {
 }
 
 fn code(answer: &Value) -> &str {
-    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default()
+    answer["errors"][0]["extensions"]["code"]
+        .as_str()
+        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -20,9 +22,17 @@ async fn the_answers_type_is_what_was_asked_for() {
     let world = world().await;
     for (accept, media_type, status) in [
         ("application/json", "application/json; charset=utf-8", 200),
-        ("application/graphql-response+json", "application/graphql-response+json; charset=utf-8", 400),
+        (
+            "application/graphql-response+json",
+            "application/graphql-response+json; charset=utf-8",
+            400,
+        ),
     ] {
-        for query in ["{", "{ nope }", "query A { sources { name } } query B { sources { name } }"] {
+        for query in [
+            "{",
+            "{ nope }",
+            "query A { sources { name } } query B { sources { name } }",
+        ] {
             let response = world
                 .client
                 .post(world.url("/graphql"))
@@ -36,10 +46,19 @@ async fn the_answers_type_is_what_was_asked_for() {
             assert_eq!(response.headers()["content-type"], media_type);
             let answer = body(response).await;
             assert_eq!(answer.get("data"), None, "nothing was executed: {answer}");
-            assert!(["GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"].contains(&code(&answer)), "{answer}");
+            assert!(
+                ["GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"].contains(&code(&answer)),
+                "{answer}"
+            );
         }
     }
-    let response = world.client.get(world.url("/graphql?query=%7Bsources%7Bname%7D%7D")).header("accept", "image/png").send().await.expect("an answer");
+    let response = world
+        .client
+        .get(world.url("/graphql?query=%7Bsources%7Bname%7D%7D"))
+        .header("accept", "image/png")
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(response.status(), 406);
 }
 
@@ -49,10 +68,14 @@ async fn get_is_for_queries() {
     let url = world.url("/graphql?query=query%20A%7Bsources%7Bname%7D%7D%20query%20B(%24n%3AString!)%7Bsource(name%3A%24n)%7Bname%7D%7D&operationName=B&variables=%7B%22n%22%3A%22comfy%22%7D");
     let answer = body(world.get(&url).await).await;
     assert_eq!(answer["data"]["source"]["name"], "comfy");
-    let response = world.get(&world.url("/graphql?query=mutation%7Bx%7D")).await;
+    let response = world
+        .get(&world.url("/graphql?query=mutation%7Bx%7D"))
+        .await;
     assert_eq!(response.status(), 405);
     assert_eq!(response.headers()["allow"], "GET, POST");
-    let response = world.get(&world.url("/graphql?query=%7Bsources%7Bname%7D%7D&variables=7")).await;
+    let response = world
+        .get(&world.url("/graphql?query=%7Bsources%7Bname%7D%7D&variables=7"))
+        .await;
     assert_eq!(response.status(), 400);
 }
 
@@ -70,27 +93,64 @@ async fn every_refusal_is_a_graphql_error_with_the_requests_id() {
     let json_type = Some("application/json");
     for (request, status) in [
         (post(None, "{\"query\":\"{__typename}\"}"), 415),
-        (post(Some("text/plain"), "{\"query\":\"{__typename}\"}"), 415),
-        (post(Some("application/x-www-form-urlencoded"), "query={__typename}"), 415),
+        (
+            post(Some("text/plain"), "{\"query\":\"{__typename}\"}"),
+            415,
+        ),
+        (
+            post(
+                Some("application/x-www-form-urlencoded"),
+                "query={__typename}",
+            ),
+            415,
+        ),
         (post(Some("application/json; charset=utf-16"), "{}"), 415),
         (post(json_type, ""), 400),
         (post(json_type, "{\"query\": "), 400),
         (post(json_type, "[]"), 400),
         (post(json_type, "{}"), 400),
         (post(json_type, "{\"query\": 7}"), 400),
-        (post(json_type, "{\"query\": \"{__typename}\", \"variables\": [1]}"), 400),
-        (post(json_type, "{\"query\": \"{__typename}\", \"operationName\": {}}"), 400),
+        (
+            post(
+                json_type,
+                "{\"query\": \"{__typename}\", \"variables\": [1]}",
+            ),
+            400,
+        ),
+        (
+            post(
+                json_type,
+                "{\"query\": \"{__typename}\", \"operationName\": {}}",
+            ),
+            400,
+        ),
         (post(json_type, "{\"query\": \"{__typename}\"} more"), 400),
     ] {
         let response = request.await.expect("an answer");
         assert_eq!(response.status(), status);
-        let id = response.headers()["x-request-id"].to_str().unwrap_or_default().to_owned();
+        let id = response.headers()["x-request-id"]
+            .to_str()
+            .unwrap_or_default()
+            .to_owned();
         let answer = body(response).await;
-        assert_eq!(answer["errors"][0]["extensions"]["requestId"], json!(id), "{answer}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["requestId"],
+            json!(id),
+            "{answer}"
+        );
         assert!(!code(&answer).is_empty());
     }
-    for method in [reqwest::Method::PUT, reqwest::Method::DELETE, reqwest::Method::PATCH] {
-        let response = world.client.request(method, world.url("/graphql")).send().await.expect("an answer");
+    for method in [
+        reqwest::Method::PUT,
+        reqwest::Method::DELETE,
+        reqwest::Method::PATCH,
+    ] {
+        let response = world
+            .client
+            .request(method, world.url("/graphql"))
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(response.status(), 405);
     }
     assert_eq!(world.get(&world.url("/nope")).await.status(), 404);
@@ -99,7 +159,9 @@ async fn every_refusal_is_a_graphql_error_with_the_requests_id() {
 #[tokio::test]
 async fn a_body_past_the_limit_is_told_so() {
     let world = world().await;
-    let response = world.post(&format!("{{\"query\": \"{}\"}}", "x".repeat(1_100_000))).await;
+    let response = world
+        .post(&format!("{{\"query\": \"{}\"}}", "x".repeat(1_100_000)))
+        .await;
     assert_eq!(response.status(), 413);
     assert_eq!(code(&body(response).await), "PAYLOAD_TOO_LARGE");
 }
@@ -108,10 +170,20 @@ async fn a_body_past_the_limit_is_told_so() {
 async fn other_host_names_are_not_answered() {
     let world = world().await;
     let with_host = |host: &'static str| {
-        world.client.post(world.url("/graphql")).header("host", host).header("content-type", "application/json").body("{\"query\":\"{__typename}\"}").send()
+        world
+            .client
+            .post(world.url("/graphql"))
+            .header("host", host)
+            .header("content-type", "application/json")
+            .body("{\"query\":\"{__typename}\"}")
+            .send()
     };
     for host in ["localhost:8000", "127.0.0.1", "[::1]:8000"] {
-        assert_eq!(with_host(host).await.expect("an answer").status(), 200, "{host}");
+        assert_eq!(
+            with_host(host).await.expect("an answer").status(),
+            200,
+            "{host}"
+        );
     }
     for host in ["evil.example", "localhost.evil.example", "10.0.0.1:8000"] {
         let response = with_host(host).await.expect("an answer");
@@ -120,19 +192,32 @@ async fn other_host_names_are_not_answered() {
     }
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 async fn socket(world: &World) -> Socket {
-    let mut request = world.url("/graphql/ws").replace("http:", "ws:").into_client_request().expect("an address");
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.expect("a socket");
+    let mut request = world
+        .url("/graphql/ws")
+        .replace("http:", "ws:")
+        .into_client_request()
+        .expect("an address");
+    request.headers_mut().insert(
+        "sec-websocket-protocol",
+        HeaderValue::from_static("graphql-transport-ws"),
+    );
+    let (mut socket, _) = tokio_tungstenite::connect_async(request)
+        .await
+        .expect("a socket");
     send(&mut socket, json!({ "type": "connection_init" })).await;
     assert_eq!(next(&mut socket).await["type"], "connection_ack");
     socket
 }
 
 async fn send(socket: &mut Socket, message: Value) {
-    socket.send(Message::text(message.to_string())).await.expect("sent");
+    socket
+        .send(Message::text(message.to_string()))
+        .await
+        .expect("sent");
 }
 
 async fn next(socket: &mut Socket) -> Value {
@@ -150,7 +235,11 @@ async fn queries_are_answered_over_a_websocket_too() {
     let world = world().await;
     let mut socket = socket(&world).await;
     let query = "{ assets(first: 20) { nodes { name preview { name } } } sources { name } }";
-    send(&mut socket, json!({ "id": "1", "type": "subscribe", "payload": { "query": query } })).await;
+    send(
+        &mut socket,
+        json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }),
+    )
+    .await;
     let answer = next(&mut socket).await;
     assert_eq!(answer["type"], "next", "{answer}");
     let data = &answer["payload"]["data"];
@@ -164,17 +253,35 @@ async fn the_limits_hold_on_a_websocket_too() {
     let world = world().await;
     let mut socket = socket(&world).await;
     let deep = format!("{{a(x:{}1{})}}", "[".repeat(2_000), "]".repeat(2_000));
-    send(&mut socket, json!({ "id": "1", "type": "subscribe", "payload": { "query": deep } })).await;
+    send(
+        &mut socket,
+        json!({ "id": "1", "type": "subscribe", "payload": { "query": deep } }),
+    )
+    .await;
     let answer = next(&mut socket).await;
-    assert!(answer.to_string().contains("nesting of brackets"), "{answer}");
+    assert!(
+        answer.to_string().contains("nesting of brackets"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
 async fn pages_of_other_origins_open_no_websocket() {
     let world = world().await;
-    let mut request = world.url("/graphql/ws").replace("http:", "ws:").into_client_request().expect("an address");
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("graphql-transport-ws"));
-    request.headers_mut().insert("origin", HeaderValue::from_static("https://evil.example"));
-    let refused = tokio_tungstenite::connect_async(request).await.expect_err("refused");
+    let mut request = world
+        .url("/graphql/ws")
+        .replace("http:", "ws:")
+        .into_client_request()
+        .expect("an address");
+    request.headers_mut().insert(
+        "sec-websocket-protocol",
+        HeaderValue::from_static("graphql-transport-ws"),
+    );
+    request
+        .headers_mut()
+        .insert("origin", HeaderValue::from_static("https://evil.example"));
+    let refused = tokio_tungstenite::connect_async(request)
+        .await
+        .expect_err("refused");
     assert!(refused.to_string().contains("403"), "{refused}");
 }

@@ -12,7 +12,10 @@ const LIST: &str = "{ assets(first: 20, filter: { providers: [COMFY] }) { nodes 
 async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
     for (field, text) in [
         ("user_metadata", r#"{"a": "\ud800"}"#.to_owned()),
-        ("user_metadata", format!("{}1{}", "[".repeat(200), "]".repeat(200))),
+        (
+            "user_metadata",
+            format!("{}1{}", "[".repeat(200), "]".repeat(200)),
+        ),
         ("name", "7".to_owned()),
         ("tags", r#"{"not": "a list"}"#.to_owned()),
         ("created_at", "\"yesterday\"".to_owned()),
@@ -23,7 +26,9 @@ async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
         let ids = texts(&before["assets"]["nodes"], "/upstreamId");
         let other = world.sandbox.store.comfy()[5].id.clone();
         let bad = ids.iter().position(|id| *id == other).expect("on the page");
-        world.sandbox.store.comfy()[5].overrides.insert(field.to_owned(), raw(&text));
+        world.sandbox.store.comfy()[5]
+            .overrides
+            .insert(field.to_owned(), raw(&text));
         // A gateway that has not seen the page before.
         let second = crate::help::gateway(crate::help::config(&world.sandbox)).await;
         let body = json!({ "query": LIST }).to_string();
@@ -35,15 +40,27 @@ async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
             .send()
             .await
             .expect("an answer");
-        let answer: Value = serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+        let answer: Value =
+            serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
         let page = &answer["data"]["assets"];
         let mut left = ids.clone();
         left.remove(bad);
-        assert_eq!(texts(&page["nodes"], "/upstreamId"), left, "{field}: {text}");
+        assert_eq!(
+            texts(&page["nodes"], "/upstreamId"),
+            left,
+            "{field}: {text}"
+        );
         let reported = &page["sources"][0]["unreadable"];
-        assert_eq!(reported.as_array().map(Vec::len), Some(1), "{field} {answer:#}");
+        assert_eq!(
+            reported.as_array().map(Vec::len),
+            Some(1),
+            "{field} {answer:#}"
+        );
         let path = reported[0]["path"].as_str().unwrap_or_default();
-        assert!(path.starts_with(&format!("assets[{bad}].{field}")), "{path}");
+        assert!(
+            path.starts_with(&format!("assets[{bad}].{field}")),
+            "{path}"
+        );
         if field != "id" {
             assert_eq!(reported[0]["upstreamId"], json!(other));
         }
@@ -56,8 +73,15 @@ async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
 async fn a_bad_row_read_by_id_is_a_typed_error_with_its_path() {
     let world = world().await;
     let id = world.sandbox.store.comfy()[0].id.clone();
-    world.sandbox.store.comfy()[0].overrides.insert("tags".to_owned(), raw("[1]"));
-    let answer = world.ask(&format!("{{ asset(id: \"{}\") {{ name }} }}", asset_id("comfy", &id))).await;
+    world.sandbox.store.comfy()[0]
+        .overrides
+        .insert("tags".to_owned(), raw("[1]"));
+    let answer = world
+        .ask(&format!(
+            "{{ asset(id: \"{}\") {{ name }} }}",
+            asset_id("comfy", &id)
+        ))
+        .await;
     let (code, message) = error(&answer);
     assert_eq!(code, "UPSTREAM_PROTOCOL");
     assert!(message.contains("asset.tags[0]"), "{message}");
@@ -88,8 +112,12 @@ async fn a_detail_of_another_type_reads_as_absent() {
     let world = world().await;
     let id = {
         let mut store = world.sandbox.store.scenario();
-        store[0].metadata.insert("guidance".to_owned(), json!("very"));
-        store[0].metadata.insert("numInferenceSteps".to_owned(), json!(28.5));
+        store[0]
+            .metadata
+            .insert("guidance".to_owned(), json!("very"));
+        store[0]
+            .metadata
+            .insert("numInferenceSteps".to_owned(), json!(28.5));
         store[0].id.clone()
     };
     let data = world
@@ -99,6 +127,12 @@ async fn a_detail_of_another_type_reads_as_absent() {
         ))
         .await;
     let metadata = &data["asset"]["details"]["metadata"];
-    assert_eq!((&metadata["guidance"], &metadata["numInferenceSteps"]), (&Value::Null, &json!(28.5)));
-    assert_eq!(data["asset"]["upstream"]["metadata"]["guidance"], "very", "as sent");
+    assert_eq!(
+        (&metadata["guidance"], &metadata["numInferenceSteps"]),
+        (&Value::Null, &json!(28.5))
+    );
+    assert_eq!(
+        data["asset"]["upstream"]["metadata"]["guidance"], "very",
+        "as sent"
+    );
 }

@@ -37,7 +37,12 @@ impl Listing {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
             .into_owned()
             .collect();
-        let get = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        let get = |name: &str| {
+            pairs
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, v)| v.clone())
+        };
         let csv = |name: &str| -> Vec<String> {
             pairs
                 .iter()
@@ -48,10 +53,18 @@ impl Listing {
                 .collect()
         };
         let newer = shared.dialect != Dialect::Published;
-        let new_names = newer && ["tags_all", "tags_any", "tags_none"].iter().any(|n| get(n).is_some());
-        let old_names = ["include_tags", "exclude_tags"].iter().any(|n| get(n).is_some());
+        let new_names = newer
+            && ["tags_all", "tags_any", "tags_none"]
+                .iter()
+                .any(|n| get(n).is_some());
+        let old_names = ["include_tags", "exclude_tags"]
+            .iter()
+            .any(|n| get(n).is_some());
         if new_names && old_names {
-            return Err(("INVALID_TAG_FILTER", "both spellings of a tag filter".to_owned()));
+            return Err((
+                "INVALID_TAG_FILTER",
+                "both spellings of a tag filter".to_owned(),
+            ));
         }
         let (all, any, none) = if new_names {
             (csv("tags_all"), csv("tags_any"), csv("tags_none"))
@@ -59,7 +72,10 @@ impl Listing {
             (csv("include_tags"), Vec::new(), csv("exclude_tags"))
         };
         if new_names && all.iter().any(|tag| none.contains(tag)) {
-            return Err(("INVALID_TAG_FILTER", "a tag both required and excluded".to_owned()));
+            return Err((
+                "INVALID_TAG_FILTER",
+                "a tag both required and excluded".to_owned(),
+            ));
         }
         if all.len() + any.len() + none.len() > 100 {
             return Err(("INVALID_TAG_FILTER", "more than 100 tags".to_owned()));
@@ -76,7 +92,13 @@ impl Listing {
             Some(Err(_)) => return Err(invalid("offset")),
         };
         let sort = get("sort").unwrap_or_else(|| "created_at".to_owned());
-        let sorts = ["name", "created_at", "updated_at", "size", "last_access_time"];
+        let sorts = [
+            "name",
+            "created_at",
+            "updated_at",
+            "size",
+            "last_access_time",
+        ];
         if !sorts.contains(&sort.as_str()) {
             return Err(invalid("sort"));
         }
@@ -88,7 +110,12 @@ impl Listing {
         let metadata = match get("metadata_filter").map(|text| serde_json::from_str(&text)) {
             None => None,
             Some(Ok(value @ Value::Object(_))) => Some(value),
-            Some(_) => return Err(("INVALID_QUERY", "metadata_filter must be an object".to_owned())),
+            Some(_) => {
+                return Err((
+                    "INVALID_QUERY",
+                    "metadata_filter must be an object".to_owned(),
+                ));
+            }
         };
         // A local server knows neither (comfy-observed.md 17); the published one no hash filter.
         let cloud = shared.dialect != Dialect::Local;
@@ -114,17 +141,29 @@ impl Listing {
         let hidden = shared.dialect == Dialect::Newest
             && self.all.is_empty()
             && self.any.is_empty()
-            && asset.tags.iter().any(|tag| tag == "temp" || tag == "models");
+            && asset
+                .tags
+                .iter()
+                .any(|tag| tag == "temp" || tag == "models");
         !hidden
             && self.all.iter().all(has)
             && (self.any.is_empty() || self.any.iter().any(has))
             && !self.none.iter().any(has)
             && (self.include_public || !asset.is_public)
-            && self.hash.as_ref().is_none_or(|h| asset.hash.as_ref() == Some(h))
+            && self
+                .hash
+                .as_ref()
+                .is_none_or(|h| asset.hash.as_ref() == Some(h))
             && self.name.as_ref().is_none_or(|part| {
-                asset.name.to_ascii_lowercase().contains(&part.to_ascii_lowercase())
+                asset
+                    .name
+                    .to_ascii_lowercase()
+                    .contains(&part.to_ascii_lowercase())
             })
-            && self.metadata.as_ref().is_none_or(|wanted| has_metadata(asset, wanted))
+            && self
+                .metadata
+                .as_ref()
+                .is_none_or(|wanted| has_metadata(asset, wanted))
     }
 
     fn compare(&self, a: &ComfyAsset, b: &ComfyAsset) -> Ordering {
@@ -136,7 +175,11 @@ impl Listing {
             _ => a.created.cmp(&b.created),
         };
         let order = order.then_with(|| a.id.cmp(&b.id));
-        if self.ascending { order } else { order.reverse() }
+        if self.ascending {
+            order
+        } else {
+            order.reverse()
+        }
     }
 }
 
@@ -148,11 +191,15 @@ fn has_metadata(asset: &ComfyAsset, wanted: &Value) -> bool {
             .get(key)
             .or_else(|| asset.metadata.as_ref().and_then(|m| m.get(key)))
     };
-    wanted.as_object().into_iter().flatten().all(|(key, value)| match value {
-        Value::Null => own(key).is_none_or(Value::is_null),
-        Value::Array(any) => any.is_empty() || any.iter().any(|v| own(key) == Some(v)),
-        value => own(key) == Some(value),
-    })
+    wanted
+        .as_object()
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| match value {
+            Value::Null => own(key).is_none_or(Value::is_null),
+            Value::Array(any) => any.is_empty() || any.iter().any(|v| own(key) == Some(v)),
+            value => own(key) == Some(value),
+        })
 }
 
 #[derive(serde::Serialize)]
@@ -180,7 +227,12 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
         Some(cursor) => match open_cursor(&shared, &listing, cursor, &rows) {
             Some(index) => index,
             None => {
-                return refuse(&shared, StatusCode::BAD_REQUEST, "INVALID_CURSOR", "not a cursor of this list");
+                return refuse(
+                    &shared,
+                    StatusCode::BAD_REQUEST,
+                    "INVALID_CURSOR",
+                    "not a cursor of this list",
+                );
             }
         },
     };
@@ -188,7 +240,9 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
     let has_more = skip + page.len() < total;
     let next_cursor = page
         .last()
-        .filter(|_| has_more && shared.dialect != Dialect::Published && listing.sort != "last_access_time")
+        .filter(|_| {
+            has_more && shared.dialect != Dialect::Published && listing.sort != "last_access_time"
+        })
         .map(|last| seal(&shared, &listing, &last.id));
     Json(Body {
         assets: page.iter().map(|a| shape(&shared, a)).collect(),

@@ -57,38 +57,75 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
         }
     }
     let Some(bytes) = bytes else {
-        return refuse(&shared, StatusCode::BAD_REQUEST, "MISSING_FILE", "file is required");
+        return refuse(
+            &shared,
+            StatusCode::BAD_REQUEST,
+            "MISSING_FILE",
+            "file is required",
+        );
     };
     if bytes.is_empty() {
-        return refuse(&shared, StatusCode::BAD_REQUEST, "EMPTY_UPLOAD", "file is empty");
+        return refuse(
+            &shared,
+            StatusCode::BAD_REQUEST,
+            "EMPTY_UPLOAD",
+            "file is empty",
+        );
     }
     let hash = format!("blake3:{}", blake3::hash(&bytes).to_hex());
     if wanted_hash.is_some_and(|wanted| wanted != hash) {
-        return refuse(&shared, StatusCode::BAD_REQUEST, "HASH_MISMATCH", "hash differs");
+        return refuse(
+            &shared,
+            StatusCode::BAD_REQUEST,
+            "HASH_MISMATCH",
+            "hash differs",
+        );
     }
-    let known = shared.store.comfy().iter().any(|a| a.hash.as_ref() == Some(&hash));
-    let roots = tags.iter().filter(|tag| ROOTS.contains(&tag.as_str())).count();
+    let known = shared
+        .store
+        .comfy()
+        .iter()
+        .any(|a| a.hash.as_ref() == Some(&hash));
+    let roots = tags
+        .iter()
+        .filter(|tag| ROOTS.contains(&tag.as_str()))
+        .count();
     if !known && roots != 1 {
         return invalid("exactly one of the tags input, output, models is required");
     }
     if !known {
         tags.push("uploaded".to_owned());
     }
-    let asset = entry(&shared, Entry {
-        name: name.unwrap_or_else(|| hash.clone()),
-        hash,
-        tags,
-        metadata,
-        mime_type: mime_type.clone(),
-        size: bytes.len() as u64,
-        file: File {
-            kind: "image",
-            number: 0,
-            uploaded: Some((mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()), bytes)),
+    let asset = entry(
+        &shared,
+        Entry {
+            name: name.unwrap_or_else(|| hash.clone()),
+            hash,
+            tags,
+            metadata,
+            mime_type: mime_type.clone(),
+            size: bytes.len() as u64,
+            file: File {
+                kind: "image",
+                number: 0,
+                uploaded: Some((
+                    mime_type.unwrap_or_else(|| "application/octet-stream".to_owned()),
+                    bytes,
+                )),
+            },
+            fresh: !known,
         },
-        fresh: !known,
-    });
-    created(&shared, asset, if known { StatusCode::OK } else { StatusCode::CREATED }, !known)
+    );
+    created(
+        &shared,
+        asset,
+        if known {
+            StatusCode::OK
+        } else {
+            StatusCode::CREATED
+        },
+        !known,
+    )
 }
 
 /// JSON array, or comma-separated.
@@ -114,14 +151,24 @@ fn entry(shared: &Shared, entry: Entry) -> ComfyAsset {
     let mut store = shared.store.comfy();
     let d = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
     let asset = ComfyAsset {
-        id: format!("{}-{}-4{}-8{}-{}", &d[..8], &d[8..12], &d[12..15], &d[15..18], &d[18..30]),
+        id: format!(
+            "{}-{}-4{}-8{}-{}",
+            &d[..8],
+            &d[8..12],
+            &d[12..15],
+            &d[15..18],
+            &d[18..30]
+        ),
         name: entry.name,
         created: now,
         updated: now,
         size: Some(entry.size),
         hash: Some(entry.hash),
         has_preview: entry.fresh
-            && entry.mime_type.as_ref().is_some_and(|t| t.starts_with("image/")),
+            && entry
+                .mime_type
+                .as_ref()
+                .is_some_and(|t| t.starts_with("image/")),
         mime_type: entry.mime_type,
         tags: entry.tags,
         user_metadata: entry.metadata,
@@ -141,7 +188,12 @@ fn created(shared: &Shared, asset: ComfyAsset, status: StatusCode, new: bool) ->
 
 pub async fn from_hash(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
     let Some(hash) = body.get("hash").and_then(Value::as_str) else {
-        return refuse(&shared, StatusCode::BAD_REQUEST, "INVALID_HASH", "hash is required");
+        return refuse(
+            &shared,
+            StatusCode::BAD_REQUEST,
+            "INVALID_HASH",
+            "hash is required",
+        );
     };
     let source = shared
         .store
@@ -150,19 +202,27 @@ pub async fn from_hash(State(shared): State<Shared>, Json(body): Json<Value>) ->
         .find(|a| a.hash.as_deref() == Some(hash))
         .cloned();
     let Some(source) = source else {
-        return refuse(&shared, StatusCode::NOT_FOUND, "ASSET_NOT_FOUND", "unknown hash");
+        return refuse(
+            &shared,
+            StatusCode::NOT_FOUND,
+            "ASSET_NOT_FOUND",
+            "unknown hash",
+        );
     };
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-    let asset = entry(&shared, Entry {
-        name: text("name").unwrap_or_else(|| hash.trim_start_matches("blake3:").to_owned()),
-        hash: hash.to_owned(),
-        tags: tags_of(&body),
-        metadata: Map::new(),
-        mime_type: text("mime_type").or(source.mime_type),
-        size: source.size.unwrap_or_default(),
-        file: source.file,
-        fresh: false,
-    });
+    let asset = entry(
+        &shared,
+        Entry {
+            name: text("name").unwrap_or_else(|| hash.trim_start_matches("blake3:").to_owned()),
+            hash: hash.to_owned(),
+            tags: tags_of(&body),
+            metadata: Map::new(),
+            mime_type: text("mime_type").or(source.mime_type),
+            size: source.size.unwrap_or_default(),
+            file: source.file,
+            fresh: false,
+        },
+    );
     // 201 although the bytes are known (comfy-observed.md 10).
     created(&shared, asset, StatusCode::CREATED, false)
 }
@@ -174,6 +234,14 @@ pub async fn has_hash(State(shared): State<Shared>, Path(hash): Path<String>) ->
     if !right {
         return StatusCode::BAD_REQUEST;
     }
-    let known = shared.store.comfy().iter().any(|a| a.hash.as_deref() == Some(&hash));
-    if known { StatusCode::OK } else { StatusCode::NOT_FOUND }
+    let known = shared
+        .store
+        .comfy()
+        .iter()
+        .any(|a| a.hash.as_deref() == Some(&hash));
+    if known {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    }
 }

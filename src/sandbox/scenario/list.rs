@@ -17,10 +17,28 @@ use crate::sandbox::{Shared, store::ScenarioAsset};
 type Params = HashMap<String, String>;
 
 const OWN: [&str; 22] = [
-    "pageSize", "paginationToken", "createdAfter", "createdBefore", "updatedAfter",
-    "updatedBefore", "sortBy", "sortDirection", "privacy", "modelId", "inferenceId", "authorId",
-    "collectionId", "parentAssetId", "rootAssetId", "tags", "type", "types", "originalAssets",
-    "projectId", "teamId", "deleted",
+    "pageSize",
+    "paginationToken",
+    "createdAfter",
+    "createdBefore",
+    "updatedAfter",
+    "updatedBefore",
+    "sortBy",
+    "sortDirection",
+    "privacy",
+    "modelId",
+    "inferenceId",
+    "authorId",
+    "collectionId",
+    "parentAssetId",
+    "rootAssetId",
+    "tags",
+    "type",
+    "types",
+    "originalAssets",
+    "projectId",
+    "teamId",
+    "deleted",
 ];
 
 pub async fn list(
@@ -80,7 +98,9 @@ impl Listing {
         }
         let sorted_by = get("sortBy").unwrap_or_default();
         let bound = |name: &str, needs: &str| -> Result<Option<i64>, String> {
-            let Some(text) = get(name) else { return Ok(None) };
+            let Some(text) = get(name) else {
+                return Ok(None);
+            };
             if sorted_by != needs {
                 return Err(format!("{name} requires sortBy={needs}"));
             }
@@ -88,8 +108,14 @@ impl Listing {
                 .map(|t| Some(t.as_millisecond()))
                 .map_err(|_| format!("{name} is not an ISO date"))
         };
-        let created = (bound("createdAfter", "createdAt")?, bound("createdBefore", "createdAt")?);
-        let updated = (bound("updatedAfter", "updatedAt")?, bound("updatedBefore", "updatedAt")?);
+        let created = (
+            bound("createdAfter", "createdAt")?,
+            bound("createdBefore", "createdAt")?,
+        );
+        let updated = (
+            bound("updatedAfter", "updatedAt")?,
+            bound("updatedBefore", "updatedAt")?,
+        );
         let (after, before) = if by_update { updated } else { created };
         let resume = match get("paginationToken") {
             None => None,
@@ -106,7 +132,11 @@ impl Listing {
     }
 
     fn time(&self, asset: &ScenarioAsset) -> i64 {
-        if self.by_update { asset.updated } else { asset.created }
+        if self.by_update {
+            asset.updated
+        } else {
+            asset.created
+        }
     }
 
     fn answer(&self, shared: &Shared, eyes: Eyes, params: &Params) -> Response {
@@ -121,13 +151,21 @@ impl Listing {
         // Ties in an order of the provider's own: by id, backwards.
         rows.sort_by(|a, b| {
             let newest_first = (self.time(b), &b.id).cmp(&(self.time(a), &a.id));
-            if self.ascending { newest_first.reverse() } else { newest_first }
+            if self.ascending {
+                newest_first.reverse()
+            } else {
+                newest_first
+            }
         });
         // Tokens resume by key, not by index.
         if let Some((time, id)) = &self.resume {
             rows.retain(|a| {
                 let past = (self.time(a), a.id.as_str()).cmp(&(*time, id.as_str()));
-                if self.ascending { past.is_gt() } else { past.is_lt() }
+                if self.ascending {
+                    past.is_gt()
+                } else {
+                    past.is_lt()
+                }
             });
         }
         let more = rows.len() > self.size;
@@ -136,7 +174,13 @@ impl Listing {
             .last()
             .filter(|_| more)
             .map(|last| make_token(shared, self.time(last), &last.id));
-        let extras = shape::Extras::of(&params.iter().filter(|(n, _)| *n == "originalAssets").map(|(n, v)| (n.clone(), v.clone())).collect());
+        let extras = shape::Extras::of(
+            &params
+                .iter()
+                .filter(|(n, _)| *n == "originalAssets")
+                .map(|(n, v)| (n.clone(), v.clone()))
+                .collect(),
+        );
         let rows: Vec<_> = rows
             .into_iter()
             .map(|a| shape::asset(shared, a, &extras))
@@ -165,7 +209,10 @@ fn fits(asset: &ScenarioAsset, eyes: Eyes, params: &Params) -> bool {
         .or_else(|| get("types").map(|all| all.split(',').collect()));
     // Tags work for public assets only; otherwise they are ignored (5.1 [seed 000]).
     let tagged = !public
-        || get("tags").is_none_or(|tags| tags.split(',').all(|t| asset.tags.iter().any(|own| own == t)));
+        || get("tags").is_none_or(|tags| {
+            tags.split(',')
+                .all(|t| asset.tags.iter().any(|own| own == t))
+        });
     tagged
         && is("modelId", asset.model_id.as_deref())
         && is("inferenceId", asset.inference_id.as_deref())
@@ -196,10 +243,16 @@ fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
 
 /// Words in name, prompt, description and tags; hits are not assets (5.12).
 pub async fn search(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
-    let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
+    let query = body
+        .get("query")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let asked = ["query", "filter", "image", "images"];
     if asked.iter().all(|name| body.get(name).is_none()) {
-        return refuse(StatusCode::BAD_REQUEST, "query, filter, image or images is required");
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "query, filter, image or images is required",
+        );
     }
     let number = |name: &str, default: usize| {
         body.get(name)
@@ -213,7 +266,13 @@ pub async fn search(State(shared): State<Shared>, Json(body): Json<Value>) -> Re
     let found: Vec<&ScenarioAsset> = store
         .iter()
         .filter(|a| a.deleted.is_none())
-        .filter(|a| if public { a.privacy == "public" } else { a.owner_id == PROJECT })
+        .filter(|a| {
+            if public {
+                a.privacy == "public"
+            } else {
+                a.owner_id == PROJECT
+            }
+        })
         .filter(|a| {
             let prompt = a.metadata.get("prompt").and_then(Value::as_str);
             let text = format!(

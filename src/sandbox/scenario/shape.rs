@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::sandbox::{
-    Shared, pictures, row::JsonRow, store::{File, ScenarioAsset},
+    Shared, pictures,
+    row::JsonRow,
+    store::{File, ScenarioAsset},
 };
 
 /// What a call asked for beyond the usual.
@@ -58,7 +60,11 @@ pub fn asset(shared: &Shared, asset: &ScenarioAsset, extras: &Extras) -> Box<Raw
     row.set("source", asset.source.as_str());
     row.set("status", asset.status.as_str());
     row.set("tags", json!(asset.tags));
-    let rendition = if extras.original { "source" } else { "original" };
+    let rendition = if extras.original {
+        "source"
+    } else {
+        "original"
+    };
     row.set("url", shared.file_url(rendition, &asset.id));
     row.set("metadata", metadata(asset, is_picture.then_some(picture)));
     let mut properties = asset.properties.clone();

@@ -35,7 +35,11 @@ impl ComfyDetails {
 
     /// Global id of the asset that shows it; `Asset.preview` resolves it.
     async fn preview_id(&self) -> Option<ID> {
-        let upstream = self.details.preview_id.as_deref().filter(|id| !id.is_empty())?;
+        let upstream = self
+            .details
+            .preview_id
+            .as_deref()
+            .filter(|id| !id.is_empty())?;
         let id = AssetId {
             source: self.source.clone(),
             upstream: upstream.into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::Object;
 
 use crate::{
-    asset::piktid::{Detected, Details},
+    asset::piktid::{Details, Detected},
     schema::scalars::Url,
 };
 

@@ -23,9 +23,7 @@ pub fn asset(
     let name = wire.name.unwrap_or_default();
     let tags = wire.tags.unwrap_or_default();
     let kind = kind(wire.mime_type.as_deref(), &name, &tags);
-    let pixels = |side: &str| {
-        lenient::whole(wire.metadata.as_ref()?.get(side)?.as_f64().into())
-    };
+    let pixels = |side: &str| lenient::whole(wire.metadata.as_ref()?.get(side)?.as_f64().into());
     let hash = wire.hash.or(wire.asset_hash);
     let can = wire.is_immutable.map(|immutable| !immutable);
     Ok(Asset {
@@ -100,7 +98,11 @@ fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
     mime_type
         .and_then(Kind::of_mime_type)
         .or_else(|| Kind::of_file_name(name))
-        .or_else(|| tags.iter().any(|tag| tag == "models").then_some(Kind::ModelWeights))
+        .or_else(|| {
+            tags.iter()
+                .any(|tag| tag == "models")
+                .then_some(Kind::ModelWeights)
+        })
         .unwrap_or(Kind::Other)
 }
 
@@ -172,9 +174,10 @@ fn without_server_paths(mut metadata: Value) -> Value {
 fn is_server_path(path: &str) -> bool {
     path.starts_with('/')
         || path.starts_with('\\')
-        || path.as_bytes().get(1..3).is_some_and(|two| {
-            two[0] == b':' && (two[1] == b'\\' || two[1] == b'/')
-        })
+        || path
+            .as_bytes()
+            .get(1..3)
+            .is_some_and(|two| two[0] == b':' && (two[1] == b'\\' || two[1] == b'/'))
 }
 
 #[cfg(test)]
@@ -196,7 +199,10 @@ mod tests {
     fn previews_are_joined_to_the_base() {
         let base = Url::parse("http://10.0.0.9:8188/comfy").unwrap();
         let joined = absolute(&base, "/api/view?type=input").unwrap();
-        assert_eq!(joined.as_str(), "http://10.0.0.9:8188/comfy/api/view?type=input");
+        assert_eq!(
+            joined.as_str(),
+            "http://10.0.0.9:8188/comfy/api/view?type=input"
+        );
         assert!(absolute(&base, "javascript:alert(1)").is_none());
         assert_ne!(
             absolute(&base, "https://elsewhere/x").unwrap().origin(),

@@ -92,6 +92,5 @@ fn viewer_can(visibility: Option<&str>) -> ViewerCan {
 }
 
 fn first_of(urls: &[&Option<String>]) -> Option<Location> {
-    urls.iter()
-        .find_map(|url| url.as_deref().and_then(direct))
+    urls.iter().find_map(|url| url.as_deref().and_then(direct))
 }

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::wire;
 use crate::{
     asset::{
-        Asset, AssetId, Details, Kind, Media, Provider, SourceName, Status, ViewerCan,
-        Visibility, lenient, scenario,
+        Asset, AssetId, Details, Kind, Media, Provider, SourceName, Status, ViewerCan, Visibility,
+        lenient, scenario,
     },
     source::signature::direct,
 };
@@ -18,7 +18,12 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &RawValue) -> Asset {
     let properties = wire.properties.unwrap_or_default();
     let kind = kind(wire.kind.as_deref().or(metadata.kind.as_deref()));
     let preview = wire.preview.clone();
-    let media = media(kind, wire.url.as_deref(), wire.thumbnail.as_ref(), preview.as_ref());
+    let media = media(
+        kind,
+        wire.url.as_deref(),
+        wire.thumbnail.as_ref(),
+        preview.as_ref(),
+    );
     Asset {
         name: metadata
             .name

@@ -79,7 +79,10 @@ impl ScenarioMetadata<'_> {
 
     /// Models blended into the generation, with their weights.
     async fn concepts(&self) -> Option<Vec<ScenarioConcept<'_>>> {
-        self.0.concepts.as_ref().map(|all| all.iter().map(ScenarioConcept).collect())
+        self.0
+            .concepts
+            .as_ref()
+            .map(|all| all.iter().map(ScenarioConcept).collect())
     }
 
     /// Outlines that segmentation found: shapes of rings of points of coordinates.

@@ -37,7 +37,10 @@ impl ScenarioProperties<'_> {
 
     /// 3D: the camera's path.
     async fn camera_trajectory(&self) -> Option<Vec<ScenarioCameraPose<'_>>> {
-        self.0.camera_trajectory.as_ref().map(|all| all.iter().map(ScenarioCameraPose).collect())
+        self.0
+            .camera_trajectory
+            .as_ref()
+            .map(|all| all.iter().map(ScenarioCameraPose).collect())
     }
 
     /// Audio channels.
