@@ -4,6 +4,12 @@
 //! `ASSET_GATEWAY_EXPLORER`: `auto` (the default: without npm the binary gets a plain page that
 //! says so, and the next build tries again), `required` (CI: fails instead) or `off`.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unnecessary_debug_formatting,
+    reason = "a build script waits for its children, and writes Rust string literals"
+)]
+
 use std::{
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},

@@ -82,6 +82,9 @@ struct Check {
 }
 
 /// Runs what the command line says.
+///
+/// # Errors
+/// What the user cannot mend; wrong settings are an exit code with a message instead.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let result = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(serve) => serve::run(serve).await,

@@ -152,14 +152,13 @@ impl Gateway {
 
 /// A key from the configured secret, the same for every instance that has it; else a random one.
 fn key(purpose: &'static str, secret: Option<&str>) -> [u8; 32] {
-    match secret {
-        Some(secret) => blake3::derive_key(purpose, secret.as_bytes()),
-        None => {
-            let mut key = [0; 32];
-            // Only fails where the operating system has no randomness at all; happens at start.
-            getrandom::fill(&mut key).expect("the operating system gives random bytes");
-            key
-        }
+    if let Some(secret) = secret {
+        blake3::derive_key(purpose, secret.as_bytes())
+    } else {
+        let mut key = [0; 32];
+        // Only fails where the operating system has no randomness at all; happens at start.
+        getrandom::fill(&mut key).expect("the operating system gives random bytes");
+        key
     }
 }
 

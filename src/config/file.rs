@@ -107,7 +107,7 @@ fn parse(text: &str, path: Option<&Path>) -> Result<File, ConfigError> {
         let place = Place { path, text };
         place.refuse(error.span().map_or(0, |span| span.start), error.message())
     })?;
-    file.text = text.to_owned();
+    text.clone_into(&mut file.text);
     Ok(file)
 }
 

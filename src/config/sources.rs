@@ -243,7 +243,7 @@ pub fn resolve(
         let source = Table {
             name: parsed,
             offset,
-            table,
+            keys: table,
             place,
             environment,
         }
@@ -277,7 +277,7 @@ pub fn resolve(
             Table {
                 name,
                 offset: 0,
-                table,
+                keys: table,
                 place,
                 environment,
             }
@@ -341,7 +341,7 @@ fn check_together(
 struct Table<'a> {
     name: SourceName,
     offset: usize,
-    table: SourceFile,
+    keys: SourceFile,
     place: &'a Place<'a>,
     environment: &'a dyn Environment,
 }
@@ -351,13 +351,13 @@ impl Table<'_> {
         let provider = self.provider()?;
         self.refuse_foreign_keys(provider)?;
         let elsewhere =
-            self.table.url.is_some() || self.variable(provider, url_variable(provider)).is_some();
+            self.keys.url.is_some() || self.variable(provider, url_variable(provider)).is_some();
         let url = self.url(provider)?;
         let former_names = self.former_names()?;
-        let ca_file = self.table.ca_file.take().map(Spanned::into_inner);
+        let ca_file = self.keys.ca_file.take().map(Spanned::into_inner);
         let patience = seconds(
             "patience_seconds",
-            self.table.patience_seconds.take(),
+            self.keys.patience_seconds.take(),
             Duration::from_secs(3),
             self.place,
         )?;
@@ -377,7 +377,7 @@ impl Table<'_> {
     }
 
     fn provider(&self) -> Result<Provider, ConfigError> {
-        let (word, offset) = match &self.table.provider {
+        let (word, offset) = match &self.keys.provider {
             Some(key) => (key.get_ref().as_str(), key.span().start),
             None => (self.name.as_str(), self.offset),
         };
@@ -396,7 +396,7 @@ impl Table<'_> {
     }
 
     fn refuse_foreign_keys(&self, provider: Provider) -> Result<(), ConfigError> {
-        let t = &self.table;
+        let t = &self.keys;
         let span = |present: Option<std::ops::Range<usize>>| present.map(|span| span.start);
         let present = [
             ("api_key", span(t.api_key.as_ref().map(Spanned::span))),
@@ -465,7 +465,7 @@ impl Table<'_> {
         if let Some(text) = self.variable(provider, variable) {
             return web_url(&text).ok_or_else(|| ConfigError(format!("{variable} {RIGHT}")));
         }
-        match self.table.url.take() {
+        match self.keys.url.take() {
             Some(key) => web_url(key.get_ref()).ok_or_else(|| {
                 self.place
                     .refuse(key.span().start, format!("`url` {RIGHT}"))
@@ -476,7 +476,7 @@ impl Table<'_> {
     }
 
     fn former_names(&mut self) -> Result<Vec<SourceName>, ConfigError> {
-        let Some(key) = self.table.former_names.take() else {
+        let Some(key) = self.keys.former_names.take() else {
             return Ok(Vec::new());
         };
         let offset = key.span().start;
@@ -571,7 +571,7 @@ impl Table<'_> {
 
     fn scenario(&mut self) -> Result<ScenarioSource, ConfigError> {
         let provider = Provider::Scenario;
-        let t = std::mem::take(&mut self.table);
+        let t = std::mem::take(&mut self.keys);
         let key = self.secret(
             provider,
             "SCENARIO_API_KEY",
@@ -650,7 +650,7 @@ impl Table<'_> {
     }
 
     fn piktid(&mut self) -> Result<PiktidSource, ConfigError> {
-        let t = std::mem::take(&mut self.table);
+        let t = std::mem::take(&mut self.keys);
         let token = self.secret(
             Provider::Piktid,
             "PIKTID_TOKEN",
@@ -671,7 +671,7 @@ impl Table<'_> {
 
     /// `elsewhere`: an address was given, so this need not be Comfy Cloud.
     fn comfy(&mut self, elsewhere: bool) -> Result<ComfySource, ConfigError> {
-        let t = std::mem::take(&mut self.table);
+        let t = std::mem::take(&mut self.keys);
         let api_key = self.secret(
             Provider::Comfy,
             "COMFY_API_KEY",

@@ -125,7 +125,7 @@ fn tone(number: usize) -> Vec<u8> {
 /// A glTF binary with nothing in it.
 fn empty_scene() -> Vec<u8> {
     let mut json = br#"{"asset":{"version":"2.0"}}"#.to_vec();
-    while json.len() % 4 != 0 {
+    while !json.len().is_multiple_of(4) {
         json.push(b' ');
     }
     let length = json.len() as u32;

@@ -92,9 +92,12 @@ fn shape(shared: &Shared, asset: &PiktidAsset) -> Box<RawValue> {
     row.set("created_by", asset.created_by.as_str());
     row.set("tags", json!(asset.tags));
     row.set("visibility", asset.visibility.as_str());
-    let thumbnail = |size: &str| match asset.has_thumbnails {
-        true => json!(shared.file_url(size, &asset.id)),
-        false => Value::Null,
+    let thumbnail = |size: &str| {
+        if asset.has_thumbnails {
+            json!(shared.file_url(size, &asset.id))
+        } else {
+            Value::Null
+        }
     };
     row.set("thumbnail_small", thumbnail("small"));
     row.set("thumbnail_big", thumbnail("large"));

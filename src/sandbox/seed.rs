@@ -103,7 +103,7 @@ fn scenario(number: usize) -> ScenarioAsset {
     let moment = if number % 10 == 9 { number - 1 } else { number };
     let created = START - moment as i64 * 7 * MINUTE;
     // A chain: each third asset comes from the one two before it, and from that one's root.
-    let parent = (number % 3 == 0 && number + 2 < 240).then(|| scenario_id(number + 2));
+    let parent = (number.is_multiple_of(3) && number + 2 < 240).then(|| scenario_id(number + 2));
     let elsewhere = number % 16 == 15;
     let mut metadata = Map::new();
     if kind.starts_with("image") && asset_type.starts_with("inference") {
@@ -116,7 +116,7 @@ fn scenario(number: usize) -> ScenarioAsset {
         metadata.insert("scheduler".to_owned(), json!("EulerDiscreteScheduler"));
         // A string that may arrive as a number (scenario.md trap 13).
         let seed = 9_007_199_254_740_993_u64 + number as u64;
-        let seed = if number % 2 == 0 {
+        let seed = if number.is_multiple_of(2) {
             json!(seed.to_string())
         } else {
             json!(seed)
@@ -160,13 +160,14 @@ fn scenario(number: usize) -> ScenarioAsset {
             1 => vec!["Final".to_owned()],
             _ => Vec::new(),
         },
-        collection_ids: if number % 8 == 0 {
+        collection_ids: if number.is_multiple_of(8) {
             vec!["col_favourites".to_owned()]
         } else {
             Vec::new()
         },
         name: (number % 17 != 16).then(|| title(number)),
-        description: (number % 6 == 0)
+        description: number
+            .is_multiple_of(6)
             .then(|| format!("Chosen for the {} set.", SUBJECTS[number % SUBJECTS.len()])),
         root: parent.clone(),
         parent,
@@ -176,7 +177,9 @@ fn scenario(number: usize) -> ScenarioAsset {
         model_id: asset_type
             .starts_with("inference")
             .then(|| format!("model_{}", number % 5)),
-        inference_id: (number % 12 == 0).then(|| format!("inf_{}", number / 12)),
+        inference_id: number
+            .is_multiple_of(12)
+            .then(|| format!("inf_{}", number / 12)),
         job_id: asset_type
             .starts_with("inference")
             .then(|| format!("job_{}", number / 4)),
@@ -208,7 +211,9 @@ fn piktid(number: usize) -> PiktidAsset {
         created: (START - moment as i64 * 14 * MINUTE) * 1000 + (number % 3) as i64 / 2 * 417,
         created_by: created_by.to_owned(),
         visibility: visibility.to_owned(),
-        project: (number % 5 == 0).then(|| "autumn lookbook".to_owned()),
+        project: number
+            .is_multiple_of(5)
+            .then(|| "autumn lookbook".to_owned()),
         tags: match number % 5 {
             0 => vec!["model".to_owned(), "product".to_owned()],
             1 => vec!["product".to_owned()],
@@ -216,9 +221,11 @@ fn piktid(number: usize) -> PiktidAsset {
             3 => vec!["other".to_owned()],
             _ => Vec::new(),
         },
-        styling_note: (number % 7 == 0).then(|| "keep the sleeves rolled up".to_owned()),
+        styling_note: number
+            .is_multiple_of(7)
+            .then(|| "keep the sleeves rolled up".to_owned()),
         detected: (!fresh && number % 4 != 3).then(|| {
-            json!({ "has_person": number % 2 == 0, "has_clothing": true,
+            json!({ "has_person": number.is_multiple_of(2), "has_clothing": true,
                     "person_attributes": ["Adult"], "clothing_items": ["Shirt", "Pants"],
                     "categories": ["Apparel and Accessories"] })
         }),
@@ -236,7 +243,7 @@ fn piktid(number: usize) -> PiktidAsset {
 fn comfy(number: usize) -> ComfyAsset {
     let moment = if number % 9 == 8 { number - 1 } else { number };
     // Every third on a whole second: no fraction on a local server.
-    let fraction = if number % 3 == 0 {
+    let fraction = if number.is_multiple_of(3) {
         0
     } else {
         (number as i64 * 7919) % 1_000_000
@@ -249,7 +256,11 @@ fn comfy(number: usize) -> ComfyAsset {
         2 => ("json", "input", "json", Some("application/json")),
         _ => (
             "image",
-            if number % 2 == 0 { "input" } else { "output" },
+            if number.is_multiple_of(2) {
+                "input"
+            } else {
+                "output"
+            },
             "png",
             Some("image/png"),
         ),
@@ -260,11 +271,11 @@ fn comfy(number: usize) -> ComfyAsset {
     if root == "models" {
         tags.push("model_type:loras".to_owned());
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         tags.push(SUBJECTS[number % SUBJECTS.len()].to_owned());
     }
     let mut user_metadata = Map::new();
-    if number % 6 == 0 {
+    if number.is_multiple_of(6) {
         user_metadata.insert("user_description".to_owned(), json!("kept for the trailer"));
         user_metadata.insert("rating".to_owned(), json!(number % 5));
     }
@@ -276,7 +287,7 @@ fn comfy(number: usize) -> ComfyAsset {
         ),
         created,
         updated: created + (number % 4) as i64 * 1_000_000,
-        last_access: (number % 2 == 0).then_some(created + 5_000_000),
+        last_access: number.is_multiple_of(2).then_some(created + 5_000_000),
         // One that passes 32 bits, as model files do.
         size: Some(if number == 8 { 6_938_040_682 } else { bytes }),
         hash: (number % 3 != 1).then(|| format!("blake3:{}", digits("bytes", number))),

@@ -84,7 +84,6 @@ impl Query {
 
     /// Every source's assets as one list, newest first. A source that fails is told in `sources`
     /// while the others answer; only when all fail is this field an error.
-    #[expect(clippy::too_many_arguments, reason = "Relay's four paging arguments")]
     async fn assets(
         &self,
         context: &Context<'_>,

@@ -65,8 +65,7 @@ struct Parameters {
     operation_name: Option<String>,
     variables: Option<serde_json::Map<String, serde_json::Value>>,
     /// Read so that a wrong type is refused; none is known yet.
-    #[serde(rename = "extensions")]
-    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
+    extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 async fn read(gateway: &Gateway, request: Request) -> Result<Parameters, Refusal> {
@@ -170,7 +169,7 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
         query: None,
         operation_name: None,
         variables: None,
-        _extensions: None,
+        extensions: None,
     };
     let object = |name: &str, text: &str| {
         if text.is_empty() {
@@ -185,7 +184,7 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
             "operationName" if value.is_empty() => {}
             "operationName" => parameters.operation_name = Some(value.into_owned()),
             "variables" => parameters.variables = object("variables", &value)?,
-            "extensions" => parameters._extensions = object("extensions", &value)?,
+            "extensions" => parameters.extensions = object("extensions", &value)?,
             _ => {}
         }
     }

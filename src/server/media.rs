@@ -223,11 +223,10 @@ fn is_shown(content_type: &str) -> bool {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    match essence.split_once('/') {
-        Some(("image" | "video" | "audio", _)) => true,
-        Some(("application", "pdf")) => true,
-        _ => false,
-    }
+    matches!(
+        essence.split_once('/'),
+        Some(("image" | "video" | "audio", _) | ("application", "pdf"))
+    )
 }
 
 /// The body as it comes; cut to the range here when the source knows none.

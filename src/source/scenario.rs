@@ -133,7 +133,9 @@ impl Scenario {
         let list: wire::List = answer::json(&answer)?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
         Ok(Page {
-            rows: row::decode("assets", &list.assets, |wire, raw| self.map(wire, raw)),
+            rows: row::decode("assets", &list.assets, |wire, raw| {
+                Ok(map::asset(&self.profile.name, wire, raw))
+            }),
             last: list.next_pagination_token.is_none(),
             next: list.next_pagination_token,
             offset: 0,
@@ -163,9 +165,11 @@ impl Scenario {
         );
         let answer = self.link.upstream.send(call, context.deadline).await?;
         let one: wire::One = answer::json(&answer)?;
-        row::one(&one.asset, |wire, raw| self.map(wire, raw))
-            .map(Arc::new)
-            .map_err(|unfit| unfit.into_error("asset"))
+        row::one(&one.asset, |wire, raw| {
+            Ok(map::asset(&self.profile.name, wire, raw))
+        })
+        .map(Arc::new)
+        .map_err(|unfit| unfit.into_error("asset"))
     }
 
     /// One `get-bulk` of at most [`BULK_CAP`] ids. Absent ids are gone (5.4 [inferred]).
@@ -198,7 +202,9 @@ impl Scenario {
             .iter()
             .map(|id| (id.clone(), Err(SourceError::NotFound)))
             .collect();
-        for row in row::decode("assets", &list.assets, |wire, raw| self.map(wire, raw)) {
+        for row in row::decode("assets", &list.assets, |wire, raw| {
+            Ok(map::asset(&self.profile.name, wire, raw))
+        }) {
             let (id, result) = match row {
                 super::Row::Asset(asset) => (asset.id.upstream.clone(), Ok(asset)),
                 super::Row::Unreadable(bad) => match &bad.upstream_id {
@@ -211,14 +217,6 @@ impl Scenario {
             }
         }
         found
-    }
-
-    fn map(
-        &self,
-        wire: wire::Asset,
-        raw: &serde_json::value::RawValue,
-    ) -> Result<Asset, row::Unfit> {
-        Ok(map::asset(&self.profile.name, wire, raw))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What cannot be answered is refused with a typed error that says what to do.
 
 use asset_gateway::{config::SourceKind, sandbox::Options};
+use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::help::{asset_id, error, texts, world, world_with};
@@ -8,7 +9,6 @@ use crate::help::{asset_id, error, texts, world, world_with};
 #[tokio::test]
 async fn ids_that_are_none_are_refused() {
     let world = world().await;
-    use base64::Engine;
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let padded = base64::engine::general_purpose::URL_SAFE.encode("s:comfy0");
     for id in [

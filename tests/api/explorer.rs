@@ -89,7 +89,7 @@ async fn a_browser_that_opens_the_graph_sees_the_page_and_a_client_the_graph() {
 #[tokio::test]
 async fn it_can_be_switched_off() {
     let world = crate::help::world_with(asset_gateway::sandbox::Options::default(), |config| {
-        config.explorer = false
+        config.explorer = false;
     })
     .await;
     assert_eq!(world.get(&world.url("/")).await.status(), 404);

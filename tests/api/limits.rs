@@ -94,7 +94,7 @@ async fn a_page_of_a_hundred_with_every_detail_passes() {
 #[tokio::test]
 async fn an_operation_that_would_cause_too_many_calls_is_stopped() {
     let world = world_with(Options::default(), |config| {
-        config.limits.upstream_calls = 10
+        config.limits.upstream_calls = 10;
     })
     .await;
     let ids: Vec<String> = world

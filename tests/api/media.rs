@@ -320,7 +320,7 @@ async fn selecting_addresses_costs_no_call() {
 async fn with_a_secret_addresses_outlive_the_process() {
     let secret = || asset_gateway::config::Secret::new("one secret for all instances".to_owned());
     let world = world_with(Options::default(), |config| {
-        config.media_secret = Some(secret())
+        config.media_secret = Some(secret());
     })
     .await;
     let url = a_comfy_picture(&world).await;

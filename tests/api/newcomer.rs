@@ -30,6 +30,10 @@ impl Drop for Running {
     }
 }
 
+#[expect(
+    clippy::zombie_processes,
+    reason = "a test that fails here ends the process"
+)]
 /// Starts the binary and reads what it prints until a line begins so.
 fn start(command: &mut Command, until: &str) -> Running {
     let mut child = command

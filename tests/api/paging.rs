@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use asset_gateway::sandbox::Options;
+use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::help::{World, error, texts, world, world_with};
@@ -106,7 +107,6 @@ async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after
     let page = &page["data"]["assets"];
     let last = texts(&page["edges"], "/node/id").pop().unwrap_or_default();
     let last_upstream = |id: &str| {
-        use base64::Engine;
         let plain = base64::engine::general_purpose::URL_SAFE_NO_PAD
             .decode(id)
             .unwrap_or_default();

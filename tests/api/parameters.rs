@@ -68,6 +68,7 @@ async fn sandbox(dialect: Dialect) -> (Sandbox, Registry) {
     (sandbox, registry)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "for optional parameters")]
 fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }

@@ -106,12 +106,11 @@ pub fn asset(shared: &Shared, asset: &ScenarioAsset, extras: &Extras) -> Box<Raw
 }
 
 fn media(file: &File) -> (String, usize) {
-    match &file.uploaded {
-        Some((content_type, bytes)) => (content_type.clone(), bytes.len()),
-        None => {
-            let (content_type, bytes) = pictures::file(file.kind, file.number);
-            (content_type.to_owned(), bytes.len())
-        }
+    if let Some((content_type, bytes)) = &file.uploaded {
+        (content_type.clone(), bytes.len())
+    } else {
+        let (content_type, bytes) = pictures::file(file.kind, file.number);
+        (content_type.to_owned(), bytes.len())
     }
 }
 

@@ -23,7 +23,7 @@ pub fn asset(
     let name = wire.name.unwrap_or_default();
     let tags = wire.tags.unwrap_or_default();
     let kind = kind(wire.mime_type.as_deref(), &name, &tags);
-    let pixels = |side: &str| lenient::whole(wire.metadata.as_ref()?.get(side)?.as_f64().into());
+    let pixels = |side: &str| lenient::whole(wire.metadata.as_ref()?.get(side)?.as_f64());
     let hash = wire.hash.or(wire.asset_hash);
     let can = wire.is_immutable.map(|immutable| !immutable);
     Ok(Asset {

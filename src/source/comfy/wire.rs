@@ -18,6 +18,7 @@ pub struct List {
 
 /// One asset.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "names as sent")]
 pub struct Asset {
     #[serde(deserialize_with = "row::id")]
     pub id: Box<str>,
