@@ -182,6 +182,12 @@ impl Scope {
         Self(scope)
     }
 
+    /// Of a source that takes no credential.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self([0; 16])
+    }
+
     /// For keyed hashes that bind something to this scope.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

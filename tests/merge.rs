@@ -1,0 +1,589 @@
+//! The connection over lists in memory that change between any two calls: whole walks lose and
+//! repeat nothing that existed throughout, in both directions, for every kind of paging.
+//!
+//! `PROPTEST_CASES=100000 cargo test --release --test merge` runs it at length.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use asset_gateway::{
+    asset::{
+        Asset, AssetId, Details, Kind, Media, Provider, Rendition, SourceName, Status, ViewerCan,
+        piktid,
+    },
+    cache::Shelf,
+    config::CacheConfig,
+    connection::{ConnectionPage, Cursor, Fingerprint, Key, List, SourceList, Stretch},
+    source::{
+        Audience, Capabilities, Context, Direction, ListRequest, MediaAnswer, Page, Paging,
+        Parameters, Position, Profile, Row, Scope, Source, SourceError, Unreadable, Variant,
+    },
+};
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use proptest::{prelude::*, test_runner::TestCaseError};
+use tokio::time::Instant;
+
+/// What a list does between two calls.
+#[derive(Debug, Clone)]
+enum Edit {
+    Insert { source: usize, time: u8 },
+    Delete { source: usize, nth: u8 },
+    Fail { source: usize },
+}
+
+/// Lists that all sources of a world read, and what happens to them next.
+#[derive(Debug, Default)]
+struct World {
+    /// By source: id → time.
+    lists: Vec<BTreeMap<String, i64>>,
+    /// Taken one by one, before each call.
+    edits: Vec<Edit>,
+    /// Ids that were there from the beginning and were never touched.
+    steady: BTreeSet<String>,
+    fresh: u32,
+    calls: u32,
+    failing: Option<usize>,
+}
+
+impl World {
+    fn step(&mut self) {
+        self.calls += 1;
+        self.failing = None;
+        match self.edits.pop() {
+            None => {}
+            Some(Edit::Insert { source, time }) => {
+                let at = source % self.lists.len();
+                self.fresh += 1;
+                self.lists[at].insert(format!("n{}", self.fresh), i64::from(time));
+            }
+            Some(Edit::Delete { source, nth }) => {
+                let at = source % self.lists.len();
+                let ids: Vec<String> = self.lists[at].keys().cloned().collect();
+                if let Some(id) = ids.get(usize::from(nth) % ids.len().max(1)) {
+                    self.lists[at].remove(id);
+                    self.steady.remove(id);
+                }
+            }
+            Some(Edit::Fail { source }) => self.failing = Some(source % self.lists.len()),
+        }
+    }
+}
+
+/// One list of a world, behind the trait that real sources have.
+struct Simulated {
+    profile: Profile,
+    index: usize,
+    /// Rows a call gives at most.
+    cap: u32,
+    /// Time filters are exclusive (Scenario) or inclusive.
+    exclusive: bool,
+    /// The filter's resolution: times are compared after rounding down to it.
+    resolution: i64,
+    /// Every so many rows cannot be read.
+    unreadable: usize,
+    world: Arc<Mutex<World>>,
+}
+
+/// A tick of the simulated clocks, in microseconds.
+const TICK: i64 = 1_000;
+
+fn time(tick: i64) -> Timestamp {
+    Timestamp::from_microsecond(1_700_000_000_000_000 + tick * TICK).expect("in range")
+}
+
+impl Simulated {
+    fn read(&self, request: &ListRequest) -> Result<Page, SourceError> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.step();
+        if world.failing == Some(self.index) {
+            return Err(SourceError::Timeout);
+        }
+        let round = |t: Timestamp| t.as_microsecond().div_euclid(self.resolution * TICK);
+        let mut rows: Vec<(i64, String)> = world.lists[self.index]
+            .iter()
+            .map(|(id, tick)| (*tick, id.clone()))
+            .filter(|(tick, _)| {
+                let own = round(time(*tick));
+                let after = request.created_after.is_none_or(|bound| {
+                    if self.exclusive {
+                        own > round(bound)
+                    } else {
+                        own >= round(bound)
+                    }
+                });
+                let before = request.created_before.is_none_or(|bound| {
+                    if self.exclusive {
+                        own < round(bound)
+                    } else {
+                        own <= round(bound)
+                    }
+                });
+                after && before
+            })
+            .collect();
+        // Ties in an order of the provider's own: by a scrambled id.
+        rows.sort_by_key(|(tick, id)| (*tick, id.bytes().rev().collect::<Vec<_>>()));
+        if request.direction == Direction::Newest {
+            rows.reverse();
+        }
+        let total = rows.len() as u64;
+        let length = request.length.min(self.cap) as usize;
+        let offset = match &request.position {
+            Position::Start => 0,
+            Position::Offset(offset) => usize::try_from(*offset).unwrap_or(usize::MAX),
+            // Tokens resume by key.
+            Position::Token(token) => {
+                let (tick, id) = token.split_once('|').expect("a token");
+                let tick: i64 = tick.parse().expect("a token");
+                let key = (tick, id.bytes().rev().collect::<Vec<_>>());
+                rows.partition_point(|(t, i)| {
+                    let own = (*t, i.bytes().rev().collect::<Vec<_>>());
+                    if request.direction == Direction::Newest {
+                        own >= key
+                    } else {
+                        own <= key
+                    }
+                })
+            }
+        };
+        let page: Vec<(i64, String)> = rows.iter().skip(offset).take(length).cloned().collect();
+        let last = offset + page.len() >= rows.len();
+        let next = page
+            .last()
+            .filter(|_| !last)
+            .map(|(tick, id)| format!("{tick}|{id}").into());
+        Ok(Page {
+            rows: page
+                .into_iter()
+                .map(|(tick, id)| self.row(tick, &id))
+                .collect(),
+            next,
+            offset: offset as u64,
+            last,
+            total: Some(total),
+            fetched_at: time(0),
+            primes: false,
+            no_store: true,
+        })
+    }
+
+    fn row(&self, tick: i64, id: &str) -> Row {
+        if self.unreadable > 0 && id.len().is_multiple_of(self.unreadable) {
+            return Row::Unreadable(Arc::new(Unreadable {
+                upstream_id: Some(id.into()),
+                created_at: Some(time(tick)),
+                path: "assets".to_owned(),
+                message: "bad".to_owned(),
+            }));
+        }
+        Row::Asset(Arc::new(Asset {
+            id: AssetId {
+                source: self.profile.name.clone(),
+                upstream: id.into(),
+            },
+            provider: Provider::Piktid,
+            name: id.to_owned(),
+            kind: Kind::Image,
+            mime_type: None,
+            size_bytes: None,
+            width: None,
+            height: None,
+            duration_seconds: None,
+            content_hash: None,
+            created_at: time(tick),
+            updated_at: None,
+            status: Status::Ready,
+            visibility: None,
+            owner: None,
+            tags: Vec::new(),
+            note: None,
+            media: Media::default(),
+            preview: None,
+            parent: None,
+            root: None,
+            viewer_can: ViewerCan::default(),
+            details: Details::Piktid(Arc::new(piktid::Details::default())),
+            upstream: Default::default(),
+        }))
+    }
+}
+
+impl Source for Simulated {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn list<'a>(
+        &'a self,
+        request: &'a ListRequest,
+        _: &'a Context,
+    ) -> BoxFuture<'a, Result<Page, SourceError>> {
+        Box::pin(async { self.read(request) })
+    }
+
+    fn get<'a>(
+        &'a self,
+        _: &'a str,
+        _: Variant,
+        _: &'a Context,
+    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
+        Box::pin(async { Err(SourceError::NotFound) })
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        _: &'a [Box<str>],
+        _: Variant,
+        _: &'a Context,
+    ) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>> {
+        Box::pin(async { HashMap::new() })
+    }
+
+    fn calls_to_get(&self, ids: usize, _: Variant) -> usize {
+        ids
+    }
+
+    fn media<'a>(
+        &'a self,
+        _: &'a Asset,
+        _: Rendition,
+        _: Option<&'a http::HeaderValue>,
+        _: &'a Context,
+    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
+        Box::pin(async { Err(SourceError::NotFound) })
+    }
+}
+
+/// How one source of a world behaves.
+#[derive(Debug, Clone)]
+struct Shape {
+    window: bool,
+    cap: u32,
+    exclusive: bool,
+    resolution: i64,
+    unreadable: usize,
+    ticks: Vec<u8>,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (
+        any::<bool>(),
+        7_u32..=12,
+        any::<bool>(),
+        prop_oneof![Just(1_i64), Just(4)],
+        prop_oneof![4 => Just(0_usize), 1 => Just(2)],
+        // Few distinct times: many ties.
+        prop_oneof![
+            proptest::collection::vec(0_u8..60, 0..40),
+            proptest::collection::vec(0_u8..4, 0..16),
+        ],
+    )
+        .prop_map(
+            |(window, cap, exclusive, resolution, unreadable, ticks)| Shape {
+                window,
+                cap,
+                exclusive,
+                resolution,
+                unreadable,
+                ticks,
+            },
+        )
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        (0_usize..3, 0_u8..60).prop_map(|(source, time)| Edit::Insert { source, time }),
+        (0_usize..3, any::<u8>()).prop_map(|(source, nth)| Edit::Delete { source, nth }),
+    ]
+}
+
+fn build(shapes: &[Shape], edits: Vec<Edit>) -> (List, Arc<Mutex<World>>) {
+    let lists: Vec<BTreeMap<String, i64>> = shapes
+        .iter()
+        .enumerate()
+        .map(|(source, shape)| {
+            shape
+                .ticks
+                .iter()
+                .enumerate()
+                .map(|(index, tick)| (format!("s{source}-{index}"), i64::from(*tick)))
+                .collect()
+        })
+        .collect();
+    let world = Arc::new(Mutex::new(World {
+        steady: lists.iter().flat_map(|list| list.keys().cloned()).collect(),
+        lists,
+        edits,
+        ..World::default()
+    }));
+    let sources = shapes
+        .iter()
+        .enumerate()
+        .map(|(index, shape)| {
+            let source: Arc<dyn Source> = Arc::new(simulated(index, shape, &world));
+            SourceList {
+                source,
+                audience: Audience::Account,
+                parameters: Parameters::default(),
+            }
+        })
+        .collect();
+    let list = List {
+        sources,
+        fingerprint: Fingerprint::of("test", &[]),
+        shelf: Shelf::new(CacheConfig::default()),
+        context: Arc::new(Context::new(
+            Instant::now() + Duration::from_secs(60),
+            u32::MAX,
+        )),
+    };
+    (list, world)
+}
+
+fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulated {
+    let resolution = u64::try_from(shape.resolution * TICK).expect("positive");
+    Simulated {
+        profile: Profile {
+            name: SourceName::parse(&format!("s{index}")).expect("a name"),
+            former_names: Vec::new(),
+            provider: Provider::Piktid,
+            scope: Scope::none(),
+            patience: Duration::from_secs(30),
+            in_flight: 16,
+            capabilities: Capabilities {
+                can_upload: false,
+                can_tag: false,
+                can_note: false,
+                can_delete: false,
+                tag_vocabulary: None,
+                max_tags: None,
+                counts_exactly: true,
+                delete_meaning: "",
+                max_upload_bytes: None,
+                batch_read: 1,
+            },
+            paging: if shape.window {
+                Paging::Window {
+                    cap: shape.cap,
+                    resolution: Duration::from_micros(resolution),
+                }
+            } else {
+                Paging::Index { cap: shape.cap }
+            },
+            listed: Parameters::default(),
+        },
+        index,
+        cap: shape.cap,
+        exclusive: shape.exclusive,
+        resolution: shape.resolution,
+        unreadable: shape.unreadable,
+        world: Arc::clone(world),
+    }
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(work)
+}
+
+fn decode(text: &str) -> Cursor {
+    Cursor::decode(text, &Fingerprint::of("test", &[])).expect("our own cursor")
+}
+
+/// Everything on a page, unreadable rows too.
+fn shown(page: &ConnectionPage) -> Vec<String> {
+    let unreadable = page
+        .sources
+        .iter()
+        .flat_map(|outcome| &outcome.unreadable)
+        .filter_map(|row| row.upstream_id.as_deref().map(str::to_owned));
+    page.edges
+        .iter()
+        .map(|edge| edge.asset.id.upstream.to_string())
+        .chain(unreadable)
+        .collect()
+}
+
+/// Walks to the end and gives every id, page by page.
+async fn walk(
+    list: &List,
+    direction: Direction,
+    counts: &[usize],
+) -> Result<Vec<Vec<String>>, TestCaseError> {
+    let mut pages = Vec::new();
+    let mut from: Option<Cursor> = None;
+    let mut frontier: Option<Key> = None;
+    for step in 0..400 {
+        let stretch = Stretch {
+            direction,
+            count: counts[step % counts.len()],
+            from: from.clone(),
+            until: None,
+        };
+        let page = list
+            .page(&stretch)
+            .await
+            .map_err(|all| TestCaseError::fail(format!("{all:?}")))?;
+        let keys: Vec<&Key> = page.edges.iter().map(|edge| &edge.key).collect();
+        prop_assert!(
+            keys.is_sorted_by(|a, b| a < b),
+            "sorted, nothing twice: {keys:?}"
+        );
+        pages.push(shown(&page));
+        let (more, far) = match direction {
+            Direction::Newest => (page.has_next_page, page.end.clone()),
+            Direction::Oldest => (page.has_previous_page, page.start.clone()),
+        };
+        if !more {
+            return Ok(pages);
+        }
+        let far = far.ok_or_else(|| TestCaseError::fail("more, but no cursor"))?;
+        if let Some(before) = &frontier {
+            let failed = page.sources.iter().any(|outcome| outcome.error.is_some());
+            prop_assert!(
+                failed || far.walk(before, direction).is_gt(),
+                "a page gets somewhere"
+            );
+        }
+        from = Some(decode(&page.cursor(&far)));
+        frontier = Some(far);
+    }
+    Err(TestCaseError::fail("the walk does not end"))
+}
+
+/// Nothing steady is lost, nothing comes twice.
+fn check(pages: &[Vec<String>], world: &Mutex<World>) -> Result<(), TestCaseError> {
+    let all: Vec<&String> = pages.iter().flatten().collect();
+    let distinct: BTreeSet<&String> = all.iter().copied().collect();
+    prop_assert_eq!(distinct.len(), all.len(), "nothing twice: {:?}", pages);
+    let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+    for id in &world.steady {
+        prop_assert!(distinct.contains(id), "{} is lost: {:?}", id, pages);
+    }
+    Ok(())
+}
+
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1_500);
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn a_walk_over_lists_that_stand_still_is_the_list_in_order(
+        shapes in proptest::collection::vec(shape(), 1..4),
+        counts in proptest::collection::vec(1_usize..9, 1..4),
+    ) {
+        let (list, world) = build(&shapes, Vec::new());
+        let forward = run(walk(&list, Direction::Newest, &counts))?;
+        check(&forward, &world)?;
+        let backward = run(walk(&list, Direction::Oldest, &counts))?;
+        check(&backward, &world)?;
+        if shapes.iter().all(|shape| shape.unreadable == 0) {
+            let one: Vec<String> = forward.concat();
+            let other: Vec<String> = backward.into_iter().rev().flatten().collect();
+            prop_assert_eq!(one, other, "both directions agree");
+        }
+    }
+
+    #[test]
+    fn a_walk_loses_and_repeats_nothing_while_the_lists_change(
+        shapes in proptest::collection::vec(shape(), 1..4),
+        counts in proptest::collection::vec(1_usize..9, 1..4),
+        edits in proptest::collection::vec(edit(), 0..40),
+        forward: bool,
+    ) {
+        let (list, world) = build(&shapes, edits);
+        let direction = if forward { Direction::Newest } else { Direction::Oldest };
+        check(&run(walk(&list, direction, &counts))?, &world)?;
+    }
+
+    #[test]
+    fn hints_that_lie_cost_calls_never_assets(
+        shapes in proptest::collection::vec(shape(), 1..4),
+        count in 1_usize..9,
+        newer in 0_u64..100,
+        older in 0_u64..100,
+        forward: bool,
+    ) {
+        let (list, world) = build(&shapes, Vec::new());
+        let direction = if forward { Direction::Newest } else { Direction::Oldest };
+        let all = run(walk(&list, direction, &[count]))?;
+        let Some(first) = all.first().filter(|_| all.len() > 1) else { return Ok(()) };
+        let (page, next) = run(async {
+            let mut stretch = Stretch { direction, count, from: None, until: None };
+            let page = list.page(&stretch).await.expect("a page");
+            let far = if forward { page.end.clone() } else { page.start.clone() }.expect("more");
+            let mut cursor = decode(&page.cursor(&far));
+            for hint in &mut cursor.hints {
+                hint.newer = newer;
+                hint.older = older;
+            }
+            stretch.from = Some(cursor);
+            (shown(&page), list.page(&stretch).await)
+        });
+        prop_assert_eq!(&page.iter().collect::<BTreeSet<_>>(), &first.iter().collect::<BTreeSet<_>>());
+        let next = next.map_err(|all| TestCaseError::fail(format!("{all:?}")))?;
+        let failed = next.sources.iter().any(|outcome| outcome.error.is_some());
+        if !failed && next.edges.len() == count {
+            prop_assert_eq!(shown(&next).into_iter().collect::<BTreeSet<_>>(), all[1].iter().cloned().collect::<BTreeSet<_>>());
+        }
+        drop(world);
+    }
+
+    #[test]
+    fn a_source_that_fails_now_and_then_loses_nothing_of_the_pages_it_was_on(
+        shapes in proptest::collection::vec(shape(), 2..4),
+        counts in proptest::collection::vec(1_usize..9, 1..4),
+        fails in proptest::collection::vec(prop_oneof![1 => (0_usize..3).prop_map(Some), 3 => Just(None)], 0..30),
+    ) {
+        let edits = fails.into_iter().map(|fail| match fail {
+            Some(source) => Edit::Fail { source },
+            None => Edit::Delete { source: 0, nth: 0 },
+        }).collect();
+        let (list, world) = build(&shapes, edits);
+        let mut from: Option<Cursor> = None;
+        for step in 0..200 {
+            let stretch = Stretch { direction: Direction::Newest, count: counts[step % counts.len()], from: from.clone(), until: None };
+            // The same place again until every source takes part.
+            let Ok(page) = run(list.page(&stretch)) else { continue };
+            if page.sources.iter().any(|outcome| outcome.error.is_some()) {
+                continue;
+            }
+            let near = from.as_ref().map(|cursor| cursor.key.clone());
+            let far = page.end.clone();
+            let seen: BTreeSet<String> = shown(&page).into_iter().collect();
+            let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+            for (index, entries) in world.lists.iter().enumerate() {
+                let hash = SourceName::parse(&format!("s{index}")).expect("a name").hash16();
+                for (id, tick) in entries.iter().filter(|(id, _)| world.steady.contains(*id)) {
+                    let key = Key { created: time(*tick).as_microsecond(), source: hash, id: id.as_str().into() };
+                    let past = near.as_ref().is_none_or(|near| key > *near);
+                    let within = !page.has_next_page || far.as_ref().is_some_and(|far| key <= *far);
+                    prop_assert!(!(past && within) || seen.contains(id), "{} is missing", id);
+                }
+            }
+            drop(world);
+            if !page.has_next_page {
+                break;
+            }
+            from = Some(decode(&page.cursor(&far.expect("more, so a cursor"))));
+        }
+    }
+}
