@@ -146,16 +146,22 @@ impl Shelf {
         let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), Arc::clone(context));
         let fill = tokio::spawn(
             async move {
-                let read = shelf.read_page(&source, &key.request, &context);
-                shelf.pages.try_get_with_by_ref(&key, read).await
+                // Only one of those who ask at once runs its read.
+                let mut called = false;
+                let read = async {
+                    called = true;
+                    shelf.read_page(&source, &key.request, &context).await
+                };
+                let page = shelf.pages.try_get_with_by_ref(&key, read).await;
+                page.map(|kept| Read {
+                    page: kept.value,
+                    called,
+                })
             }
             .in_current_span(),
         );
         match timeout_at(wait_until, fill).await {
-            Ok(Ok(Ok(kept))) => Ok(Read {
-                page: kept.value,
-                called: true,
-            }),
+            Ok(Ok(Ok(read))) => Ok(read),
             Ok(Ok(Err(error))) => Err((*error).clone()),
             Ok(Err(panic)) => {
                 tracing::error!(%panic, "reading a page failed in the gateway itself");

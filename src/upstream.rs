@@ -286,7 +286,7 @@ impl Upstream {
     }
 
     fn span(&self, call: &Call) -> tracing::Span {
-        tracing::debug_span!(
+        tracing::info_span!(
             "source.call",
             source = %self.name,
             operation = call.operation,

@@ -94,7 +94,7 @@ impl GlobalId {
         let id = match plain.split_once(':').ok_or(InvalidId)? {
             ("a", rest) => {
                 let (source, upstream) = rest.split_once(':').ok_or(InvalidId)?;
-                if upstream.is_empty() || upstream.len() > MAX_UPSTREAM_ID {
+                if !is_upstream_id_text(upstream) {
                     return Err(InvalidId);
                 }
                 Self::Asset(AssetId {
@@ -127,7 +127,8 @@ impl fmt::Display for GlobalId {
 /// Whether a source's own id is one we can carry.
 #[must_use]
 pub fn is_upstream_id_text(text: &str) -> bool {
-    (1..=MAX_UPSTREAM_ID).contains(&text.len())
+    // Dots alone are no segment of a path: a read by such an id would ask for something else.
+    (1..=MAX_UPSTREAM_ID).contains(&text.len()) && text != "." && text != ".."
 }
 
 /// A text that is no id of this gateway.

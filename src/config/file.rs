@@ -199,7 +199,7 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
     Ok(Limits {
         body_bytes: positive("body_bytes", s.body_bytes, d.body_bytes, place)?,
         query_bytes: positive("query_bytes", s.query_bytes, d.query_bytes, place)?,
-        nesting: positive("nesting", s.nesting, d.nesting, place)?.min(MAX_NESTING),
+        nesting: nesting(s.nesting, d.nesting, place)?,
         tokens: positive("tokens", s.tokens, d.tokens, place)?,
         depth: positive("depth", s.depth, d.depth, place)?,
         introspection_depth: positive(
@@ -230,6 +230,20 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
 
 /// Deeper nesting than this overflows the parser's stack long before it is useful.
 const MAX_NESTING: usize = 200;
+
+fn nesting(
+    key: Option<Spanned<usize>>,
+    default: usize,
+    place: &Place<'_>,
+) -> Result<usize, ConfigError> {
+    match key {
+        Some(key) if !(1..=MAX_NESTING).contains(key.get_ref()) => Err(place.refuse(
+            key.span().start,
+            format!("`nesting` must be 1 to {MAX_NESTING}"),
+        )),
+        key => Ok(key.map_or(default, Spanned::into_inner)),
+    }
+}
 
 fn cache(section: Option<CacheFile>, place: &Place<'_>) -> Result<CacheConfig, ConfigError> {
     let d = CacheConfig::default();

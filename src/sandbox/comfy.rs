@@ -142,7 +142,8 @@ pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
         json!(format!(
             "/api/view?type={}&filename={}",
             root.map_or("output", String::as_str),
-            asset.id
+            // A nominated preview's picture stands for a file that is none.
+            asset.preview_id.as_ref().unwrap_or(&asset.id)
         ))
     });
     optional(&mut row, "preview_url", preview_url);

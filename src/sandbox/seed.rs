@@ -295,7 +295,7 @@ fn comfy(number: usize) -> ComfyAsset {
         tags,
         user_metadata,
         metadata: metadata(kind, picture, number),
-        has_preview: kind == "image" && number % 7 != 6,
+        has_preview: kind == "audio" || (kind == "image" && number % 7 != 6),
         // Files without a picture of their own are shown by a neighbour's.
         preview_id: (kind == "audio").then(|| uuid("comfy", number + 2)),
         job_id: (root == "output").then(|| format!("{}-job", &digits("job", number / 4)[..8])),

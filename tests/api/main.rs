@@ -14,5 +14,6 @@ mod paging;
 mod parameters;
 mod partial_failure;
 mod reading;
+mod tls;
 mod transport;
 mod unreadable;

@@ -56,7 +56,12 @@ pub fn asset(
             .and_then(Value::as_str)
             .filter(|note| !note.is_empty())
             .map(str::to_owned),
-        media: media(base, kind, wire.preview_url.as_deref()),
+        media: media(
+            base,
+            kind,
+            wire.preview_url.as_deref(),
+            wire.preview_id.is_some(),
+        ),
         preview: wire
             .preview_id
             .clone()
@@ -107,9 +112,11 @@ fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
 }
 
 /// Bytes need the key or are at an internal address, so they go through the media route; a
-/// preview that is already elsewhere (signed storage) loads by itself.
-fn media(base: &Url, kind: Kind, preview_url: Option<&str>) -> Media {
-    let preview = preview_url.and_then(|url| {
+/// preview that is already elsewhere (signed storage) loads by itself. The preview address of what
+/// is no picture is its own file (comfy.md 3), unless a picture was nominated for it.
+fn media(base: &Url, kind: Kind, preview_url: Option<&str>, nominated: bool) -> Media {
+    let shows = kind == Kind::Image || nominated;
+    let preview = preview_url.filter(|_| shows).and_then(|url| {
         let url = absolute(base, url)?;
         if url.origin() == base.origin() {
             return Some(Location::Proxied);
