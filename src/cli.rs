@@ -4,7 +4,7 @@ mod check;
 mod sandbox;
 mod serve;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -112,13 +112,14 @@ fn load(arguments: ConfigArguments) -> Result<Config, ConfigError> {
 }
 
 /// For people and pipes: results go to standard output.
-#[expect(clippy::print_stdout, reason = "the command line's results")]
 fn print(text: &str) {
-    print!("{text}");
+    let mut out = std::io::stdout().lock();
+    // A reader that has seen enough (`| head`) is no failure of ours.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// What went wrong, on standard error.
-#[expect(clippy::print_stderr, reason = "the command line's complaints")]
 fn complain(text: &str) {
-    eprintln!("asset-gateway: {text}");
+    // With nobody left to read it, the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "asset-gateway: {text}");
 }

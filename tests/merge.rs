@@ -207,7 +207,7 @@ impl Simulated {
             root: None,
             viewer_can: ViewerCan::default(),
             details: Details::Piktid(Arc::new(piktid::Details::default())),
-            upstream: Default::default(),
+            upstream: Box::default(),
         }))
     }
 }

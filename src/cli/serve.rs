@@ -49,6 +49,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     } else {
         None
     };
+    let stop = stop().context("listening for signals")?;
     let explorer = config.explorer;
     let public_url = config.public_url.clone();
     let gateway = Gateway::new(config, address)?;
@@ -59,7 +60,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
         explorer,
         sandbox.is_some(),
     ));
-    server::serve(listener, &gateway, stop()).await?;
+    server::serve(listener, &gateway, stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -97,27 +98,23 @@ fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> Stri
     text
 }
 
-/// Ready when the process is told to stop: Ctrl-C or SIGTERM.
-async fn stop() {
-    let interrupt = async {
-        // Without a handler there is nothing to wait for.
+/// Ready when the process is told to stop: Ctrl-C or SIGTERM. Listens from the moment it is called,
+/// not only once somebody waits.
+fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    #[cfg(unix)]
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    #[cfg(unix)]
+    let mut interrupt = signal::unix::signal(signal::unix::SignalKind::interrupt())?;
+    Ok(async move {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        #[cfg(not(unix))]
         if signal::ctrl_c().await.is_err() {
+            // Without a handler there is nothing to wait for.
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut stream) => {
-                stream.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
+    })
 }

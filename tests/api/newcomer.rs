@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::TcpListener,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -21,6 +21,8 @@ fn binary() -> Command {
 struct Running {
     child: Child,
     lines: Vec<String>,
+    /// Held open: a process whose reader is gone may end.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Drop for Running {
@@ -52,7 +54,11 @@ fn start(command: &mut Command, until: &str) -> Running {
         let done = line.starts_with(until);
         lines.push(line.trim_end().to_owned());
         if done {
-            return Running { child, lines };
+            return Running {
+                child,
+                lines,
+                _stdout: reader,
+            };
         }
     }
 }
