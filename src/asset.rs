@@ -130,7 +130,7 @@ impl Provider {
 }
 
 /// What an asset is, whatever its file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Image,
     Video,
@@ -212,7 +212,7 @@ pub enum Status {
 }
 
 /// Who can see an asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Visibility {
     Private,
     /// The owner's group.

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
 use moka::{Expiry, future::Cache};
 use tokio::time::timeout_at;
@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use self::{
     epochs::{Epoch, Epochs},
-    flights::Flights,
+    flights::{Flight, Flights},
 };
 use crate::{
     asset::{Asset, Location, SourceName},
@@ -210,70 +210,83 @@ impl Shelf {
         }
     }
 
-    /// Reads assets by id, as few upstream calls as the source allows; every id asked for is a
-    /// key of the answer.
+    /// Reads assets by id with as few upstream calls as the source allows, and hands each to `land`
+    /// as it comes, once for every id.
     pub async fn entities(
-        self: Arc<Self>,
-        source: Arc<dyn Source>,
+        &self,
+        source: &Arc<dyn Source>,
         ids: Vec<Box<str>>,
         variant: Variant,
-        context: Arc<Context>,
-    ) -> HashMap<Box<str>, Entity> {
-        let mut found = HashMap::with_capacity(ids.len());
+        context: &Context,
+        land: &(dyn Fn(&str, Entity) + Send + Sync),
+    ) {
         let mut missing = Vec::new();
         for id in ids {
-            let key = self.entity_key(&source, &id, variant);
+            let key = self.entity_key(source, &id, variant);
             match self.entities.get(&key).await {
-                Some(kept) => {
-                    found.insert(id, kept.value);
-                }
+                Some(kept) => land(&id, kept.value),
                 None => missing.push(key),
             }
         }
         if missing.is_empty() {
-            return found;
+            return;
         }
         let calls = u32::try_from(source.calls_to_get(missing.len(), variant)).unwrap_or(u32::MAX);
         if let Err(error) = context.spend(calls) {
-            found.extend(
-                missing
-                    .into_iter()
-                    .map(|key| (key.upstream, Err(error.clone()))),
-            );
-            return found;
+            for key in missing {
+                land(&key.upstream, Err(error.clone()));
+            }
+            return;
         }
-        let (mut led, joined) = self.flights.claim(missing);
-        // Somebody else's read may have landed between our look and our claim.
-        let mut to_read = Vec::with_capacity(led.len());
-        for flight in std::mem::take(&mut led) {
+        let (led, joined) = self.flights.claim(missing);
+        let waiting = join_all(joined.into_iter().map(|(key, landing)| async move {
+            // A landing that never comes: the flight's task panicked, which is in the log.
+            land(
+                &key.upstream,
+                landing.await.unwrap_or(Err(SourceError::Internal)),
+            );
+        }));
+        let reading = self.read_entities(source, led, variant, context, land);
+        futures_util::future::join(waiting, reading).await;
+    }
+
+    async fn read_entities(
+        &self,
+        source: &Arc<dyn Source>,
+        led: Vec<Flight<EntityKey, Entity>>,
+        variant: Variant,
+        context: &Context,
+        land: &(dyn Fn(&str, Entity) + Send + Sync),
+    ) {
+        let mut flights = HashMap::with_capacity(led.len());
+        for flight in led {
+            // Somebody else's read may have landed between our look and our claim.
             match self.entities.get(flight.key()).await {
                 Some(kept) => {
-                    found.insert(flight.key().upstream.clone(), kept.value.clone());
+                    land(&flight.key().upstream, kept.value.clone());
                     flight.land(kept.value);
                 }
-                None => to_read.push(flight),
+                None => {
+                    flights.insert(flight.key().upstream.clone(), flight);
+                }
             }
         }
-        if !to_read.is_empty() {
-            let ids: Vec<Box<str>> = to_read.iter().map(|f| f.key().upstream.clone()).collect();
-            let mut read = source.get_many(&ids, variant, &context).await;
-            for flight in to_read {
-                let id = flight.key().upstream.clone();
-                let entity = read.remove(&id).unwrap_or(Err(SourceError::NotFound));
+        if flights.is_empty() {
+            return;
+        }
+        let ids: Vec<Box<str>> = flights.keys().cloned().collect();
+        let mut read = source.get_many(&ids, variant, context);
+        while let Some((id, entity)) = read.next().await {
+            if let Some(flight) = flights.remove(&id) {
                 self.keep(flight.key().clone(), entity.clone()).await;
-                found.insert(id, entity.clone());
+                land(&id, entity.clone());
                 flight.land(entity);
             }
         }
-        found.extend(
-            join_all(joined.into_iter().map(|(key, landing)| async move {
-                // A landing that never comes: the flight's task panicked, which is in the log.
-                let entity = landing.await.unwrap_or(Err(SourceError::Internal));
-                (key.upstream, entity)
-            }))
-            .await,
-        );
-        found
+        for (id, flight) in flights {
+            land(&id, Err(SourceError::NotFound));
+            flight.land(Err(SourceError::NotFound));
+        }
     }
 
     /// Keeps an asset, or that there is none; other failures are worth asking again.

@@ -64,7 +64,7 @@ struct Serve {
 #[derive(Args)]
 struct Sandbox {
     /// Ports of Scenario, PiktID and Comfy, such as 9001,9002,9003; free ones when not given.
-    #[arg(long, value_name = "PORTS", value_delimiter = ',', num_args = 3)]
+    #[arg(long, value_name = "PORTS", value_delimiter = ',')]
     ports: Option<Vec<u16>>,
 }
 

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use crate::{
     asset::Asset,
     cache::Shelf,
-    source::{Audience, Context, Direction, Parameters, Source, SourceError, Unreadable},
+    source::{Audience, Context, Direction, Filter, Parameters, Source, SourceError, Unreadable},
 };
 
 pub use cursor::{BadCursor, Cursor, Fingerprint, Hint};
@@ -31,13 +31,12 @@ pub const MAX_PAGE: usize = 100;
 /// Which stretch of the list a client wants.
 #[derive(Debug, Clone)]
 pub struct Stretch {
-    /// `first` walks from newest to oldest, `last` the other way; 1 to [`MAX_PAGE`].
-    pub direction: Direction,
+    /// `first`, as opposed to `last`.
+    pub forward: bool,
+    /// 1 to [`MAX_PAGE`].
     pub count: usize,
-    /// Where the stretch begins, seen in its direction (`after` of `first`, `before` of `last`).
-    pub from: Option<Cursor>,
-    /// Where it ends at the latest (`before` of `first`, `after` of `last`).
-    pub until: Option<Cursor>,
+    pub after: Option<Cursor>,
+    pub before: Option<Cursor>,
 }
 
 /// One source's part of the list.
@@ -47,11 +46,21 @@ pub struct SourceList {
     pub audience: Audience,
     /// The provider's own filters.
     pub parameters: Parameters,
+    /// What they leave to be filtered here, by the fields' names.
+    pub finished: Vec<&'static str>,
+    /// An asset is listed only with one of these tags; empty: any asset is.
+    pub listed: Vec<String>,
 }
 
 /// The list and how it is read.
 pub struct List {
     pub sources: Vec<SourceList>,
+    /// Sources that can hold no match, and why: told, not asked.
+    pub skipped: Vec<(Arc<dyn Source>, &'static str)>,
+    /// Which way the list runs.
+    pub order: Direction,
+    /// Every row that comes is held against this.
+    pub filter: Filter,
     /// What a cursor of this list is bound to.
     pub fingerprint: Fingerprint,
     pub shelf: Arc<Shelf>,
@@ -60,7 +69,7 @@ pub struct List {
 
 /// One page.
 pub struct ConnectionPage {
-    /// Newest first, whichever way the client walked.
+    /// In the list's order, whichever way the client walked.
     pub edges: Vec<Edge>,
     pub has_next_page: bool,
     pub has_previous_page: bool,
@@ -70,6 +79,7 @@ pub struct ConnectionPage {
     pub end: Option<Key>,
     /// Exact, or none.
     pub total: Option<u64>,
+    /// In the order of names.
     pub sources: Vec<SourceOutcome>,
     hints: merge::Hints,
     fingerprint: Fingerprint,
@@ -85,6 +95,8 @@ pub struct Edge {
 /// How one source fared.
 pub struct SourceOutcome {
     pub source: Arc<dyn Source>,
+    /// Why it was not asked.
+    pub skipped: Option<&'static str>,
     /// Why it is missing, wholly or from some point of the page on.
     pub error: Option<SourceError>,
     pub total: Option<u64>,
@@ -100,8 +112,8 @@ pub struct SourceOutcome {
 pub struct Plan {
     /// Filters that went upstream, as `name=value`.
     pub pushed: Vec<String>,
-    /// What was filtered here.
-    pub finished: Vec<String>,
+    /// What was filtered here, by the fields' names.
+    pub finished: Vec<&'static str>,
     pub rows_read: u64,
     /// List calls to the source that this request caused; what the cache had costs none.
     pub calls: u32,

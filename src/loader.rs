@@ -5,7 +5,10 @@
 //! out [`Pending`] handles at once: batches overlap, and a caller that is cancelled takes nobody
 //! with it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use dataloader::{BatchFn, cached};
 use futures_util::{FutureExt, future::Shared};
@@ -22,7 +25,6 @@ use crate::{
 const MAX_BATCH: usize = 1_000;
 
 type Key = (AssetId, Variant);
-type Answers = Arc<HashMap<Box<str>, Entity>>;
 
 /// One operation's reads by id. What it answered once it answers again: one request, one answer.
 pub struct Loader {
@@ -57,21 +59,16 @@ impl Loader {
             .map_err(|_| SourceError::NotFound)?;
         match timeout_at(self.context.deadline, pending.answer).await {
             // The task's own panic is in the log.
-            Ok(answers) => answers
-                .map_err(|_| SourceError::Internal)?
-                .get(&pending.upstream)
-                .cloned()
-                .unwrap_or(Err(SourceError::NotFound)),
+            Ok(answer) => answer.unwrap_or(Err(SourceError::Internal)),
             Err(_) => Err(SourceError::Timeout),
         }
     }
 }
 
-/// A place in a batch that is under way.
+/// An asset on its way.
 #[derive(Clone)]
 struct Pending {
-    upstream: Box<str>,
-    answer: Shared<oneshot::Receiver<Answers>>,
+    answer: Shared<oneshot::Receiver<Entity>>,
 }
 
 struct Batch {
@@ -94,29 +91,31 @@ impl BatchFn<Key, Pending> for Batch {
             let Some(source) = self.registry.named(&name) else {
                 continue; // no handle: the loader answers "not found"
             };
-            let (land, landing) = oneshot::channel();
-            let answer = landing.shared();
-            let ids = keys.iter().map(|(id, _)| id.upstream.clone()).collect();
-            let read = Arc::clone(&self.shelf).entities(
-                Arc::clone(source),
-                ids,
-                variant,
-                Arc::clone(&self.context),
-            );
+            let mut senders = HashMap::with_capacity(keys.len());
+            for key in keys {
+                let (land, landing) = oneshot::channel();
+                senders.insert(key.0.upstream.clone(), land);
+                let answer = landing.shared();
+                handles.insert(key.clone(), Pending { answer });
+            }
+            let (source, shelf) = (Arc::clone(source), Arc::clone(&self.shelf));
+            let context = Arc::clone(&self.context);
             tokio::spawn(
                 async move {
-                    // Nobody may be waiting any more; the shelf has kept what came.
-                    let _ = land.send(Arc::new(read.await));
+                    let ids = senders.keys().cloned().collect();
+                    let senders = Mutex::new(senders);
+                    let land = |id: &str, entity| {
+                        let sender = senders
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .remove(id);
+                        // Nobody may be waiting any more; the shelf has kept what came.
+                        let _ = sender.map(|sender| sender.send(entity));
+                    };
+                    shelf.entities(&source, ids, variant, &context, &land).await;
                 }
                 .in_current_span(),
             );
-            for key in keys {
-                let pending = Pending {
-                    upstream: key.0.upstream.clone(),
-                    answer: answer.clone(),
-                };
-                handles.insert(key.clone(), pending);
-            }
         }
         handles
     }

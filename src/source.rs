@@ -6,6 +6,7 @@
 mod answer;
 mod comfy;
 mod error;
+mod filter;
 mod piktid;
 mod row;
 mod scenario;
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, future::BoxFuture};
+use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
@@ -34,6 +35,7 @@ use crate::{
 
 pub use comfy::parameters::ComfyParameters;
 pub use error::SourceError;
+pub use filter::{Filter, Narrowed};
 pub use piktid::parameters::{Ownership, PiktidParameters};
 pub use scenario::parameters::{ScenarioParameters, ScenarioPublicParameters};
 
@@ -43,6 +45,9 @@ pub use scenario::parameters::{ScenarioParameters, ScenarioPublicParameters};
 /// credential, and never wait past its deadline.
 pub trait Source: Send + Sync {
     fn profile(&self) -> &Profile;
+
+    /// What its list is asked for, so that it brings all that fits `filter`, and not much more.
+    fn narrow(&self, filter: &Filter) -> Narrowed;
 
     /// Reads one stretch of the source's list.
     fn list<'a>(
@@ -59,13 +64,13 @@ pub trait Source: Send + Sync {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>>;
 
-    /// Reads several assets; every id asked for is a key of the answer.
+    /// Reads several assets and gives each as it comes. An id that never comes is gone.
     fn get_many<'a>(
         &'a self,
         ids: &'a [Box<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>>;
+    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)>;
 
     /// Upstream calls that [`Source::get_many`] makes for so many ids.
     fn calls_to_get(&self, ids: usize, variant: Variant) -> usize;
@@ -87,17 +92,14 @@ fn fan_out<'a, S: Source>(
     ids: &'a [Box<str>],
     variant: Variant,
     context: &'a Context,
-) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>> {
-    Box::pin(async move {
-        let mut reads = Vec::with_capacity(ids.len());
-        for id in ids {
-            reads.push(async move { (id.clone(), source.get(id, variant, context).await) });
-        }
-        futures_util::stream::iter(reads)
-            .buffer_unordered(source.profile().in_flight)
-            .collect()
-            .await
-    })
+) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+    let mut reads = Vec::with_capacity(ids.len());
+    for id in ids {
+        reads.push(async move { (id.clone(), source.get(id, variant, context).await) });
+    }
+    futures_util::stream::iter(reads)
+        .buffer_unordered(source.profile().in_flight)
+        .boxed()
 }
 
 /// What is known of a source without asking it.
@@ -114,8 +116,6 @@ pub struct Profile {
     pub capabilities: Capabilities,
     /// How its list is paged, for [`crate::connection`].
     pub paging: Paging,
-    /// Parameters that the merged list always sends (Comfy's tag set).
-    pub listed: Parameters,
 }
 
 /// What a source can do, as its contract says (`upstreams/compare.md` §1).
@@ -150,6 +150,8 @@ pub enum Paging {
     Index {
         /// Rows a call can give.
         cap: u32,
+        /// Rows from any position on that a call gives at least, where there are as many.
+        reach: u32,
     },
 }
 
@@ -158,7 +160,7 @@ impl Paging {
     #[must_use]
     pub const fn cap(self) -> u32 {
         match self {
-            Self::Window { cap, .. } | Self::Index { cap } => cap,
+            Self::Window { cap, .. } | Self::Index { cap, .. } => cap,
         }
     }
 }
@@ -240,6 +242,17 @@ pub enum Direction {
     Newest,
     /// Oldest first: read when a client pages backward.
     Oldest,
+}
+
+impl Direction {
+    /// The other way.
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        match self {
+            Self::Newest => Self::Oldest,
+            Self::Oldest => Self::Newest,
+        }
+    }
 }
 
 /// Whose assets a list shows.
@@ -469,13 +482,7 @@ impl Link {
     }
 
     /// The profile of a source that uses `credential`.
-    fn profile(
-        &self,
-        credential: &str,
-        capabilities: Capabilities,
-        paging: Paging,
-        listed: Parameters,
-    ) -> Profile {
+    fn profile(&self, credential: &str, capabilities: Capabilities, paging: Paging) -> Profile {
         let config = &self.config;
         Profile {
             name: config.name.clone(),
@@ -491,7 +498,6 @@ impl Link {
             in_flight: self.in_flight,
             capabilities,
             paging,
-            listed,
         }
     }
 }

@@ -10,7 +10,7 @@ mod error;
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -31,6 +31,10 @@ pub struct Policy {
     pub in_flight: usize,
     /// The largest answer that is read whole.
     pub answer_bytes: usize,
+    /// Bodies passed on at once.
+    pub streams: usize,
+    /// How long whoever a body is passed on to may take for a piece of it.
+    pub stall: Duration,
 }
 
 impl Default for Policy {
@@ -40,6 +44,8 @@ impl Default for Policy {
             attempt: Duration::from_secs(10),
             in_flight: 16,
             answer_bytes: 16 * 1024 * 1024,
+            streams: 64,
+            stall: Duration::from_secs(30),
         }
     }
 }
@@ -52,6 +58,8 @@ pub struct Upstream {
     client: reqwest::Client,
     policy: Arc<Policy>,
     places: Arc<Semaphore>,
+    /// Bodies being passed on: apart from `places`, so that slow readers of files hold up no list.
+    streams: Arc<Semaphore>,
 }
 
 /// One request to a source.
@@ -108,34 +116,55 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// An answer whose body is still to come. Holds its place in flight until dropped.
+/// An answer whose body is still to come. Holds its place among the streams until dropped.
 pub struct OpenAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     response: reqwest::Response,
-    place: OwnedSemaphorePermit,
-    /// Between two pieces of the body.
+    stream: OwnedSemaphorePermit,
+    /// Between two pieces from the source.
     idle: Duration,
+    /// Until a piece is taken.
+    stall: Duration,
 }
 
+/// A body's pieces as they come.
+pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, UpstreamError>>;
+
 impl OpenAnswer {
-    /// The body as it comes. Ends with an error when the source falls silent.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, UpstreamError>> + Send {
+    /// The body as it comes, no faster than it is taken. Ends with an error when the source falls
+    /// silent, and is given up when whoever takes it does.
+    #[must_use]
+    pub fn into_body(self) -> BodyStream {
         let Self {
-            response,
-            place,
+            mut response,
+            stream,
             idle,
+            stall,
             ..
         } = self;
-        futures_util::stream::unfold(Some((response, place)), move |state| async move {
-            let (mut response, place) = state?;
-            match tokio::time::timeout(idle, response.chunk()).await {
-                Ok(Ok(Some(piece))) => Some((Ok(piece), Some((response, place)))),
-                Ok(Ok(None)) => None,
-                Ok(Err(error)) => Some((Err(UpstreamError::of(&error)), None)),
-                Err(_) => Some((Err(UpstreamError::Timeout), None)),
+        let (give, take) = tokio::sync::mpsc::channel(2);
+        tokio::spawn(async move {
+            let _stream = stream;
+            loop {
+                let piece = match tokio::time::timeout(idle, response.chunk()).await {
+                    Ok(Ok(None)) => return,
+                    Ok(Ok(Some(piece))) => Ok(piece),
+                    Ok(Err(error)) => Err(UpstreamError::of(&error)),
+                    Err(_) => Err(UpstreamError::Timeout),
+                };
+                let ends = piece.is_err();
+                let taken = tokio::time::timeout(stall, give.send(piece)).await;
+                if ends || !matches!(taken, Ok(Ok(()))) {
+                    return;
+                }
             }
+        });
+        futures_util::stream::unfold(take, |mut take| async move {
+            let piece = take.recv().await?;
+            Some((piece, take))
         })
+        .boxed()
     }
 }
 
@@ -182,6 +211,7 @@ impl Upstream {
             name: name.into(),
             client,
             places: Arc::new(Semaphore::new(policy.in_flight)),
+            streams: Arc::new(Semaphore::new(policy.streams)),
             policy: Arc::new(policy),
         })
     }
@@ -246,7 +276,9 @@ impl Upstream {
     }
 
     async fn begin(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
-        let place = self.place(deadline).await?;
+        let stream = permit(&self.streams, self.policy.streams, deadline).await?;
+        // Held until the headers are there; the body has a place of its own kind.
+        let _place = self.place(deadline).await?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let response = timeout_at(deadline, self.execute(call))
             .await
@@ -255,20 +287,15 @@ impl Upstream {
             status: response.status(),
             headers: response.headers().clone(),
             response,
-            place,
+            stream,
             idle: self.policy.attempt,
+            stall: self.policy.stall,
         })
     }
 
     /// Waits for a place among the calls in flight.
     async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        let places = Arc::clone(&self.places);
-        match timeout_at(deadline, places.acquire_owned()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy {
-                in_flight: self.policy.in_flight,
-            }),
-        }
+        permit(&self.places, self.policy.in_flight, deadline).await
     }
 
     async fn execute(&self, call: Call) -> Result<reqwest::Response, UpstreamError> {
@@ -297,6 +324,18 @@ impl Upstream {
     }
 }
 
+/// Waits for one of `limit` places.
+async fn permit(
+    places: &Arc<Semaphore>,
+    limit: usize,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit, UpstreamError> {
+    match timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
+        Ok(Ok(place)) => Ok(place),
+        Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy { in_flight: limit }),
+    }
+}
+
 /// Fills in the span and leaves one debug line for the call.
 fn report<T>(
     started: Instant,
@@ -313,13 +352,4 @@ fn report<T>(
         }
         Err(error) => tracing::debug!(%error, "no answer"),
     }
-}
-
-/// A stream of a body's pieces, boxed for those who keep it in a struct.
-pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, UpstreamError>>;
-
-/// Boxes an open answer's body.
-#[must_use]
-pub fn boxed(answer: OpenAnswer) -> BodyStream {
-    answer.into_stream().boxed()
 }

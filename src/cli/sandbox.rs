@@ -13,8 +13,10 @@ use crate::{
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut options = Options::default();
-    if let Some([scenario, piktid, comfy]) = arguments.ports.as_deref() {
-        options.ports = [*scenario, *piktid, *comfy];
+    if let Some(ports) = arguments.ports {
+        options.ports = ports.try_into().map_err(|_| {
+            ConfigError("--ports takes three ports, such as 9001,9002,9003".to_owned())
+        })?;
     }
     let sandbox = Sandbox::start(options)
         .await

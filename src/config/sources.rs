@@ -688,6 +688,25 @@ impl Table<'_> {
                 self.name
             )));
         }
+        if let Some(user) = &t.user {
+            let fits = !user.get_ref().is_empty()
+                && user.get_ref().bytes().all(|b| (0x20..=0x7e).contains(&b));
+            if !fits {
+                return Err(self.place.refuse(
+                    user.span().start,
+                    "`user` travels in a header: visible ASCII, not empty",
+                ));
+            }
+        }
+        if let Some(tags) = &t.listed_tags {
+            let fits = |tag: &String| !tag.trim().is_empty() && !tag.contains(',');
+            if tags.get_ref().is_empty() || !tags.get_ref().iter().all(fits) {
+                return Err(self.place.refuse(
+                    tags.span().start,
+                    "`listed_tags` must name at least one tag, none empty or with a comma",
+                ));
+            }
+        }
         Ok(ComfySource {
             api_key,
             user: t.user.map(Spanned::into_inner),

@@ -73,13 +73,20 @@ impl Cursor {
         // Ids have at most 128 bytes.
         bytes.push(self.key.id.len() as u8);
         bytes.extend(self.key.source.to_be_bytes());
+        // In range: readers clamp times as they come.
         let time = self.key.created.clamp(MIN_TIME, MAX_TIME);
         bytes.extend(&time.to_be_bytes()[1..]);
         bytes.extend(id);
         for hint in self.hints.iter().take(MAX_HINTS) {
+            let end = bytes.len();
             bytes.extend(hint.source.to_be_bytes());
             push_varint(&mut bytes, hint.newer);
             push_varint(&mut bytes, hint.older);
+            // Hints only save calls: those that would make the cursor too long are left out.
+            if bytes.len() + CHECKSUM > MAX_LENGTH / 4 * 3 {
+                bytes.truncate(end);
+                break;
+            }
         }
         bytes.extend(checksum(&bytes, fingerprint));
         URL_SAFE_NO_PAD.encode(bytes)

@@ -34,6 +34,17 @@ impl Key {
         }
     }
 
+    /// Right before everything created at `micros` or earlier, and after everything later: a bound
+    /// in time, whatever the sources.
+    #[must_use]
+    pub fn at_time(micros: i64) -> Self {
+        Self {
+            created: micros,
+            source: 0,
+            id: Box::default(),
+        }
+    }
+
     /// How `self` and `other` lie, walking in this direction: `Less` comes first.
     #[must_use]
     pub fn walk(&self, other: &Self, direction: Direction) -> Ordering {

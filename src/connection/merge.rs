@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{
-    AllFailed, ConnectionPage, Edge, List, SourceOutcome, Stretch,
+    AllFailed, ConnectionPage, Edge, List, Plan, SourceOutcome, Stretch,
     cursor::Hint,
     key::Key,
     reader::{self, Reader, Slot},
@@ -52,14 +52,85 @@ impl Hints {
     }
 }
 
+/// The stretch as a walk: which way, from where, how far.
+struct Walk {
+    direction: Direction,
+    from: Option<Key>,
+    /// For where `from` is the client's own cursor.
+    hints: Vec<Hint>,
+    until: Option<Key>,
+    count: usize,
+    /// The client gave a place to begin.
+    came: bool,
+}
+
+impl Walk {
+    fn of(list: &List, stretch: &Stretch) -> Self {
+        let direction = if stretch.forward {
+            list.order
+        } else {
+            list.order.reversed()
+        };
+        let (near, far) = if stretch.forward {
+            (&stretch.after, &stretch.before)
+        } else {
+            (&stretch.before, &stretch.after)
+        };
+        // The filter's times bound the walk. Exclusive: later than everything before `before`…
+        let newest = list
+            .filter
+            .created_before
+            .map(|bound| Key::at_time(bound.as_microsecond().saturating_sub(1)));
+        // …and earlier than everything after `after`.
+        let oldest = list
+            .filter
+            .created_after
+            .map(|bound| Key::at_time(bound.as_microsecond()));
+        let (first, last) = match direction {
+            Direction::Newest => (newest, oldest),
+            Direction::Oldest => (oldest, newest),
+        };
+        let own = near.as_ref().map(|cursor| &cursor.key);
+        let is_own = match (own, &first) {
+            (Some(own), Some(first)) => own.walk(first, direction).is_ge(),
+            (own, _) => own.is_some(),
+        };
+        Self {
+            direction,
+            from: if is_own { own.cloned() } else { first },
+            hints: near
+                .as_ref()
+                .filter(|_| is_own)
+                .map_or_else(Vec::new, |cursor| cursor.hints.clone()),
+            until: [far.as_ref().map(|cursor| cursor.key.clone()), last]
+                .into_iter()
+                .flatten()
+                .min_by(|a, b| a.walk(b, direction)),
+            count: stretch.count,
+            came: near.is_some(),
+        }
+    }
+}
+
 /// Reads a page: one call to every source at once, and more only where the page would else be
 /// short.
 pub async fn page(list: &List, stretch: &Stretch) -> Result<ConnectionPage, AllFailed> {
-    let direction = stretch.direction;
-    let until = stretch.until.as_ref().map(|cursor| &cursor.key);
-    let mut readers = reader::readers(list, direction, stretch.from.as_ref(), until);
+    let walk = Walk::of(list, stretch);
+    let direction = walk.direction;
+    let mut readers = reader::readers(
+        list,
+        direction,
+        walk.from.as_ref(),
+        &walk.hints,
+        walk.until.as_ref(),
+    );
     let began = Instant::now();
-    advance(&mut readers.iter_mut().collect::<Vec<_>>(), stretch, began).await;
+    advance(
+        &mut readers.iter_mut().collect::<Vec<_>>(),
+        walk.count,
+        began,
+    )
+    .await;
     loop {
         let horizon = horizon(&readers, direction);
         let known = readers
@@ -67,7 +138,7 @@ pub async fn page(list: &List, stretch: &Stretch) -> Result<ConnectionPage, AllF
             .flat_map(|reader| &reader.closed)
             .filter(|slot| is_within(&slot.key, horizon.as_ref(), direction))
             .count();
-        if known >= stretch.count {
+        if known >= walk.count {
             break;
         }
         // Whoever stands at the horizon holds the page up.
@@ -78,7 +149,7 @@ pub async fn page(list: &List, stretch: &Stretch) -> Result<ConnectionPage, AllF
         if holding.is_empty() {
             break;
         }
-        advance(&mut holding, stretch, began).await;
+        advance(&mut holding, walk.count, began).await;
     }
     if !readers.is_empty() && readers.iter().all(Reader::lost) {
         return Err(AllFailed {
@@ -92,13 +163,13 @@ pub async fn page(list: &List, stretch: &Stretch) -> Result<ConnectionPage, AllF
                 .collect(),
         });
     }
-    Ok(assemble(list, stretch, readers))
+    Ok(assemble(list, stretch.forward, &walk, readers))
 }
 
-async fn advance(readers: &mut [&mut Reader<'_>], stretch: &Stretch, began: Instant) {
+async fn advance(readers: &mut [&mut Reader<'_>], count: usize, began: Instant) {
     join_all(readers.iter_mut().map(|reader| {
         let patience = began + reader.patience();
-        reader.advance(stretch.count, patience)
+        reader.advance(count, patience)
     }))
     .await;
 }
@@ -118,8 +189,14 @@ fn is_within(key: &Key, horizon: Option<&Key>, direction: Direction) -> bool {
     horizon.is_none_or(|horizon| key.walk(horizon, direction).is_le())
 }
 
-fn assemble(list: &List, stretch: &Stretch, mut readers: Vec<Reader<'_>>) -> ConnectionPage {
-    let direction = stretch.direction;
+fn assemble(
+    list: &List,
+    forward: bool,
+    walk: &Walk,
+    mut readers: Vec<Reader<'_>>,
+) -> ConnectionPage {
+    let direction = walk.direction;
+    let totals: Vec<Option<u64>> = readers.iter().map(Reader::exact_total).collect();
     let horizon = horizon(&readers, direction);
     let mut slots: Vec<(usize, Slot)> = readers
         .iter_mut()
@@ -132,9 +209,9 @@ fn assemble(list: &List, stretch: &Stretch, mut readers: Vec<Reader<'_>>) -> Con
         .filter(|(_, slot)| is_within(&slot.key, horizon.as_ref(), direction))
         .collect();
     slots.sort_by(|(_, a), (_, b)| a.key.walk(&b.key, direction));
-    let more = slots.len() > stretch.count || readers.iter().any(|reader| !reader.exhausted);
-    let is_full = slots.len() >= stretch.count;
-    slots.truncate(stretch.count);
+    let more = slots.len() > walk.count || readers.iter().any(|reader| !reader.exhausted);
+    let is_full = slots.len() >= walk.count;
+    slots.truncate(walk.count);
 
     let first = slots.first().map(|(_, slot)| slot.key.clone());
     let last = slots.last().map(|(_, slot)| slot.key.clone());
@@ -142,7 +219,7 @@ fn assemble(list: &List, stretch: &Stretch, mut readers: Vec<Reader<'_>>) -> Con
     let far = match (is_full, more) {
         (false, true) => horizon
             .or(last)
-            .or_else(|| stretch.from.as_ref().map(|cursor| cursor.key.clone()))
+            .or_else(|| walk.from.clone())
             .or_else(|| Some(Key::start(direction))),
         _ => last,
     };
@@ -159,51 +236,63 @@ fn assemble(list: &List, stretch: &Stretch, mut readers: Vec<Reader<'_>>) -> Con
             Row::Unreadable(row) => unreadable[index].push(row),
         }
     }
-    let came = stretch.from.is_some();
-    let (start, end, has_previous_page, has_next_page) = match direction {
-        Direction::Newest => (near, far, came, more),
-        Direction::Oldest => {
-            edges.reverse();
-            (far, near, more, came)
-        }
+    let (start, end, has_previous_page, has_next_page) = if forward {
+        (near, far, walk.came, more)
+    } else {
+        edges.reverse();
+        (far, near, more, walk.came)
     };
-    let totals: Option<Vec<u64>> = readers
+    let hints = Hints {
+        direction,
+        sources: readers
+            .iter()
+            .filter_map(|reader| positions(reader, &walk.hints))
+            .collect(),
+    };
+    let mut sources: Vec<SourceOutcome> = list
+        .sources
         .iter()
-        .map(|reader| reader.total.filter(|_| reader.error.is_none()))
+        .zip(readers)
+        .zip(unreadable)
+        .zip(&totals)
+        .map(|(((part, reader), unreadable), total)| SourceOutcome {
+            source: part.source.clone(),
+            skipped: None,
+            total: *total,
+            error: reader.error,
+            fetched_at: reader.fetched_at,
+            unreadable,
+            plan: reader.plan,
+        })
         .collect();
+    sources.extend(list.skipped.iter().map(|(source, reason)| SourceOutcome {
+        source: source.clone(),
+        skipped: Some(*reason),
+        error: None,
+        // It holds no match.
+        total: Some(0),
+        fetched_at: None,
+        unreadable: Vec::new(),
+        plan: Plan::default(),
+    }));
+    sources.sort_by(|a, b| a.source.profile().name.cmp(&b.source.profile().name));
     ConnectionPage {
         edges,
         has_next_page,
         has_previous_page,
         start,
         end,
-        total: totals.map(|all| all.iter().sum()),
-        hints: Hints {
-            direction,
-            sources: readers
-                .iter()
-                .filter_map(|r| positions(r, stretch))
-                .collect(),
-        },
+        total: totals
+            .into_iter()
+            .collect::<Option<Vec<u64>>>()
+            .map(|all| all.iter().sum()),
+        hints,
         fingerprint: list.fingerprint,
-        sources: list
-            .sources
-            .iter()
-            .zip(readers)
-            .zip(unreadable)
-            .map(|((part, reader), unreadable)| SourceOutcome {
-                source: part.source.clone(),
-                total: reader.total.filter(|_| reader.error.is_none()),
-                error: reader.error,
-                fetched_at: reader.fetched_at,
-                unreadable,
-                plan: reader.plan,
-            })
-            .collect(),
+        sources,
     }
 }
 
-fn positions(reader: &Reader<'_>, stretch: &Stretch) -> Option<Positions> {
+fn positions(reader: &Reader<'_>, came_with: &[Hint]) -> Option<Positions> {
     if !reader.pages_by_position() {
         return None;
     }
@@ -211,10 +300,9 @@ fn positions(reader: &Reader<'_>, stretch: &Stretch) -> Option<Positions> {
         source: reader.source_hash,
         rows: reader.positions.clone(),
         total: reader.total.unwrap_or_default(),
-        before: stretch
-            .from
-            .as_ref()
-            .and_then(|cursor| cursor.hints.iter().find(|h| h.source == reader.source_hash))
+        before: came_with
+            .iter()
+            .find(|hint| hint.source == reader.source_hash)
             .copied(),
     })
 }

@@ -14,7 +14,11 @@ use std::{collections::HashSet, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{List, Plan, SourceList, cursor::Hint, key::Key};
+use super::{
+    List, Plan, SourceList,
+    cursor::Hint,
+    key::{Key, MAX_TIME, MIN_TIME},
+};
 use crate::{
     cache::Read,
     source::{Direction, ListRequest, Page, Paging, Position, Row, SortBy, SourceError},
@@ -56,7 +60,10 @@ pub struct Reader<'a> {
     /// Stopped early; what was read stands.
     pub error: Option<SourceError>,
     pub plan: Plan,
+    /// All rows that match what was pushed.
     pub total: Option<u64>,
+    /// A row came that does not fit.
+    dropped: bool,
     pub fetched_at: Option<Timestamp>,
     step: Step,
     slices: u32,
@@ -89,6 +96,8 @@ struct Search {
     stride: u64,
     /// A group larger than a call: go on right after this row instead.
     after: Option<Key>,
+    /// Where that group began, for when the row is gone.
+    group_at: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -129,9 +138,11 @@ impl<'a> Reader<'a> {
                     .iter()
                     .map(|(name, value)| format!("{name}={value}"))
                     .collect(),
+                finished: part.finished.clone(),
                 ..Plan::default()
             },
             total: None,
+            dropped: false,
             fetched_at: None,
             step,
             slices: 0,
@@ -216,8 +227,13 @@ impl<'a> Reader<'a> {
             created_after: None,
             created_before: None,
             position: Position::Start,
-            // One more tells that there is more; some more close the last group.
-            length: u32::try_from(wanted + 5.max(wanted / 4)).map_or(cap, |l| l.min(cap)),
+            // One more tells that there is more; some more close the last group. Where rows are
+            // dropped here, as many as a call can bring.
+            length: if self.part.finished.is_empty() {
+                u32::try_from(wanted + 5.max(wanted / 4)).map_or(cap, |l| l.min(cap))
+            } else {
+                cap
+            },
             parameters: self.part.parameters.clone(),
         };
         match (&self.step, self.part.source.profile().paging) {
@@ -227,6 +243,19 @@ impl<'a> Reader<'a> {
                     match self.direction {
                         Direction::Newest => request.created_before = bound,
                         Direction::Oldest => request.created_after = bound,
+                    }
+                }
+                // The other end, as far as the filter says it.
+                let filter = &self.list.filter;
+                let outward = |time: Option<Timestamp>, towards| {
+                    widened(time?.as_microsecond(), resolution.as_micros(), towards)
+                };
+                match self.direction {
+                    Direction::Newest => {
+                        request.created_after = outward(filter.created_after, Direction::Oldest);
+                    }
+                    Direction::Oldest => {
+                        request.created_before = outward(filter.created_before, Direction::Newest);
                     }
                 }
                 if let Some(token) = token {
@@ -283,7 +312,16 @@ impl<'a> Reader<'a> {
     fn take_slice(&mut self, page: &Page, search: Search, asked: u64) -> Result<(), SourceError> {
         let slots = self.slots(page)?;
         let rest = match (&search.after, search.time) {
-            (Some(after), _) => past(slots, after)?,
+            (Some(after), _) => {
+                let Some(rest) = past(slots, after) else {
+                    // The list changed inside the group: read it again from its beginning.
+                    self.open.clear();
+                    let before = search.group_at.saturating_sub(1);
+                    self.step = Step::Index(Search::exactly(before, search.time));
+                    return Ok(());
+                };
+                rest
+            }
             // From the start of the list: anything fits.
             (None, None) => slots,
             (None, Some(time)) => {
@@ -326,11 +364,15 @@ impl<'a> Reader<'a> {
             return Search::exactly(end, None);
         };
         let group = self.open.len() as u64;
-        let cap = u64::from(self.part.source.profile().paging.cap());
-        if group + 2 > cap {
-            // No call holds the group: only its own order can carry on (`merge.md` condition 4).
+        let reach = match self.part.source.profile().paging {
+            Paging::Index { reach, .. } => u64::from(reach),
+            Paging::Window { cap, .. } => u64::from(cap),
+        };
+        if group + 2 > reach {
+            // No call surely holds the group: only its own order can carry on (`merge.md` condition 4).
             return Search {
                 after: Some(last.key.clone()),
+                group_at: end.saturating_sub(group),
                 ..Search::exactly(end.saturating_sub(1), Some(last.key.created))
             };
         }
@@ -428,9 +470,36 @@ impl<'a> Reader<'a> {
                 .is_none_or(|from| slot.key.walk(from, direction).is_gt());
             if is_past {
                 self.frontier = Some(slot.key.clone());
-                self.closed.push(slot);
+                if self.fits(&slot.row) {
+                    self.closed.push(slot);
+                } else {
+                    self.dropped = true;
+                }
             }
         }
+    }
+
+    /// Whether a row is one of the list's. One that cannot be read might be, and is reported.
+    fn fits(&self, row: &Row) -> bool {
+        let Row::Asset(asset) = row else { return true };
+        let is_listed = self.part.listed.is_empty()
+            || asset.tags.iter().any(|tag| self.part.listed.contains(tag));
+        is_listed && self.list.filter.fits(asset)
+    }
+
+    /// How many assets this source's list has, when that is certain: the source says so and
+    /// filters as asked, or all of it was read just now.
+    pub fn exact_total(&self) -> Option<u64> {
+        if self.error.is_some() {
+            return None;
+        }
+        if self.exhausted && self.from.is_none() && self.until.is_none() {
+            return Some(self.closed.len() as u64);
+        }
+        let is_bounded =
+            self.list.filter.created_after.is_some() || self.list.filter.created_before.is_some();
+        let as_asked = self.part.finished.is_empty() && !self.dropped && !is_bounded;
+        self.total.filter(|_| as_asked)
     }
 
     fn finish(&mut self) {
@@ -459,6 +528,7 @@ impl Search {
             high: None,
             stride: 64,
             after: None,
+            group_at: 0,
         }
     }
 
@@ -498,19 +568,10 @@ impl Search {
     }
 }
 
-/// The rows after a certain one, which must be there.
-fn past(slots: Vec<Slot>, after: &Key) -> Result<Vec<Slot>, SourceError> {
-    let at = slots
-        .iter()
-        .position(|slot| slot.key == *after)
-        .ok_or_else(|| SourceError::Unavailable {
-            status: None,
-            reason: "its list changed while a long stretch of assets with one creation time was \
-                     read: ask again"
-                .to_owned(),
-            retry_after: None,
-        })?;
-    Ok(slots.into_iter().skip(at + 1).collect())
+/// The rows after a certain one; `None` when it is not there.
+fn past(slots: Vec<Slot>, after: &Key) -> Option<Vec<Slot>> {
+    let at = slots.iter().position(|slot| slot.key == *after)?;
+    Some(slots.into_iter().skip(at + 1).collect())
 }
 
 /// Whether time `a` comes strictly before time `b`, walking.
@@ -521,11 +582,14 @@ fn precedes(a: i64, b: i64, direction: Direction) -> bool {
     }
 }
 
+/// A row's time as keys carry it. Times beyond a cursor's range (a year 1, as some systems write
+/// for none) count as its end: order, ties and cursors agree.
 fn time_of(row: &Row) -> Option<i64> {
-    match row {
-        Row::Asset(asset) => Some(asset.created_at.as_microsecond()),
-        Row::Unreadable(bad) => bad.created_at.map(Timestamp::as_microsecond),
-    }
+    let time = match row {
+        Row::Asset(asset) => Some(asset.created_at),
+        Row::Unreadable(bad) => bad.created_at,
+    };
+    time.map(|time| time.as_microsecond().clamp(MIN_TIME, MAX_TIME))
 }
 
 /// A filter's bound, moved outward by the filter's own resolution: whether it is exclusive, and
@@ -552,26 +616,20 @@ fn malformed(path: &str, message: &str) -> SourceError {
     }
 }
 
-/// Readers of a list's parts, one a source.
+/// Readers of a list's parts, one a source, walking from one place to another.
 pub fn readers<'a>(
     list: &'a List,
     direction: Direction,
-    from: Option<&'a super::Cursor>,
-    until: Option<&'a Key>,
+    from: Option<&Key>,
+    hints: &[Hint],
+    until: Option<&Key>,
 ) -> Vec<Reader<'a>> {
     list.sources
         .iter()
         .map(|part| {
             let hash = part.source.profile().name.hash16();
-            let from = from.map(|cursor| {
-                let hint = cursor
-                    .hints
-                    .iter()
-                    .find(|hint| hint.source == hash)
-                    .copied();
-                (&cursor.key, hint)
-            });
-            Reader::new(list, part, direction, from, until)
+            let hint = hints.iter().find(|hint| hint.source == hash).copied();
+            Reader::new(list, part, direction, from.map(|key| (key, hint)), until)
         })
         .collect()
 }

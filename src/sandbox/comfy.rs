@@ -5,7 +5,7 @@
 mod list;
 mod upload;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use axum::{
     Json, Router,
@@ -187,7 +187,11 @@ async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
 
 /// Bytes: streamed without ranges by a local server, 302 to signed storage by the newest cloud,
 /// unknown to the published contract (4.10, comfy-observed.md 27).
-async fn content(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+async fn content(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
     if shared.dialect == Dialect::Published {
         return (StatusCode::NOT_FOUND, "404: Not Found").into_response();
     }
@@ -200,7 +204,11 @@ async fn content(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
         return redirect(&shared.storage_url(&id));
     }
     let mut response = files::bytes(&asset.file, "original", None);
-    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{id}\"")) {
+    let how = match query.get("disposition").map(String::as_str) {
+        Some("inline") => "inline",
+        _ => "attachment",
+    };
+    if let Ok(value) = HeaderValue::from_str(&format!("{how}; filename=\"{id}\"")) {
         response
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, value);
@@ -318,6 +326,8 @@ fn tags_of(body: &Value) -> Vec<String> {
         .flatten()
         .filter_map(|tag| tag.as_str().map(|t| t.trim().to_owned()))
         .filter(|tag| !tag.is_empty())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
         .collect()
 }
 

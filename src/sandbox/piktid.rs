@@ -10,7 +10,7 @@ use std::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, Query, Request, State},
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -57,6 +57,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/upload", post(upload))
         .layer(middleware::from_fn_with_state(piktid.clone(), authenticate));
     api.route("/files/{rendition}/{id}", get(files::serve).put(receive))
+        .layer(DefaultBodyLimit::max(100 * 1024 * 1024))
         .with_state(piktid)
 }
 
@@ -251,7 +252,11 @@ async fn set_tags(
     });
     match tags {
         Some(tags) if tags.len() <= 10 && tags.iter().all(|t| TAGS.contains(&t.as_str())) => {
-            change(&shared, &id, |asset| asset.tags = tags)
+            change(&shared, &id, |asset| {
+                asset.tags = tags;
+                asset.tags.sort();
+                asset.tags.dedup();
+            })
         }
         _ => invalid(
             "tags",
@@ -303,7 +308,7 @@ async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> R
     if too_many {
         return StatusCode::TOO_MANY_REQUESTS.into_response();
     }
-    let ids: Vec<String> = body
+    let mut ids: Vec<String> = body
         .get("asset_ids")
         .and_then(Value::as_array)
         .into_iter()
@@ -315,6 +320,8 @@ async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> R
     }
     let mut store = piktid.shared.store.piktid();
     let mine = |id: &String| store.iter().any(|a| a.id == *id && a.created_by == USER);
+    ids.sort();
+    ids.dedup();
     let (deleted, failed): (Vec<String>, Vec<String>) = ids.into_iter().partition(mine);
     store.retain(|a| !deleted.contains(&a.id));
     Json(json!({ "deleted_count": deleted.len(), "failed_ids": failed })).into_response()
@@ -325,11 +332,21 @@ async fn upload(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     let now = Timestamp::now().as_microsecond();
     let mut store = shared.store.piktid();
     let digest = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
-    let id = format!("{}-{}", &digest[..8], &digest[8..20]);
+    let uuid = |d: &str| {
+        format!(
+            "{}-{}-4{}-8{}-{}",
+            &d[..8],
+            &d[8..12],
+            &d[12..15],
+            &d[15..18],
+            &d[18..30]
+        )
+    };
+    let id = uuid(&digest[..32]);
     let filename = body
         .get("filename")
         .and_then(Value::as_str)
-        .map_or_else(|| digest[20..40].to_owned(), str::to_owned);
+        .map_or_else(|| uuid(&digest[32..]), str::to_owned);
     let content_type = match filename
         .rsplit_once('.')
         .map(|(_, e)| e.to_ascii_lowercase())

@@ -74,6 +74,8 @@ pub enum Fault {
     Hold(Arc<Semaphore>),
     /// Breaks the connection before any byte of an answer.
     Reset,
+    /// Answers rightly, but with bytes that are no text in place of this one's first letter.
+    Garble(String),
 }
 
 /// When to misbehave: calls whose method and path begin so.
@@ -175,12 +177,32 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             }
             next.run(request).await
         }
+        Some(Fault::Garble(text)) => garbled(next.run(request).await, &text).await,
         Some(Fault::Reset) => {
             // A body that fails at once makes the server drop the connection.
             let broken = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
             Response::new(Body::from_stream(broken))
         }
     }
+}
+
+async fn garbled(response: Response, text: &str) -> Response {
+    let (head, body) = response.into_parts();
+    // Our own answers, of bounded size.
+    let mut bytes = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .unwrap_or_default()
+        .to_vec();
+    let places: Vec<usize> = bytes
+        .windows(text.len().max(1))
+        .enumerate()
+        .filter(|(_, window)| *window == text.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
+    for at in places {
+        bytes[at] = 0xff;
+    }
+    Response::from_parts(head, Body::from(bytes))
 }
 
 async fn show(State(watch): State<Watch>) -> Json<Vec<Recorded>> {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post, put},
@@ -36,6 +36,8 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/assets/{id}", get(get_one).put(update))
         .route("/v1/assets/{id}/tags", put(change_tags))
         .route("/v1/search/assets", post(list::search))
+        // The gateway in front of the real one caps bodies at 10 MB (5.5).
+        .layer(DefaultBodyLimit::max(10 * 1024 * 1024))
         .layer(middleware::from_fn_with_state(shared.clone(), authenticate));
     api.route("/files/{rendition}/{id}", get(files::serve))
         .with_state(shared)
@@ -192,27 +194,35 @@ fn own<'a>(store: &'a mut [ScenarioAsset], id: &str) -> Option<&'a mut ScenarioA
         .find(|a| a.id == id && a.owner_id == PROJECT && a.deleted.is_none())
 }
 
+/// The texts of a list in a body, each once.
+fn texts(body: &Value, name: &str) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for text in body
+        .get(name)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(text) = text.as_str().filter(|t| !texts.iter().any(|own| own == t)) {
+            texts.push(text.to_owned());
+        }
+    }
+    texts
+}
+
 /// Answers with the delta, not the set (5.8).
 async fn change_tags(
     State(shared): State<Shared>,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Response {
-    let list = |name: &str| -> Vec<String> {
-        body.get(name)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|tag| tag.as_str().map(str::to_owned))
-            .collect()
-    };
     let strict = body.get("strict").and_then(Value::as_bool) == Some(true);
     let mut store = shared.store.scenario();
     let Some(asset) = own(&mut store, &id) else {
         return not_found();
     };
-    let mut added = list("add");
-    let mut deleted = list("delete");
+    let mut added = texts(&body, "add");
+    let mut deleted = texts(&body, "delete");
     let clash = added.iter().any(|t| asset.tags.contains(t))
         || deleted.iter().any(|t| !asset.tags.contains(t));
     if strict && clash {
@@ -267,12 +277,7 @@ async fn restore(State(shared): State<Shared>, Json(body): Json<Value>) -> Respo
 }
 
 /// A small picture in base64, plain or as a data URL (5.5). The same bytes twice are two assets.
-async fn create(
-    State(shared): State<Shared>,
-    headers: HeaderMap,
-    Json(body): Json<Value>,
-) -> Response {
-    let _ = headers;
+async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
     let Some(name) = body.get("name").and_then(Value::as_str) else {
         return refuse(StatusCode::BAD_REQUEST, "name is required");
     };
@@ -287,7 +292,17 @@ async fn create(
         return refuse(StatusCode::BAD_REQUEST, "image is of an unknown format");
     };
     let now = Timestamp::now().as_millisecond();
+    let parent = body
+        .get("parentId")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     let mut store = shared.store.scenario();
+    // The root of the parent's chain, or the parent itself.
+    let root = store
+        .iter()
+        .find(|a| Some(&a.id) == parent.as_ref())
+        .and_then(|a| a.root.clone())
+        .or_else(|| parent.clone());
     let asset = ScenarioAsset {
         id: format!(
             "asset_{}",
@@ -304,10 +319,9 @@ async fn create(
         status: "success".to_owned(),
         name: Some(name.to_owned()),
         is_hidden: body.get("hide").and_then(Value::as_bool) == Some(true),
-        parent: body
-            .get("parentId")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        parent,
+        root,
+        collection_ids: texts(&body, "collectionIds"),
         file: File {
             kind: "image",
             number: 0,

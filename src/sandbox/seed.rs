@@ -102,8 +102,8 @@ fn scenario(number: usize) -> ScenarioAsset {
     // other two providers use the same minutes, across sources.
     let moment = if number % 10 == 9 { number - 1 } else { number };
     let created = START - moment as i64 * 7 * MINUTE;
-    // A chain: each third asset comes from the one two before it, and from that one's root.
-    let parent = (number.is_multiple_of(3) && number + 2 < 240).then(|| scenario_id(number + 2));
+    // A chain: each third asset comes from an older one, and through it from that one's root.
+    let parent = parent_of(number).map(scenario_id);
     let elsewhere = number % 16 == 15;
     let mut metadata = Map::new();
     if kind.starts_with("image") && asset_type.starts_with("inference") {
@@ -153,6 +153,8 @@ fn scenario(number: usize) -> ScenarioAsset {
         }
         .to_owned(),
         tags: match number % 4 {
+            // Public assets (every eighth) have tags too: the only ones the list filters by.
+            3 if number % 8 == 7 => vec!["concept".to_owned(), "Showcase".to_owned()],
             0 => vec![
                 "concept".to_owned(),
                 SUBJECTS[number % SUBJECTS.len()].to_owned(),
@@ -169,7 +171,7 @@ fn scenario(number: usize) -> ScenarioAsset {
         description: number
             .is_multiple_of(6)
             .then(|| format!("Chosen for the {} set.", SUBJECTS[number % SUBJECTS.len()])),
-        root: parent.clone(),
+        root: parent.is_some().then(|| scenario_id(root_of(number))),
         parent,
         // Kinds that are no picture point at one.
         preview: (file != "image" && number + 4 < 240)
@@ -192,6 +194,20 @@ fn scenario(number: usize) -> ScenarioAsset {
         },
         ..Default::default()
     }
+}
+
+/// Chains of up to four: within each twelve, 0 comes from 3, 3 from 6, 6 from 10.
+fn parent_of(number: usize) -> Option<usize> {
+    let older = match number % 12 {
+        0 | 3 => number + 3,
+        6 => number + 4,
+        _ => return None,
+    };
+    (older < 240).then_some(older)
+}
+
+fn root_of(number: usize) -> usize {
+    parent_of(number).map_or(number, root_of)
 }
 
 fn piktid(number: usize) -> PiktidAsset {

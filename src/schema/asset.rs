@@ -41,6 +41,38 @@ pub enum AssetKind {
     Other,
 }
 
+impl From<Kind> for AssetKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Image => Self::Image,
+            Kind::Video => Self::Video,
+            Kind::Audio => Self::Audio,
+            Kind::Model3d => Self::Model3d,
+            Kind::Document => Self::Document,
+            Kind::Text => Self::Text,
+            Kind::Data => Self::Data,
+            Kind::ModelWeights => Self::ModelWeights,
+            Kind::Other => Self::Other,
+        }
+    }
+}
+
+impl From<AssetKind> for Kind {
+    fn from(word: AssetKind) -> Self {
+        match word {
+            AssetKind::Image => Self::Image,
+            AssetKind::Video => Self::Video,
+            AssetKind::Audio => Self::Audio,
+            AssetKind::Model3d => Self::Model3d,
+            AssetKind::Document => Self::Document,
+            AssetKind::Text => Self::Text,
+            AssetKind::Data => Self::Data,
+            AssetKind::ModelWeights => Self::ModelWeights,
+            AssetKind::Other => Self::Other,
+        }
+    }
+}
+
 /// Whether an asset can be used yet. Values may be added.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetStatus {
@@ -66,6 +98,30 @@ pub enum AssetVisibility {
     Public,
     /// Everybody: the provider itself supplies it (PiktID `default`).
     Platform,
+}
+
+impl From<Visibility> for AssetVisibility {
+    fn from(visibility: Visibility) -> Self {
+        match visibility {
+            Visibility::Private => Self::Private,
+            Visibility::Shared => Self::Shared,
+            Visibility::Unlisted => Self::Unlisted,
+            Visibility::Public => Self::Public,
+            Visibility::Platform => Self::Platform,
+        }
+    }
+}
+
+impl From<AssetVisibility> for Visibility {
+    fn from(word: AssetVisibility) -> Self {
+        match word {
+            AssetVisibility::Private => Self::Private,
+            AssetVisibility::Shared => Self::Shared,
+            AssetVisibility::Unlisted => Self::Unlisted,
+            AssetVisibility::Public => Self::Public,
+            AssetVisibility::Platform => Self::Platform,
+        }
+    }
 }
 
 /// How large a thumbnail is wanted. Values may be added.
@@ -115,17 +171,7 @@ impl AssetNode {
 
     /// What it is.
     async fn kind(&self) -> AssetKind {
-        match self.0.kind {
-            Kind::Image => AssetKind::Image,
-            Kind::Video => AssetKind::Video,
-            Kind::Audio => AssetKind::Audio,
-            Kind::Model3d => AssetKind::Model3d,
-            Kind::Document => AssetKind::Document,
-            Kind::Text => AssetKind::Text,
-            Kind::Data => AssetKind::Data,
-            Kind::ModelWeights => AssetKind::ModelWeights,
-            Kind::Other => AssetKind::Other,
-        }
+        self.0.kind.into()
     }
 
     /// Media type of its file. Scenario and Comfy say it (Comfy unchecked); for PiktID it is
@@ -181,13 +227,7 @@ impl AssetNode {
 
     /// Who can see it; null where the source uses a word not known here.
     async fn visibility(&self) -> Option<AssetVisibility> {
-        self.0.visibility.map(|visibility| match visibility {
-            Visibility::Private => AssetVisibility::Private,
-            Visibility::Shared => AssetVisibility::Shared,
-            Visibility::Unlisted => AssetVisibility::Unlisted,
-            Visibility::Public => AssetVisibility::Public,
-            Visibility::Platform => AssetVisibility::Platform,
-        })
+        self.0.visibility.map(Into::into)
     }
 
     /// Who made it, in the source's own terms: a user id (Scenario), a user name (PiktID), null

@@ -17,7 +17,7 @@ use crate::{
         ConnectionPage, Cursor, Edge, Fingerprint, Key, List, MAX_PAGE, SourceList, SourceOutcome,
         Stretch,
     },
-    source::Direction,
+    source::{Direction, Filter, Source},
 };
 
 /// What `first`, `after`, `last` and `before` say.
@@ -44,7 +44,7 @@ impl Paging {
             cursor("after", &self.after)?,
             cursor("before", &self.before)?,
         );
-        let (direction, count, from, until) = match (self.first, self.last) {
+        let (forward, count) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
                 return Err(bad_input(
                     &["last"],
@@ -52,15 +52,15 @@ impl Paging {
                      `after`, or backward with `last` and `before`",
                 ));
             }
-            (None, Some(last)) => (Direction::Oldest, within("last", last)?, before, after),
-            (Some(first), None) => (Direction::Newest, within("first", first)?, after, before),
-            (None, None) => (Direction::Newest, DEFAULT_PAGE, after, before),
+            (None, Some(last)) => (false, within("last", last)?),
+            (Some(first), None) => (true, within("first", first)?),
+            (None, None) => (true, DEFAULT_PAGE),
         };
         Ok(Stretch {
-            direction,
+            forward,
             count,
-            from,
-            until,
+            after,
+            before,
         })
     }
 }
@@ -77,17 +77,38 @@ fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
         })
 }
 
-/// Reads a page of a list over `sources`.
+/// A list as a field's arguments describe it.
+pub struct Described {
+    pub name: &'static str,
+    pub sources: Vec<SourceList>,
+    pub skipped: Vec<(Arc<dyn Source>, &'static str)>,
+    pub filter: Filter,
+    /// The filter and whatever else of the arguments makes it another list, normalised.
+    pub arguments: String,
+    pub order: Direction,
+}
+
+/// Reads a page of a list.
 pub async fn resolve(
     context: &Context<'_>,
-    sources: Vec<SourceList>,
-    fingerprint: Fingerprint,
+    described: Described,
     paging: Paging,
 ) -> async_graphql::Result<AssetConnection> {
     let operation = operation(context)?;
+    let order = match described.order {
+        Direction::Newest => "CREATED_AT DESC",
+        Direction::Oldest => "CREATED_AT ASC",
+    };
+    let fingerprint = Fingerprint::of(
+        described.name,
+        &[("order", order), ("arguments", &described.arguments)],
+    );
     let stretch = paging.stretch(&fingerprint)?;
     let list = List {
-        sources,
+        sources: described.sources,
+        skipped: described.skipped,
+        filter: described.filter,
+        order: described.order,
         fingerprint,
         shelf: Arc::clone(&operation.shelf),
         context: Arc::clone(&operation.context),
@@ -143,8 +164,9 @@ impl AssetConnection {
         }
     }
 
-    /// How many assets the whole list has, exactly; null when any of its sources does not tell
-    /// (Scenario never does) or failed.
+    /// How many assets the whole list has, exactly; null when a source does not tell (Scenario does
+    /// not, unless one page shows its whole list), when rows were filtered after reading, or when a
+    /// source failed.
     async fn total_count(&self) -> Option<i64> {
         self.0.total.and_then(|total| i64::try_from(total).ok())
     }
@@ -227,7 +249,7 @@ pub struct SourcePlan {
     /// Filters that went upstream, as `name=value`.
     pushed: Vec<String>,
     /// What was filtered here, after reading.
-    finished: Vec<String>,
+    finished: Vec<&'static str>,
     /// Rows of the source that were read for this page.
     rows_read: u64,
     /// List calls to the source that this page caused; 0 when the cache had it all.
@@ -238,11 +260,12 @@ impl SourceResult {
     fn of(outcome: &SourceOutcome) -> Self {
         Self {
             source: SourceNode(Arc::clone(&outcome.source)),
-            status: match outcome.error {
-                None => SourceResultStatus::Ok,
-                Some(_) => SourceResultStatus::Failed,
+            status: match (outcome.skipped, &outcome.error) {
+                (Some(_), _) => SourceResultStatus::Skipped,
+                (None, Some(_)) => SourceResultStatus::Failed,
+                (None, None) => SourceResultStatus::Ok,
             },
-            reason: None,
+            reason: outcome.skipped,
             total_count: outcome.total.and_then(|total| i64::try_from(total).ok()),
             fetched_at: outcome.fetched_at.map(DateTime),
             error: outcome.error.as_ref().map(SourceErrorInfo::from),

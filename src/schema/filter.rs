@@ -4,20 +4,52 @@ use std::sync::Arc;
 
 use async_graphql::InputObject;
 
-use super::{error::bad_input, source::ProviderWord};
+use super::{
+    asset::{AssetKind, AssetVisibility},
+    error::bad_input,
+    scalars::DateTime,
+    source::ProviderWord,
+};
 use crate::{
     asset::SourceName,
-    source::{Registry, Source},
+    source::{Filter, Registry, Source},
 };
 
-/// Which assets `assets` shows. What is left out or null does not filter.
+/// Which assets `assets` shows: those that fit everything said. What is left out or null does not
+/// filter. The same meaning at every source: what a source cannot filter is filtered here, and a
+/// value that an asset does not have never fits. A source that can hold no match is `SKIPPED`.
 #[derive(InputObject, Default)]
 pub struct AssetFilter {
     /// Only from these sources, by name. Naming one that is not configured is an error.
     sources: Option<Vec<String>>,
     /// Only from sources of these providers.
     providers: Option<Vec<ProviderWord>>,
+    /// Only of these kinds.
+    kinds: Option<Vec<AssetKind>>,
+    /// With all of these tags, case-sensitive.
+    tags_all: Option<Vec<String>>,
+    /// With at least one of these tags.
+    tags_any: Option<Vec<String>>,
+    /// With none of these tags.
+    tags_none: Option<Vec<String>>,
+    /// With this text in their name, whatever its case.
+    name_contains: Option<String>,
+    /// Made after this moment.
+    created_after: Option<DateTime>,
+    /// Made before this moment.
+    created_before: Option<DateTime>,
+    /// Last changed after this moment. PiktID does not tell, so it holds no match.
+    updated_after: Option<DateTime>,
+    /// Last changed before this moment. PiktID does not tell, so it holds no match.
+    updated_before: Option<DateTime>,
+    /// Visible to one of these.
+    visibility: Option<Vec<AssetVisibility>>,
+    /// Of this owner, as `Asset.owner` gives it. Comfy does not tell, so it holds no match.
+    owner: Option<String>,
 }
+
+/// Texts in one list of a filter.
+const MAX_WORDS: usize = 100;
 
 impl AssetFilter {
     /// The sources to ask, in the order of their names.
@@ -54,6 +86,110 @@ impl AssetFilter {
                     .is_none_or(|all| all.contains(&profile.provider.into()))
         };
         Ok(registry.all().iter().filter(fits).cloned().collect())
+    }
+
+    /// What an asset must be.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for what no asset can fit: empty lists and texts, a tag both wanted and
+    /// not, a span of time that ends before it begins.
+    pub fn fields(&self) -> async_graphql::Result<Filter> {
+        let filter = Filter {
+            kinds: list("kinds", self.kinds.as_deref(), |kind| (*kind).into())?,
+            tags_all: words("tagsAll", self.tags_all.as_deref())?,
+            tags_any: words("tagsAny", self.tags_any.as_deref())?,
+            tags_none: words("tagsNone", self.tags_none.as_deref())?,
+            name_contains: text("nameContains", self.name_contains.as_deref())?,
+            created_after: self.created_after.as_ref().map(|time| time.0),
+            created_before: self.created_before.as_ref().map(|time| time.0),
+            updated_after: self.updated_after.as_ref().map(|time| time.0),
+            updated_before: self.updated_before.as_ref().map(|time| time.0),
+            visibility: list("visibility", self.visibility.as_deref(), |v| (*v).into())?,
+            owner: text("owner", self.owner.as_deref())?,
+        };
+        let refuse = |field: &str, what: String| Err(bad_input(&["filter", field], what));
+        let wanted = filter
+            .tags_all
+            .iter()
+            .find(|tag| filter.tags_none.contains(tag));
+        if let Some(tag) = wanted {
+            return refuse(
+                "tagsNone",
+                format!("the tag `{tag}` is in `tagsAll` and in `tagsNone`: no asset fits both"),
+            );
+        }
+        if !filter.tags_any.is_empty()
+            && filter
+                .tags_any
+                .iter()
+                .all(|tag| filter.tags_none.contains(tag))
+        {
+            return refuse(
+                "tagsNone",
+                "every tag of `tagsAny` is in `tagsNone`: no asset fits both".to_owned(),
+            );
+        }
+        for (field, after, before) in [
+            ("createdBefore", filter.created_after, filter.created_before),
+            ("updatedBefore", filter.updated_after, filter.updated_before),
+        ] {
+            if after
+                .zip(before)
+                .is_some_and(|(after, before)| after >= before)
+            {
+                return refuse(
+                    field,
+                    format!("`{field}` is not later than where the span begins: no asset fits"),
+                );
+            }
+        }
+        Ok(filter)
+    }
+}
+
+/// A list that must not be empty: nothing would fit. Sorted, without repeats: equal filters are equal.
+fn list<T, U: Ord>(
+    field: &str,
+    values: Option<&[T]>,
+    map: impl Fn(&T) -> U,
+) -> async_graphql::Result<Vec<U>> {
+    let Some(values) = values else {
+        return Ok(Vec::new());
+    };
+    if values.is_empty() || values.len() > MAX_WORDS {
+        return Err(bad_input(
+            &["filter", field],
+            format!(
+                "`filter.{field}` must have 1 to {MAX_WORDS} entries: leave it out to ask for all"
+            ),
+        ));
+    }
+    let mut mapped: Vec<U> = values.iter().map(map).collect();
+    mapped.sort();
+    mapped.dedup();
+    Ok(mapped)
+}
+
+/// A list of tags.
+fn words(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec<String>> {
+    let words = list(field, values, String::clone)?;
+    if words.iter().any(String::is_empty) {
+        return Err(bad_input(
+            &["filter", field],
+            format!("`filter.{field}` has an empty text, which is no tag"),
+        ));
+    }
+    Ok(words)
+}
+
+/// A text that must not be empty.
+fn text(field: &str, value: Option<&str>) -> async_graphql::Result<Option<String>> {
+    match value {
+        Some("") => Err(bad_input(
+            &["filter", field],
+            format!("`filter.{field}` is empty: leave it out to ask for all"),
+        )),
+        value => Ok(value.map(str::to_owned)),
     }
 }
 

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::{
     asset::{self, AssetNode},
-    connection::{self, AssetConnection, Paging},
+    connection::{self, AssetConnection, Described, Paging},
     error::bad_input,
     filter::{AssetFilter, unknown_source},
     operation,
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     asset::{AssetId, GlobalId, SourceName},
-    connection::{Fingerprint, SourceList},
-    source::{Audience, Registry},
+    connection::SourceList,
+    source::{Audience, Direction, Narrowed, Registry},
 };
 
 /// Ids that `nodes` takes at once.
@@ -215,15 +215,32 @@ async fn merged(
     filter: AssetFilter,
     paging: Paging,
 ) -> async_graphql::Result<AssetConnection> {
-    let sources = filter
-        .sources(&operation(context)?.registry)?
-        .into_iter()
-        .map(|source| SourceList {
-            parameters: source.profile().listed.clone(),
-            audience: Audience::Account,
-            source,
-        })
-        .collect();
-    let fingerprint = Fingerprint::of("assets", &[("order", "CREATED_AT DESC")]);
-    connection::resolve(context, sources, fingerprint, paging).await
+    let fields = filter.fields()?;
+    let (mut sources, mut skipped) = (Vec::new(), Vec::new());
+    for source in filter.sources(&operation(context)?.registry)? {
+        match source.narrow(&fields) {
+            Narrowed::Ask {
+                parameters,
+                finished,
+                listed,
+            } => sources.push(SourceList {
+                source,
+                audience: Audience::Account,
+                parameters,
+                finished,
+                listed,
+            }),
+            Narrowed::Skip(reason) => skipped.push((source, reason)),
+        }
+    }
+    let described = Described {
+        name: "assets",
+        sources,
+        skipped,
+        // Sorted and without repeats, so equal filters print alike.
+        arguments: format!("{fields:?}"),
+        filter: fields,
+        order: Direction::Newest,
+    };
+    connection::resolve(context, described, paging).await
 }

@@ -18,6 +18,8 @@ use super::{Gateway, RequestId, refusal::Refusal};
 pub struct AllowedHosts {
     own: IpAddr,
     public: Option<String>,
+    /// The public address's host, with its port where it is not the scheme's.
+    public_authority: String,
 }
 
 impl AllowedHosts {
@@ -25,6 +27,7 @@ impl AllowedHosts {
         Self {
             own: address.ip(),
             public: public_url.host_str().map(str::to_ascii_lowercase),
+            public_authority: public_url.authority().to_owned(),
         }
     }
 
@@ -39,13 +42,17 @@ impl AllowedHosts {
         host == "localhost" || Some(&host) == self.public.as_ref()
     }
 
-    /// Whether a page of this origin may open a WebSocket: only our own pages.
-    pub fn allows_origin(&self, origin: &str) -> bool {
-        origin
-            .parse::<Uri>()
-            .ok()
-            .and_then(|uri| uri.host().map(|host| self.allows(host)))
-            .unwrap_or(false)
+    /// Whether a page of this origin may open a WebSocket: only our own pages, which are at the
+    /// host and port that the request itself names, or at the public address.
+    pub fn allows_origin(&self, origin: &str, headers: &HeaderMap) -> bool {
+        let Ok(origin) = origin.parse::<Uri>() else {
+            return false;
+        };
+        let named = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let authority = origin.authority().map(Authority::as_str);
+        authority.is_some() && (authority == named || authority == Some(&self.public_authority))
     }
 }
 

@@ -93,7 +93,7 @@ fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
                 continue;
             }
             b'"' => {
-                at = end_of_string(bytes, at);
+                at = end_of_string(bytes, at).ok_or_else(unclosed_string)?;
                 tokens += 1;
                 continue;
             }
@@ -134,8 +134,17 @@ const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// Past the string that begins at `at`; past the end of the text when it does not end.
-fn end_of_string(bytes: &[u8], at: usize) -> usize {
+/// A string that does not end: the parser would take its opening quotes for an empty string and
+/// read on, past what was counted here.
+fn unclosed_string() -> Refusal {
+    Refusal::document(
+        "GRAPHQL_PARSE_FAILED",
+        "a string in the document does not end",
+    )
+}
+
+/// Past the string that begins at `at`; `None` when it does not end.
+fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     if rest.starts_with(b"\"\"\"") {
         let mut i = 3;
@@ -143,23 +152,23 @@ fn end_of_string(bytes: &[u8], at: usize) -> usize {
             if rest[i..].starts_with(b"\\\"\"\"") {
                 i += 4;
             } else if rest[i..].starts_with(b"\"\"\"") {
-                return at + i + 3;
+                return Some(at + i + 3);
             } else {
                 i += 1;
             }
         }
-        return bytes.len();
+        return None;
     }
     let mut i = 1;
     while i < rest.len() {
         match rest[i] {
             b'\\' => i += 2,
-            // An unclosed string ends with its line; the parser will refuse it.
-            b'"' | b'\n' => return at + i + 1,
+            b'"' => return Some(at + i + 1),
+            b'\n' | b'\r' => return None,
             _ => i += 1,
         }
     }
-    bytes.len()
+    None
 }
 
 /// What a selection set costs, with everything it spreads.
@@ -379,6 +388,20 @@ mod tests {
         );
         let hidden = format!("{{a(x:\"\"\"{}\"\"\")}}", "[".repeat(2_000));
         assert_eq!(refusal(&hidden), "", "brackets in strings do not nest");
+        for open in [
+            "\"\"\"b\" ",
+            "\"\"\"\" ",
+            "\" ",
+            "\"a\n\" ",
+            "\"\"\"\\\"\"\" ",
+        ] {
+            let behind = format!("{{a(x:[{open}{}1{}])}}", "[".repeat(500), "]".repeat(500));
+            assert_eq!(
+                refusal(&behind),
+                "a string in the document does not end",
+                "{open}"
+            );
+        }
     }
 
     #[test]

@@ -16,7 +16,10 @@ use super::Gateway;
 use crate::{
     cache::Read,
     schema::code_of,
-    source::{Audience, Context, Direction, ListRequest, Position, SortBy, Source, SourceError},
+    source::{
+        Audience, Context, Direction, Filter, ListRequest, Narrowed, Parameters, Position, SortBy,
+        Source, SourceError,
+    },
 };
 
 /// How long a probe waits for a source.
@@ -49,6 +52,14 @@ pub async fn ready(State(gateway): State<Gateway>) -> Response {
     (status, Json(json!({ "status": word, "sources": sources }))).into_response()
 }
 
+/// What the merged list asks a source for when nothing is filtered.
+fn listed(source: &dyn Source) -> Parameters {
+    match source.narrow(&Filter::default()) {
+        Narrowed::Ask { parameters, .. } => parameters,
+        Narrowed::Skip(_) => Parameters::default(),
+    }
+}
+
 /// How a source answered when asked for one asset.
 pub struct Probe {
     pub source: Arc<dyn Source>,
@@ -67,7 +78,7 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
             created_before: None,
             position: Position::Start,
             length: 1,
-            parameters: source.profile().listed.clone(),
+            parameters: listed(source.as_ref()),
         };
         let context = Arc::new(Context::new(deadline, 1));
         let shelf = &gateway.0.shelf;

@@ -55,7 +55,7 @@ async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<R
         .await
         .map_err(|error| refusal(&error))?;
     let tag = etag(&asset, grant.rendition);
-    if tag.is_some() && headers.get(header::IF_NONE_MATCH) == tag.as_ref() {
+    if tag.as_ref().is_some_and(|tag| is_known(headers, tag)) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         decorate(response.headers_mut(), &grant, tag);
         return Ok(response);
@@ -142,6 +142,17 @@ fn etag(asset: &Asset, rendition: Rendition) -> Option<HeaderValue> {
         Rendition::Large => "-large",
     };
     HeaderValue::from_str(&format!("\"{hash}{suffix}\"")).ok()
+}
+
+/// Whether the client has it already (RFC 9110 13.1.2): any of a list, weak or strong.
+fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|seen| seen.trim().trim_start_matches("W/"))
+        .any(|seen| seen == "*" || seen.as_bytes() == tag.as_bytes())
 }
 
 /// Headers of every answer: kept for as long as the address is good, never a page of ours.

@@ -35,7 +35,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
     let is_ours = parts.headers.get(header::ORIGIN).is_none_or(|origin| {
         origin
             .to_str()
-            .is_ok_and(|origin| gateway.0.hosts.allows_origin(origin))
+            .is_ok_and(|origin| gateway.0.hosts.allows_origin(origin, &parts.headers))
     });
     if !is_ours {
         return Err(Refusal::new(

@@ -17,8 +17,8 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
     if !answer.status.is_success() {
         return Err(refusal(answer.status, &answer.headers, &answer.body));
     }
-    let deserializer = &mut serde_json::Deserializer::from_slice(&answer.body);
-    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+    let mut deserializer = serde_json::Deserializer::from_slice(&answer.body);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // A list that answers 200 with an error object is a refusal, not a riddle.
         if let Some(message) = message(&answer.body) {
             return SourceError::Malformed {
@@ -36,7 +36,27 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
                 reason(error.inner())
             },
         }
-    })
+    })?;
+    deserializer.end().map_err(|_| SourceError::Malformed {
+        status: answer.status.as_u16(),
+        path: "the whole answer".to_owned(),
+        message: "it goes on after its end".to_owned(),
+    })?;
+    Ok(value)
+}
+
+/// What stands in a text for bytes that are no UTF-8.
+pub const NO_TEXT: char = '\u{fffd}';
+
+/// A list's answer, readable also where some of its text is not UTF-8: such bytes become
+/// [`NO_TEXT`], and [`super::row::decode`] reports the rows that hold any. Tells whether it did.
+pub fn list(answer: Answer) -> (Answer, bool) {
+    if std::str::from_utf8(&answer.body).is_ok() {
+        return (answer, false);
+    }
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let body = text.into_bytes().into();
+    (Answer { body, ..answer }, true)
 }
 
 /// What a status other than 2xx means to a caller. The three contracts agree but for 429 and 402
@@ -136,7 +156,7 @@ fn presentable(text: &str) -> String {
     let words = text
         .split_whitespace()
         .map(|word| {
-            if word.contains("://") || (word.starts_with('/') && word.len() > 1) {
+            if looks_like_a_place(word) {
                 "…"
             } else {
                 word
@@ -147,19 +167,43 @@ fn presentable(text: &str) -> String {
     words.chars().take(200).collect()
 }
 
+/// Paths, addresses, hosts with a port.
+fn looks_like_a_place(word: &str) -> bool {
+    let digits_and_dots = word
+        .trim_matches(|c: char| !c.is_ascii_alphanumeric())
+        .chars()
+        .all(|c| c.is_ascii_digit() || c == '.');
+    let has_port = word.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && port.starts_with(|c: char| c.is_ascii_digit())
+    });
+    word.contains(['/', '\\']) || has_port || (digits_and_dots && word.matches('.').count() == 3)
+}
+
 /// Where serde stopped, in the words clients see.
 pub fn path(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     match error.path().to_string().as_str() {
         "." => "the whole answer".to_owned(),
-        path => path.to_owned(),
+        path => path.chars().take(200).collect(),
     }
 }
 
-/// serde's message without the "at line 1 column 4711" of a one-line document.
+/// serde's message without the value it stumbled over, which is not ours to show, and without the
+/// "at line 1 column 4711" of a one-line document.
 pub fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let end = text.rfind(" at line ").unwrap_or(text.len());
-    text[..end].chars().take(200).collect()
+    let text = &text[..end];
+    let kind = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|start| text.strip_prefix(start));
+    if let (Some(found), Some(at)) = (kind, text.rfind(", expected ")) {
+        let word: String = found
+            .chars()
+            .take_while(|c| c.is_alphabetic() || *c == ' ')
+            .collect();
+        return format!("a {}{}", word.trim(), &text[at..]);
+    }
+    text.chars().take(200).collect()
 }
 
 fn looks_like_html(body: &[u8]) -> bool {
@@ -191,6 +235,10 @@ mod tests {
             (
                 r#"{"message":"see http://10.0.0.7/x or /srv/comfy"}"#,
                 Some("see … or …"),
+            ),
+            (
+                r#"{"message":"No such file: '/srv/x.png' at 10.0.0.7:8188 or 10.0.0.7, C:\\comfy"}"#,
+                Some("No such file: … at … or … …"),
             ),
         ] {
             assert_eq!(message(body.as_bytes()).as_deref(), reason, "{body}");

@@ -7,21 +7,21 @@ mod map;
 pub mod parameters;
 mod wire;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Audience, Capabilities, Context, Direction, Link, ListRequest, MediaAnswer, Page, Paging,
-    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, MediaAnswer, Narrowed,
+    Page, Paging, Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
 };
 use crate::{
     asset::{Asset, Details, Rendition},
     config::ComfySource,
-    upstream::{Answer, Call, boxed},
+    upstream::{Answer, Call},
 };
 
 /// Rows a list call gives at most (4.1 [seed 003]).
@@ -32,6 +32,8 @@ pub struct Comfy {
     profile: Profile,
     link: Link,
     headers: HeaderMap,
+    /// An asset of the merged list has one of these tags.
+    listed_tags: Vec<String>,
 }
 
 impl Comfy {
@@ -53,19 +55,17 @@ impl Comfy {
             credential.push('\n');
             credential.push_str(user);
         }
-        let listed = parameters::ComfyParameters {
-            tags_any: config.listed_tags,
-            include_public: Some(false),
-            ..Default::default()
-        };
         Self {
             profile: link.profile(
                 &credential,
                 capabilities(),
-                Paging::Index { cap: LIST_CAP },
-                listed.query(),
+                Paging::Index {
+                    cap: LIST_CAP,
+                    reach: LIST_CAP,
+                },
             ),
             headers,
+            listed_tags: config.listed_tags,
             link,
         }
     }
@@ -107,10 +107,13 @@ impl Comfy {
         let url = self.link.url(&["api", "assets"], &pairs);
         let call = Call::get("list", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline).await?;
+        let (answer, lossy) = answer::list(answer);
         let list: wire::List = read(&answer)?;
         let read = offset + list.assets.len() as u64;
         Ok(Page {
-            rows: row::decode("assets", &list.assets, |wire, raw| self.map(wire, raw)),
+            rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
+                self.map(wire, raw)
+            }),
             next: list.next_cursor,
             offset,
             // An empty page ends the list whatever `has_more` says: nothing would come of going on.
@@ -194,7 +197,7 @@ impl Comfy {
                 Ok(MediaAnswer::Body {
                     status: answer.status,
                     headers: answer.headers.clone(),
-                    body: boxed(answer),
+                    body: answer.into_body(),
                 })
             }
             status if status.is_redirection() => {
@@ -225,6 +228,10 @@ impl Source for Comfy {
         &self.profile
     }
 
+    fn narrow(&self, filter: &Filter) -> Narrowed {
+        parameters::narrow(filter, &self.listed_tags)
+    }
+
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
@@ -247,7 +254,7 @@ impl Source for Comfy {
         ids: &'a [Box<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>> {
+    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
         super::fan_out(self, ids, variant, context)
     }
 

@@ -4,15 +4,15 @@ mod map;
 pub mod parameters;
 mod wire;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 
 use super::{
-    Audience, Capabilities, Context, Direction, Link, ListRequest, MediaAnswer, Page, Paging,
-    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, MediaAnswer, Narrowed,
+    Page, Paging, Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
 };
 use crate::{
     asset::{Asset, Rendition},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Rows a list call gives at most (4.1 [seed 002]).
 const LIST_CAP: u32 = 100;
+/// Rows that some page of at most [`LIST_CAP`] holds from any position on: see [`page_holding`].
+const LIST_REACH: u32 = 40;
 
 /// One PiktID account.
 pub struct Piktid {
@@ -37,8 +39,10 @@ impl Piktid {
             profile: link.profile(
                 &credential,
                 capabilities(),
-                Paging::Index { cap: LIST_CAP },
-                super::Parameters::default(),
+                Paging::Index {
+                    cap: LIST_CAP,
+                    reach: LIST_REACH,
+                },
             ),
             authorization: super::secret_header(&credential),
             link,
@@ -88,11 +92,12 @@ impl Piktid {
         if answer.status == http::StatusCode::NOT_FOUND && page > 1 {
             return Ok(past_the_end((page - 1) * per_page));
         }
+        let (answer, lossy) = answer::list(answer);
         let list: wire::List = answer::json(&answer)?;
         let offset = (page - 1) * per_page;
         let end = offset + list.assets.len() as u64;
         Ok(Page {
-            rows: row::decode("assets", &list.assets, |wire, raw| {
+            rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
                 Ok(map::asset(&self.profile.name, wire, raw))
             }),
             next: None,
@@ -127,6 +132,10 @@ impl Source for Piktid {
         &self.profile
     }
 
+    fn narrow(&self, filter: &Filter) -> Narrowed {
+        parameters::narrow(filter)
+    }
+
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
@@ -149,7 +158,7 @@ impl Source for Piktid {
         ids: &'a [Box<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>> {
+    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
         super::fan_out(self, ids, variant, context)
     }
 
@@ -175,7 +184,7 @@ fn capabilities() -> Capabilities {
         can_tag: true,
         can_note: true,
         can_delete: true,
-        tag_vocabulary: Some(vec!["model", "product", "background", "other"]),
+        tag_vocabulary: Some(parameters::TAGS.to_vec()),
         max_tags: Some(10),
         counts_exactly: true,
         delete_meaning: "The asset is gone for everybody; only its uploader can delete it.",
@@ -233,7 +242,10 @@ mod tests {
             let (page, per_page) = page_holding(offset, 100);
             let first = (page - 1) * per_page;
             assert!(per_page <= 100 && first <= offset, "{offset}");
-            assert!(first + per_page - offset >= 40, "{offset}");
+            assert!(
+                first + per_page - offset >= u64::from(LIST_REACH),
+                "{offset}"
+            );
         }
     }
 }

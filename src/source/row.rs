@@ -23,28 +23,40 @@ struct Envelope {
     created_at: Option<String>,
 }
 
-/// Decodes the rows of a page; `list` names their array in the answer (`assets`).
+/// Decodes the rows of a page; `list` names their array in the answer (`assets`), `lossy` says that
+/// text was replaced in it ([`answer::list`]).
 pub fn decode<W: DeserializeOwned>(
     list: &str,
     rows: &[Box<RawValue>],
+    lossy: bool,
     map: impl Fn(W, &RawValue) -> Result<Asset, Unfit>,
 ) -> Vec<Row> {
     rows.iter()
         .enumerate()
-        .map(|(index, raw)| match one(raw, &map) {
-            Ok(asset) => Row::Asset(Arc::new(asset)),
-            Err(unfit) => {
-                let envelope = serde_json::from_str::<Envelope>(raw.get()).ok();
-                let (id, created) = envelope.map_or((None, None), |e| (e.id, e.created_at));
-                Row::Unreadable(Arc::new(Unreadable {
-                    upstream_id: id.filter(|id| is_upstream_id_text(id)).map(Into::into),
-                    created_at: created.as_deref().and_then(timestamp),
-                    path: unfit.at(&format!("{list}[{index}]")),
-                    message: unfit.message,
-                }))
-            }
-        })
+        .map(
+            |(index, raw)| match whole(raw, lossy).and_then(|()| one(raw, &map)) {
+                Ok(asset) => Row::Asset(Arc::new(asset)),
+                Err(unfit) => {
+                    let envelope = serde_json::from_str::<Envelope>(raw.get()).ok();
+                    let (id, created) = envelope.map_or((None, None), |e| (e.id, e.created_at));
+                    Row::Unreadable(Arc::new(Unreadable {
+                        upstream_id: id.filter(|id| is_upstream_id_text(id)).map(Into::into),
+                        created_at: created.as_deref().and_then(timestamp),
+                        path: unfit.at(&format!("{list}[{index}]")),
+                        message: unfit.message,
+                    }))
+                }
+            },
+        )
         .collect()
+}
+
+/// Refuses a row in which bytes that are no text were replaced.
+fn whole(raw: &RawValue, lossy: bool) -> Result<(), Unfit> {
+    if lossy && raw.get().contains(answer::NO_TEXT) {
+        return Err(Unfit::new("", "it holds bytes that are not UTF-8"));
+    }
+    Ok(())
 }
 
 /// Decodes one asset; the path of a failure starts at the asset.
@@ -81,10 +93,10 @@ impl Unfit {
 
     fn at(&self, row: &str) -> String {
         if self.path.is_empty() {
-            row.to_owned()
-        } else {
-            format!("{row}.{}", self.path)
+            return row.to_owned();
         }
+        // Two hundred levels deep, a path tells no more than its beginning.
+        format!("{row}.{}", self.path).chars().take(200).collect()
     }
 
     /// As the failure of a read by id, whose answer holds this one asset at `place`.

@@ -8,15 +8,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use futures_util::{StreamExt, future::BoxFuture};
+use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 use serde_json::json;
 use std::time::Duration;
 
 use super::{
-    Audience, Capabilities, Context, Direction, Link, ListRequest, MediaAnswer, Page, Paging,
-    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, MediaAnswer, Narrowed,
+    Page, Paging, Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
 };
 use crate::{
     asset::{Asset, Rendition},
@@ -58,13 +58,21 @@ impl Scenario {
                 cap: LIST_CAP,
                 resolution: Duration::from_millis(1),
             },
-            super::Parameters::default(),
         );
         Self {
             profile,
             link,
             authorization: super::secret_header(&credential),
             config,
+        }
+    }
+
+    /// A source with the public token sees public assets, whatever it is asked for.
+    fn audience(&self, asked: Audience) -> Audience {
+        if self.is_public_only() {
+            Audience::Public
+        } else {
+            asked
         }
     }
 
@@ -93,8 +101,9 @@ impl Scenario {
         request: &ListRequest,
         context: &Context,
     ) -> Result<Page, SourceError> {
+        let audience = self.audience(request.audience);
         let mut pairs = request.parameters.0.clone();
-        pairs.extend(self.project(request.audience));
+        pairs.extend(self.project(audience));
         let sort_by = match request.by {
             SortBy::CreatedAt => "createdAt",
             SortBy::UpdatedAt => "updatedAt",
@@ -120,20 +129,17 @@ impl Scenario {
         if let Position::Token(token) = &request.position {
             pairs.push(("paginationToken", token.to_string()));
         }
-        let path: &[&str] = match (request.audience, self.config.public_endpoint) {
+        let path: &[&str] = match (audience, self.config.public_endpoint) {
             (Audience::Public, PublicEndpoint::AssetsPublic) => &["assets", "public"],
             _ => &["assets"],
         };
-        let call = Call::get(
-            "list",
-            self.link.url(path, &pairs),
-            self.headers(request.audience),
-        );
+        let call = Call::get("list", self.link.url(path, &pairs), self.headers(audience));
         let answer = self.link.upstream.send(call, context.deadline).await?;
+        let (answer, lossy) = answer::list(answer);
         let list: wire::List = answer::json(&answer)?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
         Ok(Page {
-            rows: row::decode("assets", &list.assets, |wire, raw| {
+            rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
                 Ok(map::asset(&self.profile.name, wire, raw))
             }),
             last: list.next_pagination_token.is_none(),
@@ -153,7 +159,10 @@ impl Scenario {
         variant: Variant,
         context: &Context,
     ) -> Result<Arc<Asset>, SourceError> {
-        let mut pairs: Vec<_> = self.project(Audience::Account).into_iter().collect();
+        let mut pairs: Vec<_> = self
+            .project(self.audience(Audience::Account))
+            .into_iter()
+            .collect();
         if variant == Variant::Full {
             pairs.push(("withEmbedding", "true".to_owned()));
             pairs.push(("withQualityGateDetails", "true".to_owned()));
@@ -183,7 +192,10 @@ impl Scenario {
                 .map(|id| (id.clone(), Err(error.clone())))
                 .collect()
         };
-        let pairs: Vec<_> = self.project(Audience::Account).into_iter().collect();
+        let pairs: Vec<_> = self
+            .project(self.audience(Audience::Account))
+            .into_iter()
+            .collect();
         let call = Call::post_json(
             "get-bulk",
             self.link.url(&["assets", "get-bulk"], &pairs),
@@ -202,7 +214,7 @@ impl Scenario {
             .iter()
             .map(|id| (id.clone(), Err(SourceError::NotFound)))
             .collect();
-        for row in row::decode("assets", &list.assets, |wire, raw| {
+        for row in row::decode("assets", &list.assets, false, |wire, raw| {
             Ok(map::asset(&self.profile.name, wire, raw))
         }) {
             let (id, result) = match row {
@@ -223,6 +235,10 @@ impl Scenario {
 impl Source for Scenario {
     fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    fn narrow(&self, filter: &Filter) -> Narrowed {
+        parameters::narrow(filter)
     }
 
     fn list<'a>(
@@ -247,22 +263,19 @@ impl Source for Scenario {
         ids: &'a [Box<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxFuture<'a, HashMap<Box<str>, Result<Arc<Asset>, SourceError>>> {
+    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
         // The public token opens no batch read (2), and a batch read brings no embeddings (5.4).
         if self.is_public_only() || variant == Variant::Full {
             return super::fan_out(self, ids, variant, context);
         }
-        Box::pin(async move {
-            let mut reads = Vec::new();
-            for chunk in ids.chunks(BULK_CAP) {
-                reads.push(self.read_bulk(chunk, context));
-            }
-            futures_util::stream::iter(reads)
-                .buffer_unordered(self.profile.in_flight)
-                .flat_map(futures_util::stream::iter)
-                .collect()
-                .await
-        })
+        let mut reads = Vec::new();
+        for chunk in ids.chunks(BULK_CAP) {
+            reads.push(self.read_bulk(chunk, context));
+        }
+        futures_util::stream::iter(reads)
+            .buffer_unordered(self.profile.in_flight)
+            .flat_map(futures_util::stream::iter)
+            .boxed()
     }
 
     fn calls_to_get(&self, ids: usize, variant: Variant) -> usize {

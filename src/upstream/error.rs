@@ -30,13 +30,39 @@ impl UpstreamError {
         if error.is_timeout() {
             return Self::Timeout;
         }
-        let reason = innermost(error);
+        let detail = innermost(error);
+        let reason = in_words(&detail);
+        // The detail may name addresses: it is for the log.
+        tracing::warn!(detail, "a call to a source failed");
         if error.is_connect() {
             Self::Connect { reason }
         } else {
             Self::Broken { reason }
         }
     }
+}
+
+/// What clients may know of a failed connection.
+fn in_words(detail: &str) -> String {
+    let detail = detail.to_ascii_lowercase();
+    let has = |part: &str| detail.contains(part);
+    let words = if has("certificate") || has("unknownissuer") {
+        "its certificate is not accepted (expired, for another name, or of an unknown authority)"
+    } else if has("tls") || has("handshake") || has("corrupt message") {
+        "the TLS handshake failed"
+    } else if has("refused") {
+        "connection refused"
+    } else if has("dns") || has("resolve") || has("lookup") || has("name or service") {
+        "its host name cannot be resolved"
+    } else if has("unreachable") || has("no route") {
+        "its network cannot be reached"
+    } else if has("reset") || has("broken pipe") || has("closed") || has("eof") || has("incomplete")
+    {
+        "it closed the connection"
+    } else {
+        "no usable answer"
+    };
+    words.to_owned()
 }
 
 /// The last cause alone: the outer ones repeat the address, which may be an internal one.

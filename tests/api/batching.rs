@@ -204,3 +204,37 @@ async fn a_client_that_leaves_costs_the_others_nothing() {
     assert_eq!(answer["assets"]["nodes"].as_array().map(Vec::len), Some(5));
     assert_eq!(world.calls(), [0, 1, 0]);
 }
+
+#[tokio::test]
+async fn a_read_that_hangs_holds_up_nobody_elses() {
+    let world = world().await;
+    let (slow, quick) = {
+        let store = world.sandbox.store.piktid();
+        (store[0].id.clone(), store[1].id.clone())
+    };
+    let gate = Arc::new(Semaphore::new(0));
+    world.sandbox.piktid.faults.add(
+        &format!("GET /assets/{slow}"),
+        Fault::Hold(Arc::clone(&gate)),
+    );
+    let both = world.ask_with(
+        "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
+        json!({ "ids": [asset_id("piktid", &slow), asset_id("piktid", &quick)] }),
+    );
+    // Joins the first operation's read of the quick one, or finds it kept.
+    let one = format!(
+        "{{ asset(id: \"{}\") {{ id }} }}",
+        asset_id("piktid", &quick)
+    );
+    let other = async {
+        while world.calls() != [0, 2, 0] {
+            tokio::task::yield_now().await;
+        }
+        let data = world.data(&one).await;
+        assert!(data["asset"]["id"].is_string());
+        assert_eq!(world.calls(), [0, 2, 0]);
+        gate.add_permits(1);
+    };
+    let (answer, ()) = futures_util::future::join(both, other).await;
+    assert_eq!(texts(&answer["data"]["nodes"], "/id").len(), 2);
+}

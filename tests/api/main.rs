@@ -6,6 +6,7 @@ mod batching;
 
 mod dialects;
 mod explorer;
+mod filtering;
 mod help;
 mod limits;
 mod media;

@@ -369,3 +369,33 @@ async fn a_source_that_falls_silent_does_not_hang_the_browser() {
     );
     assert_eq!(names.len(), 3);
 }
+
+#[tokio::test]
+async fn readers_that_do_not_read_hold_up_no_list() {
+    let world = world().await;
+    let id = {
+        let mut store = world.sandbox.store.comfy();
+        let asset = &mut store[3];
+        asset.file.uploaded = Some(("image/png".to_owned(), vec![0; 32 * 1024 * 1024]));
+        asset.id.clone()
+    };
+    let data = world
+        .data(&format!(
+            "{{ asset(id: \"{}\") {{ url }} }}",
+            crate::help::asset_id("comfy", &id)
+        ))
+        .await;
+    let url = data["asset"]["url"].as_str().unwrap_or_default().to_owned();
+    // More than there are places for calls in flight; none reads its body.
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        let response = world.get(&url).await;
+        assert_eq!(response.status(), 200);
+        idle.push(response);
+    }
+    let data = world
+        .data("{ assets(first: 7, filter: { sources: [\"comfy\"] }) { nodes { id } } }")
+        .await;
+    assert_eq!(data["assets"]["nodes"].as_array().map(Vec::len), Some(7));
+    drop(idle);
+}

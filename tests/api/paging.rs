@@ -242,3 +242,45 @@ async fn cursors_that_are_none_are_refused_before_any_call() {
     }
     assert_eq!(world.calls(), [0, 0, 0]);
 }
+
+#[tokio::test]
+async fn a_long_stretch_of_one_creation_time_is_walked_whole() {
+    let world = world().await;
+    world.sandbox.store.scenario().clear();
+    world.sandbox.store.comfy().clear();
+    let time = world.sandbox.store.piktid()[40].created;
+    for row in world.sandbox.store.piktid().iter_mut().skip(30).take(75) {
+        row.created = time;
+    }
+    for size in [7, 33, 100] {
+        let forward = walk(&world, true, size).await;
+        let distinct: HashSet<_> = forward.iter().collect();
+        assert_eq!(
+            (forward.len(), distinct.len()),
+            (120, 120),
+            "pages of {size}"
+        );
+        assert_eq!(walk(&world, false, size).await, forward, "pages of {size}");
+    }
+}
+
+#[tokio::test]
+async fn a_year_one_as_some_systems_write_it_ends_the_list_like_any_time() {
+    let world = world().await;
+    world.sandbox.store.scenario().clear();
+    world.sandbox.store.piktid().clear();
+    for (index, row) in world.sandbox.store.comfy().iter_mut().enumerate() {
+        // The server sorts by what it stores; only what it sends is odd.
+        if index >= 120 {
+            row.created = 0;
+            row.overrides.insert(
+                "created_at".to_owned(),
+                asset_gateway::sandbox::json("\"0001-01-01T00:00:00\""),
+            );
+        }
+    }
+    let forward = walk(&world, true, 20).await;
+    let distinct: HashSet<_> = forward.iter().collect();
+    assert_eq!((forward.len(), distinct.len()), (160, 160));
+    assert_eq!(walk(&world, false, 7).await, forward);
+}

@@ -136,3 +136,37 @@ async fn a_detail_of_another_type_reads_as_absent() {
         "as sent"
     );
 }
+
+#[tokio::test]
+async fn bytes_that_are_no_text_cost_their_row() {
+    let world = world().await;
+    let before = world.data(LIST).await;
+    let ids = texts(&before["assets"]["nodes"], "/upstreamId");
+    let gateway = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+    world.sandbox.comfy.faults.add(
+        "GET /api/assets",
+        asset_gateway::sandbox::Fault::Garble("fox_00001_".to_owned()),
+    );
+    let body = json!({ "query": LIST }).to_string();
+    let response = world
+        .client
+        .post(format!("http://{}/graphql", gateway.0))
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await
+        .expect("an answer");
+    let answer: Value =
+        serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    let page = &answer["data"]["assets"];
+    assert_eq!(
+        page["nodes"].as_array().map(Vec::len),
+        Some(ids.len() - 1),
+        "{answer:#}"
+    );
+    assert_eq!(
+        page["sources"][0]["unreadable"][0]["message"],
+        "it holds bytes that are not UTF-8"
+    );
+    gateway.1.abort();
+}

@@ -224,7 +224,7 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
     let total = rows.len();
     let skip = match &listing.after {
         None => listing.offset,
-        Some(cursor) => match open_cursor(&shared, &listing, cursor, &rows) {
+        Some(cursor) => match open_cursor(&shared, &listing, cursor, &store, &rows) {
             Some(index) => index,
             None => {
                 return refuse(
@@ -264,12 +264,15 @@ fn open_cursor(
     shared: &Shared,
     listing: &Listing,
     cursor: &str,
+    all: &[ComfyAsset],
     rows: &[&ComfyAsset],
 ) -> Option<usize> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     let (_, id) = text.split_once('|')?;
     (seal(shared, listing, id) == cursor).then_some(())?;
-    rows.iter().position(|a| a.id == id).map(|index| index + 1)
+    // Bound to the sort, not to the filters: its row need not be on this list.
+    let anchor = all.iter().find(|a| a.id == id)?;
+    Some(rows.partition_point(|a| listing.compare(a, anchor).is_le()))
 }
 
 pub async fn tags(State(shared): State<Shared>) -> Response {

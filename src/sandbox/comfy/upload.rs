@@ -93,6 +93,13 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
     if !known && roots != 1 {
         return invalid("exactly one of the tags input, output, models is required");
     }
+    let folders = tags
+        .iter()
+        .filter(|tag| tag.starts_with("model_type:"))
+        .count();
+    if !known && tags.iter().any(|tag| tag == "models") && folders != 1 {
+        return invalid("the tag models needs exactly one model_type:<folder>");
+    }
     if !known {
         tags.push("uploaded".to_owned());
     }

@@ -242,7 +242,11 @@ fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
 }
 
 /// Words in name, prompt, description and tags; hits are not assets (5.12).
-pub async fn search(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
+pub async fn search(
+    State(shared): State<Shared>,
+    Query(params): Query<Params>,
+    Json(body): Json<Value>,
+) -> Response {
     let query = body
         .get("query")
         .and_then(Value::as_str)
@@ -254,11 +258,10 @@ pub async fn search(State(shared): State<Shared>, Json(body): Json<Value>) -> Re
             "query, filter, image or images is required",
         );
     }
-    let number = |name: &str, default: usize| {
-        body.get(name)
-            .and_then(Value::as_u64)
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or(default)
+    // The official client pages with `offset` in the query, the body unchanged (5.12 [SDK pager]).
+    let number = |name: &str| {
+        let in_query = params.get(name).and_then(|text| text.parse().ok());
+        in_query.or_else(|| usize::try_from(body.get(name)?.as_u64()?).ok())
     };
     let public = body.get("public").and_then(Value::as_bool) == Some(true);
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
@@ -286,11 +289,17 @@ pub async fn search(State(shared): State<Shared>, Json(body): Json<Value>) -> Re
             words.iter().all(|word| text.contains(word))
         })
         .collect();
-    let offset = number("offset", 0);
+    let per_page = number("hitsPerPage")
+        .or_else(|| number("limit"))
+        .unwrap_or(20);
+    let offset = match number("page") {
+        Some(page) => page.saturating_sub(1) * per_page,
+        None => number("offset").unwrap_or(0),
+    };
     let hits: Vec<Value> = found
         .iter()
         .skip(offset)
-        .take(number("limit", 20))
+        .take(per_page)
         .map(|a| {
             json!({
                 "id": a.id, "authorId": a.author_id, "ownerId": a.owner_id, "teamId": "team_sandbox",

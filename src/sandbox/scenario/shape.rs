@@ -97,7 +97,8 @@ pub fn asset(shared: &Shared, asset: &ScenarioAsset, extras: &Extras) -> Box<Raw
         row.set(
             "qualityGate",
             json!({ "computedAt": time(asset.created), "status": "scored", "version": "1",
-                    "overallScore": 0.75, "details": { "sharpness": 0.8 } }),
+                    "overallScore": 75, "details": { "aiQuality": {
+                        "score": 80, "reasons": ["sharp"], "suggestions": [] } } }),
         );
     }
     row.set_option("deletedAt", asset.deleted.map(time));

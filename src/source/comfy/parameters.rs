@@ -6,7 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::source::Parameters;
+use crate::{
+    asset::Visibility,
+    source::{Filter, Narrowed, Parameters},
+};
 
 /// Filters of `GET /api/assets`. `None` and empty lists are not sent.
 ///
@@ -54,5 +57,63 @@ impl ComfyParameters {
                 .filter_map(|(name, value)| Some((name, value?)))
                 .collect(),
         )
+    }
+}
+
+/// Narrows the merged list. A positive tag filter is always sent: Comfy Cloud hides some categories
+/// from a list that names no tag (4.1), so `listed` says which an asset must have one of.
+pub fn narrow(filter: &Filter, listed: &[String]) -> Narrowed {
+    if filter.owner.is_some() {
+        return Narrowed::Skip("Comfy does not tell who owns an asset");
+    }
+    if filter.wants_no_visibility_of(&[Visibility::Private, Visibility::Public]) {
+        return Narrowed::Skip("Comfy's assets are PRIVATE or PUBLIC");
+    }
+    // A comma joins tags in the parameter, so a tag that holds one cannot be asked for.
+    let plain = |tags: &[String]| -> Vec<String> {
+        tags.iter()
+            .filter(|tag| !tag.contains(','))
+            .cloned()
+            .collect()
+    };
+    let tags_all = plain(&filter.tags_all);
+    let mut pushed = Vec::new();
+    if tags_all.len() == filter.tags_all.len() {
+        pushed.push("tagsAll");
+    }
+    let tags_none = plain(&filter.tags_none);
+    if tags_none.len() == filter.tags_none.len() {
+        pushed.push("tagsNone");
+    }
+    // There is one "any of": the client's own, if every tag of it can be said.
+    let own_any = plain(&filter.tags_any);
+    let says_any = !own_any.is_empty() && own_any.len() == filter.tags_any.len();
+    if says_any {
+        pushed.push("tagsAny");
+    }
+    // A local server folds the case of ASCII letters only (comfy-observed.md 15).
+    let name_contains = filter
+        .name_contains
+        .clone()
+        .filter(|part| part.is_ascii() && !part.contains('\0'));
+    if name_contains.is_some() {
+        pushed.push("nameContains");
+    }
+    let parameters = ComfyParameters {
+        tags_all,
+        tags_any: if says_any { own_any } else { listed.to_vec() },
+        tags_none,
+        name_contains,
+        include_public: Some(false),
+        ..ComfyParameters::default()
+    };
+    let mut finished = filter.finished(&pushed);
+    if says_any {
+        finished.push("listed_tags");
+    }
+    Narrowed::Ask {
+        parameters: parameters.query(),
+        finished,
+        listed: listed.to_vec(),
     }
 }

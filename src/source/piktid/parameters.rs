@@ -3,9 +3,19 @@
 //! `page`, `per_page`, `sort_by` and `order` are the connection's business and are sent by the
 //! client itself.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::source::Parameters;
+use crate::{
+    asset::{Kind, Visibility},
+    source::{Filter, Narrowed, Parameters},
+};
+
+/// The only tags there are (3 [seed 004]).
+pub const TAGS: [&str; 4] = ["model", "product", "background", "other"];
+
+/// PiktID does not say whether its time filters include their bound, or how finely they compare
+/// (4.1): bounds are moved outward by this much and finished here.
+const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
 /// Filters of `GET /assets`. `None` is not sent.
 #[derive(Debug, Clone, Default)]
@@ -61,5 +71,67 @@ impl PiktidParameters {
                 .filter_map(|(name, value)| Some((name, value?))),
         );
         Parameters::new(pairs)
+    }
+}
+
+/// Narrows the merged list. `search` also matches tags and projects, so names are finished here.
+pub fn narrow(filter: &Filter) -> Narrowed {
+    let known = |tag: &String| TAGS.contains(&tag.as_str());
+    if filter.wants_no_kind_of(&[Kind::Image]) {
+        return Narrowed::Skip("PiktID holds pictures only");
+    }
+    if filter.wants_update_times() {
+        return Narrowed::Skip("PiktID does not tell when an asset was last changed");
+    }
+    if !filter.tags_all.iter().all(known)
+        || (!filter.tags_any.is_empty() && !filter.tags_any.iter().any(known))
+    {
+        return Narrowed::Skip("PiktID knows the tags model, product, background and other only");
+    }
+    let held = [
+        Visibility::Private,
+        Visibility::Shared,
+        Visibility::Platform,
+    ];
+    if filter.wants_no_visibility_of(&held) {
+        return Narrowed::Skip("PiktID's assets are PRIVATE, SHARED or PLATFORM");
+    }
+    let ownership = match filter.visibility.as_slice() {
+        [Visibility::Private] => Some(Ownership::Mine),
+        [Visibility::Shared] => Some(Ownership::Shared),
+        [Visibility::Platform] => Some(Ownership::Default),
+        _ => None,
+    };
+    // One of a single tag is all of it.
+    let mut include_tags = filter.tags_all.clone();
+    if let [only] = filter.tags_any.as_slice() {
+        include_tags.push(only.clone());
+    }
+    include_tags.sort();
+    include_tags.dedup();
+    let exclude_tags: Vec<String> = filter
+        .tags_none
+        .iter()
+        .filter(|t| known(t))
+        .cloned()
+        .collect();
+    let mut pushed = vec!["tagsAll", "tagsNone", "owner"];
+    if filter.tags_any.len() == 1 {
+        pushed.push("tagsAny");
+    }
+    let widened = |time: Option<Timestamp>, by: SignedDuration| time?.checked_add(by).ok();
+    let parameters = PiktidParameters {
+        created_by: filter.owner.clone(),
+        created_after: widened(filter.created_after, -SLACK),
+        created_before: widened(filter.created_before, SLACK),
+        search: None,
+        ownership,
+        include_tags,
+        exclude_tags,
+    };
+    Narrowed::Ask {
+        parameters: parameters.query(),
+        finished: filter.finished(&pushed),
+        listed: Vec::new(),
     }
 }

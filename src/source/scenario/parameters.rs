@@ -6,7 +6,10 @@
 use jiff::Timestamp;
 
 use super::milliseconds;
-use crate::source::Parameters;
+use crate::{
+    asset::{Kind, Visibility},
+    source::{Filter, Narrowed, Parameters},
+};
 
 /// Filters of `GET /assets`. `None` is not sent.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +83,32 @@ impl ScenarioPublicParameters {
             updated_after: self.updated_after,
             updated_before: self.updated_before,
         }))
+    }
+}
+
+/// Narrows the merged list. Scenario's own list filters by author alone: `tags` works on public
+/// assets only, `privacy=public` leaves the account, times of change need another order, and kinds
+/// are not types (5.1). The rest is finished here.
+pub fn narrow(filter: &Filter) -> Narrowed {
+    let held = [
+        Visibility::Private,
+        Visibility::Unlisted,
+        Visibility::Public,
+    ];
+    if filter.wants_no_visibility_of(&held) {
+        return Narrowed::Skip("Scenario's assets are PRIVATE, UNLISTED or PUBLIC");
+    }
+    if !filter.kinds.is_empty() && filter.kinds.iter().all(|kind| *kind == Kind::ModelWeights) {
+        return Narrowed::Skip("Scenario lists no model weights as assets");
+    }
+    let parameters = ScenarioParameters {
+        author_id: filter.owner.clone(),
+        ..ScenarioParameters::default()
+    };
+    Narrowed::Ask {
+        parameters: parameters.query(),
+        finished: filter.finished(&["owner"]),
+        listed: Vec::new(),
     }
 }
 

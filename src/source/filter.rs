@@ -1,0 +1,123 @@
+//! Which assets a merged list shows: one meaning at every source.
+//!
+//! A source is asked for a superset, as its contract allows ([`Narrowed`]); [`Filter::fits`] is the
+//! one judge of every row that comes, also of what was pushed: servers ignore names they do not
+//! know.
+
+use jiff::Timestamp;
+
+use super::Parameters;
+use crate::asset::{Asset, Kind, Visibility};
+
+/// What an asset must be. Empty lists and `None` ask for nothing; a value an asset does not have
+/// never fits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Any of these.
+    pub kinds: Vec<Kind>,
+    pub tags_all: Vec<String>,
+    pub tags_any: Vec<String>,
+    pub tags_none: Vec<String>,
+    /// Anywhere in the name, whatever its case.
+    pub name_contains: Option<String>,
+    /// Exclusive, as all four times.
+    pub created_after: Option<Timestamp>,
+    pub created_before: Option<Timestamp>,
+    pub updated_after: Option<Timestamp>,
+    pub updated_before: Option<Timestamp>,
+    /// Any of these.
+    pub visibility: Vec<Visibility>,
+    /// In the source's own terms, exactly.
+    pub owner: Option<String>,
+}
+
+/// What a source is asked, given a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Narrowed {
+    /// A superset of what fits.
+    Ask {
+        parameters: Parameters,
+        /// What the answer must still be filtered by here, by the filter's field names; empty when
+        /// the upstream's own filters say it all.
+        finished: Vec<&'static str>,
+        /// An asset is listed at all only with one of these tags; empty: any asset is.
+        listed: Vec<String>,
+    },
+    /// It can hold no match, for this reason: no call is made.
+    Skip(&'static str),
+}
+
+impl Filter {
+    /// Whether an asset fits.
+    #[must_use]
+    pub fn fits(&self, asset: &Asset) -> bool {
+        let has = |tag: &String| asset.tags.contains(tag);
+        (self.kinds.is_empty() || self.kinds.contains(&asset.kind))
+            && self.tags_all.iter().all(has)
+            && (self.tags_any.is_empty() || self.tags_any.iter().any(has))
+            && !self.tags_none.iter().any(has)
+            && self
+                .name_contains
+                .as_ref()
+                .is_none_or(|part| asset.name.to_lowercase().contains(&part.to_lowercase()))
+            && self
+                .created_after
+                .is_none_or(|bound| asset.created_at > bound)
+            && self
+                .created_before
+                .is_none_or(|bound| asset.created_at < bound)
+            && self
+                .updated_after
+                .is_none_or(|bound| asset.updated_at.is_some_and(|at| at > bound))
+            && self
+                .updated_before
+                .is_none_or(|bound| asset.updated_at.is_some_and(|at| at < bound))
+            && (self.visibility.is_empty()
+                || asset
+                    .visibility
+                    .is_some_and(|own| self.visibility.contains(&own)))
+            && self
+                .owner
+                .as_ref()
+                .is_none_or(|owner| asset.owner.as_ref() == Some(owner))
+    }
+
+    /// The names of the fields in use, as the graph spells them, less those in `pushed`.
+    /// Times of creation are the connection's own business: they bound the walk.
+    #[must_use]
+    pub fn finished(&self, pushed: &[&'static str]) -> Vec<&'static str> {
+        [
+            ("kinds", !self.kinds.is_empty()),
+            ("tagsAll", !self.tags_all.is_empty()),
+            ("tagsAny", !self.tags_any.is_empty()),
+            ("tagsNone", !self.tags_none.is_empty()),
+            ("nameContains", self.name_contains.is_some()),
+            ("updatedAfter", self.updated_after.is_some()),
+            ("updatedBefore", self.updated_before.is_some()),
+            ("visibility", !self.visibility.is_empty()),
+            ("owner", self.owner.is_some()),
+        ]
+        .into_iter()
+        .filter(|(name, used)| *used && !pushed.contains(name))
+        .map(|(name, _)| name)
+        .collect()
+    }
+
+    /// Whether none of the wanted kinds is one of `held`.
+    #[must_use]
+    pub fn wants_no_kind_of(&self, held: &[Kind]) -> bool {
+        !self.kinds.is_empty() && !self.kinds.iter().any(|kind| held.contains(kind))
+    }
+
+    /// Whether none of the wanted visibilities is one of `held`.
+    #[must_use]
+    pub fn wants_no_visibility_of(&self, held: &[Visibility]) -> bool {
+        !self.visibility.is_empty() && !self.visibility.iter().any(|v| held.contains(v))
+    }
+
+    /// Whether times of the last change are asked for.
+    #[must_use]
+    pub const fn wants_update_times(&self) -> bool {
+        self.updated_after.is_some() || self.updated_before.is_some()
+    }
+}

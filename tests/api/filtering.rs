@@ -1,0 +1,344 @@
+//! A filter means the same at every source: what comes is exactly what fits, in the list's order.
+
+use std::collections::BTreeSet;
+
+use asset_gateway::sandbox::{Dialect, Options};
+use serde_json::{Value, json};
+
+use crate::help::{World, error, texts, world, world_with};
+
+const FIELDS: &str =
+    "nodes { id name kind tags visibility owner createdAt updatedAt source { name } }
+    pageInfo { hasNextPage endCursor } totalCount
+    sources { source { name } status reason totalCount plan { pushed finished calls } }";
+
+/// Everything a filter shows, walked to its end; and the answer's first page.
+async fn all(world: &World, filter: &str) -> (Vec<Value>, Value) {
+    let (mut nodes, mut first) = (Vec::new(), Value::Null);
+    let mut after = Value::Null;
+    for _ in 0..100 {
+        let query = format!(
+            "query($a: String) {{ assets(first: 50, after: $a, filter: {{ {filter} }}) {{ {FIELDS} }} }}"
+        );
+        let answer = world.ask_with(&query, json!({ "a": after })).await;
+        assert_eq!(answer.get("errors"), None, "{filter}: {answer:#}");
+        let page = &answer["data"]["assets"];
+        nodes.extend(page["nodes"].as_array().cloned().unwrap_or_default());
+        if first.is_null() {
+            first = page.clone();
+        }
+        if page["pageInfo"]["hasNextPage"] != true {
+            return (nodes, first);
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+        assert!(after.is_string(), "{page:#}");
+    }
+    panic!("{filter} does not end");
+}
+
+/// Whether an asset, as the unfiltered list shows it, fits.
+type Judge = fn(&Value) -> bool;
+
+fn has_tag(asset: &Value, tag: &str) -> bool {
+    asset["tags"]
+        .as_array()
+        .is_some_and(|tags| tags.iter().any(|t| t == tag))
+}
+
+#[tokio::test]
+async fn each_field_shows_exactly_what_fits() {
+    let world = world().await;
+    let (everything, _) = all(&world, "").await;
+    let cases: [(&str, Judge); 16] = [
+        ("kinds: [AUDIO]", |a| a["kind"] == "AUDIO"),
+        ("kinds: [MODEL_WEIGHTS, VIDEO]", |a| {
+            a["kind"] == "MODEL_WEIGHTS" || a["kind"] == "VIDEO"
+        }),
+        ("tagsAll: [\"concept\"]", |a| has_tag(a, "concept")),
+        ("tagsAll: [\"model\", \"product\"]", |a| {
+            has_tag(a, "model") && has_tag(a, "product")
+        }),
+        ("tagsAny: [\"product\", \"fox\"]", |a| {
+            has_tag(a, "product") || has_tag(a, "fox")
+        }),
+        (
+            "tagsAny: [\"fox\"], tagsNone: [\"models\", \"other\"]",
+            |a| has_tag(a, "fox") && !has_tag(a, "models"),
+        ),
+        ("tagsNone: [\"output\", \"concept\", \"product\"]", |a| {
+            !has_tag(a, "output") && !has_tag(a, "concept") && !has_tag(a, "product")
+        }),
+        ("nameContains: \"FOX\"", |a| {
+            a["name"]
+                .as_str()
+                .is_some_and(|n| n.to_lowercase().contains("fox"))
+        }),
+        ("visibility: [PLATFORM]", |a| a["visibility"] == "PLATFORM"),
+        ("visibility: [PRIVATE]", |a| a["visibility"] == "PRIVATE"),
+        ("visibility: [PUBLIC, UNLISTED]", |a| {
+            a["visibility"] == "PUBLIC" || a["visibility"] == "UNLISTED"
+        }),
+        ("owner: \"ada\"", |a| a["owner"] == "ada"),
+        ("owner: \"u77aa\"", |a| a["owner"] == "u77aa"),
+        ("createdBefore: \"2026-11-01T08:00:00Z\"", |a| {
+            a["createdAt"].as_str() < Some("2026-11-01T08:00:00.000Z")
+        }),
+        (
+            "createdAfter: \"2026-11-01T02:00:00Z\", createdBefore: \"2026-11-01T12:00:00Z\"",
+            |a| {
+                a["createdAt"].as_str() > Some("2026-11-01T02:00:00.000Z")
+                    && a["createdAt"].as_str() < Some("2026-11-01T12:00:00.000Z")
+            },
+        ),
+        ("updatedAfter: \"2026-11-01T06:00:00Z\"", |a| {
+            a["updatedAt"]
+                .as_str()
+                .is_some_and(|t| t > "2026-11-01T06:00:00.000Z")
+        }),
+    ];
+    for (filter, fits) in cases {
+        let expected: Vec<&Value> = everything.iter().filter(|asset| fits(asset)).collect();
+        assert!(!expected.is_empty(), "{filter}: the sandbox holds some");
+        let (shown, first) = all(&world, filter).await;
+        // Milliseconds are only how times print: rows within the bound's own one may go either way.
+        assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{filter}");
+        for source in first["sources"].as_array().into_iter().flatten() {
+            assert!(
+                source["plan"]["calls"]
+                    .as_u64()
+                    .is_some_and(|calls| calls <= 5),
+                "{source}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_can_hold_no_match_is_skipped_without_a_call() {
+    let world = world().await;
+    for (filter, skipped) in [
+        ("kinds: [AUDIO]", vec!["piktid"]),
+        ("kinds: [MODEL_WEIGHTS]", vec!["piktid", "scenario"]),
+        ("owner: \"ada\"", vec!["comfy"]),
+        ("visibility: [PLATFORM]", vec!["comfy", "scenario"]),
+        ("visibility: [UNLISTED]", vec!["comfy", "piktid"]),
+        ("tagsAll: [\"concept\"]", vec!["piktid"]),
+        ("updatedBefore: \"2030-01-01T00:00:00Z\"", vec!["piktid"]),
+    ] {
+        world.forget_calls();
+        let data = world
+            .data(&format!(
+                "{{ assets(first: 1, filter: {{ {filter} }}) {{ {FIELDS} }} }}"
+            ))
+            .await;
+        let sources = data["assets"]["sources"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!(sources.len(), 3, "every source is told");
+        let told: Vec<&str> = sources
+            .iter()
+            .filter(|s| s["status"] == "SKIPPED" && s["reason"].is_string())
+            .filter_map(|s| s["source"]["name"].as_str())
+            .collect();
+        assert_eq!(told, skipped, "{filter}");
+        let calls = world.calls();
+        for (name, calls) in [
+            ("scenario", calls[0]),
+            ("piktid", calls[1]),
+            ("comfy", calls[2]),
+        ] {
+            assert!(
+                !skipped.contains(&name) || calls == 0,
+                "{filter}: {name} was called"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_goes_upstream_is_said_and_kept_to_the_contracts() {
+    let world = world().await;
+    let filter = "tagsAll: [\"product\"], tagsNone: [\"other\", \"unknown\"], nameContains: \"fox\", visibility: [PRIVATE], kinds: [IMAGE]";
+    let data = world
+        .data(&format!(
+            "{{ assets(first: 1, filter: {{ {filter} }}) {{ {FIELDS} }} }}"
+        ))
+        .await;
+    let plan = |index: usize| data["assets"]["sources"][index]["plan"].clone();
+    assert_eq!(
+        plan(0)["pushed"],
+        json!([
+            "include_public=false",
+            "name_contains=fox",
+            "tags_all=product",
+            "tags_any=input,output,models",
+            "tags_none=other,unknown"
+        ])
+    );
+    assert_eq!(plan(0)["finished"], json!(["kinds", "visibility"]));
+    assert_eq!(
+        plan(1)["pushed"],
+        json!([
+            "exclude_tags=other",
+            "include_tags=product",
+            "ownership=mine"
+        ])
+    );
+    assert_eq!(
+        plan(1)["finished"],
+        json!(["kinds", "nameContains", "visibility"])
+    );
+    assert_eq!(
+        plan(2)["pushed"],
+        json!([]),
+        "tags and privacy=public would leave the account"
+    );
+    let query = &world.sandbox.scenario.recorder.calls()[0].query;
+    assert!(
+        !query.contains("privacy") && !query.contains("tags"),
+        "{query}"
+    );
+}
+
+#[tokio::test]
+async fn one_match_in_a_long_list_is_found_by_an_ordinary_client() {
+    let world = world().await;
+    {
+        let mut store = world.sandbox.store.scenario();
+        let row = store[0].clone();
+        for number in 0..1_500_i64 {
+            let mut older = row.clone();
+            older.id = format!("asset_old{number:04}");
+            older.created -= 900_000_000 + number * 1_000;
+            older.name = Some(if number == 1_400 { "needle" } else { "straw" }.to_owned());
+            store.push(older);
+        }
+    }
+    let (found, _) = all(&world, "nameContains: \"needle\"").await;
+    assert_eq!(texts(&json!(found), "/name"), ["needle"]);
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_a_filter_changes_nothing() {
+    for dialect in [Dialect::Local, Dialect::Published] {
+        let world = world_with(
+            Options {
+                dialect,
+                ..Options::default()
+            },
+            |_| {},
+        )
+        .await;
+        world.sandbox.store.comfy().retain(|a| !a.is_public);
+        // Of no listed category: shown by neither the plain list nor a filtered one.
+        world.sandbox.store.comfy()[4].tags = vec!["temp".to_owned(), "fox".to_owned()];
+        let hidden = world.sandbox.store.comfy()[4].id.clone();
+        for filter in [
+            "sources: [\"comfy\"]",
+            "sources: [\"comfy\"], tagsAny: [\"fox\"]",
+        ] {
+            let (shown, first) = all(&world, filter).await;
+            assert!(
+                !json!(shown).to_string().contains(&hidden),
+                "{dialect:?} {filter}"
+            );
+            assert!(!shown.is_empty());
+            let counted = &first["totalCount"];
+            assert!(
+                counted.is_null() || *counted == json!(shown.len()),
+                "{dialect:?} {filter}: {counted}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn counts_stay_exact_or_null_under_a_filter() {
+    let world = world().await;
+    for filter in [
+        "tagsAll: [\"product\"]",
+        "kinds: [IMAGE]",
+        "owner: \"ada\"",
+        "createdAfter: \"2026-11-01T00:00:00Z\"",
+        "nameContains: \"fox\"",
+        "kinds: [VIDEO], sources: [\"scenario\"]",
+    ] {
+        let (shown, first) = all(&world, filter).await;
+        let counted = &first["totalCount"];
+        assert!(
+            counted.is_null() || *counted == json!(shown.len()),
+            "{filter}: {counted} of {}",
+            shown.len()
+        );
+    }
+}
+
+#[tokio::test]
+async fn filters_nothing_can_fit_are_refused_before_any_call() {
+    let world = world().await;
+    for (filter, field) in [
+        ("kinds: []", "kinds"),
+        ("tagsAll: []", "tagsAll"),
+        ("tagsAll: [\"\"]", "tagsAll"),
+        ("nameContains: \"\"", "nameContains"),
+        ("owner: \"\"", "owner"),
+        ("tagsAll: [\"a\"], tagsNone: [\"a\"]", "tagsNone"),
+        ("tagsAny: [\"a\"], tagsNone: [\"a\", \"b\"]", "tagsNone"),
+        (
+            "createdAfter: \"2026-01-01T00:00:00Z\", createdBefore: \"2026-01-01T00:00:00Z\"",
+            "createdBefore",
+        ),
+        (
+            "updatedAfter: \"2026-01-02T00:00:00Z\", updatedBefore: \"2026-01-01T00:00:00Z\"",
+            "updatedBefore",
+        ),
+    ] {
+        let answer = world
+            .ask(&format!(
+                "{{ assets(filter: {{ {filter} }}) {{ totalCount }} }}"
+            ))
+            .await;
+        assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{filter}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["field"],
+            json!(["filter", field]),
+            "{filter}"
+        );
+    }
+    for filter in ["createdAfter: \"yesterday\"", "kinds: [NOPE]"] {
+        let answer = world
+            .ask(&format!(
+                "{{ assets(filter: {{ {filter} }}) {{ totalCount }} }}"
+            ))
+            .await;
+        assert!(
+            answer["errors"][0]["extensions"]["code"].is_string(),
+            "{answer}"
+        );
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_cursor_belongs_to_its_filter_however_that_is_spelled() {
+    let world = world().await;
+    let page = world.data(&format!("{{ assets(first: 2, filter: {{ kinds: [IMAGE, VIDEO], tagsNone: [\"a\", \"b\"] }}) {{ {FIELDS} }} }}")).await;
+    let cursor = page["assets"]["pageInfo"]["endCursor"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let again = world
+        .ask(&format!("{{ assets(first: 2, after: \"{cursor}\", filter: {{ tagsNone: [\"b\", \"a\", \"a\"], kinds: [VIDEO, IMAGE] }}) {{ {FIELDS} }} }}"))
+        .await;
+    let shown: BTreeSet<String> = texts(&again["data"]["assets"]["nodes"], "/id")
+        .into_iter()
+        .collect();
+    assert!(shown.is_disjoint(&texts(&page["assets"]["nodes"], "/id").into_iter().collect()));
+    let other = world
+        .ask(&format!(
+            "{{ assets(first: 2, after: \"{cursor}\") {{ {FIELDS} }} }}"
+        ))
+        .await;
+    assert_eq!(error(&other).0, "BAD_CURSOR");
+}
