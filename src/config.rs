@@ -6,6 +6,7 @@
 mod file;
 mod secret;
 mod sources;
+mod table;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

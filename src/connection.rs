@@ -11,6 +11,7 @@ mod cursor;
 mod key;
 mod merge;
 mod reader;
+mod search;
 
 use std::sync::Arc;
 

@@ -7,13 +7,14 @@ mod answer;
 mod comfy;
 mod error;
 mod filter;
+mod page;
 mod piktid;
+mod registry;
 mod row;
 mod scenario;
 mod signature;
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{
         Arc,
@@ -23,20 +24,23 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
-use jiff::Timestamp;
 use tokio::time::Instant;
-use url::Url;
 
 use crate::{
-    asset::{Asset, AssetId, Provider, Rendition, SourceName},
-    config::{ConfigError, SourceConfig, SourceKind},
-    upstream::{BodyStream, Policy, Upstream},
+    asset::{Asset, Provider, Rendition, SourceName},
+    upstream::BodyStream,
 };
 
 pub use comfy::parameters::ComfyParameters;
 pub use error::SourceError;
 pub use filter::{Filter, Narrowed};
+pub use page::{
+    Audience, Direction, ListRequest, Page, Parameters, Position, Row, SortBy, Unreadable,
+};
+pub use registry::Registry;
+
 pub use piktid::parameters::{Ownership, PiktidParameters};
+use registry::Link;
 pub use scenario::parameters::{ScenarioParameters, ScenarioPublicParameters};
 
 /// One configured account or server.
@@ -73,16 +77,21 @@ pub trait Source: Send + Sync {
     ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)>;
 
     /// Upstream calls that [`Source::get_many`] makes for so many ids.
-    fn calls_to_get(&self, ids: usize, variant: Variant) -> usize;
+    fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {
+        ids
+    }
 
     /// Opens a rendition that a browser cannot load by itself ([`crate::asset::Location::Proxied`]).
+    /// Sources whose files load by themselves have none.
     fn media<'a>(
         &'a self,
-        asset: &'a Asset,
-        rendition: Rendition,
-        range: Option<&'a http::HeaderValue>,
-        context: &'a Context,
-    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>>;
+        _asset: &'a Asset,
+        _rendition: Rendition,
+        _range: Option<&'a http::HeaderValue>,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
+        Box::pin(async { Err(SourceError::NotFound) })
+    }
 }
 
 /// [`Source::get_many`] of a source without a batch read: one read an id, as far as the calls in
@@ -235,133 +244,6 @@ impl Context {
     }
 }
 
-/// Which way a list runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Newest first: the connection's own order.
-    Newest,
-    /// Oldest first: read when a client pages backward.
-    Oldest,
-}
-
-impl Direction {
-    /// The other way.
-    #[must_use]
-    pub const fn reversed(self) -> Self {
-        match self {
-            Self::Newest => Self::Oldest,
-            Self::Oldest => Self::Newest,
-        }
-    }
-}
-
-/// Whose assets a list shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Audience {
-    /// The credential's own account.
-    Account,
-    /// Everybody's public ones (Scenario's public token).
-    Public,
-}
-
-/// What a list is sorted by. Only [`SortBy::CreatedAt`] is every source's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SortBy {
-    CreatedAt,
-    UpdatedAt,
-    Name,
-    Size,
-    LastAccessTime,
-}
-
-/// One stretch of a source's list. Also the cache's key for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ListRequest {
-    pub audience: Audience,
-    pub by: SortBy,
-    pub direction: Direction,
-    /// Only what was created after this, when the source can (else ignored and re-checked above).
-    pub created_after: Option<Timestamp>,
-    pub created_before: Option<Timestamp>,
-    pub position: Position,
-    /// At least this many rows, up to the source's cap; more may come.
-    pub length: u32,
-    /// The provider's own filters.
-    pub parameters: Parameters,
-}
-
-/// Where in the list a stretch begins.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Position {
-    Start,
-    /// The source's own token for the next page.
-    Token(Box<str>),
-    /// Rows to skip.
-    Offset(u64),
-}
-
-/// A provider's own query parameters, sorted by name: made by its typed `…Parameters`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Parameters(pub Vec<(&'static str, String)>);
-
-impl Parameters {
-    /// Sorted, so that equal filters are equal cache keys.
-    #[must_use]
-    pub fn new(mut pairs: Vec<(&'static str, String)>) -> Self {
-        pairs.sort();
-        Self(pairs)
-    }
-}
-
-/// What one list call brought.
-#[derive(Debug)]
-pub struct Page {
-    /// In the order asked for.
-    pub rows: Vec<Row>,
-    /// Where the next page begins, for sources that page by token.
-    pub next: Option<Box<str>>,
-    /// Rows before the first one here, for sources that page by position.
-    pub offset: u64,
-    /// Nothing follows in this direction.
-    pub last: bool,
-    /// All rows that match, where the source says.
-    pub total: Option<u64>,
-    pub fetched_at: Timestamp,
-    /// Its assets are what reads by id would give.
-    pub primes: bool,
-    /// The source asked not to keep it (`Cache-Control: no-store`).
-    pub no_store: bool,
-}
-
-/// One row of a page.
-#[derive(Debug, Clone)]
-pub enum Row {
-    Asset(Arc<Asset>),
-    /// It keeps its slot by what could be read of it, and is reported: never dropped silently.
-    Unreadable(Arc<Unreadable>),
-}
-
-impl Row {
-    /// About how many bytes it takes in memory.
-    #[must_use]
-    pub fn weight(&self) -> u32 {
-        match self {
-            Self::Asset(asset) => asset.weight(),
-            Self::Unreadable(_) => 512,
-        }
-    }
-}
-
-/// A row that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    pub upstream_id: Option<Box<str>>,
-    pub created_at: Option<Timestamp>,
-    /// The JSON path in the answer, such as `assets[3].metadata`.
-    pub path: String,
-    pub message: String,
-}
-
 /// How much of an asset is read by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Variant {
@@ -380,140 +262,6 @@ pub enum MediaAnswer {
         headers: http::HeaderMap,
         body: BodyStream,
     },
-}
-
-/// The configured sources, in the order of their names.
-pub struct Registry {
-    sources: Vec<Arc<dyn Source>>,
-    /// Current and former names.
-    by_name: HashMap<SourceName, usize>,
-}
-
-impl Registry {
-    /// Connects every configured source (no call is made yet). `scope_key` keys the scopes.
-    ///
-    /// # Errors
-    /// When a source's client cannot be made: an unreadable `ca_file`, a bad address.
-    pub fn connect(configs: Vec<SourceConfig>, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
-        let mut sources = configs
-            .into_iter()
-            .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
-                let link = Link::new(&config, scope_key)?;
-                Ok(match config.kind {
-                    SourceKind::Scenario(kind) => Arc::new(scenario::Scenario::new(link, kind)),
-                    SourceKind::Piktid(kind) => Arc::new(piktid::Piktid::new(link, &kind)),
-                    SourceKind::Comfy(kind) => Arc::new(comfy::Comfy::new(link, kind)),
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));
-        let by_name = sources
-            .iter()
-            .enumerate()
-            .flat_map(|(index, source)| {
-                let profile = source.profile();
-                std::iter::once(&profile.name)
-                    .chain(&profile.former_names)
-                    .map(move |name| (name.clone(), index))
-            })
-            .collect();
-        Ok(Self { sources, by_name })
-    }
-
-    /// All sources, in the order of their names.
-    #[must_use]
-    pub fn all(&self) -> &[Arc<dyn Source>] {
-        &self.sources
-    }
-
-    /// The source of this current or former name.
-    #[must_use]
-    pub fn named(&self, name: &SourceName) -> Option<&Arc<dyn Source>> {
-        self.sources.get(*self.by_name.get(name)?)
-    }
-
-    /// The id under the source's current name: entities are cached and answered under that.
-    #[must_use]
-    pub fn current(&self, id: AssetId) -> Option<AssetId> {
-        let source = self.named(&id.source)?.profile().name.clone();
-        Some(AssetId { source, ..id })
-    }
-}
-
-/// What every provider's client starts from.
-struct Link {
-    config: SourceConfig,
-    upstream: Upstream,
-    in_flight: usize,
-    scope_key: [u8; 32],
-}
-
-impl Link {
-    fn new(config: &SourceConfig, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
-        let ca = config
-            .ca_file
-            .as_ref()
-            .map(|path| {
-                std::fs::read(path).map_err(|error| {
-                    ConfigError(format!(
-                        "source `{}`: `ca_file` {} cannot be read: {error}",
-                        config.name,
-                        path.display()
-                    ))
-                })
-            })
-            .transpose()?;
-        let policy = Policy::default();
-        let in_flight = policy.in_flight;
-        let upstream = Upstream::new(config.name.as_str(), &config.url, ca.as_deref(), policy)
-            .map_err(|error| {
-                ConfigError(format!(
-                    "source `{}` cannot be set up: {error}. Check `ca_file` and the system's \
-                     certificates",
-                    config.name
-                ))
-            })?;
-        Ok(Self {
-            config: config.clone(),
-            upstream,
-            in_flight,
-            scope_key: *scope_key,
-        })
-    }
-
-    /// The profile of a source that uses `credential`.
-    fn profile(&self, credential: &str, capabilities: Capabilities, paging: Paging) -> Profile {
-        let config = &self.config;
-        Profile {
-            name: config.name.clone(),
-            former_names: config.former_names.clone(),
-            provider: config.kind.provider(),
-            scope: Scope::of(
-                &self.scope_key,
-                &config.name,
-                config.url.as_str(),
-                credential,
-            ),
-            patience: config.patience,
-            in_flight: self.in_flight,
-            capabilities,
-            paging,
-        }
-    }
-}
-
-impl Link {
-    /// The source's address plus `segments` (escaped) and `pairs`.
-    fn url(&self, segments: &[&str], pairs: &[(&str, String)]) -> Url {
-        let mut url = self.config.url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
-        if !pairs.is_empty() {
-            url.query_pairs_mut().extend_pairs(pairs);
-        }
-        url
-    }
 }
 
 /// A header value that logs never show. Configuration made sure that it fits a header.

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, Secret,
-    sources::{self, SourceFile},
+    sources, table::SourceFile,
 };
 use crate::telemetry::Format;
 

@@ -8,6 +8,7 @@ use super::{
     cursor::Hint,
     key::Key,
     reader::{self, Reader, Slot},
+    search,
 };
 use crate::source::{Direction, Row};
 
@@ -30,7 +31,7 @@ impl Hints {
         self.sources
             .iter()
             .filter_map(|positions| {
-                let Some((passed, left)) = reader::place(
+                let Some((passed, left)) = search::place(
                     &positions.rows,
                     positions.total,
                     key.created,

@@ -18,6 +18,7 @@ use super::{
     List, Plan, SourceList,
     cursor::Hint,
     key::{Key, MAX_TIME, MIN_TIME},
+    search::{Search, precedes},
 };
 use crate::{
     cache::Read,
@@ -29,9 +30,6 @@ const BUDGET: u32 = 5;
 /// Slices that may be spent on getting anywhere at all: finding the place without a hint, or
 /// closing one enormous group of equal times. A page must always get somewhere.
 const LAST_RESORT: u32 = 50;
-/// Rows of slack before a hinted place, for rows deleted since.
-const SLACK: u64 = 2;
-
 /// A row in its place.
 #[derive(Debug, Clone)]
 pub struct Slot {
@@ -80,24 +78,6 @@ enum Step {
     Window { token: Option<Box<str>> },
     /// By position.
     Index(Search),
-}
-
-/// Looking for the slice that begins strictly before `time` and reaches it. `None`: the start of
-/// the list.
-#[derive(Debug, Clone)]
-struct Search {
-    time: Option<i64>,
-    next: u64,
-    /// A position whose row is known to be strictly before `time` (0 always counts).
-    low: u64,
-    /// A position known to be at or past it.
-    high: Option<u64>,
-    /// How far to jump when nothing bounds the place yet.
-    stride: u64,
-    /// A group larger than a call: go on right after this row instead.
-    after: Option<Key>,
-    /// Where that group began, for when the row is gone.
-    group_at: u64,
 }
 
 impl<'a> Reader<'a> {
@@ -508,78 +488,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Search {
-    /// A search for `time`; `before`: so many rows are believed to come before it.
-    fn near(time: Option<i64>, before: Option<u64>) -> Self {
-        Self {
-            // The row right before the place must be in the slice, and a little more.
-            next: before.map_or(0, |rows| rows.saturating_sub(1 + SLACK)),
-            // Without a belief, halving is quicker than galloping.
-            stride: before.map_or(u64::MAX, |_| 64),
-            ..Self::exactly(0, time)
-        }
-    }
-
-    fn exactly(next: u64, time: Option<i64>) -> Self {
-        Self {
-            time,
-            next,
-            low: 0,
-            high: None,
-            stride: 64,
-            after: None,
-            group_at: 0,
-        }
-    }
-
-    /// The slice at `at` began too late.
-    fn further_back(mut self, at: u64, asked: u64) -> Self {
-        self.high = Some(at);
-        if self.low >= at {
-            // The list shrank under the search: what was known of its start no longer holds.
-            self.low = 0;
-        }
-        let gap = at - self.low;
-        self.next = if gap < asked {
-            self.low
-        } else if self.low == 0 && self.stride < at {
-            at - self.stride
-        } else {
-            self.low + gap / 2
-        };
-        self.stride = self.stride.saturating_mul(4);
-        self
-    }
-
-    /// The slice whose last row stands at `passed` ended too early.
-    fn further_on(mut self, passed: u64, asked: u64, total: Option<u64>) -> Self {
-        self.low = passed;
-        self.high = self.high.filter(|high| *high > passed);
-        let end = self.high.or(total.filter(|total| *total > passed));
-        let gap = end.map(|end| end - passed);
-        self.next = match gap {
-            Some(gap) if gap < asked => passed,
-            Some(gap) if self.high.is_some() => passed + gap / 2,
-            Some(gap) => passed + self.stride.min(gap / 2),
-            None => passed.saturating_add(self.stride.min(1 << 20)),
-        };
-        self.stride = self.stride.saturating_mul(4);
-        self
-    }
-}
-
 /// The rows after a certain one; `None` when it is not there.
 fn past(slots: Vec<Slot>, after: &Key) -> Option<Vec<Slot>> {
     let at = slots.iter().position(|slot| slot.key == *after)?;
     Some(slots.into_iter().skip(at + 1).collect())
-}
-
-/// Whether time `a` comes strictly before time `b`, walking.
-fn precedes(a: i64, b: i64, direction: Direction) -> bool {
-    match direction {
-        Direction::Newest => a > b,
-        Direction::Oldest => a < b,
-    }
 }
 
 /// A row's time as keys carry it. Times beyond a cursor's range (a year 1, as some systems write
@@ -632,18 +544,4 @@ pub fn readers<'a>(
             Reader::new(list, part, direction, from.map(|key| (key, hint)), until)
         })
         .collect()
-}
-
-/// The place of a time in the last slice a reader checked: rows strictly before it and strictly
-/// after it, walking.
-pub fn place(
-    positions: &[(u64, i64)],
-    total: u64,
-    time: i64,
-    direction: Direction,
-) -> Option<(u64, u64)> {
-    let (first, _) = positions.first()?;
-    let passed = positions.partition_point(|(_, t)| precedes(*t, time, direction)) as u64;
-    let through = positions.partition_point(|(_, t)| !precedes(time, *t, direction)) as u64;
-    Some((first + passed, total.saturating_sub(first + through)))
 }

@@ -258,10 +258,6 @@ impl Source for Comfy {
         super::fan_out(self, ids, variant, context)
     }
 
-    fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {
-        ids
-    }
-
     fn media<'a>(
         &'a self,
         asset: &'a Asset,

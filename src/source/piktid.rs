@@ -11,14 +11,10 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 
 use super::{
-    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, MediaAnswer, Narrowed,
-    Page, Paging, Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, Narrowed, Page, Paging,
+    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
 };
-use crate::{
-    asset::{Asset, Rendition},
-    config::PiktidSource,
-    upstream::Call,
-};
+use crate::{asset::Asset, config::PiktidSource, upstream::Call};
 
 /// Rows a list call gives at most (4.1 [seed 002]).
 const LIST_CAP: u32 = 100;
@@ -160,21 +156,6 @@ impl Source for Piktid {
         context: &'a Context,
     ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
         super::fan_out(self, ids, variant, context)
-    }
-
-    fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {
-        ids
-    }
-
-    fn media<'a>(
-        &'a self,
-        _asset: &'a Asset,
-        _rendition: Rendition,
-        _range: Option<&'a HeaderValue>,
-        _context: &'a Context,
-    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
-        // PiktID's URLs load by themselves; no media token is made for them.
-        Box::pin(async { Err(SourceError::NotFound) })
     }
 }
 

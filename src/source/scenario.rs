@@ -15,11 +15,11 @@ use serde_json::json;
 use std::time::Duration;
 
 use super::{
-    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, MediaAnswer, Narrowed,
-    Page, Paging, Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, Narrowed, Page, Paging,
+    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
 };
 use crate::{
-    asset::{Asset, Rendition},
+    asset::Asset,
     config::{PublicEndpoint, ScenarioCredential, ScenarioSource},
     upstream::Call,
 };
@@ -284,17 +284,6 @@ impl Source for Scenario {
         } else {
             ids.div_ceil(BULK_CAP)
         }
-    }
-
-    fn media<'a>(
-        &'a self,
-        _asset: &'a Asset,
-        _rendition: Rendition,
-        _range: Option<&'a HeaderValue>,
-        _context: &'a Context,
-    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
-        // Scenario's URLs load by themselves; no media token is made for them.
-        Box::pin(async { Err(SourceError::NotFound) })
     }
 }
 

@@ -129,6 +129,19 @@ impl World {
     }
 }
 
+/// Asks another gateway than the world's own.
+pub async fn ask_at(address: SocketAddr, query: &str) -> Value {
+    let response = client()
+        .post(format!("http://{address}/graphql"))
+        .header("content-type", "application/json")
+        .body(json!({ "query": query }).to_string())
+        .send()
+        .await
+        .expect("an answer");
+    let text = response.text().await.expect("a body");
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
 /// The strings at `pointer` in each element of an array.
 pub fn texts(array: &Value, pointer: &str) -> Vec<String> {
     array

@@ -297,16 +297,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
         }
     }
     let (address, task) = crate::help::gateway(config).await;
-    let body = json!({ "query": LIST }).to_string();
-    let response = crate::help::client()
-        .post(format!("http://{address}/graphql"))
-        .header("content-type", "application/json")
-        .body(body)
-        .send()
-        .await
-        .expect("an answer");
-    let answer: Value =
-        serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    let answer = crate::help::ask_at(address, LIST).await;
     assert_eq!(
         answer["data"]["assets"]["sources"][2]["error"]["code"],
         "UPSTREAM_UNAVAILABLE"

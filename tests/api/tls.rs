@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use asset_gateway::sandbox::{Options, Sandbox};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -73,16 +73,8 @@ async fn status(name: &str, trusted: bool) -> Value {
         }
     }
     let (address, task) = help::gateway(config).await;
-    let body = json!({ "query": "{ assets { sources { source { name } status error { code message } } } }" });
-    let response = help::client()
-        .post(format!("http://{address}/graphql"))
-        .header("content-type", "application/json")
-        .body(body.to_string())
-        .send()
-        .await
-        .expect("an answer");
-    let answer: Value =
-        serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    let query = "{ assets { sources { source { name } status error { code message } } } }";
+    let answer = help::ask_at(address, query).await;
     task.abort();
     std::fs::remove_file(file).expect("removed");
     answer["data"]["assets"]["sources"][1].clone()

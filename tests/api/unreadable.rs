@@ -3,7 +3,7 @@
 use asset_gateway::sandbox::json as raw;
 use serde_json::{Value, json};
 
-use crate::help::{asset_id, error, texts, world};
+use crate::help::{ask_at, asset_id, error, texts, world};
 
 const LIST: &str = "{ assets(first: 20, filter: { providers: [COMFY] }) { nodes { upstreamId }
     sources { status unreadable { upstreamId path message } } } }";
@@ -147,17 +147,7 @@ async fn bytes_that_are_no_text_cost_their_row() {
         "GET /api/assets",
         asset_gateway::sandbox::Fault::Garble("fox_00001_".to_owned()),
     );
-    let body = json!({ "query": LIST }).to_string();
-    let response = world
-        .client
-        .post(format!("http://{}/graphql", gateway.0))
-        .header("content-type", "application/json")
-        .body(body)
-        .send()
-        .await
-        .expect("an answer");
-    let answer: Value =
-        serde_json::from_str(&response.text().await.unwrap_or_default()).unwrap_or_default();
+    let answer = ask_at(gateway.0, LIST).await;
     let page = &answer["data"]["assets"];
     assert_eq!(
         page["nodes"].as_array().map(Vec::len),

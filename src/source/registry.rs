@@ -1,0 +1,146 @@
+//! The configured sources, and what every provider's client starts from.
+
+use std::{collections::HashMap, sync::Arc};
+
+use url::Url;
+
+use super::{Capabilities, Paging, Profile, Scope, Source, comfy, piktid, scenario};
+use crate::{
+    asset::{AssetId, SourceName},
+    config::{ConfigError, SourceConfig, SourceKind},
+    upstream::{Policy, Upstream},
+};
+
+/// The configured sources, in the order of their names.
+pub struct Registry {
+    sources: Vec<Arc<dyn Source>>,
+    /// Current and former names.
+    by_name: HashMap<SourceName, usize>,
+}
+
+impl Registry {
+    /// Connects every configured source (no call is made yet). `scope_key` keys the scopes.
+    ///
+    /// # Errors
+    /// When a source's client cannot be made: an unreadable `ca_file`, a bad address.
+    pub fn connect(configs: Vec<SourceConfig>, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
+        let mut sources = configs
+            .into_iter()
+            .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
+                let link = Link::new(&config, scope_key)?;
+                Ok(match config.kind {
+                    SourceKind::Scenario(kind) => Arc::new(scenario::Scenario::new(link, kind)),
+                    SourceKind::Piktid(kind) => Arc::new(piktid::Piktid::new(link, &kind)),
+                    SourceKind::Comfy(kind) => Arc::new(comfy::Comfy::new(link, kind)),
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));
+        let by_name = sources
+            .iter()
+            .enumerate()
+            .flat_map(|(index, source)| {
+                let profile = source.profile();
+                std::iter::once(&profile.name)
+                    .chain(&profile.former_names)
+                    .map(move |name| (name.clone(), index))
+            })
+            .collect();
+        Ok(Self { sources, by_name })
+    }
+
+    /// All sources, in the order of their names.
+    #[must_use]
+    pub fn all(&self) -> &[Arc<dyn Source>] {
+        &self.sources
+    }
+
+    /// The source of this current or former name.
+    #[must_use]
+    pub fn named(&self, name: &SourceName) -> Option<&Arc<dyn Source>> {
+        self.sources.get(*self.by_name.get(name)?)
+    }
+
+    /// The id under the source's current name: entities are cached and answered under that.
+    #[must_use]
+    pub fn current(&self, id: AssetId) -> Option<AssetId> {
+        let source = self.named(&id.source)?.profile().name.clone();
+        Some(AssetId { source, ..id })
+    }
+}
+
+/// What every provider's client starts from.
+pub struct Link {
+    pub config: SourceConfig,
+    pub upstream: Upstream,
+    pub in_flight: usize,
+    pub scope_key: [u8; 32],
+}
+
+impl Link {
+    fn new(config: &SourceConfig, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
+        let ca = config
+            .ca_file
+            .as_ref()
+            .map(|path| {
+                std::fs::read(path).map_err(|error| {
+                    ConfigError(format!(
+                        "source `{}`: `ca_file` {} cannot be read: {error}",
+                        config.name,
+                        path.display()
+                    ))
+                })
+            })
+            .transpose()?;
+        let policy = Policy::default();
+        let in_flight = policy.in_flight;
+        let upstream = Upstream::new(config.name.as_str(), &config.url, ca.as_deref(), policy)
+            .map_err(|error| {
+                ConfigError(format!(
+                    "source `{}` cannot be set up: {error}. Check `ca_file` and the system's \
+                     certificates",
+                    config.name
+                ))
+            })?;
+        Ok(Self {
+            config: config.clone(),
+            upstream,
+            in_flight,
+            scope_key: *scope_key,
+        })
+    }
+
+    /// The profile of a source that uses `credential`.
+    pub fn profile(&self, credential: &str, capabilities: Capabilities, paging: Paging) -> Profile {
+        let config = &self.config;
+        Profile {
+            name: config.name.clone(),
+            former_names: config.former_names.clone(),
+            provider: config.kind.provider(),
+            scope: Scope::of(
+                &self.scope_key,
+                &config.name,
+                config.url.as_str(),
+                credential,
+            ),
+            patience: config.patience,
+            in_flight: self.in_flight,
+            capabilities,
+            paging,
+        }
+    }
+}
+
+impl Link {
+    /// The source's address plus `segments` (escaped) and `pairs`.
+    pub fn url(&self, segments: &[&str], pairs: &[(&str, String)]) -> Url {
+        let mut url = self.config.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        if !pairs.is_empty() {
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        url
+    }
+}
