@@ -11,6 +11,7 @@ mod page;
 mod piktid;
 mod registry;
 mod row;
+mod salvage;
 mod scenario;
 mod signature;
 

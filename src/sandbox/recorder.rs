@@ -74,8 +74,8 @@ pub enum Fault {
     Hold(Arc<Semaphore>),
     /// Breaks the connection before any byte of an answer.
     Reset,
-    /// Answers rightly, but with bytes that are no text in place of this one's first letter.
-    Garble(String),
+    /// Answers rightly, but with these bytes in place of that text, wherever it stands.
+    Replace(String, Vec<u8>),
 }
 
 /// When to misbehave: calls whose method and path begin so.
@@ -177,7 +177,9 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             }
             next.run(request).await
         }
-        Some(Fault::Garble(text)) => garbled(next.run(request).await, &text).await,
+        Some(Fault::Replace(text, bytes)) => {
+            replaced(next.run(request).await, text.as_bytes(), &bytes).await
+        }
         Some(Fault::Reset) => {
             // A body that fails at once makes the server drop the connection.
             let broken = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
@@ -186,23 +188,24 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
     }
 }
 
-async fn garbled(response: Response, text: &str) -> Response {
-    let (head, body) = response.into_parts();
+async fn replaced(response: Response, text: &[u8], by: &[u8]) -> Response {
+    let (mut head, body) = response.into_parts();
     // Our own answers, of bounded size.
-    let mut bytes = axum::body::to_bytes(body, usize::MAX)
+    let bytes = axum::body::to_bytes(body, usize::MAX)
         .await
-        .unwrap_or_default()
-        .to_vec();
-    let places: Vec<usize> = bytes
-        .windows(text.len().max(1))
-        .enumerate()
-        .filter(|(_, window)| *window == text.as_bytes())
-        .map(|(at, _)| at)
-        .collect();
-    for at in places {
-        bytes[at] = 0xff;
+        .unwrap_or_default();
+    let (mut rest, mut changed) = (&bytes[..], Vec::with_capacity(bytes.len()));
+    while let Some(first) = rest.first() {
+        if rest.starts_with(text) {
+            changed.extend(by);
+            rest = &rest[text.len()..];
+        } else {
+            changed.push(*first);
+            rest = &rest[1..];
+        }
     }
-    Response::from_parts(head, Body::from(bytes))
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(changed))
 }
 
 async fn show(State(watch): State<Watch>) -> Json<Vec<Recorded>> {

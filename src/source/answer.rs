@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::SourceError;
+use super::{SourceError, salvage};
 use crate::upstream::Answer;
 
 /// Reads a 2xx answer's JSON; `what` names the answer in error paths (`assets`).
@@ -48,15 +48,42 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
 /// What stands in a text for bytes that are no UTF-8.
 pub const NO_TEXT: char = '\u{fffd}';
 
-/// A list's answer, readable also where some of its text is not UTF-8: such bytes become
-/// [`NO_TEXT`], and [`super::row::decode`] reports the rows that hold any. Tells whether it did.
-pub fn list(answer: Answer) -> (Answer, bool) {
-    if std::str::from_utf8(&answer.body).is_ok() {
-        return (answer, false);
-    }
-    let text = String::from_utf8_lossy(&answer.body).into_owned();
-    let body = text.into_bytes().into();
-    (Answer { body, ..answer }, true)
+/// Reads a list's answer, also where single rows are no text or no JSON: bytes that are not UTF-8
+/// become [`NO_TEXT`], rows that are no JSON become null, and [`super::row::decode`] reports both.
+/// Tells whether text was replaced.
+///
+/// # Errors
+/// As `read`'s, where the rows are not to blame.
+pub fn list<T>(
+    answer: Answer,
+    read: impl Fn(&Answer) -> Result<T, SourceError>,
+) -> Result<(T, bool), SourceError> {
+    let lossy = std::str::from_utf8(&answer.body).is_err();
+    let answer = if lossy {
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        Answer {
+            body: text.into_bytes().into(),
+            ..answer
+        }
+    } else {
+        answer
+    };
+    let error = match read(&answer) {
+        Ok(list) => return Ok((list, lossy)),
+        Err(error) => error,
+    };
+    let salvaged = std::str::from_utf8(&answer.body)
+        .ok()
+        .filter(|_| answer.status.is_success())
+        .and_then(|text| salvage::without_bad_rows(text, "assets"));
+    let Some(text) = salvaged else {
+        return Err(error);
+    };
+    let answer = Answer {
+        body: text.into_bytes().into(),
+        ..answer
+    };
+    Ok((read(&answer)?, lossy))
 }
 
 /// What a status other than 2xx means to a caller. The three contracts agree but for 429 and 402

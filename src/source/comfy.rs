@@ -107,8 +107,8 @@ impl Comfy {
         let url = self.link.url(&["api", "assets"], &pairs);
         let call = Call::get("list", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline).await?;
-        let (answer, lossy) = answer::list(answer);
-        let list: wire::List = read(&answer)?;
+        let no_store = answer::no_store(&answer.headers);
+        let (list, lossy) = answer::list(answer, read::<wire::List>)?;
         let read = offset + list.assets.len() as u64;
         Ok(Page {
             rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
@@ -121,7 +121,7 @@ impl Comfy {
             total: Some(list.total),
             fetched_at: Timestamp::now(),
             primes: true,
-            no_store: answer::no_store(&answer.headers),
+            no_store,
         })
     }
 

@@ -88,8 +88,8 @@ impl Piktid {
         if answer.status == http::StatusCode::NOT_FOUND && page > 1 {
             return Ok(past_the_end((page - 1) * per_page));
         }
-        let (answer, lossy) = answer::list(answer);
-        let list: wire::List = answer::json(&answer)?;
+        let no_store = answer::no_store(&answer.headers);
+        let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
         let offset = (page - 1) * per_page;
         let end = offset + list.assets.len() as u64;
         Ok(Page {
@@ -107,7 +107,7 @@ impl Piktid {
             total: Some(list.pagination.total),
             fetched_at: Timestamp::now(),
             primes: true,
-            no_store: answer::no_store(&answer.headers),
+            no_store,
         })
     }
 

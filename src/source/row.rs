@@ -51,8 +51,11 @@ pub fn decode<W: DeserializeOwned>(
         .collect()
 }
 
-/// Refuses a row in which bytes that are no text were replaced.
+/// Refuses a row that was replaced ([`answer::list`]), wholly or in parts of its text.
 fn whole(raw: &RawValue, lossy: bool) -> Result<(), Unfit> {
+    if raw.get() == "null" {
+        return Err(Unfit::new("", "it is null, or no JSON"));
+    }
     if lossy && raw.get().contains(answer::NO_TEXT) {
         return Err(Unfit::new("", "it holds bytes that are not UTF-8"));
     }

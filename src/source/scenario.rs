@@ -135,8 +135,8 @@ impl Scenario {
         };
         let call = Call::get("list", self.link.url(path, &pairs), self.headers(audience));
         let answer = self.link.upstream.send(call, context.deadline).await?;
-        let (answer, lossy) = answer::list(answer);
-        let list: wire::List = answer::json(&answer)?;
+        let no_store = answer::no_store(&answer.headers);
+        let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
         Ok(Page {
             rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
@@ -149,7 +149,7 @@ impl Scenario {
             fetched_at: Timestamp::now(),
             // `originalAssets` changes URLs: such rows are not what a read by id gives.
             primes: !original,
-            no_store: answer::no_store(&answer.headers),
+            no_store,
         })
     }
 

@@ -1,6 +1,6 @@
 //! One bad asset costs that asset, never the page.
 
-use asset_gateway::sandbox::json as raw;
+use asset_gateway::sandbox::{Fault, json as raw};
 use serde_json::{Value, json};
 
 use crate::help::{ask_at, asset_id, error, texts, world};
@@ -138,25 +138,35 @@ async fn a_detail_of_another_type_reads_as_absent() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_cost_their_row() {
+async fn bytes_that_are_no_text_or_no_json_cost_their_row() {
     let world = world().await;
     let before = world.data(LIST).await;
     let ids = texts(&before["assets"]["nodes"], "/upstreamId");
-    let gateway = crate::help::gateway(crate::help::config(&world.sandbox)).await;
-    world.sandbox.comfy.faults.add(
-        "GET /api/assets",
-        asset_gateway::sandbox::Fault::Garble("fox_00001_".to_owned()),
-    );
-    let answer = ask_at(gateway.0, LIST).await;
-    let page = &answer["data"]["assets"];
-    assert_eq!(
-        page["nodes"].as_array().map(Vec::len),
-        Some(ids.len() - 1),
-        "{answer:#}"
-    );
-    assert_eq!(
-        page["sources"][0]["unreadable"][0]["message"],
-        "it holds bytes that are not UTF-8"
-    );
-    gateway.1.abort();
+    for (by, message) in [
+        (b"\xff\xfe".to_vec(), "it holds bytes that are not UTF-8"),
+        (b"a\x01b".to_vec(), "it is null, or no JSON"),
+        (
+            b"\", \"more\": NaN, \"x\": \"".to_vec(),
+            "it is null, or no JSON",
+        ),
+    ] {
+        world.sandbox.comfy.faults.clear();
+        let fault = Fault::Replace("fox_00001_".to_owned(), by);
+        world.sandbox.comfy.faults.add("GET /api/assets", fault);
+        // A gateway that has not seen the page before.
+        let gateway = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+        let answer = ask_at(gateway.0, LIST).await;
+        let page = &answer["data"]["assets"];
+        let shown = texts(&page["nodes"], "/upstreamId");
+        assert_eq!(shown.len(), ids.len() - 1, "{answer:#}");
+        assert!(
+            shown.iter().all(|id| ids.contains(id)),
+            "the neighbours are whole"
+        );
+        let reported = &page["sources"][0]["unreadable"];
+        assert_eq!(reported.as_array().map(Vec::len), Some(1), "{answer:#}");
+        let told = reported[0]["message"].as_str().unwrap_or_default();
+        assert!(told.starts_with(message), "{told}");
+        gateway.1.abort();
+    }
 }
