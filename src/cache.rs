@@ -143,7 +143,7 @@ impl Shelf {
             });
         }
         context.spend(1)?;
-        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), Arc::clone(context));
+        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
         let fill = tokio::spawn(
             async move {
                 // Only one of those who ask at once runs its read.
@@ -275,7 +275,8 @@ impl Shelf {
             return;
         }
         let ids: Vec<Box<str>> = flights.keys().cloned().collect();
-        let mut read = source.get_many(&ids, variant, context);
+        let context = context.shared();
+        let mut read = source.get_many(&ids, variant, &context);
         while let Some((id, entity)) = read.next().await {
             if let Some(flight) = flights.remove(&id) {
                 self.keep(flight.key().clone(), entity.clone()).await;

@@ -213,6 +213,9 @@ impl fmt::Debug for Scope {
     }
 }
 
+/// How long a call may take that several operations wait for, each within its own time.
+const SHARED_CALL: Duration = Duration::from_secs(10);
+
 /// What a call to a source may know of the operation that causes it.
 #[derive(Debug)]
 pub struct Context {
@@ -229,6 +232,12 @@ impl Context {
             deadline,
             calls_left: AtomicU32::new(calls),
         }
+    }
+
+    /// For a call whose answer others may be waiting for too: with time enough whoever they are.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self::new(self.deadline.max(Instant::now() + SHARED_CALL), 0)
     }
 
     /// Takes `calls` from what the operation may cause.

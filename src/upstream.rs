@@ -147,22 +147,31 @@ impl OpenAnswer {
         tokio::spawn(async move {
             let _stream = stream;
             loop {
-                let piece = match tokio::time::timeout(idle, response.chunk()).await {
-                    Ok(Ok(None)) => return,
-                    Ok(Ok(Some(piece))) => Ok(piece),
+                let read = tokio::select! {
+                    read = tokio::time::timeout(idle, response.chunk()) => read,
+                    () = give.closed() => return, // nobody takes it any more
+                };
+                let piece = match read {
+                    Ok(Ok(piece)) => Ok(piece),
                     Ok(Err(error)) => Err(UpstreamError::of(&error)),
                     Err(_) => Err(UpstreamError::Timeout),
                 };
-                let ends = piece.is_err();
+                let ends = !matches!(piece, Ok(Some(_)));
                 let taken = tokio::time::timeout(stall, give.send(piece)).await;
                 if ends || !matches!(taken, Ok(Ok(()))) {
                     return;
                 }
             }
         });
-        futures_util::stream::unfold(take, |mut take| async move {
-            let piece = take.recv().await?;
-            Some((piece, take))
+        futures_util::stream::unfold(Some(take), |take| async move {
+            let mut take = take?;
+            match take.recv().await {
+                Some(Ok(Some(piece))) => Some((Ok(piece), Some(take))),
+                Some(Ok(None)) => None,
+                Some(Err(error)) => Some((Err(error), None)),
+                // Given up half-way: never to be taken for the whole.
+                None => Some((Err(UpstreamError::Timeout), None)),
+            }
         })
         .boxed()
     }

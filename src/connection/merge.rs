@@ -1,6 +1,7 @@
 //! From runs to a page: everything before the horizon, in order.
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -81,12 +82,12 @@ impl Walk {
         let newest = list
             .filter
             .created_before
-            .map(|bound| Key::at_time(bound.as_microsecond().saturating_sub(1)));
-        // …and earlier than everything after `after`.
+            .map(|bound| Key::at_time(ceil_microseconds(bound).saturating_sub(1)));
+        // …and earlier than everything after `after`; the filter itself judges the last microsecond.
         let oldest = list
             .filter
             .created_after
-            .map(|bound| Key::at_time(bound.as_microsecond()));
+            .map(|bound| Key::at_time(bound.as_microsecond().saturating_sub(1)));
         let (first, last) = match direction {
             Direction::Newest => (newest, oldest),
             Direction::Oldest => (oldest, newest),
@@ -110,6 +111,18 @@ impl Walk {
             count: stretch.count,
             came: near.is_some(),
         }
+    }
+}
+
+/// The first whole microsecond that is not earlier.
+fn ceil_microseconds(time: Timestamp) -> i64 {
+    let micros = time.as_microsecond();
+    let is_whole = time.as_nanosecond() == i128::from(micros) * 1_000;
+    // Truncation is towards zero: already up for times before 1970.
+    if is_whole || time.as_nanosecond() < 0 {
+        micros
+    } else {
+        micros + 1
     }
 }
 
@@ -286,7 +299,7 @@ fn assemble(
         total: totals
             .into_iter()
             .collect::<Option<Vec<u64>>>()
-            .map(|all| all.iter().sum()),
+            .and_then(|all| all.into_iter().try_fold(0, u64::checked_add)),
         hints,
         fingerprint: list.fingerprint,
         sources,

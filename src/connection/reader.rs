@@ -11,7 +11,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -27,8 +27,8 @@ use crate::{
 
 /// Slices read for one source and page (design §3).
 const BUDGET: u32 = 5;
-/// Slices that may be spent on getting anywhere at all: finding the place without a hint, or
-/// closing one enormous group of equal times. A page must always get somewhere.
+/// Slices that may be spent on getting anywhere at all: finding the place without a hint, passing
+/// empty pages, closing one enormous group of equal times. A page must always get somewhere.
 const LAST_RESORT: u32 = 50;
 /// A row in its place.
 #[derive(Debug, Clone)]
@@ -138,8 +138,7 @@ impl<'a> Reader<'a> {
 
     /// Slices this page may read here.
     fn allowance(&self) -> u32 {
-        let searching = matches!(self.step, Step::Index(_));
-        if self.frontier.is_none() && (searching || !self.open.is_empty()) {
+        if self.frontier.is_none() {
             LAST_RESORT
         } else {
             BUDGET
@@ -209,7 +208,10 @@ impl<'a> Reader<'a> {
             position: Position::Start,
             // One more tells that there is more; some more close the last group. Where rows are
             // dropped here, as many as a call can bring.
-            length: if self.part.finished.is_empty() {
+            // So in a group that is larger than a slice, whose end must be found.
+            length: if self.part.finished.is_empty()
+                && (self.open.is_empty() || self.frontier.is_some())
+            {
                 u32::try_from(wanted + 5.max(wanted / 4)).map_or(cap, |l| l.min(cap))
             } else {
                 cap
@@ -269,6 +271,9 @@ impl<'a> Reader<'a> {
     fn take_window(&mut self, page: &Page) -> Result<(), SourceError> {
         let slots = self.slots(page)?;
         self.feed(slots)?;
+        if self.exhausted {
+            return Ok(());
+        }
         match &page.next {
             None => self.finish(),
             // A token that comes twice leads in a circle.
@@ -473,8 +478,15 @@ impl<'a> Reader<'a> {
         if self.error.is_some() {
             return None;
         }
+        let is_filtered = !self.part.finished.is_empty() || !self.part.listed.is_empty();
         if self.exhausted && self.from.is_none() && self.until.is_none() {
-            return Some(self.closed.len() as u64);
+            // Nobody knows whether a row that cannot be read would have fitted.
+            let is_sure = !is_filtered
+                || self
+                    .closed
+                    .iter()
+                    .all(|slot| matches!(slot.row, Row::Asset(_)));
+            return is_sure.then_some(self.closed.len() as u64);
         }
         let is_bounded =
             self.list.filter.created_after.is_some() || self.list.filter.created_before.is_some();
@@ -490,7 +502,7 @@ impl<'a> Reader<'a> {
 
 /// The rows after a certain one; `None` when it is not there.
 fn past(slots: Vec<Slot>, after: &Key) -> Option<Vec<Slot>> {
-    let at = slots.iter().position(|slot| slot.key == *after)?;
+    let at = slots.iter().rposition(|slot| slot.key == *after)?;
     Some(slots.into_iter().skip(at + 1).collect())
 }
 
@@ -504,6 +516,9 @@ fn time_of(row: &Row) -> Option<i64> {
     time.map(|time| time.as_microsecond().clamp(MIN_TIME, MAX_TIME))
 }
 
+/// In microseconds.
+const A_MILLENNIUM: i64 = 1_000 * 365 * 86_400 * 1_000_000;
+
 /// A filter's bound, moved outward by the filter's own resolution: whether it is exclusive, and
 /// how it rounds, no longer matters; rows are checked by key.
 fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timestamp> {
@@ -513,11 +528,9 @@ fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timest
         Direction::Newest => floor.checked_add(2 * unit)?,
         Direction::Oldest => floor.checked_sub(unit)?,
     };
-    // Times beyond what upstreams can hold need no bound.
-    Timestamp::from_microsecond(bound).ok().filter(|t| {
-        (Timestamp::UNIX_EPOCH.duration_until(*t)).abs()
-            < SignedDuration::from_hours(24 * 365 * 1_000)
-    })
+    // What lies beyond is not told apart by any upstream.
+    let bound = bound.clamp(-A_MILLENNIUM, A_MILLENNIUM);
+    Timestamp::from_microsecond(bound).ok()
 }
 
 fn malformed(path: &str, message: &str) -> SourceError {

@@ -217,9 +217,12 @@ impl<'a> Scale<'a> {
     }
 
     fn fragment(&mut self, name: &Name) -> Result<Weight, Refusal> {
-        // Unknown ones are the validator's to refuse.
+        // Unknown ones are the validator's to refuse, at a price.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
-            return Ok(Weight::default());
+            return Ok(Weight {
+                selections: 1,
+                ..Weight::default()
+            });
         };
         match self.weighed.get(name.as_str()) {
             Some(Some(weight)) => return Ok(*weight),

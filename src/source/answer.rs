@@ -70,6 +70,15 @@ pub fn list<T>(
     };
     let error = match read(&answer) {
         Ok(list) => return Ok((list, lossy)),
+        // That a list is not there says nothing of any asset.
+        Err(SourceError::NotFound) => {
+            return Err(SourceError::Unavailable {
+                status: Some(answer.status.as_u16()),
+                reason: "it answers 404 where its assets should be: is the source's `url` right?"
+                    .to_owned(),
+                retry_after: None,
+            });
+        }
         Err(error) => error,
     };
     let salvaged = std::str::from_utf8(&answer.body)

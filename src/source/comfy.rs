@@ -27,6 +27,9 @@ use crate::{
 /// Rows a list call gives at most (4.1 [seed 003]).
 const LIST_CAP: u32 = 500;
 
+/// Counts beyond what JSON carries exactly are none.
+const MAX_TOTAL: u64 = 1 << 53;
+
 /// Comfy Cloud's account, or one ComfyUI.
 pub struct Comfy {
     profile: Profile,
@@ -118,7 +121,9 @@ impl Comfy {
             offset,
             // An empty page ends the list whatever `has_more` says: nothing would come of going on.
             last: list.assets.is_empty() || !list.has_more.unwrap_or(read < list.total),
-            total: Some(list.total),
+            total: Some(list.total).filter(|total| {
+                *total < MAX_TOTAL && (!filters_by_new_names(request) || is_newer(&list.assets))
+            }),
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
@@ -283,6 +288,32 @@ fn capabilities() -> Capabilities {
         max_upload_bytes: None,
         batch_read: 1,
     }
+}
+
+/// Whether the request relies on the newer spelling of tag filters.
+fn filters_by_new_names(request: &ListRequest) -> bool {
+    let newer = ["tags_all", "tags_any", "tags_none"];
+    request
+        .parameters
+        .0
+        .iter()
+        .any(|(name, _)| newer.contains(name))
+}
+
+/// Whether rows show a server that knows it: one that does not ignores it in silence, and counts
+/// what was not asked for (4.1). The published contract has none of these fields (3).
+fn is_newer(rows: &[Box<serde_json::value::RawValue>]) -> bool {
+    let fields = [
+        "\"hash\"",
+        "\"job_id\"",
+        "\"display_name\"",
+        "\"loader_path\"",
+        "\"metadata\"",
+    ];
+    rows.is_empty()
+        || rows
+            .iter()
+            .any(|row| fields.iter().any(|field| row.get().contains(field)))
 }
 
 /// [`answer::json`] with Comfy's own meanings of statuses.

@@ -59,7 +59,7 @@ impl Filter {
             && self
                 .name_contains
                 .as_ref()
-                .is_none_or(|part| asset.name.to_lowercase().contains(&part.to_lowercase()))
+                .is_none_or(|part| contains(&asset.name, part))
             && self
                 .created_after
                 .is_none_or(|bound| asset.created_at > bound)
@@ -85,7 +85,7 @@ impl Filter {
     /// The names of the fields in use, as the graph spells them, less those in `pushed`.
     /// Times of creation are the connection's own business: they bound the walk.
     #[must_use]
-    pub fn finished(&self, pushed: &[&'static str]) -> Vec<&'static str> {
+    pub fn finished(&self, pushed: &[&str]) -> Vec<&'static str> {
         [
             ("kinds", !self.kinds.is_empty()),
             ("tagsAll", !self.tags_all.is_empty()),
@@ -120,4 +120,15 @@ impl Filter {
     pub const fn wants_update_times(&self) -> bool {
         self.updated_after.is_some() || self.updated_before.is_some()
     }
+}
+
+/// Whether a name contains a part, whatever the case. For parts of ASCII only ASCII letters are
+/// alike in both cases, as servers fold them (comfy-observed.md 15).
+fn contains(name: &str, part: &str) -> bool {
+    if part.is_ascii() {
+        return name
+            .to_ascii_lowercase()
+            .contains(&part.to_ascii_lowercase());
+    }
+    name.to_lowercase().contains(&part.to_lowercase())
 }

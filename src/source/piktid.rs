@@ -104,7 +104,8 @@ impl Piktid {
                     .pagination
                     .has_next
                     .unwrap_or(end < list.pagination.total),
-            total: Some(list.pagination.total),
+            // Counts beyond what JSON carries exactly are none.
+            total: Some(list.pagination.total).filter(|total| *total < 1 << 53),
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,

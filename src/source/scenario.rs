@@ -206,7 +206,7 @@ impl Scenario {
             Ok(answer) => answer,
             Err(error) => return everything(error.into()),
         };
-        let list: wire::Bulk = match answer::json(&answer) {
+        let (list, lossy) = match answer::list(answer, answer::json::<wire::Bulk>) {
             Ok(list) => list,
             Err(error) => return everything(error),
         };
@@ -214,7 +214,7 @@ impl Scenario {
             .iter()
             .map(|id| (id.clone(), Err(SourceError::NotFound)))
             .collect();
-        for row in row::decode("assets", &list.assets, false, |wire, raw| {
+        for row in row::decode("assets", &list.assets, lossy, |wire, raw| {
             Ok(map::asset(&self.profile.name, wire, raw))
         }) {
             let (id, result) = match row {
@@ -238,7 +238,7 @@ impl Source for Scenario {
     }
 
     fn narrow(&self, filter: &Filter) -> Narrowed {
-        parameters::narrow(filter)
+        parameters::narrow(filter, self.is_public_only())
     }
 
     fn list<'a>(

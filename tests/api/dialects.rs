@@ -27,15 +27,15 @@ async fn every_generation_gives_the_same_assets() {
                 details { ... on ComfyDetails { hash jobId } } } } }",
             )
             .await;
-        answers.push(data);
+        // The published contract ignores the newer tag filters, so its count is not of this list.
+        let counts = data["assets"]["totalCount"].is_u64();
+        assert_eq!(counts, dialect != Dialect::Published, "{dialect:?}");
+        answers.push(data["assets"]["nodes"].clone());
     }
-    assert_eq!(
-        answers[0]["assets"]["nodes"].as_array().map(Vec::len),
-        Some(100)
-    );
+    assert_eq!(answers[0].as_array().map(Vec::len), Some(100));
     assert_eq!(answers[0], answers[1], "local and published");
     assert_eq!(answers[0], answers[2], "local and newest");
-    let jobs = answers[0]["assets"]["nodes"].as_array().map_or(0, |nodes| {
+    let jobs = answers[0].as_array().map_or(0, |nodes| {
         nodes
             .iter()
             .filter(|n| n["details"]["jobId"].is_string())

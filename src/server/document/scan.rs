@@ -37,6 +37,13 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
                 tokens += 1;
             }
             b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
+            b'.' => {
+                // Three are one token; so is a number's point, nearly enough.
+                while byte(at + 1) == Some(b'.') {
+                    at += 1;
+                }
+                tokens += 1;
+            }
             b if is_word(b) => {
                 while byte(at + 1).is_some_and(is_word) {
                     at += 1;
@@ -55,7 +62,7 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
 
 /// Names and numbers.
 const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// A string that does not end: the parser would take its opening quotes for an empty string and

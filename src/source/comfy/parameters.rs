@@ -91,11 +91,13 @@ pub fn narrow(filter: &Filter, listed: &[String]) -> Narrowed {
     if says_any {
         pushed.push("tagsAny");
     }
-    // A local server folds the case of ASCII letters only (comfy-observed.md 15).
+    // A local server folds the case of ASCII letters only (comfy-observed.md 15). What may be part
+    // of an id is finished here: an asset without a name shows its id.
+    let is_id_like = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let name_contains = filter
         .name_contains
         .clone()
-        .filter(|part| part.is_ascii() && !part.contains('\0'));
+        .filter(|part| part.is_ascii() && !part.contains('\0') && !is_id_like(part));
     if name_contains.is_some() {
         pushed.push("nameContains");
     }

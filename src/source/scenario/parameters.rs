@@ -89,7 +89,7 @@ impl ScenarioPublicParameters {
 /// Narrows the merged list. Scenario's own list filters by author alone: `tags` works on public
 /// assets only, `privacy=public` leaves the account, times of change need another order, and kinds
 /// are not types (5.1). The rest is finished here.
-pub fn narrow(filter: &Filter) -> Narrowed {
+pub fn narrow(filter: &Filter, is_public_only: bool) -> Narrowed {
     let held = [
         Visibility::Private,
         Visibility::Unlisted,
@@ -101,13 +101,15 @@ pub fn narrow(filter: &Filter) -> Narrowed {
     if !filter.kinds.is_empty() && filter.kinds.iter().all(|kind| *kind == Kind::ModelWeights) {
         return Narrowed::Skip("Scenario lists no model weights as assets");
     }
+    // The deprecated public path has no author (5.2).
+    let pushed: &[&str] = if is_public_only { &[] } else { &["owner"] };
     let parameters = ScenarioParameters {
-        author_id: filter.owner.clone(),
+        author_id: filter.owner.clone().filter(|_| !is_public_only),
         ..ScenarioParameters::default()
     };
     Narrowed::Ask {
         parameters: parameters.query(),
-        finished: filter.finished(&["owner"]),
+        finished: filter.finished(pushed),
         listed: Vec::new(),
     }
 }
