@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Capabilities, Paging, Profile, Scope, Source, comfy, piktid, scenario};
 use crate::{
-    asset::{AssetId, SourceName},
+    asset::SourceName,
     config::{ConfigError, SourceConfig, SourceKind},
     upstream::{Policy, Upstream},
 };
@@ -59,13 +59,6 @@ impl Registry {
     #[must_use]
     pub fn named(&self, name: &SourceName) -> Option<&Arc<dyn Source>> {
         self.sources.get(*self.by_name.get(name)?)
-    }
-
-    /// The id under the source's current name: entities are cached and answered under that.
-    #[must_use]
-    pub fn current(&self, id: AssetId) -> Option<AssetId> {
-        let source = self.named(&id.source)?.profile().name.clone();
-        Some(AssetId { source, ..id })
     }
 }
 

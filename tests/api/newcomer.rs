@@ -175,7 +175,8 @@ fn real_sources_are_not_opened_to_the_network() {
 
 #[test]
 fn the_sandbox_alone_prints_what_a_gateway_needs_and_check_uses_it() {
-    let running = start(binary().arg("sandbox"), "COMFY_API_KEY=");
+    let ports = ["sandbox", "--ports", "0,0,0"];
+    let running = start(binary().args(ports), "COMFY_API_KEY=");
     let variables: Vec<(String, String)> = running
         .lines
         .iter()
