@@ -284,3 +284,31 @@ async fn a_year_one_as_some_systems_write_it_ends_the_list_like_any_time() {
     assert_eq!((forward.len(), distinct.len()), (160, 160));
     assert_eq!(walk(&world, false, 7).await, forward);
 }
+
+#[tokio::test]
+async fn a_small_page_gets_through_a_group_larger_than_any_call() {
+    let world = world().await;
+    world.sandbox.store.scenario().clear();
+    world.sandbox.store.piktid().clear();
+    {
+        let mut store = world.sandbox.store.comfy();
+        let row = store[3].clone();
+        *store = (0..700)
+            .map(|number| {
+                let mut row = row.clone();
+                row.id = format!("00000000-0000-4000-8000-{number:012}");
+                row
+            })
+            .collect();
+    }
+    let page = world.ask_with(FORWARD, json!({ "n": 3 })).await;
+    let ids = texts(&page["data"]["assets"]["edges"], "/node/id");
+    assert_eq!(ids.len(), 3, "{page:#}");
+    let cursor = &page["data"]["assets"]["pageInfo"]["endCursor"];
+    let next = world
+        .ask_with(FORWARD, json!({ "n": 3, "c": cursor }))
+        .await;
+    let following = texts(&next["data"]["assets"]["edges"], "/node/id");
+    assert_eq!(following.len(), 3, "{next:#}");
+    assert!(following.iter().all(|id| !ids.contains(id)));
+}

@@ -304,3 +304,34 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
     );
     task.abort();
 }
+
+#[tokio::test]
+async fn an_answer_past_the_cap_is_not_read_to_its_end() {
+    let world = world().await;
+    let endless = format!("{{\"assets\": [\"{}\"]}}", "x".repeat(17 * 1024 * 1024));
+    let fault = page(200, "application/json", &endless);
+    world.sandbox.piktid.faults.add("GET /assets", fault);
+    let data = world.data(LIST).await;
+    let results = &data["assets"]["sources"];
+    assert_eq!(texts(results, "/status"), ["OK", "FAILED", "OK"]);
+    assert_eq!(results[1]["error"]["code"], "UPSTREAM_PROTOCOL");
+    let message = results[1]["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("16777216 bytes"), "{message}");
+}
+
+#[tokio::test]
+async fn a_batch_read_that_is_not_there_says_nothing_of_the_assets() {
+    let world = world().await;
+    let fault = page(404, "text/plain", "");
+    world
+        .sandbox
+        .scenario
+        .faults
+        .add("POST /v1/assets/get-bulk", fault);
+    let id = asset_id("scenario", &world.sandbox.store.scenario()[0].id.clone());
+    let query = format!("{{ asset(id: \"{id}\") {{ id }} }}");
+    assert_eq!(error(&world.ask(&query).await).0, "UPSTREAM_UNAVAILABLE");
+    world.sandbox.scenario.faults.clear();
+    let data = world.data(&query).await;
+    assert_eq!(data["asset"]["id"], json!(id), "not remembered as gone");
+}
