@@ -113,19 +113,23 @@ impl Scenario {
                 ));
             }
         };
-        pairs.push(("sortBy", sort_by.to_owned()));
-        let direction = match request.direction {
-            Direction::Newest => "desc",
-            Direction::Oldest => "asc",
-        };
-        pairs.push(("sortDirection", direction.to_owned()));
+        // Deleted assets have an order of their own and take no other (5.1).
+        let deleted = pairs.contains(&("deleted", "true".to_owned()));
+        if !deleted {
+            pairs.push(("sortBy", sort_by.to_owned()));
+            let direction = match request.direction {
+                Direction::Newest => "desc",
+                Direction::Oldest => "asc",
+            };
+            pairs.push(("sortDirection", direction.to_owned()));
+            if let Some(after) = request.created_after {
+                pairs.push(("createdAfter", milliseconds(after)));
+            }
+            if let Some(before) = request.created_before {
+                pairs.push(("createdBefore", milliseconds(before)));
+            }
+        }
         pairs.push(("pageSize", request.length.clamp(1, LIST_CAP).to_string()));
-        if let Some(after) = request.created_after {
-            pairs.push(("createdAfter", milliseconds(after)));
-        }
-        if let Some(before) = request.created_before {
-            pairs.push(("createdBefore", milliseconds(before)));
-        }
         if let Position::Token(token) = &request.position {
             pairs.push(("paginationToken", token.to_string()));
         }
@@ -148,7 +152,7 @@ impl Scenario {
             total: None,
             fetched_at: Timestamp::now(),
             // `originalAssets` changes URLs: such rows are not what a read by id gives.
-            primes: !original,
+            primes: !original && !deleted,
             no_store,
         })
     }

@@ -88,6 +88,7 @@ async fn scenarios_parameters_arrive() {
         tags: vec!["one".to_owned(), "two".to_owned()],
         types: vec!["uploaded".to_owned(), "upscale".to_owned()],
         original_assets: true,
+        deleted: false,
         updated_after: None,
         updated_before: None,
     };
@@ -143,6 +144,27 @@ async fn scenarios_parameters_arrive() {
         ]
         .map(str::to_owned)
         .to_vec())
+    );
+}
+
+#[tokio::test]
+async fn scenarios_deleted_assets_are_listed_without_an_order() {
+    let (sandbox, registry) = sandbox(Dialect::Local).await;
+    let deleted = ScenarioParameters {
+        deleted: true,
+        ..ScenarioParameters::default()
+    };
+    assert_eq!(
+        sent(
+            &sandbox,
+            &registry,
+            Provider::Scenario,
+            request(deleted.query())
+        )
+        .await,
+        Ok(["@/v1/assets", "deleted=true", "pageSize=10"]
+            .map(str::to_owned)
+            .to_vec())
     );
 }
 

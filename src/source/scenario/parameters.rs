@@ -27,6 +27,10 @@ pub struct ScenarioParameters {
     /// Exclusive: one is sent as `type`, more as `types`.
     pub types: Vec<String>,
     pub original_assets: bool,
+    /// Assets deleted in the last 30 days instead, newest deletion first. Goes with
+    /// `original_assets` alone (5.1 [SDK]), so no order and no window is sent: a list to read, not
+    /// one that [`crate::connection`] can walk.
+    pub deleted: bool,
     /// With `SortBy::UpdatedAt` only.
     pub updated_after: Option<Timestamp>,
     pub updated_before: Option<Timestamp>,
@@ -55,6 +59,9 @@ impl ScenarioParameters {
             updated_after: self.updated_after,
             updated_before: self.updated_before,
         });
+        if self.deleted {
+            pairs.push(("deleted", "true".to_owned()));
+        }
         let own = [
             ("privacy", &self.privacy),
             ("inferenceId", &self.inference_id),
