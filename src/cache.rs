@@ -184,7 +184,7 @@ impl Shelf {
         } else {
             let ends = page.rows.iter().filter_map(|row| match row {
                 Row::Asset(asset) => url_end(asset),
-                Row::Unreadable(_) => None,
+                Row::Unreadable(_) | Row::Gone(..) => None,
             });
             within(self.config.page_fresh, ends.min())
         };

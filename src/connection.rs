@@ -5,12 +5,18 @@
 //! gives a gap-free run from the key on; [`merge`] takes from all runs what lies before the
 //! *horizon*, past which some run is unknown.
 //!
+//! Lists sorted by what only their source can compare (names, sizes) are not merged: they are read
+//! by position, and held to the rows themselves ([`collation`]).
+//!
 //! Nothing of a walk is kept between requests: the cursor is everything.
 
+mod collation;
 mod cursor;
 mod key;
 mod merge;
+mod packing;
 mod reader;
+mod record;
 mod search;
 
 use std::sync::Arc;
@@ -20,31 +26,37 @@ use jiff::Timestamp;
 use crate::{
     asset::Asset,
     cache::Shelf,
-    source::{Audience, Context, Direction, Filter, Parameters, Source, SourceError, Unreadable},
+    source::{
+        Context, Filter, Listing, Order, Paging, Parameters, Row, Source, SourceError, Unreadable,
+    },
 };
 
+pub use collation::Spot;
 pub use cursor::{BadCursor, Cursor, Fingerprint, Hint};
 pub use key::Key;
 
 /// Assets a page may hold.
 pub const MAX_PAGE: usize = 100;
 
-/// Which stretch of the list a client wants.
+/// Which stretch of the list a client wants, between cursors: [`Cursor`]s of lists sorted by a
+/// time, [`Spot`]s of others.
 #[derive(Debug, Clone)]
-pub struct Stretch {
+pub struct Stretch<C> {
     /// `first`, as opposed to `last`.
     pub forward: bool,
     /// 1 to [`MAX_PAGE`].
     pub count: usize,
-    pub after: Option<Cursor>,
-    pub before: Option<Cursor>,
+    pub after: Option<C>,
+    pub before: Option<C>,
 }
 
 /// One source's part of the list.
 #[derive(Clone)]
 pub struct SourceList {
     pub source: Arc<dyn Source>,
-    pub audience: Audience,
+    pub listing: Listing,
+    /// How the source pages this list in the order asked for.
+    pub paging: Paging,
     /// The provider's own filters.
     pub parameters: Parameters,
     /// What they leave to be filtered here, by the fields' names.
@@ -58,8 +70,7 @@ pub struct List {
     pub sources: Vec<SourceList>,
     /// Sources that can hold no match, and why: told, not asked.
     pub skipped: Vec<(Arc<dyn Source>, &'static str)>,
-    /// Which way the list runs.
-    pub order: Direction,
+    pub order: Order,
     /// Every row that comes is held against this.
     pub filter: Filter,
     /// What a cursor of this list is bound to.
@@ -76,8 +87,8 @@ pub struct ConnectionPage {
     pub has_previous_page: bool,
     /// Set whenever there is a next (previous) page, edges or not: it names the frontier that was
     /// read.
-    pub start: Option<Key>,
-    pub end: Option<Key>,
+    pub start: Option<Place>,
+    pub end: Option<Place>,
     /// Exact, or none.
     pub total: Option<u64>,
     /// In the order of names.
@@ -90,7 +101,14 @@ pub struct ConnectionPage {
 #[derive(Clone)]
 pub struct Edge {
     pub asset: Arc<Asset>,
-    pub key: Key,
+    pub place: Place,
+}
+
+/// A place on a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Key(Key),
+    Spot(Spot),
 }
 
 /// How one source fared.
@@ -121,13 +139,67 @@ pub struct Plan {
 }
 
 impl List {
+    /// Whether a row is one of the list's. One that cannot be read might be, and is reported; of
+    /// one that is gone there is nothing to say.
+    fn fits(&self, part: &SourceList, row: &Row) -> Option<bool> {
+        match row {
+            Row::Asset(asset) => {
+                let is_listed = part.listed.is_empty()
+                    || asset.tags.iter().any(|tag| part.listed.contains(tag));
+                Some(is_listed && self.filter.fits(asset))
+            }
+            Row::Unreadable(_) => Some(true),
+            Row::Gone(..) => None,
+        }
+    }
+
     /// Reads a page.
     ///
     /// # Errors
     /// The first source's error when every source failed from the start; a source that fails
     /// while others answer is told in [`ConnectionPage::sources`] instead.
-    pub async fn page(&self, stretch: &Stretch) -> Result<ConnectionPage, AllFailed> {
+    pub async fn page(&self, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, AllFailed> {
         merge::page(self, stretch).await
+    }
+
+    /// Reads a page of a list in an order that only its source knows; of one source, the first.
+    ///
+    /// # Errors
+    /// That source's, when nothing could be read.
+    pub async fn collated_page(
+        &self,
+        stretch: &Stretch<Spot>,
+    ) -> Result<ConnectionPage, AllFailed> {
+        collation::page(self, stretch).await
+    }
+
+    /// An empty page that says how all sources fared.
+    fn answered(&self, mut sources: Vec<SourceOutcome>) -> ConnectionPage {
+        sources.extend(self.skipped.iter().map(|(source, reason)| SourceOutcome {
+            source: Arc::clone(source),
+            skipped: Some(*reason),
+            error: None,
+            // It holds no match.
+            total: Some(0),
+            fetched_at: None,
+            unreadable: Vec::new(),
+            plan: Plan::default(),
+        }));
+        sources.sort_by(|a, b| a.source.profile().name.cmp(&b.source.profile().name));
+        let totals = sources.iter().map(|outcome| outcome.total);
+        ConnectionPage {
+            edges: Vec::new(),
+            has_next_page: false,
+            has_previous_page: false,
+            start: None,
+            end: None,
+            total: totals
+                .collect::<Option<Vec<u64>>>()
+                .and_then(|all| all.into_iter().try_fold(0, u64::checked_add)),
+            sources,
+            hints: merge::Hints::default(),
+            fingerprint: self.fingerprint,
+        }
     }
 }
 
@@ -141,11 +213,14 @@ pub struct AllFailed {
 impl ConnectionPage {
     /// The cursor of a place on this page.
     #[must_use]
-    pub fn cursor(&self, key: &Key) -> String {
-        Cursor {
-            key: key.clone(),
-            hints: self.hints.at(key),
+    pub fn cursor(&self, place: &Place) -> String {
+        match place {
+            Place::Key(key) => Cursor {
+                key: key.clone(),
+                hints: self.hints.at(key),
+            }
+            .encode(&self.fingerprint),
+            Place::Spot(spot) => spot.encode(&self.fingerprint),
         }
-        .encode(&self.fingerprint)
     }
 }

@@ -7,20 +7,28 @@ mod connection;
 mod details;
 mod error;
 mod filter;
+mod lists;
+mod order;
 mod query;
 mod scalars;
 mod source;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, Schema};
+use async_graphql::{
+    Context, EmptyMutation, EmptySubscription, MergedObject, SDLExportOptions, Schema,
+};
 
 use crate::{cache::Shelf, loader::Loader, media::MediaUrls, source::Registry};
 
 pub use error::{Code, code_of, coded};
 
+/// Where every query begins.
+#[derive(MergedObject)]
+pub struct Query(query::Root, lists::ProviderLists);
+
 /// The graph, ready to execute.
-pub type Graph = Schema<query::Query, EmptyMutation, EmptySubscription>;
+pub type Graph = Schema<Query, EmptyMutation, EmptySubscription>;
 
 /// What one operation works with: made by the server for each, found by resolvers in the context.
 pub struct Operation {
@@ -34,7 +42,8 @@ pub struct Operation {
 /// Builds the graph.
 #[must_use]
 pub fn build() -> Graph {
-    Schema::build(query::Query, EmptyMutation, EmptySubscription)
+    let query = Query(query::Root, lists::ProviderLists);
+    Schema::build(query, EmptyMutation, EmptySubscription)
         .register_output_type::<query::Node>()
         .enable_federation()
         .finish()

@@ -36,13 +36,16 @@ pub use comfy::parameters::ComfyParameters;
 pub use error::SourceError;
 pub use filter::{Filter, Narrowed};
 pub use page::{
-    Audience, Direction, ListRequest, Page, Parameters, Position, Row, SortBy, Unreadable,
+    BrokenRule, Direction, ListRequest, Listing, Order, Page, Parameters, Position, Row, SortBy,
+    Unreadable,
 };
 pub use registry::Registry;
 
 pub use piktid::parameters::{Ownership, PiktidParameters};
 use registry::Link;
-pub use scenario::parameters::{ScenarioParameters, ScenarioPublicParameters};
+pub use scenario::parameters::{
+    Privacy, ScenarioParameters, ScenarioPublicParameters, check_span as check_scenario_span,
+};
 
 /// One configured account or server.
 ///
@@ -51,8 +54,22 @@ pub use scenario::parameters::{ScenarioParameters, ScenarioPublicParameters};
 pub trait Source: Send + Sync {
     fn profile(&self) -> &Profile;
 
-    /// What its list is asked for, so that it brings all that fits `filter`, and not much more.
-    fn narrow(&self, filter: &Filter) -> Narrowed;
+    /// How this list is paged when it is sorted so; `None`: there is no such list or order.
+    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging>;
+
+    /// What its list, sorted so, is asked for, so that it brings all that fits `filter`, and not
+    /// much more.
+    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed;
+
+    /// Why it can hold nothing that fits these parameters of its own, if so.
+    fn excludes(&self, _parameters: &Parameters) -> Option<&'static str> {
+        None
+    }
+
+    /// What its list is asked for to bring an asset's children; `None`: it knows no lineage.
+    fn children(&self, _id: &str) -> Option<Parameters> {
+        None
+    }
 
     /// Reads one stretch of the source's list.
     fn list<'a>(
@@ -124,8 +141,6 @@ pub struct Profile {
     /// Calls in flight.
     pub in_flight: usize,
     pub capabilities: Capabilities,
-    /// How its list is paged, for [`crate::connection`].
-    pub paging: Paging,
 }
 
 /// What a source can do, as its contract says (`upstreams/compare.md` §1).

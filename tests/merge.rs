@@ -16,11 +16,11 @@ use asset_gateway::{
     },
     cache::Shelf,
     config::CacheConfig,
-    connection::{ConnectionPage, Cursor, Fingerprint, Key, List, SourceList, Stretch},
+    connection::{ConnectionPage, Cursor, Fingerprint, Key, List, Place, SourceList, Stretch},
     source::{
-        Audience, Capabilities, Context, Direction, Filter, ListRequest, MediaAnswer, Narrowed,
-        Page, Paging, Parameters, Position, Profile, Row, Scope, Source, SourceError, Unreadable,
-        Variant,
+        Capabilities, Context, Direction, Filter, ListRequest, Listing, MediaAnswer, Narrowed,
+        Order, Page, Paging, Parameters, Position, Profile, Row, Scope, SortBy, Source,
+        SourceError, Unreadable, Variant,
     },
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
@@ -77,6 +77,7 @@ impl World {
 /// One list of a world, behind the trait that real sources have.
 struct Simulated {
     profile: Profile,
+    paging: Paging,
     index: usize,
     /// Rows a call gives at most.
     cap: u32,
@@ -111,14 +112,14 @@ impl Simulated {
             .map(|(id, tick)| (*tick, id.clone()))
             .filter(|(tick, _)| {
                 let own = round(time(*tick));
-                let after = request.created_after.is_none_or(|bound| {
+                let after = request.after.is_none_or(|bound| {
                     if self.exclusive {
                         own > round(bound)
                     } else {
                         own >= round(bound)
                     }
                 });
-                let before = request.created_before.is_none_or(|bound| {
+                let before = request.before.is_none_or(|bound| {
                     if self.exclusive {
                         own < round(bound)
                     } else {
@@ -130,7 +131,7 @@ impl Simulated {
             .collect();
         // Ties in an order of the provider's own: by a scrambled id.
         rows.sort_by_key(|(tick, id)| (*tick, id.bytes().rev().collect::<Vec<_>>()));
-        if request.direction == Direction::Newest {
+        if request.order.direction == Direction::Descending {
             rows.reverse();
         }
         let total = rows.len() as u64;
@@ -145,7 +146,7 @@ impl Simulated {
                 let key = (tick, id.bytes().rev().collect::<Vec<_>>());
                 rows.partition_point(|(t, i)| {
                     let own = (*t, i.bytes().rev().collect::<Vec<_>>());
-                    if request.direction == Direction::Newest {
+                    if request.order.direction == Direction::Descending {
                         own >= key
                     } else {
                         own <= key
@@ -153,8 +154,7 @@ impl Simulated {
                 })
             }
         };
-        let limited =
-            matches!(self.profile.paging, Paging::Index { .. }) && !offset.is_multiple_of(2);
+        let limited = matches!(self.paging, Paging::Index { .. }) && !offset.is_multiple_of(2);
         let length = if limited {
             length.min(self.reach)
         } else {
@@ -175,6 +175,7 @@ impl Simulated {
             offset: offset as u64,
             last,
             total: Some(total),
+            counts: true,
             fetched_at: time(0),
             primes: false,
             no_store: true,
@@ -186,6 +187,7 @@ impl Simulated {
             return Row::Unreadable(Arc::new(Unreadable {
                 upstream_id: Some(id.into()),
                 created_at: Some(time(tick)),
+                updated_at: Some(time(tick)),
                 path: "assets".to_owned(),
                 message: "bad".to_owned(),
             }));
@@ -227,7 +229,11 @@ impl Source for Simulated {
         &self.profile
     }
 
-    fn narrow(&self, _: &Filter) -> Narrowed {
+    fn paging(&self, _: Listing, _: SortBy) -> Option<Paging> {
+        Some(self.paging)
+    }
+
+    fn narrow(&self, _: &Filter, _: SortBy) -> Narrowed {
         Narrowed::Skip("not asked in these tests")
     }
 
@@ -341,10 +347,11 @@ fn build(shapes: &[Shape], edits: Vec<Edit>) -> (List, Arc<Mutex<World>>) {
         .iter()
         .enumerate()
         .map(|(index, shape)| {
-            let source: Arc<dyn Source> = Arc::new(simulated(index, shape, &world));
+            let source = simulated(index, shape, &world);
             SourceList {
-                source,
-                audience: Audience::Account,
+                paging: source.paging,
+                source: Arc::new(source),
+                listing: Listing::Own,
                 parameters: Parameters::default(),
                 finished: Vec::new(),
                 listed: Vec::new(),
@@ -354,7 +361,7 @@ fn build(shapes: &[Shape], edits: Vec<Edit>) -> (List, Arc<Mutex<World>>) {
     let list = List {
         sources,
         skipped: Vec::new(),
-        order: Direction::Newest,
+        order: Order::NEWEST,
         filter: Filter::default(),
         fingerprint: Fingerprint::of("test", &[]),
         shelf: Shelf::new(CacheConfig::default()),
@@ -388,17 +395,17 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
                 max_upload_bytes: None,
                 batch_read: 1,
             },
-            paging: if shape.window {
-                Paging::Window {
-                    cap: shape.cap,
-                    resolution: Duration::from_micros(resolution),
-                }
-            } else {
-                Paging::Index {
-                    cap: shape.cap,
-                    reach: shape.reach,
-                }
-            },
+        },
+        paging: if shape.window {
+            Paging::Window {
+                cap: shape.cap,
+                resolution: Duration::from_micros(resolution),
+            }
+        } else {
+            Paging::Index {
+                cap: shape.cap,
+                reach: shape.reach,
+            }
         },
         index,
         cap: shape.cap,
@@ -422,9 +429,16 @@ fn decode(text: &str) -> Cursor {
     Cursor::decode(text, &Fingerprint::of("test", &[])).expect("our own cursor")
 }
 
+fn key(place: &Place) -> &Key {
+    match place {
+        Place::Key(key) => key,
+        Place::Spot(_) => panic!("a list sorted by a time has keys"),
+    }
+}
+
 /// So many rows on from a place, walking.
-fn stretch(direction: Direction, count: usize, from: Option<Cursor>) -> Stretch {
-    let forward = direction == Direction::Newest;
+fn stretch<C>(direction: Direction, count: usize, from: Option<C>) -> Stretch<C> {
+    let forward = direction == Direction::Descending;
     let (after, before) = if forward { (from, None) } else { (None, from) };
     Stretch {
         forward,
@@ -463,20 +477,23 @@ async fn walk(
             .page(&stretch)
             .await
             .map_err(|all| TestCaseError::fail(format!("{all:?}")))?;
-        let keys: Vec<&Key> = page.edges.iter().map(|edge| &edge.key).collect();
+        let keys: Vec<&Key> = page.edges.iter().map(|edge| key(&edge.place)).collect();
         prop_assert!(
             keys.is_sorted_by(|a, b| a < b),
             "sorted, nothing twice: {keys:?}"
         );
         pages.push(shown(&page));
         let (more, far) = match direction {
-            Direction::Newest => (page.has_next_page, page.end.clone()),
-            Direction::Oldest => (page.has_previous_page, page.start.clone()),
+            Direction::Descending => (page.has_next_page, &page.end),
+            Direction::Ascending => (page.has_previous_page, &page.start),
         };
         if !more {
             return Ok(pages);
         }
-        let far = far.ok_or_else(|| TestCaseError::fail("more, but no cursor"))?;
+        let place = far
+            .clone()
+            .ok_or_else(|| TestCaseError::fail("more, but no cursor"))?;
+        let far = key(&place).clone();
         if let Some(before) = &frontier {
             let failed = page.sources.iter().any(|outcome| outcome.error.is_some());
             prop_assert!(
@@ -484,7 +501,7 @@ async fn walk(
                 "a page gets somewhere"
             );
         }
-        from = Some(decode(&page.cursor(&far)));
+        from = Some(decode(&page.cursor(&place)));
         frontier = Some(far);
     }
     Err(TestCaseError::fail("the walk does not end"))
@@ -523,9 +540,9 @@ proptest! {
         counts in proptest::collection::vec(1_usize..9, 1..4),
     ) {
         let (list, world) = build(&shapes, Vec::new());
-        let forward = run(walk(&list, Direction::Newest, &counts))?;
+        let forward = run(walk(&list, Direction::Descending, &counts))?;
         check(&forward, &world)?;
-        let backward = run(walk(&list, Direction::Oldest, &counts))?;
+        let backward = run(walk(&list, Direction::Ascending, &counts))?;
         check(&backward, &world)?;
         if shapes.iter().all(|shape| shape.unreadable == 0) {
             let one: Vec<String> = forward.concat();
@@ -542,7 +559,7 @@ proptest! {
         forward: bool,
     ) {
         let (list, world) = build(&shapes, edits);
-        let direction = if forward { Direction::Newest } else { Direction::Oldest };
+        let direction = if forward { Direction::Descending } else { Direction::Ascending };
         check(&run(walk(&list, direction, &counts))?, &world)?;
     }
 
@@ -555,7 +572,7 @@ proptest! {
         forward: bool,
     ) {
         let (list, world) = build(&shapes, Vec::new());
-        let direction = if forward { Direction::Newest } else { Direction::Oldest };
+        let direction = if forward { Direction::Descending } else { Direction::Ascending };
         let all = run(walk(&list, direction, &[count]))?;
         let Some(first) = all.first().filter(|_| all.len() > 1) else { return Ok(()) };
         let (page, next) = run(async {
@@ -602,20 +619,20 @@ proptest! {
         let (list, world) = build(&shapes, edits);
         let mut from: Option<Cursor> = None;
         for step in 0..200 {
-            let stretch = stretch(Direction::Newest, counts[step % counts.len()], from.clone());
+            let stretch = stretch(Direction::Descending, counts[step % counts.len()], from.clone());
             // The same place again until every source takes part.
             let Ok(page) = run(list.page(&stretch)) else { continue };
             if page.sources.iter().any(|outcome| outcome.error.is_some()) {
                 continue;
             }
             let near = from.as_ref().map(|cursor| cursor.key.clone());
-            let far = page.end.clone();
+            let far = page.end.as_ref().map(|place| key(place).clone());
             let seen: BTreeSet<String> = shown(&page).into_iter().collect();
             let world = world.lock().unwrap_or_else(PoisonError::into_inner);
             for (index, entries) in world.lists.iter().enumerate() {
                 let hash = SourceName::parse(&format!("s{index}")).expect("a name").hash16();
                 for (id, tick) in entries.iter().filter(|(id, _)| world.steady.contains(*id)) {
-                    let key = Key { created: time(*tick).as_microsecond(), source: hash, id: id.as_str().into() };
+                    let key = Key { time: time(*tick).as_microsecond(), source: hash, id: id.as_str().into() };
                     let past = near.as_ref().is_none_or(|near| key > *near);
                     let within = !page.has_next_page || far.as_ref().is_some_and(|far| key <= *far);
                     prop_assert!(!(past && within) || seen.contains(id), "{} is missing", id);
@@ -625,7 +642,7 @@ proptest! {
             if !page.has_next_page {
                 break;
             }
-            from = Some(decode(&page.cursor(&far.expect("more, so a cursor"))));
+            from = Some(decode(&page.cursor(&page.end.clone().expect("more, so a cursor"))));
         }
     }
 }

@@ -10,7 +10,10 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::key::{Key, MAX_TIME, MIN_TIME};
+use super::{
+    key::{Key, MAX_TIME, MIN_TIME},
+    packing::{pack, push_varint, read_varint, unpack},
+};
 
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 4;
@@ -31,9 +34,9 @@ pub struct Cursor {
 pub struct Hint {
     /// [`crate::asset::SourceName::hash16`].
     pub source: u16,
-    /// Rows created strictly after the key's time.
+    /// Rows strictly later than the key's time.
     pub newer: u64,
-    /// Rows created strictly before it.
+    /// Rows strictly earlier.
     pub older: u64,
 }
 
@@ -45,9 +48,10 @@ pub struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// Of a list's name and arguments.
     #[must_use]
-    pub fn of(list: &str, arguments: &[(&str, &str)]) -> Self {
+    pub fn of(list: &str, arguments: &[(&'static str, String)]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("asset-gateway list v1");
-        for part in std::iter::once(list).chain(arguments.iter().flat_map(|(n, v)| [*n, *v])) {
+        let arguments = arguments.iter().flat_map(|(name, value)| [name, &**value]);
+        for part in std::iter::once(list).chain(arguments) {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
@@ -74,7 +78,7 @@ impl Cursor {
         bytes.push(self.key.id.len() as u8);
         bytes.extend(self.key.source.to_be_bytes());
         // In range: readers clamp times as they come.
-        let time = self.key.created.clamp(MIN_TIME, MAX_TIME);
+        let time = self.key.time.clamp(MIN_TIME, MAX_TIME);
         bytes.extend(&time.to_be_bytes()[1..]);
         bytes.extend(id);
         for hint in self.hints.iter().take(MAX_HINTS) {
@@ -88,8 +92,7 @@ impl Cursor {
                 break;
             }
         }
-        bytes.extend(checksum(&bytes, fingerprint));
-        URL_SAFE_NO_PAD.encode(bytes)
+        seal(bytes, fingerprint)
     }
 
     /// Reads what a client sends.
@@ -97,16 +100,8 @@ impl Cursor {
     /// # Errors
     /// [`BadCursor`] for anything [`Cursor::encode`] would not have written for this list.
     pub fn decode(text: &str, fingerprint: &Fingerprint) -> Result<Self, BadCursor> {
-        if text.len() > MAX_LENGTH {
-            return Err(BadCursor);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
-        let at = bytes.len().checked_sub(CHECKSUM).ok_or(BadCursor)?;
-        let (payload, sum) = bytes.split_at(at);
-        if checksum(payload, fingerprint) != *sum {
-            return Err(BadCursor);
-        }
-        let cursor = Self::read(payload).ok_or(BadCursor)?;
+        let payload = open(text, fingerprint)?;
+        let cursor = Self::read(&payload).ok_or(BadCursor)?;
         if cursor.encode(fingerprint) == text {
             Ok(cursor)
         } else {
@@ -122,7 +117,7 @@ impl Cursor {
         let (time, rest) = rest.split_first_chunk::<7>()?;
         // Sign-extends the 56 bits.
         let sign = if time[0] & 0x80 == 0 { 0 } else { 0xff };
-        let created = i64::from_be_bytes([
+        let time = i64::from_be_bytes([
             sign, time[0], time[1], time[2], time[3], time[4], time[5], time[6],
         ]);
         let (id, mut rest) = unpack(head >> 4, usize::from(*length), rest)?;
@@ -140,12 +135,34 @@ impl Cursor {
         }
         Some(Self {
             key: Key {
-                created,
+                time,
                 source: u16::from_be_bytes([*s1, *s2]),
                 id: id.into(),
             },
             hints,
         })
+    }
+}
+
+/// A payload as a client sees it.
+pub fn seal(mut payload: Vec<u8>, fingerprint: &Fingerprint) -> String {
+    let sum = checksum(&payload, fingerprint);
+    payload.extend(sum);
+    URL_SAFE_NO_PAD.encode(payload)
+}
+
+/// The payload of what a client sends.
+pub fn open(text: &str, fingerprint: &Fingerprint) -> Result<Vec<u8>, BadCursor> {
+    if text.len() > MAX_LENGTH {
+        return Err(BadCursor);
+    }
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+    let at = bytes.len().checked_sub(CHECKSUM).ok_or(BadCursor)?;
+    let sum = bytes.split_off(at);
+    if checksum(&bytes, fingerprint) == *sum {
+        Ok(bytes)
+    } else {
+        Err(BadCursor)
     }
 }
 
@@ -158,126 +175,6 @@ fn checksum(payload: &[u8], fingerprint: &Fingerprint) -> [u8; CHECKSUM] {
     sum
 }
 
-const RAW: u8 = 0;
-/// A hyphenated lower-case UUID in 16 bytes.
-const UUID: u8 = 1;
-/// Letters of base64url's alphabet in 6 bits each.
-const SIX_BITS: u8 = 2;
-
-fn pack(id: &str) -> (u8, Vec<u8>) {
-    if let Some(bytes) = pack_uuid(id) {
-        return (UUID, bytes);
-    }
-    if let Some(bytes) = pack_six_bits(id) {
-        return (SIX_BITS, bytes);
-    }
-    (RAW, id.as_bytes().to_vec())
-}
-
-fn unpack(packing: u8, length: usize, bytes: &[u8]) -> Option<(String, &[u8])> {
-    let size = match packing {
-        RAW => length,
-        UUID if length == 36 => 16,
-        SIX_BITS => (length * 6).div_ceil(8),
-        _ => return None,
-    };
-    let (packed, rest) = bytes.split_at_checked(size)?;
-    let id = match packing {
-        RAW => String::from_utf8(packed.to_vec()).ok()?,
-        UUID => unpack_uuid(packed),
-        _ => unpack_six_bits(packed, length),
-    };
-    Some((id, rest))
-}
-
-fn pack_uuid(id: &str) -> Option<Vec<u8>> {
-    let hyphens = [8, 13, 18, 23];
-    let fits = id.len() == 36
-        && id.bytes().enumerate().all(|(i, b)| {
-            if hyphens.contains(&i) {
-                b == b'-'
-            } else {
-                b.is_ascii_digit() || (b'a'..=b'f').contains(&b)
-            }
-        });
-    if !fits {
-        return None;
-    }
-    let digits: Vec<u8> = id
-        .bytes()
-        .filter(|b| *b != b'-')
-        .map(|b| {
-            if b.is_ascii_digit() {
-                b - b'0'
-            } else {
-                b - b'a' + 10
-            }
-        })
-        .collect();
-    Some(digits.chunks(2).map(|two| two[0] << 4 | two[1]).collect())
-}
-
-fn unpack_uuid(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut id = String::with_capacity(36);
-    for (index, byte) in bytes.iter().enumerate() {
-        if [4, 6, 8, 10].contains(&index) {
-            id.push('-');
-        }
-        // Writing to a String cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
-}
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-fn pack_six_bits(id: &str) -> Option<Vec<u8>> {
-    let mut bytes = vec![0_u8; (id.len() * 6).div_ceil(8)];
-    for (index, letter) in id.bytes().enumerate() {
-        let value = ALPHABET.iter().position(|a| *a == letter)?;
-        for bit in 0..6 {
-            if value >> (5 - bit) & 1 == 1 {
-                let at = index * 6 + bit;
-                bytes[at / 8] |= 0x80 >> (at % 8);
-            }
-        }
-    }
-    Some(bytes)
-}
-
-fn unpack_six_bits(bytes: &[u8], length: usize) -> String {
-    (0..length)
-        .map(|index| {
-            let value = (0..6).fold(0, |value, bit| {
-                let at = index * 6 + bit;
-                value << 1 | usize::from(bytes[at / 8] >> (7 - at % 8) & 1)
-            });
-            // Six bits are below 64.
-            char::from(ALPHABET[value])
-        })
-        .collect()
-}
-
-fn push_varint(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0_u64;
-    for (index, byte) in bytes.iter().enumerate().take(9) {
-        number |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((number, &bytes[index + 1..]));
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -285,7 +182,7 @@ mod tests {
     use super::*;
 
     fn list() -> Fingerprint {
-        Fingerprint::of("assets", &[("order", "CREATED_AT DESC")])
+        Fingerprint::of("assets", &[("orderBy", "CREATED_AT Descending".to_owned())])
     }
 
     fn hint(source: u16) -> Hint {
@@ -304,7 +201,7 @@ mod tests {
         ] {
             let cursor = Cursor {
                 key: Key {
-                    created: 1_793_534_400_123_456,
+                    time: 1_793_534_400_123_456,
                     source: 0xbeef,
                     id: id.into(),
                 },
@@ -318,7 +215,7 @@ mod tests {
     fn the_longest_cursor_fits_256_letters() {
         let cursor = Cursor {
             key: Key {
-                created: MIN_TIME,
+                time: MIN_TIME,
                 source: 1,
                 id: "a".repeat(50).into(),
             },
@@ -332,23 +229,23 @@ mod tests {
     #[test]
     fn a_cursor_of_another_list_is_refused() {
         let cursor = Cursor {
-            key: Key::start(crate::source::Direction::Newest),
+            key: Key::start(crate::source::Direction::Descending),
             hints: Vec::new(),
         };
-        let text = cursor.encode(&Fingerprint::of("assets", &[("filter", "x")]));
+        let text = cursor.encode(&Fingerprint::of("assets", &[("filter", "x".to_owned())]));
         assert_eq!(Cursor::decode(&text, &list()), Err(BadCursor));
     }
 
     proptest! {
         #[test]
         fn cursors_survive_the_round_trip(
-            created in MIN_TIME..=MAX_TIME,
+            time in MIN_TIME..=MAX_TIME,
             source: u16,
             id in "[a-zA-Z0-9_-]{0,40}|[ -~]{1,40}|\\PC{1,20}",
             hints in proptest::collection::vec((any::<u16>(), 0..1_u64 << 40, 0..1_u64 << 40), 0..3),
         ) {
             let hints = hints.into_iter().map(|(source, newer, older)| Hint { source, newer, older }).collect();
-            let cursor = Cursor { key: Key { created, source, id: id.into() }, hints };
+            let cursor = Cursor { key: Key { time, source, id: id.into() }, hints };
             let text = cursor.encode(&list());
             prop_assert_eq!(Cursor::decode(&text, &list()), Ok(cursor));
         }
@@ -369,7 +266,7 @@ mod tests {
         #[test]
         fn one_flipped_letter_is_noticed(at in 0_usize..40, to in "[A-Za-z0-9_-]") {
             let cursor = Cursor {
-                key: Key { created: 1_793_534_400_123_456, source: 7, id: "asset_GTrL3mq4SXWyMxkOHRxlpw".into() },
+                key: Key { time: 1_793_534_400_123_456, source: 7, id: "asset_GTrL3mq4SXWyMxkOHRxlpw".into() },
                 hints: Vec::new(),
             };
             let text = cursor.encode(&list());

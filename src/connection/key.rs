@@ -8,8 +8,8 @@ use crate::source::Direction;
 /// first, ties by source, then by id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Creation time in microseconds since 1970: the sources' full precision.
-    pub created: i64,
+    /// The time the list is sorted by, in microseconds since 1970: the sources' full precision.
+    pub time: i64,
     /// [`crate::asset::SourceName::hash16`].
     pub source: u16,
     /// The upstream id; empty for a row whose id could not be read.
@@ -21,25 +21,25 @@ impl Key {
     #[must_use]
     pub fn start(direction: Direction) -> Self {
         match direction {
-            Direction::Newest => Self {
-                created: MAX_TIME,
+            Direction::Descending => Self {
+                time: MAX_TIME,
                 source: 0,
                 id: Box::default(),
             },
-            Direction::Oldest => Self {
-                created: MIN_TIME,
+            Direction::Ascending => Self {
+                time: MIN_TIME,
                 source: u16::MAX,
                 id: Box::default(),
             },
         }
     }
 
-    /// Right before everything created at `micros` or earlier, and after everything later: a bound
+    /// Right before everything of `micros` or earlier, and after everything later: a bound
     /// in time, whatever the sources.
     #[must_use]
     pub fn at_time(micros: i64) -> Self {
         Self {
-            created: micros,
+            time: micros,
             source: 0,
             id: Box::default(),
         }
@@ -49,8 +49,8 @@ impl Key {
     #[must_use]
     pub fn walk(&self, other: &Self, direction: Direction) -> Ordering {
         match direction {
-            Direction::Newest => self.cmp(other),
-            Direction::Oldest => other.cmp(self),
+            Direction::Descending => self.cmp(other),
+            Direction::Ascending => other.cmp(self),
         }
     }
 }
@@ -63,8 +63,8 @@ pub const MIN_TIME: i64 = -(1 << 55);
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
         other
-            .created
-            .cmp(&self.created)
+            .time
+            .cmp(&self.time)
             .then_with(|| self.source.cmp(&other.source))
             .then_with(|| self.id.cmp(&other.id))
     }

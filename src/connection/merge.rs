@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    AllFailed, ConnectionPage, Edge, List, Plan, SourceOutcome, Stretch,
-    cursor::Hint,
+    AllFailed, ConnectionPage, Edge, List, Place, Stretch,
+    cursor::{Cursor, Hint},
     key::Key,
     reader::{self, Reader, Slot},
     search,
@@ -14,13 +14,13 @@ use super::{
 use crate::source::{Direction, Row};
 
 /// Where each source that pages by position goes on, for the cursors of one page.
-pub struct Hints {
-    direction: Direction,
-    sources: Vec<Positions>,
-}
+#[derive(Default)]
+pub struct Hints(Vec<Positions>);
 
 struct Positions {
     source: u16,
+    /// Which way it was read.
+    direction: Direction,
     rows: Vec<(u64, i64)>,
     total: u64,
     /// What the cursor that led here said: better than nothing when this source failed.
@@ -29,20 +29,20 @@ struct Positions {
 
 impl Hints {
     pub fn at(&self, key: &Key) -> Vec<Hint> {
-        self.sources
+        self.0
             .iter()
             .filter_map(|positions| {
                 let Some((passed, left)) = search::place(
                     &positions.rows,
                     positions.total,
-                    key.created,
-                    self.direction,
+                    key.time,
+                    positions.direction,
                 ) else {
                     return positions.before;
                 };
-                let (newer, older) = match self.direction {
-                    Direction::Newest => (passed, left),
-                    Direction::Oldest => (left, passed),
+                let (newer, older) = match positions.direction {
+                    Direction::Descending => (passed, left),
+                    Direction::Ascending => (left, passed),
                 };
                 Some(Hint {
                     source: positions.source,
@@ -67,11 +67,11 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(list: &List, stretch: &Stretch) -> Self {
+    fn of(list: &List, stretch: &Stretch<Cursor>) -> Self {
         let direction = if stretch.forward {
-            list.order
+            list.order.direction
         } else {
-            list.order.reversed()
+            list.order.direction.reversed()
         };
         let (near, far) = if stretch.forward {
             (&stretch.after, &stretch.before)
@@ -79,18 +79,13 @@ impl Walk {
             (&stretch.before, &stretch.after)
         };
         // The filter's times bound the walk. Exclusive: later than everything before `before`…
-        let newest = list
-            .filter
-            .created_before
-            .map(|bound| Key::at_time(ceil_microseconds(bound).saturating_sub(1)));
+        let (after, before) = list.filter.span(list.order.by);
+        let newest = before.map(|bound| Key::at_time(ceil_microseconds(bound).saturating_sub(1)));
         // …and earlier than everything after `after`; the filter itself judges the last microsecond.
-        let oldest = list
-            .filter
-            .created_after
-            .map(|bound| Key::at_time(bound.as_microsecond().saturating_sub(1)));
+        let oldest = after.map(|bound| Key::at_time(bound.as_microsecond().saturating_sub(1)));
         let (first, last) = match direction {
-            Direction::Newest => (newest, oldest),
-            Direction::Oldest => (oldest, newest),
+            Direction::Descending => (newest, oldest),
+            Direction::Ascending => (oldest, newest),
         };
         let own = near.as_ref().map(|cursor| &cursor.key);
         let is_own = match (own, &first) {
@@ -128,7 +123,7 @@ fn ceil_microseconds(time: Timestamp) -> i64 {
 
 /// Reads a page: one call to every source at once, and more only where the page would else be
 /// short.
-pub async fn page(list: &List, stretch: &Stretch) -> Result<ConnectionPage, AllFailed> {
+pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, AllFailed> {
     let walk = Walk::of(list, stretch);
     let direction = walk.direction;
     let mut readers = reader::readers(
@@ -245,9 +240,10 @@ fn assemble(
         match slot.row {
             Row::Asset(asset) => edges.push(Edge {
                 asset,
-                key: slot.key,
+                place: Place::Key(slot.key),
             }),
             Row::Unreadable(row) => unreadable[index].push(row),
+            Row::Gone(..) => {}
         }
     }
     let (start, end, has_previous_page, has_next_page) = if forward {
@@ -256,65 +252,38 @@ fn assemble(
         edges.reverse();
         (far, near, more, walk.came)
     };
-    let hints = Hints {
-        direction,
-        sources: readers
-            .iter()
-            .filter_map(|reader| positions(reader, &walk.hints))
-            .collect(),
-    };
-    let mut sources: Vec<SourceOutcome> = list
-        .sources
+    let hints = readers
         .iter()
-        .zip(readers)
-        .zip(unreadable)
-        .zip(&totals)
-        .map(|(((part, reader), unreadable), total)| SourceOutcome {
-            source: part.source.clone(),
-            skipped: None,
-            total: *total,
-            error: reader.error,
-            fetched_at: reader.fetched_at,
-            unreadable,
-            plan: reader.plan,
-        })
+        .filter_map(|reader| positions(reader, walk))
         .collect();
-    sources.extend(list.skipped.iter().map(|(source, reason)| SourceOutcome {
-        source: source.clone(),
-        skipped: Some(*reason),
-        error: None,
-        // It holds no match.
-        total: Some(0),
-        fetched_at: None,
-        unreadable: Vec::new(),
-        plan: Plan::default(),
-    }));
-    sources.sort_by(|a, b| a.source.profile().name.cmp(&b.source.profile().name));
+    let outcomes = readers
+        .into_iter()
+        .zip(unreadable)
+        .zip(totals)
+        .map(|((reader, unreadable), total)| reader.record.outcome(total, reader.error, unreadable))
+        .collect();
     ConnectionPage {
         edges,
         has_next_page,
         has_previous_page,
-        start,
-        end,
-        total: totals
-            .into_iter()
-            .collect::<Option<Vec<u64>>>()
-            .and_then(|all| all.into_iter().try_fold(0, u64::checked_add)),
-        hints,
-        fingerprint: list.fingerprint,
-        sources,
+        start: start.map(Place::Key),
+        end: end.map(Place::Key),
+        hints: Hints(hints),
+        ..list.answered(outcomes)
     }
 }
 
-fn positions(reader: &Reader<'_>, came_with: &[Hint]) -> Option<Positions> {
+fn positions(reader: &Reader<'_>, walk: &Walk) -> Option<Positions> {
     if !reader.pages_by_position() {
         return None;
     }
     Some(Positions {
         source: reader.source_hash,
+        direction: walk.direction,
         rows: reader.positions.clone(),
-        total: reader.total.unwrap_or_default(),
-        before: came_with
+        total: reader.record.total.unwrap_or_default(),
+        before: walk
+            .hints
             .iter()
             .find(|hint| hint.source == reader.source_hash)
             .copied(),

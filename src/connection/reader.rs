@@ -15,14 +15,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    List, Plan, SourceList,
+    List, SourceList,
     cursor::Hint,
     key::{Key, MAX_TIME, MIN_TIME},
+    record::{Record, Whole},
     search::{Search, precedes},
 };
-use crate::{
-    cache::Read,
-    source::{Direction, ListRequest, Page, Paging, Position, Row, SortBy, SourceError},
+use crate::source::{
+    Direction, ListRequest, Order, Page, Paging, Position, Row, SortBy, SourceError,
 };
 
 /// Slices read for one source and page (design §3).
@@ -57,12 +57,7 @@ pub struct Reader<'a> {
     pub exhausted: bool,
     /// Stopped early; what was read stands.
     pub error: Option<SourceError>,
-    pub plan: Plan,
-    /// All rows that match what was pushed.
-    pub total: Option<u64>,
-    /// A row came that does not fit.
-    dropped: bool,
-    pub fetched_at: Option<Timestamp>,
+    pub record: Record<'a>,
     step: Step,
     slices: u32,
     /// Tokens seen, against sources that give one twice.
@@ -88,14 +83,13 @@ impl<'a> Reader<'a> {
         from: Option<(&Key, Option<Hint>)>,
         until: Option<&Key>,
     ) -> Self {
-        let profile = part.source.profile();
-        let step = match profile.paging {
+        let step = match part.paging {
             Paging::Window { .. } => Step::Window { token: None },
             Paging::Index { .. } => Step::Index(Search::near(
-                from.map(|(key, _)| key.created),
+                from.map(|(key, _)| key.time),
                 from.and_then(|(_, hint)| hint).map(|hint| match direction {
-                    Direction::Newest => hint.newer,
-                    Direction::Oldest => hint.older,
+                    Direction::Descending => hint.newer,
+                    Direction::Ascending => hint.older,
                 }),
             )),
         };
@@ -103,7 +97,7 @@ impl<'a> Reader<'a> {
             list,
             part,
             direction,
-            source_hash: profile.name.hash16(),
+            source_hash: part.source.profile().name.hash16(),
             from: from.map(|(key, _)| key.clone()),
             until: until.cloned(),
             closed: Vec::new(),
@@ -111,19 +105,7 @@ impl<'a> Reader<'a> {
             frontier: None,
             exhausted: false,
             error: None,
-            plan: Plan {
-                pushed: part
-                    .parameters
-                    .0
-                    .iter()
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect(),
-                finished: part.finished.clone(),
-                ..Plan::default()
-            },
-            total: None,
-            dropped: false,
-            fetched_at: None,
+            record: Record::new(list, part),
             step,
             slices: 0,
             tokens: HashSet::new(),
@@ -174,7 +156,7 @@ impl<'a> Reader<'a> {
                 status: None,
                 reason: format!(
                     "after {} calls its list led nowhere (empty pages, or too many assets with \
-                     one creation time): ask again",
+                     one and the same time): ask again",
                     self.slices
                 ),
                 retry_after: None,
@@ -185,12 +167,13 @@ impl<'a> Reader<'a> {
     async fn step(&mut self, wanted: usize, patience: Instant) -> Result<(), SourceError> {
         let request = self.request(wanted);
         let asked = u64::from(request.length);
+        self.record.asked(&request);
         let read = self
             .list
             .shelf
             .page(&self.part.source, request, &self.list.context, patience)
             .await?;
-        self.note(&read);
+        self.record.note(&read);
         match self.step.clone() {
             Step::Window { .. } => self.take_window(&read.page),
             Step::Index(search) => self.take_slice(&read.page, search, asked),
@@ -198,13 +181,16 @@ impl<'a> Reader<'a> {
     }
 
     fn request(&self, wanted: usize) -> ListRequest {
-        let cap = self.part.source.profile().paging.cap();
+        let cap = self.part.paging.cap();
+        let by = self.list.order.by;
         let mut request = ListRequest {
-            audience: self.part.audience,
-            by: SortBy::CreatedAt,
-            direction: self.direction,
-            created_after: None,
-            created_before: None,
+            listing: self.part.listing,
+            order: Order {
+                by,
+                direction: self.direction,
+            },
+            after: None,
+            before: None,
             position: Position::Start,
             // One more tells that there is more; some more close the last group. Where rows are
             // dropped here, as many as a call can bring.
@@ -218,26 +204,26 @@ impl<'a> Reader<'a> {
             },
             parameters: self.part.parameters.clone(),
         };
-        match (&self.step, self.part.source.profile().paging) {
+        match (&self.step, self.part.paging) {
             (Step::Window { token }, Paging::Window { resolution, .. }) => {
                 if let Some(from) = &self.from {
-                    let bound = widened(from.created, resolution.as_micros(), self.direction);
+                    let bound = widened(from.time, resolution.as_micros(), self.direction);
                     match self.direction {
-                        Direction::Newest => request.created_before = bound,
-                        Direction::Oldest => request.created_after = bound,
+                        Direction::Descending => request.before = bound,
+                        Direction::Ascending => request.after = bound,
                     }
                 }
                 // The other end, as far as the filter says it.
-                let filter = &self.list.filter;
+                let (after, before) = self.list.filter.span(by);
                 let outward = |time: Option<Timestamp>, towards| {
                     widened(time?.as_microsecond(), resolution.as_micros(), towards)
                 };
                 match self.direction {
-                    Direction::Newest => {
-                        request.created_after = outward(filter.created_after, Direction::Oldest);
+                    Direction::Descending => {
+                        request.after = outward(after, Direction::Ascending);
                     }
-                    Direction::Oldest => {
-                        request.created_before = outward(filter.created_before, Direction::Newest);
+                    Direction::Ascending => {
+                        request.before = outward(before, Direction::Descending);
                     }
                 }
                 if let Some(token) = token {
@@ -253,17 +239,6 @@ impl<'a> Reader<'a> {
             (Step::Window { .. }, Paging::Index { .. }) => {}
         }
         request
-    }
-
-    fn note(&mut self, read: &Read) {
-        let page = &read.page;
-        self.plan.calls += u32::from(read.called);
-        self.plan.rows_read += page.rows.len() as u64;
-        self.total = page.total.or(self.total);
-        self.fetched_at = Some(
-            self.fetched_at
-                .map_or(page.fetched_at, |at| at.min(page.fetched_at)),
-        );
     }
 
     // === Window ===
@@ -311,7 +286,7 @@ impl<'a> Reader<'a> {
             (None, None) => slots,
             (None, Some(time)) => {
                 let direction = self.direction;
-                let is_before = |slot: &Slot| precedes(slot.key.created, time, direction);
+                let is_before = |slot: &Slot| precedes(slot.key.time, time, direction);
                 let begins = match slots.first() {
                     Some(first) => page.offset == 0 || is_before(first),
                     // Past the end of a list that shrank: not the end of the run.
@@ -324,7 +299,7 @@ impl<'a> Reader<'a> {
                 let reaches = slots.last().is_some_and(|last| !is_before(last));
                 if !reaches && !page.last {
                     let passed = page.offset + (slots.len() as u64).saturating_sub(1);
-                    self.step = Step::Index(search.further_on(passed, asked, self.total));
+                    self.step = Step::Index(search.further_on(passed, asked, self.record.total));
                     return Ok(());
                 }
                 // The open group is in this slice again, as it is now.
@@ -349,7 +324,7 @@ impl<'a> Reader<'a> {
             return Search::exactly(end, None);
         };
         let group = self.open.len() as u64;
-        let reach = match self.part.source.profile().paging {
+        let reach = match self.part.paging {
             Paging::Index { reach, .. } => u64::from(reach),
             Paging::Window { cap, .. } => u64::from(cap),
         };
@@ -358,15 +333,16 @@ impl<'a> Reader<'a> {
             return Search {
                 after: Some(last.key.clone()),
                 group_at: end.saturating_sub(group),
-                ..Search::exactly(end.saturating_sub(1), Some(last.key.created))
+                ..Search::exactly(end.saturating_sub(1), Some(last.key.time))
             };
         }
-        Search::exactly(end.saturating_sub(group + 1), Some(last.key.created))
+        Search::exactly(end.saturating_sub(group + 1), Some(last.key.time))
     }
 
     fn note_positions(&mut self, page: &Page) {
         self.positions.retain(|(index, _)| *index < page.offset);
-        let times = page.rows.iter().map(time_of);
+        let by = self.list.order.by;
+        let times = page.rows.iter().map(|row| time_of(row, by));
         self.positions.extend(
             (page.offset..)
                 .zip(times)
@@ -379,33 +355,30 @@ impl<'a> Reader<'a> {
     /// The page's rows with their keys. A row without a time stands with the one before it.
     fn slots(&self, page: &Page) -> Result<Vec<Slot>, SourceError> {
         let mut slots: Vec<Slot> = Vec::with_capacity(page.rows.len());
-        let first_known = page.rows.iter().find_map(time_of);
+        let by = self.list.order.by;
+        let first_known = page.rows.iter().find_map(|row| time_of(row, by));
         for row in &page.rows {
             let fallback = slots
                 .last()
-                .map(|slot| slot.key.created)
+                .map(|slot| slot.key.time)
                 .or(first_known)
-                .or(self.from.as_ref().map(|key| key.created))
-                .unwrap_or(Key::start(self.direction).created);
-            let created = time_of(row).unwrap_or(fallback);
+                .or(self.from.as_ref().map(|key| key.time))
+                .unwrap_or(Key::start(self.direction).time);
+            let time = time_of(row, by).unwrap_or(fallback);
             if slots
                 .last()
-                .is_some_and(|last| precedes(created, last.key.created, self.direction))
+                .is_some_and(|last| precedes(time, last.key.time, self.direction))
             {
                 return Err(malformed(
                     "assets",
-                    "the list is not sorted by creation time",
+                    "the list is not sorted by the time it was asked for",
                 ));
             }
-            let id = match row {
-                Row::Asset(asset) => asset.id.upstream.clone(),
-                Row::Unreadable(bad) => bad.upstream_id.clone().unwrap_or_default(),
-            };
             slots.push(Slot {
                 key: Key {
-                    created,
+                    time,
                     source: self.source_hash,
-                    id,
+                    id: row.id().into(),
                 },
                 row: row.clone(),
             });
@@ -417,13 +390,13 @@ impl<'a> Reader<'a> {
     fn feed(&mut self, slots: Vec<Slot>) -> Result<(), SourceError> {
         for slot in slots {
             if let Some(last) = self.open.last() {
-                if precedes(slot.key.created, last.key.created, self.direction) {
+                if precedes(slot.key.time, last.key.time, self.direction) {
                     return Err(malformed(
                         "assets",
-                        "the list is not sorted by creation time from one call to the next",
+                        "the list is not sorted by time from one call to the next",
                     ));
                 }
-                if slot.key.created != last.key.created {
+                if slot.key.time != last.key.time {
                     self.close_group();
                 }
             }
@@ -455,43 +428,30 @@ impl<'a> Reader<'a> {
                 .is_none_or(|from| slot.key.walk(from, direction).is_gt());
             if is_past {
                 self.frontier = Some(slot.key.clone());
-                if self.fits(&slot.row) {
-                    self.closed.push(slot);
-                } else {
-                    self.dropped = true;
+                match self.list.fits(self.part, &slot.row) {
+                    Some(true) => self.closed.push(slot),
+                    Some(false) => self.record.dropped = true,
+                    None => {}
                 }
             }
         }
     }
 
-    /// Whether a row is one of the list's. One that cannot be read might be, and is reported.
-    fn fits(&self, row: &Row) -> bool {
-        let Row::Asset(asset) = row else { return true };
-        let is_listed = self.part.listed.is_empty()
-            || asset.tags.iter().any(|tag| self.part.listed.contains(tag));
-        is_listed && self.list.filter.fits(asset)
-    }
-
-    /// How many assets this source's list has, when that is certain: the source says so and
-    /// filters as asked, or all of it was read just now.
+    /// How many assets this source's list has, when that is certain.
     pub fn exact_total(&self) -> Option<u64> {
         if self.error.is_some() {
             return None;
         }
-        let is_filtered = !self.part.finished.is_empty() || !self.part.listed.is_empty();
-        if self.exhausted && self.from.is_none() && self.until.is_none() {
-            // Nobody knows whether a row that cannot be read would have fitted.
-            let is_sure = !is_filtered
-                || self
+        let is_whole = self.exhausted && self.from.is_none() && self.until.is_none();
+        self.record.exact_total(is_whole.then(|| {
+            Whole {
+                rows: self.closed.len(),
+                is_readable: self
                     .closed
                     .iter()
-                    .all(|slot| matches!(slot.row, Row::Asset(_)));
-            return is_sure.then_some(self.closed.len() as u64);
-        }
-        let is_bounded =
-            self.list.filter.created_after.is_some() || self.list.filter.created_before.is_some();
-        let as_asked = self.part.finished.is_empty() && !self.dropped && !is_bounded;
-        self.total.filter(|_| as_asked)
+                    .all(|slot| matches!(slot.row, Row::Asset(_))),
+            }
+        }))
     }
 
     fn finish(&mut self) {
@@ -508,10 +468,13 @@ fn past(slots: Vec<Slot>, after: &Key) -> Option<Vec<Slot>> {
 
 /// A row's time as keys carry it. Times beyond a cursor's range (a year 1, as some systems write
 /// for none) count as its end: order, ties and cursors agree.
-fn time_of(row: &Row) -> Option<i64> {
-    let time = match row {
-        Row::Asset(asset) => Some(asset.created_at),
-        Row::Unreadable(bad) => bad.created_at,
+fn time_of(row: &Row, by: SortBy) -> Option<i64> {
+    let time = match (row, by) {
+        (Row::Asset(asset), SortBy::UpdatedAt) => asset.updated_at,
+        (Row::Asset(asset), _) => Some(asset.created_at),
+        (Row::Unreadable(bad), SortBy::UpdatedAt) => bad.updated_at,
+        (Row::Unreadable(bad), _) => bad.created_at,
+        (Row::Gone(_, created_at), _) => Some(*created_at),
     };
     time.map(|time| time.as_microsecond().clamp(MIN_TIME, MAX_TIME))
 }
@@ -525,8 +488,8 @@ fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timest
     let unit = i64::try_from(resolution.max(1)).ok()?;
     let floor = micros.div_euclid(unit) * unit;
     let bound = match direction {
-        Direction::Newest => floor.checked_add(2 * unit)?,
-        Direction::Oldest => floor.checked_sub(unit)?,
+        Direction::Descending => floor.checked_add(2 * unit)?,
+        Direction::Ascending => floor.checked_sub(unit)?,
     };
     // What lies beyond is not told apart by any upstream.
     let bound = bound.clamp(-A_MILLENNIUM, A_MILLENNIUM);

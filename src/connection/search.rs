@@ -90,8 +90,8 @@ impl Search {
 /// Whether time `a` comes strictly before time `b`, walking.
 pub fn precedes(a: i64, b: i64, direction: Direction) -> bool {
     match direction {
-        Direction::Newest => a > b,
-        Direction::Oldest => a < b,
+        Direction::Descending => a > b,
+        Direction::Ascending => a < b,
     }
 }
 

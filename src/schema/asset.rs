@@ -6,6 +6,7 @@ use async_graphql::{Context, Enum, ID, Object};
 use jiff::Timestamp;
 
 use super::{
+    connection::{self, AssetConnection, Described, Paging},
     details::AssetDetails,
     error::of_source,
     operation,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     asset::{Asset, AssetId, GlobalId, Kind, Location, Rendition, Status, Visibility},
-    source::{SourceError, Variant},
+    source::{Filter, Listing, Narrowed, Order, SourceError, Variant},
 };
 
 /// What an asset is, whatever its file format. Values may be added: treat an unknown one as `OTHER`.
@@ -298,6 +299,31 @@ impl AssetNode {
         self.relative(context, related).await.transpose()
     }
 
+    /// The assets made from this one, newest first (Scenario); null where the source knows no
+    /// lineage. Each asset's children are one list of their own: select them on few at once.
+    async fn children(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        first: Option<i32>,
+        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
+            String,
+        >,
+        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
+        last: Option<i32>,
+        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
+            String,
+        >,
+    ) -> Option<async_graphql::Result<AssetConnection>> {
+        let paging = Paging {
+            first,
+            after,
+            last,
+            before,
+        };
+        self.children_of(context, paging).await.transpose()
+    }
+
     /// Whether the gateway's credential may tag it; null where the source does not tell.
     async fn viewer_can_tag(&self) -> Option<bool> {
         self.0.viewer_can.tag
@@ -326,6 +352,38 @@ impl AssetNode {
 }
 
 impl AssetNode {
+    async fn children_of(
+        &self,
+        context: &Context<'_>,
+        paging: Paging,
+    ) -> async_graphql::Result<Option<AssetConnection>> {
+        let id = &self.0.id;
+        let Some(source) = operation(context)?.registry.named(&id.source) else {
+            return Ok(None);
+        };
+        let Some(parameters) = source.children(&id.upstream) else {
+            return Ok(None);
+        };
+        let described = Described {
+            name: "children",
+            arguments: vec![("of", GlobalId::Asset(id.clone()).to_string())],
+            sources: vec![(
+                Arc::clone(source),
+                Narrowed::Ask {
+                    listing: Listing::Own,
+                    parameters,
+                    finished: Vec::new(),
+                    listed: Vec::new(),
+                },
+            )],
+            filter: Filter::default(),
+            order: Order::NEWEST,
+        };
+        connection::resolve(context, described, paging)
+            .await
+            .map(Some)
+    }
+
     /// Where a rendition is, and until when.
     fn location(
         &self,

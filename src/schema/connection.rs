@@ -13,11 +13,12 @@ use super::{
     source::SourceNode,
 };
 use crate::{
+    asset::SourceName,
     connection::{
-        ConnectionPage, Cursor, Edge, Fingerprint, Key, List, MAX_PAGE, SourceList, SourceOutcome,
-        Stretch,
+        BadCursor, ConnectionPage, Cursor, Edge, Fingerprint, List, MAX_PAGE, Place, SourceList,
+        SourceOutcome, Spot, Stretch,
     },
-    source::{Direction, Filter, Source},
+    source::{Filter, Narrowed, Order, Source},
 };
 
 /// What `first`, `after`, `last` and `before` say.
@@ -33,10 +34,13 @@ const DEFAULT_PAGE: usize = 20;
 
 impl Paging {
     /// The stretch of the list that is meant.
-    fn stretch(&self, fingerprint: &Fingerprint) -> async_graphql::Result<Stretch> {
+    fn stretch<C>(
+        &self,
+        decode: impl Fn(&str) -> Result<C, BadCursor>,
+    ) -> async_graphql::Result<Stretch<C>> {
         let cursor = |name: &str, text: &Option<String>| {
             text.as_ref()
-                .map(|text| Cursor::decode(text, fingerprint))
+                .map(|text| decode(text))
                 .transpose()
                 .map_err(|bad| coded(Code::BadCursor, format!("`{name}`: {bad}")))
         };
@@ -79,13 +83,14 @@ fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
 
 /// A list as a field's arguments describe it.
 pub struct Described {
+    /// The field's.
     pub name: &'static str,
-    pub sources: Vec<SourceList>,
-    pub skipped: Vec<(Arc<dyn Source>, &'static str)>,
+    /// What is asked of each source.
+    pub sources: Vec<(Arc<dyn Source>, Narrowed)>,
     pub filter: Filter,
     /// The filter and whatever else of the arguments makes it another list, normalised.
-    pub arguments: String,
-    pub order: Direction,
+    pub arguments: Vec<(&'static str, String)>,
+    pub order: Order,
 }
 
 /// Reads a page of a list.
@@ -95,27 +100,31 @@ pub async fn resolve(
     paging: Paging,
 ) -> async_graphql::Result<AssetConnection> {
     let operation = operation(context)?;
-    let order = match described.order {
-        Direction::Newest => "CREATED_AT DESC",
-        Direction::Oldest => "CREATED_AT ASC",
-    };
-    let fingerprint = Fingerprint::of(
-        described.name,
-        &[("order", order), ("arguments", &described.arguments)],
-    );
-    let stretch = paging.stretch(&fingerprint)?;
+    let order = described.order;
+    let mut arguments = described.arguments;
+    arguments.push((
+        "orderBy",
+        format!("{} {:?}", order.by.word(), order.direction),
+    ));
+    let fingerprint = Fingerprint::of(described.name, &arguments);
+    let (sources, skipped) = parts(described.sources, order)?;
     let list = List {
-        sources: described.sources,
-        skipped: described.skipped,
+        sources,
+        skipped,
         filter: described.filter,
-        order: described.order,
+        order,
         fingerprint,
         shelf: Arc::clone(&operation.shelf),
         context: Arc::clone(&operation.context),
     };
-    list.page(&stretch)
-        .await
-        .map(|page| AssetConnection(Arc::new(page)))
+    let page = if order.by.is_time() {
+        let stretch = paging.stretch(|text| Cursor::decode(text, &fingerprint))?;
+        list.page(&stretch).await
+    } else {
+        let stretch = paging.stretch(|text| Spot::decode(text, &fingerprint))?;
+        list.collated_page(&stretch).await
+    };
+    page.map(|page| AssetConnection(Arc::new(page)))
         .map_err(|all| {
             for (source, error) in &all.errors {
                 tracing::warn!(%source, %error, "a list has no answer from any of its sources");
@@ -124,10 +133,85 @@ pub async fn resolve(
         })
 }
 
+/// The sources' parts of a list, and those that are not asked.
+type Parts = (Vec<SourceList>, Vec<(Arc<dyn Source>, &'static str)>);
+
+/// # Errors
+/// `UNSUPPORTED_BY_SOURCE` naming the sources that have no such list or order.
+fn parts(sources: Vec<(Arc<dyn Source>, Narrowed)>, order: Order) -> async_graphql::Result<Parts> {
+    let (mut asked, mut skipped) = (Vec::new(), Vec::new());
+    let mut unable: Vec<(SourceName, &str)> = Vec::new();
+    for (source, narrowed) in sources {
+        let name = &source.profile().name;
+        let (listing, parameters, finished, listed) = match narrowed {
+            Narrowed::Ask {
+                listing,
+                parameters,
+                finished,
+                listed,
+            } => (listing, parameters, finished, listed),
+            Narrowed::Skip(reason) => {
+                skipped.push((source, reason));
+                continue;
+            }
+            Narrowed::Unsupported(reason) => {
+                unable.push((name.clone(), reason));
+                continue;
+            }
+        };
+        if let Some(reason) = source.excludes(&parameters) {
+            skipped.push((source, reason));
+            continue;
+        }
+        match source.paging(listing, order.by) {
+            Some(paging) => asked.push(SourceList {
+                source,
+                listing,
+                paging,
+                parameters,
+                finished,
+                listed,
+            }),
+            None => unable.push((name.clone(), "it has no such order")),
+        }
+    }
+    if !unable.is_empty() {
+        let each: Vec<String> = unable
+            .iter()
+            .map(|(name, reason)| format!("`{name}` ({reason})"))
+            .collect();
+        return Err(coded(
+            Code::UnsupportedBySource,
+            format!(
+                "not every source can do this, sorted by {}: {}. Leave them out by naming the \
+                 others in `sources`, or ask for something else",
+                order.by.word(),
+                each.join(", ")
+            ),
+        ));
+    }
+    if !order.by.is_time() && asked.len() > 1 {
+        let names: Vec<&str> = asked
+            .iter()
+            .map(|part| part.source.profile().name.as_str())
+            .collect();
+        return Err(coded(
+            Code::UnsupportedBySource,
+            format!(
+                "every source sorts by {} in its own way, so such a list is of one source; these \
+                 are asked: {}. Choose one in `sources`",
+                order.by.word(),
+                names.join(", ")
+            ),
+        ));
+    }
+    Ok((asked, skipped))
+}
+
 /// A page of assets.
 pub struct AssetConnection(Arc<ConnectionPage>);
 
-/// A page of assets over one or more sources, newest first, with how each source fared.
+/// A page of assets over one or more sources, with how each source fared.
 #[Object]
 impl AssetConnection {
     /// The assets with their cursors.
@@ -155,7 +239,7 @@ impl AssetConnection {
     /// edges: it names how far was read. `hasNextPage` is true while a source is missing that may
     /// hold more: see `sources`.
     async fn page_info(&self) -> PageInfo {
-        let cursor = |key: &Option<Key>| key.as_ref().map(|key| self.0.cursor(key));
+        let cursor = |place: &Option<Place>| place.as_ref().map(|place| self.0.cursor(place));
         PageInfo {
             has_previous_page: self.0.has_previous_page,
             has_next_page: self.0.has_next_page,
@@ -194,7 +278,7 @@ impl AssetEdge {
     /// Its place, for `after` and `before` of the same list with the same arguments. Opaque, and
     /// valid for as long as the list is: it outlives the asset, restarts and other instances.
     async fn cursor(&self) -> String {
-        self.page.cursor(&self.edge.key)
+        self.page.cursor(&self.edge.place)
     }
 }
 

@@ -46,10 +46,17 @@ pub struct AssetFilter {
     visibility: Option<Vec<AssetVisibility>>,
     /// Of this owner, as `Asset.owner` gives it. Comfy does not tell, so it holds no match.
     owner: Option<String>,
+    /// What each source's own search finds for this text; the one field that does not mean the same
+    /// everywhere. Scenario searches names, prompts, descriptions and tags, in an index that may lag
+    /// behind and may end before a long list does; PiktID tags, file names and project names; Comfy
+    /// names alone, anywhere in them. For the same meaning everywhere use `nameContains`.
+    search: Option<String>,
 }
 
 /// Texts in one list of a filter.
 const MAX_WORDS: usize = 100;
+/// Bytes in one text: what goes into an upstream's address must fit there.
+const MAX_TEXT: usize = 1_000;
 
 impl AssetFilter {
     /// The sources to ask, in the order of their names.
@@ -57,35 +64,17 @@ impl AssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` for an unknown name or an empty list.
     pub fn sources(&self, registry: &Registry) -> async_graphql::Result<Vec<Arc<dyn Source>>> {
-        if self.sources.as_ref().is_some_and(Vec::is_empty) {
-            return Err(bad_input(
-                &["filter", "sources"],
-                "`filter.sources` is empty, which no asset fits: leave it out to ask all sources",
-            ));
-        }
         if self.providers.as_ref().is_some_and(Vec::is_empty) {
             return Err(bad_input(
                 &["filter", "providers"],
                 "`filter.providers` is empty, which no asset fits: leave it out to ask all of them",
             ));
         }
-        let mut wanted = Vec::new();
-        for name in self.sources.iter().flatten() {
-            let source = SourceName::parse(name)
-                .ok()
-                .and_then(|parsed| registry.named(&parsed))
-                .ok_or_else(|| unknown_source(&["filter", "sources"], name, registry))?;
-            wanted.push(source.profile().name.clone());
+        let mut sources = named(&["filter", "sources"], self.sources.as_deref(), registry)?;
+        if let Some(providers) = &self.providers {
+            sources.retain(|source| providers.contains(&source.profile().provider.into()));
         }
-        let fits = |source: &&Arc<dyn Source>| {
-            let profile = source.profile();
-            (self.sources.is_none() || wanted.contains(&profile.name))
-                && self
-                    .providers
-                    .as_ref()
-                    .is_none_or(|all| all.contains(&profile.provider.into()))
-        };
-        Ok(registry.all().iter().filter(fits).cloned().collect())
+        Ok(sources)
     }
 
     /// What an asset must be.
@@ -106,6 +95,8 @@ impl AssetFilter {
             updated_before: self.updated_before.as_ref().map(|time| time.0),
             visibility: list("visibility", self.visibility.as_deref(), |v| (*v).into())?,
             owner: text("owner", self.owner.as_deref())?,
+            content_hash: None,
+            search: text("search", self.search.as_deref())?,
         };
         let refuse = |field: &str, what: String| Err(bad_input(&["filter", field], what));
         let wanted = filter
@@ -129,22 +120,31 @@ impl AssetFilter {
                 "every tag of `tagsAny` is in `tagsNone`: no asset fits both".to_owned(),
             );
         }
-        for (field, after, before) in [
-            ("createdBefore", filter.created_after, filter.created_before),
-            ("updatedBefore", filter.updated_after, filter.updated_before),
-        ] {
-            if after
-                .zip(before)
-                .is_some_and(|(after, before)| after >= before)
-            {
-                return refuse(
-                    field,
-                    format!("`{field}` is not later than where the span begins: no asset fits"),
-                );
-            }
-        }
+        spans(&filter)?;
         Ok(filter)
     }
+}
+
+/// Refuses spans of time that end before they begin.
+///
+/// # Errors
+/// `BAD_USER_INPUT` naming where the span ends.
+pub fn spans(filter: &Filter) -> async_graphql::Result<()> {
+    for (field, after, before) in [
+        ("createdBefore", filter.created_after, filter.created_before),
+        ("updatedBefore", filter.updated_after, filter.updated_before),
+    ] {
+        if after
+            .zip(before)
+            .is_some_and(|(after, before)| after >= before)
+        {
+            return Err(bad_input(
+                &["filter", field],
+                format!("`{field}` is not later than where the span begins: no asset fits"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A list that must not be empty: nothing would fit. Sorted, without repeats: equal filters are equal.
@@ -170,27 +170,71 @@ fn list<T, U: Ord>(
     Ok(mapped)
 }
 
-/// A list of tags.
-fn words(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec<String>> {
+/// A list of texts.
+///
+/// # Errors
+/// `BAD_USER_INPUT` where it is empty or too long, or one of its texts is.
+pub fn words(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec<String>> {
     let words = list(field, values, String::clone)?;
-    if words.iter().any(String::is_empty) {
-        return Err(bad_input(
-            &["filter", field],
-            format!("`filter.{field}` has an empty text, which is no tag"),
-        ));
+    for word in &words {
+        text(field, Some(word))?;
     }
     Ok(words)
 }
 
 /// A text that must not be empty.
-fn text(field: &str, value: Option<&str>) -> async_graphql::Result<Option<String>> {
+///
+/// # Errors
+/// `BAD_USER_INPUT` where it is, or is too long.
+pub fn text(field: &str, value: Option<&str>) -> async_graphql::Result<Option<String>> {
     match value {
         Some("") => Err(bad_input(
             &["filter", field],
-            format!("`filter.{field}` is empty: leave it out to ask for all"),
+            format!("`filter.{field}` has an empty text: leave it out to ask for all"),
+        )),
+        Some(text) if text.len() > MAX_TEXT => Err(bad_input(
+            &["filter", field],
+            format!("`filter.{field}` has a text of more than {MAX_TEXT} bytes"),
         )),
         value => Ok(value.map(str::to_owned)),
     }
+}
+
+/// The sources of these names, or all of them, in the order of their names.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for an unknown name or an empty list.
+pub fn named(
+    path: &[&str],
+    names: Option<&[String]>,
+    registry: &Registry,
+) -> async_graphql::Result<Vec<Arc<dyn Source>>> {
+    let Some(names) = names else {
+        return Ok(registry.all().to_vec());
+    };
+    if names.is_empty() {
+        return Err(bad_input(
+            path,
+            format!(
+                "`{}` is empty, which no asset fits: leave it out to ask all sources",
+                path.join(".")
+            ),
+        ));
+    }
+    let mut wanted = Vec::new();
+    for name in names {
+        let source = SourceName::parse(name)
+            .ok()
+            .and_then(|parsed| registry.named(&parsed))
+            .ok_or_else(|| unknown_source(path, name, registry))?;
+        wanted.push(&source.profile().name);
+    }
+    Ok(registry
+        .all()
+        .iter()
+        .filter(|source| wanted.contains(&&source.profile().name))
+        .cloned()
+        .collect())
 }
 
 /// A source that is not configured: says which are.

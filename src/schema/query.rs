@@ -11,12 +11,12 @@ use super::{
     error::bad_input,
     filter::{AssetFilter, unknown_source},
     operation,
+    order::AssetOrder,
     source::SourceNode,
 };
 use crate::{
     asset::{AssetId, GlobalId, SourceName},
-    connection::SourceList,
-    source::{Audience, Direction, Narrowed, Registry},
+    source::{Order, Registry},
 };
 
 /// Ids that `nodes` takes at once.
@@ -34,12 +34,12 @@ pub enum Node {
     Source(SourceNode),
 }
 
-/// Where every query begins.
-pub struct Query;
+/// What is not of one provider.
+pub struct Root;
 
 /// Where every query begins.
 #[Object]
-impl Query {
+impl Root {
     /// Refetches anything by its global id; null when it is gone or not visible.
     #[graphql(inaccessible)]
     async fn node(
@@ -82,8 +82,9 @@ impl Query {
         one_asset(context, &id).await.transpose()
     }
 
-    /// Every source's assets as one list, newest first. A source that fails is told in `sources`
+    /// Every source's assets as one list. A source that fails is told in `sources`
     /// while the others answer; only when all fail is this field an error.
+    #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn assets(
         &self,
         context: &Context<'_>,
@@ -98,6 +99,12 @@ impl Query {
             String,
         >,
         #[graphql(desc = "Which assets.")] filter: Option<AssetFilter>,
+        #[graphql(
+            desc = "How the list is sorted. Across sources by CREATED_AT, or by UPDATED_AT where \
+                    all selected sources have it; otherwise within one source.",
+            default_with = "Some(AssetOrder::NEWEST)"
+        )]
+        order_by: Option<AssetOrder>,
     ) -> Option<async_graphql::Result<AssetConnection>> {
         let paging = Paging {
             first,
@@ -105,7 +112,8 @@ impl Query {
             last,
             before,
         };
-        Some(merged(context, filter.unwrap_or_default(), paging).await)
+        let order = order_by.unwrap_or(AssetOrder::NEWEST);
+        Some(merged(context, filter.unwrap_or_default(), order.into(), paging).await)
     }
 
     /// One source by its name; null when none has it.
@@ -213,34 +221,24 @@ fn one_source(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<So
 async fn merged(
     context: &Context<'_>,
     filter: AssetFilter,
+    order: Order,
     paging: Paging,
 ) -> async_graphql::Result<AssetConnection> {
     let fields = filter.fields()?;
-    let (mut sources, mut skipped) = (Vec::new(), Vec::new());
-    for source in filter.sources(&operation(context)?.registry)? {
-        match source.narrow(&fields) {
-            Narrowed::Ask {
-                parameters,
-                finished,
-                listed,
-            } => sources.push(SourceList {
-                source,
-                audience: Audience::Account,
-                parameters,
-                finished,
-                listed,
-            }),
-            Narrowed::Skip(reason) => skipped.push((source, reason)),
-        }
-    }
+    let sources = filter.sources(&operation(context)?.registry)?;
     let described = Described {
         name: "assets",
-        sources,
-        skipped,
+        sources: sources
+            .into_iter()
+            .map(|source| {
+                let narrowed = source.narrow(&fields, order.by);
+                (source, narrowed)
+            })
+            .collect(),
         // Sorted and without repeats, so equal filters print alike.
-        arguments: format!("{fields:?}"),
+        arguments: fields.arguments(),
         filter: fields,
-        order: Direction::Newest,
+        order,
     };
     connection::resolve(context, described, paging).await
 }

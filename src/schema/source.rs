@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::{Enum, ID, Object, SimpleObject};
 
-use super::scalars::ByteSize;
+use super::{order::AssetOrderField, scalars::ByteSize};
 use crate::{
-    asset::{GlobalId, Provider},
-    source::{Capabilities, Paging, Source},
+    asset::{GlobalId, Kind, Provider, Visibility},
+    source::{Filter, Listing, Narrowed, Paging, SortBy, Source},
 };
 
 /// A kind of API. Values may be added.
@@ -78,13 +78,18 @@ impl SourceNode {
 
     /// What this source can do, so that a frontend need not try.
     async fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities::of(&self.0.profile().capabilities, self.0.profile().paging)
+        SourceCapabilities::of(self.0.as_ref())
     }
 }
 
 /// What a source can do, as its provider's contract says.
 #[derive(SimpleObject)]
 pub struct SourceCapabilities {
+    /// What its list can be sorted by.
+    orders: Vec<AssetOrderField>,
+    /// Fields of `AssetFilter` that it filters by itself. The others are filtered here, after
+    /// reading, which can take more calls for a page; where it can hold no match it is skipped.
+    filters: Vec<&'static str>,
     /// Takes uploads.
     can_upload: bool,
     /// Its assets can be tagged.
@@ -110,8 +115,15 @@ pub struct SourceCapabilities {
 }
 
 impl SourceCapabilities {
-    fn of(all: &Capabilities, paging: Paging) -> Self {
+    fn of(source: &dyn Source) -> Self {
+        let all = &source.profile().capabilities;
+        let newest = source.paging(Listing::Own, SortBy::CreatedAt);
         Self {
+            orders: AssetOrderField::ALL
+                .into_iter()
+                .filter(|field| source.paging(Listing::Own, (*field).into()).is_some())
+                .collect(),
+            filters: filters(source),
             can_upload: all.can_upload,
             can_tag: all.can_tag,
             can_note: all.can_note,
@@ -121,8 +133,113 @@ impl SourceCapabilities {
             counts_exactly: all.counts_exactly,
             delete_meaning: all.delete_meaning,
             max_upload: all.max_upload_bytes.map(ByteSize),
-            list_page: paging.cap(),
+            list_page: newest.map_or(0, Paging::cap),
             batch_read: all.batch_read,
         }
     }
+}
+
+/// The fields that a source leaves nothing of to be filtered here, each asked by an example.
+fn filters(source: &dyn Source) -> Vec<&'static str> {
+    let text = || Some("example".to_owned());
+    // A tag that every source can know.
+    let tag = || vec!["model".to_owned()];
+    let time = || Some(jiff::Timestamp::UNIX_EPOCH);
+    let none = Filter::default;
+    let examples = [
+        (
+            "kinds",
+            Filter {
+                kinds: vec![Kind::Image],
+                ..none()
+            },
+        ),
+        (
+            "tagsAll",
+            Filter {
+                tags_all: tag(),
+                ..none()
+            },
+        ),
+        (
+            "tagsAny",
+            Filter {
+                tags_any: tag(),
+                ..none()
+            },
+        ),
+        (
+            "tagsNone",
+            Filter {
+                tags_none: tag(),
+                ..none()
+            },
+        ),
+        (
+            "nameContains",
+            Filter {
+                name_contains: text(),
+                ..none()
+            },
+        ),
+        (
+            "search",
+            Filter {
+                search: text(),
+                ..none()
+            },
+        ),
+        (
+            "createdAfter",
+            Filter {
+                created_after: time(),
+                ..none()
+            },
+        ),
+        (
+            "createdBefore",
+            Filter {
+                created_before: time(),
+                ..none()
+            },
+        ),
+        (
+            "updatedAfter",
+            Filter {
+                updated_after: time(),
+                ..none()
+            },
+        ),
+        (
+            "updatedBefore",
+            Filter {
+                updated_before: time(),
+                ..none()
+            },
+        ),
+        (
+            "visibility",
+            Filter {
+                visibility: vec![Visibility::Private],
+                ..none()
+            },
+        ),
+        (
+            "owner",
+            Filter {
+                owner: text(),
+                ..none()
+            },
+        ),
+    ];
+    examples
+        .into_iter()
+        .filter(|(name, filter)| {
+            matches!(
+                source.narrow(filter, SortBy::CreatedAt),
+                Narrowed::Ask { finished, .. } if !finished.contains(name)
+            )
+        })
+        .map(|(name, _)| name)
+        .collect()
 }

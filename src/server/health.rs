@@ -17,8 +17,8 @@ use crate::{
     cache::Read,
     schema::code_of,
     source::{
-        Audience, Context, Direction, Filter, ListRequest, Narrowed, Parameters, Position, SortBy,
-        Source, SourceError,
+        Context, Filter, ListRequest, Listing, Narrowed, Order, Parameters, Position, Source,
+        SourceError,
     },
 };
 
@@ -54,9 +54,9 @@ pub async fn ready(State(gateway): State<Gateway>) -> Response {
 
 /// What the merged list asks a source for when nothing is filtered.
 fn listed(source: &dyn Source) -> Parameters {
-    match source.narrow(&Filter::default()) {
+    match source.narrow(&Filter::default(), Order::NEWEST.by) {
         Narrowed::Ask { parameters, .. } => parameters,
-        Narrowed::Skip(_) => Parameters::default(),
+        Narrowed::Skip(_) | Narrowed::Unsupported(_) => Parameters::default(),
     }
 }
 
@@ -71,11 +71,10 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
     let deadline = Instant::now() + patience;
     join_all(gateway.registry().all().iter().map(|source| async move {
         let request = ListRequest {
-            audience: Audience::Account,
-            by: SortBy::CreatedAt,
-            direction: Direction::Newest,
-            created_after: None,
-            created_before: None,
+            listing: Listing::Own,
+            order: Order::NEWEST,
+            after: None,
+            before: None,
             position: Position::Start,
             length: 1,
             parameters: listed(source.as_ref()),

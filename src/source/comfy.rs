@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, MediaAnswer, Narrowed,
+    Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, MediaAnswer, Narrowed,
     Page, Paging, Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
 };
 use crate::{
@@ -59,14 +59,7 @@ impl Comfy {
             credential.push_str(user);
         }
         Self {
-            profile: link.profile(
-                &credential,
-                capabilities(),
-                Paging::Index {
-                    cap: LIST_CAP,
-                    reach: LIST_CAP,
-                },
-            ),
+            profile: link.profile(&credential, capabilities()),
             headers,
             listed_tags: config.listed_tags,
             link,
@@ -78,10 +71,8 @@ impl Comfy {
         request: &ListRequest,
         context: &Context,
     ) -> Result<Page, SourceError> {
-        if request.audience == Audience::Public {
-            return Err(SourceError::Unsupported(
-                "Comfy has no list of everybody's public assets".to_owned(),
-            ));
+        if request.listing != Listing::Own {
+            return Err(SourceError::no_such_list());
         }
         let mut pairs = request.parameters.0.clone();
         let mut offset = 0;
@@ -94,7 +85,7 @@ impl Comfy {
             pairs.push(("offset", offset.to_string()));
         }
         pairs.push(("limit", request.length.clamp(1, LIST_CAP).to_string()));
-        let sort = match request.by {
+        let sort = match request.order.by {
             SortBy::CreatedAt => "created_at",
             SortBy::UpdatedAt => "updated_at",
             SortBy::Name => "name",
@@ -102,9 +93,9 @@ impl Comfy {
             SortBy::LastAccessTime => "last_access_time",
         };
         pairs.push(("sort", sort.to_owned()));
-        let order = match request.direction {
-            Direction::Newest => "desc",
-            Direction::Oldest => "asc",
+        let order = match request.order.direction {
+            Direction::Descending => "desc",
+            Direction::Ascending => "asc",
         };
         pairs.push(("order", order.to_owned()));
         let url = self.link.url(&["api", "assets"], &pairs);
@@ -121,9 +112,8 @@ impl Comfy {
             offset,
             // An empty page ends the list whatever `has_more` says: nothing would come of going on.
             last: list.assets.is_empty() || !list.has_more.unwrap_or(read < list.total),
-            total: Some(list.total).filter(|total| {
-                *total < MAX_TOTAL && (!filters_by_new_names(request) || is_newer(&list.assets))
-            }),
+            total: Some(list.total).filter(|total| *total < MAX_TOTAL),
+            counts: !filters_by_new_names(request) || is_newer(&list.assets),
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
@@ -233,8 +223,15 @@ impl Source for Comfy {
         &self.profile
     }
 
-    fn narrow(&self, filter: &Filter) -> Narrowed {
-        parameters::narrow(filter, &self.listed_tags)
+    fn paging(&self, listing: Listing, _: SortBy) -> Option<Paging> {
+        (listing == Listing::Own).then_some(Paging::Index {
+            cap: LIST_CAP,
+            reach: LIST_CAP,
+        })
+    }
+
+    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
+        parameters::narrow(filter, by, &self.listed_tags)
     }
 
     fn list<'a>(

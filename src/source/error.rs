@@ -59,6 +59,11 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// A list or an order that [`super::Source::paging`] does not have.
+    pub fn no_such_list() -> Self {
+        Self::Unsupported("the source has no such list, or none in this order".to_owned())
+    }
+
     /// When asking again may help, where the source said.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {

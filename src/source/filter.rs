@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::Parameters;
+use super::{Listing, Parameters, SortBy};
 use crate::asset::{Asset, Kind, Visibility};
 
 /// What an asset must be. Empty lists and `None` ask for nothing; a value an asset does not have
@@ -29,6 +29,10 @@ pub struct Filter {
     pub visibility: Vec<Visibility>,
     /// In the source's own terms, exactly.
     pub owner: Option<String>,
+    /// With its prefix, as `blake3:…`.
+    pub content_hash: Option<String>,
+    /// What each source's own search finds for this text: the one thing that is not judged here.
+    pub search: Option<String>,
 }
 
 /// What a source is asked, given a filter.
@@ -36,6 +40,7 @@ pub struct Filter {
 pub enum Narrowed {
     /// A superset of what fits.
     Ask {
+        listing: Listing,
         parameters: Parameters,
         /// What the answer must still be filtered by here, by the filter's field names; empty when
         /// the upstream's own filters say it all.
@@ -45,6 +50,8 @@ pub enum Narrowed {
     },
     /// It can hold no match, for this reason: no call is made.
     Skip(&'static str),
+    /// It has no means to tell, for this reason.
+    Unsupported(&'static str),
 }
 
 impl Filter {
@@ -80,22 +87,68 @@ impl Filter {
                 .owner
                 .as_ref()
                 .is_none_or(|owner| asset.owner.as_ref() == Some(owner))
+            && self
+                .content_hash
+                .as_ref()
+                .is_none_or(|hash| asset.content_hash.as_ref() == Some(hash))
     }
 
-    /// The names of the fields in use, as the graph spells them, less those in `pushed`.
-    /// Times of creation are the connection's own business: they bound the walk.
+    /// The span of a list sorted by `by`, exclusive: it bounds a walk.
     #[must_use]
-    pub fn finished(&self, pushed: &[&str]) -> Vec<&'static str> {
+    pub const fn span(&self, by: SortBy) -> (Option<Timestamp>, Option<Timestamp>) {
+        match by {
+            SortBy::CreatedAt => (self.created_after, self.created_before),
+            SortBy::UpdatedAt => (self.updated_after, self.updated_before),
+            SortBy::Name | SortBy::Size | SortBy::LastAccessTime => (None, None),
+        }
+    }
+
+    /// The fields in use with their values: equal filters print alike, and a field that is added
+    /// later changes nothing for those that do not use it.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<(&'static str, String)> {
+        fn listed<T: std::fmt::Debug>(values: &[T]) -> Option<String> {
+            (!values.is_empty()).then(|| format!("{values:?}"))
+        }
+        let time = |bound: Option<Timestamp>| bound.map(|time| time.to_string());
+        [
+            ("kinds", listed(&self.kinds)),
+            ("tagsAll", listed(&self.tags_all)),
+            ("tagsAny", listed(&self.tags_any)),
+            ("tagsNone", listed(&self.tags_none)),
+            ("nameContains", self.name_contains.clone()),
+            ("createdAfter", time(self.created_after)),
+            ("createdBefore", time(self.created_before)),
+            ("updatedAfter", time(self.updated_after)),
+            ("updatedBefore", time(self.updated_before)),
+            ("visibility", listed(&self.visibility)),
+            ("owner", self.owner.clone()),
+            ("hash", self.content_hash.clone()),
+            ("search", self.search.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+
+    /// The names of the fields in use, as the graph spells them, less those in `pushed`. The times
+    /// that the list is sorted by are the connection's own business: they bound the walk.
+    #[must_use]
+    pub fn finished(&self, by: SortBy, pushed: &[&str]) -> Vec<&'static str> {
+        let (created, updated) = (by != SortBy::CreatedAt, by != SortBy::UpdatedAt);
         [
             ("kinds", !self.kinds.is_empty()),
             ("tagsAll", !self.tags_all.is_empty()),
             ("tagsAny", !self.tags_any.is_empty()),
             ("tagsNone", !self.tags_none.is_empty()),
             ("nameContains", self.name_contains.is_some()),
-            ("updatedAfter", self.updated_after.is_some()),
-            ("updatedBefore", self.updated_before.is_some()),
+            ("createdAfter", created && self.created_after.is_some()),
+            ("createdBefore", created && self.created_before.is_some()),
+            ("updatedAfter", updated && self.updated_after.is_some()),
+            ("updatedBefore", updated && self.updated_before.is_some()),
             ("visibility", !self.visibility.is_empty()),
             ("owner", self.owner.is_some()),
+            ("hash", self.content_hash.is_some()),
         ]
         .into_iter()
         .filter(|(name, used)| *used && !pushed.contains(name))

@@ -9,10 +9,10 @@ use crate::asset::Asset;
 /// Which way a list runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Newest first: the connection's own order.
-    Newest,
-    /// Oldest first: read when a client pages backward.
-    Oldest,
+    /// Newest (last, largest) first.
+    Descending,
+    /// Oldest (first, smallest) first.
+    Ascending,
 }
 
 impl Direction {
@@ -20,19 +20,21 @@ impl Direction {
     #[must_use]
     pub const fn reversed(self) -> Self {
         match self {
-            Self::Newest => Self::Oldest,
-            Self::Oldest => Self::Newest,
+            Self::Descending => Self::Ascending,
+            Self::Ascending => Self::Descending,
         }
     }
 }
 
-/// Whose assets a list shows.
+/// Which of a source's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Audience {
-    /// The credential's own account.
-    Account,
-    /// Everybody's public ones (Scenario's public token).
+pub enum Listing {
+    /// What the credential's account has.
+    Own,
+    /// Everybody's public assets (Scenario's public token).
     Public,
+    /// What a search of its own finds, where that is another list (Scenario's `/search/assets`).
+    Search,
 }
 
 /// What a list is sorted by. Only [`SortBy::CreatedAt`] is every source's.
@@ -40,20 +42,56 @@ pub enum Audience {
 pub enum SortBy {
     CreatedAt,
     UpdatedAt,
+    /// In the source's own collation, as all that follow.
     Name,
     Size,
     LastAccessTime,
 }
 
+impl SortBy {
+    /// Whether it is a time, which compares alike everywhere; else only the source knows its order.
+    #[must_use]
+    pub const fn is_time(self) -> bool {
+        matches!(self, Self::CreatedAt | Self::UpdatedAt)
+    }
+
+    /// As the graph spells it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "CREATED_AT",
+            Self::UpdatedAt => "UPDATED_AT",
+            Self::Name => "NAME",
+            Self::Size => "SIZE",
+            Self::LastAccessTime => "LAST_ACCESS_TIME",
+        }
+    }
+}
+
+/// How a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Order {
+    pub by: SortBy,
+    pub direction: Direction,
+}
+
+impl Order {
+    /// Newest first: what a client gets that does not say.
+    pub const NEWEST: Self = Self {
+        by: SortBy::CreatedAt,
+        direction: Direction::Descending,
+    };
+}
+
 /// One stretch of a source's list. Also the cache's key for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListRequest {
-    pub audience: Audience,
-    pub by: SortBy,
-    pub direction: Direction,
-    /// Only what was created after this, when the source can (else ignored and re-checked above).
-    pub created_after: Option<Timestamp>,
-    pub created_before: Option<Timestamp>,
+    pub listing: Listing,
+    pub order: Order,
+    /// Only what is later than this by the time it is sorted by, when the source can (else ignored
+    /// and re-checked above).
+    pub after: Option<Timestamp>,
+    pub before: Option<Timestamp>,
     pub position: Position,
     /// At least this many rows, up to the source's cap; more may come.
     pub length: u32,
@@ -84,6 +122,15 @@ impl Parameters {
     }
 }
 
+/// Parameters that break a rule of the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRule {
+    /// The field to change, as the graph spells it.
+    pub field: &'static str,
+    /// What the rule is.
+    pub rule: String,
+}
+
 /// What one list call brought.
 #[derive(Debug)]
 pub struct Page {
@@ -95,8 +142,10 @@ pub struct Page {
     pub offset: u64,
     /// Nothing follows in this direction.
     pub last: bool,
-    /// All rows that match, where the source says.
+    /// Rows of this list, where the source says, perhaps about.
     pub total: Option<u64>,
+    /// `total` is no estimate, and counts what was asked for.
+    pub counts: bool,
     pub fetched_at: Timestamp,
     /// Its assets are what reads by id would give.
     pub primes: bool,
@@ -110,15 +159,28 @@ pub enum Row {
     Asset(Arc<Asset>),
     /// It keeps its slot by what could be read of it, and is reported: never dropped silently.
     Unreadable(Arc<Unreadable>),
+    /// It keeps its slot too, but there is nothing to show: a search index that lags still lists
+    /// an asset that was deleted.
+    Gone(Box<str>, Timestamp),
 }
 
 impl Row {
+    /// The asset's id at the source; empty where it cannot be read.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Asset(asset) => &asset.id.upstream,
+            Self::Unreadable(bad) => bad.upstream_id.as_deref().unwrap_or_default(),
+            Self::Gone(id, _) => id,
+        }
+    }
+
     /// About how many bytes it takes in memory.
     #[must_use]
     pub fn weight(&self) -> u32 {
         match self {
             Self::Asset(asset) => asset.weight(),
-            Self::Unreadable(_) => 512,
+            Self::Unreadable(_) | Self::Gone(..) => 512,
         }
     }
 }
@@ -128,6 +190,7 @@ impl Row {
 pub struct Unreadable {
     pub upstream_id: Option<Box<str>>,
     pub created_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
     /// The JSON path in the answer, such as `assets[3].metadata`.
     pub path: String,
     pub message: String,

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 
 use super::{
-    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, Narrowed, Page, Paging,
+    Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, Narrowed, Page, Paging,
     Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
 };
 use crate::{asset::Asset, config::PiktidSource, upstream::Call};
@@ -32,14 +32,7 @@ impl Piktid {
     pub(super) fn new(link: Link, config: &PiktidSource) -> Self {
         let credential = format!("Bearer {}", config.token.expose());
         Self {
-            profile: link.profile(
-                &credential,
-                capabilities(),
-                Paging::Index {
-                    cap: LIST_CAP,
-                    reach: LIST_REACH,
-                },
-            ),
+            profile: link.profile(&credential, capabilities()),
             authorization: super::secret_header(&credential),
             link,
         }
@@ -54,11 +47,6 @@ impl Piktid {
         request: &ListRequest,
         context: &Context,
     ) -> Result<Page, SourceError> {
-        if request.audience == Audience::Public {
-            return Err(SourceError::Unsupported(
-                "PiktID has no list of everybody's public assets".to_owned(),
-            ));
-        }
         let offset = match request.position {
             Position::Offset(offset) => offset,
             Position::Start | Position::Token(_) => 0,
@@ -67,19 +55,15 @@ impl Piktid {
         let mut pairs = request.parameters.0.clone();
         pairs.push(("page", page.to_string()));
         pairs.push(("per_page", per_page.to_string()));
-        let sort_by = match request.by {
-            SortBy::CreatedAt => "created_at",
-            SortBy::Name => "filename",
-            SortBy::UpdatedAt | SortBy::Size | SortBy::LastAccessTime => {
-                return Err(SourceError::Unsupported(
-                    "PiktID lists by creation time or file name only".to_owned(),
-                ));
-            }
+        let sort_by = match (request.listing, request.order.by) {
+            (Listing::Own, SortBy::CreatedAt) => "created_at",
+            (Listing::Own, SortBy::Name) => "filename",
+            _ => return Err(SourceError::no_such_list()),
         };
         pairs.push(("sort_by", sort_by.to_owned()));
-        let order = match request.direction {
-            Direction::Newest => "desc",
-            Direction::Oldest => "asc",
+        let order = match request.order.direction {
+            Direction::Descending => "desc",
+            Direction::Ascending => "asc",
         };
         pairs.push(("order", order.to_owned()));
         let call = Call::get("list", self.link.url(&["assets"], &pairs), self.headers());
@@ -106,6 +90,7 @@ impl Piktid {
                     .unwrap_or(end < list.pagination.total),
             // Counts beyond what JSON carries exactly are none.
             total: Some(list.pagination.total).filter(|total| *total < 1 << 53),
+            counts: true,
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
@@ -129,8 +114,16 @@ impl Source for Piktid {
         &self.profile
     }
 
-    fn narrow(&self, filter: &Filter) -> Narrowed {
-        parameters::narrow(filter)
+    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
+        let is_there = listing == Listing::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
+        is_there.then_some(Paging::Index {
+            cap: LIST_CAP,
+            reach: LIST_REACH,
+        })
+    }
+
+    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
+        parameters::narrow(filter, by)
     }
 
     fn list<'a>(
@@ -195,6 +188,7 @@ fn past_the_end(offset: u64) -> Page {
         offset,
         last: true,
         total: None,
+        counts: true,
         fetched_at: Timestamp::now(),
         primes: true,
         no_store: false,

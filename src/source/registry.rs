@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use url::Url;
 
-use super::{Capabilities, Paging, Profile, Scope, Source, comfy, piktid, scenario};
+use super::{Capabilities, Profile, Scope, Source, comfy, piktid, scenario};
 use crate::{
     asset::SourceName,
     config::{ConfigError, SourceConfig, SourceKind},
@@ -104,7 +104,7 @@ impl Link {
     }
 
     /// The profile of a source that uses `credential`.
-    pub fn profile(&self, credential: &str, capabilities: Capabilities, paging: Paging) -> Profile {
+    pub fn profile(&self, credential: &str, capabilities: Capabilities) -> Profile {
         let config = &self.config;
         Profile {
             name: config.name.clone(),
@@ -119,7 +119,6 @@ impl Link {
             patience: config.patience,
             in_flight: self.in_flight,
             capabilities,
-            paging,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Row, SourceError, Unreadable, answer};
 use crate::asset::{Asset, is_upstream_id_text};
 
 /// The part of a row that keeps its slot in a list, read leniently.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Envelope {
     #[serde(default, deserialize_with = "crate::asset::lenient::option")]
     id: Option<String>,
@@ -21,6 +21,12 @@ struct Envelope {
         deserialize_with = "crate::asset::lenient::option"
     )]
     created_at: Option<String>,
+    #[serde(
+        default,
+        alias = "updatedAt",
+        deserialize_with = "crate::asset::lenient::option"
+    )]
+    updated_at: Option<String>,
 }
 
 /// Decodes the rows of a page; `list` names their array in the answer (`assets`), `lossy` says that
@@ -37,11 +43,15 @@ pub fn decode<W: DeserializeOwned>(
             |(index, raw)| match whole(raw, lossy).and_then(|()| one(raw, &map)) {
                 Ok(asset) => Row::Asset(Arc::new(asset)),
                 Err(unfit) => {
-                    let envelope = serde_json::from_str::<Envelope>(raw.get()).ok();
-                    let (id, created) = envelope.map_or((None, None), |e| (e.id, e.created_at));
+                    let envelope: Envelope = serde_json::from_str(raw.get()).unwrap_or_default();
+                    let time = |text: Option<String>| text.as_deref().and_then(timestamp);
                     Row::Unreadable(Arc::new(Unreadable {
-                        upstream_id: id.filter(|id| is_upstream_id_text(id)).map(Into::into),
-                        created_at: created.as_deref().and_then(timestamp),
+                        upstream_id: envelope
+                            .id
+                            .filter(|id| is_upstream_id_text(id))
+                            .map(Into::into),
+                        created_at: time(envelope.created_at),
+                        updated_at: time(envelope.updated_at),
                         path: unfit.at(&format!("{list}[{index}]")),
                         message: unfit.message,
                     }))

@@ -2,6 +2,7 @@
 
 mod map;
 pub mod parameters;
+mod types;
 mod wire;
 
 use std::{collections::HashMap, sync::Arc};
@@ -11,12 +12,14 @@ use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 use std::time::Duration;
 
+use self::parameters::ScenarioParameters;
 use super::{
-    Audience, Capabilities, Context, Direction, Filter, Link, ListRequest, Narrowed, Page, Paging,
-    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+    Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, Narrowed, Page, Paging,
+    Parameters, Position, Profile, Row, SortBy, Source, SourceError, Unreadable, Variant, answer,
+    row,
 };
 use crate::{
     asset::Asset,
@@ -51,16 +54,8 @@ impl Scenario {
             ScenarioCredential::Public => PUBLIC.to_owned(),
         };
         let own = !matches!(config.credential, ScenarioCredential::Public);
-        let profile = link.profile(
-            &credential,
-            capabilities(own),
-            Paging::Window {
-                cap: LIST_CAP,
-                resolution: Duration::from_millis(1),
-            },
-        );
         Self {
-            profile,
+            profile: link.profile(&credential, capabilities(own)),
             link,
             authorization: super::secret_header(&credential),
             config,
@@ -68,27 +63,27 @@ impl Scenario {
     }
 
     /// A source with the public token sees public assets, whatever it is asked for.
-    fn audience(&self, asked: Audience) -> Audience {
+    fn listing(&self, asked: Listing) -> Listing {
         if self.is_public_only() {
-            Audience::Public
+            Listing::Public
         } else {
             asked
         }
     }
 
-    fn headers(&self, audience: Audience) -> HeaderMap {
-        let authorization = match audience {
-            Audience::Account => self.authorization.clone(),
-            Audience::Public => HeaderValue::from_static(PUBLIC),
+    fn headers(&self, listing: Listing) -> HeaderMap {
+        let authorization = match listing {
+            Listing::Own | Listing::Search => self.authorization.clone(),
+            Listing::Public => HeaderValue::from_static(PUBLIC),
         };
         HeaderMap::from_iter([(AUTHORIZATION, authorization)])
     }
 
     /// The account's own scoping; the public list knows none.
-    fn project(&self, audience: Audience) -> Option<(&'static str, String)> {
-        match audience {
-            Audience::Account => Some(("projectId", self.config.project_id.clone()?)),
-            Audience::Public => None,
+    fn project(&self, listing: Listing) -> Option<(&'static str, String)> {
+        match listing {
+            Listing::Own | Listing::Search => Some(("projectId", self.config.project_id.clone()?)),
+            Listing::Public => None,
         }
     }
 
@@ -101,55 +96,49 @@ impl Scenario {
         request: &ListRequest,
         context: &Context,
     ) -> Result<Page, SourceError> {
-        let audience = self.audience(request.audience);
+        let listing = self.listing(request.listing);
         let mut pairs = request.parameters.0.clone();
-        pairs.extend(self.project(audience));
-        let sort_by = match request.by {
-            SortBy::CreatedAt => "createdAt",
-            SortBy::UpdatedAt => "updatedAt",
+        if !pairs.iter().any(|(name, _)| *name == "projectId") {
+            pairs.extend(self.project(listing));
+        }
+        let (sort_by, after, before) = match request.order.by {
+            SortBy::CreatedAt => ("createdAt", "createdAfter", "createdBefore"),
+            SortBy::UpdatedAt => ("updatedAt", "updatedAfter", "updatedBefore"),
             SortBy::Name | SortBy::Size | SortBy::LastAccessTime => {
-                return Err(SourceError::Unsupported(
-                    "Scenario lists by creation or update time only".to_owned(),
-                ));
+                return Err(SourceError::no_such_list());
             }
         };
         // Deleted assets have an order of their own and take no other (5.1).
         let deleted = pairs.contains(&("deleted", "true".to_owned()));
         if !deleted {
             pairs.push(("sortBy", sort_by.to_owned()));
-            let direction = match request.direction {
-                Direction::Newest => "desc",
-                Direction::Oldest => "asc",
-            };
-            pairs.push(("sortDirection", direction.to_owned()));
-            if let Some(after) = request.created_after {
-                pairs.push(("createdAfter", milliseconds(after)));
-            }
-            if let Some(before) = request.created_before {
-                pairs.push(("createdBefore", milliseconds(before)));
+            pairs.push(("sortDirection", direction(request).to_owned()));
+            for (name, bound) in [(after, request.after), (before, request.before)] {
+                if let Some(time) = bound {
+                    pairs.push((name, milliseconds(time)));
+                }
             }
         }
         pairs.push(("pageSize", request.length.clamp(1, LIST_CAP).to_string()));
         if let Position::Token(token) = &request.position {
             pairs.push(("paginationToken", token.to_string()));
         }
-        let path: &[&str] = match (audience, self.config.public_endpoint) {
-            (Audience::Public, PublicEndpoint::AssetsPublic) => &["assets", "public"],
+        let path: &[&str] = match (listing, self.config.public_endpoint) {
+            (Listing::Public, PublicEndpoint::AssetsPublic) => &["assets", "public"],
             _ => &["assets"],
         };
-        let call = Call::get("list", self.link.url(path, &pairs), self.headers(audience));
+        let call = Call::get("list", self.link.url(path, &pairs), self.headers(listing));
         let answer = self.link.upstream.send(call, context.deadline).await?;
         let no_store = answer::no_store(&answer.headers);
         let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
         Ok(Page {
-            rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
-                Ok(map::asset(&self.profile.name, wire, raw))
-            }),
+            rows: self.rows(&list.assets, lossy),
             last: list.next_pagination_token.is_none(),
             next: list.next_pagination_token,
             offset: 0,
             total: None,
+            counts: false,
             fetched_at: Timestamp::now(),
             // `originalAssets` changes URLs: such rows are not what a read by id gives.
             primes: !original && !deleted,
@@ -164,7 +153,7 @@ impl Scenario {
         context: &Context,
     ) -> Result<Arc<Asset>, SourceError> {
         let mut pairs: Vec<_> = self
-            .project(self.audience(Audience::Account))
+            .project(self.listing(Listing::Own))
             .into_iter()
             .collect();
         if variant == Variant::Full {
@@ -174,7 +163,7 @@ impl Scenario {
         let call = Call::get(
             "get",
             self.link.url(&["assets", id], &pairs),
-            self.headers(Audience::Account),
+            self.headers(Listing::Own),
         );
         let answer = self.link.upstream.send(call, context.deadline).await?;
         let one: wire::One = answer::json(&answer)?;
@@ -185,48 +174,136 @@ impl Scenario {
         .map_err(|unfit| unfit.into_error("asset"))
     }
 
-    /// One `get-bulk` of at most [`BULK_CAP`] ids. Absent ids are gone (5.4 [inferred]).
+    /// What the search finds (5.12), newest first: its hits are not assets, so they are read by id.
+    async fn search(&self, request: &ListRequest, context: &Context) -> Result<Page, SourceError> {
+        if request.order.by != SortBy::CreatedAt || self.is_public_only() {
+            return Err(SourceError::no_such_list());
+        }
+        let offset = match request.position {
+            Position::Offset(offset) => offset,
+            Position::Start | Position::Token(_) => 0,
+        };
+        let limit = request.length.clamp(1, LIST_CAP);
+        let mut body = json!({
+            "limit": limit,
+            "offset": offset,
+            // By meaning, hits would come in no order of time (5.12).
+            "querySemanticRatio": 0,
+            "imageSemanticRatio": 0,
+            "sortBy": [format!("createdAt:{}", direction(request))],
+        });
+        for (name, value) in &request.parameters.0 {
+            body[*name] = json!(value);
+        }
+        let pairs: Vec<_> = self.project(Listing::Search).into_iter().collect();
+        let call = Call::post_json(
+            "search",
+            self.link.url(&["search", "assets"], &pairs),
+            self.headers(Listing::Search),
+            Bytes::from(body.to_string()),
+        );
+        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let no_store = answer::no_store(&answer.headers);
+        let found: wire::Hits = answer::json(&answer)?;
+        let total = found.estimated_total_hits;
+        let end = offset + found.hits.len() as u64;
+        Ok(Page {
+            next: None,
+            offset,
+            // A short page ends the list, unless the estimate says otherwise: an empty one does.
+            last: found.hits.is_empty()
+                || (found.hits.len() < limit as usize && total.is_none_or(|total| end >= total)),
+            total,
+            counts: false,
+            fetched_at: Timestamp::now(),
+            primes: true,
+            no_store,
+            rows: self.hydrate(&found.hits, context).await?,
+        })
+    }
+
+    /// The assets behind hits, each in its hit's place.
+    async fn hydrate(
+        &self,
+        hits: &[wire::Hit],
+        context: &Context,
+    ) -> Result<Vec<Row>, SourceError> {
+        let ids: Vec<Box<str>> = hits.iter().filter_map(|hit| hit.id.clone()).collect();
+        let mut found = HashMap::new();
+        for chunk in ids.chunks(BULK_CAP) {
+            for row in self.read_bulk(chunk, context).await? {
+                found.insert(Box::<str>::from(row.id()), row);
+            }
+        }
+        Ok(hits
+            .iter()
+            .enumerate()
+            .map(|(index, hit)| match (&hit.id, hit.created_at) {
+                (Some(id), Some(at)) => found
+                    .remove(id)
+                    .unwrap_or_else(|| Row::Gone(id.clone(), at)),
+                (id, created_at) => Row::Unreadable(Arc::new(Unreadable {
+                    upstream_id: id.clone(),
+                    created_at,
+                    updated_at: None,
+                    path: format!("hits[{index}]"),
+                    message: "a hit without an id or a time of creation".to_owned(),
+                })),
+            })
+            .collect())
+    }
+
+    fn rows(&self, rows: &[Box<RawValue>], lossy: bool) -> Vec<Row> {
+        row::decode("assets", rows, lossy, |wire, raw| {
+            Ok(map::asset(&self.profile.name, wire, raw))
+        })
+    }
+
+    /// One `get-bulk` of at most [`BULK_CAP`] ids, in no order. Absent ids are gone (5.4 [inferred]).
     async fn read_bulk(
         &self,
         ids: &[Box<str>],
         context: &Context,
-    ) -> HashMap<Box<str>, Result<Arc<Asset>, SourceError>> {
-        let everything = |error: SourceError| {
-            ids.iter()
-                .map(|id| (id.clone(), Err(error.clone())))
-                .collect()
-        };
+    ) -> Result<Vec<Row>, SourceError> {
         let pairs: Vec<_> = self
-            .project(self.audience(Audience::Account))
+            .project(self.listing(Listing::Own))
             .into_iter()
             .collect();
         let call = Call::post_json(
             "get-bulk",
             self.link.url(&["assets", "get-bulk"], &pairs),
-            self.headers(Audience::Account),
+            self.headers(Listing::Own),
             Bytes::from(json!({ "assetIds": ids }).to_string()),
         );
-        let answer = match self.link.upstream.send(call, context.deadline).await {
-            Ok(answer) => answer,
-            Err(error) => return everything(error.into()),
+        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let (list, lossy) = answer::list(answer, answer::json::<wire::Bulk>)?;
+        Ok(self.rows(&list.assets, lossy))
+    }
+
+    /// What a batch read says of each id.
+    async fn read_each(
+        &self,
+        ids: &[Box<str>],
+        context: &Context,
+    ) -> HashMap<Box<str>, Result<Arc<Asset>, SourceError>> {
+        let all = |error: &SourceError| -> HashMap<_, _> {
+            ids.iter()
+                .map(|id| (id.clone(), Err(error.clone())))
+                .collect()
         };
-        let (list, lossy) = match answer::list(answer, answer::json::<wire::Bulk>) {
-            Ok(list) => list,
-            Err(error) => return everything(error),
+        let rows = match self.read_bulk(ids, context).await {
+            Ok(rows) => rows,
+            Err(error) => return all(&error),
         };
-        let mut found: HashMap<Box<str>, Result<Arc<Asset>, SourceError>> = ids
-            .iter()
-            .map(|id| (id.clone(), Err(SourceError::NotFound)))
-            .collect();
-        for row in row::decode("assets", &list.assets, lossy, |wire, raw| {
-            Ok(map::asset(&self.profile.name, wire, raw))
-        }) {
+        let mut found = all(&SourceError::NotFound);
+        for row in rows {
             let (id, result) = match row {
-                super::Row::Asset(asset) => (asset.id.upstream.clone(), Ok(asset)),
-                super::Row::Unreadable(bad) => match &bad.upstream_id {
+                Row::Asset(asset) => (asset.id.upstream.clone(), Ok(asset)),
+                Row::Unreadable(bad) => match &bad.upstream_id {
                     Some(id) => (id.clone(), Err(SourceError::from(&*bad))),
                     None => continue, // its id stays "not found": nobody can say which it was
                 },
+                Row::Gone(..) => continue,
             };
             if let Some(slot) = found.get_mut(&id) {
                 *slot = result;
@@ -241,8 +318,47 @@ impl Source for Scenario {
         &self.profile
     }
 
-    fn narrow(&self, filter: &Filter) -> Narrowed {
-        parameters::narrow(filter, self.is_public_only())
+    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
+        match (listing, by) {
+            (Listing::Own | Listing::Public, SortBy::CreatedAt | SortBy::UpdatedAt) => {
+                Some(Paging::Window {
+                    cap: LIST_CAP,
+                    resolution: Duration::from_millis(1),
+                })
+            }
+            (Listing::Search, SortBy::CreatedAt) if !self.is_public_only() => Some(Paging::Index {
+                cap: LIST_CAP,
+                reach: LIST_CAP,
+            }),
+            _ => None,
+        }
+    }
+
+    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
+        parameters::narrow(filter, by, self.is_public_only())
+    }
+
+    fn excludes(&self, parameters: &Parameters) -> Option<&'static str> {
+        let own = self.config.project_id.as_ref()?;
+        let is_other = |(name, value): &(&str, String)| *name == "projectId" && value != own;
+        parameters
+            .0
+            .iter()
+            .any(is_other)
+            .then_some("the configuration binds this source to another project")
+    }
+
+    fn children(&self, id: &str) -> Option<Parameters> {
+        // The deprecated public path has no lineage (5.2).
+        let is_blind =
+            self.is_public_only() && self.config.public_endpoint == PublicEndpoint::AssetsPublic;
+        (!is_blind).then(|| {
+            let children = ScenarioParameters {
+                parent_asset_id: Some(id.to_owned()),
+                ..ScenarioParameters::default()
+            };
+            children.query()
+        })
     }
 
     fn list<'a>(
@@ -250,7 +366,10 @@ impl Source for Scenario {
         request: &'a ListRequest,
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Page, SourceError>> {
-        Box::pin(self.read_page(request, context))
+        match request.listing {
+            Listing::Search => Box::pin(self.search(request, context)),
+            Listing::Own | Listing::Public => Box::pin(self.read_page(request, context)),
+        }
     }
 
     fn get<'a>(
@@ -274,7 +393,7 @@ impl Source for Scenario {
         }
         let mut reads = Vec::new();
         for chunk in ids.chunks(BULK_CAP) {
-            reads.push(self.read_bulk(chunk, context));
+            reads.push(self.read_each(chunk, context));
         }
         futures_util::stream::iter(reads)
             .buffer_unordered(self.profile.in_flight)
@@ -305,6 +424,14 @@ fn capabilities(own: bool) -> Capabilities {
         // Multipart uploads have no published limit (5.6).
         max_upload_bytes: None,
         batch_read: if own { 200 } else { 1 },
+    }
+}
+
+/// The direction's name, alike for lists and searches.
+const fn direction(request: &ListRequest) -> &'static str {
+    match request.order.direction {
+        Direction::Descending => "desc",
+        Direction::Ascending => "asc",
     }
 }
 

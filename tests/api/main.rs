@@ -3,12 +3,14 @@
 
 mod bad_input;
 mod batching;
+mod coverage;
 
 mod dialects;
 mod explorer;
 mod filtering;
 mod help;
 mod limits;
+mod lists;
 mod media;
 mod newcomer;
 mod paging;

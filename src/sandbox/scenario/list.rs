@@ -241,6 +241,22 @@ fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
     Some((time.parse().ok()?, id.to_owned()))
 }
 
+/// What a search may say (5.12 [SDK]).
+const SEARCHES_BY: [&str; 12] = [
+    "query",
+    "filter",
+    "image",
+    "images",
+    "imageSemanticRatio",
+    "querySemanticRatio",
+    "limit",
+    "offset",
+    "page",
+    "hitsPerPage",
+    "sortBy",
+    "public",
+];
+
 /// Words in name, prompt, description and tags; hits are not assets (5.12).
 pub async fn search(
     State(shared): State<Shared>,
@@ -263,10 +279,16 @@ pub async fn search(
         let in_query = params.get(name).and_then(|text| text.parse().ok());
         in_query.or_else(|| usize::try_from(body.get(name)?.as_u64()?).ok())
     };
+    if let Some(other) = body.as_object().and_then(|own| {
+        own.keys()
+            .find(|name| !SEARCHES_BY.contains(&name.as_str()))
+    }) {
+        return refuse(StatusCode::BAD_REQUEST, &format!("unknown field {other}"));
+    }
     let public = body.get("public").and_then(Value::as_bool) == Some(true);
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
     let store = shared.store.scenario();
-    let found: Vec<&ScenarioAsset> = store
+    let mut found: Vec<&ScenarioAsset> = store
         .iter()
         .filter(|a| a.deleted.is_none())
         .filter(|a| {
@@ -289,6 +311,15 @@ pub async fn search(
             words.iter().all(|word| text.contains(word))
         })
         .collect();
+    // Meaning has no order of time: `sortBy` counts only while no semantic ratio is above 0 (5.12).
+    let ratio = |name: &str| body.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    let sort = body.pointer("/sortBy/0").and_then(Value::as_str);
+    match sort.filter(|_| ratio("querySemanticRatio") == 0.0) {
+        Some("createdAt:desc") => found.sort_by_key(|a| std::cmp::Reverse((a.created, &a.id))),
+        Some("createdAt:asc") => found.sort_by_key(|a| (a.created, &a.id)),
+        None => {}
+        Some(_) => return refuse(StatusCode::BAD_REQUEST, "sortBy is not sortable"),
+    }
     let per_page = number("hitsPerPage")
         .or_else(|| number("limit"))
         .unwrap_or(20);

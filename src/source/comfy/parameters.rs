@@ -4,11 +4,13 @@
 //! the client itself. A server silently ignores names it does not know, so whoever relies on a
 //! filter re-checks it.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use crate::{
     asset::Visibility,
-    source::{Filter, Narrowed, Parameters},
+    source::{BrokenRule, Filter, Listing, Narrowed, Parameters, SortBy},
 };
 
 /// Filters of `GET /api/assets`. `None` and empty lists are not sent.
@@ -32,7 +34,99 @@ pub struct ComfyParameters {
     pub hash: Option<String>,
 }
 
+/// Tags in one list of a filter, and distinct ones in all of them (4.1).
+const MAX_TAGS: usize = 100;
+
 impl ComfyParameters {
+    /// Holds them against the contract's rules (4.1).
+    ///
+    /// # Errors
+    /// The first rule they break.
+    pub fn check(&self) -> Result<(), BrokenRule> {
+        let broken = |field, rule: String| Err(BrokenRule { field, rule });
+        let lists = [
+            ("includeTags", &self.include_tags),
+            ("excludeTags", &self.exclude_tags),
+            ("tagsAll", &self.tags_all),
+            ("tagsAny", &self.tags_any),
+            ("tagsNone", &self.tags_none),
+        ];
+        for (field, tags) in lists {
+            if let Some(tag) = tags.iter().find(|tag| tag.contains(',')) {
+                let shown: String = tag.chars().take(40).collect();
+                return broken(
+                    field,
+                    format!(
+                        "`{shown}` holds a comma, which separates tags on the way to Comfy: it \
+                         cannot be asked for"
+                    ),
+                );
+            }
+        }
+        let distinct: HashSet<&String> = lists.iter().flat_map(|(_, tags)| tags.iter()).collect();
+        if distinct.len() > MAX_TAGS {
+            return broken(
+                "tagsAny",
+                format!(
+                    "the filter names {} different tags; Comfy takes {MAX_TAGS} at most",
+                    distinct.len()
+                ),
+            );
+        }
+        let used = |tags: &[(&'static str, &Vec<String>)]| {
+            tags.iter()
+                .find(|(_, tags)| !tags.is_empty())
+                .map(|(field, _)| *field)
+        };
+        let (older, newer) = lists.split_at(2);
+        if let (Some(old), Some(field)) = (used(older), used(newer)) {
+            return broken(
+                field,
+                format!(
+                    "`{old}` is the older spelling, and servers refuse both together: use \
+                     `tagsAll`, `tagsAny` and `tagsNone`, or `includeTags` and `excludeTags`"
+                ),
+            );
+        }
+        let wanted = self.include_tags.iter().chain(&self.tags_all);
+        let unwanted: Vec<&String> = self.exclude_tags.iter().chain(&self.tags_none).collect();
+        let both = wanted.into_iter().find(|tag| unwanted.contains(tag));
+        if let Some(tag) = both {
+            let field = if self.tags_none.is_empty() {
+                "excludeTags"
+            } else {
+                "tagsNone"
+            };
+            return broken(
+                field,
+                format!("the tag `{tag}` is wanted and unwanted: no asset fits both"),
+            );
+        }
+        if let Some(hash) = &self.hash {
+            let digest = hash.strip_prefix("blake3:").unwrap_or_default();
+            if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return broken(
+                    "hash",
+                    "a hash is `blake3:` and 64 hexadecimal digits".to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What every row that comes is held against: servers that do not know the newer names ignore
+    /// them in silence, and send everything.
+    #[must_use]
+    pub fn recheck(&self) -> Filter {
+        Filter {
+            tags_all: self.tags_all.clone(),
+            tags_any: self.tags_any.clone(),
+            tags_none: self.tags_none.clone(),
+            content_hash: self.hash.clone(),
+            ..Filter::default()
+        }
+    }
+
     /// As they go upstream.
     #[must_use]
     pub fn query(&self) -> Parameters {
@@ -62,7 +156,7 @@ impl ComfyParameters {
 
 /// Narrows the merged list. A positive tag filter is always sent: Comfy Cloud hides some categories
 /// from a list that names no tag (4.1), so `listed` says which an asset must have one of.
-pub fn narrow(filter: &Filter, listed: &[String]) -> Narrowed {
+pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
     if filter.owner.is_some() {
         return Narrowed::Skip("Comfy does not tell who owns an asset");
     }
@@ -91,15 +185,19 @@ pub fn narrow(filter: &Filter, listed: &[String]) -> Narrowed {
     if says_any {
         pushed.push("tagsAny");
     }
+    // Its search is by name, and there is one text to send: names are finished here then.
     // A local server folds the case of ASCII letters only (comfy-observed.md 15). What may be part
     // of an id is finished here: an asset without a name shows its id.
     let is_id_like = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    let name_contains = filter
-        .name_contains
-        .clone()
-        .filter(|part| part.is_ascii() && !part.contains('\0') && !is_id_like(part));
-    if name_contains.is_some() {
-        pushed.push("nameContains");
+    let mut name_contains = filter.search.clone();
+    if name_contains.is_none() {
+        name_contains = filter
+            .name_contains
+            .clone()
+            .filter(|part| part.is_ascii() && !part.contains('\0') && !is_id_like(part));
+        if name_contains.is_some() {
+            pushed.push("nameContains");
+        }
     }
     let parameters = ComfyParameters {
         tags_all,
@@ -109,11 +207,12 @@ pub fn narrow(filter: &Filter, listed: &[String]) -> Narrowed {
         include_public: Some(false),
         ..ComfyParameters::default()
     };
-    let mut finished = filter.finished(&pushed);
+    let mut finished = filter.finished(by, &pushed);
     if says_any {
         finished.push("listed_tags");
     }
     Narrowed::Ask {
+        listing: Listing::Own,
         parameters: parameters.query(),
         finished,
         listed: listed.to_vec(),

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     asset::{Kind, Visibility},
-    source::{Filter, Narrowed, Parameters},
+    source::{BrokenRule, Filter, Listing, Narrowed, Parameters, SortBy},
 };
 
 /// The only tags there are (3 [seed 004]).
@@ -42,6 +42,41 @@ pub enum Ownership {
 }
 
 impl PiktidParameters {
+    /// Holds them against the contract's rules (4.1).
+    ///
+    /// # Errors
+    /// The first rule they break.
+    pub fn check(&self) -> Result<(), BrokenRule> {
+        for (field, tags) in [
+            ("includeTags", &self.include_tags),
+            ("excludeTags", &self.exclude_tags),
+        ] {
+            if let Some(other) = tags.iter().find(|tag| !TAGS.contains(&tag.as_str())) {
+                let shown: String = other.chars().take(40).collect();
+                return Err(BrokenRule {
+                    field,
+                    rule: format!("`{shown}` is none of PiktID's tags: {}", TAGS.join(", ")),
+                });
+            }
+        }
+        let both = |tag: &&String| self.exclude_tags.contains(tag);
+        if let Some(tag) = self.include_tags.iter().find(both) {
+            return Err(BrokenRule {
+                field: "excludeTags",
+                rule: format!("the tag `{tag}` is in `includeTags` too: no asset fits both"),
+            });
+        }
+        if let (Some(after), Some(before)) = (self.created_after, self.created_before)
+            && after > before
+        {
+            return Err(BrokenRule {
+                field: "createdBefore",
+                rule: "it is earlier than `createdAfter`: no asset fits".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// As they go upstream.
     #[must_use]
     pub fn query(&self) -> Parameters {
@@ -75,7 +110,7 @@ impl PiktidParameters {
 }
 
 /// Narrows the merged list. `search` also matches tags and projects, so names are finished here.
-pub fn narrow(filter: &Filter) -> Narrowed {
+pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
     let known = |tag: &String| TAGS.contains(&tag.as_str());
     if filter.wants_no_kind_of(&[Kind::Image]) {
         return Narrowed::Skip("PiktID holds pictures only");
@@ -124,14 +159,15 @@ pub fn narrow(filter: &Filter) -> Narrowed {
         created_by: filter.owner.clone(),
         created_after: widened(filter.created_after, -SLACK),
         created_before: widened(filter.created_before, SLACK),
-        search: None,
+        search: filter.search.clone(),
         ownership,
         include_tags,
         exclude_tags,
     };
     Narrowed::Ask {
+        listing: Listing::Own,
         parameters: parameters.query(),
-        finished: filter.finished(&pushed),
+        finished: filter.finished(by, &pushed),
         listed: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     asset::{
-        lenient,
+        is_upstream_id_text, lenient,
         scenario::{Link, QualityGate, metadata::Metadata, properties::Properties},
     },
     source::row,
@@ -31,6 +31,25 @@ pub struct List {
 #[derive(Deserialize)]
 pub struct Bulk {
     pub assets: Vec<Box<RawValue>>,
+}
+
+/// `POST /search/assets`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hits {
+    pub hits: Vec<Hit>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub estimated_total_hits: Option<u64>,
+}
+
+/// A hit is no asset, and tells which it is about.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hit {
+    #[serde(default, deserialize_with = "hit_id")]
+    pub id: Option<Box<str>>,
+    #[serde(default, deserialize_with = "row::time_option")]
+    pub created_at: Option<Timestamp>,
 }
 
 /// `GET /assets/{id}`.
@@ -92,6 +111,11 @@ pub struct Asset {
     pub original_mime_type: Option<String>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub quality_gate: Option<QualityGate>,
+}
+
+fn hit_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
+    let id: Option<Box<str>> = lenient::option(deserializer)?;
+    Ok(id.filter(|id| is_upstream_id_text(id)))
 }
 
 fn token<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {

@@ -1,0 +1,113 @@
+//! What reading a source's list took and told, beside its rows.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{List, Plan, SourceList, SourceOutcome};
+use crate::{
+    cache::Read,
+    source::{ListRequest, SortBy, SourceError, Unreadable},
+};
+
+/// Kept by a reader, call by call.
+pub struct Record<'a> {
+    list: &'a List,
+    part: &'a SourceList,
+    plan: Plan,
+    fetched_at: Option<Timestamp>,
+    /// Rows that match what was pushed, perhaps about…
+    pub total: Option<u64>,
+    /// …or exactly.
+    counts: bool,
+    /// A row came that does not fit.
+    pub dropped: bool,
+}
+
+impl<'a> Record<'a> {
+    pub fn new(list: &'a List, part: &'a SourceList) -> Self {
+        let pushed = part.parameters.0.iter();
+        Self {
+            list,
+            part,
+            plan: Plan {
+                pushed: pushed
+                    .map(|(name, value)| format!("{name}={value}"))
+                    .collect(),
+                finished: part.finished.clone(),
+                ..Plan::default()
+            },
+            fetched_at: None,
+            total: None,
+            counts: false,
+            dropped: false,
+        }
+    }
+
+    /// What is about to be asked.
+    pub fn asked(&mut self, request: &ListRequest) {
+        let (after, before) = match request.order.by {
+            SortBy::UpdatedAt => ("updatedAfter", "updatedBefore"),
+            _ => ("createdAfter", "createdBefore"),
+        };
+        for (name, bound) in [(after, request.after), (before, request.before)] {
+            let pushed = bound.map(|time| format!("{name}={time}"));
+            if let Some(pushed) = pushed.filter(|pushed| !self.plan.pushed.contains(pushed)) {
+                self.plan.pushed.push(pushed);
+            }
+        }
+    }
+
+    /// What came.
+    pub fn note(&mut self, read: &Read) {
+        let page = &read.page;
+        self.plan.calls += u32::from(read.called);
+        self.plan.rows_read += page.rows.len() as u64;
+        self.total = page.total.or(self.total);
+        self.counts = page.counts;
+        self.fetched_at = Some(
+            self.fetched_at
+                .map_or(page.fetched_at, |at| at.min(page.fetched_at)),
+        );
+    }
+
+    /// How many assets this source's list has, when that is certain: the source says so and
+    /// filters as asked, or all of it was read just now: so many rows, of which some cannot be
+    /// read or not.
+    pub fn exact_total(&self, whole: Option<Whole>) -> Option<u64> {
+        let is_filtered = !self.part.finished.is_empty() || !self.part.listed.is_empty();
+        if let Some(whole) = whole {
+            // Nobody knows whether a row that cannot be read would have fitted.
+            let is_sure = !is_filtered || whole.is_readable;
+            return is_sure.then_some(whole.rows as u64);
+        }
+        let is_bounded = self.list.filter.span(self.list.order.by) != (None, None);
+        let as_asked = self.part.finished.is_empty() && !self.dropped && !is_bounded;
+        self.total.filter(|_| as_asked && self.counts)
+    }
+
+    /// How the source fared.
+    pub fn outcome(
+        self,
+        total: Option<u64>,
+        error: Option<SourceError>,
+        unreadable: Vec<Arc<Unreadable>>,
+    ) -> SourceOutcome {
+        SourceOutcome {
+            source: Arc::clone(&self.part.source),
+            skipped: None,
+            error,
+            total,
+            fetched_at: self.fetched_at,
+            unreadable,
+            plan: self.plan,
+        }
+    }
+}
+
+/// A list that was read from end to end.
+#[derive(Debug, Clone, Copy)]
+pub struct Whole {
+    pub rows: usize,
+    pub is_readable: bool,
+}

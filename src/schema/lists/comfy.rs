@@ -1,0 +1,153 @@
+//! Comfy's own filters and orders, of all its generations (comfy.md 4.1).
+
+use async_graphql::{Enum, InputObject};
+use serde_json::{Map, Value};
+
+use super::{Asked, broken};
+use crate::{
+    schema::{
+        error::bad_input,
+        filter::{text, words},
+        order::OrderDirection,
+        scalars::Json,
+    },
+    source::{ComfyParameters, Order, SortBy},
+};
+
+/// What Comfy can sort by. Values may be added.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComfyAssetOrderField {
+    /// `created_at`. It never changes, so a walk misses and repeats nothing.
+    CreatedAt,
+    /// `updated_at`. An asset that is changed during a walk may be seen twice, or, walking backward,
+    /// not at all. Changing tags does not count as a change.
+    UpdatedAt,
+    /// `name`, as the server sorts names; within one source. An asset renamed during a walk may
+    /// move.
+    Name,
+    /// `size` in bytes; within one source.
+    Size,
+    /// `last_access_time`; within one source. Reading a file moves its asset.
+    LastAccessTime,
+}
+
+/// How Comfy sorts its list.
+#[derive(InputObject, Debug, Clone, Copy)]
+pub struct ComfyAssetOrder {
+    /// By what.
+    field: ComfyAssetOrderField,
+    /// Which way.
+    direction: OrderDirection,
+}
+
+impl ComfyAssetOrder {
+    /// What a client gets that does not say.
+    pub const NEWEST: Self = Self {
+        field: ComfyAssetOrderField::CreatedAt,
+        direction: OrderDirection::Desc,
+    };
+}
+
+impl From<ComfyAssetOrder> for Order {
+    fn from(order: ComfyAssetOrder) -> Self {
+        Self {
+            by: match order.field {
+                ComfyAssetOrderField::CreatedAt => SortBy::CreatedAt,
+                ComfyAssetOrderField::UpdatedAt => SortBy::UpdatedAt,
+                ComfyAssetOrderField::Name => SortBy::Name,
+                ComfyAssetOrderField::Size => SortBy::Size,
+                ComfyAssetOrderField::LastAccessTime => SortBy::LastAccessTime,
+            },
+            direction: order.direction.into(),
+        }
+    }
+}
+
+/// What one key of an asset's metadata must be.
+#[derive(InputObject)]
+pub struct MetadataMatch {
+    /// A key of the metadata that users give, or on newer servers of the server's own (`width`).
+    key: String,
+    /// Any of these values, by type: `21` finds 21.0, but not "21". Left out or null: the asset
+    /// must not have the key, or have null there.
+    any_of: Option<Vec<Json>>,
+}
+
+/// Comfy's own filters: an asset fits when it fits all that are given. Older servers ignore names
+/// they do not know; what they send in spite of `tagsAll`, `tagsAny`, `tagsNone` and `hash` is
+/// filtered here.
+#[derive(InputObject, Default)]
+pub struct ComfyAssetFilter {
+    /// With all of these tags, in the older spelling, which every server knows. Case-sensitive.
+    include_tags: Option<Vec<String>>,
+    /// With none of these tags, in the older spelling, which every server knows.
+    exclude_tags: Option<Vec<String>>,
+    /// With all of these tags. This and the next two not together with the older spelling.
+    tags_all: Option<Vec<String>>,
+    /// With at least one of these tags.
+    tags_any: Option<Vec<String>>,
+    /// With none of these tags.
+    tags_none: Option<Vec<String>>,
+    /// With this text in their name, whatever its case.
+    name_contains: Option<String>,
+    /// With metadata that matches all of these.
+    metadata_filter: Option<Vec<MetadataMatch>>,
+    /// Public assets too; Comfy shows them unless this is false. A self-hosted ComfyUI has none.
+    include_public: Option<bool>,
+    /// With this content: `blake3:` and 64 hexadecimal digits.
+    hash: Option<String>,
+}
+
+impl ComfyAssetFilter {
+    /// # Errors
+    /// `BAD_USER_INPUT` for what breaks a rule of Comfy's.
+    pub fn asked(self) -> async_graphql::Result<Asked> {
+        let parameters = ComfyParameters {
+            include_tags: words("includeTags", self.include_tags.as_deref())?,
+            exclude_tags: words("excludeTags", self.exclude_tags.as_deref())?,
+            tags_all: words("tagsAll", self.tags_all.as_deref())?,
+            tags_any: words("tagsAny", self.tags_any.as_deref())?,
+            tags_none: words("tagsNone", self.tags_none.as_deref())?,
+            name_contains: text("nameContains", self.name_contains.as_deref())?,
+            metadata_filter: metadata(self.metadata_filter)?,
+            include_public: self.include_public,
+            hash: text("hash", self.hash.as_deref())?,
+        };
+        parameters.check().map_err(broken)?;
+        Ok(Asked {
+            filter: parameters.recheck(),
+            // Only the newest contract knows it.
+            finished: parameters.hash.iter().map(|_| "hash").collect(),
+            parameters: parameters.query(),
+        })
+    }
+}
+
+fn metadata(matches: Option<Vec<MetadataMatch>>) -> async_graphql::Result<Map<String, Value>> {
+    let refuse = |message: String| Err(bad_input(&["filter", "metadataFilter"], message));
+    let mut all = Map::new();
+    for wanted in matches.into_iter().flatten() {
+        let values: Option<Vec<Value>> = wanted
+            .any_of
+            .map(|values| values.into_iter().map(|value| value.0).collect());
+        let value = match values {
+            None => Value::Null,
+            Some(values) if values.is_empty() => {
+                return refuse(format!(
+                    "`anyOf` of the key `{}` is empty, which no asset fits: give a value, or leave \
+                     it out to ask for assets without the key",
+                    wanted.key
+                ));
+            }
+            Some(mut values) if values.len() == 1 => values.remove(0),
+            Some(values) => Value::Array(values),
+        };
+        if all.insert(wanted.key.clone(), value).is_some() {
+            return refuse(format!(
+                "the key `{}` is there twice: put all its values into one `anyOf`",
+                wanted.key
+            ));
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,567 @@
+//! Orders, searches and the providers' own rules.
+
+use asset_gateway::sandbox::{Dialect, Options, PiktidAsset};
+use serde_json::Value;
+
+use crate::help::{World, error, texts, world, world_with};
+
+#[tokio::test]
+async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
+    let world = world().await;
+    let long = "x".repeat(1_001);
+    let many: Vec<String> = (0..60).map(|n| format!("\"a{n}\"")).collect();
+    let more: Vec<String> = (0..60).map(|n| format!("\"b{n}\"")).collect();
+    let many = format!(
+        r"comfyAssets(filter: {{tagsAny: [{}], tagsNone: [{}]}})",
+        many.join(","),
+        more.join(",")
+    );
+    let long = format!(r#"scenarioAssets(filter: {{modelId: "{long}"}})"#);
+    for (field, path, says) in [
+        (
+            r#"scenarioAssets(filter: {type: "canvas", types: ["upscale"]})"#,
+            "filter types",
+            "not both",
+        ),
+        (
+            r#"scenarioAssets(filter: {types: ["canvas", "banana"]})"#,
+            "filter types",
+            "banana",
+        ),
+        (
+            r#"scenarioAssets(filter: {type: "banana"})"#,
+            "filter type",
+            "banana",
+        ),
+        (
+            r#"scenarioPublicAssets(filter: {type: "banana"})"#,
+            "filter type",
+            "banana",
+        ),
+        (
+            r"scenarioAssets(filter: {types: []})",
+            "filter types",
+            "1 to 100",
+        ),
+        (
+            r#"scenarioAssets(filter: {tags: ["concept"]})"#,
+            "filter tags",
+            "privacy: PUBLIC",
+        ),
+        (
+            r#"scenarioPublicAssets(filter: {tags: ["a,b"]})"#,
+            "filter tags",
+            "comma",
+        ),
+        (
+            r#"scenarioAssets(filter: {modelId: ""})"#,
+            "filter modelId",
+            "empty",
+        ),
+        (&long, "filter modelId", "1000"),
+        (
+            r#"scenarioAssets(filter: {updatedAfter: "2026-11-01T00:00:00Z"})"#,
+            "filter updatedAfter",
+            "UPDATED_AT",
+        ),
+        (
+            r#"scenarioAssets(filter: {createdAfter: "2026-11-01T00:00:00Z"}, orderBy: {field: UPDATED_AT, direction: ASC})"#,
+            "filter createdAfter",
+            "CREATED_AT",
+        ),
+        (
+            r#"scenarioPublicAssets(filter: {createdAfter: "2026-11-02T00:00:00Z", createdBefore: "2026-11-01T00:00:00Z"})"#,
+            "filter createdBefore",
+            "not later",
+        ),
+        (
+            r#"piktidAssets(filter: {includeTags: ["fox"]})"#,
+            "filter includeTags",
+            "model, product",
+        ),
+        (
+            r#"piktidAssets(filter: {excludeTags: ["fox"]})"#,
+            "filter excludeTags",
+            "model, product",
+        ),
+        (
+            r#"piktidAssets(filter: {includeTags: ["model"], excludeTags: ["model"]})"#,
+            "filter excludeTags",
+            "both",
+        ),
+        (
+            r#"piktidAssets(filter: {createdAfter: "2026-11-02T00:00:00Z", createdBefore: "2026-11-01T00:00:00Z"})"#,
+            "filter createdBefore",
+            "earlier",
+        ),
+        (
+            r#"piktidAssets(filter: {search: ""})"#,
+            "filter search",
+            "empty",
+        ),
+        (
+            r#"comfyAssets(filter: {tagsAll: ["a"], includeTags: ["a"]})"#,
+            "filter tagsAll",
+            "older spelling",
+        ),
+        (
+            r#"comfyAssets(filter: {tagsAll: ["a"], tagsNone: ["a"]})"#,
+            "filter tagsNone",
+            "unwanted",
+        ),
+        (
+            r#"comfyAssets(filter: {includeTags: ["a"], excludeTags: ["a"]})"#,
+            "filter excludeTags",
+            "unwanted",
+        ),
+        (
+            r#"comfyAssets(filter: {tagsAny: ["a,b"]})"#,
+            "filter tagsAny",
+            "comma",
+        ),
+        (&many, "filter tagsAny", "100"),
+        (
+            r#"comfyAssets(filter: {hash: "blake3:xyz"})"#,
+            "filter hash",
+            "64",
+        ),
+        (
+            r#"comfyAssets(filter: {metadataFilter: [{key: "a", anyOf: []}]})"#,
+            "filter metadataFilter",
+            "empty",
+        ),
+        (
+            r#"comfyAssets(filter: {metadataFilter: [{key: "a", anyOf: [1]}, {key: "a", anyOf: [2]}]})"#,
+            "filter metadataFilter",
+            "twice",
+        ),
+        (
+            r#"scenarioAssets(sources: ["piktid"])"#,
+            "sources",
+            "no SCENARIO source",
+        ),
+        (
+            r#"comfyAssets(sources: ["nobody"])"#,
+            "sources",
+            "configured are",
+        ),
+        (r"piktidAssets(sources: [])", "sources", "empty"),
+        (r"piktidAssets(first: 0)", "first", "1 to 100"),
+        (r"comfyAssets(first: 1, last: 1)", "last", "together"),
+        (r#"assets(filter: {search: ""})"#, "filter search", "empty"),
+    ] {
+        let answer = world
+            .ask(&format!("{{ {field} {{ nodes {{ id }} }} }}"))
+            .await;
+        let (code, message) = error(&answer);
+        assert_eq!(code, "BAD_USER_INPUT", "{field}: {message}");
+        assert!(message.contains(says), "{field}: {message}");
+        let told: Vec<&str> = answer["errors"][0]["extensions"]["field"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!(told.join(" "), path, "{field}");
+    }
+    // Words that the schema itself does not have.
+    for field in [
+        "piktidAssets(orderBy: {field: SIZE, direction: ASC})",
+        "scenarioAssets(orderBy: {field: NAME, direction: ASC})",
+        "scenarioAssets(filter: {privacy: SECRET})",
+        "piktidAssets(filter: {ownership: NOBODY})",
+        "comfyAssets(filter: {createdAfter: \"2026-11-01T00:00:00Z\"})",
+    ] {
+        let answer = world
+            .ask(&format!("{{ {field} {{ nodes {{ id }} }} }}"))
+            .await;
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED",
+            "{answer}"
+        );
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_order_that_a_source_does_not_have_names_the_source() {
+    let world = world().await;
+    for (arguments, names) in [
+        (
+            "orderBy: {field: UPDATED_AT, direction: DESC}",
+            vec!["`piktid`"],
+        ),
+        ("orderBy: {field: NAME, direction: ASC}", vec!["`scenario`"]),
+        (
+            "orderBy: {field: SIZE, direction: ASC}",
+            vec!["`piktid`", "`scenario`"],
+        ),
+        (
+            "orderBy: {field: NAME, direction: ASC}, filter: {sources: [\"comfy\", \"piktid\"]}",
+            vec!["comfy", "piktid", "one source"],
+        ),
+        (
+            "orderBy: {field: UPDATED_AT, direction: ASC}, filter: {providers: [SCENARIO], search: \"fox\"}",
+            vec!["`scenario`"],
+        ),
+    ] {
+        let answer = world
+            .ask(&format!("{{ assets({arguments}) {{ nodes {{ id }} }} }}"))
+            .await;
+        let (code, message) = error(&answer);
+        assert_eq!(code, "UNSUPPORTED_BY_SOURCE", "{message}");
+        for name in names {
+            assert!(message.contains(name), "{arguments}: {message}");
+        }
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+    // What is skipped need not have the order.
+    let data = world
+        .data(
+            "{ assets(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}, \
+             filter: {updatedAfter: \"2026-11-01T00:00:00Z\"}) { nodes { id } } }",
+        )
+        .await;
+    assert_eq!(data["assets"]["nodes"].as_array().map(Vec::len), Some(1));
+}
+
+/// Walks a list to its end and gives its ids, forward or backward.
+async fn walk(world: &World, arguments: &str, forward: bool, page: usize) -> Vec<String> {
+    let (mut ids, mut from) = (Vec::new(), String::new());
+    loop {
+        let paging = if forward { "first" } else { "last" };
+        let data = world
+            .data(&format!(
+                "{{ assets({paging}: {page} {from} {arguments}) {{ edges {{ cursor node {{ upstreamId }} }} \
+                 pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}"
+            ))
+            .await;
+        let (list, info) = (&data["assets"], &data["assets"]["pageInfo"]);
+        let mut shown = texts(&list["edges"], "/node/upstreamId");
+        for cursor in texts(&list["edges"], "/cursor") {
+            assert!(cursor.len() <= 64, "{cursor}");
+        }
+        let (more, cursor) = if forward {
+            ids.append(&mut shown);
+            (&info["hasNextPage"], &info["endCursor"])
+        } else {
+            shown.append(&mut ids);
+            ids = shown;
+            (&info["hasPreviousPage"], &info["startCursor"])
+        };
+        if more == false {
+            return ids;
+        }
+        let side = if forward { "after" } else { "before" };
+        from = format!("{side}: \"{}\"", cursor.as_str().expect("a cursor"));
+    }
+}
+
+#[tokio::test]
+async fn every_order_gives_one_sequence_in_both_directions() {
+    let world = world().await;
+    for (arguments, total) in [
+        ("orderBy: {field: CREATED_AT, direction: ASC}", 505),
+        (
+            "orderBy: {field: UPDATED_AT, direction: DESC}, filter: {providers: [SCENARIO, COMFY]}",
+            385,
+        ),
+        (
+            "orderBy: {field: UPDATED_AT, direction: ASC}, filter: {providers: [SCENARIO, COMFY]}",
+            385,
+        ),
+        (
+            "orderBy: {field: NAME, direction: ASC}, filter: {providers: [PIKTID]}",
+            120,
+        ),
+        (
+            "orderBy: {field: NAME, direction: DESC}, filter: {providers: [COMFY]}",
+            160,
+        ),
+        (
+            "orderBy: {field: SIZE, direction: DESC}, filter: {providers: [COMFY]}",
+            160,
+        ),
+        (
+            "orderBy: {field: LAST_ACCESS_TIME, direction: ASC}, filter: {providers: [COMFY]}",
+            160,
+        ),
+        (
+            "orderBy: {field: NAME, direction: ASC}, filter: {providers: [COMFY], kinds: [AUDIO]}",
+            20,
+        ),
+    ] {
+        let forward = walk(&world, arguments, true, 37).await;
+        assert_eq!(forward.len(), total, "{arguments}");
+        let mut distinct = forward.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), forward.len(), "{arguments}: nothing twice");
+        assert_eq!(
+            walk(&world, arguments, false, 23).await,
+            forward,
+            "{arguments}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_sorted_by_name_counts_exactly_at_one_call_a_page() {
+    let world = world().await;
+    let field = |after: &str| {
+        format!(
+            "{{ assets(first: 20 {after}, orderBy: {{field: NAME, direction: ASC}}, \
+             filter: {{sources: [\"comfy\"]}}) {{ totalCount nodes {{ name }} \
+             pageInfo {{ endCursor }} sources {{ plan {{ calls }} }} }} }}"
+        )
+    };
+    let mut after = String::new();
+    for page in 0..6 {
+        world.forget_calls();
+        let data = world.data(&field(&after)).await;
+        assert_eq!(data["assets"]["totalCount"], 160, "page {page}");
+        assert_eq!(world.calls(), [0, 0, 1], "page {page}");
+        let names = texts(&data["assets"]["nodes"], "/name");
+        assert!(names.is_sorted(), "{names:?}");
+        after = format!(
+            "after: \"{}\"",
+            data["assets"]["pageInfo"]["endCursor"]
+                .as_str()
+                .expect("more")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.page_fresh = std::time::Duration::ZERO;
+    })
+    .await;
+    let steady: Vec<String> = {
+        let mut all: Vec<_> = world
+            .sandbox
+            .store
+            .piktid()
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| number % 3 != 0)
+            .map(|(_, a)| (a.filename.clone(), a.id.clone()))
+            .collect();
+        all.sort();
+        all.into_iter().map(|(_, id)| id).collect()
+    };
+    for forward in [true, false] {
+        let (mut shown, mut from, mut fresh) = (Vec::new(), String::new(), 0);
+        loop {
+            let (paging, side) = if forward {
+                ("first", "after")
+            } else {
+                ("last", "before")
+            };
+            let data = world
+                .data(&format!(
+                    "{{ assets({paging}: 7 {from}, filter: {{sources: [\"piktid\"]}}, \
+                     orderBy: {{field: NAME, direction: ASC}}) {{ nodes {{ upstreamId }} \
+                     pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}"
+                ))
+                .await;
+            let (list, info) = (&data["assets"], &data["assets"]["pageInfo"]);
+            let mut page = texts(&list["nodes"], "/upstreamId");
+            let anchor = if forward { page.last() } else { page.first() }.cloned();
+            if forward {
+                shown.append(&mut page);
+            } else {
+                page.append(&mut shown);
+                shown = page;
+            }
+            let (more, cursor) = if forward {
+                (&info["hasNextPage"], &info["endCursor"])
+            } else {
+                (&info["hasPreviousPage"], &info["startCursor"])
+            };
+            if more == false {
+                break;
+            }
+            from = format!("{side}: \"{}\"", cursor.as_str().expect("a cursor"));
+            // The row that the cursor names goes, if it is not a steady one, and rows come at both
+            // ends.
+            let mut store = world.sandbox.store.piktid();
+            store.retain(|a| steady.contains(&a.id) || Some(&a.id) != anchor.as_ref());
+            let like = store[0].clone();
+            for name in ["aaa", "zzz"] {
+                fresh += 1;
+                store.push(PiktidAsset {
+                    id: format!("fresh-{name}-{forward}-{fresh}"),
+                    filename: format!("{name}-{fresh}.png"),
+                    ..like.clone()
+                });
+            }
+        }
+        let mut distinct = shown.clone();
+        distinct.sort();
+        distinct.dedup();
+        assert_eq!(distinct.len(), shown.len(), "nothing twice");
+        shown.retain(|id| steady.contains(id));
+        assert_eq!(shown, steady, "forward: {forward}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_asks_each_sources_own_and_hydrates_hits() {
+    let world = world().await;
+    let query = "{ assets(first: 50, filter: {search: \"fox\"}) { totalCount nodes { name upstreamId \
+                 provider size } pageInfo { hasNextPage } sources { source { name } totalCount \
+                 plan { pushed finished calls } } } }";
+    let data = world.data(query).await;
+    let nodes = &data["assets"]["nodes"];
+    let providers = texts(nodes, "/provider");
+    for provider in ["SCENARIO", "PIKTID", "COMFY"] {
+        assert!(providers.iter().any(|own| own == provider), "{provider}");
+    }
+    assert!(
+        texts(nodes, "/name")
+            .iter()
+            .any(|name| name.contains("fox"))
+    );
+    assert_eq!(
+        world.calls(),
+        [2, 1, 1],
+        "Scenario: one search, one batch read"
+    );
+    let pushed: Vec<String> = data["assets"]["sources"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|source| source["plan"]["pushed"].to_string())
+        .collect();
+    assert!(pushed[0].contains("name_contains=fox"), "{pushed:?}");
+    assert!(pushed[1].contains("search=fox"), "{pushed:?}");
+    assert!(pushed[2].contains("query=fox"), "{pushed:?}");
+    let part = world
+        .data(
+            "{ assets(first: 5, filter: {search: \"fox\"}) { totalCount sources { totalCount } } }",
+        )
+        .await;
+    assert!(
+        part["assets"]["totalCount"].is_null(),
+        "Scenario only estimates"
+    );
+    assert_eq!(part["assets"]["sources"][1]["totalCount"], 10);
+    let all = walk(&world, "filter: {search: \"fox\"}", true, 7).await;
+    assert_eq!(
+        walk(&world, "filter: {search: \"fox\"}", false, 9).await,
+        all
+    );
+}
+
+#[tokio::test]
+async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
+    let world = world().await;
+    let all = walk(
+        &world,
+        "filter: {search: \"fox\", providers: [SCENARIO]}",
+        true,
+        100,
+    )
+    .await;
+    // The index lags: the batch read no longer has what it still finds.
+    world.sandbox.scenario.faults.add(
+        "POST /v1/assets/get-bulk",
+        asset_gateway::sandbox::Fault::Replace(all[1].clone(), b"asset_somethingelse".to_vec()),
+    );
+    let (address, task) = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+    let answer = crate::help::ask_at(
+        address,
+        "{ assets(first: 100, filter: {search: \"fox\", providers: [SCENARIO]}) { nodes { upstreamId } \
+         sources { unreadable { path } } } }",
+    )
+    .await;
+    task.abort();
+    let shown = texts(&answer["data"]["assets"]["nodes"], "/upstreamId");
+    let mut rest = all.clone();
+    rest.remove(1);
+    assert_eq!(shown, rest, "{answer}");
+}
+
+#[tokio::test]
+async fn a_public_source_has_no_search_and_says_so() {
+    let world = world_with(Options::default(), |config| {
+        for source in &mut config.sources {
+            if let asset_gateway::config::SourceKind::Scenario(kind) = &mut source.kind {
+                kind.credential = asset_gateway::config::ScenarioCredential::Public;
+            }
+        }
+    })
+    .await;
+    let answer = world
+        .ask("{ assets(filter: {search: \"fox\"}) { nodes { id } } }")
+        .await;
+    let (code, message) = error(&answer);
+    assert_eq!(code, "UNSUPPORTED_BY_SOURCE");
+    assert!(message.contains("`scenario`"), "{message}");
+    let data = world
+        .data("{ scenarioPublicAssets(first: 100) { nodes { visibility } } }")
+        .await;
+    let nodes = &data["scenarioPublicAssets"]["nodes"];
+    assert!(
+        texts(nodes, "/visibility")
+            .iter()
+            .all(|own| own == "PUBLIC")
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_a_filter_shows_nothing_that_does_not_fit() {
+    let world = world_with(
+        Options {
+            dialect: Dialect::Published,
+            ..Options::default()
+        },
+        |_| {},
+    )
+    .await;
+    let hash = world
+        .sandbox
+        .store
+        .comfy()
+        .iter()
+        .find(|a| a.name.contains("_00003_"))
+        .and_then(|a| a.hash.clone())
+        .expect("a hash");
+    let data = world
+        .data(&format!(
+            "{{ byHash: comfyAssets(first: 100, filter: {{hash: \"{hash}\"}}) {{ totalCount nodes {{ contentHash }} }} \
+             byTag: comfyAssets(first: 100, filter: {{tagsAny: [\"models\"]}}) {{ totalCount nodes {{ tags }} }} }}"
+        ))
+        .await;
+    assert_eq!(texts(&data["byHash"]["nodes"], "/contentHash"), [hash]);
+    let tagged = data["byTag"]["nodes"].as_array().expect("nodes");
+    assert!(!tagged.is_empty());
+    for node in tagged {
+        assert!(node["tags"].to_string().contains("models"), "{node}");
+    }
+    assert!(data["byTag"]["totalCount"].is_null() || data["byTag"]["totalCount"] == tagged.len());
+}
+
+#[tokio::test]
+async fn what_a_source_can_sort_and_filter_is_told() {
+    let world = world().await;
+    let data = world
+        .data("{ sources { name capabilities { orders filters } } }")
+        .await;
+    let of = |index: usize| &data["sources"][index]["capabilities"];
+    assert_eq!(
+        of(0)["orders"].to_string(),
+        r#"["CREATED_AT","UPDATED_AT","NAME","SIZE","LAST_ACCESS_TIME"]"#
+    );
+    assert_eq!(of(1)["orders"].to_string(), r#"["CREATED_AT","NAME"]"#);
+    assert_eq!(
+        of(2)["orders"].to_string(),
+        r#"["CREATED_AT","UPDATED_AT"]"#
+    );
+    let filters = |index: usize| of(index)["filters"].to_string();
+    assert!(filters(0).contains("nameContains") && !filters(0).contains("owner"));
+    assert!(filters(1).contains("owner") && !filters(1).contains("nameContains"));
+    assert!(filters(2).contains("owner") && !filters(2).contains("tagsAll"));
+}
