@@ -1,10 +1,13 @@
 //! The connection over lists in memory that change between any two calls: whole walks lose and
-//! repeat nothing that existed throughout, in both directions, for every kind of paging.
+//! repeat nothing that existed throughout, in both directions, for every kind of paging, order and
+//! filter.
 //!
-//! `PROPTEST_CASES=100000 cargo test --release --test merge` runs it at length.
+//! `PROPTEST_CASES=100000 cargo test --release --test merge` runs it at length. A failure prints its
+//! seed: `PROPTEST_RNG_SEED=… cargo test --test merge` runs the same cases again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,7 +19,9 @@ use asset_gateway::{
     },
     cache::Shelf,
     config::CacheConfig,
-    connection::{ConnectionPage, Cursor, Fingerprint, Key, List, Place, SourceList, Stretch},
+    connection::{
+        ConnectionPage, Cursor, Fingerprint, Key, List, Place, SourceList, Spot, Stretch,
+    },
     source::{
         Capabilities, Context, Direction, Filter, ListRequest, Listing, MediaAnswer, Narrowed,
         Order, Page, Paging, Parameters, Position, Profile, Row, Scope, SortBy, Source,
@@ -25,7 +30,10 @@ use asset_gateway::{
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use jiff::Timestamp;
-use proptest::{prelude::*, test_runner::TestCaseError};
+use proptest::{
+    prelude::*,
+    test_runner::{RngSeed, TestCaseError},
+};
 use tokio::time::Instant;
 
 /// What a list does between two calls.
@@ -39,7 +47,7 @@ enum Edit {
 /// Lists that all sources of a world read, and what happens to them next.
 #[derive(Debug, Default)]
 struct World {
-    /// By source: id → time.
+    /// By source: id → what the list is sorted by, in ticks.
     lists: Vec<BTreeMap<String, i64>>,
     /// Taken one by one, before each call.
     edits: Vec<Edit>,
@@ -99,6 +107,19 @@ fn time(tick: i64) -> Timestamp {
     Timestamp::from_microsecond(1_700_000_000_000_000 + tick * TICK).expect("in range")
 }
 
+/// Every third asset is tagged `third`, one in about a hundred `rare`.
+fn tags(id: &str) -> Vec<String> {
+    let number = id
+        .bytes()
+        .fold(7_u64, |sum, byte| sum * 31 % 1_000_003 + u64::from(byte));
+    let tagged = [("third", 3), ("rare", 97)];
+    tagged
+        .iter()
+        .filter(|(_, every)| number.is_multiple_of(*every))
+        .map(|(tag, _)| (*tag).to_owned())
+        .collect()
+}
+
 impl Simulated {
     fn read(&self, request: &ListRequest) -> Result<Page, SourceError> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,6 +155,7 @@ impl Simulated {
         if request.order.direction == Direction::Descending {
             rows.reverse();
         }
+        let by = request.order.by;
         let total = rows.len() as u64;
         let length = request.length.min(self.cap);
         let offset = match &request.position {
@@ -169,7 +191,7 @@ impl Simulated {
         Ok(Page {
             rows: page
                 .into_iter()
-                .map(|(tick, id)| self.row(tick, &id))
+                .map(|(tick, id)| self.row(by, tick, &id))
                 .collect(),
             next,
             offset: offset as u64,
@@ -182,12 +204,17 @@ impl Simulated {
         })
     }
 
-    fn row(&self, tick: i64, id: &str) -> Row {
+    fn row(&self, by: SortBy, tick: i64, id: &str) -> Row {
+        // The times that the list is not sorted by run the other way.
+        let (created_at, updated_at) = match by {
+            SortBy::CreatedAt => (time(tick), None),
+            _ => (time(1_000 - tick), Some(time(tick))),
+        };
         if self.unreadable > 0 && id.len().is_multiple_of(self.unreadable) {
             return Row::Unreadable(Arc::new(Unreadable {
                 upstream_id: Some(id.into()),
-                created_at: Some(time(tick)),
-                updated_at: Some(time(tick)),
+                created_at: Some(created_at),
+                updated_at,
                 path: "assets".to_owned(),
                 message: "bad".to_owned(),
             }));
@@ -198,7 +225,7 @@ impl Simulated {
                 upstream: id.into(),
             },
             provider: Provider::Piktid,
-            name: id.to_owned(),
+            name: tick.to_string(),
             kind: Kind::Image,
             mime_type: None,
             size_bytes: None,
@@ -206,12 +233,12 @@ impl Simulated {
             height: None,
             duration_seconds: None,
             content_hash: None,
-            created_at: time(tick),
-            updated_at: None,
+            created_at,
+            updated_at,
             status: Status::Ready,
             visibility: None,
             owner: None,
-            tags: Vec::new(),
+            tags: tags(id),
             note: None,
             media: Media::default(),
             preview: None,
@@ -324,7 +351,70 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn build(shapes: &[Shape], edits: Vec<Edit>) -> (List, Arc<Mutex<World>>) {
+/// Which of the assets are asked for.
+#[derive(Debug, Clone)]
+enum Wanted {
+    All,
+    Tagged(&'static str),
+    /// Later and earlier than these, by what the list is sorted by.
+    Within(u8, u8),
+}
+
+impl Wanted {
+    fn fits(&self, id: &str, tick: i64) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tagged(tag) => tags(id).iter().any(|own| own == tag),
+            Self::Within(after, before) => tick > i64::from(*after) && tick < i64::from(*before),
+        }
+    }
+
+    fn filter(&self, by: SortBy) -> Filter {
+        let mut filter = Filter::default();
+        match self {
+            Self::All => {}
+            Self::Tagged(tag) => filter.tags_all = vec![(*tag).to_owned()],
+            Self::Within(after, before) => {
+                let bounds = [after, before].map(|tick| Some(time(i64::from(*tick))));
+                if by == SortBy::CreatedAt {
+                    [filter.created_after, filter.created_before] = bounds;
+                } else {
+                    [filter.updated_after, filter.updated_before] = bounds;
+                }
+            }
+        }
+        filter
+    }
+}
+
+/// What a client asks of a world.
+#[derive(Debug, Clone)]
+struct Ask {
+    order: Order,
+    wanted: Wanted,
+    forward: bool,
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let by = prop_oneof![2 => Just(SortBy::CreatedAt), 1 => Just(SortBy::UpdatedAt)];
+    let direction = prop_oneof![
+        2 => Just(Direction::Descending),
+        1 => Just(Direction::Ascending)
+    ];
+    let wanted = prop_oneof![
+        3 => Just(Wanted::All),
+        1 => Just(Wanted::Tagged("third")),
+        1 => Just(Wanted::Tagged("rare")),
+        1 => (0_u8..60, 0_u8..60).prop_map(|(a, b)| Wanted::Within(a.min(b), a.max(b))),
+    ];
+    (by, direction, wanted, any::<bool>()).prop_map(|(by, direction, wanted, forward)| Ask {
+        order: Order { by, direction },
+        wanted,
+        forward,
+    })
+}
+
+fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<World>>) {
     let lists: Vec<BTreeMap<String, i64>> = shapes
         .iter()
         .enumerate()
@@ -353,7 +443,10 @@ fn build(shapes: &[Shape], edits: Vec<Edit>) -> (List, Arc<Mutex<World>>) {
                 source: Arc::new(source),
                 listing: Listing::Own,
                 parameters: Parameters::default(),
-                finished: Vec::new(),
+                finished: match ask.wanted {
+                    Wanted::Tagged(_) => vec!["tagsAll"],
+                    _ => Vec::new(),
+                },
                 listed: Vec::new(),
             }
         })
@@ -361,8 +454,8 @@ fn build(shapes: &[Shape], edits: Vec<Edit>) -> (List, Arc<Mutex<World>>) {
     let list = List {
         sources,
         skipped: Vec::new(),
-        order: Order::NEWEST,
-        filter: Filter::default(),
+        order: ask.order,
+        filter: ask.wanted.filter(ask.order.by),
         fingerprint: Fingerprint::of("test", &[]),
         shelf: Shelf::new(CacheConfig::default()),
         context: Arc::new(Context::new(
@@ -437,8 +530,7 @@ fn key(place: &Place) -> &Key {
 }
 
 /// So many rows on from a place, walking.
-fn stretch<C>(direction: Direction, count: usize, from: Option<C>) -> Stretch<C> {
-    let forward = direction == Direction::Descending;
+fn stretch<C>(forward: bool, count: usize, from: Option<C>) -> Stretch<C> {
     let (after, before) = if forward { (from, None) } else { (None, from) };
     Stretch {
         forward,
@@ -465,27 +557,30 @@ fn shown(page: &ConnectionPage) -> Vec<String> {
 /// Walks to the end and gives every id, page by page.
 async fn walk(
     list: &List,
-    direction: Direction,
+    forward: bool,
     counts: &[usize],
 ) -> Result<Vec<Vec<String>>, TestCaseError> {
+    let order = list.order.direction;
+    let direction = if forward { order } else { order.reversed() };
     let mut pages = Vec::new();
     let mut from: Option<Cursor> = None;
     let mut frontier: Option<Key> = None;
     for step in 0..400 {
-        let stretch = stretch(direction, counts[step % counts.len()], from.clone());
+        let stretch = stretch(forward, counts[step % counts.len()], from.clone());
         let page = list
             .page(&stretch)
             .await
             .map_err(|all| TestCaseError::fail(format!("{all:?}")))?;
         let keys: Vec<&Key> = page.edges.iter().map(|edge| key(&edge.place)).collect();
         prop_assert!(
-            keys.is_sorted_by(|a, b| a < b),
+            keys.is_sorted_by(|a, b| a.walk(b, order).is_lt()),
             "sorted, nothing twice: {keys:?}"
         );
         pages.push(shown(&page));
-        let (more, far) = match direction {
-            Direction::Descending => (page.has_next_page, &page.end),
-            Direction::Ascending => (page.has_previous_page, &page.start),
+        let (more, far) = if forward {
+            (page.has_next_page, &page.end)
+        } else {
+            (page.has_previous_page, &page.start)
         };
         if !more {
             return Ok(pages);
@@ -508,24 +603,42 @@ async fn walk(
 }
 
 /// Nothing steady is lost, nothing comes twice.
-fn check(pages: &[Vec<String>], world: &Mutex<World>) -> Result<(), TestCaseError> {
+fn check(
+    pages: &[Vec<String>],
+    world: &Mutex<World>,
+    wanted: &Wanted,
+) -> Result<(), TestCaseError> {
     let all: Vec<&String> = pages.iter().flatten().collect();
     let distinct: BTreeSet<&String> = all.iter().copied().collect();
     prop_assert_eq!(distinct.len(), all.len(), "nothing twice: {:?}", pages);
     let world = world.lock().unwrap_or_else(PoisonError::into_inner);
-    for id in &world.steady {
-        prop_assert!(distinct.contains(id), "{} is lost: {:?}", id, pages);
+    for (id, tick) in world.lists.iter().flatten() {
+        let is_due = world.steady.contains(id) && wanted.fits(id, *tick);
+        prop_assert!(
+            !is_due || distinct.contains(id),
+            "{} is lost: {:?}",
+            id,
+            pages
+        );
     }
     Ok(())
 }
 
+#[expect(clippy::print_stdout, reason = "shown when a test fails")]
 fn cases() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES")
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(1_500);
+    let seed = match ProptestConfig::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(0),
+    };
+    // Shown when a test fails.
+    println!("PROPTEST_RNG_SEED={seed}");
     ProptestConfig {
         cases,
+        rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         ..ProptestConfig::default()
     }
@@ -538,16 +651,20 @@ proptest! {
     fn a_walk_over_lists_that_stand_still_is_the_list_in_order(
         shapes in proptest::collection::vec(shape(), 1..4),
         counts in proptest::collection::vec(1_usize..9, 1..4),
+        ask in ask(),
     ) {
-        let (list, world) = build(&shapes, Vec::new());
-        let forward = run(walk(&list, Direction::Descending, &counts))?;
-        check(&forward, &world)?;
-        let backward = run(walk(&list, Direction::Ascending, &counts))?;
-        check(&backward, &world)?;
+        let (list, world) = build(&shapes, Vec::new(), &ask);
+        let forward = run(walk(&list, true, &counts))?;
+        check(&forward, &world, &ask.wanted)?;
+        let backward = run(walk(&list, false, &counts))?;
+        check(&backward, &world, &ask.wanted)?;
         if shapes.iter().all(|shape| shape.unreadable == 0) {
             let one: Vec<String> = forward.concat();
             let other: Vec<String> = backward.into_iter().rev().flatten().collect();
-            prop_assert_eq!(one, other, "both directions agree");
+            prop_assert_eq!(&one, &other, "both directions agree");
+            let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = world.lists.iter().flatten().filter(|(id, tick)| ask.wanted.fits(id, **tick));
+            prop_assert_eq!(one.len(), due.count(), "nothing that does not fit");
         }
     }
 
@@ -556,11 +673,66 @@ proptest! {
         shapes in proptest::collection::vec(shape(), 1..4),
         counts in proptest::collection::vec(1_usize..9, 1..4),
         edits in proptest::collection::vec(edit(), 0..40),
-        forward: bool,
+        ask in ask(),
     ) {
-        let (list, world) = build(&shapes, edits);
-        let direction = if forward { Direction::Descending } else { Direction::Ascending };
-        check(&run(walk(&list, direction, &counts))?, &world)?;
+        let (list, world) = build(&shapes, edits, &ask);
+        check(&run(walk(&list, ask.forward, &counts))?, &world, &ask.wanted)?;
+    }
+
+    #[test]
+    fn what_lies_between_two_places_is_shown_and_nothing_else(
+        shapes in proptest::collection::vec(shape(), 1..4),
+        picks in (any::<u16>(), any::<u16>()),
+        counts in proptest::collection::vec(1_usize..9, 1..3),
+        ask in ask(),
+    ) {
+        let (list, _) = build(&shapes, Vec::new(), &ask);
+        let places = run(async {
+            let (mut places, mut after) = (Vec::new(), None);
+            loop {
+                let page = list.page(&stretch(true, 9, after.take())).await.expect("a page");
+                places.extend(page.edges.iter().map(|edge| {
+                    (edge.asset.id.upstream.to_string(), page.cursor(&edge.place))
+                }));
+                match page.end.filter(|_| page.has_next_page) {
+                    Some(end) => after = Some(Cursor { key: key(&end).clone(), hints: Vec::new() }),
+                    None => return places,
+                }
+            }
+        });
+        prop_assume!(places.len() > 1);
+        let (a, b) = (usize::from(picks.0) % places.len(), usize::from(picks.1) % places.len());
+        let (low, high) = (a.min(b), a.max(b));
+        // From one to the other, page by page.
+        let (mut shown, mut near) = (Vec::new(), decode(&places[if ask.forward { low } else { high }].1));
+        let far = decode(&places[if ask.forward { high } else { low }].1);
+        for step in 0..400 {
+            let count = counts[step % counts.len()];
+            let (after, before) = if ask.forward { (&near, &far) } else { (&far, &near) };
+            let asked = Stretch {
+                forward: ask.forward,
+                count,
+                after: Some(after.clone()),
+                before: Some(before.clone()),
+            };
+            let page = run(list.page(&asked)).expect("a page");
+            let ids: Vec<String> =
+                page.edges.iter().map(|edge| edge.asset.id.upstream.to_string()).collect();
+            let at = if ask.forward { shown.len() } else { 0 };
+            shown.splice(at..at, ids);
+            let (more, place) = if ask.forward {
+                (page.has_next_page, &page.end)
+            } else {
+                (page.has_previous_page, &page.start)
+            };
+            if !more {
+                break;
+            }
+            near = decode(&page.cursor(place.as_ref().expect("more, so a cursor")));
+        }
+        let due = places.get(low + 1..high).unwrap_or_default();
+        let due: Vec<String> = due.iter().map(|(id, _)| id.clone()).collect();
+        prop_assert_eq!(shown, due);
     }
 
     #[test]
@@ -569,22 +741,21 @@ proptest! {
         count in 1_usize..9,
         newer in 0_u64..100,
         older in 0_u64..100,
-        forward: bool,
+        ask in ask(),
     ) {
-        let (list, world) = build(&shapes, Vec::new());
-        let direction = if forward { Direction::Descending } else { Direction::Ascending };
-        let all = run(walk(&list, direction, &[count]))?;
+        let (list, _) = build(&shapes, Vec::new(), &ask);
+        let all = run(walk(&list, ask.forward, &[count]))?;
         let Some(first) = all.first().filter(|_| all.len() > 1) else { return Ok(()) };
         let (page, next) = run(async {
-            let first = stretch(direction, count, None);
+            let first = stretch(ask.forward, count, None);
             let page = list.page(&first).await.expect("a page");
-            let far = if forward { page.end.clone() } else { page.start.clone() }.expect("more");
+            let far = if ask.forward { page.end.clone() } else { page.start.clone() }.expect("more");
             let mut cursor = decode(&page.cursor(&far));
             for hint in &mut cursor.hints {
                 hint.newer = newer;
                 hint.older = older;
             }
-            let next = stretch(direction, count, Some(cursor));
+            let next = stretch(ask.forward, count, Some(cursor));
             (shown(&page), list.page(&next).await)
         });
         prop_assert_eq!(&page.iter().collect::<BTreeSet<_>>(), &first.iter().collect::<BTreeSet<_>>());
@@ -594,7 +765,7 @@ proptest! {
             // Nearest first, whichever way.
             let mut got = shown(&next);
             let mut rest = all[1..].to_vec();
-            if !forward {
+            if !ask.forward {
                 got.reverse();
                 for page in &mut rest {
                     page.reverse();
@@ -603,7 +774,43 @@ proptest! {
             let rest = rest.concat();
             prop_assert_eq!(&got, &rest[..got.len().min(rest.len())].to_vec());
         }
-        drop(world);
+    }
+
+    #[test]
+    fn a_walk_by_name_loses_and_repeats_nothing_while_the_list_changes(
+        shape in shape(),
+        counts in proptest::collection::vec(1_usize..9, 1..4),
+        edits in proptest::collection::vec(edit(), 0..40),
+        ask in ask(),
+    ) {
+        let shape = Shape { window: false, reach: 24, cap: 30, ..shape };
+        let ask = Ask {
+            order: Order { by: SortBy::Name, ..ask.order },
+            wanted: match ask.wanted {
+                Wanted::Within(..) => Wanted::All,
+                other => other,
+            },
+            ..ask
+        };
+        let (list, world) = build(&[shape], edits, &ask);
+        let (mut pages, mut from): (Vec<Vec<String>>, Option<Spot>) = (Vec::new(), None);
+        for step in 0..400 {
+            let stretch = stretch(ask.forward, counts[step % counts.len()], from.take());
+            let page = run(list.collated_page(&stretch)).expect("a page");
+            pages.push(shown(&page));
+            let (more, place) = if ask.forward {
+                (page.has_next_page, &page.end)
+            } else {
+                (page.has_previous_page, &page.start)
+            };
+            if !more {
+                return check(&pages, &world, &ask.wanted);
+            }
+            let text = page.cursor(place.as_ref().expect("more, so a cursor"));
+            prop_assert!(text.len() <= 64, "{}", text);
+            from = Some(Spot::decode(&text, &Fingerprint::of("test", &[])).expect("our own"));
+        }
+        prop_assert!(false, "the walk does not end: {:?}", pages);
     }
 
     #[test]
@@ -616,10 +823,11 @@ proptest! {
             Some(source) => Edit::Fail { source },
             None => Edit::Delete { source: 0, nth: 0 },
         }).collect();
-        let (list, world) = build(&shapes, edits);
+        let ask = Ask { order: Order::NEWEST, wanted: Wanted::All, forward: true };
+        let (list, world) = build(&shapes, edits, &ask);
         let mut from: Option<Cursor> = None;
         for step in 0..200 {
-            let stretch = stretch(Direction::Descending, counts[step % counts.len()], from.clone());
+            let stretch = stretch(true, counts[step % counts.len()], from.clone());
             // The same place again until every source takes part.
             let Ok(page) = run(list.page(&stretch)) else { continue };
             if page.sources.iter().any(|outcome| outcome.error.is_some()) {

@@ -17,13 +17,15 @@ use super::{
 };
 use crate::{
     asset::{Asset, Details},
-    source::{ListRequest, Position, Row, SortBy, SourceError},
+    source::{ListRequest, Paging, Position, Row, SortBy, SourceError},
 };
 
 /// Slices read for a page (design §3).
 const BUDGET: u32 = 5;
 /// Rows read again before a place: the place itself, and some more for rows that were deleted.
 const SLACK: u64 = 8;
+/// Rows before a row that its place remembers.
+const NEIGHBOURS: usize = 2;
 /// Tells these cursors from those of lists sorted by a time.
 const VERSION: u8 = 2;
 
@@ -39,7 +41,7 @@ pub struct Spot {
     /// Rows before it when it was read.
     index: u64,
     /// Hashes of the ids of the row before, and the one before that; 0: none known.
-    before: [u32; 2],
+    before: [u32; NEIGHBOURS],
 }
 
 impl Spot {
@@ -259,12 +261,12 @@ impl<'a> Walk<'a> {
             u64::from(self.part.paging.cap())
         };
         let Some(spot) = from else {
-            return self.at_the_edge(wanted + SLACK).await;
+            return self.at_the_edge(wanted).await;
         };
         let (lead, tail) = if self.forward {
             (SLACK, 1 + wanted)
         } else {
-            (wanted + SLACK, SLACK)
+            (self.lead(wanted), SLACK)
         };
         let slice = self
             .read(spot.index.saturating_sub(lead), lead + tail)
@@ -277,7 +279,7 @@ impl<'a> Walk<'a> {
         }
         // The row is gone, and its neighbours too: its position is all there is.
         if slice.rows.is_empty() && slice.offset > 0 && !self.forward {
-            return self.at_the_edge(wanted + SLACK).await;
+            return self.at_the_edge(wanted).await;
         }
         let gap = slice.clamp(spot.index);
         Ok((slice, gap))
@@ -313,11 +315,22 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
+    /// Rows before a place that are read with it, walking backward: as many as surely leave room for
+    /// the place itself.
+    fn lead(&self, wanted: u64) -> u64 {
+        let reach = match self.part.paging {
+            Paging::Index { reach, .. } => u64::from(reach),
+            Paging::Window { cap, .. } => u64::from(cap),
+        };
+        (wanted + SLACK).min(reach.saturating_sub(SLACK + 1)).max(1)
+    }
+
     /// The beginning of the list, or its end for who walks backward.
-    async fn at_the_edge(&mut self, length: u64) -> Result<(Slice, usize), SourceError> {
+    async fn at_the_edge(&mut self, wanted: u64) -> Result<(Slice, usize), SourceError> {
         if self.forward {
-            return Ok((self.read(0, length).await?, 0));
+            return Ok((self.read(0, wanted).await?, 0));
         }
+        let length = self.lead(wanted);
         if self.record.total.is_none() {
             self.read(0, 1).await?;
         }
@@ -329,9 +342,13 @@ impl<'a> Walk<'a> {
             )
         })?;
         // Some may have been added since.
-        let slice = self
+        let mut slice = self
             .read(total.saturating_sub(length), length + SLACK)
             .await?;
+        while !slice.is_last && self.slices < BUDGET {
+            let start = slice.end().saturating_sub(length);
+            slice = self.read(start, length + SLACK).await?;
+        }
         let gap = slice.rows.len();
         Ok((slice, gap))
     }
@@ -355,7 +372,7 @@ impl<'a> Walk<'a> {
         self.record.note(&read);
         let source = self.part.source.profile().name.hash16();
         let by = self.list.order.by;
-        let mut before = [0; 2];
+        let mut before = [0; NEIGHBOURS];
         let mut rows = Vec::with_capacity(read.page.rows.len());
         for (index, row) in (read.page.offset..).zip(&read.page.rows) {
             let spot = Spot {
@@ -390,6 +407,10 @@ impl<'a> Walk<'a> {
         } else {
             rows.truncate(gap);
             rows.reverse();
+            // The first rows of a slice do not know what is before them: they are read again.
+            if !is_at_edge {
+                rows.truncate(rows.len().saturating_sub(NEIGHBOURS).max(1));
+            }
             rows
         };
         if beyond.is_empty() && !is_at_edge {

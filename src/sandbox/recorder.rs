@@ -1,7 +1,10 @@
 //! Counts the calls a server received, and misbehaves on demand. Tests count here, never in the
 //! gateway.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Json, Router,
@@ -88,10 +91,41 @@ pub struct Rule {
 }
 
 /// The rules in force; the first that fits a call wins.
-#[derive(Debug, Default)]
-pub struct Faults(Mutex<Vec<Rule>>);
+#[derive(Default)]
+pub struct Faults {
+    rules: Mutex<Vec<Rule>>,
+    before_each: Mutex<Option<Hook>>,
+}
+
+/// What happens before a call is answered.
+type Hook = Box<dyn FnMut() + Send>;
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Faults").field(&self.rules).finish()
+    }
+}
 
 impl Faults {
+    /// Does this before each call from now on: the world changes between any two calls.
+    pub fn before_each(&self, hook: impl FnMut() + Send + 'static) {
+        let mut own = self
+            .before_each
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *own = Some(Box::new(hook));
+    }
+
+    fn happen(&self) {
+        let mut hook = self
+            .before_each
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(hook) = hook.as_mut() {
+            hook();
+        }
+    }
+
     pub fn add(&self, beginning: &str, fault: Fault) {
         self.push(Rule {
             beginning: beginning.to_owned(),
@@ -101,14 +135,19 @@ impl Faults {
     }
 
     pub fn push(&self, rule: Rule) {
-        self.0
+        self.rules
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(rule);
     }
 
+    /// Behaves again.
     pub fn clear(&self) {
-        self.0
+        *self
+            .before_each
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+        self.rules
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
@@ -116,7 +155,7 @@ impl Faults {
 
     fn take(&self, method: &Method, path: &str) -> Option<Fault> {
         let call = format!("{method} {path}");
-        let mut rules = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let rule = rules
             .iter_mut()
             .find(|rule| call.starts_with(&rule.beginning) && rule.times != Some(0))?;
@@ -156,6 +195,7 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             query: request.uri().query().unwrap_or_default().to_owned(),
         });
     }
+    watch.faults.happen();
     match watch.faults.take(request.method(), &path) {
         None => next.run(request).await,
         Some(Fault::Answer {

@@ -20,3 +20,4 @@ mod reading;
 mod tls;
 mod transport;
 mod unreadable;
+mod walks;

@@ -1,0 +1,417 @@
+//! Random walks over HTTP: the gateway's own router, the emulators behind it, assets that come and
+//! go between any two upstream calls. Whole walks lose and repeat nothing that existed throughout.
+//!
+//! A failure prints its seed: `PROPTEST_RNG_SEED=… cargo test --test api walks` walks the same way.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use asset_gateway::sandbox::{
+    ComfyAsset, Dialect, Fault, Options, PiktidAsset, Rule, ScenarioAsset, Seed, Store, json as raw,
+};
+use proptest::{
+    prelude::*,
+    test_runner::{RngSeed, TestCaseError, TestRunner},
+};
+use serde_json::{Value, json};
+
+use crate::help::{World, texts, world_with};
+
+/// Walks in `cargo test`.
+const WALKS: u32 = 240;
+
+/// What happens before an upstream call.
+#[derive(Debug, Clone)]
+enum Event {
+    Insert {
+        source: usize,
+        minute: u8,
+    },
+    Delete {
+        source: usize,
+        nth: u8,
+    },
+    /// The next call to this source fails.
+    Fail {
+        source: usize,
+    },
+    Nothing,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => (0_usize..3, any::<u8>()).prop_map(|(source, minute)| Event::Insert { source, minute }),
+        3 => (0_usize..3, any::<u8>()).prop_map(|(source, nth)| Event::Delete { source, nth }),
+        1 => (0_usize..3).prop_map(|source| Event::Fail { source }),
+        2 => Just(Event::Nothing),
+    ]
+}
+
+#[derive(Debug, Clone)]
+struct Walk {
+    /// Assets of each source.
+    sizes: [usize; 3],
+    /// Distinct times they share.
+    minutes: u8,
+    pages: Vec<usize>,
+    events: Vec<Event>,
+    forward: bool,
+    ascending: bool,
+    filter: &'static str,
+    dialect: usize,
+}
+
+/// Seldom more than one call brings.
+fn size() -> impl Strategy<Value = usize> {
+    prop_oneof![3 => 0_usize..50, 1 => 50_usize..230]
+}
+
+fn walk() -> impl Strategy<Value = Walk> {
+    let filter = prop_oneof![
+        3 => Just(""),
+        1 => Just("nameContains: \"Third\""),
+        1 => Just("nameContains: \"rare\""),
+        1 => Just("createdAfter: \"2026-01-01T00:20:00Z\", createdBefore: \"2026-01-01T01:40:00.5Z\""),
+        1 => Just("sources: [\"comfy\", \"scenario\"]"),
+        1 => Just("kinds: [IMAGE], sources: [\"piktid\"]"),
+    ];
+    (
+        [size(), size(), size()],
+        prop_oneof![Just(3_u8), Just(40), Just(200)],
+        proptest::collection::vec(prop_oneof![1 => 1_usize..9, 4 => 9_usize..=100], 2..4),
+        prop_oneof![
+            1 => Just(Vec::new()),
+            3 => proptest::collection::vec(event(), 0..60)
+        ],
+        any::<bool>(),
+        any::<bool>(),
+        filter,
+        0_usize..3,
+    )
+        .prop_map(
+            |(sizes, minutes, pages, events, forward, ascending, filter, dialect)| Walk {
+                sizes,
+                minutes,
+                pages,
+                events,
+                forward,
+                ascending,
+                filter,
+                dialect,
+            },
+        )
+}
+
+/// 2026-01-01T00:00:00Z in milliseconds.
+const START: i64 = 1_767_225_600_000;
+const NAMES: [&str; 3] = ["scenario", "piktid", "comfy"];
+
+fn name(number: usize) -> String {
+    let third = if number.is_multiple_of(3) {
+        " third"
+    } else {
+        ""
+    };
+    let rare = if number == 77 { " rare" } else { "" };
+    format!("picture {number}{third}{rare}.png")
+}
+
+fn insert(store: &Store, source: usize, id: &str, minute: i64, number: usize) {
+    let created = START + minute * 60_000;
+    // One in forty cannot be read.
+    let bad = number % 40 == 39;
+    let broken = |field: &str| {
+        bad.then(|| (field.to_owned(), raw("{\"no\": \"text\"}")))
+            .into_iter()
+            .collect::<BTreeMap<_, _>>()
+    };
+    match source {
+        0 => store.scenario().push(ScenarioAsset {
+            id: id.to_owned(),
+            created,
+            updated: created,
+            owner_id: "proj_sandbox".to_owned(),
+            kind: "image".to_owned(),
+            asset_type: "uploaded".to_owned(),
+            source: "uploaded".to_owned(),
+            privacy: "private".to_owned(),
+            status: "success".to_owned(),
+            name: Some(name(number)),
+            overrides: broken("mimeType"),
+            ..ScenarioAsset::default()
+        }),
+        1 => store.piktid().push(PiktidAsset {
+            id: id.to_owned(),
+            filename: name(number),
+            created: created * 1_000,
+            created_by: "ada".to_owned(),
+            visibility: "private".to_owned(),
+            overrides: broken("filename"),
+            ..PiktidAsset::default()
+        }),
+        _ => store.comfy().push(ComfyAsset {
+            id: id.to_owned(),
+            name: name(number),
+            created: created * 1_000,
+            updated: created * 1_000,
+            mime_type: Some("image/png".to_owned()),
+            tags: vec!["input".to_owned()],
+            overrides: broken("mime_type"),
+            ..ComfyAsset::default()
+        }),
+    }
+}
+
+/// Ids and creation times in milliseconds, of assets that can be read or not.
+fn stored(store: &Store) -> Vec<(usize, String, i64, bool)> {
+    let mut all = Vec::new();
+    for a in store.scenario().iter() {
+        all.push((0, a.id.clone(), a.created, a.overrides.is_empty()));
+    }
+    for a in store.piktid().iter() {
+        all.push((1, a.id.clone(), a.created / 1_000, a.overrides.is_empty()));
+    }
+    for a in store.comfy().iter() {
+        all.push((2, a.id.clone(), a.created / 1_000, a.overrides.is_empty()));
+    }
+    all
+}
+
+fn delete(store: &Store, source: usize, id: &str) {
+    match source {
+        0 => store.scenario().retain(|a| a.id != id),
+        1 => store.piktid().retain(|a| a.id != id),
+        _ => store.comfy().retain(|a| a.id != id),
+    }
+}
+
+/// What was there from the beginning and is still: the walk must show it.
+type Steady = Arc<Mutex<BTreeSet<String>>>;
+
+/// Fills the store and sets the events going.
+fn prepare(world: &World, walk: &Walk) -> Steady {
+    let store = Arc::clone(&world.sandbox.store);
+    let emulators = [
+        &world.sandbox.scenario,
+        &world.sandbox.piktid,
+        &world.sandbox.comfy,
+    ];
+    for emulator in emulators {
+        emulator.faults.clear();
+        emulator.recorder.clear();
+    }
+    store.scenario().clear();
+    store.piktid().clear();
+    store.comfy().clear();
+    for (source, size) in walk.sizes.into_iter().enumerate() {
+        for number in 0..size {
+            let minute = (number as i64 * 7919) % i64::from(walk.minutes);
+            // Comfy's routes match UUIDs only.
+            let id = format!("{source:08x}-0000-4000-8000-{number:012x}");
+            insert(&store, source, &id, minute, number);
+        }
+    }
+    let steady: Steady = Arc::new(Mutex::new(
+        stored(&store).into_iter().map(|(_, id, _, _)| id).collect(),
+    ));
+    let events = Arc::new(Mutex::new((walk.events.clone(), 0_usize)));
+    for emulator in emulators {
+        let (store, steady, events) = (Arc::clone(&store), steady.clone(), Arc::clone(&events));
+        let (minutes, own) = (
+            walk.minutes,
+            [0, 1, 2].map(|n| Arc::clone(&emulators[n].faults)),
+        );
+        emulator.faults.before_each(move || {
+            let mut events = events.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = events.1;
+            match events.0.pop() {
+                Some(Event::Insert { source, minute }) => {
+                    events.1 += 1;
+                    let id = format!("{source:08x}-ffff-4000-8000-{fresh:012x}");
+                    insert(&store, source, &id, i64::from(minute % minutes), fresh);
+                }
+                Some(Event::Delete { source, nth }) => {
+                    let all: Vec<_> = stored(&store)
+                        .into_iter()
+                        .filter(|(own, ..)| *own == source)
+                        .collect();
+                    if let Some((_, id, ..)) = all.get(usize::from(nth) % all.len().max(1)) {
+                        delete(&store, source, id);
+                        steady
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .remove(id);
+                    }
+                }
+                Some(Event::Fail { source }) => own[source].push(Rule {
+                    beginning: "GET".to_owned(),
+                    times: Some(1),
+                    fault: Fault::Answer {
+                        status: 503,
+                        content_type: "text/plain",
+                        body: "not now".to_owned(),
+                    },
+                }),
+                Some(Event::Nothing) | None => {}
+            }
+        });
+    }
+    steady
+}
+
+/// Whether an asset of the store fits the walk's filter.
+fn fits(filter: &str, source: usize, id: &str, created: i64) -> bool {
+    let number = usize::from_str_radix(&id[24..], 16).expect("a number");
+    let minute = (created - START) / 60_000;
+    match filter {
+        "" => true,
+        f if f.contains("Third") => name(number).contains("third"),
+        f if f.contains("rare") => name(number).contains("rare"),
+        f if f.contains("created") => minute > 20 && minute <= 100,
+        f if f.contains("kinds") => source == 1,
+        _ => source != 1,
+    }
+}
+
+/// The ids shown, in the list's order; unreadable ones apart.
+async fn go(world: &World, walk: &Walk, forward: bool) -> Result<[Vec<String>; 2], TestCaseError> {
+    let (mut shown, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut from, mut step) = (String::new(), 0);
+    let direction = if walk.ascending { "ASC" } else { "DESC" };
+    for _ in 0..2_000 {
+        let size = walk.pages[step % walk.pages.len()];
+        let paging = if forward { "first" } else { "last" };
+        let answer = world
+            .ask(&format!(
+                "{{ assets({paging}: {size} {from}, orderBy: {{field: CREATED_AT, direction: {direction}}}, \
+                 filter: {{ {} }}) {{ edges {{ cursor node {{ upstreamId }} }} \
+                 pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} \
+                 sources {{ status plan {{ calls }} unreadable {{ upstreamId }} }} }} }}",
+                walk.filter
+            ))
+            .await;
+        let page = &answer["data"]["assets"];
+        let sources = page["sources"].as_array();
+        // Whoever is missing is asked again from the same place.
+        if page.is_null()
+            || sources
+                .into_iter()
+                .flatten()
+                .any(|s| s["status"] == "FAILED")
+        {
+            continue;
+        }
+        for source in sources.into_iter().flatten() {
+            prop_assert!(source["plan"]["calls"].as_u64() <= Some(50), "{}", source);
+            unreadable.extend(texts(&source["unreadable"], "/upstreamId"));
+        }
+        let mut ids = texts(&page["edges"], "/node/upstreamId");
+        for cursor in texts(&page["edges"], "/cursor") {
+            prop_assert!(cursor.len() <= 64, "{}", cursor);
+        }
+        let info = &page["pageInfo"];
+        let (more, cursor) = if forward {
+            shown.append(&mut ids);
+            (&info["hasNextPage"], &info["endCursor"])
+        } else {
+            ids.append(&mut shown);
+            shown = ids;
+            (&info["hasPreviousPage"], &info["startCursor"])
+        };
+        if more == &json!(false) {
+            return Ok([shown, unreadable]);
+        }
+        let Value::String(cursor) = cursor else {
+            return Err(TestCaseError::fail(format!("more, but no cursor: {page}")));
+        };
+        let side = if forward { "after" } else { "before" };
+        from = format!("{side}: \"{cursor}\"");
+        step += 1;
+    }
+    Err(TestCaseError::fail("the walk does not end"))
+}
+
+async fn check(world: &World, walk: &Walk) -> Result<(), TestCaseError> {
+    let steady = prepare(world, walk);
+    let [shown, unreadable] = go(world, walk, walk.forward).await?;
+    let all: Vec<&String> = shown.iter().chain(&unreadable).collect();
+    let distinct: BTreeSet<&String> = all.iter().copied().collect();
+    prop_assert_eq!(distinct.len(), all.len(), "nothing twice: {:?}", all);
+    let steady = steady
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let mut due = 0;
+    for (source, id, created, is_readable) in stored(&world.sandbox.store) {
+        if !steady.contains(&id) || !fits(walk.filter, source, &id, created) {
+            continue;
+        }
+        due += 1;
+        let list = if is_readable { &shown } else { &unreadable };
+        prop_assert!(list.contains(&id), "{} of {} is lost", id, NAMES[source]);
+    }
+    if walk.events.is_empty() {
+        let readable = shown.len() + unreadable.len();
+        prop_assert!(readable >= due, "{} of {}", readable, due);
+        for id in &shown {
+            let source = usize::from_str_radix(&id[..8], 16).expect("a source");
+            let (_, _, created, _) = stored(&world.sandbox.store)
+                .into_iter()
+                .find(|(_, own, ..)| own == id)
+                .expect("it is there");
+            prop_assert!(
+                fits(walk.filter, source, id, created),
+                "{} does not fit",
+                id
+            );
+        }
+        let [back, _] = go(world, walk, !walk.forward).await?;
+        prop_assert_eq!(back, shown, "both directions agree");
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "shown when a test fails")]
+#[test]
+fn random_walks_lose_and_repeat_nothing_whatever_happens_between_calls() {
+    let seed = match ProptestConfig::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(0),
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
+    let walks = std::env::var("WALKS").ok().and_then(|n| n.parse().ok());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let worlds = runtime.block_on(async {
+        let mut worlds = Vec::new();
+        for dialect in [Dialect::Local, Dialect::Published, Dialect::Newest] {
+            let options = Options {
+                seed: Seed::Empty,
+                dialect,
+                ..Options::default()
+            };
+            let world = world_with(options, |config| {
+                config.cache.page_fresh = Duration::ZERO;
+            });
+            worlds.push(world.await);
+        }
+        worlds
+    });
+    let config = ProptestConfig {
+        cases: walks.unwrap_or(WALKS),
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_iters: 300,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(&walk(), |walk| {
+            runtime.block_on(check(&worlds[walk.dialect], &walk))
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+    let _guard = runtime.enter();
+    drop(worlds);
+}
