@@ -689,17 +689,21 @@ proptest! {
         let (list, _) = build(&shapes, Vec::new(), &ask);
         let places = run(async {
             let (mut places, mut after) = (Vec::new(), None);
-            loop {
+            for _ in 0..400 {
                 let page = list.page(&stretch(true, 9, after.take())).await.expect("a page");
                 places.extend(page.edges.iter().map(|edge| {
                     (edge.asset.id.upstream.to_string(), page.cursor(&edge.place))
                 }));
                 match page.end.filter(|_| page.has_next_page) {
                     Some(end) => after = Some(Cursor { key: key(&end).clone(), hints: Vec::new() }),
-                    None => return places,
+                    None => return Some(places),
                 }
             }
+            None
         });
+        let Some(places) = places else {
+            return Err(TestCaseError::fail("the walk does not end"));
+        };
         prop_assume!(places.len() > 1);
         let (a, b) = (usize::from(picks.0) % places.len(), usize::from(picks.1) % places.len());
         let (low, high) = (a.min(b), a.max(b));
