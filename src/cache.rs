@@ -142,7 +142,7 @@ impl Shelf {
                 called: false,
             });
         }
-        context.spend(1)?;
+        context.spend(source.calls_to_list(key.request.listing))?;
         let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
         let fill = tokio::spawn(
             async move {

@@ -61,8 +61,9 @@ pub trait Source: Send + Sync {
     /// much more.
     fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed;
 
-    /// Why it can hold nothing that fits these parameters of its own, if so.
-    fn excludes(&self, _parameters: &Parameters) -> Option<&'static str> {
+    /// Why this list of its own is not asked for these parameters, where it is not:
+    /// [`Narrowed::Skip`] or [`Narrowed::Unsupported`].
+    fn declines(&self, _listing: Listing, _parameters: &Parameters) -> Option<Narrowed> {
         None
     }
 
@@ -93,6 +94,11 @@ pub trait Source: Send + Sync {
         variant: Variant,
         context: &'a Context,
     ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)>;
+
+    /// Upstream calls that [`Source::list`] makes.
+    fn calls_to_list(&self, _listing: Listing) -> u32 {
+        1
+    }
 
     /// Upstream calls that [`Source::get_many`] makes for so many ids.
     fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {

@@ -2,9 +2,9 @@
 //!
 //! Its values cannot be compared here: collations differ, an unknown size sorts at either end, ties
 //! stand as the source likes. So a place is a row, not a key: its id, and for when that row is
-//! deleted or has moved, the two rows before it and its position. Going on means finding the row
-//! again; rows that were inserted or deleted elsewhere then neither repeat nor hide anything.
-//! The list is always read the way it runs, backward pages too: the other direction need not be
+//! deleted or has moved, the rows before and after it. Going on means finding one of them again,
+//! near where it stood; rows that were inserted or deleted elsewhere then neither repeat nor hide
+//! anything. Where none is found the place is lost, and said to be. The list is always read the way it runs, backward pages too: the other direction need not be
 //! its mirror where values are equal.
 
 use tokio::time::Instant;
@@ -17,15 +17,13 @@ use super::{
 };
 use crate::{
     asset::{Asset, Details},
-    source::{ListRequest, Paging, Position, Row, SortBy, SourceError},
+    source::{ListRequest, Paging, Position, Profile, Row, SortBy, SourceError},
 };
 
 /// Slices read for a page (design §3).
 const BUDGET: u32 = 5;
 /// Rows read again before a place: the place itself, and some more for rows that were deleted.
 const SLACK: u64 = 8;
-/// Rows before a row that its place remembers.
-const NEIGHBOURS: usize = 2;
 /// Tells these cursors from those of lists sorted by a time.
 const VERSION: u8 = 2;
 
@@ -34,14 +32,16 @@ const VERSION: u8 = 2;
 pub struct Spot {
     /// [`crate::asset::SourceName::hash16`].
     source: u16,
-    /// The row's upstream id; empty where it could not be read.
+    /// The row's upstream id; empty where the row could not be read.
     id: Box<str>,
-    /// A hash of what the row is sorted by: when that changes, the row moves.
+    /// A hash of what the row is sorted by: when that changes, the row moves. Without an id, how
+    /// many such rows there are from the one before that has one to itself.
     value: u64,
     /// Rows before it when it was read.
     index: u64,
-    /// Hashes of the ids of the row before, and the one before that; 0: none known.
-    before: [u32; NEIGHBOURS],
+    /// Marks of the nearest row before it that has an id, and of the row after it; 0: none known.
+    before: u32,
+    next: u32,
 }
 
 impl Spot {
@@ -55,9 +55,8 @@ impl Spot {
         bytes.push(self.id.len() as u8);
         bytes.extend(self.source.to_be_bytes());
         bytes.extend(self.value.to_be_bytes());
-        for hash in self.before {
-            bytes.extend(hash.to_be_bytes());
-        }
+        bytes.extend(self.before.to_be_bytes());
+        bytes.extend(self.next.to_be_bytes());
         push_varint(&mut bytes, self.index);
         bytes.extend(id);
         seal(bytes, fingerprint)
@@ -79,8 +78,8 @@ impl Spot {
     fn read(payload: &[u8]) -> Option<Self> {
         let ([head, length, s1, s2], rest) = payload.split_first_chunk::<4>()?;
         let (value, rest) = rest.split_first_chunk::<8>()?;
-        let (first, rest) = rest.split_first_chunk::<4>()?;
-        let (second, rest) = rest.split_first_chunk::<4>()?;
+        let (before, rest) = rest.split_first_chunk::<4>()?;
+        let (next, rest) = rest.split_first_chunk::<4>()?;
         let (index, rest) = read_varint(rest)?;
         let (id, rest) = unpack(head >> 4, usize::from(*length), rest)?;
         (head & 0x0f == VERSION && rest.is_empty()).then(|| Self {
@@ -88,8 +87,21 @@ impl Spot {
             id: id.into(),
             value: u64::from_be_bytes(*value),
             index,
-            before: [u32::from_be_bytes(*first), u32::from_be_bytes(*second)],
+            before: u32::from_be_bytes(*before),
+            next: u32::from_be_bytes(*next),
         })
+    }
+
+    /// Whether it is a place in this source's list.
+    #[must_use]
+    pub fn is_in(&self, source: &Profile) -> bool {
+        std::iter::once(&source.name)
+            .chain(&source.former_names)
+            .any(|name| name.hash16() == self.source)
+    }
+
+    fn mark(&self) -> u32 {
+        mark(&self.id, self.value)
     }
 
     /// Whether it is this row's own, and the row has not moved.
@@ -98,13 +110,19 @@ impl Spot {
     }
 }
 
-fn short_hash(id: &str) -> u32 {
-    u32::from_be_bytes(first_bytes(id))
+/// Tells a row among its neighbours, while it does not move; 0 where it has no id.
+fn mark(id: &str, value: u64) -> u32 {
+    if id.is_empty() {
+        return 0;
+    }
+    u32::from_be_bytes(first_bytes(&format!("{value} {id}"))).max(1)
 }
 
 fn value_hash(row: &Row, by: SortBy) -> u64 {
-    let Row::Asset(asset) = row else { return 0 };
-    u64::from_be_bytes(first_bytes(&value(asset, by)))
+    match row {
+        Row::Asset(asset) => u64::from_be_bytes(first_bytes(&value(asset, by))),
+        Row::Unreadable(_) | Row::Gone(..) => 0,
+    }
 }
 
 fn first_bytes<const N: usize>(text: &str) -> [u8; N] {
@@ -156,36 +174,75 @@ impl Slice {
         self.offset + self.rows.len() as u64
     }
 
-    /// Where the gap right after (walking forward) or right before `spot` is, if it is in here.
+    /// Where the gap right after (walking forward) or right before `spot` is, if it is in here with
+    /// what lies beyond it.
     fn gap(&self, spot: &Spot, forward: bool) -> Option<usize> {
-        let itself = self.rows.iter().position(|(own, _)| spot.is_of(own));
-        let found = itself.map(|at| if forward { at + 1 } else { at });
-        // The row is gone: right after what came before it.
-        let neighbours = spot.before.iter().filter(|hash| **hash != 0);
-        let found = found.or_else(|| {
-            neighbours
-                .filter_map(|hash| {
-                    self.rows
-                        .iter()
-                        .position(|(own, _)| short_hash(&own.id) == *hash)
-                })
-                .map(|at| at + 1)
-                .next()
-        });
-        // What lies beyond must be in here too.
-        found.filter(|gap| {
-            if forward {
-                self.is_last || *gap < self.rows.len()
+        let marked = |wanted: u32| {
+            let found = self.rows.iter().position(|(own, _)| own.mark() == wanted);
+            found.filter(|_| wanted != 0)
+        };
+        let itself = if spot.id.is_empty() {
+            // Told by the row after it, else by the one before it that has an id, or the beginning
+            // of the list.
+            let is_nameless = |at: &usize| self.rows.get(*at).is_some_and(|(s, _)| s.mark() == 0);
+            let nth = usize::try_from(spot.value).ok()?;
+            let nth = if spot.before == 0 && self.offset == 0 {
+                nth.checked_sub(1)
             } else {
-                self.offset == 0 || *gap > 0
-            }
-        })
+                marked(spot.before).map(|at| at + nth)
+            };
+            let last = marked(spot.next).and_then(|at| at.checked_sub(1));
+            last.filter(is_nameless).or(nth.filter(is_nameless))
+        } else {
+            self.rows.iter().position(|(own, _)| spot.is_of(own))
+        };
+        let found = itself
+            .map(|at| if forward { at + 1 } else { at })
+            // It is gone: it stood between its neighbours.
+            .or_else(|| marked(spot.next))
+            .or_else(|| marked(spot.before).map(|at| at + 1))?;
+        let has_beyond = if forward {
+            self.is_last || found < self.rows.len()
+        } else {
+            self.offset == 0 || found > 0
+        };
+        has_beyond.then_some(found.min(self.rows.len()))
+    }
+}
+
+/// Where a walk stops.
+struct Far<'a> {
+    spot: &'a Spot,
+    /// The row is gone from where the walk is: its neighbours stand for it.
+    is_gone: bool,
+    forward: bool,
+}
+
+impl<'a> Far<'a> {
+    fn new(spot: &'a Spot, slice: &Slice, forward: bool) -> Self {
+        Self {
+            spot,
+            is_gone: !slice.rows.iter().any(|(own, _)| spot.is_of(own)),
+            forward,
+        }
     }
 
-    /// A position in the list as one in here, as near as there is.
-    fn clamp(&self, index: u64) -> usize {
-        let within = index.saturating_sub(self.offset);
-        usize::try_from(within).map_or(self.rows.len(), |at| at.min(self.rows.len()))
+    fn stops_before(&self, own: &Spot) -> bool {
+        let neighbour = if self.forward {
+            self.spot.next
+        } else {
+            self.spot.before
+        };
+        self.spot.is_of(own) || (self.is_gone && neighbour != 0 && neighbour == own.mark())
+    }
+
+    fn stops_after(&self, own: &Spot) -> bool {
+        let neighbour = if self.forward {
+            self.spot.before
+        } else {
+            self.spot.next
+        };
+        self.is_gone && neighbour != 0 && neighbour == own.mark()
     }
 }
 
@@ -255,7 +312,7 @@ impl<'a> Walk<'a> {
     /// The slice around a place, and where in it the place is.
     async fn locate(&mut self, from: Option<&Spot>) -> Result<(Slice, usize), SourceError> {
         // The page, one more that tells of more, and the rows that name a place.
-        let wanted = if self.part.finished.is_empty() {
+        let wanted = if self.part.finished.is_empty() && !self.record.dropped {
             self.count as u64 + 1
         } else {
             u64::from(self.part.paging.cap())
@@ -264,7 +321,7 @@ impl<'a> Walk<'a> {
             return self.at_the_edge(wanted).await;
         };
         let (lead, tail) = if self.forward {
-            (SLACK, 1 + wanted)
+            (SLACK, 2 + wanted)
         } else {
             (self.lead(wanted), SLACK)
         };
@@ -274,45 +331,39 @@ impl<'a> Walk<'a> {
         if let Some(gap) = slice.gap(spot, self.forward) {
             return Ok((slice, gap));
         }
-        if let Some(found) = self.look_around(spot, &slice).await? {
-            return Ok(found);
-        }
-        // The row is gone, and its neighbours too: its position is all there is.
-        if slice.rows.is_empty() && slice.offset > 0 && !self.forward {
-            return self.at_the_edge(wanted).await;
-        }
-        let gap = slice.clamp(spot.index);
-        Ok((slice, gap))
+        self.look_around(spot, &slice).await
     }
 
-    /// Rows that moved far: slices around the first, later ones first, for assets are added more
-    /// often than deleted.
+    /// Rows that moved far: slices around the first, to both sides in turn.
     async fn look_around(
         &mut self,
         spot: &Spot,
         first: &Slice,
-    ) -> Result<Option<(Slice, usize)>, SourceError> {
-        let cap = u64::from(self.part.paging.cap());
+    ) -> Result<(Slice, usize), SourceError> {
+        let length = self.lead(u64::MAX / 2);
         let (mut low, mut high) = (first.offset, first.end());
         let mut more = !first.is_last;
-        // One is left for the page itself.
-        while self.slices + 1 < BUDGET && (more || low > 0) {
-            let slice = if more {
-                let slice = self.read(high.saturating_sub(SLACK), cap).await?;
+        let mut is_later = true;
+        while self.slices < BUDGET && (more || low > 0) {
+            is_later = if is_later { more } else { low == 0 };
+            let slice = if is_later {
+                let slice = self.read(high.saturating_sub(SLACK), u64::MAX).await?;
                 more = !slice.is_last && slice.end() > high;
                 high = slice.end();
                 slice
             } else {
-                let start = low.saturating_sub(cap - SLACK);
+                let start = low.saturating_sub(length);
                 let slice = self.read(start, low - start + SLACK).await?;
+                // A list that shrank may have nothing here at all.
                 low = start;
                 slice
             };
             if let Some(gap) = slice.gap(spot, self.forward) {
-                return Ok(Some((slice, gap)));
+                return Ok((slice, gap));
             }
+            is_later = !is_later;
         }
-        Ok(None)
+        Err(SourceError::Lost)
     }
 
     /// Rows before a place that are read with it, walking backward: as many as surely leave room for
@@ -328,29 +379,38 @@ impl<'a> Walk<'a> {
     /// The beginning of the list, or its end for who walks backward.
     async fn at_the_edge(&mut self, wanted: u64) -> Result<(Slice, usize), SourceError> {
         if self.forward {
-            return Ok((self.read(0, wanted).await?, 0));
+            return Ok((self.read(0, 1 + wanted).await?, 0));
         }
         let length = self.lead(wanted);
         if self.record.total.is_none() {
             self.read(0, 1).await?;
         }
-        let total = self.record.total.ok_or_else(|| {
-            SourceError::Unsupported(
-                "the source does not tell how long its list is, so there is no way to its end: \
-                 page forward instead"
-                    .to_owned(),
-            )
-        })?;
-        // Some may have been added since.
-        let mut slice = self
-            .read(total.saturating_sub(length), length + SLACK)
-            .await?;
-        while !slice.is_last && self.slices < BUDGET {
-            let start = slice.end().saturating_sub(length);
-            slice = self.read(start, length + SLACK).await?;
+        let mut start = self
+            .record
+            .total
+            .ok_or_else(|| {
+                SourceError::Unsupported(
+                    "the source does not tell how long its list is, so there is no way to its \
+                     end: page forward instead"
+                        .to_owned(),
+                )
+            })?
+            .saturating_sub(length);
+        while self.slices < BUDGET {
+            // Some may have been added since, or deleted.
+            let slice = self.read(start, length + SLACK).await?;
+            if slice.is_last && (!slice.rows.is_empty() || slice.offset == 0) {
+                let gap = slice.rows.len();
+                return Ok((slice, gap));
+            }
+            start = if slice.rows.is_empty() {
+                let total = self.record.total.unwrap_or_default().min(start);
+                total.saturating_sub(length)
+            } else {
+                slice.end().saturating_sub(SLACK)
+            };
         }
-        let gap = slice.rows.len();
-        Ok((slice, gap))
+        Err(SourceError::Lost)
     }
 
     async fn read(&mut self, offset: u64, length: u64) -> Result<Slice, SourceError> {
@@ -372,17 +432,34 @@ impl<'a> Walk<'a> {
         self.record.note(&read);
         let source = self.part.source.profile().name.hash16();
         let by = self.list.order.by;
-        let mut before = [0; NEIGHBOURS];
-        let mut rows = Vec::with_capacity(read.page.rows.len());
+        let (mut before, mut nameless) = (0, 0);
+        let mut rows: Vec<(Spot, Row)> = Vec::with_capacity(read.page.rows.len());
         for (index, row) in (read.page.offset..).zip(&read.page.rows) {
+            // Of a row that cannot be read nobody knows when it moves, whatever its id.
+            let id: Box<str> = match row {
+                Row::Asset(asset) => asset.id.upstream.clone(),
+                Row::Unreadable(_) | Row::Gone(..) => Box::default(),
+            };
+            nameless = if id.is_empty() { nameless + 1 } else { 0 };
             let spot = Spot {
                 source,
-                id: row.id().into(),
-                value: value_hash(row, by),
+                value: if id.is_empty() {
+                    nameless
+                } else {
+                    value_hash(row, by)
+                },
+                id,
                 index,
                 before,
+                next: 0,
             };
-            before = [short_hash(&spot.id), before[0]];
+            let own = spot.mark();
+            if let Some((last, _)) = rows.last_mut() {
+                last.next = own;
+            }
+            if own != 0 {
+                before = own;
+            }
             rows.push((spot, row.clone()));
         }
         Ok(Slice {
@@ -399,43 +476,29 @@ impl<'a> Walk<'a> {
         } else {
             slice.offset == 0
         };
-        let far = self.far;
-        let shows_far = far.is_some_and(|far| slice.rows.iter().any(|(own, _)| far.is_of(own)));
+        let far = self.far.map(|far| Far::new(far, &slice, self.forward));
         let mut rows = slice.rows;
-        let beyond: Vec<_> = if self.forward {
+        let mut beyond: Vec<_> = if self.forward {
             rows.split_off(gap.min(rows.len()))
         } else {
             rows.truncate(gap);
             rows.reverse();
-            // The first rows of a slice do not know what is before them: they are read again.
-            if !is_at_edge {
-                rows.truncate(rows.len().saturating_sub(NEIGHBOURS).max(1));
-            }
             rows
         };
+        // A slice's outermost row does not know what comes next to it: it is read again.
+        if !is_at_edge && beyond.len() > 1 {
+            beyond.pop();
+        }
         if beyond.is_empty() && !is_at_edge {
-            self.error = Some(SourceError::Unavailable {
-                status: None,
-                reason: "its list changed so much that the place is lost: start again without a \
-                         cursor"
-                    .to_owned(),
-                retry_after: None,
-            });
+            self.error = Some(SourceError::Lost);
             return;
         }
         for (spot, row) in beyond {
-            let is_before_far = |far: &Spot| {
-                let own = short_hash(&spot.id);
-                !shows_far && far.before.contains(&own)
-            };
-            if far.is_some_and(|far| far.is_of(&spot) || (!self.forward && is_before_far(far))) {
+            if far.as_ref().is_some_and(|far| far.stops_before(&spot)) {
                 self.exhausted = true;
                 return;
             }
-            // The far row is gone: it stood right after this one.
-            let is_end = far.is_some_and(|far| {
-                !shows_far && far.before[0] != 0 && far.before[0] == short_hash(&spot.id)
-            });
+            let is_end = far.as_ref().is_some_and(|far| far.stops_after(&spot));
             self.seen = Some(spot.clone());
             self.keep(spot, row);
             if is_end {
@@ -448,7 +511,8 @@ impl<'a> Walk<'a> {
 
     fn keep(&mut self, spot: Spot, row: Row) {
         // A row that moved between two calls is shown once.
-        let is_known = !spot.id.is_empty() && self.kept.iter().any(|(own, _)| own.id == spot.id);
+        let id = row.id();
+        let is_known = !id.is_empty() && self.kept.iter().any(|(_, own)| own.id() == id);
         match self.list.fits(self.part, &row) {
             Some(true) if !is_known => self.kept.push((spot, row)),
             Some(false) => self.record.dropped = true,

@@ -1,5 +1,7 @@
 //! From runs to a page: everything before the horizon, in order.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -18,7 +20,8 @@ use crate::source::{Direction, Row};
 pub struct Hints(Vec<Positions>);
 
 struct Positions {
-    source: u16,
+    /// Its place among the list's sources.
+    source: u8,
     /// Which way it was read.
     direction: Direction,
     rows: Vec<(u64, i64)>,
@@ -218,6 +221,11 @@ fn assemble(
         .filter(|(_, slot)| is_within(&slot.key, horizon.as_ref(), direction))
         .collect();
     slots.sort_by(|(_, a), (_, b)| a.key.walk(&b.key, direction));
+    // An asset that changed between two calls of one page has two places; it is shown once.
+    let mut shown = HashSet::new();
+    slots.retain(|(_, slot)| {
+        slot.key.id.is_empty() || shown.insert((slot.key.source, slot.key.id.clone()))
+    });
     let more = slots.len() > walk.count || readers.iter().any(|reader| !reader.exhausted);
     let is_full = slots.len() >= walk.count;
     slots.truncate(walk.count);
@@ -252,9 +260,9 @@ fn assemble(
         edges.reverse();
         (far, near, more, walk.came)
     };
-    let hints = readers
-        .iter()
-        .filter_map(|reader| positions(reader, walk))
+    let hints = (0..)
+        .zip(&readers)
+        .filter_map(|(source, reader)| positions(source, reader, walk))
         .collect();
     let outcomes = readers
         .into_iter()
@@ -273,19 +281,19 @@ fn assemble(
     }
 }
 
-fn positions(reader: &Reader<'_>, walk: &Walk) -> Option<Positions> {
+fn positions(source: u8, reader: &Reader<'_>, walk: &Walk) -> Option<Positions> {
     if !reader.pages_by_position() {
         return None;
     }
     Some(Positions {
-        source: reader.source_hash,
+        source,
         direction: walk.direction,
         rows: reader.positions.clone(),
         total: reader.record.total.unwrap_or_default(),
         before: walk
             .hints
             .iter()
-            .find(|hint| hint.source == reader.source_hash)
+            .find(|hint| hint.source == source)
             .copied(),
     })
 }

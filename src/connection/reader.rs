@@ -42,7 +42,7 @@ pub struct Reader<'a> {
     list: &'a List,
     part: &'a SourceList,
     direction: Direction,
-    pub source_hash: u16,
+    source_hash: u16,
     /// The run begins past this…
     from: Option<Key>,
     /// …and ends before this.
@@ -180,6 +180,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether nothing yet tells where the run begins.
+    fn is_searching(&self) -> bool {
+        matches!(&self.step, Step::Index(search) if search.time.is_some() && search.is_blind())
+            && self.frontier.is_none()
+            && self.open.is_empty()
+    }
+
     fn request(&self, wanted: usize) -> ListRequest {
         let cap = self.part.paging.cap();
         let by = self.list.order.by;
@@ -194,11 +201,14 @@ impl<'a> Reader<'a> {
             position: Position::Start,
             // One more tells that there is more; some more close the last group. Where rows are
             // dropped here, as many as a call can bring.
-            // So in a group that is larger than a slice, whose end must be found.
+            // So in a group that is larger than a slice, whose end must be found, and while the
+            // place itself is sought.
             length: if self.part.finished.is_empty()
+                && !self.record.dropped
                 && (self.open.is_empty() || self.frontier.is_some())
+                && !self.is_searching()
             {
-                u32::try_from(wanted + 5.max(wanted / 4)).map_or(cap, |l| l.min(cap))
+                u32::try_from(wanted + 8.max(wanted / 4)).map_or(cap, |l| l.min(cap))
             } else {
                 cap
             },
@@ -512,11 +522,10 @@ pub fn readers<'a>(
     hints: &[Hint],
     until: Option<&Key>,
 ) -> Vec<Reader<'a>> {
-    list.sources
-        .iter()
-        .map(|part| {
-            let hash = part.source.profile().name.hash16();
-            let hint = hints.iter().find(|hint| hint.source == hash).copied();
+    (0_u8..)
+        .zip(&list.sources)
+        .map(|(source, part)| {
+            let hint = hints.iter().find(|hint| hint.source == source).copied();
             Reader::new(list, part, direction, from.map(|key| (key, hint)), until)
         })
         .collect()

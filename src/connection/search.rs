@@ -36,6 +36,11 @@ impl Search {
         }
     }
 
+    /// Without a belief, or with one that was wrong: larger slices find the place sooner.
+    pub fn is_blind(&self) -> bool {
+        self.stride == u64::MAX || self.low > 0 || self.high.is_some()
+    }
+
     /// The slice at `next`, which must begin strictly before `time` and reach it.
     pub fn exactly(next: u64, time: Option<i64>) -> Self {
         Self {

@@ -24,6 +24,8 @@ pub struct Recorded {
     pub path: String,
     /// As sent, still encoded.
     pub query: String,
+    /// Of calls with a JSON body.
+    pub body: String,
 }
 
 /// All calls since the start or the last [`Recorder::clear`]; file downloads and the recorder's
@@ -188,11 +190,13 @@ pub fn watched(router: Router, recorder: Arc<Recorder>, faults: Arc<Faults>) -> 
 
 async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let (request, body) = json_body(request).await;
     if !path.starts_with(FILES) {
         watch.recorder.push(Recorded {
             method: request.method().to_string(),
             path: path.clone(),
             query: request.uri().query().unwrap_or_default().to_owned(),
+            body,
         });
     }
     watch.faults.happen();
@@ -226,6 +230,21 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             Response::new(Body::from_stream(broken))
         }
     }
+}
+
+/// The body's text, where it is JSON; uploads pass by.
+async fn json_body(request: Request) -> (Request, String) {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    if content_type.is_none_or(|own| own != "application/json") {
+        return (request, String::new());
+    }
+    let (head, body) = request.into_parts();
+    // What is larger, the handlers refuse too.
+    let bytes = axum::body::to_bytes(body, 16 << 20)
+        .await
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    (Request::from_parts(head, Body::from(bytes)), text)
 }
 
 async fn replaced(response: Response, text: &[u8], by: &[u8]) -> Response {

@@ -207,7 +207,7 @@ impl AssetNode {
         self.0.content_hash.as_deref()
     }
 
-    /// When it was made. Lists are ordered by this.
+    /// When it was made. Lists are ordered by this unless asked otherwise.
     async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, Object, SimpleObject, connection::PageInfo};
+use async_graphql::{Context, Enum, ErrorExtensions, Object, SimpleObject, connection::PageInfo};
 
 use super::{
     Code,
@@ -42,7 +42,11 @@ impl Paging {
             text.as_ref()
                 .map(|text| decode(text))
                 .transpose()
-                .map_err(|bad| coded(Code::BadCursor, format!("`{name}`: {bad}")))
+                .map_err(|bad| {
+                    let field = vec![name.to_owned()];
+                    coded(Code::BadCursor, format!("`{name}`: {bad}"))
+                        .extend_with(|_, e| e.set("field", field.clone()))
+                })
         };
         let (after, before) = (
             cursor("after", &self.after)?,
@@ -121,7 +125,15 @@ pub async fn resolve(
         let stretch = paging.stretch(|text| Cursor::decode(text, &fingerprint))?;
         list.page(&stretch).await
     } else {
-        let stretch = paging.stretch(|text| Spot::decode(text, &fingerprint))?;
+        let asked = list.sources.first().map(|part| part.source.profile());
+        let stretch = paging.stretch(|text| {
+            let spot = Spot::decode(text, &fingerprint)?;
+            // A place in another source's list is none in this one's.
+            match asked {
+                Some(source) if !spot.is_in(source) => Err(BadCursor),
+                _ => Ok(spot),
+            }
+        })?;
         list.collated_page(&stretch).await
     };
     page.map(|page| AssetConnection(Arc::new(page)))
@@ -143,7 +155,15 @@ fn parts(sources: Vec<(Arc<dyn Source>, Narrowed)>, order: Order) -> async_graph
     let mut unable: Vec<(SourceName, &str)> = Vec::new();
     for (source, narrowed) in sources {
         let name = &source.profile().name;
-        let (listing, parameters, finished, listed) = match narrowed {
+        let declined = match &narrowed {
+            Narrowed::Ask {
+                listing,
+                parameters,
+                ..
+            } => source.declines(*listing, parameters),
+            Narrowed::Skip(_) | Narrowed::Unsupported(_) => None,
+        };
+        let (listing, parameters, finished, listed) = match declined.unwrap_or(narrowed) {
             Narrowed::Ask {
                 listing,
                 parameters,
@@ -159,10 +179,6 @@ fn parts(sources: Vec<(Arc<dyn Source>, Narrowed)>, order: Order) -> async_graph
                 continue;
             }
         };
-        if let Some(reason) = source.excludes(&parameters) {
-            skipped.push((source, reason));
-            continue;
-        }
         match source.paging(listing, order.by) {
             Some(paging) => asked.push(SourceList {
                 source,

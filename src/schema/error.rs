@@ -14,7 +14,7 @@ use crate::{
 pub enum Code {
     /// An argument breaks a rule that the message names. Fix the request.
     BadUserInput,
-    /// Not a cursor of this list with these arguments. Start without one.
+    /// Not a cursor of this list with these arguments, or its place is gone. Start without one.
     BadCursor,
     /// The source wants a credential, or refused the one it was given.
     Unauthenticated,
@@ -97,6 +97,7 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::Rejected { .. } => Code::UpstreamRejected,
         SourceError::Malformed { .. } => Code::UpstreamProtocol,
         SourceError::Unsupported(_) => Code::UnsupportedBySource,
+        SourceError::Lost => Code::BadCursor,
         SourceError::Exhausted => Code::LimitExceeded,
         SourceError::Internal => Code::Internal,
     }

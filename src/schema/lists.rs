@@ -208,6 +208,9 @@ impl ProviderLists {
     }
 }
 
+/// Bytes of a filter on its way upstream, each up to three letters of an address.
+const MAX_SAID: usize = 2_500;
+
 /// What a provider's own filter comes to.
 struct Asked {
     parameters: Parameters,
@@ -257,6 +260,17 @@ impl OwnList {
             }
         }
         sources.retain(|source| !is_other(source.profile().provider));
+        // An address has room for some 8,000 letters at the shortest-sighted of servers.
+        let said: usize = asked.parameters.0.iter().map(|(_, v)| v.len()).sum();
+        if said > MAX_SAID {
+            return Err(bad_input(
+                &["filter"],
+                format!(
+                    "the filter comes to {said} bytes; {MAX_SAID} is the most that surely arrives: \
+                     ask for less at once"
+                ),
+            ));
+        }
         let mut arguments = asked.parameters.0.clone();
         arguments.extend(asked.filter.arguments());
         let ask = Narrowed::Ask {

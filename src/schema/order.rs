@@ -29,7 +29,8 @@ pub enum AssetOrderField {
     /// nothing.
     CreatedAt,
     /// When it was last changed: Scenario and Comfy tell, PiktID does not. An asset that is changed
-    /// during a walk may be seen twice, or, walking backward, not at all.
+    /// during a walk moves to the newest end: newest first it may be missed, oldest first it may
+    /// come twice.
     UpdatedAt,
     /// By name, as one source sorts names (PiktID, Comfy). An asset renamed during a walk may move.
     Name,

@@ -7,7 +7,7 @@ use async_graphql::{Enum, ID, Object, SimpleObject};
 use super::{order::AssetOrderField, scalars::ByteSize};
 use crate::{
     asset::{GlobalId, Kind, Provider, Visibility},
-    source::{Filter, Listing, Narrowed, Paging, SortBy, Source},
+    source::{Filter, Listing, Narrowed, Paging, Parameters, SortBy, Source},
 };
 
 /// A kind of API. Values may be added.
@@ -139,107 +139,55 @@ impl SourceCapabilities {
     }
 }
 
-/// The fields that a source leaves nothing of to be filtered here, each asked by an example.
+/// The fields that go upstream and leave nothing to be filtered here, each asked by an example.
 fn filters(source: &dyn Source) -> Vec<&'static str> {
     let text = || Some("example".to_owned());
-    // A tag that every source can know.
-    let tag = || vec!["model".to_owned()];
+    // Tags that every source can know.
+    let tags = || vec!["model".to_owned(), "product".to_owned()];
     let time = || Some(jiff::Timestamp::UNIX_EPOCH);
     let none = Filter::default;
+    #[rustfmt::skip]
     let examples = [
-        (
-            "kinds",
-            Filter {
-                kinds: vec![Kind::Image],
-                ..none()
-            },
-        ),
-        (
-            "tagsAll",
-            Filter {
-                tags_all: tag(),
-                ..none()
-            },
-        ),
-        (
-            "tagsAny",
-            Filter {
-                tags_any: tag(),
-                ..none()
-            },
-        ),
-        (
-            "tagsNone",
-            Filter {
-                tags_none: tag(),
-                ..none()
-            },
-        ),
-        (
-            "nameContains",
-            Filter {
-                name_contains: text(),
-                ..none()
-            },
-        ),
-        (
-            "search",
-            Filter {
-                search: text(),
-                ..none()
-            },
-        ),
-        (
-            "createdAfter",
-            Filter {
-                created_after: time(),
-                ..none()
-            },
-        ),
-        (
-            "createdBefore",
-            Filter {
-                created_before: time(),
-                ..none()
-            },
-        ),
-        (
-            "updatedAfter",
-            Filter {
-                updated_after: time(),
-                ..none()
-            },
-        ),
-        (
-            "updatedBefore",
-            Filter {
-                updated_before: time(),
-                ..none()
-            },
-        ),
-        (
-            "visibility",
-            Filter {
-                visibility: vec![Visibility::Private],
-                ..none()
-            },
-        ),
-        (
-            "owner",
-            Filter {
-                owner: text(),
-                ..none()
-            },
-        ),
+        ("kinds", Filter { kinds: vec![Kind::Image], ..none() }),
+        ("tagsAll", Filter { tags_all: tags(), ..none() }),
+        ("tagsAny", Filter { tags_any: tags(), ..none() }),
+        ("tagsNone", Filter { tags_none: tags(), ..none() }),
+        ("nameContains", Filter { name_contains: text(), ..none() }),
+        ("search", Filter { search: text(), ..none() }),
+        ("createdAfter", Filter { created_after: time(), ..none() }),
+        ("createdBefore", Filter { created_before: time(), ..none() }),
+        ("updatedAfter", Filter { updated_after: time(), ..none() }),
+        ("updatedBefore", Filter { updated_before: time(), ..none() }),
+        ("visibility", Filter { visibility: vec![Visibility::Private], ..none() }),
+        ("owner", Filter { owner: text(), ..none() }),
     ];
-    examples
-        .into_iter()
-        .filter(|(name, filter)| {
-            matches!(
-                source.narrow(filter, SortBy::CreatedAt),
-                Narrowed::Ask { finished, .. } if !finished.contains(name)
-            )
-        })
-        .map(|(name, _)| name)
-        .collect()
+    let by = SortBy::CreatedAt;
+    let unfiltered = asked(source.narrow(&none(), by));
+    // Windows of time are how such a list is walked.
+    let has_windows = matches!(source.paging(Listing::Own, by), Some(Paging::Window { .. }));
+    let mut filters = Vec::new();
+    for (name, example) in examples {
+        let Some((said, finished)) = asked(source.narrow(&example, by)) else {
+            continue;
+        };
+        let is_said = unfiltered.as_ref().is_some_and(|(plain, _)| *plain != said)
+            || (has_windows && example.span(by) != (None, None));
+        if is_said && !finished.contains(&name) {
+            filters.push(name);
+        }
+    }
+    filters
+}
+
+/// What is said upstream, and what is finished here.
+fn asked(narrowed: Narrowed) -> Option<((Listing, Parameters), Vec<&'static str>)> {
+    match narrowed {
+        Narrowed::Ask {
+            listing,
+            parameters,
+            finished,
+            ..
+        } => Some(((listing, parameters), finished)),
+        Narrowed::Skip(_) | Narrowed::Unsupported(_) => None,
+    }
 }

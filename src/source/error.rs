@@ -48,6 +48,12 @@ pub enum SourceError {
     /// It cannot do that at all.
     #[error("{0}")]
     Unsupported(String),
+    /// The place in its list that a cursor names is not there any more.
+    #[error(
+        "the place that the cursor names is lost: its asset and the ones around it were deleted or \
+         moved since. Start again without a cursor"
+    )]
+    Lost,
     /// The operation caused all the upstream calls it may.
     #[error(
         "this operation causes more upstream calls than one operation may: ask for less at once"
@@ -87,7 +93,11 @@ impl SourceError {
             | Self::Rejected { status, .. }
             | Self::Malformed { status, .. } => Some(*status),
             Self::Unavailable { status, .. } => *status,
-            Self::Timeout | Self::Unsupported(_) | Self::Exhausted | Self::Internal => None,
+            Self::Timeout
+            | Self::Lost
+            | Self::Unsupported(_)
+            | Self::Exhausted
+            | Self::Internal => None,
         }
     }
 }

@@ -87,6 +87,11 @@ impl Scenario {
         }
     }
 
+    /// Whether it reads the deprecated public path, which has fewer filters (5.2).
+    fn is_blind(&self) -> bool {
+        self.is_public_only() && self.config.public_endpoint == PublicEndpoint::AssetsPublic
+    }
+
     fn is_public_only(&self) -> bool {
         matches!(self.config.credential, ScenarioCredential::Public)
     }
@@ -238,17 +243,19 @@ impl Scenario {
         Ok(hits
             .iter()
             .enumerate()
-            .map(|(index, hit)| match (&hit.id, hit.created_at) {
-                (Some(id), Some(at)) => found
-                    .remove(id)
-                    .unwrap_or_else(|| Row::Gone(id.clone(), at)),
-                (id, created_at) => Row::Unreadable(Arc::new(Unreadable {
-                    upstream_id: id.clone(),
-                    created_at,
-                    updated_at: None,
-                    path: format!("hits[{index}]"),
-                    message: "a hit without an id or a time of creation".to_owned(),
-                })),
+            .map(|(index, hit)| {
+                let row = hit.id.as_ref().and_then(|id| found.remove(id));
+                match (row, &hit.id, hit.created_at) {
+                    (Some(row), ..) => row,
+                    (None, Some(id), Some(at)) => Row::Gone(id.clone(), at),
+                    (None, id, created_at) => Row::Unreadable(Arc::new(Unreadable {
+                        upstream_id: id.clone(),
+                        created_at,
+                        updated_at: None,
+                        path: format!("hits[{index}]"),
+                        message: "a hit without an id or a time of creation".to_owned(),
+                    })),
+                }
             })
             .collect())
     }
@@ -338,21 +345,31 @@ impl Source for Scenario {
         parameters::narrow(filter, by, self.is_public_only())
     }
 
-    fn excludes(&self, parameters: &Parameters) -> Option<&'static str> {
+    fn calls_to_list(&self, listing: Listing) -> u32 {
+        // A search, and a batch read of its hits.
+        if listing == Listing::Search { 2 } else { 1 }
+    }
+
+    fn declines(&self, listing: Listing, parameters: &Parameters) -> Option<Narrowed> {
+        let asks = |name: &str| parameters.0.iter().any(|(own, _)| *own == name);
+        if listing == Listing::Own
+            && self.is_blind()
+            && parameters::OWN_ONLY.iter().any(|n| asks(n))
+        {
+            return Some(Narrowed::Unsupported(
+                "the deprecated public path has none of these filters: set `public_endpoint = \
+                 \"assets\"`",
+            ));
+        }
         let own = self.config.project_id.as_ref()?;
         let is_other = |(name, value): &(&str, String)| *name == "projectId" && value != own;
-        parameters
-            .0
-            .iter()
-            .any(is_other)
-            .then_some("the configuration binds this source to another project")
+        parameters.0.iter().any(is_other).then_some(Narrowed::Skip(
+            "the configuration binds this source to another project",
+        ))
     }
 
     fn children(&self, id: &str) -> Option<Parameters> {
-        // The deprecated public path has no lineage (5.2).
-        let is_blind =
-            self.is_public_only() && self.config.public_endpoint == PublicEndpoint::AssetsPublic;
-        (!is_blind).then(|| {
+        (!self.is_blind()).then(|| {
             let children = ScenarioParameters {
                 parent_asset_id: Some(id.to_owned()),
                 ..ScenarioParameters::default()

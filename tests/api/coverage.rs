@@ -112,7 +112,11 @@ const TABLE: &[Row] = &[
     row("001", "paginationToken", r#"assets(filter: {sources: ["scenario"], tagsAll: ["concept", "harbour"]})"#,
         "paginationToken", Rows::Scenario(|a| a.tags.iter().any(|t| t == "concept") && a.tags.iter().any(|t| t == "harbour"))),
     row("SDK", "POST /search/assets query", r#"assets(filter: {sources: ["scenario"], search: "fox snow"})"#,
-        "@/v1/search/assets", Rows::Scenario(|a| a.name.as_ref().is_some_and(|n| n == "fox under snow"))),
+        "query=fox snow", Rows::Scenario(|a| a.name.as_ref().is_some_and(|n| n == "fox under snow"))),
+
+    row("SDK", "POST /search/assets sortBy",
+        r#"assets(filter: {sources: ["scenario"], search: "fox snow"}, orderBy: {field: CREATED_AT, direction: ASC})"#,
+        r#"sortBy=["createdAt:asc"]"#, Rows::Sorted(|s| reversed(scenario(s, |a| a.name.as_ref().is_some_and(|n| n == "fox under snow"))))),
 
     // GET /assets/public of Scenario, also as GET /assets with the public token.
     row("000", "createdAfter", r#"scenarioPublicAssets(filter: {createdAfter: "2026-11-01T06:00:00Z"})"#,
@@ -145,6 +149,10 @@ const TABLE: &[Row] = &[
         "originalAssets=true", Rows::Public(|_| true)),
     row("000", "pageSize", "scenarioPublicAssets(first: 3)",
         "pageSize", Rows::Sorted(|s| public(s, |_| true).into_iter().take(3).collect())),
+
+    // One more than a call brings tells that there is more.
+    row("000", "paginationToken", "scenarioPublicAssets(first: 100)",
+        "paginationToken", Rows::Sorted(|s| public(s, |_| true).into_iter().take(100).collect())),
 
     // GET /assets of PiktID.
     row("002", "page", "piktidAssets(last: 5)",
@@ -350,6 +358,21 @@ async fn world() -> World {
             asset.model_id = Some(format!("model_{}", number % 5));
         }
     }
+    // More than a call brings.
+    let mut all = world.sandbox.store.scenario();
+    let open = all
+        .iter()
+        .find(|a| a.privacy == "public" && a.owner_id != "proj_sandbox")
+        .cloned()
+        .expect("somebody's public one");
+    for number in 0..90 {
+        all.push(ScenarioAsset {
+            id: format!("asset_open{number}"),
+            created: open.created - 1_000_000 * (number + 1),
+            ..open.clone()
+        });
+    }
+    drop(all);
     world
 }
 
@@ -386,6 +409,18 @@ async fn walked(world: &World, place: &str) -> Vec<String> {
     }
 }
 
+/// A JSON body as `name=value`.
+fn said(body: &str) -> Vec<String> {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let fields = body.as_object().into_iter().flatten();
+    fields
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name}={text}"),
+            other => format!("{name}={other}"),
+        })
+        .collect()
+}
+
 fn pairs(calls: &[Recorded]) -> Vec<String> {
     calls
         .iter()
@@ -393,6 +428,7 @@ fn pairs(calls: &[Recorded]) -> Vec<String> {
             url::form_urlencoded::parse(call.query.as_bytes())
                 .map(|(name, value)| format!("{name}={value}"))
                 .chain([format!("@{}", call.path)])
+                .chain(said(&call.body))
                 .collect::<Vec<_>>()
         })
         .collect()
@@ -437,6 +473,78 @@ async fn every_parameter_of_every_list_has_a_place_in_the_graph() {
             "{what}: the sandbox holds some that fit and some that do not"
         );
         assert_eq!(shown, expected, "{what}");
+    }
+}
+
+/// What each document names; the rest is its paging by another means (`after` of N and L: pages go
+/// by `offset`, which every server has) or said above to be left out.
+const DOCUMENTS: [(&str, &[&str], &str); 7] = [
+    (
+        "000",
+        &["scenarioPublicAssets"],
+        "createdAfter createdBefore updatedAfter updatedBefore modelId originalAssets pageSize \
+         paginationToken sortBy sortDirection tags type types",
+    ),
+    (
+        "001",
+        &["scenarioAssets", "assets"],
+        "createdAfter createdBefore modelId privacy parentAssetId rootAssetId pageSize \
+         paginationToken",
+    ),
+    (
+        "SDK",
+        &["scenarioAssets"],
+        "updatedAfter updatedBefore sortBy sortDirection inferenceId authorId collectionId tags \
+         type types originalAssets projectId",
+    ),
+    (
+        "002",
+        &["piktidAssets"],
+        "page per_page order sort_by created_by created_after created_before search include_tags",
+    ),
+    ("004", &["piktidAssets"], "ownership exclude_tags"),
+    (
+        "003",
+        &["comfyAssets"],
+        "include_tags exclude_tags name_contains metadata_filter limit offset sort order \
+         include_public",
+    ),
+    ("N", &["comfyAssets"], "tags_all tags_any hash"),
+];
+
+#[test]
+fn the_table_has_every_parameter_of_every_document() {
+    for (document, fields, parameters) in DOCUMENTS {
+        for parameter in parameters.split_whitespace() {
+            let is_there = TABLE.iter().any(|row| {
+                row.document == document
+                    && row.parameter == parameter
+                    && fields.iter().any(|field| row.place.starts_with(field))
+            });
+            assert!(is_there, "{document} {parameter}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn original_assets_have_their_own_urls_wherever_they_are_kept() {
+    let world = world().await;
+    // One beside the other, so that a cache which mixed them up would show it.
+    let query = "{ shown: scenarioAssets(first: 5) { nodes { id url } } \
+                 original: scenarioAssets(first: 5, originalAssets: true) { nodes { id url } } }";
+    for _ in 0..2 {
+        let data = world.data(query).await;
+        let (shown, original) = (&data["shown"]["nodes"], &data["original"]["nodes"]);
+        assert_eq!(texts(shown, "/id"), texts(original, "/id"));
+        for (one, other) in texts(shown, "/url").iter().zip(texts(original, "/url")) {
+            assert_ne!(*one, other);
+        }
+        // Reads by id are not of the originals.
+        let id = shown[0]["id"].as_str().expect("an id");
+        let one = world
+            .data(&format!("{{ asset(id: \"{id}\") {{ url }} }}"))
+            .await;
+        assert_ne!(one["asset"]["url"], original[0]["url"]);
     }
 }
 

@@ -17,6 +17,10 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
         more.join(",")
     );
     let long = format!(r#"scenarioAssets(filter: {{modelId: "{long}"}})"#);
+    let wide = format!(
+        r#"comfyAssets(filter: {{metadataFilter: [{{key: "a", anyOf: ["{}"]}}]}})"#,
+        "x".repeat(3_000)
+    );
     for (field, path, says) in [
         (
             r#"scenarioAssets(filter: {type: "canvas", types: ["upscale"]})"#,
@@ -135,6 +139,17 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
             "filter metadataFilter",
             "twice",
         ),
+        (
+            r#"comfyAssets(filter: {metadataFilter: [{key: "a", anyOf: [[1]]}]})"#,
+            "filter metadataFilter",
+            "one by one",
+        ),
+        (
+            r"comfyAssets(filter: {metadataFilter: []})",
+            "filter metadataFilter",
+            "empty",
+        ),
+        (&wide, "filter", "2500"),
         (
             r#"scenarioAssets(sources: ["piktid"])"#,
             "sources",
@@ -500,6 +515,22 @@ async fn a_public_source_has_no_search_and_says_so() {
     let (code, message) = error(&answer);
     assert_eq!(code, "UNSUPPORTED_BY_SOURCE");
     assert!(message.contains("`scenario`"), "{message}");
+    // A cursor of one credential is a position under another, never data.
+    let own = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+    let first = crate::help::ask_at(
+        own.0,
+        "{ assets(first: 30, filter: {sources: [\"scenario\"]}) { pageInfo { endCursor } } }",
+    )
+    .await;
+    own.1.abort();
+    let end = &first["data"]["assets"]["pageInfo"]["endCursor"];
+    let seen = world
+        .data(&format!(
+            "{{ assets(first: 100, after: {end}, filter: {{sources: [\"scenario\"]}}) {{ nodes {{ visibility }} }} }}"
+        ))
+        .await;
+    let visible = texts(&seen["assets"]["nodes"], "/visibility");
+    assert!(!visible.is_empty() && visible.iter().all(|own| own == "PUBLIC"));
     let data = world
         .data("{ scenarioPublicAssets(first: 100) { nodes { visibility } } }")
         .await;
@@ -561,7 +592,83 @@ async fn what_a_source_can_sort_and_filter_is_told() {
         r#"["CREATED_AT","UPDATED_AT"]"#
     );
     let filters = |index: usize| of(index)["filters"].to_string();
-    assert!(filters(0).contains("nameContains") && !filters(0).contains("owner"));
-    assert!(filters(1).contains("owner") && !filters(1).contains("nameContains"));
-    assert!(filters(2).contains("owner") && !filters(2).contains("tagsAll"));
+    assert_eq!(
+        filters(0),
+        r#"["tagsAll","tagsAny","tagsNone","nameContains","search"]"#
+    );
+    assert_eq!(
+        filters(1),
+        r#"["tagsAll","tagsNone","search","createdAfter","createdBefore","owner"]"#
+    );
+    assert_eq!(
+        filters(2),
+        r#"["search","createdAfter","createdBefore","owner"]"#
+    );
+}
+
+#[tokio::test]
+async fn a_place_by_name_belongs_to_its_source_and_may_be_lost() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.page_fresh = std::time::Duration::ZERO;
+    })
+    .await;
+    let field = |source: &str, after: &str| {
+        format!(
+            "{{ assets(first: 10 {after}, filter: {{sources: [\"{source}\"]}}, \
+             orderBy: {{field: NAME, direction: ASC}}) {{ nodes {{ upstreamId }} pageInfo {{ endCursor }} }} }}"
+        )
+    };
+    let data = world.data(&field("piktid", "")).await;
+    let shown = texts(&data["assets"]["nodes"], "/upstreamId");
+    let end = data["assets"]["pageInfo"]["endCursor"]
+        .as_str()
+        .expect("more");
+    let after = format!("after: \"{end}\"");
+    // Another source's list.
+    let answer = world.ask(&field("comfy", &after)).await;
+    assert_eq!(error(&answer).0, "BAD_CURSOR");
+    assert_eq!(answer["errors"][0]["extensions"]["field"][0], "after");
+    // All that was shown is deleted: the next row tells the place.
+    let next = world.data(&field("piktid", &after)).await;
+    let next = texts(&next["assets"]["nodes"], "/upstreamId");
+    world
+        .sandbox
+        .store
+        .piktid()
+        .retain(|asset| !shown.contains(&asset.id));
+    let again = world.data(&field("piktid", &after)).await;
+    assert_eq!(texts(&again["assets"]["nodes"], "/upstreamId"), next);
+    // The next one too: nobody can tell, and nothing is skipped in silence.
+    world
+        .sandbox
+        .store
+        .piktid()
+        .retain(|asset| asset.id != next[0]);
+    let (code, message) = error(&world.ask(&field("piktid", &after)).await);
+    assert_eq!(code, "BAD_CURSOR");
+    assert!(message.contains("without a cursor"), "{message}");
+}
+
+#[tokio::test]
+async fn many_or_long_tags_are_pushed_as_far_as_an_address_goes() {
+    let world = world().await;
+    let tags: Vec<String> = (0..100).map(|n| format!("\"{n:040}\"")).collect();
+    let none = tags.join(",");
+    let data = world
+        .data(&format!(
+            "{{ assets(first: 5, filter: {{sources: [\"comfy\"], tagsNone: [{none}]}}) {{ \
+             nodes {{ id }} sources {{ status plan {{ finished }} }} }} }}"
+        ))
+        .await;
+    assert_eq!(data["assets"]["nodes"].as_array().map(Vec::len), Some(5));
+    assert_eq!(
+        data["assets"]["sources"][0]["plan"]["finished"][0],
+        "tagsNone"
+    );
+    let query = &world.sandbox.comfy.recorder.calls()[0].query;
+    assert!(
+        query.contains("tags_none=0") && query.len() < 8_000,
+        "{}",
+        query.len()
+    );
 }

@@ -19,8 +19,8 @@ use crate::{
 pub enum ComfyAssetOrderField {
     /// `created_at`. It never changes, so a walk misses and repeats nothing.
     CreatedAt,
-    /// `updated_at`. An asset that is changed during a walk may be seen twice, or, walking backward,
-    /// not at all. Changing tags does not count as a change.
+    /// `updated_at`. An asset that is changed during a walk moves to the newest end: newest first it
+    /// may be missed, oldest first it may come twice. Changing tags does not count as a change.
     UpdatedAt,
     /// `name`, as the server sorts names; within one source. An asset renamed during a walk may
     /// move.
@@ -111,7 +111,8 @@ impl ComfyAssetFilter {
             name_contains: text("nameContains", self.name_contains.as_deref())?,
             metadata_filter: metadata(self.metadata_filter)?,
             include_public: self.include_public,
-            hash: text("hash", self.hash.as_deref())?,
+            // Servers write digests in lower case.
+            hash: text("hash", self.hash.as_deref())?.map(|hash| hash.to_lowercase()),
         };
         parameters.check().map_err(broken)?;
         Ok(Asked {
@@ -125,11 +126,20 @@ impl ComfyAssetFilter {
 
 fn metadata(matches: Option<Vec<MetadataMatch>>) -> async_graphql::Result<Map<String, Value>> {
     let refuse = |message: String| Err(bad_input(&["filter", "metadataFilter"], message));
+    if matches.as_ref().is_some_and(Vec::is_empty) {
+        return refuse("it is empty: leave it out to ask for all".to_owned());
+    }
     let mut all = Map::new();
     for wanted in matches.into_iter().flatten() {
         let values: Option<Vec<Value>> = wanted
             .any_of
             .map(|values| values.into_iter().map(|value| value.0).collect());
+        if values.iter().flatten().any(Value::is_array) {
+            return refuse(format!(
+                "`anyOf` of the key `{}` holds a list: give its values one by one",
+                wanted.key
+            ));
+        }
         let value = match values {
             None => Value::Null,
             Some(values) if values.is_empty() => {

@@ -41,8 +41,8 @@ impl From<ScenarioPrivacy> for Privacy {
 pub enum ScenarioAssetOrderField {
     /// `createdAt`. It never changes, so a walk misses and repeats nothing.
     CreatedAt,
-    /// `updatedAt`. An asset that is changed during a walk may be seen twice, or, walking backward,
-    /// not at all.
+    /// `updatedAt`. An asset that is changed during a walk moves to the newest end: newest first it
+    /// may be missed, oldest first it may come twice.
     UpdatedAt,
 }
 

@@ -154,6 +154,41 @@ impl ComfyParameters {
     }
 }
 
+/// What a call can still say of tags.
+struct Room {
+    tags: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Bytes of tags in an address, of the 8,190 that a server reads (comfy-observed.md 21).
+    const BYTES: usize = 3_000;
+
+    /// Beside the tags that are always said.
+    fn new(listed: &[String]) -> Self {
+        Self {
+            tags: MAX_TAGS.saturating_sub(listed.len()),
+            bytes: Self::BYTES,
+        }
+    }
+
+    /// Those that fit. A comma joins tags in the parameter, so a tag that holds one cannot be asked
+    /// for.
+    fn take(&mut self, tags: &[String]) -> Vec<String> {
+        let mut taken = Vec::new();
+        for tag in tags.iter().filter(|tag| !tag.contains(',')) {
+            // A byte takes three letters at most.
+            let bytes = tag.len() * 3 + 3;
+            if self.tags > 0 && bytes <= self.bytes {
+                self.tags -= 1;
+                self.bytes -= bytes;
+                taken.push(tag.clone());
+            }
+        }
+        taken
+    }
+}
+
 /// Narrows the merged list. A positive tag filter is always sent: Comfy Cloud hides some categories
 /// from a list that names no tag (4.1), so `listed` says which an asset must have one of.
 pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
@@ -163,27 +198,21 @@ pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
     if filter.wants_no_visibility_of(&[Visibility::Private, Visibility::Public]) {
         return Narrowed::Skip("Comfy's assets are PRIVATE or PUBLIC");
     }
-    // A comma joins tags in the parameter, so a tag that holds one cannot be asked for.
-    let plain = |tags: &[String]| -> Vec<String> {
-        tags.iter()
-            .filter(|tag| !tag.contains(','))
-            .cloned()
-            .collect()
-    };
-    let tags_all = plain(&filter.tags_all);
     let mut pushed = Vec::new();
-    if tags_all.len() == filter.tags_all.len() {
-        pushed.push("tagsAll");
-    }
-    let tags_none = plain(&filter.tags_none);
-    if tags_none.len() == filter.tags_none.len() {
-        pushed.push("tagsNone");
-    }
+    let mut room = Room::new(listed);
     // There is one "any of": the client's own, if every tag of it can be said.
-    let own_any = plain(&filter.tags_any);
+    let own_any = room.take(&filter.tags_any);
     let says_any = !own_any.is_empty() && own_any.len() == filter.tags_any.len();
     if says_any {
         pushed.push("tagsAny");
+    }
+    let tags_all = room.take(&filter.tags_all);
+    if tags_all.len() == filter.tags_all.len() {
+        pushed.push("tagsAll");
+    }
+    let tags_none = room.take(&filter.tags_none);
+    if tags_none.len() == filter.tags_none.len() {
+        pushed.push("tagsNone");
     }
     // Its search is by name, and there is one text to send: names are finished here then.
     // A local server folds the case of ASCII letters only (comfy-observed.md 15). What may be part

@@ -9,6 +9,17 @@ use crate::{
     source::{BrokenRule, Filter, Listing, Narrowed, Parameters, SortBy},
 };
 
+/// What the deprecated public path does not take (5.2).
+pub const OWN_ONLY: [&str; 7] = [
+    "authorId",
+    "collectionId",
+    "inferenceId",
+    "parentAssetId",
+    "privacy",
+    "projectId",
+    "rootAssetId",
+];
+
 /// Filters of `GET /assets`. `None` is not sent.
 #[derive(Debug, Clone, Default)]
 pub struct ScenarioParameters {
