@@ -80,7 +80,6 @@ impl World {
         self.calls += 1;
         self.failing = None;
         match self.edits.pop() {
-            None => {}
             Some(Edit::Insert { source, time }) => {
                 let at = source % self.lists.len();
                 self.fresh += 1;
@@ -103,7 +102,7 @@ impl World {
                     self.touched.insert(id.clone());
                 }
             }
-            Some(Edit::Touch { .. }) => {}
+            Some(Edit::Touch { .. }) | None => {}
             Some(Edit::Fail { source }) => self.failing = Some(source % self.lists.len()),
         }
     }
