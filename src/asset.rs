@@ -7,6 +7,7 @@
 pub mod comfy;
 pub mod id;
 pub mod lenient;
+pub mod moment;
 pub mod piktid;
 pub mod scenario;
 

@@ -118,6 +118,8 @@ pub struct SourceOutcome {
     pub skipped: Option<&'static str>,
     /// Why it is missing, wholly or from some point of the page on.
     pub error: Option<SourceError>,
+    /// All of it up to the page's far end is here; else walking on leaves some behind.
+    pub complete: bool,
     pub total: Option<u64>,
     /// When the oldest answer used was read; none when there was none.
     pub fetched_at: Option<Timestamp>,
@@ -179,6 +181,7 @@ impl List {
             source: Arc::clone(source),
             skipped: Some(*reason),
             error: None,
+            complete: true,
             // It holds no match.
             total: Some(0),
             fetched_at: None,

@@ -428,7 +428,8 @@ impl<'a> Walk<'a> {
         let (shelf, context) = (&self.list.shelf, &self.list.context);
         let read = shelf
             .page(&self.part.source, request, context, self.patience)
-            .await?;
+            .await
+            .inspect_err(|error| self.record.failed(error))?;
         self.record.note(&read);
         let source = self.part.source.profile().name.hash16();
         let by = self.list.order.by;
@@ -566,7 +567,7 @@ impl<'a> Walk<'a> {
             edges.reverse();
             (far, near, more, came)
         };
-        let outcome = self.record.outcome(total, self.error, unreadable);
+        let outcome = self.record.outcome(total, self.error, unreadable, true);
         ConnectionPage {
             edges,
             has_next_page,

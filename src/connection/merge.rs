@@ -268,7 +268,11 @@ fn assemble(
         .into_iter()
         .zip(unreadable)
         .zip(totals)
-        .map(|((reader, unreadable), total)| reader.record.outcome(total, reader.error, unreadable))
+        .map(|((reader, unreadable), total)| {
+            let complete = !reader.lost();
+            let error = reader.error;
+            reader.record.outcome(total, error, unreadable, complete)
+        })
         .collect();
     ConnectionPage {
         edges,

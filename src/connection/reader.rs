@@ -172,7 +172,8 @@ impl<'a> Reader<'a> {
             .list
             .shelf
             .page(&self.part.source, request, &self.list.context, patience)
-            .await?;
+            .await
+            .inspect_err(|error| self.record.failed(error))?;
         self.record.note(&read);
         match self.step.clone() {
             Step::Window { .. } => self.take_window(&read.page),

@@ -58,6 +58,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Nothing came; unless no call could be made at all.
+    pub fn failed(&mut self, error: &SourceError) {
+        self.plan.calls += u32::from(*error != SourceError::Exhausted);
+    }
+
     /// What came.
     pub fn note(&mut self, read: &Read) {
         let page = &read.page;
@@ -92,11 +97,13 @@ impl<'a> Record<'a> {
         total: Option<u64>,
         error: Option<SourceError>,
         unreadable: Vec<Arc<Unreadable>>,
+        complete: bool,
     ) -> SourceOutcome {
         SourceOutcome {
             source: Arc::clone(&self.part.source),
             skipped: None,
             error,
+            complete,
             total,
             fetched_at: self.fetched_at,
             unreadable,

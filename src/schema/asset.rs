@@ -209,12 +209,12 @@ impl AssetNode {
 
     /// When it was made. Lists are ordered by this unless asked otherwise.
     async fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
+        DateTime::at(self.0.created_at)
     }
 
     /// When it was last changed; null for PiktID. Comfy does not count changes of tags.
     async fn updated_at(&self) -> Option<DateTime> {
-        self.0.updated_at.map(DateTime)
+        self.0.updated_at.map(DateTime::at)
     }
 
     /// Whether it can be used yet.
@@ -262,7 +262,7 @@ impl AssetNode {
         context: &Context<'_>,
     ) -> async_graphql::Result<Option<DateTime>> {
         let location = self.location(context, Rendition::Original)?;
-        Ok(location.and_then(|(_, end)| end).map(DateTime))
+        Ok(location.and_then(|(_, end)| end).map(DateTime::at))
     }
 
     /// A picture of it, loadable by a browser as it is; null where the source has none. May be

@@ -305,7 +305,7 @@ pub enum SourceResultStatus {
     Ok,
     /// It did not answer; what is shown is older than usual: see `fetchedAt`.
     Stale,
-    /// It is missing from this page, wholly or from some point on: see `error`.
+    /// It is missing from this page, wholly or from some point on: see `error` and `complete`.
     Failed,
     /// It was not asked, since it can hold no match: see `reason`.
     Skipped,
@@ -318,6 +318,11 @@ pub struct SourceResult {
     source: SourceNode,
     /// Whether its assets are here.
     status: SourceResultStatus,
+    /// Whether all of its assets up to the end of this page are on it. False where it failed
+    /// before it gave anything: whoever walks on leaves some of its assets behind, whoever asks
+    /// again with the same cursor does not. A source that fails later on cuts the page short
+    /// instead, and walking on leaves out nothing.
+    complete: bool,
     /// Why it was skipped.
     reason: Option<&'static str>,
     /// How many assets the list has at this source, exactly; null where it does not tell.
@@ -365,9 +370,10 @@ impl SourceResult {
                 (None, Some(_)) => SourceResultStatus::Failed,
                 (None, None) => SourceResultStatus::Ok,
             },
+            complete: outcome.complete,
             reason: outcome.skipped,
             total_count: outcome.total.and_then(|total| i64::try_from(total).ok()),
-            fetched_at: outcome.fetched_at.map(DateTime),
+            fetched_at: outcome.fetched_at.map(DateTime::at),
             error: outcome.error.as_ref().map(SourceErrorInfo::from),
             unreadable: outcome
                 .unreadable

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::InputObject;
+use jiff::Timestamp;
 
 use super::{
     asset::{AssetKind, AssetVisibility},
@@ -73,6 +74,13 @@ impl AssetFilter {
         let mut sources = named(&["filter", "sources"], self.sources.as_deref(), registry)?;
         if let Some(providers) = &self.providers {
             sources.retain(|source| providers.contains(&source.profile().provider.into()));
+            if sources.is_empty() && self.sources.is_some() {
+                return Err(bad_input(
+                    &["filter", "providers"],
+                    "no source of `filter.sources` is of one of `filter.providers`: no asset fits \
+                     both",
+                ));
+            }
         }
         Ok(sources)
     }
@@ -89,10 +97,10 @@ impl AssetFilter {
             tags_any: words("tagsAny", self.tags_any.as_deref())?,
             tags_none: words("tagsNone", self.tags_none.as_deref())?,
             name_contains: text("nameContains", self.name_contains.as_deref())?,
-            created_after: self.created_after.as_ref().map(|time| time.0),
-            created_before: self.created_before.as_ref().map(|time| time.0),
-            updated_after: self.updated_after.as_ref().map(|time| time.0),
-            updated_before: self.updated_before.as_ref().map(|time| time.0),
+            created_after: moment("createdAfter", self.created_after.as_ref())?,
+            created_before: moment("createdBefore", self.created_before.as_ref())?,
+            updated_after: moment("updatedAfter", self.updated_after.as_ref())?,
+            updated_before: moment("updatedBefore", self.updated_before.as_ref())?,
             visibility: list("visibility", self.visibility.as_deref(), |v| (*v).into())?,
             owner: text("owner", self.owner.as_deref())?,
             content_hash: None,
@@ -123,6 +131,14 @@ impl AssetFilter {
         spans(&filter)?;
         Ok(filter)
     }
+}
+
+/// A moment of a filter.
+///
+/// # Errors
+/// `BAD_USER_INPUT` where it is none.
+pub fn moment(field: &str, time: Option<&DateTime>) -> async_graphql::Result<Option<Timestamp>> {
+    time.map(|time| time.read(&["filter", field])).transpose()
 }
 
 /// Refuses spans of time that end before they begin.

@@ -3,24 +3,54 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
 
+use super::error::bad_input;
+use crate::asset::moment;
+
 /// A moment: RFC 3339 in UTC with milliseconds, such as `2026-11-01T12:00:00.000Z`. Sources keep
 /// up to microseconds, and lists are ordered by those.
-pub struct DateTime(pub Timestamp);
+///
+/// What a client gives and is none is kept as it came: the field that takes it refuses it by its
+/// path, where an error of the scalar would null the field's siblings too.
+pub struct DateTime(Result<Timestamp, String>);
+
+impl DateTime {
+    pub const fn at(time: Timestamp) -> Self {
+        Self(Ok(time))
+    }
+
+    /// The moment, for an argument at `path`.
+    ///
+    /// # Errors
+    /// `BAD_USER_INPUT` for what is none.
+    pub fn read(&self, path: &[&str]) -> async_graphql::Result<Timestamp> {
+        self.0.as_ref().copied().map_err(|given| {
+            let shown: String = given.chars().take(40).collect();
+            bad_input(
+                path,
+                format!(
+                    "`{}`: {shown} is no RFC 3339 time such as 2026-11-01T12:00:00Z",
+                    path.join(".")
+                ),
+            )
+        })
+    }
+}
 
 /// A moment: RFC 3339 in UTC with milliseconds, such as `2026-11-01T12:00:00.000Z`. Sources keep up to microseconds, and lists are ordered by those.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::String(text) => text.parse().map(Self).map_err(|_| {
-                InputValueError::custom("not an RFC 3339 time such as 2026-11-01T12:00:00Z")
-            }),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        Ok(Self(match &value {
+            Value::String(text) => moment::rfc3339(text).ok_or_else(|| format!("`{text}`")),
+            other => Err(other.to_string()),
+        }))
     }
 
     fn to_value(&self) -> Value {
-        Value::String(format!("{:.3}", self.0))
+        match &self.0 {
+            Ok(time) => Value::String(format!("{time:.3}")),
+            Err(given) => Value::String(given.clone()),
+        }
     }
 }
 

@@ -116,7 +116,11 @@ impl Filter {
             ("tagsAll", listed(&self.tags_all)),
             ("tagsAny", listed(&self.tags_any)),
             ("tagsNone", listed(&self.tags_none)),
-            ("nameContains", self.name_contains.clone()),
+            // Whatever its case.
+            (
+                "nameContains",
+                self.name_contains.as_ref().map(|part| part.to_lowercase()),
+            ),
             ("createdAfter", time(self.created_after)),
             ("createdBefore", time(self.created_before)),
             ("updatedAfter", time(self.updated_after)),

@@ -74,6 +74,14 @@ impl Piktid {
         }
         let no_store = answer::no_store(&answer.headers);
         let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
+        // Pages of another size begin elsewhere: nothing of such a list can be found again.
+        if let Some(other) = list.pagination.per_page.filter(|own| *own != per_page) {
+            return Err(SourceError::Malformed {
+                status: 200,
+                path: "pagination.per_page".to_owned(),
+                message: format!("it was asked for pages of {per_page} and gives pages of {other}"),
+            });
+        }
         let offset = (page - 1) * per_page;
         let end = offset + list.assets.len() as u64;
         Ok(Page {

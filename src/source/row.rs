@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{Row, SourceError, Unreadable, answer};
-use crate::asset::{Asset, is_upstream_id_text};
+use crate::asset::{Asset, is_upstream_id_text, moment};
 
 /// The part of a row that keeps its slot in a list, read leniently.
 #[derive(Default, Deserialize)]
@@ -44,7 +44,7 @@ pub fn decode<W: DeserializeOwned>(
                 Ok(asset) => Row::Asset(Arc::new(asset)),
                 Err(unfit) => {
                     let envelope: Envelope = serde_json::from_str(raw.get()).unwrap_or_default();
-                    let time = |text: Option<String>| text.as_deref().and_then(timestamp);
+                    let time = |text: Option<String>| text.as_deref().and_then(moment::lenient);
                     Row::Unreadable(Arc::new(Unreadable {
                         upstream_id: envelope
                             .id
@@ -122,21 +122,10 @@ impl Unfit {
     }
 }
 
-/// Reads an upstream time: RFC 3339, or without a zone, which means UTC (comfy-observed.md 1).
-pub fn timestamp(text: &str) -> Option<Timestamp> {
-    text.parse::<Timestamp>().ok().or_else(|| {
-        text.parse::<civil::DateTime>()
-            .ok()?
-            .to_zoned(TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
-    })
-}
-
 /// For required times of wire shapes.
 pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
-    timestamp(&text).ok_or_else(|| serde::de::Error::custom("not an ISO 8601 time"))
+    moment::lenient(&text).ok_or_else(|| serde::de::Error::custom("not an ISO 8601 time"))
 }
 
 /// For optional times: absent, null or unreadable is none.
@@ -144,7 +133,7 @@ pub fn time_option<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
     let text: Option<String> = crate::asset::lenient::option(deserializer)?;
-    Ok(text.as_deref().and_then(timestamp))
+    Ok(text.as_deref().and_then(moment::lenient))
 }
 
 /// For required ids: one we can carry.
@@ -154,27 +143,5 @@ pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Err
         Ok(text.into())
     } else {
         Err(serde::de::Error::custom("an id must have 1 to 128 bytes"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_with_and_without_a_zone() {
-        let utc: Timestamp = "2026-11-20T15:40:38.767428Z".parse().unwrap();
-        for text in [
-            "2026-11-20T15:40:38.767428",
-            "2026-11-20T15:40:38.767428Z",
-            "2026-11-20T16:40:38.767428+01:00",
-        ] {
-            assert_eq!(timestamp(text), Some(utc), "{text}");
-        }
-        assert_eq!(
-            timestamp("2026-11-20T15:40:38"),
-            "2026-11-20T15:40:38Z".parse().ok()
-        );
-        assert_eq!(timestamp("yesterday"), None);
     }
 }

@@ -306,18 +306,44 @@ async fn filters_nothing_can_fit_are_refused_before_any_call() {
             "{filter}"
         );
     }
-    for filter in ["createdAfter: \"yesterday\"", "kinds: [NOPE]"] {
+    let unknown = world
+        .ask("{ assets(filter: { kinds: [NOPE] }) { totalCount } }")
+        .await;
+    assert_eq!(error(&unknown).0, "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_date_that_is_none_is_refused_by_its_path_and_costs_no_sibling() {
+    let world = world().await;
+    for (field, date) in [
+        ("createdAfter", json!("yesterday")),
+        ("updatedBefore", json!(1_700_000_000)),
+        ("createdBefore", json!("2026-02-30T00:00:00Z")),
+        ("updatedAfter", json!("2026-01-01T00:00:00")),
+    ] {
         let answer = world
-            .ask(&format!(
-                "{{ assets(filter: {{ {filter} }}) {{ totalCount }} }}"
-            ))
+            .ask_with(
+                "query($filter: AssetFilter) { bad: assets(filter: $filter) { totalCount } \
+                 good: source(name: \"comfy\") { name } }",
+                json!({ "filter": { field: date } }),
+            )
             .await;
-        assert!(
-            answer["errors"][0]["extensions"]["code"].is_string(),
-            "{answer}"
+        let (code, message) = error(&answer);
+        assert_eq!(code, "BAD_USER_INPUT", "{message}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["field"],
+            json!(["filter", field])
         );
+        assert!(answer["data"]["bad"].is_null());
+        assert_eq!(answer["data"]["good"]["name"], "comfy", "{answer}");
     }
     assert_eq!(world.calls(), [0, 0, 0]);
+    // As people write "for ever".
+    let all = world
+        .data("{ assets(first: 1, filter: {createdBefore: \"9999-12-31T23:59:59Z\"}) { nodes { id } } }")
+        .await;
+    assert_eq!(all["assets"]["nodes"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]

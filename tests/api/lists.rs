@@ -149,6 +149,16 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
             "filter metadataFilter",
             "empty",
         ),
+        (
+            r#"comfyAssets(filter: {tagsAny: ["a"], tagsNone: ["a"]})"#,
+            "filter tagsNone",
+            "no asset fits",
+        ),
+        (
+            r#"assets(filter: {providers: [COMFY], sources: ["piktid"]})"#,
+            "filter providers",
+            "no asset fits",
+        ),
         (&wide, "filter", "2500"),
         (
             r#"scenarioAssets(sources: ["piktid"])"#,

@@ -10,7 +10,7 @@ use crate::help::{asset_id, error, texts, world, world_with};
 
 const LIST: &str =
     "{ assets(first: 20) { nodes { source { name } } pageInfo { hasNextPage endCursor }
-    sources { source { name } status error { code message retryAfterSeconds } } } }";
+    sources { source { name } status complete plan { calls } error { code message retryAfterSeconds } } } }";
 
 fn page(status: u16, content_type: &'static str, body: &str) -> Fault {
     Fault::Answer {
@@ -44,6 +44,15 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
             "UPSTREAM_PROTOCOL",
         ),
         (page(200, "application/json", ""), "UPSTREAM_PROTOCOL"),
+        // Pages of another size than asked for: nothing of such a list can be found again.
+        (
+            page(
+                200,
+                "application/json",
+                "{\"pagination\": {\"total\": 300, \"per_page\": 10}, \"assets\": []}",
+            ),
+            "UPSTREAM_PROTOCOL",
+        ),
         (page(301, "text/plain", ""), "UPSTREAM_PROTOCOL"),
         (page(401, "text/plain", ""), "UNAUTHENTICATED"),
         (page(402, "application/json", "{}"), "PAYMENT_REQUIRED"),
@@ -78,6 +87,8 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
             "{fault:?}"
         );
         assert_eq!(results[1]["error"]["code"], code, "{fault:?} {results:#}");
+        assert_eq!(results[1]["complete"], false, "{fault:?}");
+        assert_eq!(results[1]["plan"]["calls"], 1, "{fault:?}");
         let nodes = texts(&data["assets"]["nodes"], "/source/name");
         assert_eq!(nodes.len(), 20);
         assert!(!nodes.contains(&"piktid".to_owned()));
@@ -334,4 +345,43 @@ async fn a_batch_read_that_is_not_there_says_nothing_of_the_assets() {
     world.sandbox.scenario.faults.clear();
     let data = world.data(&query).await;
     assert_eq!(data["asset"]["id"], json!(id), "not remembered as gone");
+}
+
+#[tokio::test]
+async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses_nothing() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.page_fresh = Duration::ZERO;
+    })
+    .await;
+    let field = |after: &str| {
+        format!(
+            "{{ assets(first: 100 {after}, filter: {{sources: [\"piktid\"], nameContains: \"fox\"}}) {{ \
+             nodes {{ id }} pageInfo {{ hasNextPage endCursor }} sources {{ status complete }} }} }}"
+        )
+    };
+    let whole = texts(&world.data(&field("")).await["assets"]["nodes"], "/id");
+    assert_eq!(whole.len(), 10);
+    // The second of the two calls that the list takes.
+    let faults = Arc::clone(&world.sandbox.piktid.faults);
+    let mut calls = 0;
+    world.sandbox.piktid.faults.before_each(move || {
+        calls += 1;
+        if calls == 2 {
+            faults.push(asset_gateway::sandbox::Rule {
+                beginning: "GET /assets".to_owned(),
+                times: Some(1),
+                fault: page(503, "text/plain", ""),
+            });
+        }
+    });
+    let first = world.data(&field("")).await["assets"].clone();
+    assert_eq!(first["sources"][0]["status"], "FAILED");
+    assert_eq!(first["sources"][0]["complete"], true);
+    assert_eq!(first["pageInfo"]["hasNextPage"], true);
+    let mut shown = texts(&first["nodes"], "/id");
+    assert!(!shown.is_empty() && shown.len() < whole.len());
+    let end = first["pageInfo"]["endCursor"].as_str().expect("a cursor");
+    let rest = world.data(&field(&format!("after: \"{end}\""))).await;
+    shown.extend(texts(&rest["assets"]["nodes"], "/id"));
+    assert_eq!(shown, whole);
 }

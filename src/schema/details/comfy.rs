@@ -30,7 +30,7 @@ impl ComfyDetails {
 
     /// When its file was last read.
     async fn last_access_time(&self) -> Option<DateTime> {
-        self.details.last_access_time.map(DateTime)
+        self.details.last_access_time.map(DateTime::at)
     }
 
     /// Global id of the asset that shows it; `Asset.preview` resolves it.

@@ -140,7 +140,7 @@ impl ScenarioDetails {
 
     /// When it was deleted, on lists of deleted assets.
     async fn deleted_at(&self) -> Option<DateTime> {
-        self.details.deleted_at.map(DateTime)
+        self.details.deleted_at.map(DateTime::at)
     }
 
     /// Media type of the file as it was uploaded.

@@ -5,7 +5,7 @@ use async_graphql::{Enum, InputObject};
 use super::{Asked, broken};
 use crate::{
     schema::{
-        filter::{text, words},
+        filter::{moment, text, words},
         order::OrderDirection,
         scalars::DateTime,
     },
@@ -97,8 +97,8 @@ impl PiktidAssetFilter {
     pub fn asked(self) -> async_graphql::Result<Asked> {
         let parameters = PiktidParameters {
             created_by: text("createdBy", self.created_by.as_deref())?,
-            created_after: self.created_after.map(|time| time.0),
-            created_before: self.created_before.map(|time| time.0),
+            created_after: moment("createdAfter", self.created_after.as_ref())?,
+            created_before: moment("createdBefore", self.created_before.as_ref())?,
             search: text("search", self.search.as_deref())?,
             ownership: self.ownership.map(Into::into),
             include_tags: words("includeTags", self.include_tags.as_deref())?,

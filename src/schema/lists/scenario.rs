@@ -5,7 +5,7 @@ use async_graphql::{Enum, InputObject};
 use super::{Asked, broken};
 use crate::{
     schema::{
-        filter::{spans, text, words},
+        filter::{moment, spans, text, words},
         order::OrderDirection,
         scalars::DateTime,
     },
@@ -219,10 +219,10 @@ fn span(
     [updated_after, updated_before]: [Option<DateTime>; 2],
 ) -> async_graphql::Result<Filter> {
     let filter = Filter {
-        created_after: created_after.map(|time| time.0),
-        created_before: created_before.map(|time| time.0),
-        updated_after: updated_after.map(|time| time.0),
-        updated_before: updated_before.map(|time| time.0),
+        created_after: moment("createdAfter", created_after.as_ref())?,
+        created_before: moment("createdBefore", created_before.as_ref())?,
+        updated_after: moment("updatedAfter", updated_after.as_ref())?,
+        updated_before: moment("updatedBefore", updated_before.as_ref())?,
         ..Filter::default()
     };
     check_scenario_span(&filter, order.by).map_err(broken)?;

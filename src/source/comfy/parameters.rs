@@ -102,6 +102,13 @@ impl ComfyParameters {
                 format!("the tag `{tag}` is wanted and unwanted: no asset fits both"),
             );
         }
+        if !self.tags_any.is_empty() && self.tags_any.iter().all(|tag| self.tags_none.contains(tag))
+        {
+            return broken(
+                "tagsNone",
+                "every tag of `tagsAny` is in it: no asset fits both".to_owned(),
+            );
+        }
         if let Some(hash) = &self.hash {
             let digest = hash.strip_prefix("blake3:").unwrap_or_default();
             if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {

@@ -3,7 +3,7 @@
 //! `page`, `per_page`, `sort_by` and `order` are the connection's business and are sent by the
 //! client itself.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     asset::{Kind, Visibility},
@@ -154,7 +154,10 @@ pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
     if filter.tags_any.len() == 1 {
         pushed.push("tagsAny");
     }
-    let widened = |time: Option<Timestamp>, by: SignedDuration| time?.checked_add(by).ok();
+    // Years before 1 are not ISO 8601's: such a bound says nothing.
+    let is_said = |time: &Timestamp| time.to_zoned(TimeZone::UTC).year() >= 1;
+    let widened =
+        |time: Option<Timestamp>, by: SignedDuration| time?.checked_add(by).ok().filter(is_said);
     let parameters = PiktidParameters {
         created_by: filter.owner.clone(),
         created_after: widened(filter.created_after, -SLACK),

@@ -20,6 +20,8 @@ pub struct List {
 pub struct Pagination {
     pub total: u64,
     pub has_next: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub per_page: Option<u64>,
 }
 
 /// One asset. `styling_note`, `detected` and `dimensions` are missing in older answers.
