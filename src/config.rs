@@ -66,8 +66,11 @@ pub struct Limits {
     pub directives: usize,
     pub operations: usize,
     pub upstream_calls: u32,
+    /// Upstream calls one mutation may cause.
+    pub mutation_calls: u32,
     /// An operation's whole time.
     pub query_deadline: Duration,
+    pub mutation_deadline: Duration,
     /// How long a client may take to send its body.
     pub body_deadline: Duration,
 }
@@ -86,7 +89,9 @@ impl Default for Limits {
             directives: 5,
             operations: 10,
             upstream_calls: 200,
+            mutation_calls: 3_000,
             query_deadline: Duration::from_secs(30),
+            mutation_deadline: Duration::from_secs(120),
             body_deadline: Duration::from_secs(30),
         }
     }

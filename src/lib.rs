@@ -15,6 +15,7 @@
 //! | [`explorer`] | GraphiQL |
 //! | [`schema`] | the graph: thin |
 //! | [`media`] | addresses of what only the gateway can load: made in [`schema`], opened in [`server`] |
+//! | [`write`](mod@write) | tags, notes, deletes: fan-out, an outcome for each asset, nothing stale after |
 //! | [`connection`] | one ordered list over many sources |
 //! | [`loader`] | batches by id within one operation |
 //! | [`cache`] | assets and pages kept for a while; one call for many askers |
@@ -46,3 +47,4 @@ pub mod server;
 pub mod source;
 pub mod telemetry;
 pub mod upstream;
+pub mod write;

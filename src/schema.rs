@@ -8,6 +8,7 @@ mod details;
 mod error;
 mod filter;
 mod lists;
+mod mutation;
 mod order;
 mod query;
 mod scalars;
@@ -15,11 +16,9 @@ mod source;
 
 use std::sync::Arc;
 
-use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, MergedObject, SDLExportOptions, Schema,
-};
+use async_graphql::{Context, EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
-use crate::{cache::Shelf, loader::Loader, media::MediaUrls, source::Registry};
+use crate::{cache::Shelf, loader::Loader, media::MediaUrls, source::Registry, write::Writer};
 
 pub use error::{Code, code_of, coded};
 
@@ -28,12 +27,13 @@ pub use error::{Code, code_of, coded};
 pub struct Query(query::Root, lists::ProviderLists);
 
 /// The graph, ready to execute.
-pub type Graph = Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Graph = Schema<Query, mutation::Mutation, EmptySubscription>;
 
 /// What one operation works with: made by the server for each, found by resolvers in the context.
 pub struct Operation {
     pub registry: Arc<Registry>,
     pub shelf: Arc<Shelf>,
+    pub writer: Writer,
     pub loader: Loader,
     pub context: Arc<crate::source::Context>,
     pub media: MediaUrls,
@@ -43,7 +43,7 @@ pub struct Operation {
 #[must_use]
 pub fn build() -> Graph {
     let query = Query(query::Root, lists::ProviderLists);
-    Schema::build(query, EmptyMutation, EmptySubscription)
+    Schema::build(query, mutation::Mutation, EmptySubscription)
         .register_output_type::<query::Node>()
         .enable_federation()
         .finish()

@@ -12,6 +12,7 @@ mod socket;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use async_graphql::parser::types::OperationType;
 use axum::{
     Router,
     extract::Request,
@@ -34,6 +35,7 @@ use crate::{
     media::MediaUrls,
     schema::{self, Graph, Operation},
     source::{Context, Registry},
+    write::Writer,
 };
 
 pub use health::{Probe, probe};
@@ -49,6 +51,7 @@ struct Parts {
     graph: Graph,
     registry: Arc<Registry>,
     shelf: Arc<Shelf>,
+    writer: Writer,
     media: MediaUrls,
     limits: Limits,
     explorer: bool,
@@ -80,13 +83,15 @@ impl Gateway {
             .clone()
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
             .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
+        let shelf = Shelf::new(config.cache);
         Ok(Self(Arc::new(Parts {
             graph: schema::build(),
             registry: Arc::new(Registry::connect(
                 config.sources,
                 &key("asset-gateway scopes v1", secret),
             )?),
-            shelf: Shelf::new(config.cache),
+            writer: Writer::new(Arc::clone(&shelf)),
+            shelf,
             media: MediaUrls::new(key("asset-gateway media v1", secret), &public_url),
             limits: config.limits,
             explorer: config.explorer,
@@ -125,13 +130,20 @@ impl Gateway {
     }
 
     /// What one operation works with.
-    fn operation(&self) -> Operation {
+    fn operation(&self, kind: OperationType) -> Operation {
         let parts = &self.0;
-        let deadline = Instant::now() + parts.limits.query_deadline;
-        let context = Arc::new(Context::new(deadline, parts.limits.upstream_calls));
+        let limits = &parts.limits;
+        let (time, calls) = match kind {
+            OperationType::Mutation => (limits.mutation_deadline, limits.mutation_calls),
+            OperationType::Query | OperationType::Subscription => {
+                (limits.query_deadline, limits.upstream_calls)
+            }
+        };
+        let context = Arc::new(Context::new(Instant::now() + time, calls));
         Operation {
             registry: Arc::clone(&parts.registry),
             shelf: Arc::clone(&parts.shelf),
+            writer: parts.writer.clone(),
             loader: Loader::new(
                 Arc::clone(&parts.registry),
                 Arc::clone(&parts.shelf),

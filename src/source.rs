@@ -4,6 +4,7 @@
 //! A new provider is one folder below this one and one line in [`Registry::connect`].
 
 mod answer;
+mod change;
 mod comfy;
 mod error;
 mod filter;
@@ -32,6 +33,7 @@ use crate::{
     upstream::BodyStream,
 };
 
+pub use change::TagChange;
 pub use comfy::parameters::ComfyParameters;
 pub use error::SourceError;
 pub use filter::{Filter, Narrowed};
@@ -103,6 +105,55 @@ pub trait Source: Send + Sync {
     /// Upstream calls that [`Source::get_many`] makes for so many ids.
     fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {
         ids
+    }
+
+    /// Whether its assets can have these tags, and be found by them.
+    ///
+    /// # Errors
+    /// [`SourceError::Invalid`] naming the rule.
+    fn check_tags(&self, _tags: &[String]) -> Result<(), SourceError> {
+        Ok(())
+    }
+
+    /// Changes an asset's tags. Whoever calls holds the asset: an upstream that only replaces is
+    /// read first.
+    fn change_tags<'a>(
+        &'a self,
+        _id: &'a str,
+        _change: &'a TagChange,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async { Err(SourceError::no_such_write()) })
+    }
+
+    /// Sets an asset's note, or clears it. Whoever calls holds the asset.
+    fn set_note<'a>(
+        &'a self,
+        _id: &'a str,
+        _note: Option<&'a str>,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async { Err(SourceError::no_such_write()) })
+    }
+
+    /// Assets that one call deletes at most.
+    fn delete_batch(&self) -> usize {
+        1
+    }
+
+    /// Deletes at most [`Source::delete_batch`] assets and says what became of each.
+    fn delete<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(ids.len());
+            for id in ids {
+                outcomes.push((id.clone(), Err(SourceError::no_such_write())));
+            }
+            outcomes
+        })
     }
 
     /// Opens a rendition that a browser cannot load by itself ([`crate::asset::Location::Proxied`]).
@@ -293,6 +344,30 @@ pub enum MediaAnswer {
         headers: http::HeaderMap,
         body: BodyStream,
     },
+}
+
+/// Refuses tags that hold a comma: it separates them in every filter by tags.
+fn check_commas(tags: &[String]) -> Result<(), SourceError> {
+    match tags.iter().find(|tag| tag.contains(',')) {
+        None => Ok(()),
+        Some(tag) => Err(SourceError::Invalid(format!(
+            "the tag `{}` holds a comma, so nobody could filter by it: leave the comma out",
+            tag.chars().take(40).collect::<String>()
+        ))),
+    }
+}
+
+/// What a write's answer says, whatever its body.
+fn done(answer: &crate::upstream::Answer) -> Result<(), SourceError> {
+    if answer.status.is_success() {
+        Ok(())
+    } else {
+        Err(answer::refusal(
+            answer.status,
+            &answer.headers,
+            &answer.body,
+        ))
+    }
 }
 
 /// A header value that logs never show. Configuration made sure that it fits a header.

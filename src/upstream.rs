@@ -6,6 +6,7 @@
 //! Retries, breaker and pacing belong in [`Upstream::send`], around `attempt`.
 
 mod error;
+mod pace;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use tracing::Instrument;
 use url::Url;
 
 pub use error::UpstreamError;
+pub use pace::{Pace, Paces};
 
 /// How one source's calls behave. The defaults are `design.md` §8.
 #[derive(Debug, Clone)]
@@ -88,8 +90,15 @@ impl Call {
 
     /// A POST of JSON. The caller serialises: an unserialisable body is its own mistake.
     #[must_use]
-    pub fn post_json(
+    pub fn post_json(operation: &'static str, url: Url, headers: HeaderMap, body: Bytes) -> Self {
+        Self::json(operation, Method::POST, url, headers, body)
+    }
+
+    /// Any method with a body of JSON.
+    #[must_use]
+    pub fn json(
         operation: &'static str,
+        method: Method,
         url: Url,
         mut headers: HeaderMap,
         body: Bytes,
@@ -100,7 +109,7 @@ impl Call {
         );
         Self {
             operation,
-            method: Method::POST,
+            method,
             url,
             headers,
             body: Some(body),

@@ -6,13 +6,14 @@ use std::{
 };
 
 /// Rooms from top to bottom: each may use those below it.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "cli",
     "sandbox",
     "server",
     "explorer",
     "schema",
     "media",
+    "write",
     "connection",
     "loader",
     "cache",

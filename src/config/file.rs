@@ -51,7 +51,9 @@ struct LimitsFile {
     directives: Option<Spanned<usize>>,
     operations: Option<Spanned<usize>>,
     upstream_calls: Option<Spanned<u32>>,
+    mutation_calls: Option<Spanned<u32>>,
     query_deadline_seconds: Option<Spanned<f64>>,
+    mutation_deadline_seconds: Option<Spanned<f64>>,
     body_deadline_seconds: Option<Spanned<f64>>,
 }
 
@@ -213,10 +215,17 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
         directives: positive("directives", s.directives, d.directives, place)?,
         operations: positive("operations", s.operations, d.operations, place)?,
         upstream_calls: positive("upstream_calls", s.upstream_calls, d.upstream_calls, place)?,
+        mutation_calls: positive("mutation_calls", s.mutation_calls, d.mutation_calls, place)?,
         query_deadline: seconds(
             "query_deadline_seconds",
             s.query_deadline_seconds,
             d.query_deadline,
+            place,
+        )?,
+        mutation_deadline: seconds(
+            "mutation_deadline_seconds",
+            s.mutation_deadline_seconds,
+            d.mutation_deadline,
             place,
         )?,
         body_deadline: seconds(

@@ -77,8 +77,12 @@ pub enum Fault {
     },
     /// Answers rightly, but only after a permit is added.
     Hold(Arc<Semaphore>),
+    /// Makes its answer at once, but gives it only after a permit is added.
+    Late(Arc<Semaphore>),
     /// Breaks the connection before any byte of an answer.
     Reset,
+    /// Does as it is told, then breaks the connection.
+    Lose,
     /// Answers rightly, but with these bytes in place of that text, wherever it stands.
     Replace(String, Vec<u8>),
 }
@@ -221,15 +225,28 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             }
             next.run(request).await
         }
+        Some(Fault::Late(gate)) => {
+            let response = next.run(request).await;
+            if let Ok(permit) = gate.acquire().await {
+                permit.forget();
+            }
+            response
+        }
+        Some(Fault::Lose) => {
+            next.run(request).await;
+            broken()
+        }
         Some(Fault::Replace(text, bytes)) => {
             replaced(next.run(request).await, text.as_bytes(), &bytes).await
         }
-        Some(Fault::Reset) => {
-            // A body that fails at once makes the server drop the connection.
-            let broken = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
-            Response::new(Body::from_stream(broken))
-        }
+        Some(Fault::Reset) => broken(),
     }
+}
+
+/// A body that fails at once makes the server drop the connection.
+fn broken() -> Response {
+    let broken = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
+    Response::new(Body::from_stream(broken))
 }
 
 /// The body's text, where it is JSON; uploads pass by.

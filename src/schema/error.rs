@@ -1,9 +1,9 @@
 //! The only place that makes a client's error: one code a failure, one table in the README.
 
-use async_graphql::{Enum, Error, ErrorExtensions, SimpleObject};
+use async_graphql::{Enum, Error, ErrorExtensions, ID, SimpleObject};
 
 use crate::{
-    asset::{Provider, SourceName},
+    asset::{AssetId, GlobalId, Provider, SourceName},
     connection::AllFailed,
     source::{Profile, SourceError},
 };
@@ -97,6 +97,10 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::Rejected { .. } => Code::UpstreamRejected,
         SourceError::Malformed { .. } => Code::UpstreamProtocol,
         SourceError::Unsupported(_) => Code::UnsupportedBySource,
+        SourceError::Invalid(_) => Code::BadUserInput,
+        SourceError::InUse => Code::InUse,
+        SourceError::Immutable => Code::Immutable,
+        SourceError::UnknownOutcome => Code::UnknownOutcome,
         SourceError::Lost => Code::BadCursor,
         SourceError::Exhausted => Code::LimitExceeded,
         SourceError::Internal => Code::Internal,
@@ -183,6 +187,45 @@ impl From<&SourceError> for SourceErrorInfo {
             code: code_of(error),
             message: error.to_string(),
             retry_after_seconds: retry_after_seconds(error),
+        }
+    }
+}
+
+/// What failed in a mutation, and for which asset.
+#[derive(SimpleObject)]
+pub struct MutationError {
+    /// What to do about it.
+    code: Code,
+    /// What happened and what to do, for people.
+    message: String,
+    /// The asset it is about.
+    asset_id: Option<ID>,
+    /// The argument it is about, as a path.
+    field: Option<Vec<String>>,
+    /// When to try again, where the source said.
+    retry_after_seconds: Option<i32>,
+}
+
+impl MutationError {
+    /// A source's failure for one asset.
+    pub fn of(id: &AssetId, error: &SourceError) -> Self {
+        Self {
+            code: code_of(error),
+            message: format!("source `{}`: {error}", id.source),
+            asset_id: Some(GlobalId::Asset(id.clone()).to_string().into()),
+            field: None,
+            retry_after_seconds: retry_after_seconds(error),
+        }
+    }
+
+    /// An id among others that is none of an asset.
+    pub fn input(id: &ID, path: &[&str], message: String) -> Self {
+        Self {
+            code: Code::BadUserInput,
+            message,
+            asset_id: Some(id.clone()),
+            field: Some(path.iter().map(|&part| part.to_owned()).collect()),
+            retry_after_seconds: None,
         }
     }
 }

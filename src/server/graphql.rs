@@ -218,12 +218,17 @@ async fn execute(
     if let Some(variables) = parameters.variables {
         request.variables = Variables::from_json(variables.into());
     }
-    Ok(run(gateway, request, id).await)
+    Ok(run(gateway, kind, request, id).await)
 }
 
 /// Executes a request whose document is known to be safe, within the operation's time.
-pub async fn run(gateway: &Gateway, request: GraphRequest, id: &RequestId) -> GraphResponse {
-    let operation = gateway.operation();
+pub async fn run(
+    gateway: &Gateway,
+    kind: OperationType,
+    request: GraphRequest,
+    id: &RequestId,
+) -> GraphResponse {
+    let operation = gateway.operation(kind);
     // Sources answer or fail by the deadline; a moment more for putting the answer together.
     let end = operation.context.deadline + Duration::from_secs(1);
     let span = tracing::info_span!(

@@ -6,6 +6,7 @@
 
 mod range;
 
+use async_graphql::parser::types::OperationType;
 use axum::{
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -46,7 +47,7 @@ async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<R
         InvalidToken::Unknown => not_found(invalid.to_string()),
         InvalidToken::Expired => Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string()),
     })?;
-    let operation = gateway.operation();
+    let operation = gateway.operation(OperationType::Query);
     let asset = operation
         .loader
         .load(grant.id.clone(), Variant::Plain)

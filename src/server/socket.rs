@@ -71,11 +71,16 @@ struct Guarded(Gateway);
 impl Executor for Guarded {
     async fn execute(&self, mut request: GraphRequest) -> GraphResponse {
         let id = RequestId::random();
-        match document::read(&request.query, &self.0.0.limits) {
-            Ok(document) => {
+        let read = document::read(&request.query, &self.0.0.limits).and_then(|document| {
+            let name = request.operation_name.as_deref();
+            let kind = document::operation_type(&document, name)?;
+            Ok((document, kind))
+        });
+        match read {
+            Ok((document, kind)) => {
                 request.query.clear();
                 request.set_parsed_query(document);
-                graphql::run(&self.0, request, &id).await
+                graphql::run(&self.0, kind, request, &id).await
             }
             Err(refusal) => {
                 tracing::info!(request.id = %id.0, code = refusal.code, reason = %refusal, "refused");

@@ -48,6 +48,18 @@ pub enum SourceError {
     /// It cannot do that at all.
     #[error("{0}")]
     Unsupported(String),
+    /// The write breaks a rule of the source's; nothing was sent.
+    #[error("{0}")]
+    Invalid(String),
+    /// Something uses the asset, so it cannot be deleted.
+    #[error("something uses it, such as a workflow: take it out there first, then delete it")]
+    InUse,
+    /// It cannot be changed or deleted.
+    #[error("it cannot be changed or deleted: it is not yours, or is kept by the provider")]
+    Immutable,
+    /// Sent, and nobody can say whether it took effect.
+    #[error("it was sent, but nobody can say whether it took effect: read before trying again")]
+    UnknownOutcome,
     /// The place in its list that a cursor names is not there any more.
     #[error(
         "the place that the cursor names is lost: its asset and the ones around it were deleted or \
@@ -68,6 +80,11 @@ impl SourceError {
     /// A list or an order that [`super::Source::paging`] does not have.
     pub fn no_such_list() -> Self {
         Self::Unsupported("the source has no such list, or none in this order".to_owned())
+    }
+
+    /// A write that a source does not have.
+    pub fn no_such_write() -> Self {
+        Self::Unsupported("the source's assets cannot be changed".to_owned())
     }
 
     /// When asking again may help, where the source said.
@@ -94,10 +111,38 @@ impl SourceError {
             | Self::Malformed { status, .. } => Some(*status),
             Self::Unavailable { status, .. } => *status,
             Self::Timeout
+            | Self::Invalid(_)
+            | Self::InUse
+            | Self::Immutable
+            | Self::UnknownOutcome
             | Self::Lost
             | Self::Unsupported(_)
             | Self::Exhausted
             | Self::Internal => None,
+        }
+    }
+}
+
+impl SourceError {
+    /// What a write without a complete answer comes to: unless it never left, nobody knows.
+    pub fn of_write(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Timeout
+            | UpstreamError::Broken { .. }
+            | UpstreamError::TooLarge { .. } => Self::UnknownOutcome,
+            UpstreamError::Busy { .. }
+            | UpstreamError::Connect { .. }
+            | UpstreamError::Setup(_) => Self::from(error),
+        }
+    }
+
+    /// Whether the write may have taken effect all the same.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        match self {
+            Self::UnknownOutcome | Self::Timeout | Self::Malformed { .. } => true,
+            Self::Unavailable { status, .. } => status.is_some(),
+            _ => false,
         }
     }
 }

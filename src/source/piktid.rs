@@ -6,23 +6,36 @@ mod wire;
 
 use std::sync::Arc;
 
-use futures_util::{future::BoxFuture, stream::BoxStream};
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use bytes::Bytes;
+use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
+use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use jiff::Timestamp;
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::Instant;
 
 use super::{
     Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, Narrowed, Page, Paging,
-    Position, Profile, SortBy, Source, SourceError, Variant, answer, row,
+    Position, Profile, SortBy, Source, SourceError, TagChange, Variant, answer, row,
 };
-use crate::{asset::Asset, config::PiktidSource, upstream::Call};
+use crate::{
+    asset::Asset,
+    config::PiktidSource,
+    upstream::{Answer, Call, Pace},
+};
 
 /// Rows a list call gives at most (4.1 [seed 002]).
 const LIST_CAP: u32 = 100;
 /// Rows that some page of at most [`LIST_CAP`] holds from any position on: see [`page_holding`].
 const LIST_REACH: u32 = 40;
 
+/// Ids a bulk delete takes at most (4.7 [seed 004]).
+const DELETE_CAP: usize = 100;
+
 /// One PiktID account.
 pub struct Piktid {
+    /// Of its credential's bulk deletes.
+    pace: Arc<Pace>,
     profile: Profile,
     link: Link,
     authorization: HeaderValue,
@@ -34,6 +47,7 @@ impl Piktid {
         Self {
             profile: link.profile(&credential, capabilities()),
             authorization: super::secret_header(&credential),
+            pace: link.paces.of(link.config.url.as_str(), &credential),
             link,
         }
     }
@@ -117,6 +131,118 @@ impl Piktid {
     }
 }
 
+impl Piktid {
+    async fn write(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+        body: serde_json::Value,
+        context: &Context,
+    ) -> Result<Answer, SourceError> {
+        let call = Call::json(
+            operation,
+            method,
+            self.link.url(path, &[]),
+            self.headers(),
+            Bytes::from(body.to_string()),
+        );
+        let answer = self.link.upstream.send(call, context.deadline).await;
+        let answer = answer.map_err(SourceError::of_write)?;
+        super::done(&answer)?;
+        Ok(answer)
+    }
+
+    /// The set is replaced (4.4 [inferred]), so adding and taking away read it first.
+    async fn patch_tags(
+        &self,
+        id: &str,
+        change: &TagChange,
+        context: &Context,
+    ) -> Result<(), SourceError> {
+        let current = match change {
+            TagChange::Set(_) => Vec::new(),
+            TagChange::Add(_) | TagChange::Remove(_) => {
+                self.read_one(id, context).await?.tags.clone()
+            }
+        };
+        let body = json!({ "tags": change.applied(&current) });
+        let path = ["assets", id, "tags"];
+        self.write("set-tags", Method::PATCH, &path, body, context)
+            .await
+            .map(drop)
+    }
+
+    /// Those that failed come back without a reason (4.7): each is looked up.
+    async fn bulk_delete(
+        &self,
+        ids: &[Box<str>],
+        context: &Context,
+    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+        let all = |error: &SourceError| -> Vec<_> {
+            ids.iter()
+                .map(|id| (id.clone(), Err(error.clone())))
+                .collect()
+        };
+        let body = json!({ "asset_ids": ids });
+        let sent = loop {
+            if !self.pace.turn(context.deadline).await {
+                return all(&SourceError::RateLimited { retry_after: None });
+            }
+            let path = ["assets", "bulk-delete"];
+            let sent = self.write("bulk-delete", Method::POST, &path, body.clone(), context);
+            match sent.await {
+                // Refused before anything was done: waited out.
+                Err(SourceError::RateLimited { retry_after }) => {
+                    let wait = retry_after.unwrap_or(Duration::from_secs(1));
+                    self.pace.hold_back(wait);
+                    if Instant::now() + wait >= context.deadline {
+                        return all(&SourceError::RateLimited {
+                            retry_after: Some(wait),
+                        });
+                    }
+                }
+                other => break other,
+            }
+        };
+        let failed: Vec<Box<str>> = match &sent {
+            Err(error) if !error.is_open() => return all(error),
+            Ok(answer) => match answer::json::<wire::Deleted>(answer) {
+                Ok(deleted) => deleted.failed_ids,
+                // What was deleted must be looked up.
+                Err(_) => ids.to_vec(),
+            },
+            Err(_) => ids.to_vec(),
+        };
+        let mut outcomes: Vec<_> = ids
+            .iter()
+            .filter(|id| !failed.contains(id))
+            .map(|id| (id.clone(), Ok(())))
+            .collect();
+        let mut reads = super::fan_out(self, &failed, Variant::Plain, context);
+        while let Some((id, found)) = reads.next().await {
+            let outcome = match (&sent, found) {
+                // It said that it failed, so it was never there.
+                (Ok(answer), Err(SourceError::NotFound)) if says_failed(answer, &id) => {
+                    Err(SourceError::NotFound)
+                }
+                (_, Err(SourceError::NotFound)) => Ok(()),
+                (Ok(_), Ok(_)) => Err(SourceError::Immutable),
+                (Err(error), Ok(_)) => Err(error.clone()),
+                (_, Err(_)) => Err(SourceError::UnknownOutcome),
+            };
+            outcomes.push((id, outcome));
+        }
+        outcomes
+    }
+}
+
+/// Whether a bulk delete's answer names this id as one that failed.
+fn says_failed(answer: &Answer, id: &str) -> bool {
+    answer::json::<wire::Deleted>(answer)
+        .is_ok_and(|deleted| deleted.failed_ids.iter().any(|own| **own == *id))
+}
+
 impl Source for Piktid {
     fn profile(&self) -> &Profile {
         &self.profile
@@ -149,6 +275,55 @@ impl Source for Piktid {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
         Box::pin(self.read_one(id, context))
+    }
+
+    fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
+        let known = |tag: &&String| !parameters::TAGS.contains(&tag.as_str());
+        match tags.iter().find(known) {
+            None => Ok(()),
+            Some(tag) => Err(SourceError::Invalid(format!(
+                "`{}` is none of PiktID's tags: {}",
+                tag.chars().take(40).collect::<String>(),
+                parameters::TAGS.join(", ")
+            ))),
+        }
+    }
+
+    fn change_tags<'a>(
+        &'a self,
+        id: &'a str,
+        change: &'a TagChange,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(self.patch_tags(id, change, context))
+    }
+
+    fn set_note<'a>(
+        &'a self,
+        id: &'a str,
+        note: Option<&'a str>,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        // An empty one clears (4.5 [seed 004]).
+        let body = json!({ "styling_note": note.unwrap_or_default() });
+        Box::pin(async move {
+            let path = ["assets", id, "note"];
+            self.write("set-note", Method::PATCH, &path, body, context)
+                .await
+                .map(drop)
+        })
+    }
+
+    fn delete_batch(&self) -> usize {
+        DELETE_CAP
+    }
+
+    fn delete<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        context: &'a Context,
+    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+        Box::pin(self.bulk_delete(ids, context))
     }
 
     fn get_many<'a>(

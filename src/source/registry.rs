@@ -8,7 +8,7 @@ use super::{Capabilities, Profile, Scope, Source, comfy, piktid, scenario};
 use crate::{
     asset::SourceName,
     config::{ConfigError, SourceConfig, SourceKind},
-    upstream::{Policy, Upstream},
+    upstream::{Paces, Policy, Upstream},
 };
 
 /// The configured sources, in the order of their names.
@@ -24,10 +24,11 @@ impl Registry {
     /// # Errors
     /// When a source's client cannot be made: an unreadable `ca_file`, a bad address.
     pub fn connect(configs: Vec<SourceConfig>, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
+        let paces = Paces::default();
         let mut sources = configs
             .into_iter()
             .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
-                let link = Link::new(&config, scope_key)?;
+                let link = Link::new(&config, scope_key, &paces)?;
                 Ok(match config.kind {
                     SourceKind::Scenario(kind) => Arc::new(scenario::Scenario::new(link, kind)),
                     SourceKind::Piktid(kind) => Arc::new(piktid::Piktid::new(link, &kind)),
@@ -68,10 +69,16 @@ pub struct Link {
     pub upstream: Upstream,
     pub in_flight: usize,
     pub scope_key: [u8; 32],
+    /// Shared by all sources.
+    pub paces: Paces,
 }
 
 impl Link {
-    fn new(config: &SourceConfig, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
+    fn new(
+        config: &SourceConfig,
+        scope_key: &[u8; 32],
+        paces: &Paces,
+    ) -> Result<Self, ConfigError> {
         let ca = config
             .ca_file
             .as_ref()
@@ -100,6 +107,7 @@ impl Link {
             upstream,
             in_flight,
             scope_key: *scope_key,
+            paces: paces.clone(),
         })
     }
 

@@ -10,7 +10,7 @@ use std::{collections::HashMap, sync::Arc};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use jiff::Timestamp;
 use serde_json::{json, value::RawValue};
 use std::time::Duration;
@@ -18,8 +18,8 @@ use std::time::Duration;
 use self::parameters::ScenarioParameters;
 use super::{
     Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, Narrowed, Page, Paging,
-    Parameters, Position, Profile, Row, SortBy, Source, SourceError, Unreadable, Variant, answer,
-    row,
+    Parameters, Position, Profile, Row, SortBy, Source, SourceError, TagChange, Unreadable,
+    Variant, answer, row,
 };
 use crate::{
     asset::Asset,
@@ -31,6 +31,14 @@ use crate::{
 const LIST_CAP: u32 = 100;
 /// Ids a batch read takes at most (5.4 [SDK]).
 const BULK_CAP: usize = 200;
+/// Ids a delete takes at most (5.9 [SDK]).
+const DELETE_CAP: usize = 100;
+/// Before each read that verifies a delete: what is deleted may show a little longer.
+const VERIFY: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
 /// The literal word that opens public assets (2 [seed 000]).
 const PUBLIC: &str = "public-auth-token";
 
@@ -287,6 +295,97 @@ impl Scenario {
         Ok(self.rows(&list.assets, lossy))
     }
 
+    async fn write(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+        body: serde_json::Value,
+        context: &Context,
+    ) -> Result<(), SourceError> {
+        let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
+        let call = Call::json(
+            operation,
+            method,
+            self.link.url(path, &pairs),
+            self.headers(Listing::Own),
+            Bytes::from(body.to_string()),
+        );
+        let answer = self.link.upstream.send(call, context.deadline).await;
+        super::done(&answer.map_err(SourceError::of_write)?)
+    }
+
+    async fn put_tags(
+        &self,
+        id: &str,
+        change: &TagChange,
+        context: &Context,
+    ) -> Result<(), SourceError> {
+        // The reply tells the changes, not the set (5.8), so only replacing must read first.
+        let body = match change {
+            TagChange::Add(tags) => json!({ "add": tags }),
+            TagChange::Remove(tags) => json!({ "delete": tags }),
+            TagChange::Set(_) => {
+                let current = self.read_one(id, Variant::Plain, context).await?;
+                let (add, delete) = change.difference(&current.tags);
+                if add.is_empty() && delete.is_empty() {
+                    return Ok(());
+                }
+                json!({ "add": add, "delete": delete })
+            }
+        };
+        let path = ["assets", id, "tags"];
+        self.write("set-tags", Method::PUT, &path, body, context)
+            .await
+    }
+
+    /// The reply says nothing of any id (5.9), so what is there is read before and after.
+    async fn delete_all(
+        &self,
+        ids: &[Box<str>],
+        context: &Context,
+    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+        let mut outcomes = Vec::with_capacity(ids.len());
+        let mut there = Vec::new();
+        for (id, found) in self.read_each(ids, context).await {
+            match found {
+                // One that cannot be read can be deleted all the same.
+                Ok(_) | Err(SourceError::Malformed { .. }) => there.push(id),
+                Err(error) => outcomes.push((id, Err(error))),
+            }
+        }
+        if there.is_empty() {
+            return outcomes;
+        }
+        let body = json!({ "assetIds": there });
+        let sent = self
+            .write("delete", Method::DELETE, &["assets"], body, context)
+            .await;
+        if let Err(error) = &sent
+            && !error.is_open()
+        {
+            outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
+            return outcomes;
+        }
+        for pause in VERIFY {
+            tokio::time::sleep(pause).await;
+            let mut left = Vec::new();
+            for (id, found) in self.read_each(&there, context).await {
+                match found {
+                    Err(SourceError::NotFound) => outcomes.push((id, Ok(()))),
+                    _ => left.push(id),
+                }
+            }
+            there = left;
+            if there.is_empty() {
+                break;
+            }
+        }
+        let error = sent.err().unwrap_or(SourceError::UnknownOutcome);
+        outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
+        outcomes
+    }
+
     /// What a batch read says of each id.
     async fn read_each(
         &self,
@@ -416,6 +515,46 @@ impl Source for Scenario {
             .buffer_unordered(self.profile.in_flight)
             .flat_map(futures_util::stream::iter)
             .boxed()
+    }
+
+    fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
+        super::check_commas(tags)
+    }
+
+    fn change_tags<'a>(
+        &'a self,
+        id: &'a str,
+        change: &'a TagChange,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(self.put_tags(id, change, context))
+    }
+
+    fn set_note<'a>(
+        &'a self,
+        id: &'a str,
+        note: Option<&'a str>,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        // How to clear is not documented (5.7): the empty text is tried, and the result read.
+        let body = json!({ "description": note.unwrap_or_default() });
+        Box::pin(async move {
+            let path = ["assets", id];
+            self.write("set-note", Method::PUT, &path, body, context)
+                .await
+        })
+    }
+
+    fn delete_batch(&self) -> usize {
+        DELETE_CAP
+    }
+
+    fn delete<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        context: &'a Context,
+    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+        Box::pin(self.delete_all(ids, context))
     }
 
     fn calls_to_get(&self, ids: usize, variant: Variant) -> usize {

@@ -21,3 +21,4 @@ mod tls;
 mod transport;
 mod unreadable;
 mod walks;
+mod writes;

@@ -44,3 +44,9 @@ pub struct Asset {
     #[serde(default, deserialize_with = "lenient::option")]
     pub dimensions: Option<Vec<f64>>,
 }
+
+/// `POST /assets/bulk-delete`.
+#[derive(Deserialize)]
+pub struct Deleted {
+    pub failed_ids: Vec<Box<str>>,
+}

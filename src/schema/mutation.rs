@@ -1,0 +1,365 @@
+//! What can be changed.
+
+use std::{collections::HashSet, sync::Arc};
+
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+
+use super::{
+    Code,
+    asset::AssetNode,
+    error::{MutationError, bad_input},
+    filter::unknown_source,
+    operation,
+};
+use crate::{
+    asset::{AssetId, GlobalId},
+    source::{Registry, TagChange},
+    write::{Outcome, Target},
+};
+
+/// Assets whose tags change at once.
+const MAX_TAGGED: usize = 100;
+/// Assets deleted at once.
+const MAX_DELETED: usize = 1_000;
+/// Tags in one change.
+const MAX_TAGS: usize = 10;
+/// Characters of a tag, and of a note.
+const MAX_TAG: usize = 100;
+const MAX_NOTE: usize = 10_000;
+
+/// What can be changed.
+pub struct Mutation;
+
+/// What can be changed. A failure that belongs to one asset is in the payload's `errors`, so the
+/// rest survives; only input that cannot be meant is an error of the field.
+#[Object]
+impl Mutation {
+    /// Adds tags to assets. Tags that are there already stay. PiktID only replaces tags: adding
+    /// reads them first, and loses none to others that add through this gateway at the same time.
+    async fn add_asset_tags(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which tags to which assets.")] input: AssetTagsInput,
+    ) -> Option<async_graphql::Result<AssetTagsPayload>> {
+        Some(change_tags(context, input, TagChange::Add, 1).await)
+    }
+
+    /// Takes tags away from assets. Tags that are not there do not matter.
+    async fn remove_asset_tags(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which tags from which assets.")] input: AssetTagsInput,
+    ) -> Option<async_graphql::Result<AssetTagsPayload>> {
+        Some(change_tags(context, input, TagChange::Remove, 1).await)
+    }
+
+    /// Gives assets these tags and no others; none clears them. Comfy sorts its assets by tags of
+    /// its own (`input`, `output`, `models`): leave them in, or `assets` does not list them.
+    async fn set_asset_tags(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which tags for which assets.")] input: AssetTagsInput,
+    ) -> Option<async_graphql::Result<AssetTagsPayload>> {
+        Some(change_tags(context, input, TagChange::Set, 0).await)
+    }
+
+    /// Writes a note on an asset: Scenario's description, PiktID's styling note, Comfy's
+    /// `user_metadata.user_description` (its other keys stay). Empty or null clears it.
+    async fn set_asset_note(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which note on which asset.")] input: SetAssetNoteInput,
+    ) -> Option<async_graphql::Result<SetAssetNotePayload>> {
+        Some(set_note(context, input).await)
+    }
+
+    /// Deletes an asset. What that means at its source is in `Source.capabilities.deleteMeaning`.
+    async fn delete_asset(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which asset.")] input: DeleteAssetInput,
+    ) -> Option<async_graphql::Result<DeleteAssetPayload>> {
+        Some(delete_one(context, input).await)
+    }
+
+    /// Deletes up to 1,000 assets over any sources. Each id is told: deleted, failed with its
+    /// reason, or not tried for want of time. An id given twice counts once.
+    async fn bulk_delete_assets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which assets.")] input: BulkDeleteAssetsInput,
+    ) -> Option<async_graphql::Result<BulkDeleteAssetsPayload>> {
+        Some(delete_all(context, input).await)
+    }
+}
+
+/// Tags and the assets they are for.
+#[derive(InputObject)]
+pub struct AssetTagsInput {
+    /// 1 to 100 assets, of any sources.
+    asset_ids: Vec<ID>,
+    /// At most 10 tags, of 1 to 100 characters, without commas. Blanks around them are cut off.
+    /// PiktID knows `model`, `product`, `background` and `other` only.
+    tags: Vec<String>,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// What became of a change of tags.
+#[derive(SimpleObject)]
+pub struct AssetTagsPayload {
+    /// The assets that have changed, as they are now.
+    assets: Vec<AssetNode>,
+    /// What failed, by asset.
+    errors: Vec<MutationError>,
+    /// As it was given.
+    client_mutation_id: Option<String>,
+}
+
+/// A note and the asset it is for.
+#[derive(InputObject)]
+pub struct SetAssetNoteInput {
+    /// The asset.
+    asset_id: ID,
+    /// At most 10,000 characters; empty or null clears the note.
+    note: Option<String>,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// What became of a note.
+#[derive(SimpleObject)]
+pub struct SetAssetNotePayload {
+    /// The asset as it is now; null when it failed.
+    asset: Option<AssetNode>,
+    /// What failed.
+    errors: Vec<MutationError>,
+    /// As it was given.
+    client_mutation_id: Option<String>,
+}
+
+/// An asset to delete.
+#[derive(InputObject)]
+pub struct DeleteAssetInput {
+    /// The asset.
+    asset_id: ID,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// What became of a delete.
+#[derive(SimpleObject)]
+pub struct DeleteAssetPayload {
+    /// The asset's id; null when it was not deleted.
+    deleted_id: Option<ID>,
+    /// What failed.
+    errors: Vec<MutationError>,
+    /// As it was given.
+    client_mutation_id: Option<String>,
+}
+
+/// Assets to delete.
+#[derive(InputObject)]
+pub struct BulkDeleteAssetsInput {
+    /// 1 to 1,000 assets, of any sources.
+    asset_ids: Vec<ID>,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// What became of many deletes; each id is in one of the three.
+#[derive(SimpleObject)]
+pub struct BulkDeleteAssetsPayload {
+    /// Those that are gone.
+    deleted_ids: Vec<ID>,
+    /// Those that are not, each with its reason.
+    errors: Vec<MutationError>,
+    /// Those there was no time for: ask again.
+    not_tried_ids: Vec<ID>,
+    /// As it was given.
+    client_mutation_id: Option<String>,
+}
+
+/// The assets meant, each once, and what is wrong with the other ids.
+fn targets(
+    registry: &Registry,
+    ids: &[ID],
+    limit: usize,
+) -> async_graphql::Result<(Vec<Target>, Vec<MutationError>)> {
+    let path = ["input", "assetIds"];
+    if ids.is_empty() || ids.len() > limit {
+        return Err(bad_input(
+            &path,
+            format!(
+                "`assetIds` must have 1 to {limit} ids; it has {}",
+                ids.len()
+            ),
+        ));
+    }
+    let (mut targets, mut errors, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for id in ids {
+        match target(registry, id) {
+            Ok(target) => {
+                if seen.insert(target.id.clone()) {
+                    targets.push(target);
+                }
+            }
+            Err(message) => {
+                errors.push(MutationError::input(id, &path, message));
+            }
+        }
+    }
+    Ok((targets, errors))
+}
+
+fn target(registry: &Registry, id: &ID) -> Result<Target, String> {
+    match GlobalId::parse(id) {
+        Ok(GlobalId::Asset(asset)) => match registry.named(&asset.source) {
+            Some(source) => Ok(Target {
+                source: Arc::clone(source),
+                id: AssetId {
+                    source: source.profile().name.clone(),
+                    upstream: asset.upstream,
+                },
+            }),
+            None => Err(unknown_source(&[], asset.source.as_str(), registry).message),
+        },
+        Ok(GlobalId::Source(name)) => Err(format!(
+            "this is the id of source `{name}`, not of an asset"
+        )),
+        Err(invalid) => Err(invalid.to_string()),
+    }
+}
+
+/// Tags as they are meant.
+fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>> {
+    let path = ["input", "tags"];
+    if tags.len() < least || tags.len() > MAX_TAGS {
+        return Err(bad_input(
+            &path,
+            format!(
+                "`tags` must have {least} to {MAX_TAGS} tags; it has {}",
+                tags.len()
+            ),
+        ));
+    }
+    let mut meant: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
+    meant.sort();
+    meant.dedup();
+    let is_bad = |tag: &&String| tag.is_empty() || tag.chars().count() > MAX_TAG;
+    match meant.iter().find(is_bad) {
+        None => Ok(meant),
+        Some(_) => Err(bad_input(
+            &path,
+            format!("a tag must have 1 to {MAX_TAG} characters"),
+        )),
+    }
+}
+
+async fn change_tags(
+    context: &Context<'_>,
+    input: AssetTagsInput,
+    change: impl FnOnce(Vec<String>) -> TagChange,
+    least: usize,
+) -> async_graphql::Result<AssetTagsPayload> {
+    let operation = operation(context)?;
+    let change = change(tags(&input.tags, least)?);
+    let (targets, mut errors) = targets(&operation.registry, &input.asset_ids, MAX_TAGGED)?;
+    let outcomes = operation
+        .writer
+        .tags(targets, change, &operation.context)
+        .await;
+    let mut assets = Vec::new();
+    for Outcome { id, result } in outcomes {
+        match result {
+            Ok(asset) => assets.push(AssetNode(asset)),
+            Err(error) => errors.push(MutationError::of(&id, &error)),
+        }
+    }
+    Ok(AssetTagsPayload {
+        assets,
+        errors,
+        client_mutation_id: input.client_mutation_id,
+    })
+}
+
+async fn set_note(
+    context: &Context<'_>,
+    input: SetAssetNoteInput,
+) -> async_graphql::Result<SetAssetNotePayload> {
+    let operation = operation(context)?;
+    let note = input.note.filter(|note| !note.trim().is_empty());
+    if note
+        .as_ref()
+        .is_some_and(|note| note.chars().count() > MAX_NOTE)
+    {
+        return Err(bad_input(
+            &["input", "note"],
+            format!("a note has at most {MAX_NOTE} characters"),
+        ));
+    }
+    let target = target(&operation.registry, &input.asset_id)
+        .map_err(|message| bad_input(&["input", "assetId"], message))?;
+    let outcome = operation
+        .writer
+        .note(target, note, &operation.context)
+        .await
+        .ok_or_else(|| super::coded(Code::Internal, "a fault in the gateway: it is in its log"))?;
+    let (asset, errors) = match outcome.result {
+        Ok(asset) => (Some(AssetNode(asset)), Vec::new()),
+        Err(error) => (None, vec![MutationError::of(&outcome.id, &error)]),
+    };
+    Ok(SetAssetNotePayload {
+        asset,
+        errors,
+        client_mutation_id: input.client_mutation_id,
+    })
+}
+
+async fn delete_one(
+    context: &Context<'_>,
+    input: DeleteAssetInput,
+) -> async_graphql::Result<DeleteAssetPayload> {
+    let operation = operation(context)?;
+    let target = target(&operation.registry, &input.asset_id)
+        .map_err(|message| bad_input(&["input", "assetId"], message))?;
+    let report = operation
+        .writer
+        .delete(vec![target], &operation.context)
+        .await;
+    let errors = report
+        .failed
+        .iter()
+        .map(|(id, error)| MutationError::of(id, error))
+        .collect();
+    Ok(DeleteAssetPayload {
+        deleted_id: report.deleted.into_iter().next().map(global),
+        errors,
+        client_mutation_id: input.client_mutation_id,
+    })
+}
+
+async fn delete_all(
+    context: &Context<'_>,
+    input: BulkDeleteAssetsInput,
+) -> async_graphql::Result<BulkDeleteAssetsPayload> {
+    let operation = operation(context)?;
+    let (targets, mut errors) = targets(&operation.registry, &input.asset_ids, MAX_DELETED)?;
+    let report = operation.writer.delete(targets, &operation.context).await;
+    errors.extend(
+        report
+            .failed
+            .iter()
+            .map(|(id, error)| MutationError::of(id, error)),
+    );
+    Ok(BulkDeleteAssetsPayload {
+        deleted_ids: report.deleted.into_iter().map(global).collect(),
+        errors,
+        not_tried_ids: report.not_tried.into_iter().map(global).collect(),
+        client_mutation_id: input.client_mutation_id,
+    })
+}
+
+fn global(id: AssetId) -> ID {
+    GlobalId::Asset(id).to_string().into()
+}

@@ -1,0 +1,50 @@
+//! Who changes an asset right now.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use tokio::{
+    sync::{Mutex as Turn, OwnedMutexGuard},
+    time::{Instant, timeout_at},
+};
+
+use crate::{asset::AssetId, source::SourceError};
+
+/// Turns kept after nobody waits for them, before they are swept.
+const SWEEP: usize = 1_024;
+
+/// One turn at a time for each asset. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Held(Arc<Mutex<HashMap<AssetId, Weak<Turn<()>>>>>);
+
+impl Held {
+    /// Waits until nobody else changes the asset.
+    ///
+    /// # Errors
+    /// [`SourceError::Timeout`] when that takes longer than `deadline`.
+    pub async fn hold(
+        &self,
+        id: &AssetId,
+        deadline: Instant,
+    ) -> Result<OwnedMutexGuard<()>, SourceError> {
+        let turn = self.turn(id);
+        timeout_at(deadline, turn.lock_owned())
+            .await
+            .map_err(|_| SourceError::Timeout)
+    }
+
+    fn turn(&self, id: &AssetId) -> Arc<Turn<()>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = all.get(id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        if all.len() >= SWEEP {
+            all.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let turn = Arc::new(Turn::new(()));
+        all.insert(id.clone(), Arc::downgrade(&turn));
+        turn
+    }
+}

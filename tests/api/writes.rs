@@ -1,0 +1,555 @@
+//! Tags, notes and deletes: an outcome for each asset, and nothing stale after.
+
+use std::{sync::Arc, time::Duration};
+
+use asset_gateway::sandbox::{Dialect, Fault, Options, Rule};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::help::{World, asset_id, error, texts, world, world_with};
+
+/// Runs a mutation that must not be refused, and gives its payload.
+async fn payload(world: &World, field: &str, input: Value, selection: &str) -> Value {
+    let kind = match field {
+        "addAssetTags" | "removeAssetTags" | "setAssetTags" => "AssetTagsInput",
+        "setAssetNote" => "SetAssetNoteInput",
+        "deleteAsset" => "DeleteAssetInput",
+        _ => "BulkDeleteAssetsInput",
+    };
+    let query = format!(
+        "mutation($input: {kind}!) {{ {field}(input: $input) {{ {selection} \
+         errors {{ code message assetId field retryAfterSeconds }} clientMutationId }} }}"
+    );
+    let answer = world.ask_with(&query, json!({ "input": input })).await;
+    assert_eq!(answer.get("errors"), None, "{answer:#}");
+    answer["data"][field].clone()
+}
+
+/// One asset of the user's own at each source.
+fn own(world: &World) -> [String; 3] {
+    let store = &world.sandbox.store;
+    let scenario = store
+        .scenario()
+        .iter()
+        .find(|a| a.owner_id == "proj_sandbox" && a.deleted.is_none())
+        .map(|a| a.id.clone());
+    let piktid = store
+        .piktid()
+        .iter()
+        .find(|a| a.created_by == "ada" && a.tags.is_empty())
+        .map(|a| a.id.clone());
+    let comfy = store
+        .comfy()
+        .iter()
+        .find(|a| !a.is_immutable && !a.user_metadata.is_empty())
+        .map(|a| a.id.clone());
+    [
+        asset_id("scenario", &scenario.expect("one")),
+        asset_id("piktid", &piktid.expect("one")),
+        asset_id("comfy", &comfy.expect("one")),
+    ]
+}
+
+#[tokio::test]
+async fn tags_change_at_every_source_and_reads_after_show_it() {
+    let world = world().await;
+    let ids = own(&world);
+    // What is kept from before must not come back.
+    let all = json!({ "ids": ids });
+    let read = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Asset { id tags } } \
+                assets(first: 100) { nodes { id tags } } }";
+    world.ask_with(read, all.clone()).await;
+    let steps = [
+        (
+            "addAssetTags",
+            vec![" model ", "product", "product"],
+            vec!["model", "product"],
+            vec![],
+        ),
+        (
+            "removeAssetTags",
+            vec!["model"],
+            vec!["product"],
+            vec!["model"],
+        ),
+        (
+            "setAssetTags",
+            vec!["other"],
+            vec!["other"],
+            vec!["model", "product"],
+        ),
+    ];
+    for (field, tags, has, lacks) in steps {
+        let input = json!({ "assetIds": ids, "tags": tags, "clientMutationId": "m1" });
+        let changed = payload(&world, field, input, "assets { id tags }").await;
+        assert_eq!(changed["errors"], json!([]), "{field}");
+        assert_eq!(changed["clientMutationId"], "m1");
+        assert_eq!(texts(&changed["assets"], "/id"), ids);
+        let after = world.ask_with(read, all.clone()).await;
+        for list in [&changed["assets"], &after["data"]["nodes"]] {
+            for asset in list.as_array().into_iter().flatten() {
+                if !ids.iter().any(|id| asset["id"] == **id) {
+                    continue;
+                }
+                let tags = asset["tags"].as_array().expect("tags");
+                let carries = |tag: &&str| tags.iter().any(|own| own == tag);
+                assert!(has.iter().all(carries), "{field}: {asset}");
+                assert!(!lacks.iter().any(carries), "{field}: {asset}");
+            }
+        }
+    }
+    let none = json!({ "assetIds": [ids[1]], "tags": [] });
+    let cleared = payload(&world, "setAssetTags", none, "assets { tags }").await;
+    assert_eq!(cleared["assets"][0]["tags"], json!([]));
+}
+
+#[tokio::test]
+async fn what_a_source_cannot_tag_with_fails_for_its_assets_alone() {
+    let world = world().await;
+    let ids = own(&world);
+    let foreign = world
+        .sandbox
+        .store
+        .piktid()
+        .iter()
+        .find(|a| a.visibility == "default")
+        .map(|a| asset_id("piktid", &a.id))
+        .expect("one");
+    let gone = asset_id("scenario", "asset_gone");
+    let input = json!({
+        "assetIds": [ids[0], ids[1], ids[2], gone, "c29tZXRoaW5n", foreign],
+        "tags": ["harbour"],
+    });
+    let changed = payload(&world, "addAssetTags", input, "assets { id }").await;
+    assert_eq!(texts(&changed["assets"], "/id"), [&*ids[0], &*ids[2]]);
+    let told: Vec<(&str, &str)> = changed["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|e| Some((e["assetId"].as_str()?, e["code"].as_str()?)))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("c29tZXRoaW5n", "BAD_USER_INPUT"),
+            (&*ids[1], "BAD_USER_INPUT"),
+            (&*gone, "NOT_FOUND"),
+            (&*foreign, "BAD_USER_INPUT"),
+        ]
+    );
+    // With a tag that PiktID knows, somebody else's asset says whose fault it is.
+    let input = json!({ "assetIds": [foreign], "tags": ["model"] });
+    let changed = payload(&world, "addAssetTags", input, "assets { id }").await;
+    assert_eq!(changed["errors"][0]["code"], "FORBIDDEN");
+    let comma = json!({ "assetIds": [ids[0], ids[2]], "tags": ["a,b"] });
+    let changed = payload(&world, "addAssetTags", comma, "assets { id }").await;
+    assert_eq!(texts(&changed["errors"], "/code"), ["BAD_USER_INPUT"; 2]);
+}
+
+#[tokio::test]
+async fn input_that_cannot_be_meant_is_refused_before_any_call() {
+    let world = world().await;
+    let id = asset_id("scenario", "x");
+    let long = "x".repeat(101);
+    for (field, input, path) in [
+        (
+            "addAssetTags",
+            json!({ "assetIds": [], "tags": ["a"] }),
+            "assetIds",
+        ),
+        (
+            "addAssetTags",
+            json!({ "assetIds": [id], "tags": [] }),
+            "tags",
+        ),
+        (
+            "addAssetTags",
+            json!({ "assetIds": [id], "tags": ["  "] }),
+            "tags",
+        ),
+        (
+            "addAssetTags",
+            json!({ "assetIds": [id], "tags": [long] }),
+            "tags",
+        ),
+        (
+            "setAssetTags",
+            json!({ "assetIds": [id], "tags": vec!["a"; 11] }),
+            "tags",
+        ),
+        (
+            "addAssetTags",
+            json!({ "assetIds": vec![&id; 101], "tags": ["a"] }),
+            "assetIds",
+        ),
+        (
+            "setAssetNote",
+            json!({ "assetId": "nonsense", "note": "x" }),
+            "assetId",
+        ),
+        (
+            "setAssetNote",
+            json!({ "assetId": id, "note": "x".repeat(10_001) }),
+            "note",
+        ),
+        ("deleteAsset", json!({ "assetId": "" }), "assetId"),
+        ("bulkDeleteAssets", json!({ "assetIds": [] }), "assetIds"),
+        (
+            "bulkDeleteAssets",
+            json!({ "assetIds": vec![&id; 1_001] }),
+            "assetIds",
+        ),
+    ] {
+        let kind = match field {
+            "addAssetTags" | "setAssetTags" => "AssetTagsInput",
+            "setAssetNote" => "SetAssetNoteInput",
+            "deleteAsset" => "DeleteAssetInput",
+            _ => "BulkDeleteAssetsInput",
+        };
+        let query = format!(
+            "mutation($input: {kind}!) {{ {field}(input: $input) {{ clientMutationId }} }}"
+        );
+        let answer = world.ask_with(&query, json!({ "input": input })).await;
+        let (code, message) = error(&answer);
+        assert_eq!(code, "BAD_USER_INPUT", "{message}");
+        assert_eq!(
+            answer["errors"][0]["extensions"]["field"][1], path,
+            "{message}"
+        );
+        assert!(answer["data"][field].is_null());
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn many_tags_at_once_on_one_asset_lose_none() {
+    let world = world().await;
+    let [_, piktid, _] = own(&world);
+    // Each answer is late enough for all to have read before the first writes, were they let.
+    let tags = ["model", "product", "background", "other"];
+    let adds = (0..100).map(|n| {
+        let input = json!({ "assetIds": [piktid], "tags": [tags[n % 4]] });
+        payload(&world, "addAssetTags", input, "assets { tags }")
+    });
+    for changed in join_all(adds).await {
+        assert_eq!(changed["errors"], json!([]));
+    }
+    let data = world
+        .data(&format!("{{ asset(id: \"{piktid}\") {{ tags }} }}"))
+        .await;
+    assert_eq!(
+        data["asset"]["tags"],
+        json!(["background", "model", "other", "product"])
+    );
+}
+
+#[tokio::test]
+async fn notes_are_set_and_cleared_at_every_source() {
+    for dialect in [Dialect::Local, Dialect::Published, Dialect::Newest] {
+        let options = Options {
+            dialect,
+            ..Options::default()
+        };
+        let world = world_with(options, |_| {}).await;
+        let ids = own(&world);
+        for id in &ids {
+            for (note, shown) in [
+                (json!("for the trailer"), json!("for the trailer")),
+                (json!("  "), Value::Null),
+                (json!("again"), json!("again")),
+                (Value::Null, Value::Null),
+            ] {
+                let input = json!({ "assetId": id, "note": note });
+                let set = payload(&world, "setAssetNote", input, "asset { id note }").await;
+                assert_eq!(set["errors"], json!([]));
+                assert_eq!(set["asset"]["note"], shown);
+                let read = world
+                    .data(&format!("{{ asset(id: \"{id}\") {{ note }} }}"))
+                    .await;
+                assert_eq!(read["asset"]["note"], shown);
+            }
+        }
+        // Other keys of Comfy's metadata survive.
+        let store = world.sandbox.store.comfy();
+        let rated = store
+            .iter()
+            .find(|a| !a.user_metadata.is_empty())
+            .expect("one");
+        assert!(rated.user_metadata.contains_key("rating"));
+    }
+}
+
+#[tokio::test]
+async fn a_read_begun_before_a_write_is_never_served_after_it() {
+    let world = world().await;
+    let [_, id, _] = own(&world);
+    let upstream = world
+        .sandbox
+        .store
+        .piktid()
+        .iter()
+        .find(|a| a.created_by == "ada" && a.tags.is_empty())
+        .map(|a| a.id.clone())
+        .expect("one");
+    // The read's answer is made before the write and arrives after it.
+    let gate = Arc::new(Semaphore::new(0));
+    world.sandbox.piktid.faults.push(Rule {
+        beginning: format!("GET /assets/{upstream}"),
+        times: Some(1),
+        fault: Fault::Late(Arc::clone(&gate)),
+    });
+    let query = format!("{{ asset(id: \"{id}\") {{ note }} }}");
+    let slow = world.data(&query);
+    let write = async {
+        while world.sandbox.piktid.recorder.count("GET /assets/") == 0 {
+            tokio::task::yield_now().await;
+        }
+        let input = json!({ "assetId": id, "note": "new" });
+        let set = payload(&world, "setAssetNote", input, "asset { note }").await;
+        assert_eq!(set["asset"]["note"], "new");
+        gate.add_permits(1);
+    };
+    let (old, ()) = tokio::join!(slow, write);
+    assert_ne!(old["asset"]["note"], "new", "it was read before");
+    for _ in 0..3 {
+        assert_eq!(world.data(&query).await["asset"]["note"], "new");
+    }
+}
+
+#[tokio::test]
+async fn assets_of_every_source_are_deleted_at_once_and_each_id_is_told() {
+    let world = world().await;
+    let store = Arc::clone(&world.sandbox.store);
+    let mine: Vec<String> = store
+        .piktid()
+        .iter()
+        .filter(|a| a.created_by == "ada")
+        .map(|a| asset_id("piktid", &a.id))
+        .collect();
+    let theirs = store
+        .piktid()
+        .iter()
+        .find(|a| a.created_by != "ada")
+        .map(|a| asset_id("piktid", &a.id))
+        .expect("one");
+    let scenario: Vec<String> = store
+        .scenario()
+        .iter()
+        .filter(|a| a.owner_id == "proj_sandbox")
+        .take(150)
+        .map(|a| asset_id("scenario", &a.id))
+        .collect();
+    let comfy: Vec<String> = store
+        .comfy()
+        .iter()
+        .take(40)
+        .map(|a| asset_id("comfy", &a.id))
+        .collect();
+    let public = store
+        .scenario()
+        .iter()
+        .find(|a| a.owner_id != "proj_sandbox")
+        .map(|a| a.id.clone())
+        .expect("one");
+    let gone = asset_id("scenario", "asset_gone");
+    let twice = scenario[0].clone();
+    let mut ids = [mine.clone(), scenario.clone(), comfy.clone()].concat();
+    ids.extend([theirs.clone(), gone.clone(), twice, "bad id".to_owned()]);
+    ids.push(asset_id("scenario", &public));
+    let input = json!({ "assetIds": ids });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds notTriedIds").await;
+    let mut deleted: Vec<String> =
+        serde_json::from_value(report["deletedIds"].clone()).expect("ids");
+    deleted.sort();
+    let is_kept = |id: &String| {
+        let store = store.comfy();
+        store.iter().any(|a| asset_id("comfy", &a.id) == *id)
+    };
+    let kept: Vec<String> = comfy.iter().filter(|id| is_kept(id)).cloned().collect();
+    assert_eq!(kept.len(), 1, "one of them is immutable");
+    let mut expected = [mine, scenario, comfy].concat();
+    expected.retain(|id| !kept.contains(id));
+    expected.sort();
+    assert_eq!(deleted, expected);
+    assert_eq!(report["notTriedIds"], json!([]));
+    let mut told: Vec<(String, String)> = report["errors"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|e| {
+            (
+                e["assetId"].as_str().unwrap_or_default().to_owned(),
+                e["code"].as_str().unwrap_or_default().to_owned(),
+            )
+        })
+        .collect();
+    told.sort();
+    let mut reasons = vec![
+        (theirs, "IMMUTABLE".to_owned()),
+        (gone, "NOT_FOUND".to_owned()),
+        ("bad id".to_owned(), "BAD_USER_INPUT".to_owned()),
+        (kept[0].clone(), "IMMUTABLE".to_owned()),
+        (asset_id("scenario", &public), "UNKNOWN_OUTCOME".to_owned()),
+    ];
+    reasons.sort();
+    // Somebody else's public asset is either not seen by the batch read, or not deleted.
+    reasons.retain(|(id, _)| told.iter().any(|(own, _)| own == id));
+    let ids = |all: &[(String, String)]| all.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&told), ids(&reasons));
+    let list = world
+        .data("{ assets(first: 100, filter: {sources: [\"piktid\"]}) { nodes { id } } }")
+        .await;
+    let shown = texts(&list["assets"]["nodes"], "/id");
+    assert!(
+        !shown.iter().any(|id| deleted.contains(id)),
+        "no stale page"
+    );
+    let calls = &world.sandbox.scenario.recorder;
+    assert_eq!(calls.count("DELETE /v1/assets"), 2, "100 a call");
+}
+
+#[tokio::test]
+async fn piktids_bulk_deletes_are_paced_and_its_429_is_waited_out() {
+    let world = world().await;
+    let ids: Vec<String> = world
+        .sandbox
+        .store
+        .piktid()
+        .iter()
+        .filter(|a| a.created_by == "ada")
+        .take(5)
+        .map(|a| asset_id("piktid", &a.id))
+        .collect();
+    // Five deletes at once: the emulator refuses the fourth within a second.
+    let deletes = ids.iter().map(|id| {
+        let input = json!({ "assetIds": [id] });
+        payload(&world, "bulkDeleteAssets", input, "deletedIds")
+    });
+    for (report, id) in join_all(deletes).await.iter().zip(&ids) {
+        assert_eq!(report["deletedIds"], json!([id]), "{report}");
+    }
+    // Somebody else has used the turns up.
+    world.sandbox.piktid.faults.push(Rule {
+        beginning: "POST /assets/bulk-delete".to_owned(),
+        times: Some(1),
+        fault: Fault::Answer {
+            status: 429,
+            content_type: "text/plain",
+            body: String::new(),
+        },
+    });
+    let one = world.sandbox.store.piktid()[0].id.clone();
+    let input = json!({ "assetIds": [asset_id("piktid", &one)] });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(
+        report["deletedIds"].as_array().map(Vec::len),
+        Some(1),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn an_unclear_answer_to_a_delete_is_looked_up() {
+    let world = world().await;
+    let [scenario, piktid, comfy] = own(&world);
+    // The deletes are done, but their answers never arrive.
+    for (emulator, beginning) in [
+        (&world.sandbox.scenario, "DELETE /v1/assets"),
+        (&world.sandbox.piktid, "POST /assets/bulk-delete"),
+        (&world.sandbox.comfy, "DELETE /api/assets"),
+    ] {
+        emulator.faults.add(beginning, Fault::Lose);
+    }
+    let input = json!({ "assetIds": [scenario, piktid, comfy] });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(report["errors"], json!([]));
+    assert_eq!(report["deletedIds"].as_array().map(Vec::len), Some(3));
+    // Nothing was done: each says so.
+    for emulator in [
+        &world.sandbox.scenario,
+        &world.sandbox.piktid,
+        &world.sandbox.comfy,
+    ] {
+        emulator.faults.clear();
+    }
+    let ids = own(&world);
+    for (emulator, beginning) in [
+        (&world.sandbox.scenario, "DELETE /v1/assets"),
+        (&world.sandbox.piktid, "POST /assets/bulk-delete"),
+        (&world.sandbox.comfy, "DELETE /api/assets"),
+    ] {
+        emulator.faults.add(
+            beginning,
+            Fault::Answer {
+                status: 503,
+                content_type: "text/html",
+                body: "<h1>no</h1>".to_owned(),
+            },
+        );
+    }
+    let input = json!({ "assetIds": ids });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(report["deletedIds"], json!([]));
+    assert_eq!(
+        texts(&report["errors"], "/code"),
+        ["UPSTREAM_UNAVAILABLE"; 3]
+    );
+}
+
+#[tokio::test]
+async fn one_asset_is_deleted_and_its_reads_are_null() {
+    let world = world().await;
+    for id in own(&world) {
+        world
+            .data(&format!("{{ asset(id: \"{id}\") {{ id }} }}"))
+            .await;
+        let input = json!({ "assetId": id });
+        let report = payload(&world, "deleteAsset", input.clone(), "deletedId").await;
+        assert_eq!(report["deletedId"], *id);
+        let data = world
+            .data(&format!("{{ asset(id: \"{id}\") {{ id }} }}"))
+            .await;
+        assert!(data["asset"].is_null());
+        let again = payload(&world, "deleteAsset", input, "deletedId").await;
+        assert!(again["deletedId"].is_null());
+        assert_eq!(again["errors"][0]["code"], "NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_time_left_so_they_are_not_tried() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.mutation_deadline = Duration::ZERO;
+    })
+    .await;
+    let [scenario, ..] = own(&world);
+    let input = json!({ "assetIds": [scenario] });
+    let answer = world
+        .ask_with(
+            "mutation($input: BulkDeleteAssetsInput!) { bulkDeleteAssets(input: $input) { \
+             deletedIds notTriedIds } }",
+            json!({ "input": input }),
+        )
+        .await;
+    assert_eq!(
+        answer["data"]["bulkDeleteAssets"]["notTriedIds"],
+        json!([scenario])
+    );
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn the_second_mutation_failing_leaves_the_firsts_payload_whole() {
+    let world = world().await;
+    let [scenario, ..] = own(&world);
+    let answer = world
+        .ask(&format!(
+            "mutation {{ first: setAssetNote(input: {{assetId: \"{scenario}\", note: \"one\"}}) {{ asset {{ note }} }} \
+             second: addAssetTags(input: {{assetIds: [], tags: [\"a\"]}}) {{ assets {{ id }} }} }}"
+        ))
+        .await;
+    assert_eq!(answer["data"]["first"]["asset"]["note"], "one");
+    assert!(answer["data"]["second"].is_null());
+    assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+}
