@@ -32,14 +32,13 @@ const VERSION: u8 = 2;
 pub struct Spot {
     /// [`crate::asset::SourceName::hash16`].
     source: u16,
-    /// The row's upstream id; empty where the row could not be read.
+    /// The row's upstream id; empty where the row could not be read: no place is made of those.
     id: Box<str>,
-    /// A hash of what the row is sorted by: when that changes, the row moves. Without an id, how
-    /// many such rows there are from the one before that has one to itself.
+    /// A hash of what the row is sorted by: when that changes, the row moves.
     value: u64,
     /// Rows before it when it was read.
     index: u64,
-    /// Marks of the nearest row before it that has an id, and of the row after it; 0: none known.
+    /// Marks of the nearest rows before and after it that have one; 0: none known.
     before: u32,
     next: u32,
 }
@@ -160,6 +159,16 @@ pub async fn page(list: &List, stretch: &Stretch<Spot>) -> Result<ConnectionPage
     }
 }
 
+fn lost_among_unreadable() -> SourceError {
+    SourceError::Unavailable {
+        status: None,
+        reason: "so many of its rows one after the other cannot be read that there is no way \
+                 through its list in this order: sort by CREATED_AT"
+            .to_owned(),
+        retry_after: None,
+    }
+}
+
 /// Consecutive rows, in the list's order.
 struct Slice {
     /// Rows before the first one.
@@ -181,25 +190,18 @@ impl Slice {
             let found = self.rows.iter().position(|(own, _)| own.mark() == wanted);
             found.filter(|_| wanted != 0)
         };
-        let itself = if spot.id.is_empty() {
-            // Told by the row after it, else by the one before it that has an id, or the beginning
-            // of the list.
-            let is_nameless = |at: &usize| self.rows.get(*at).is_some_and(|(s, _)| s.mark() == 0);
-            let nth = usize::try_from(spot.value).ok()?;
-            let nth = if spot.before == 0 && self.offset == 0 {
-                nth.checked_sub(1)
-            } else {
-                marked(spot.before).map(|at| at + nth)
-            };
-            let last = marked(spot.next).and_then(|at| at.checked_sub(1));
-            last.filter(is_nameless).or(nth.filter(is_nameless))
-        } else {
-            self.rows.iter().position(|(own, _)| spot.is_of(own))
-        };
+        let is_nameless = |at: usize| self.rows.get(at).is_some_and(|(own, _)| own.mark() == 0);
+        let itself = self.rows.iter().position(|(own, _)| spot.is_of(own));
         let found = itself
             .map(|at| if forward { at + 1 } else { at })
-            // It is gone: it stood between its neighbours.
-            .or_else(|| marked(spot.next))
+            // It is gone: it stood between its neighbours, where rows without a mark may be too.
+            .or_else(|| {
+                let mut at = marked(spot.next)?;
+                while at > 0 && is_nameless(at - 1) {
+                    at -= 1;
+                }
+                Some(at)
+            })
             .or_else(|| marked(spot.before).map(|at| at + 1))?;
         let has_beyond = if forward {
             self.is_last || found < self.rows.len()
@@ -263,6 +265,8 @@ struct Walk<'a> {
     /// The furthest row read.
     seen: Option<Spot>,
     exhausted: bool,
+    /// Slices are as large as the source gives: a smaller one had no row that names a place.
+    wide: bool,
     error: Option<SourceError>,
     record: Record<'a>,
 }
@@ -286,6 +290,7 @@ impl<'a> Walk<'a> {
             kept: Vec::new(),
             seen: None,
             exhausted: false,
+            wide: false,
             error: None,
             record: Record::new(list, part),
         }
@@ -295,7 +300,7 @@ impl<'a> Walk<'a> {
     async fn run(&mut self) {
         while !self.exhausted
             && self.error.is_none()
-            && self.kept.len() <= self.count
+            && self.assets() <= self.count
             && self.slices < BUDGET
         {
             let from = self.seen.clone().or_else(|| self.near.cloned());
@@ -312,7 +317,7 @@ impl<'a> Walk<'a> {
     /// The slice around a place, and where in it the place is.
     async fn locate(&mut self, from: Option<&Spot>) -> Result<(Slice, usize), SourceError> {
         // The page, one more that tells of more, and the rows that name a place.
-        let wanted = if self.part.finished.is_empty() && !self.record.dropped {
+        let wanted = if self.part.finished.is_empty() && !self.record.dropped && !self.wide {
             self.count as u64 + 1
         } else {
             u64::from(self.part.paging.cap())
@@ -433,35 +438,28 @@ impl<'a> Walk<'a> {
         self.record.note(&read);
         let source = self.part.source.profile().name.hash16();
         let by = self.list.order.by;
-        let (mut before, mut nameless) = (0, 0);
+        let mut before = 0;
         let mut rows: Vec<(Spot, Row)> = Vec::with_capacity(read.page.rows.len());
         for (index, row) in (read.page.offset..).zip(&read.page.rows) {
-            // Of a row that cannot be read nobody knows when it moves, whatever its id.
-            let id: Box<str> = match row {
-                Row::Asset(asset) => asset.id.upstream.clone(),
-                Row::Unreadable(_) | Row::Gone(..) => Box::default(),
-            };
-            nameless = if id.is_empty() { nameless + 1 } else { 0 };
             let spot = Spot {
                 source,
-                value: if id.is_empty() {
-                    nameless
-                } else {
-                    value_hash(row, by)
+                // Of a row that cannot be read nobody knows when it moves, whatever its id.
+                id: match row {
+                    Row::Asset(asset) => asset.id.upstream.clone(),
+                    Row::Unreadable(_) | Row::Gone(..) => Box::default(),
                 },
-                id,
+                value: value_hash(row, by),
                 index,
                 before,
                 next: 0,
             };
-            let own = spot.mark();
-            if let Some((last, _)) = rows.last_mut() {
-                last.next = own;
-            }
-            if own != 0 {
-                before = own;
-            }
+            before = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(before);
             rows.push((spot, row.clone()));
+        }
+        let mut next = 0;
+        for (spot, _) in rows.iter_mut().rev() {
+            spot.next = next;
+            next = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(next);
         }
         Ok(Slice {
             offset: read.page.offset,
@@ -486,28 +484,63 @@ impl<'a> Walk<'a> {
             rows.reverse();
             rows
         };
-        // A slice's outermost row does not know what comes next to it: it is read again.
-        if !is_at_edge && beyond.len() > 1 {
-            beyond.pop();
+        // Outward of the last row but one that names a place, its neighbours are not all known:
+        // those rows are read again.
+        if !is_at_edge {
+            let named = beyond
+                .iter()
+                .enumerate()
+                .filter(|(_, (own, _))| own.mark() != 0);
+            let mut named: Vec<usize> = named.map(|(at, _)| at).collect();
+            if named.len() > 1 {
+                named.pop();
+            }
+            match named.last() {
+                Some(last) => beyond.truncate(last + 1),
+                None if self.wide => {
+                    self.error = Some(lost_among_unreadable());
+                    return;
+                }
+                None => {
+                    self.wide = true;
+                    return;
+                }
+            }
         }
-        if beyond.is_empty() && !is_at_edge {
-            self.error = Some(SourceError::Lost);
-            return;
-        }
+        // Rows that name no place come with the next one that does.
+        let mut nameless = Vec::new();
         for (spot, row) in beyond {
+            if spot.mark() == 0 {
+                nameless.push((spot, row));
+                continue;
+            }
             if far.as_ref().is_some_and(|far| far.stops_before(&spot)) {
                 self.exhausted = true;
-                return;
+                break;
             }
             let is_end = far.as_ref().is_some_and(|far| far.stops_after(&spot));
             self.seen = Some(spot.clone());
+            for (spot, row) in nameless.drain(..) {
+                self.keep(spot, row);
+            }
             self.keep(spot, row);
             if is_end {
                 self.exhausted = true;
                 return;
             }
         }
-        self.exhausted = is_at_edge;
+        self.exhausted |= is_at_edge;
+        if self.exhausted {
+            for (spot, row) in nameless {
+                self.keep(spot, row);
+            }
+        }
+    }
+
+    /// Assets to show so far.
+    fn assets(&self) -> usize {
+        let is_asset = |(_, row): &&(Spot, Row)| matches!(row, Row::Asset(_));
+        self.kept.iter().filter(is_asset).count()
     }
 
     fn keep(&mut self, spot: Spot, row: Row) {
@@ -537,11 +570,21 @@ impl<'a> Walk<'a> {
                 }
             }))
         };
-        let more = self.kept.len() > self.count || !self.exhausted;
-        let is_full = self.kept.len() >= self.count;
-        self.kept.truncate(self.count);
-        let first = self.kept.first().map(|(spot, _)| spot.clone());
-        let last = self.kept.last().map(|(spot, _)| spot.clone());
+        // A page ends with an asset, which names a place; what cannot be read after it is the next
+        // page's.
+        let is_full = self.assets() >= self.count;
+        let mut more = !self.exhausted;
+        if is_full {
+            let assets = self.kept.iter().enumerate();
+            let mut assets = assets.filter(|(_, (_, row))| matches!(row, Row::Asset(_)));
+            let end = assets.nth(self.count - 1).map_or(0, |(at, _)| at + 1);
+            more |= self.kept.len() > end;
+            self.kept.truncate(end);
+        }
+        let mut named = self.kept.iter().map(|(spot, _)| spot);
+        let mut named = named.by_ref().filter(|spot| spot.mark() != 0).cloned();
+        let first = named.next();
+        let last = named.last().or_else(|| first.clone());
         // A page that is not full ends where reading did.
         let far = if is_full || !more {
             last
