@@ -18,6 +18,7 @@ mod packing;
 mod reader;
 mod record;
 mod search;
+mod spot;
 
 use std::sync::Arc;
 
@@ -31,9 +32,9 @@ use crate::{
     },
 };
 
-pub use collation::Spot;
 pub use cursor::{BadCursor, Cursor, Fingerprint, Hint};
 pub use key::Key;
+pub use spot::Spot;
 
 /// Assets a page may hold.
 pub const MAX_PAGE: usize = 100;

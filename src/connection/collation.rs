@@ -11,139 +11,15 @@ use tokio::time::Instant;
 
 use super::{
     AllFailed, ConnectionPage, Edge, List, Place, SourceList, Stretch,
-    cursor::{BadCursor, Fingerprint, open, seal},
-    packing::{pack, push_varint, read_varint, unpack},
     record::{Record, Whole},
+    spot::{Spot, value_hash},
 };
-use crate::{
-    asset::{Asset, Details},
-    source::{ListRequest, Paging, Position, Profile, Row, SortBy, SourceError},
-};
+use crate::source::{ListRequest, Paging, Position, Row, SourceError};
 
 /// Slices read for a page (design §3).
 const BUDGET: u32 = 5;
 /// Rows read again before a place: the place itself, and some more for rows that were deleted.
 const SLACK: u64 = 8;
-/// Tells these cursors from those of lists sorted by a time.
-const VERSION: u8 = 2;
-
-/// Right after (or before) a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spot {
-    /// [`crate::asset::SourceName::hash16`].
-    source: u16,
-    /// The row's upstream id; empty where the row could not be read: no place is made of those.
-    id: Box<str>,
-    /// A hash of what the row is sorted by: when that changes, the row moves.
-    value: u64,
-    /// Rows before it when it was read.
-    index: u64,
-    /// Marks of the nearest rows before and after it that have one; 0: none known.
-    before: u32,
-    next: u32,
-}
-
-impl Spot {
-    /// As a client sees it.
-    #[must_use]
-    pub fn encode(&self, fingerprint: &Fingerprint) -> String {
-        let (packing, id) = pack(&self.id);
-        let mut bytes = Vec::with_capacity(48);
-        bytes.push(VERSION | packing << 4);
-        // Ids have at most 128 bytes.
-        bytes.push(self.id.len() as u8);
-        bytes.extend(self.source.to_be_bytes());
-        bytes.extend(self.value.to_be_bytes());
-        bytes.extend(self.before.to_be_bytes());
-        bytes.extend(self.next.to_be_bytes());
-        push_varint(&mut bytes, self.index);
-        bytes.extend(id);
-        seal(bytes, fingerprint)
-    }
-
-    /// Reads what a client sends.
-    ///
-    /// # Errors
-    /// [`BadCursor`] for anything [`Spot::encode`] would not have written for this list.
-    pub fn decode(text: &str, fingerprint: &Fingerprint) -> Result<Self, BadCursor> {
-        let spot = Self::read(&open(text, fingerprint)?).ok_or(BadCursor)?;
-        if spot.encode(fingerprint) == text {
-            Ok(spot)
-        } else {
-            Err(BadCursor)
-        }
-    }
-
-    fn read(payload: &[u8]) -> Option<Self> {
-        let ([head, length, s1, s2], rest) = payload.split_first_chunk::<4>()?;
-        let (value, rest) = rest.split_first_chunk::<8>()?;
-        let (before, rest) = rest.split_first_chunk::<4>()?;
-        let (next, rest) = rest.split_first_chunk::<4>()?;
-        let (index, rest) = read_varint(rest)?;
-        let (id, rest) = unpack(head >> 4, usize::from(*length), rest)?;
-        (head & 0x0f == VERSION && rest.is_empty()).then(|| Self {
-            source: u16::from_be_bytes([*s1, *s2]),
-            id: id.into(),
-            value: u64::from_be_bytes(*value),
-            index,
-            before: u32::from_be_bytes(*before),
-            next: u32::from_be_bytes(*next),
-        })
-    }
-
-    /// Whether it is a place in this source's list.
-    #[must_use]
-    pub fn is_in(&self, source: &Profile) -> bool {
-        std::iter::once(&source.name)
-            .chain(&source.former_names)
-            .any(|name| name.hash16() == self.source)
-    }
-
-    fn mark(&self) -> u32 {
-        mark(&self.id, self.value)
-    }
-
-    /// Whether it is this row's own, and the row has not moved.
-    fn is_of(&self, own: &Self) -> bool {
-        !self.id.is_empty() && self.id == own.id && self.value == own.value
-    }
-}
-
-/// Tells a row among its neighbours, while it does not move; 0 where it has no id.
-fn mark(id: &str, value: u64) -> u32 {
-    if id.is_empty() {
-        return 0;
-    }
-    u32::from_be_bytes(first_bytes(&format!("{value} {id}"))).max(1)
-}
-
-fn value_hash(row: &Row, by: SortBy) -> u64 {
-    match row {
-        Row::Asset(asset) => u64::from_be_bytes(first_bytes(&value(asset, by))),
-        Row::Unreadable(_) | Row::Gone(..) => 0,
-    }
-}
-
-fn first_bytes<const N: usize>(text: &str) -> [u8; N] {
-    let mut bytes = [0; N];
-    blake3::Hasher::new()
-        .update(text.as_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
-    bytes
-}
-
-fn value(asset: &Asset, by: SortBy) -> String {
-    match by {
-        SortBy::Size => format!("{:?}", asset.size_bytes),
-        SortBy::LastAccessTime => match &asset.details {
-            Details::Comfy(details) => format!("{:?}", details.last_access_time),
-            _ => String::new(),
-        },
-        SortBy::Name | SortBy::CreatedAt | SortBy::UpdatedAt => asset.name.clone(),
-    }
-}
-
 /// Reads a page: usually one call.
 pub async fn page(list: &List, stretch: &Stretch<Spot>) -> Result<ConnectionPage, AllFailed> {
     let Some(part) = list.sources.first() else {

@@ -1,18 +1,16 @@
 //! PiktID (piktid.md): page numbers with a total, no batch read.
 
+mod change;
 mod map;
 pub mod parameters;
 mod wire;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use jiff::Timestamp;
 use serde_json::json;
-use std::time::Duration;
-use tokio::time::Instant;
 
 use super::{
     Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, Narrowed, Page, Paging,
@@ -21,16 +19,13 @@ use super::{
 use crate::{
     asset::Asset,
     config::PiktidSource,
-    upstream::{Answer, Call, Pace},
+    upstream::{Call, Pace},
 };
 
 /// Rows a list call gives at most (4.1 [seed 002]).
 const LIST_CAP: u32 = 100;
 /// Rows that some page of at most [`LIST_CAP`] holds from any position on: see [`page_holding`].
 const LIST_REACH: u32 = 40;
-
-/// Ids a bulk delete takes at most (4.7 [seed 004]).
-const DELETE_CAP: usize = 100;
 
 /// One PiktID account.
 pub struct Piktid {
@@ -131,118 +126,6 @@ impl Piktid {
     }
 }
 
-impl Piktid {
-    async fn write(
-        &self,
-        operation: &'static str,
-        method: Method,
-        path: &[&str],
-        body: serde_json::Value,
-        context: &Context,
-    ) -> Result<Answer, SourceError> {
-        let call = Call::json(
-            operation,
-            method,
-            self.link.url(path, &[]),
-            self.headers(),
-            Bytes::from(body.to_string()),
-        );
-        let answer = self.link.upstream.send(call, context.deadline).await;
-        let answer = answer.map_err(SourceError::of_write)?;
-        super::done(&answer)?;
-        Ok(answer)
-    }
-
-    /// The set is replaced (4.4 [inferred]), so adding and taking away read it first.
-    async fn patch_tags(
-        &self,
-        id: &str,
-        change: &TagChange,
-        context: &Context,
-    ) -> Result<(), SourceError> {
-        let current = match change {
-            TagChange::Set(_) => Vec::new(),
-            TagChange::Add(_) | TagChange::Remove(_) => {
-                self.read_one(id, context).await?.tags.clone()
-            }
-        };
-        let body = json!({ "tags": change.applied(&current) });
-        let path = ["assets", id, "tags"];
-        self.write("set-tags", Method::PATCH, &path, body, context)
-            .await
-            .map(drop)
-    }
-
-    /// Those that failed come back without a reason (4.7): each is looked up.
-    async fn bulk_delete(
-        &self,
-        ids: &[Box<str>],
-        context: &Context,
-    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
-        let all = |error: &SourceError| -> Vec<_> {
-            ids.iter()
-                .map(|id| (id.clone(), Err(error.clone())))
-                .collect()
-        };
-        let body = json!({ "asset_ids": ids });
-        let sent = loop {
-            if !self.pace.turn(context.deadline).await {
-                return all(&SourceError::RateLimited { retry_after: None });
-            }
-            let path = ["assets", "bulk-delete"];
-            let sent = self.write("bulk-delete", Method::POST, &path, body.clone(), context);
-            match sent.await {
-                // Refused before anything was done: waited out.
-                Err(SourceError::RateLimited { retry_after }) => {
-                    let wait = retry_after.unwrap_or(Duration::from_secs(1));
-                    self.pace.hold_back(wait);
-                    if Instant::now() + wait >= context.deadline {
-                        return all(&SourceError::RateLimited {
-                            retry_after: Some(wait),
-                        });
-                    }
-                }
-                other => break other,
-            }
-        };
-        let failed: Vec<Box<str>> = match &sent {
-            Err(error) if !error.is_open() => return all(error),
-            Ok(answer) => match answer::json::<wire::Deleted>(answer) {
-                Ok(deleted) => deleted.failed_ids,
-                // What was deleted must be looked up.
-                Err(_) => ids.to_vec(),
-            },
-            Err(_) => ids.to_vec(),
-        };
-        let mut outcomes: Vec<_> = ids
-            .iter()
-            .filter(|id| !failed.contains(id))
-            .map(|id| (id.clone(), Ok(())))
-            .collect();
-        let mut reads = super::fan_out(self, &failed, Variant::Plain, context);
-        while let Some((id, found)) = reads.next().await {
-            let outcome = match (&sent, found) {
-                // It said that it failed, so it was never there.
-                (Ok(answer), Err(SourceError::NotFound)) if says_failed(answer, &id) => {
-                    Err(SourceError::NotFound)
-                }
-                (_, Err(SourceError::NotFound)) => Ok(()),
-                (Ok(_), Ok(_)) => Err(SourceError::Immutable),
-                (Err(error), Ok(_)) => Err(error.clone()),
-                (_, Err(_)) => Err(SourceError::UnknownOutcome),
-            };
-            outcomes.push((id, outcome));
-        }
-        outcomes
-    }
-}
-
-/// Whether a bulk delete's answer names this id as one that failed.
-fn says_failed(answer: &Answer, id: &str) -> bool {
-    answer::json::<wire::Deleted>(answer)
-        .is_ok_and(|deleted| deleted.failed_ids.iter().any(|own| **own == *id))
-}
-
 impl Source for Piktid {
     fn profile(&self) -> &Profile {
         &self.profile
@@ -315,7 +198,7 @@ impl Source for Piktid {
     }
 
     fn delete_batch(&self) -> usize {
-        DELETE_CAP
+        change::DELETE_CAP
     }
 
     fn delete<'a>(

@@ -15,8 +15,10 @@ use crate::{
 /// Calls under way at once at a source that deletes one by one, and at one that takes many.
 const ONE_BY_ONE: usize = 16;
 const BATCHES: usize = 2;
-/// Upstream calls that a batch causes at most: a read before, the delete, reads that verify it.
+/// Upstream calls that a batch causes at most: a read before, the delete, reads that verify it; and
+/// that one asset alone causes.
 const CALLS: u32 = 5;
+const CALLS_ALONE: u32 = 2;
 /// Before the deadline nothing new is begun: what was begun must be told.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -101,7 +103,8 @@ impl Writer {
                     return (chunk, None);
                 }
                 let ids: Vec<&str> = chunk.iter().map(|id| &**id).collect();
-                if let Err(error) = context.spend(CALLS.min(1 + ids.len() as u32 * 4)) {
+                let calls = if batch == 1 { CALLS_ALONE } else { CALLS };
+                if let Err(error) = context.spend(calls) {
                     let refused = chunk.iter().map(|id| (id.clone(), Err(error.clone())));
                     return (chunk, Some(refused.collect()));
                 }

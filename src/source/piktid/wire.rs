@@ -48,5 +48,16 @@ pub struct Asset {
 /// `POST /assets/bulk-delete`.
 #[derive(Deserialize)]
 pub struct Deleted {
+    pub deleted_count: Option<u64>,
+    #[serde(default)]
     pub failed_ids: Vec<Box<str>>,
+}
+
+impl Deleted {
+    /// Whether each of `ids` is either deleted or failed.
+    pub fn adds_up(&self, ids: &[Box<str>]) -> bool {
+        let failed = self.failed_ids.iter().filter(|id| ids.contains(id)).count();
+        let deleted = (ids.len() - failed) as u64;
+        failed == self.failed_ids.len() && self.deleted_count.is_none_or(|own| own == deleted)
+    }
 }

@@ -1,0 +1,115 @@
+//! What can be changed at Scenario (scenario.md 5.7 to 5.9).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+
+use super::Scenario;
+use crate::{
+    source::{Context, Listing, SourceError, TagChange, Variant, done},
+    upstream::Call,
+};
+
+/// Ids a delete takes at most (5.9 [SDK]).
+pub const DELETE_CAP: usize = 100;
+/// Before each read that verifies a delete: what is deleted may show a little longer.
+const VERIFY: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
+
+impl Scenario {
+    pub(super) async fn write(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+        body: serde_json::Value,
+        context: &Context,
+    ) -> Result<(), SourceError> {
+        let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
+        let call = Call::json(
+            operation,
+            method,
+            self.link.url(path, &pairs),
+            self.headers(Listing::Own),
+            Bytes::from(body.to_string()),
+        );
+        let answer = self.link.upstream.send(call, context.deadline).await;
+        done(&answer.map_err(SourceError::of_write)?)
+    }
+
+    pub(super) async fn put_tags(
+        &self,
+        id: &str,
+        change: &TagChange,
+        context: &Context,
+    ) -> Result<(), SourceError> {
+        // The reply tells the changes, not the set (5.8), so only replacing must read first.
+        let body = match change {
+            TagChange::Add(tags) => json!({ "add": tags }),
+            TagChange::Remove(tags) => json!({ "delete": tags }),
+            TagChange::Set(_) => {
+                let current = self.read_one(id, Variant::Plain, context).await?;
+                let (add, delete) = change.difference(&current.tags);
+                if add.is_empty() && delete.is_empty() {
+                    return Ok(());
+                }
+                json!({ "add": add, "delete": delete })
+            }
+        };
+        let path = ["assets", id, "tags"];
+        self.write("set-tags", Method::PUT, &path, body, context)
+            .await
+    }
+
+    /// The reply says nothing of any id (5.9), so what is there is read before and after.
+    pub(super) async fn delete_all(
+        &self,
+        ids: &[Box<str>],
+        context: &Context,
+    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+        let mut outcomes = Vec::with_capacity(ids.len());
+        let mut there = Vec::new();
+        for (id, found) in self.read_each(ids, context).await {
+            match found {
+                // One that cannot be read can be deleted all the same.
+                Ok(_) | Err(SourceError::Malformed { .. }) => there.push(id),
+                Err(error) => outcomes.push((id, Err(error))),
+            }
+        }
+        if there.is_empty() {
+            return outcomes;
+        }
+        let body = json!({ "assetIds": there });
+        let sent = self
+            .write("delete", Method::DELETE, &["assets"], body, context)
+            .await;
+        if let Err(error) = &sent
+            && !error.is_open()
+        {
+            outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
+            return outcomes;
+        }
+        for pause in VERIFY {
+            tokio::time::sleep(pause).await;
+            let mut left = Vec::new();
+            for (id, found) in self.read_each(&there, context).await {
+                match found {
+                    Err(SourceError::NotFound) => outcomes.push((id, Ok(()))),
+                    _ => left.push(id),
+                }
+            }
+            there = left;
+            if there.is_empty() {
+                break;
+            }
+        }
+        let error = sent.err().unwrap_or(SourceError::UnknownOutcome);
+        outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
+        outcomes
+    }
+}
