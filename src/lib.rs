@@ -5,7 +5,8 @@
 //! A request for a list walks down through the rooms and back up:
 //! [`server`] (negotiate, limit, parse) → [`schema`] (arguments in) → [`connection`] (which
 //! stretch of which sources) → [`cache`] (known already? under way?) → [`source`] (one provider's
-//! dialect) → [`upstream`] (HTTP). A read by id goes through [`loader`] instead of [`connection`].
+//! dialect) → [`upstream`] (HTTP). A read by id goes through [`loader`] instead of [`connection`], a
+//! mutation through [`write`](mod@write), which tells [`cache`] before and after.
 //!
 //! | room | what it is for |
 //! |---|---|

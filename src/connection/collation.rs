@@ -4,8 +4,8 @@
 //! stand as the source likes. So a place is a row, not a key: its id, and for when that row is
 //! deleted or has moved, the rows before and after it. Going on means finding one of them again,
 //! near where it stood; rows that were inserted or deleted elsewhere then neither repeat nor hide
-//! anything. Where none is found the place is lost, and said to be. The list is always read the way it runs, backward pages too: the other direction need not be
-//! its mirror where values are equal.
+//! anything. Where none is found the place is lost, and said to be. The list is always read the way
+//! it runs, backward pages too: the other direction need not be its mirror where values are equal.
 
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ use crate::source::{ListRequest, Paging, Position, Row, SourceError};
 const BUDGET: u32 = 5;
 /// Rows read again before a place: the place itself, and some more for rows that were deleted.
 const SLACK: u64 = 8;
+
 /// Reads a page: usually one call.
 pub async fn page(list: &List, stretch: &Stretch<Spot>) -> Result<ConnectionPage, AllFailed> {
     let Some(part) = list.sources.first() else {
