@@ -859,8 +859,13 @@ proptest! {
             let stretch = stretch(ask.forward, counts[step % counts.len()], from.take());
             let page = match run(list.collated_page(&stretch)) {
                 Ok(page) => page,
-                // Its row and the rows around it went at once: the client is told.
-                Err(all) if all.errors.iter().all(|(_, error)| *error == SourceError::Lost) => {
+                // Its row and the rows around it went at once, or what is around it cannot be
+                // read: the client is told.
+                Err(all)
+                    if all.errors.iter().all(|(_, error)| {
+                        matches!(error, SourceError::Lost | SourceError::Unavailable { status: None, .. })
+                    }) =>
+                {
                     return Ok(());
                 }
                 Err(all) => return Err(TestCaseError::fail(format!("{all:?}"))),
