@@ -159,8 +159,15 @@ impl Writer {
             tracing::info!(source = %target.id.source, id, %error, "an asset was not changed");
             return Err(error.clone());
         }
-        // What it is now tells what an unclear answer did not.
-        let now = self.read(target, context).await?;
+        // What it is now tells what an unclear answer did not. It was sent: that it cannot be read
+        // back must not pass for a failure to write.
+        let now = self
+            .read(target, context)
+            .await
+            .map_err(|error| match error {
+                SourceError::NotFound => error,
+                _ => SourceError::UnknownOutcome,
+            })?;
         if change.holds_in(&now) {
             return Ok(now);
         }

@@ -2,13 +2,15 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use bytes::Bytes;
+use http::{HeaderMap, Method};
 use url::Url;
 
-use super::{Capabilities, Profile, Scope, Source, comfy, piktid, scenario};
+use super::{Capabilities, Context, Profile, Scope, Source, SourceError, comfy, piktid, scenario};
 use crate::{
     asset::SourceName,
     config::{ConfigError, SourceConfig, SourceKind},
-    upstream::{Paces, Policy, Upstream},
+    upstream::{Answer, Call, Paces, Policy, Upstream},
 };
 
 /// The configured sources, in the order of their names.
@@ -132,6 +134,33 @@ impl Link {
 }
 
 impl Link {
+    /// Sends a write and gives its answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`SourceError::of_write`] when no complete answer came.
+    pub async fn write(
+        &self,
+        operation: &'static str,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<serde_json::Value>,
+        context: &Context,
+    ) -> Result<Answer, SourceError> {
+        let call = match body {
+            Some(body) => {
+                let body = Bytes::from(body.to_string());
+                Call::json(operation, method, url, headers, body)
+            }
+            None => Call {
+                method,
+                ..Call::get(operation, url, headers)
+            },
+        };
+        let answer = self.upstream.send(call, context.deadline).await;
+        answer.map_err(SourceError::of_write)
+    }
+
     /// The source's address plus `segments` (escaped) and `pairs`.
     pub fn url(&self, segments: &[&str], pairs: &[(&str, String)]) -> Url {
         let mut url = self.config.url.clone();

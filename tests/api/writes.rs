@@ -553,3 +553,38 @@ async fn the_second_mutation_failing_leaves_the_firsts_payload_whole() {
     assert!(answer["data"]["second"].is_null());
     assert_eq!(error(&answer).0, "BAD_USER_INPUT");
 }
+
+#[tokio::test]
+async fn what_was_sent_and_cannot_be_read_back_or_is_half_done_is_no_plain_failure() {
+    let world = world().await;
+    let [_, piktid, comfy] = own(&world);
+    let unavailable = || Fault::Answer {
+        status: 503,
+        content_type: "text/plain",
+        body: String::new(),
+    };
+    // The note is written; the read after it fails.
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /assets/", unavailable());
+    let input = json!({ "assetId": piktid, "note": "new" });
+    let set = payload(&world, "setAssetNote", input, "asset { note }").await;
+    assert!(set["asset"].is_null());
+    assert_eq!(set["errors"][0]["code"], "UNKNOWN_OUTCOME", "{set}");
+    // The new tag is added; taking the old ones away is refused.
+    let refused = Fault::Answer {
+        status: 403,
+        content_type: "application/json",
+        body: "{}".to_owned(),
+    };
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("DELETE /api/assets/", refused);
+    let input = json!({ "assetIds": [comfy], "tags": ["fresh"] });
+    let set = payload(&world, "setAssetTags", input, "assets { id }").await;
+    assert_eq!(set["errors"][0]["code"], "UNKNOWN_OUTCOME", "{set}");
+}

@@ -1,6 +1,5 @@
 //! What can be changed at Comfy (comfy.md 4.7, 4.8, 4.11).
 
-use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -8,7 +7,6 @@ use super::{Comfy, refusal};
 use crate::{
     asset::Details,
     source::{Context, SourceError, TagChange},
-    upstream::Call,
 };
 
 impl Comfy {
@@ -20,22 +18,11 @@ impl Comfy {
         body: Option<serde_json::Value>,
         context: &Context,
     ) -> Result<(), SourceError> {
-        let url = self.link.url(path, &[]);
-        let call = match body {
-            Some(body) => Call::json(
-                operation,
-                method,
-                url,
-                self.headers.clone(),
-                Bytes::from(body.to_string()),
-            ),
-            None => Call {
-                method,
-                ..Call::get(operation, url, self.headers.clone())
-            },
-        };
-        let answer = self.link.upstream.send(call, context.deadline).await;
-        let answer = answer.map_err(SourceError::of_write)?;
+        let (url, headers) = (self.link.url(path, &[]), self.headers.clone());
+        let sent = self
+            .link
+            .write(operation, method, url, headers, body, context);
+        let answer = sent.await?;
         match answer.status {
             status if status.is_success() => Ok(()),
             // Somebody else's, or the provider's own (4.7, 4.8).
@@ -58,11 +45,22 @@ impl Comfy {
             TagChange::Set(_) => change.difference(&self.read_one(id, context).await?.tags),
         };
         let path = ["api", "assets", id, "tags"];
+        let mut begun = false;
         for (method, tags) in [(Method::POST, add), (Method::DELETE, remove)] {
-            if !tags.is_empty() {
-                let body = Some(json!({ "tags": tags }));
-                self.write("set-tags", method, &path, body, context).await?;
+            if tags.is_empty() {
+                continue;
             }
+            let body = Some(json!({ "tags": tags }));
+            let sent = self.write("set-tags", method, &path, body, context).await;
+            // Half of it is done: no plain failure any more.
+            sent.map_err(|error| {
+                if begun {
+                    SourceError::UnknownOutcome
+                } else {
+                    error
+                }
+            })?;
+            begun = true;
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use http::Method;
 use serde_json::json;
@@ -11,7 +10,7 @@ use tokio::time::Instant;
 use super::{Piktid, wire};
 use crate::{
     source::{Context, SourceError, TagChange, Variant, answer, done, fan_out},
-    upstream::{Answer, Call},
+    upstream::Answer,
 };
 
 /// Ids a bulk delete takes at most (4.7 [seed 004]).
@@ -26,15 +25,11 @@ impl Piktid {
         body: serde_json::Value,
         context: &Context,
     ) -> Result<Answer, SourceError> {
-        let call = Call::json(
-            operation,
-            method,
-            self.link.url(path, &[]),
-            self.headers(),
-            Bytes::from(body.to_string()),
-        );
-        let answer = self.link.upstream.send(call, context.deadline).await;
-        let answer = answer.map_err(SourceError::of_write)?;
+        let (url, headers) = (self.link.url(path, &[]), self.headers());
+        let sent = self
+            .link
+            .write(operation, method, url, headers, Some(body), context);
+        let answer = sent.await?;
         done(&answer)?;
         Ok(answer)
     }

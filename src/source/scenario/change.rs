@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::Method;
 use serde_json::json;
 
 use super::Scenario;
-use crate::{
-    source::{Context, Listing, SourceError, TagChange, Variant, done},
-    upstream::Call,
-};
+use crate::source::{Context, Listing, SourceError, TagChange, Variant, done};
 
 /// Ids a delete takes at most (5.9 [SDK]).
 pub const DELETE_CAP: usize = 100;
@@ -31,15 +27,11 @@ impl Scenario {
         context: &Context,
     ) -> Result<(), SourceError> {
         let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
-        let call = Call::json(
-            operation,
-            method,
-            self.link.url(path, &pairs),
-            self.headers(Listing::Own),
-            Bytes::from(body.to_string()),
-        );
-        let answer = self.link.upstream.send(call, context.deadline).await;
-        done(&answer.map_err(SourceError::of_write)?)
+        let (url, headers) = (self.link.url(path, &pairs), self.headers(Listing::Own));
+        let sent = self
+            .link
+            .write(operation, method, url, headers, Some(body), context);
+        done(&sent.await?)
     }
 
     pub(super) async fn put_tags(
