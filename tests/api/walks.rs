@@ -306,6 +306,22 @@ struct Shown {
     lost: bool,
 }
 
+/// List calls that one page may cost. Five; PiktID's pages begin at multiples of their size, so
+/// that a call surely holds 50 rows only: passing more assets of one time costs more calls.
+fn budget(store: &Store, source: &str) -> u64 {
+    if source != "piktid" {
+        return 5;
+    }
+    let mut groups = BTreeMap::<i64, u64>::new();
+    for asset in store.piktid().iter() {
+        *groups.entry(asset.created).or_default() += 1;
+    }
+    let largest = groups.into_values().max().unwrap_or(0);
+    // A group may have shrunk since it was read. The place sought may lie behind one group, and
+    // the next may be as large.
+    if largest < 45 { 5 } else { 6 + largest / 25 }
+}
+
 async fn go(world: &World, walk: &Walk, forward: bool) -> Result<Shown, TestCaseError> {
     let mut shown = Shown::default();
     let (mut from, mut step) = (String::new(), 0);
@@ -342,7 +358,9 @@ async fn go(world: &World, walk: &Walk, forward: bool) -> Result<Shown, TestCase
         shown.missing.extend(missing);
         for source in sources.into_iter().flatten() {
             let calls = source["plan"]["calls"].as_u64().unwrap_or(u64::MAX);
-            prop_assert!(calls <= 5, "{}", source);
+            let name = source["source"]["name"].as_str();
+            let budget = budget(&world.sandbox.store, name.unwrap_or_default());
+            prop_assert!(calls <= budget, "{} of {}", source, budget);
             shown
                 .unreadable
                 .extend(texts(&source["unreadable"], "/upstreamId"));
