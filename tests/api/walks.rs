@@ -307,7 +307,7 @@ struct Shown {
 }
 
 /// List calls that one page may cost. Five; PiktID's pages begin at multiples of their size, so
-/// that a call surely holds 50 rows only: passing more assets of one time costs more calls.
+/// that a call surely holds 40 rows only: passing more assets of one time costs more calls.
 fn budget(store: &Store, source: &str) -> u64 {
     if source != "piktid" {
         return 5;
@@ -319,7 +319,7 @@ fn budget(store: &Store, source: &str) -> u64 {
     let largest = groups.into_values().max().unwrap_or(0);
     // A group may have shrunk since it was read. The place sought may lie behind one group, and
     // the next may be as large.
-    if largest < 45 { 5 } else { 6 + largest / 25 }
+    if largest < 35 { 5 } else { 6 + largest / 20 }
 }
 
 async fn go(world: &World, walk: &Walk, forward: bool) -> Result<Shown, TestCaseError> {
