@@ -5,6 +5,7 @@
 //! `upstreams/compare.md` §2, done by each source's `map`.
 
 pub mod comfy;
+mod file_type;
 pub mod id;
 pub mod lenient;
 pub mod moment;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
+pub use file_type::{FileType, TELLING};
 pub use id::{AssetId, GlobalId, SourceName, is_upstream_id_text};
 
 /// One item of one source.

@@ -9,6 +9,7 @@
 
 mod epochs;
 mod flights;
+mod outcomes;
 
 use std::{
     collections::HashMap,
@@ -31,6 +32,8 @@ use crate::{
     config::CacheConfig,
     source::{Context, ListRequest, Page, Row, Scope, Source, SourceError, Variant},
 };
+
+pub use outcomes::{Outcomes, Ticket, Told, Turn};
 
 /// An asset, or why there is none.
 pub type Entity = Result<Arc<Asset>, SourceError>;

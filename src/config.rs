@@ -65,6 +65,12 @@ pub struct Limits {
     pub root_fields: usize,
     pub directives: usize,
     pub operations: usize,
+    /// One uploaded file.
+    pub upload_bytes: u64,
+    /// Files of one request.
+    pub upload_files: usize,
+    /// A file in base64, decoded.
+    pub upload_base64_bytes: usize,
     pub upstream_calls: u32,
     /// Upstream calls one mutation may cause.
     pub mutation_calls: u32,
@@ -73,6 +79,8 @@ pub struct Limits {
     pub mutation_deadline: Duration,
     /// How long a client may take to send its body.
     pub body_deadline: Duration,
+    /// How long a client may take for a piece of a file.
+    pub upload_idle: Duration,
 }
 
 impl Default for Limits {
@@ -88,11 +96,15 @@ impl Default for Limits {
             root_fields: 20,
             directives: 5,
             operations: 10,
+            upload_bytes: 100 * 1024 * 1024,
+            upload_files: 10,
+            upload_base64_bytes: 512 * 1024,
             upstream_calls: 200,
             mutation_calls: 3_000,
             query_deadline: Duration::from_secs(30),
             mutation_deadline: Duration::from_secs(120),
             body_deadline: Duration::from_secs(30),
+            upload_idle: Duration::from_secs(30),
         }
     }
 }

@@ -16,7 +16,7 @@
 //! | [`explorer`] | GraphiQL |
 //! | [`schema`] | the graph: thin |
 //! | [`media`] | addresses of what only the gateway can load: made in [`schema`], opened in [`server`] |
-//! | [`write`](mod@write) | tags, notes, deletes: fan-out, an outcome for each asset, nothing stale after |
+//! | [`write`](mod@write) | uploads, tags, notes, deletes: fan-out, an outcome for each asset, nothing stale after |
 //! | [`connection`] | one ordered list over many sources |
 //! | [`loader`] | batches by id within one operation |
 //! | [`cache`] | assets and pages kept for a while; one call for many askers |
@@ -28,7 +28,8 @@
 //!
 //! **Invariant**: a room uses rooms below it in this table, never above. `axum` is known in
 //! `server`, `explorer` and `sandbox` alone; `async_graphql` in `schema`, `server` and `cli`; `moka`
-//! in `cache`; `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in `config` and `cli`.
+//! in `cache`; `dataloader` in `loader`; `reqwest` in `upstream`; `multer` in `server`; `std::env`
+//! in `config` and `cli`.
 //! A provider never knows another. `tests/architecture.rs` keeps these walls.
 //!
 //! **Deliberately absent**: jumping to page n, a database, fetching addresses that clients give,

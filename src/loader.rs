@@ -57,7 +57,7 @@ impl Loader {
             .try_load((id, variant))
             .await
             .map_err(|_| SourceError::NotFound)?;
-        match timeout_at(self.context.deadline, pending.answer).await {
+        match timeout_at(self.context.deadline(), pending.answer).await {
             // The task's own panic is in the log.
             Ok(answer) => answer.unwrap_or(Err(SourceError::Internal)),
             Err(_) => Err(SourceError::Timeout),

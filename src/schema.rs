@@ -13,6 +13,7 @@ mod order;
 mod query;
 mod scalars;
 mod source;
+mod upload;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use async_graphql::{Context, EmptySubscription, MergedObject, SDLExportOptions, 
 use crate::{cache::Shelf, loader::Loader, media::MediaUrls, source::Registry, write::Writer};
 
 pub use error::{Code, code_of, coded};
+pub use upload::{Upload, Uploads};
 
 /// Where every query begins.
 #[derive(MergedObject)]
@@ -37,6 +39,7 @@ pub struct Operation {
     pub loader: Loader,
     pub context: Arc<crate::source::Context>,
     pub media: MediaUrls,
+    pub uploads: Uploads,
 }
 
 /// Builds the graph.

@@ -9,6 +9,7 @@ mod media;
 mod negotiate;
 mod refusal;
 mod socket;
+mod upload;
 
 use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use axum::{
     serve::ListenerExt,
 };
 use jiff::Timestamp;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::net::TcpListener;
 use url::Url;
 
 use crate::{
@@ -33,9 +34,9 @@ use crate::{
     explorer,
     loader::Loader,
     media::MediaUrls,
-    schema::{self, Graph, Operation},
+    schema::{self, Graph, Operation, Uploads},
     source::{Context, Registry},
-    write::Writer,
+    write::{self, Writer},
 };
 
 pub use health::{Probe, probe};
@@ -130,7 +131,7 @@ impl Gateway {
     }
 
     /// What one operation works with.
-    fn operation(&self, kind: OperationType) -> Operation {
+    fn operation(&self, kind: OperationType, files: Option<Arc<dyn write::Parts>>) -> Operation {
         let parts = &self.0;
         let limits = &parts.limits;
         let (time, calls) = match kind {
@@ -139,7 +140,7 @@ impl Gateway {
                 (limits.query_deadline, limits.upstream_calls)
             }
         };
-        let context = Arc::new(Context::new(Instant::now() + time, calls));
+        let context = Arc::new(Context::new(time, calls));
         Operation {
             registry: Arc::clone(&parts.registry),
             shelf: Arc::clone(&parts.shelf),
@@ -151,6 +152,11 @@ impl Gateway {
             ),
             context,
             media: parts.media.clone(),
+            uploads: Uploads {
+                parts: files,
+                limit: limits.upload_bytes,
+                base64_limit: limits.upload_base64_bytes,
+            },
         }
     }
 

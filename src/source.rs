@@ -15,12 +15,13 @@ mod row;
 mod salvage;
 mod scenario;
 mod signature;
+mod upload;
 
 use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -29,7 +30,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use tokio::time::Instant;
 
 use crate::{
-    asset::{Asset, Provider, Rendition, SourceName},
+    asset::{Asset, FileType, Provider, Rendition, SourceName},
     upstream::BodyStream,
 };
 
@@ -42,6 +43,10 @@ pub use page::{
     Unreadable,
 };
 pub use registry::Registry;
+pub use upload::{
+    ComfyDestination, ComfyUpload, FileStream, NewFile, ScenarioUpload, ScenarioUploadKind,
+    UploadFailure, UploadOptions, Uploaded,
+};
 
 pub use piktid::parameters::{Ownership, PiktidParameters};
 use registry::Link;
@@ -134,6 +139,39 @@ pub trait Source: Send + Sync {
         _context: &'a Context,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async { Err(SourceError::no_such_write()) })
+    }
+
+    /// Whether a file of this type may become an asset here.
+    ///
+    /// # Errors
+    /// [`SourceError::UnsupportedMediaType`] or [`SourceError::Invalid`] naming the rule.
+    fn check_upload(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
+        Err(SourceError::no_uploads())
+    }
+
+    /// Whether an upload must know its length before its first byte is sent.
+    fn needs_length(&self) -> bool {
+        false
+    }
+
+    /// Makes an asset of a file. Sends `bytes` once, as they come.
+    fn upload<'a>(
+        &'a self,
+        _file: &'a NewFile<'a>,
+        _bytes: FileStream,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(async { Err(SourceError::no_uploads().into()) })
+    }
+
+    /// What became of an upload that was [`Uploaded::Pending`]: looks until it is done, or the
+    /// operation's time is nearly over.
+    fn upload_state<'a>(
+        &'a self,
+        _upload: &'a str,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(async { Err(SourceError::no_uploads().into()) })
     }
 
     /// Assets that one call deletes at most.
@@ -291,25 +329,44 @@ const SHARED_CALL: Duration = Duration::from_secs(10);
 /// What a call to a source may know of the operation that causes it.
 #[derive(Debug)]
 pub struct Context {
-    /// When the operation's answer must be ready.
-    pub deadline: Instant,
+    /// When the operation began.
+    began: Instant,
+    /// The time it has: from its beginning, or from the last [`Context::renew`].
+    time: Duration,
+    /// Milliseconds from its beginning to the last renewal.
+    renewed: AtomicU64,
     /// Upstream calls the operation may still cause.
     calls_left: AtomicU32,
 }
 
 impl Context {
     #[must_use]
-    pub fn new(deadline: Instant, calls: u32) -> Self {
+    pub fn new(time: Duration, calls: u32) -> Self {
         Self {
-            deadline,
+            began: Instant::now(),
+            time,
+            renewed: AtomicU64::new(0),
             calls_left: AtomicU32::new(calls),
         }
+    }
+
+    /// When the operation's answer must be ready.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.began + Duration::from_millis(self.renewed.load(Ordering::Relaxed)) + self.time
+    }
+
+    /// Bytes of an upload have come: the operation's time begins anew (`design.md` §7).
+    pub fn renew(&self) {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.renewed.fetch_max(passed, Ordering::Relaxed);
     }
 
     /// For a call whose answer others may be waiting for too: with time enough whoever they are.
     #[must_use]
     pub fn shared(&self) -> Self {
-        Self::new(self.deadline.max(Instant::now() + SHARED_CALL), 0)
+        let left = self.deadline().saturating_duration_since(Instant::now());
+        Self::new(left.max(SHARED_CALL), 0)
     }
 
     /// Takes `calls` from what the operation may cause.

@@ -1,12 +1,13 @@
 //! The only way out: one HTTP client for all sources. It knows HTTP, not assets.
 //!
-//! A call goes through [`Upstream::send`] (a small answer, read whole) or [`Upstream::open`] (a
-//! body to pass on as it comes). Both hold a place among the source's calls in flight, stay
+//! A call goes through [`Upstream::send`] (a small answer, read whole), [`Upstream::open`] (a
+//! body to pass on as it comes) or [`Upstream::push`] (a file to send as it comes). All hold a place among the source's calls in flight, stay
 //! within the operation's deadline, follow no redirect, keep no cookie, and leave one span.
 //! Retries, breaker and pacing belong in [`Upstream::send`], around `attempt`.
 
 mod error;
 mod pace;
+mod push;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use error::UpstreamError;
 pub use pace::{Pace, Paces};
+pub use push::{Content, Form};
 
 /// How one source's calls behave. The defaults are `design.md` §8.
 #[derive(Debug, Clone)]
@@ -255,23 +257,8 @@ impl Upstream {
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let limit = self.policy.answer_bytes;
         timeout_at(deadline, async {
-            let mut response = self.execute(call).await?;
-            let mut body = BytesMut::new();
-            while let Some(piece) = response
-                .chunk()
-                .await
-                .map_err(|error| UpstreamError::of(&error))?
-            {
-                if body.len() + piece.len() > limit {
-                    return Err(UpstreamError::TooLarge { limit });
-                }
-                body.extend_from_slice(&piece);
-            }
-            Ok(Answer {
-                status: response.status(),
-                headers: std::mem::take(response.headers_mut()),
-                body: body.freeze(),
-            })
+            let response = self.execute(call).await?;
+            read_answer(response, limit).await
         })
         .await
         .map_err(|_| UpstreamError::Timeout)?
@@ -340,6 +327,29 @@ impl Upstream {
             duration_ms = tracing::field::Empty,
         )
     }
+}
+
+/// Reads an answer whole, up to `limit` bytes.
+async fn read_answer(
+    mut response: reqwest::Response,
+    limit: usize,
+) -> Result<Answer, UpstreamError> {
+    let mut body = BytesMut::new();
+    while let Some(piece) = response
+        .chunk()
+        .await
+        .map_err(|error| UpstreamError::of(&error))?
+    {
+        if body.len() + piece.len() > limit {
+            return Err(UpstreamError::TooLarge { limit });
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Answer {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body: body.freeze(),
+    })
 }
 
 /// Waits for one of `limit` places.

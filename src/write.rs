@@ -1,4 +1,4 @@
-//! Writes: tags, notes and deletes over several sources, with an outcome for each asset.
+//! Writes: uploads, tags, notes and deletes over several sources, with an outcome for each asset.
 //!
 //! - An asset is held while it is changed, so that two changes through this process do not undo
 //!   each other where an upstream only replaces. Between processes nobody holds it.
@@ -9,20 +9,26 @@
 
 mod delete;
 mod held;
+mod kept;
+mod upload;
 
 use std::{collections::HashMap, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use tracing::Instrument;
 
-use self::held::Held;
+use self::{held::Held, kept::Kept};
 use crate::{
     asset::{Asset, AssetId},
-    cache::{Entity, Shelf},
+    cache::{Entity, Outcomes, Shelf},
     source::{Context, Source, SourceError, TagChange, Variant},
 };
 
 pub use delete::Deleted;
+pub use upload::{
+    FileError, Incoming, NewAsset, Part, Parts, Progress, Spool, Step, StepState, UploadError,
+    UploadOutcome,
+};
 
 /// Changes under way at once in one mutation; each source bounds its own calls too.
 const AT_ONCE: usize = 32;
@@ -34,6 +40,7 @@ const CALLS: u32 = 4;
 pub struct Writer {
     shelf: Arc<Shelf>,
     held: Held,
+    kept: Outcomes<Kept>,
 }
 
 /// An asset to write, and where it is.
@@ -64,6 +71,7 @@ impl Writer {
         Self {
             shelf,
             held: Held::default(),
+            kept: Outcomes::default(),
         }
     }
 
@@ -146,7 +154,7 @@ impl Writer {
             Change::Tags(change) => source.check_tags(change.tags())?,
         }
         context.spend(CALLS)?;
-        let _held = self.held.hold(&target.id, context.deadline).await?;
+        let _held = self.held.hold(&target.id, context.deadline()).await?;
         self.shelf.written(&target.id.source, &[id]);
         let sent = match change {
             Change::Tags(change) => source.change_tags(id, change, context).await,

@@ -25,7 +25,7 @@ const ROOMS: [&str; 15] = [
 ];
 
 /// Crates and the rooms that may know them.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("axum", &["server", "explorer", "sandbox"]),
     ("async_graphql", &["schema", "server", "cli"]),
     ("async_graphql_axum", &["server"]),
@@ -33,6 +33,8 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("dataloader", &["loader"]),
     ("reqwest", &["upstream"]),
     ("multer", &["server"]),
+    ("tempfile", &["write"]),
+    ("infer", &["asset"]),
     ("std::env", &["config", "cli"]),
 ];
 

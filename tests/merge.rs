@@ -34,7 +34,6 @@ use proptest::{
     prelude::*,
     test_runner::{RngSeed, TestCaseError},
 };
-use tokio::time::Instant;
 
 /// What a list does between two calls.
 #[derive(Debug, Clone)]
@@ -494,10 +493,7 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
         filter: ask.wanted.filter(ask.order.by),
         fingerprint: Fingerprint::of("test", &[]),
         shelf: Shelf::new(CacheConfig::default()),
-        context: Arc::new(Context::new(
-            Instant::now() + Duration::from_secs(60),
-            u32::MAX,
-        )),
+        context: Arc::new(Context::new(Duration::from_secs(60), u32::MAX)),
     };
     (list, world)
 }

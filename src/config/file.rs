@@ -50,11 +50,15 @@ struct LimitsFile {
     root_fields: Option<Spanned<usize>>,
     directives: Option<Spanned<usize>>,
     operations: Option<Spanned<usize>>,
+    upload_bytes: Option<Spanned<u64>>,
+    upload_files: Option<Spanned<usize>>,
+    upload_base64_bytes: Option<Spanned<usize>>,
     upstream_calls: Option<Spanned<u32>>,
     mutation_calls: Option<Spanned<u32>>,
     query_deadline_seconds: Option<Spanned<f64>>,
     mutation_deadline_seconds: Option<Spanned<f64>>,
     body_deadline_seconds: Option<Spanned<f64>>,
+    upload_idle_seconds: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +218,14 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
         root_fields: positive("root_fields", s.root_fields, d.root_fields, place)?,
         directives: positive("directives", s.directives, d.directives, place)?,
         operations: positive("operations", s.operations, d.operations, place)?,
+        upload_bytes: positive("upload_bytes", s.upload_bytes, d.upload_bytes, place)?,
+        upload_files: positive("upload_files", s.upload_files, d.upload_files, place)?,
+        upload_base64_bytes: positive(
+            "upload_base64_bytes",
+            s.upload_base64_bytes,
+            d.upload_base64_bytes,
+            place,
+        )?,
         upstream_calls: positive("upstream_calls", s.upstream_calls, d.upstream_calls, place)?,
         mutation_calls: positive("mutation_calls", s.mutation_calls, d.mutation_calls, place)?,
         query_deadline: seconds(
@@ -232,6 +244,12 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
             "body_deadline_seconds",
             s.body_deadline_seconds,
             d.body_deadline,
+            place,
+        )?,
+        upload_idle: seconds(
+            "upload_idle_seconds",
+            s.upload_idle_seconds,
+            d.upload_idle,
             place,
         )?,
     })

@@ -3,6 +3,7 @@
 
 mod list;
 mod shape;
+mod uploads;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,6 +28,7 @@ use super::{
 pub const PROJECT: &str = "proj_sandbox";
 
 pub fn router(shared: Shared) -> Router {
+    let (uploads, parts) = uploads::routers(&shared);
     let api = Router::new()
         .route("/v1/assets", get(list::list).post(create).delete(delete))
         .route("/v1/assets/public", get(list::list_public))
@@ -36,11 +38,13 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/assets/{id}", get(get_one).put(update))
         .route("/v1/assets/{id}/tags", put(change_tags))
         .route("/v1/search/assets", post(list::search))
+        .merge(uploads.with_state(()))
         // The gateway in front of the real one caps bodies at 10 MB (5.5).
         .layer(DefaultBodyLimit::max(10 * 1024 * 1024))
         .layer(middleware::from_fn_with_state(shared.clone(), authenticate));
     api.route("/files/{rendition}/{id}", get(files::serve))
         .with_state(shared)
+        .merge(parts)
 }
 
 /// Whose eyes a call sees with.
@@ -291,19 +295,32 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     let Ok(format) = image::guess_format(&bytes) else {
         return refuse(StatusCode::BAD_REQUEST, "image is of an unknown format");
     };
+    let mut asset = uploaded(&shared, name, &body);
+    asset.file = File {
+        kind: "image",
+        number: 0,
+        uploaded: Some((format.to_mime_type().to_owned(), bytes)),
+    };
+    let row = shape::asset(&shared, &asset, &shape::Extras::default());
+    shared.store.scenario().push(asset);
+    wrapped(row)
+}
+
+/// A new asset of the project's own, with what `options` says of it.
+fn uploaded(shared: &Shared, name: &str, options: &Value) -> ScenarioAsset {
     let now = Timestamp::now().as_millisecond();
-    let parent = body
+    let parent = options
         .get("parentId")
         .and_then(Value::as_str)
         .map(str::to_owned);
-    let mut store = shared.store.scenario();
+    let store = shared.store.scenario();
     // The root of the parent's chain, or the parent itself.
     let root = store
         .iter()
         .find(|a| Some(&a.id) == parent.as_ref())
         .and_then(|a| a.root.clone())
         .or_else(|| parent.clone());
-    let asset = ScenarioAsset {
+    ScenarioAsset {
         id: format!(
             "asset_{}",
             &blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex()[..22]
@@ -318,18 +335,10 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
         privacy: "private".to_owned(),
         status: "success".to_owned(),
         name: Some(name.to_owned()),
-        is_hidden: body.get("hide").and_then(Value::as_bool) == Some(true),
+        is_hidden: options.get("hide").and_then(Value::as_bool) == Some(true),
         parent,
         root,
-        collection_ids: texts(&body, "collectionIds"),
-        file: File {
-            kind: "image",
-            number: 0,
-            uploaded: Some((format.to_mime_type().to_owned(), bytes)),
-        },
+        collection_ids: texts(options, "collectionIds"),
         ..Default::default()
-    };
-    let row = shape::asset(&shared, &asset, &shape::Extras::default());
-    store.push(asset);
-    wrapped(row)
+    }
 }

@@ -94,6 +94,10 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::PaymentRequired { .. } => Code::PaymentRequired,
         SourceError::Timeout => Code::UpstreamTimeout,
         SourceError::Unavailable { .. } => Code::UpstreamUnavailable,
+        SourceError::Rejected { status: 413, .. } => Code::PayloadTooLarge,
+        SourceError::Rejected { status: 415, .. } | SourceError::UnsupportedMediaType(_) => {
+            Code::UnsupportedMediaType
+        }
         SourceError::Rejected { .. } => Code::UpstreamRejected,
         SourceError::Malformed { .. } => Code::UpstreamProtocol,
         SourceError::Unsupported(_) => Code::UnsupportedBySource,
@@ -209,21 +213,27 @@ pub struct MutationError {
 impl MutationError {
     /// A source's failure for one asset.
     pub fn of(id: &AssetId, error: &SourceError) -> Self {
+        let whole = GlobalId::Asset(id.clone()).to_string();
+        Self::at(&id.source, Some(whole.into()), error)
+    }
+
+    /// A source's failure, for an asset that may not be there.
+    pub fn at(source: &SourceName, id: Option<ID>, error: &SourceError) -> Self {
         Self {
             code: code_of(error),
-            message: format!("source `{}`: {error}", id.source),
-            asset_id: Some(GlobalId::Asset(id.clone()).to_string().into()),
+            message: format!("source `{source}`: {error}"),
+            asset_id: id,
             field: None,
             retry_after_seconds: retry_after_seconds(error),
         }
     }
 
-    /// An id among others that is none of an asset.
-    pub fn input(id: &ID, path: &[&str], message: String) -> Self {
+    /// An argument that breaks a rule, for one asset among others.
+    pub fn argument(code: Code, id: Option<ID>, path: &[&str], message: String) -> Self {
         Self {
-            code: Code::BadUserInput,
+            code,
             message,
-            asset_id: Some(id.clone()),
+            asset_id: id,
             field: Some(path.iter().map(|&part| part.to_owned()).collect()),
             retry_after_seconds: None,
         }

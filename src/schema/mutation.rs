@@ -2,19 +2,21 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, ErrorExtensions, ID, InputObject, Object, SimpleObject};
 
 use super::{
     Code,
     asset::AssetNode,
+    coded,
     error::{MutationError, bad_input},
     filter::unknown_source,
     operation,
+    upload::{self, UploadAssetInput, UploadAssetPayload},
 };
 use crate::{
     asset::{AssetId, GlobalId},
     source::{Registry, TagChange},
-    write::{Outcome, Target},
+    write::{Outcome, Target, UploadError},
 };
 
 /// Assets whose tags change at once.
@@ -26,6 +28,8 @@ const MAX_TAGS: usize = 10;
 /// Characters of a tag, and of a note.
 const MAX_TAG: usize = 100;
 const MAX_NOTE: usize = 10_000;
+/// Letters of an idempotency key.
+const MAX_KEY: usize = 255;
 
 /// What can be changed.
 pub struct Mutation;
@@ -34,6 +38,18 @@ pub struct Mutation;
 /// rest survives; only input that cannot be meant is an error of the field.
 #[Object]
 impl Mutation {
+    /// Uploads a file and makes an asset of it. The bytes go on to the source as they come, without
+    /// being kept, unless the source must know their length first and `byteLength` is not given.
+    /// What the file is, its bytes tell, not its name. Nothing is sent twice: after a failure,
+    /// `steps` and `errors` say what is done and what is not.
+    async fn upload_asset(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Which file, to which source.")] input: UploadAssetInput,
+    ) -> Option<async_graphql::Result<UploadAssetPayload>> {
+        Some(upload::upload(context, input).await)
+    }
+
     /// Adds tags to assets. Tags that are there already stay. PiktID only replaces tags: adding
     /// reads them first, and loses none to others that add through this gateway at the same time.
     async fn add_asset_tags(
@@ -163,6 +179,12 @@ pub struct DeleteAssetPayload {
 pub struct BulkDeleteAssetsInput {
     /// 1 to 1,000 assets, of any sources.
     asset_ids: Vec<ID>,
+    /// 1 to 255 letters. The same key and assets within 24 hours give the first outcome again, also
+    /// while the first is still under way; the same key with anything else is CONFLICT. Kept in the
+    /// memory of one gateway process, the oldest going first when there are too many; a delete of
+    /// which nothing came is not kept. To try what is in `errors` or `notTriedIds` again, use a new
+    /// key.
+    idempotency_key: Option<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
@@ -205,7 +227,12 @@ fn targets(
                 }
             }
             Err(message) => {
-                errors.push(MutationError::input(id, &path, message));
+                errors.push(MutationError::argument(
+                    Code::BadUserInput,
+                    Some(id.clone()),
+                    &path,
+                    message,
+                ));
             }
         }
     }
@@ -231,8 +258,35 @@ fn target(registry: &Registry, id: &ID) -> Result<Target, String> {
     }
 }
 
+/// An idempotency key.
+pub fn key(key: Option<String>) -> async_graphql::Result<Option<String>> {
+    let is_bad = |key: &String| {
+        key.is_empty() || key.chars().count() > MAX_KEY || key.chars().any(char::is_control)
+    };
+    if key.as_ref().is_some_and(is_bad) {
+        return Err(bad_input(
+            &["input", "idempotencyKey"],
+            format!("a key has 1 to {MAX_KEY} letters and no control characters"),
+        ));
+    }
+    Ok(key)
+}
+
+/// A note as it is meant: none where it is empty.
+pub fn note(note: Option<String>) -> async_graphql::Result<Option<String>> {
+    let note = note.filter(|note| !note.trim().is_empty());
+    let length = note.as_ref().map_or(0, |note| note.chars().count());
+    if length > MAX_NOTE {
+        return Err(bad_input(
+            &["input", "note"],
+            format!("a note has at most {MAX_NOTE} characters; it has {length}"),
+        ));
+    }
+    Ok(note)
+}
+
 /// Tags as they are meant.
-fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>> {
+pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>> {
     let path = ["input", "tags"];
     if tags.len() < least || tags.len() > MAX_TAGS {
         return Err(bad_input(
@@ -288,16 +342,7 @@ async fn set_note(
     input: SetAssetNoteInput,
 ) -> async_graphql::Result<SetAssetNotePayload> {
     let operation = operation(context)?;
-    let note = input.note.filter(|note| !note.trim().is_empty());
-    if note
-        .as_ref()
-        .is_some_and(|note| note.chars().count() > MAX_NOTE)
-    {
-        return Err(bad_input(
-            &["input", "note"],
-            format!("a note has at most {MAX_NOTE} characters"),
-        ));
-    }
+    let note = note(input.note)?;
     let target = target(&operation.registry, &input.asset_id)
         .map_err(|message| bad_input(&["input", "assetId"], message))?;
     let outcome = operation
@@ -345,7 +390,17 @@ async fn delete_all(
 ) -> async_graphql::Result<BulkDeleteAssetsPayload> {
     let operation = operation(context)?;
     let (targets, mut errors) = targets(&operation.registry, &input.asset_ids, MAX_DELETED)?;
-    let report = operation.writer.delete(targets, &operation.context).await;
+    let report = match key(input.idempotency_key)? {
+        None => operation.writer.delete(targets, &operation.context).await,
+        Some(key) => operation
+            .writer
+            .delete_once(&key, targets, &operation.context)
+            .await
+            .ok_or_else(|| {
+                coded(Code::Conflict, UploadError::Conflict.to_string())
+                    .extend_with(|_, e| e.set("field", vec!["input", "idempotencyKey"]))
+            })?,
+    };
     errors.extend(
         report
             .failed

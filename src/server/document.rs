@@ -3,10 +3,10 @@
 
 mod scan;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, convert::Infallible};
 
 use async_graphql::{
-    Name, Positioned,
+    Name, Positioned, Value, Variables,
     parser::{
         parse_query,
         types::{
@@ -46,8 +46,56 @@ pub fn read(text: &str, limits: &Limits) -> Result<ExecutableDocument, Refusal> 
             "the document is not valid GraphQL: see its location",
         )
     })?;
-    weigh(&document, limits)?;
+    weigh(&document, text, limits)?;
     Ok(document)
+}
+
+/// How the engine marks an uploaded file in variables. Ours are marked otherwise; a client that
+/// writes it means no good.
+const ENGINE_MARK: &str = "#__graphql_file__:";
+
+/// Refuses variables that hold the engine's own mark of an upload.
+///
+/// # Errors
+/// A [`Refusal`] that says so.
+pub fn check_variables(variables: &Variables) -> Result<(), Refusal> {
+    if variables.values().any(is_marked) {
+        return Err(marked());
+    }
+    Ok(())
+}
+
+fn marked() -> Refusal {
+    Refusal::bad_request(
+        "a value begins like an upload's mark: send files as multipart/form-data \
+         (graphql-multipart-request-spec)",
+    )
+}
+
+fn is_marked(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with(ENGINE_MARK),
+        Value::List(items) => items.iter().any(is_marked),
+        Value::Object(fields) => fields.values().any(is_marked),
+        _ => false,
+    }
+}
+
+/// Whether a selection's arguments, or those of its directives, hold the mark.
+fn has_mark(selection: &Selection) -> bool {
+    let own = match selection {
+        Selection::Field(field) => field.node.arguments.as_slice(),
+        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => &[],
+    };
+    let directives = selection.directives().iter();
+    directives
+        .flat_map(|directive| &directive.node.arguments)
+        .chain(own)
+        .any(|(_, value)| {
+            let literal = value.node.clone();
+            let literal = literal.into_const_with(|_| Ok::<_, Infallible>(Value::Null));
+            literal.is_ok_and(|value| is_marked(&value))
+        })
 }
 
 /// What kind of operation `name` (or the only one) is.
@@ -106,9 +154,11 @@ struct Scale<'a> {
     /// `None` while a fragment is being weighed: meeting it again is a cycle.
     weighed: HashMap<&'a str, Option<Weight>>,
     directives: usize,
+    /// Literals are worth a look.
+    may_be_marked: bool,
 }
 
-fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> {
+fn weigh(document: &ExecutableDocument, text: &str, limits: &Limits) -> Result<(), Refusal> {
     let operations: Vec<_> = document.operations.iter().collect();
     if operations.len() > limits.operations {
         return Err(Refusal::limit(
@@ -121,6 +171,8 @@ fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<(), Refusal> 
         fragments: &document.fragments,
         weighed: HashMap::new(),
         directives: limits.directives,
+        // Written out, or hidden by escapes.
+        may_be_marked: text.contains(ENGINE_MARK) || text.contains('\\'),
     };
     // Fragments nobody spreads are validated too, so they are weighed too.
     for name in document.fragments.keys() {
@@ -137,6 +189,11 @@ fn check<'a>(
     operation: &'a OperationDefinition,
     limits: &Limits,
 ) -> Result<(), Refusal> {
+    let defaults = operation.variable_definitions.iter();
+    let mut defaults = defaults.filter_map(|own| own.node.default_value.as_ref());
+    if defaults.any(|value| is_marked(&value.node)) {
+        return Err(marked());
+    }
     let set = &operation.selection_set.node;
     let weight = scale.set(set)?;
     if weight.selections > MAX_SELECTIONS {
@@ -196,6 +253,9 @@ impl<'a> Scale<'a> {
                 directives,
                 self.directives,
             ));
+        }
+        if self.may_be_marked && has_mark(selection) {
+            return Err(marked());
         }
         match selection {
             Selection::Field(field) => {

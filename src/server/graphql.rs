@@ -1,6 +1,6 @@
 //! One request to the graph: negotiate → read → limit → parse → execute → respond.
 
-use std::time::Duration;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_graphql::{
     PathSegment, Request as GraphRequest, Response as GraphResponse, ServerError, Value, Variables,
@@ -21,8 +21,9 @@ use super::{
     Gateway, RequestId, document,
     negotiate::{self, MediaType},
     refusal::Refusal,
+    upload::{self, Files},
 };
-use crate::explorer;
+use crate::{explorer, source::Context, write::Parts};
 
 /// Errors that one answer shows at most.
 const MAX_ERRORS: usize = 10;
@@ -52,9 +53,17 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
 async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<Response, Refusal> {
     let media_type = MediaType::of(request.headers())?;
     let may_mutate = request.method() == Method::POST;
-    let parameters = read(gateway, request).await?;
-    let outcome = execute(gateway, parameters, may_mutate, id).await;
-    respond(media_type, outcome, id)
+    let (parameters, files) = read(gateway, request).await?;
+    let outcome = execute(gateway, parameters, files.as_ref(), may_mutate, id).await;
+    let mut response = respond(media_type, outcome, id)?;
+    if let Some(files) = files {
+        // What was done is told, and that the request itself was at fault.
+        if files.is_malformed() {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
+        files.finish();
+    }
+    Ok(response)
 }
 
 /// What a request says, however it was sent (GraphQL over HTTP 5.1).
@@ -68,19 +77,34 @@ struct Parameters {
     extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-async fn read(gateway: &Gateway, request: Request) -> Result<Parameters, Refusal> {
+async fn read(
+    gateway: &Gateway,
+    request: Request,
+) -> Result<(Parameters, Option<Arc<Files>>), Refusal> {
     let (head, body) = request.into_parts();
     match head.method {
-        Method::GET => from_query(head.uri.query().unwrap_or_default()),
+        Method::GET => Ok((from_query(head.uri.query().unwrap_or_default())?, None)),
+        Method::POST if upload::is_multipart(&head.headers) => {
+            let (operations, files) = upload::read(&head.headers, body, &gateway.0.limits).await?;
+            match from_json(&operations) {
+                Ok(parameters) => Ok((parameters, Some(files))),
+                Err(refusal) => {
+                    files.finish();
+                    Err(refusal)
+                }
+            }
+        }
         Method::POST => {
             if !negotiate::is_json(&head.headers) {
                 return Err(Refusal::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "BAD_USER_INPUT",
-                    "send the request as JSON in UTF-8, with `content-type: application/json`",
+                    "send the request as JSON in UTF-8, with `content-type: application/json`, or \
+                     files as multipart/form-data",
                 ));
             }
-            from_json(&read_body(gateway, &head.headers, body).await?)
+            let body = read_body(gateway, &head.headers, body).await?;
+            Ok((from_json(&body)?, None))
         }
         _ => Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -195,6 +219,7 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
 async fn execute(
     gateway: &Gateway,
     parameters: Parameters,
+    files: Option<&Arc<Files>>,
     may_mutate: bool,
     id: &RequestId,
 ) -> Result<GraphResponse, Refusal> {
@@ -218,7 +243,11 @@ async fn execute(
     if let Some(variables) = parameters.variables {
         request.variables = Variables::from_json(variables.into());
     }
-    Ok(run(gateway, kind, request, id).await)
+    document::check_variables(&request.variables)?;
+    if let Some(files) = files {
+        files.put_into(&mut request.variables)?;
+    }
+    Ok(run(gateway, kind, request, files, id).await)
 }
 
 /// Executes a request whose document is known to be safe, within the operation's time.
@@ -226,11 +255,12 @@ pub async fn run(
     gateway: &Gateway,
     kind: OperationType,
     request: GraphRequest,
+    files: Option<&Arc<Files>>,
     id: &RequestId,
 ) -> GraphResponse {
-    let operation = gateway.operation(kind);
-    // Sources answer or fail by the deadline; a moment more for putting the answer together.
-    let end = operation.context.deadline + Duration::from_secs(1);
+    let parts = files.map(|files| Arc::clone(files) as Arc<dyn Parts>);
+    let operation = gateway.operation(kind, parts);
+    let context = Arc::clone(&operation.context);
     let span = tracing::info_span!(
         "graphql",
         request.id = %id.0,
@@ -242,7 +272,7 @@ pub async fn run(
         .graph
         .execute(request.data(operation))
         .instrument(span.clone());
-    let mut response = timeout_at(end, execution).await.unwrap_or_else(|_| {
+    let mut response = in_time(&context, execution).await.unwrap_or_else(|| {
         let mut error = ServerError::new("the operation took too long: ask for less", None);
         error
             .extensions
@@ -266,6 +296,20 @@ pub async fn run(
         }
     });
     response
+}
+
+/// Waits for an execution as long as its operation has time: uploads renew it.
+async fn in_time<T>(context: &Context, execution: impl Future<Output = T>) -> Option<T> {
+    let mut execution = pin!(execution);
+    loop {
+        // Sources answer or fail by the deadline; a moment more for putting the answer together.
+        let end = context.deadline() + Duration::from_secs(1);
+        match timeout_at(end, &mut execution).await {
+            Ok(done) => return Some(done),
+            Err(_) if context.deadline() + Duration::from_secs(1) > end => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Gives every error its code and the request's id, and bounds their number.

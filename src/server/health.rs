@@ -79,7 +79,7 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
             length: 1,
             parameters: listed(source.as_ref()),
         };
-        let context = Arc::new(Context::new(deadline, 1));
+        let context = Arc::new(Context::new(patience, 1));
         let shelf = &gateway.0.shelf;
         Probe {
             result: shelf.page(source, request, &context, deadline).await,

@@ -47,7 +47,7 @@ async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<R
         InvalidToken::Unknown => not_found(invalid.to_string()),
         InvalidToken::Expired => Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string()),
     })?;
-    let operation = gateway.operation(OperationType::Query);
+    let operation = gateway.operation(OperationType::Query, None);
     let asset = operation
         .loader
         .load(grant.id.clone(), Variant::Plain)

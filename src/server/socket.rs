@@ -74,13 +74,14 @@ impl Executor for Guarded {
         let read = document::read(&request.query, &self.0.0.limits).and_then(|document| {
             let name = request.operation_name.as_deref();
             let kind = document::operation_type(&document, name)?;
+            document::check_variables(&request.variables)?;
             Ok((document, kind))
         });
         match read {
             Ok((document, kind)) => {
                 request.query.clear();
                 request.set_parsed_query(document);
-                graphql::run(&self.0, kind, request, &id).await
+                graphql::run(&self.0, kind, request, None, &id).await
             }
             Err(refusal) => {
                 tracing::info!(request.id = %id.0, code = refusal.code, reason = %refusal, "refused");

@@ -188,7 +188,7 @@ fn message(body: &[u8]) -> Option<String> {
 }
 
 /// One line of bounded length, with nothing in it that looks like a path or an address.
-fn presentable(text: &str) -> String {
+pub fn presentable(text: &str) -> String {
     let words = text
         .split_whitespace()
         .map(|word| {

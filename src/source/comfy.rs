@@ -6,6 +6,7 @@
 mod change;
 mod map;
 pub mod parameters;
+mod upload;
 mod wire;
 
 use std::sync::Arc;
@@ -16,11 +17,12 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, MediaAnswer, Narrowed,
-    Page, Paging, Position, Profile, SortBy, Source, SourceError, TagChange, Variant, answer, row,
+    Capabilities, Context, Direction, FileStream, Filter, Link, ListRequest, Listing, MediaAnswer,
+    Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source, SourceError, TagChange,
+    UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
-    asset::{Asset, Details, Rendition},
+    asset::{Asset, Details, FileType, Rendition},
     config::ComfySource,
     upstream::{Answer, Call},
 };
@@ -101,7 +103,7 @@ impl Comfy {
         pairs.push(("order", order.to_owned()));
         let url = self.link.url(&["api", "assets"], &pairs);
         let call = Call::get("list", url, self.headers.clone());
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         let no_store = answer::no_store(&answer.headers);
         let (list, lossy) = answer::list(answer, read::<wire::List>)?;
         let read = offset + list.assets.len() as u64;
@@ -124,7 +126,7 @@ impl Comfy {
     async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
         let url = self.link.url(&["api", "assets", id], &[]);
         let call = Call::get("get", url, self.headers.clone());
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         let raw: Box<serde_json::value::RawValue> = read(&answer)?;
         row::one(&raw, |wire, raw| self.map(wire, raw))
             .map(Arc::new)
@@ -187,7 +189,7 @@ impl Comfy {
             headers.insert(header::RANGE, range.clone());
         }
         let call = Call::get("media", url.clone(), headers);
-        let answer = self.link.upstream.open(call, context.deadline).await?;
+        let answer = self.link.upstream.open(call, context.deadline()).await?;
         match answer.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 Ok(MediaAnswer::Body {
@@ -272,6 +274,19 @@ impl Source for Comfy {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
         Box::pin(self.put_note(id, note, context))
+    }
+
+    fn check_upload(&self, _kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+        upload::check(options)
+    }
+
+    fn upload<'a>(
+        &'a self,
+        file: &'a NewFile<'a>,
+        bytes: FileStream,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(self.send(file, bytes, context))
     }
 
     fn delete<'a>(

@@ -51,6 +51,9 @@ pub enum SourceError {
     /// The write breaks a rule of the source's; nothing was sent.
     #[error("{0}")]
     Invalid(String),
+    /// It takes no file of this type.
+    #[error("{0}")]
+    UnsupportedMediaType(String),
     /// Something uses the asset, so it cannot be deleted.
     #[error("something uses it, such as a workflow: take it out there first, then delete it")]
     InUse,
@@ -87,6 +90,11 @@ impl SourceError {
         Self::Unsupported("the source's assets cannot be changed".to_owned())
     }
 
+    /// An upload to a source that takes none.
+    pub fn no_uploads() -> Self {
+        Self::Unsupported("the source takes no uploads".to_owned())
+    }
+
     /// When asking again may help, where the source said.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
@@ -112,6 +120,7 @@ impl SourceError {
             Self::Unavailable { status, .. } => *status,
             Self::Timeout
             | Self::Invalid(_)
+            | Self::UnsupportedMediaType(_)
             | Self::InUse
             | Self::Immutable
             | Self::UnknownOutcome

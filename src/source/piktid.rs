@@ -3,6 +3,7 @@
 mod change;
 mod map;
 pub mod parameters;
+mod upload;
 mod wire;
 
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, Narrowed, Page, Paging,
-    Position, Profile, SortBy, Source, SourceError, TagChange, Variant, answer, row,
+    Capabilities, Context, Direction, FileStream, Filter, Link, ListRequest, Listing, Narrowed,
+    NewFile, Page, Paging, Position, Profile, SortBy, Source, SourceError, TagChange,
+    UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
-    asset::Asset,
+    asset::{Asset, FileType},
     config::PiktidSource,
     upstream::{Call, Pace},
 };
@@ -76,7 +78,7 @@ impl Piktid {
         };
         pairs.push(("order", order.to_owned()));
         let call = Call::get("list", self.link.url(&["assets"], &pairs), self.headers());
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         // A page past the end may be an empty list or a 404 (4.1 [inferred]).
         if answer.status == http::StatusCode::NOT_FOUND && page > 1 {
             return Ok(past_the_end((page - 1) * per_page));
@@ -116,7 +118,7 @@ impl Piktid {
 
     async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
         let call = Call::get("get", self.link.url(&["assets", id], &[]), self.headers());
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         let raw: Box<serde_json::value::RawValue> = answer::json(&answer)?;
         row::one(&raw, |wire, raw| {
             Ok(map::asset(&self.profile.name, wire, raw))
@@ -195,6 +197,23 @@ impl Source for Piktid {
                 .await
                 .map(drop)
         })
+    }
+
+    fn check_upload(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+        upload::check(kind, options)
+    }
+
+    fn needs_length(&self) -> bool {
+        true
+    }
+
+    fn upload<'a>(
+        &'a self,
+        file: &'a NewFile<'a>,
+        bytes: FileStream,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(self.send(file, bytes, context))
     }
 
     fn delete_batch(&self) -> usize {

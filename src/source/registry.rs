@@ -1,8 +1,16 @@
 //! The configured sources, and what every provider's client starts from.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method};
 use url::Url;
 
@@ -10,7 +18,7 @@ use super::{Capabilities, Context, Profile, Scope, Source, SourceError, comfy, p
 use crate::{
     asset::SourceName,
     config::{ConfigError, SourceConfig, SourceKind},
-    upstream::{Answer, Call, Paces, Policy, Upstream},
+    upstream::{Answer, Call, Content, Paces, Policy, Upstream},
 };
 
 /// The configured sources, in the order of their names.
@@ -157,8 +165,76 @@ impl Link {
                 ..Call::get(operation, url, headers)
             },
         };
-        let answer = self.upstream.send(call, context.deadline).await;
+        let answer = self.upstream.send(call, context.deadline()).await;
         answer.map_err(SourceError::of_write)
+    }
+
+    /// Sends a file as it comes and gives the answer, whatever its status. Never repeated.
+    ///
+    /// # Errors
+    /// Where the file was not sent whole, nothing has come of it; else [`SourceError::of_write`].
+    pub async fn push(
+        &self,
+        operation: &'static str,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        mut content: Content,
+        context: &Context,
+    ) -> Result<Answer, SourceError> {
+        let whole = Arc::new(AtomicBool::new(false));
+        let (flag, mut left) = (Arc::clone(&whole), content.length);
+        content.bytes = content
+            .bytes
+            .map(Some)
+            .chain(stream::once(async { None }))
+            .filter_map(move |piece| {
+                if let (Some(left), Some(Ok(bytes))) = (&mut left, &piece) {
+                    *left = left.saturating_sub(bytes.len() as u64);
+                }
+                // With a length nobody asks for more than that.
+                if piece.is_none() || left == Some(0) {
+                    flag.store(true, Ordering::Relaxed);
+                }
+                ready(piece)
+            })
+            .boxed();
+        let call = Call {
+            method,
+            ..Call::get(operation, url, headers)
+        };
+        let sent = self
+            .upstream
+            .push(call, content, || context.deadline())
+            .await;
+        sent.map_err(|error| {
+            if whole.load(Ordering::Relaxed) {
+                SourceError::of_write(error)
+            } else {
+                SourceError::from(error)
+            }
+        })
+    }
+
+    /// An address that the source gave for a file's bytes. What the source itself speaks over TLS
+    /// goes nowhere in the clear (piktid.md 4.3).
+    ///
+    /// # Errors
+    /// [`SourceError::Malformed`] at `path` when it is none.
+    pub fn presigned(&self, text: &str, path: &str) -> Result<Url, SourceError> {
+        let malformed = || SourceError::Malformed {
+            status: 200,
+            path: path.to_owned(),
+            message: "no http or https address".to_owned(),
+        };
+        let mut url = Url::parse(text).map_err(|_| malformed())?;
+        if url.scheme() == "http" && self.config.url.scheme() == "https" {
+            url.set_scheme("https").map_err(|()| malformed())?;
+        }
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(malformed());
+        }
+        Ok(url)
     }
 
     /// The source's address plus `segments` (escaped) and `pairs`.

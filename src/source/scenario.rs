@@ -4,6 +4,7 @@ mod change;
 mod map;
 pub mod parameters;
 mod types;
+mod upload;
 mod wire;
 
 use std::{collections::HashMap, sync::Arc};
@@ -18,12 +19,12 @@ use std::time::Duration;
 
 use self::parameters::ScenarioParameters;
 use super::{
-    Capabilities, Context, Direction, Filter, Link, ListRequest, Listing, Narrowed, Page, Paging,
-    Parameters, Position, Profile, Row, SortBy, Source, SourceError, TagChange, Unreadable,
-    Variant, answer, row,
+    Capabilities, Context, Direction, FileStream, Filter, Link, ListRequest, Listing, Narrowed,
+    NewFile, Page, Paging, Parameters, Position, Profile, Row, SortBy, Source, SourceError,
+    TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
-    asset::Asset,
+    asset::{Asset, FileType},
     config::{PublicEndpoint, ScenarioCredential, ScenarioSource},
     upstream::Call,
 };
@@ -134,7 +135,7 @@ impl Scenario {
             _ => &["assets"],
         };
         let call = Call::get("list", self.link.url(path, &pairs), self.headers(listing));
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         let no_store = answer::no_store(&answer.headers);
         let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
@@ -171,7 +172,7 @@ impl Scenario {
             self.link.url(&["assets", id], &pairs),
             self.headers(Listing::Own),
         );
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         let one: wire::One = answer::json(&answer)?;
         row::one(&one.asset, |wire, raw| {
             Ok(map::asset(&self.profile.name, wire, raw))
@@ -208,7 +209,7 @@ impl Scenario {
             self.headers(Listing::Search),
             Bytes::from(body.to_string()),
         );
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         let no_store = answer::no_store(&answer.headers);
         let found: wire::Hits = answer::json(&answer)?;
         let total = found.estimated_total_hits;
@@ -283,7 +284,7 @@ impl Scenario {
             self.headers(Listing::Own),
             Bytes::from(json!({ "assetIds": ids }).to_string()),
         );
-        let answer = self.link.upstream.send(call, context.deadline).await?;
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
         let (list, lossy) = answer::list(answer, answer::json::<wire::Bulk>)?;
         Ok(self.rows(&list.assets, lossy))
     }
@@ -444,7 +445,33 @@ impl Source for Scenario {
             let path = ["assets", id];
             self.write("set-note", Method::PUT, &path, body, context)
                 .await
+                .map(drop)
         })
+    }
+
+    fn check_upload(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+        upload::check(kind, options)
+    }
+
+    fn needs_length(&self) -> bool {
+        true
+    }
+
+    fn upload<'a>(
+        &'a self,
+        file: &'a NewFile<'a>,
+        bytes: FileStream,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(self.send(file, bytes, context))
+    }
+
+    fn upload_state<'a>(
+        &'a self,
+        upload: &'a str,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(self.state(upload, context))
     }
 
     fn delete_batch(&self) -> usize {

@@ -6,9 +6,13 @@ use futures_util::{StreamExt, future::join_all, stream};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Target, Writer, by_source};
+use super::{
+    Target, Writer, by_source,
+    kept::{Kept, unknown},
+};
 use crate::{
-    asset::AssetId,
+    asset::{AssetId, GlobalId},
+    cache::Turn,
     source::{Context, Source, SourceError},
 };
 
@@ -23,7 +27,7 @@ const CALLS_ALONE: u32 = 2;
 const MARGIN: Duration = Duration::from_secs(5);
 
 /// What became of them; each asset is in one of the three.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Deleted {
     pub deleted: Vec<AssetId>,
     pub failed: Vec<(AssetId, SourceError)>,
@@ -31,7 +35,71 @@ pub struct Deleted {
     pub not_tried: Vec<AssetId>,
 }
 
+/// What an asset's outcome takes in memory, besides its id.
+const OUTCOME: usize = 200;
+
+impl Deleted {
+    /// The same for all.
+    fn all(ids: Vec<AssetId>, error: &SourceError) -> Self {
+        Self {
+            failed: ids.into_iter().map(|id| (id, error.clone())).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing at all has come of it.
+    fn left_nothing(&self) -> bool {
+        let is_open = |(_, error): &(_, SourceError)| *error == SourceError::UnknownOutcome;
+        self.deleted.is_empty() && !self.failed.iter().any(is_open)
+    }
+}
+
 impl Writer {
+    /// As [`Writer::delete`], but the same key gives the first outcome again; `None`: the key
+    /// belongs to another write.
+    pub async fn delete_once(
+        &self,
+        key: &str,
+        targets: Vec<Target>,
+        context: &Arc<Context>,
+    ) -> Option<Deleted> {
+        let mut ids: Vec<String> = targets
+            .iter()
+            .map(|target| GlobalId::Asset(target.id.clone()).to_string())
+            .collect();
+        ids.sort();
+        let arguments = blake3::hash(format!("delete {ids:?}").as_bytes());
+        match self.kept.turn(key, *arguments.as_bytes()).await {
+            Turn::Conflict => None,
+            Turn::First(ticket) => {
+                let (writer, context) = (self.clone(), Arc::clone(context));
+                let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
+                // Kept also for a client that goes away meanwhile, and asks again.
+                let work = async move {
+                    let report = writer.delete(targets, &context).await;
+                    let kept = Arc::new(Kept::Deleted(report.clone()));
+                    if report.left_nothing() {
+                        ticket.release(kept).await;
+                    } else {
+                        let bytes = ids.iter().map(|id| id.len() + OUTCOME).sum();
+                        ticket.keep(kept, bytes).await;
+                    }
+                    report
+                };
+                let done = tokio::spawn(work.in_current_span()).await;
+                Some(done.unwrap_or_else(|_| Deleted::all(all, &SourceError::UnknownOutcome)))
+            }
+            Turn::Again(told) => match told.outcome(context.deadline()).await.as_deref() {
+                Some(Kept::Deleted(report)) => Some(report.clone()),
+                Some(Kept::Upload(_)) => None,
+                None => {
+                    let ids = targets.into_iter().map(|target| target.id).collect();
+                    Some(Deleted::all(ids, &unknown(&told)))
+                }
+            },
+        }
+    }
+
     /// Deletes assets and says what became of each. `targets` names each once.
     pub async fn delete(&self, targets: Vec<Target>, context: &Arc<Context>) -> Deleted {
         let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
@@ -67,11 +135,7 @@ impl Writer {
             .await
             .unwrap_or_else(|panic| {
                 tracing::error!(%panic, "a delete failed in the gateway itself");
-                let unknown = |id| (id, SourceError::UnknownOutcome);
-                Deleted {
-                    failed: all.into_iter().map(unknown).collect(),
-                    ..Deleted::default()
-                }
+                Deleted::all(all, &SourceError::UnknownOutcome)
             })
     }
 
@@ -95,7 +159,8 @@ impl Writer {
         }
         let batch = source.delete_batch();
         let at_once = if batch == 1 { ONE_BY_ONE } else { BATCHES };
-        let end = context.deadline - MARGIN.min(context.deadline - Instant::now());
+        let left = context.deadline().saturating_duration_since(Instant::now());
+        let end = context.deadline() - MARGIN.min(left);
         let mut chunks = Vec::new();
         for chunk in ids.chunks(batch) {
             chunks.push(async move {

@@ -20,5 +20,6 @@ mod reading;
 mod tls;
 mod transport;
 mod unreadable;
+mod uploads;
 mod walks;
 mod writes;

@@ -11,7 +11,6 @@ use asset_gateway::{
         SortBy, Source, SourceError,
     },
 };
-use tokio::time::Instant;
 
 use crate::help::config;
 
@@ -28,7 +27,7 @@ fn request(parameters: Parameters) -> ListRequest {
 }
 
 fn context() -> Context {
-    Context::new(Instant::now() + Duration::from_secs(10), 10)
+    Context::new(Duration::from_secs(10), 10)
 }
 
 /// A sandbox, and the client of one of its servers.

@@ -55,3 +55,12 @@ pub struct Asset {
     #[serde(default, deserialize_with = "lenient::option")]
     pub created_new: Option<bool>,
 }
+
+/// `POST /api/assets`: what is needed of the new asset.
+#[derive(Deserialize)]
+pub struct Created {
+    #[serde(deserialize_with = "row::id")]
+    pub id: Box<str>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub created_new: Option<bool>,
+}

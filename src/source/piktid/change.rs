@@ -67,7 +67,7 @@ impl Piktid {
         };
         let body = json!({ "asset_ids": ids });
         let sent = loop {
-            if !self.pace.turn(context.deadline).await {
+            if !self.pace.turn(context.deadline()).await {
                 return all(&SourceError::RateLimited { retry_after: None });
             }
             let path = ["assets", "bulk-delete"];
@@ -77,7 +77,7 @@ impl Piktid {
                 Err(SourceError::RateLimited { retry_after }) => {
                     let wait = retry_after.unwrap_or(Duration::from_secs(1));
                     self.pace.hold_back(wait);
-                    if Instant::now() + wait >= context.deadline {
+                    if Instant::now() + wait >= context.deadline() {
                         return all(&SourceError::RateLimited {
                             retry_after: Some(wait),
                         });

@@ -61,3 +61,12 @@ impl Deleted {
         failed == self.failed_ids.len() && self.deleted_count.is_none_or(|own| own == deleted)
     }
 }
+
+/// `POST /upload`: where the bytes go.
+#[derive(Deserialize)]
+pub struct Place {
+    pub upload_url: String,
+    #[serde(deserialize_with = "row::id")]
+    pub file_id: Box<str>,
+    pub content_type: String,
+}

@@ -6,7 +6,10 @@ use http::Method;
 use serde_json::json;
 
 use super::Scenario;
-use crate::source::{Context, Listing, SourceError, TagChange, Variant, done};
+use crate::{
+    source::{Context, Listing, SourceError, TagChange, Variant, done},
+    upstream::Answer,
+};
 
 /// Ids a delete takes at most (5.9 [SDK]).
 pub const DELETE_CAP: usize = 100;
@@ -25,13 +28,15 @@ impl Scenario {
         path: &[&str],
         body: serde_json::Value,
         context: &Context,
-    ) -> Result<(), SourceError> {
+    ) -> Result<Answer, SourceError> {
         let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
         let (url, headers) = (self.link.url(path, &pairs), self.headers(Listing::Own));
         let sent = self
             .link
             .write(operation, method, url, headers, Some(body), context);
-        done(&sent.await?)
+        let answer = sent.await?;
+        done(&answer)?;
+        Ok(answer)
     }
 
     pub(super) async fn put_tags(
@@ -56,6 +61,7 @@ impl Scenario {
         let path = ["assets", id, "tags"];
         self.write("set-tags", Method::PUT, &path, body, context)
             .await
+            .map(drop)
     }
 
     /// The reply says nothing of any id (5.9), so what is there is read before and after.

@@ -122,3 +122,38 @@ fn token<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box
     let token = Option::<Box<str>>::deserialize(deserializer)?;
     Ok(token.filter(|t| !t.is_empty()))
 }
+
+/// `POST /uploads`, its action, and `GET /uploads/{id}`.
+#[derive(Deserialize)]
+pub struct UploadAnswer {
+    pub upload: Upload,
+}
+
+/// One upload's state.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upload {
+    #[serde(deserialize_with = "row::id")]
+    pub id: Box<str>,
+    pub status: String,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub entity_id: Option<Box<str>>,
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub error_message: Option<String>,
+    #[serde(default)]
+    pub parts: Vec<UploadPart>,
+}
+
+/// Where a part goes.
+#[derive(Deserialize)]
+pub struct UploadPart {
+    pub number: u64,
+    pub url: String,
+}
+
+/// Of a new asset, only this is needed.
+#[derive(Deserialize)]
+pub struct Id {
+    #[serde(deserialize_with = "row::id")]
+    pub id: Box<str>,
+}

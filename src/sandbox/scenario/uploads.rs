@@ -1,0 +1,220 @@
+//! `/uploads` emulated (scenario.md 5.6): parts are put to signed addresses, completed, and
+//! processed in several states, one further at each look.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRef, Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{refuse, shape, uploaded};
+use crate::sandbox::{Shared, store::File};
+
+/// Where parts are put; like files, apart from the API.
+const PARTS: &str = "part";
+const KINDS: [&str; 8] = [
+    "3d", "asset", "audio", "avatar", "image", "model", "text", "video",
+];
+
+#[derive(Clone)]
+struct Uploads {
+    shared: Shared,
+    all: Arc<Mutex<BTreeMap<String, Upload>>>,
+}
+
+impl FromRef<Uploads> for Shared {
+    fn from_ref(uploads: &Uploads) -> Self {
+        uploads.shared.clone()
+    }
+}
+
+struct Upload {
+    body: Value,
+    status: &'static str,
+    parts: BTreeMap<u64, Vec<u8>>,
+    count: u64,
+    entity: Option<String>,
+    error: Option<String>,
+    created: i64,
+}
+
+/// The API's routes, and those of the signed addresses.
+pub fn routers(shared: &Shared) -> (Router, Router) {
+    let uploads = Uploads {
+        shared: shared.clone(),
+        all: Arc::default(),
+    };
+    let api = Router::new()
+        .route("/v1/uploads", post(begin))
+        .route("/v1/uploads/{id}", get(look))
+        .route("/v1/uploads/{id}/action", post(act))
+        .with_state(uploads.clone());
+    let signed = Router::new()
+        .route("/files/part/{id}/{number}", put(receive))
+        .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
+        .with_state(uploads);
+    (api, signed)
+}
+
+impl Uploads {
+    fn with<T>(&self, id: &str, work: impl FnOnce(&mut Upload) -> T) -> Option<T> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get_mut(id).map(work)
+    }
+
+    fn shape(&self, id: &str, upload: &Upload, with_parts: bool) -> Value {
+        let mut all = json!({
+            "id": id,
+            "authorId": "u5e1f",
+            "ownerId": super::PROJECT,
+            "createdAt": shape::time(upload.created),
+            "updatedAt": shape::time(Timestamp::now().as_millisecond()),
+            "fileName": upload.body["fileName"],
+            "kind": upload.body["kind"],
+            "source": "multipart",
+            "status": upload.status,
+            "partsCount": upload.count,
+        });
+        if let Some(entity) = &upload.entity {
+            all["entityId"] = json!(entity);
+        }
+        if let Some(error) = &upload.error {
+            all["errorMessage"] = json!(error);
+        }
+        if with_parts {
+            // In no order that anybody promised.
+            let parts = (1..=upload.count).rev().map(|number| {
+                let signed = format!("{id}/{number}");
+                json!({
+                    "number": number,
+                    "url": self.shared.file_url(PARTS, &signed),
+                    "expires": shape::time(Timestamp::now().as_millisecond() + 3_600_000),
+                })
+            });
+            all["parts"] = parts.collect();
+        }
+        json!({ "upload": all })
+    }
+}
+
+async fn begin(State(uploads): State<Uploads>, Json(body): Json<Value>) -> Response {
+    let count = body["parts"].as_u64().unwrap_or(0);
+    let kind = body["kind"].as_str().unwrap_or_default();
+    let is_whole = body["fileName"].is_string()
+        && body["contentType"].is_string()
+        && body["fileSize"].as_u64().is_some_and(|size| size > 0);
+    if !is_whole || count == 0 || count > 10_000 || !KINDS.contains(&kind) {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "fileName, fileSize, contentType, parts and kind are required",
+        );
+    }
+    let mut all = uploads.all.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = format!("upload_{:06}", all.len() + 1);
+    let upload = Upload {
+        body,
+        status: "pending",
+        parts: BTreeMap::new(),
+        count,
+        entity: None,
+        error: None,
+        created: Timestamp::now().as_millisecond(),
+    };
+    let answer = uploads.shape(&id, &upload, true);
+    all.insert(id, upload);
+    Json(answer).into_response()
+}
+
+/// A part's bytes: no credential, an address that is signed.
+async fn receive(
+    State(uploads): State<Uploads>,
+    Path((id, number)): Path<(String, u64)>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: axum::http::HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    let signed = uploads
+        .shared
+        .is_signed(PARTS, &format!("{id}/{number}"), &query);
+    // A signed address takes no other credential next to it.
+    if !signed || headers.contains_key(axum::http::header::AUTHORIZATION) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let stored = uploads.with(&id, |upload| {
+        upload.parts.insert(number, bytes.to_vec());
+    });
+    match stored {
+        Some(()) => StatusCode::OK.into_response(),
+        None => StatusCode::FORBIDDEN.into_response(),
+    }
+}
+
+async fn act(
+    State(uploads): State<Uploads>,
+    Path(id): Path<String>,
+    Json(body): Json<Value>,
+) -> Response {
+    if body["action"] != "complete" {
+        return refuse(StatusCode::BAD_REQUEST, "unknown action");
+    }
+    let answer = uploads.with(&id, |upload| {
+        let size: usize = upload.parts.values().map(Vec::len).sum();
+        if upload.parts.len() as u64 == upload.count
+            && Some(size as u64) == upload.body["fileSize"].as_u64()
+        {
+            upload.status = "complete";
+        } else {
+            upload.status = "failed";
+            upload.error = Some("the parts do not make the file that was announced".to_owned());
+        }
+        Json(uploads.shape(&id, upload, false)).into_response()
+    });
+    answer.unwrap_or_else(|| refuse(StatusCode::NOT_FOUND, "Upload not found"))
+}
+
+/// One state further at each look; the asset is there at the last.
+async fn look(State(uploads): State<Uploads>, Path(id): Path<String>) -> Response {
+    let answer = uploads.with(&id, |upload| {
+        upload.status = match upload.status {
+            "complete" => "validating",
+            "validating" => "validated",
+            "validated" => {
+                upload.entity = Some(import(&uploads.shared, upload));
+                "imported"
+            }
+            other => other,
+        };
+        Json(uploads.shape(&id, upload, false)).into_response()
+    });
+    answer.unwrap_or_else(|| refuse(StatusCode::NOT_FOUND, "Upload not found"))
+}
+
+fn import(shared: &Shared, upload: &Upload) -> String {
+    let bytes: Vec<u8> = upload.parts.values().flatten().copied().collect();
+    let body = &upload.body;
+    let content_type = body["contentType"].as_str().unwrap_or_default().to_owned();
+    let name = body["fileName"].as_str().unwrap_or_default();
+    let mut asset = uploaded(shared, name, &body["assetOptions"]);
+    body["kind"]
+        .as_str()
+        .unwrap_or("image")
+        .clone_into(&mut asset.kind);
+    asset.file = File {
+        kind: "image",
+        number: 0,
+        uploaded: Some((content_type, bytes)),
+    };
+    let id = asset.id.clone();
+    shared.store.scenario().push(asset);
+    id
+}

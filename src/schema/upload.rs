@@ -1,0 +1,474 @@
+//! `uploadAsset`.
+
+use std::sync::Arc;
+
+use async_graphql::{
+    Context, Enum, ID, InputObject, InputValueResult, OneofObject, Scalar, ScalarType,
+    SimpleObject, Value,
+};
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bytes::Bytes;
+
+use super::{
+    Code,
+    asset::AssetNode,
+    coded,
+    error::{MutationError, bad_input},
+    filter::unknown_source,
+    mutation::{key, note, tags},
+    operation,
+    scalars::ByteSize,
+};
+use crate::{
+    asset::{GlobalId, SourceName},
+    source::{ComfyDestination, ComfyUpload, ScenarioUpload, ScenarioUploadKind, UploadOptions},
+    write::{FileError, Incoming, NewAsset, Parts, Step, StepState, UploadError, UploadOutcome},
+};
+
+/// Letters of a name.
+const MAX_NAME: usize = 200;
+
+/// The files that came with a request, and what they must keep to.
+pub struct Uploads {
+    /// None: the request is no multipart one.
+    pub parts: Option<Arc<dyn Parts>>,
+    /// Bytes of a file.
+    pub limit: u64,
+    /// Bytes of a file in base64, decoded.
+    pub base64_limit: usize,
+}
+
+/// The name of a file's part; none where the client sent something else in its place.
+pub struct Upload(Option<String>);
+
+impl Upload {
+    /// What the server puts in a variable's place: no JSON and no document can say it.
+    #[must_use]
+    pub fn variable(part: &str) -> Value {
+        Value::Binary(Bytes::copy_from_slice(part.as_bytes()))
+    }
+}
+
+/// A file, sent beside the operation as the GraphQL multipart request specification says: its variable is null in `operations`, and `map` names the part that holds it. Files are read in the order of their parts.
+#[Scalar(specified_by_url = "https://github.com/jaydenseric/graphql-multipart-request-spec")]
+impl ScalarType for Upload {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Ok(Self(match value {
+            Value::Binary(name) => String::from_utf8(name.into()).ok(),
+            // The field refuses it by its path.
+            _ => None,
+        }))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Null
+    }
+}
+
+/// A file and what it shall be.
+#[derive(InputObject)]
+pub struct UploadAssetInput {
+    /// The source to upload to: a name as in `sources`.
+    source: String,
+    /// The file. Exactly one of `file` and `base64`.
+    file: Option<Upload>,
+    /// The file in base64, for small ones (512 KiB decoded, unless configured otherwise); a data
+    /// URL is taken too, its media type is not believed.
+    base64: Option<String>,
+    /// What the asset is called, at most 200 letters; left out: the file's own name. It gets an
+    /// ending that fits what the bytes are.
+    name: Option<String>,
+    /// At most 10 tags, as `addAssetTags` takes them.
+    #[graphql(default)]
+    tags: Vec<String>,
+    /// A note, as `setAssetNote` takes it.
+    note: Option<String>,
+    /// The file's length. PiktID and Scenario must know it first: without it the gateway keeps the
+    /// file on disk until it has all of it. A file of another length is refused.
+    byte_length: Option<ByteSize>,
+    /// The file's hash: `blake3:` and 64 hexadecimal digits. A file of another hash is refused;
+    /// Comfy does not store bytes again that it knows.
+    content_hash: Option<String>,
+    /// What only one provider knows.
+    options: Option<UploadOptionsInput>,
+    /// 1 to 255 letters. The same key, arguments and file within 24 hours give the first outcome
+    /// again, also while the first is still under way: nothing is uploaded twice, and an upload
+    /// that was PENDING is looked at again. The same key with anything else is CONFLICT. Kept in
+    /// the memory of one gateway process, the oldest going first when there are too many; an
+    /// upload of which nothing came is not kept.
+    idempotency_key: Option<String>,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// What only one provider's uploads know.
+#[derive(OneofObject)]
+pub enum UploadOptionsInput {
+    /// Scenario's.
+    Scenario(ScenarioUploadInput),
+    /// Comfy's.
+    Comfy(ComfyUploadInput),
+}
+
+/// What only Scenario's uploads know.
+#[derive(InputObject)]
+pub struct ScenarioUploadInput {
+    /// What it is; left out: as the bytes tell. Meshes in text or archives (OBJ, glTF, USDZ) must
+    /// say MODEL_3D.
+    kind: Option<ScenarioUploadKindInput>,
+    /// Collections it goes to, at most 20.
+    #[graphql(default)]
+    collection_ids: Vec<String>,
+    /// The upstream id of the asset it was made from.
+    parent_id: Option<String>,
+    /// Hidden from Scenario's own lists.
+    #[graphql(default)]
+    hide: bool,
+}
+
+/// What Scenario makes of an upload.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "ScenarioUploadKind")]
+pub enum ScenarioUploadKindInput {
+    /// A picture.
+    Image,
+    /// A video.
+    Video,
+    /// A sound.
+    Audio,
+    /// A text.
+    Text,
+    /// A mesh.
+    #[graphql(name = "MODEL_3D")]
+    Model3d,
+}
+
+/// What only Comfy's uploads know.
+#[derive(InputObject)]
+pub struct ComfyUploadInput {
+    /// Which of its folders.
+    #[graphql(default_with = "ComfyDestinationInput::Input")]
+    destination: ComfyDestinationInput,
+    /// With MODELS: the folder of models, such as `checkpoints`.
+    model_type: Option<String>,
+}
+
+/// Comfy's folders.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "ComfyDestination")]
+pub enum ComfyDestinationInput {
+    /// What workflows read.
+    Input,
+    /// What workflows write.
+    Output,
+    /// Models; needs `modelType`.
+    Models,
+}
+
+/// What came of an upload.
+#[derive(SimpleObject)]
+pub struct UploadAssetPayload {
+    /// The asset as it is now; null while it is PENDING, and where it could not be read back: its
+    /// id is then in `errors`.
+    asset: Option<AssetNode>,
+    /// False where the source knew the bytes already.
+    created: bool,
+    /// How far the source is; null where it was not sent.
+    upload: Option<UploadProgress>,
+    /// What was asked for, in the order it is done.
+    steps: Vec<UploadStep>,
+    /// What failed.
+    errors: Vec<MutationError>,
+    /// As it was given.
+    client_mutation_id: Option<String>,
+}
+
+/// How far the source is with a file.
+#[derive(SimpleObject)]
+pub struct UploadProgress {
+    /// The source's own number for the upload, where it has one.
+    id: Option<String>,
+    /// Whether it is done.
+    status: UploadStatus,
+}
+
+/// Whether a source is done with a file.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadStatus {
+    /// It has the file and still works on it. Ask again with the same `idempotencyKey`.
+    Pending,
+    /// It is done.
+    Done,
+    /// It failed; `errors` has the reason.
+    Failed,
+}
+
+/// One part of what was asked for.
+#[derive(SimpleObject)]
+pub struct UploadStep {
+    /// Which.
+    step: UploadStepName,
+    /// How far it is.
+    status: UploadStepStatus,
+}
+
+/// The parts of an upload.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadStepName {
+    /// The file itself, and its name.
+    File,
+    /// The tags.
+    Tags,
+    /// The note.
+    Note,
+}
+
+/// How far a part of an upload is.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadStepStatus {
+    /// It is done.
+    Done,
+    /// It failed; `errors` has the reason.
+    Failed,
+    /// It waits for the source, which still works on the file.
+    Pending,
+    /// Something before it failed.
+    NotTried,
+}
+
+/// What is meant, checked before anything is read or sent.
+fn meant(
+    operation: &super::Operation,
+    input: &UploadAssetInput,
+) -> async_graphql::Result<NewAsset> {
+    let refuse = |field: &str, message: String| Err(bad_input(&["input", field], message));
+    let registry = &operation.registry;
+    let name = SourceName::parse(&input.source).ok();
+    let Some(source) = name.and_then(|name| registry.named(&name)) else {
+        return Err(unknown_source(
+            &["input", "source"],
+            &input.source,
+            registry,
+        ));
+    };
+    let uploads = &operation.uploads;
+    let file = match (&input.file, &input.base64) {
+        (Some(upload), None) => match (&upload.0, &uploads.parts) {
+            (Some(name), Some(parts)) => Incoming::Part {
+                parts: Arc::clone(parts),
+                name: name.clone(),
+            },
+            _ => {
+                return refuse(
+                    "file",
+                    "a file is sent as multipart/form-data (graphql-multipart-request-spec): null \
+                     in its place, and a part that `map` names"
+                        .to_owned(),
+                );
+            }
+        },
+        (None, Some(text)) => Incoming::Bytes(decoded(text, uploads.base64_limit)?),
+        _ => {
+            return refuse("file", "give exactly one of `file` and `base64`".to_owned());
+        }
+    };
+    if let Some(name) = &input.name {
+        let letters = name.chars().count();
+        let is_bad = name.trim().is_empty() || name.contains(['/', '\\']);
+        if is_bad || letters > MAX_NAME || name.chars().any(char::is_control) {
+            return refuse(
+                "name",
+                format!(
+                    "a name has 1 to {MAX_NAME} letters, no `/` or `\\` and no control characters"
+                ),
+            );
+        }
+    }
+    let hash = match input.content_hash.as_deref() {
+        None => None,
+        Some(text) => match text.strip_prefix("blake3:").map(blake3::Hash::from_hex) {
+            Some(Ok(hash)) => Some(hash),
+            _ => {
+                return refuse(
+                    "contentHash",
+                    "a hash is `blake3:` and 64 hexadecimal digits".to_owned(),
+                );
+            }
+        },
+    };
+    let length = input.byte_length.as_ref().map(|length| length.0);
+    if length.is_some_and(|length| length > uploads.limit) {
+        let error = FileError::TooLarge {
+            limit: uploads.limit,
+        };
+        return Err(coded(Code::PayloadTooLarge, error.to_string()));
+    }
+    Ok(NewAsset {
+        source: Arc::clone(source),
+        file,
+        name: input.name.as_ref().map(|name| name.trim().to_owned()),
+        tags: tags(&input.tags, 0)?,
+        note: note(input.note.clone())?,
+        length,
+        hash,
+        options: options(input.options.as_ref())?,
+        limit: uploads.limit,
+        key: key(input.idempotency_key.clone())?,
+    })
+}
+
+/// Base64 as people write it: with or without padding, or as a data URL.
+fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
+    let path = ["input", "base64"];
+    let encoded = match text.strip_prefix("data:") {
+        None => text,
+        Some(url) => url
+            .split_once(";base64,")
+            .map(|(_, data)| data)
+            .ok_or_else(|| bad_input(&path, "a data URL must be in base64"))?,
+    };
+    if encoded.len() / 4 * 3 > limit.saturating_add(3) {
+        return Err(too_large(limit));
+    }
+    let engine = GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let bytes = engine
+        .decode(encoded)
+        .map_err(|error| bad_input(&path, format!("`base64` is no base64 (RFC 4648): {error}")))?;
+    if bytes.len() > limit {
+        return Err(too_large(limit));
+    }
+    Ok(bytes.into())
+}
+
+fn too_large(limit: usize) -> async_graphql::Error {
+    coded(
+        Code::PayloadTooLarge,
+        format!(
+            "a file in base64 has at most {limit} bytes, decoded: send larger ones as `file`, by \
+             multipart request"
+        ),
+    )
+}
+
+fn options(input: Option<&UploadOptionsInput>) -> async_graphql::Result<UploadOptions> {
+    match input {
+        None => Ok(UploadOptions::None),
+        Some(UploadOptionsInput::Comfy(own)) => Ok(UploadOptions::Comfy(ComfyUpload {
+            destination: match own.destination {
+                ComfyDestinationInput::Input => ComfyDestination::Input,
+                ComfyDestinationInput::Output => ComfyDestination::Output,
+                ComfyDestinationInput::Models => ComfyDestination::Models,
+            },
+            model_type: own.model_type.clone(),
+        })),
+        Some(UploadOptionsInput::Scenario(own)) => {
+            let ids = own.collection_ids.iter().chain(&own.parent_id);
+            if own.collection_ids.len() > 20
+                || ids.clone().any(|id| id.is_empty() || id.len() > 128)
+            {
+                return Err(bad_input(
+                    &["input", "options", "scenario"],
+                    "at most 20 collections; ids have 1 to 128 bytes",
+                ));
+            }
+            Ok(UploadOptions::Scenario(ScenarioUpload {
+                kind: own.kind.map(|kind| match kind {
+                    ScenarioUploadKindInput::Image => ScenarioUploadKind::Image,
+                    ScenarioUploadKindInput::Video => ScenarioUploadKind::Video,
+                    ScenarioUploadKindInput::Audio => ScenarioUploadKind::Audio,
+                    ScenarioUploadKindInput::Text => ScenarioUploadKind::Text,
+                    ScenarioUploadKindInput::Model3d => ScenarioUploadKind::Model3d,
+                }),
+                collection_ids: own.collection_ids.clone(),
+                parent_id: own.parent_id.clone(),
+                hide: own.hide,
+            }))
+        }
+    }
+}
+
+pub async fn upload(
+    context: &Context<'_>,
+    input: UploadAssetInput,
+) -> async_graphql::Result<UploadAssetPayload> {
+    let operation = operation(context)?;
+    let new = meant(operation, &input)?;
+    let outcome = operation.writer.upload(new, &operation.context).await;
+    Ok(UploadAssetPayload::of(outcome, input.client_mutation_id))
+}
+
+impl UploadAssetPayload {
+    fn of(outcome: UploadOutcome, client_mutation_id: Option<String>) -> Self {
+        let errors = outcome
+            .errors
+            .iter()
+            .map(|error| mutation_error(&outcome, error))
+            .collect();
+        let failed = outcome.steps.contains(&(Step::File, StepState::Failed));
+        Self {
+            asset: outcome.asset.map(AssetNode),
+            created: outcome.created,
+            upload: outcome.progress.map(|progress| UploadProgress {
+                id: progress.id.map(Into::into),
+                status: match (progress.is_pending, failed) {
+                    (true, _) => UploadStatus::Pending,
+                    (false, true) => UploadStatus::Failed,
+                    (false, false) => UploadStatus::Done,
+                },
+            }),
+            steps: outcome.steps.into_iter().map(Into::into).collect(),
+            errors,
+            client_mutation_id,
+        }
+    }
+}
+
+impl From<(Step, StepState)> for UploadStep {
+    fn from((step, state): (Step, StepState)) -> Self {
+        Self {
+            step: match step {
+                Step::File => UploadStepName::File,
+                Step::Tags => UploadStepName::Tags,
+                Step::Note => UploadStepName::Note,
+            },
+            status: match state {
+                StepState::Done => UploadStepStatus::Done,
+                StepState::Failed => UploadStepStatus::Failed,
+                StepState::Pending => UploadStepStatus::Pending,
+                StepState::NotTried => UploadStepStatus::NotTried,
+            },
+        }
+    }
+}
+
+fn mutation_error(outcome: &UploadOutcome, error: &UploadError) -> MutationError {
+    let id: Option<ID> = outcome
+        .id
+        .clone()
+        .map(|id| GlobalId::Asset(id).to_string().into());
+    match error {
+        UploadError::Source(error) => MutationError::at(&outcome.source, id, error),
+        UploadError::Conflict => {
+            let path = ["input", "idempotencyKey"];
+            MutationError::argument(Code::Conflict, id, &path, error.to_string())
+        }
+        UploadError::File(file) => {
+            let (code, field) = match file {
+                FileError::TooLarge { .. } => (Code::PayloadTooLarge, "file"),
+                FileError::WrongLength { .. } => (Code::BadUserInput, "byteLength"),
+                FileError::WrongHash => (Code::BadUserInput, "contentHash"),
+                FileError::NoRoom => (Code::Internal, "file"),
+                FileError::Empty | FileError::Malformed(_) | FileError::Silent { .. } => {
+                    (Code::BadUserInput, "file")
+                }
+            };
+            MutationError::argument(code, id, &["input", field], error.to_string())
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! An upload to PiktID: an address is asked for, then the bytes are put there (piktid.md 4.3).
+
+use http::{HeaderMap, Method};
+use serde_json::json;
+
+use super::{Piktid, wire};
+use crate::{
+    asset::FileType,
+    source::{
+        Context, FileStream, NewFile, SourceError, UploadFailure, UploadOptions, Uploaded, answer,
+        done,
+    },
+    upstream::Content,
+};
+
+/// What the vendor's clients send, and the older contract takes (4.3 [code] [v1]).
+const TAKEN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+
+pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+    if *options != UploadOptions::None {
+        return Err(SourceError::Invalid(
+            "the source is PiktID's, which has no options: leave them out".to_owned(),
+        ));
+    }
+    if !TAKEN.contains(&kind.media_type) {
+        return Err(SourceError::UnsupportedMediaType(format!(
+            "PiktID takes pictures in JPEG, PNG and WebP; the bytes are {}",
+            kind.media_type
+        )));
+    }
+    Ok(())
+}
+
+impl Piktid {
+    pub(super) async fn send(
+        &self,
+        file: &NewFile<'_>,
+        bytes: FileStream,
+        context: &Context,
+    ) -> Result<Uploaded, UploadFailure> {
+        let body = json!({ "filename": file.name });
+        let answer = self
+            .write("upload", Method::POST, &["upload"], body, context)
+            .await?;
+        let place: wire::Place = answer::json(&answer)?;
+        let failed = |error: SourceError| UploadFailure {
+            error,
+            id: Some(place.file_id.clone()),
+            upload: None,
+        };
+        let url = self
+            .link
+            .presigned(&place.upload_url, "upload_url")
+            .map_err(failed)?;
+        let content = Content {
+            bytes,
+            length: file.length,
+            // Part of the signature, to the letter.
+            media_type: Some(place.content_type.clone()),
+            form: None,
+        };
+        // The address is signed: no credential goes there.
+        let headers = HeaderMap::new();
+        let sent = self
+            .link
+            .push("upload-bytes", Method::PUT, url, headers, content, context);
+        let answer = sent.await.map_err(failed)?;
+        done(&answer).map_err(failed)?;
+        Ok(Uploaded::Ready {
+            id: place.file_id,
+            upload: None,
+            created: true,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! What a source is given to make an asset of, and what it makes of it.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
+use super::SourceError;
+use crate::asset::FileType;
+
+/// A file's bytes as they come, no faster than they are taken. An error ends them: whatever was
+/// sent so far is not the file.
+pub type FileStream = BoxStream<'static, io::Result<Bytes>>;
+
+/// A file, and what it shall be as an asset.
+pub struct NewFile<'a> {
+    /// Without folders, with an ending that fits.
+    pub name: String,
+    pub kind: FileType,
+    /// In bytes; known where [`super::Source::needs_length`].
+    pub length: Option<u64>,
+    /// `blake3:` and 64 digits, where whoever uploads it said so.
+    pub hash: Option<&'a str>,
+    pub tags: &'a [String],
+    pub note: Option<&'a str>,
+    pub options: &'a UploadOptions,
+}
+
+/// What only one provider's uploads know.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum UploadOptions {
+    #[default]
+    None,
+    Scenario(ScenarioUpload),
+    Comfy(ComfyUpload),
+}
+
+/// Scenario's (scenario.md 5.5, 5.6).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ScenarioUpload {
+    pub kind: Option<ScenarioUploadKind>,
+    pub collection_ids: Vec<String>,
+    pub parent_id: Option<String>,
+    pub hide: bool,
+}
+
+/// What an upload becomes (5.6 [SDK]): of its words, those that are files of assets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScenarioUploadKind {
+    Image,
+    Video,
+    Audio,
+    Text,
+    Model3d,
+}
+
+/// Comfy's: which of its folders (comfy.md 4.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ComfyUpload {
+    pub destination: ComfyDestination,
+    /// The folder of models, such as `checkpoints`.
+    pub model_type: Option<String>,
+}
+
+/// A root tag of Comfy's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ComfyDestination {
+    #[default]
+    Input,
+    Output,
+    Models,
+}
+
+/// What came of a file that was sent whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Uploaded {
+    Ready {
+        id: Box<str>,
+        /// The source's own number for the upload, where it has one.
+        upload: Option<Box<str>>,
+        /// False where the source knew the bytes.
+        created: bool,
+    },
+    /// The source still works on it: ask [`super::Source::upload_state`].
+    Pending { upload: Box<str> },
+}
+
+/// Why there is no asset, and what may be left of it at the source.
+#[derive(Debug, Clone)]
+pub struct UploadFailure {
+    pub error: SourceError,
+    /// An asset without its bytes that the source may list now.
+    pub id: Option<Box<str>>,
+    /// The source's own number for the upload.
+    pub upload: Option<Box<str>>,
+}
+
+impl UploadFailure {
+    /// Of an upload that has a number at the source already.
+    pub fn of(upload: &str, error: SourceError) -> Self {
+        Self {
+            error,
+            id: None,
+            upload: Some(upload.into()),
+        }
+    }
+}
+
+impl From<SourceError> for UploadFailure {
+    fn from(error: SourceError) -> Self {
+        Self {
+            error,
+            id: None,
+            upload: None,
+        }
+    }
+}
+
+/// What an answer's failure says of a file that was sent whole: a gateway's own failure on the way
+/// does not tell what the source did.
+pub fn after_the_file(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Unavailable {
+            status: Some(408 | 502 | 504),
+            ..
+        } => SourceError::UnknownOutcome,
+        error => error,
+    }
+}
+
+/// Between two looks at an upload that the source still works on.
+pub const POLL: Duration = Duration::from_millis(500);

@@ -1,0 +1,124 @@
+//! A file kept in a temporary one without a name, gone with its last handle: for uploads whose
+//! length must be known before the first byte is sent.
+
+use std::{fs::File, io, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use tokio::task::spawn_blocking;
+
+use super::file::FileError;
+use crate::source::FileStream;
+
+/// Bytes read at once.
+const PIECE: usize = 256 * 1024;
+
+/// A file's bytes on disk. Cheap to clone; each reader has its own place.
+#[derive(Clone)]
+pub struct Spool {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl Spool {
+    /// Reads `bytes` to their end.
+    ///
+    /// # Errors
+    /// The stream's own, or [`FileError::NoRoom`].
+    pub async fn fill(mut bytes: FileStream) -> Result<Self, FileError> {
+        let no_room = |error: io::Error| {
+            tracing::error!(%error, "no temporary file for an upload: is there room in TMPDIR?");
+            FileError::NoRoom
+        };
+        let file = on_disk(tempfile::tempfile).await.map_err(no_room)?;
+        let file = Arc::new(file);
+        let mut length = 0;
+        while let Some(piece) = bytes.next().await {
+            let piece = piece.map_err(|error| FileError::of(&error))?;
+            length += piece.len() as u64;
+            let file = Arc::clone(&file);
+            on_disk(move || io::Write::write_all(&mut &*file, &piece))
+                .await
+                .map_err(no_room)?;
+        }
+        Ok(Self { file, length })
+    }
+
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The bytes from the beginning.
+    pub fn read(&self) -> FileStream {
+        let (file, length) = (Arc::clone(&self.file), self.length);
+        stream::unfold(0_u64, move |at| {
+            let file = Arc::clone(&file);
+            async move {
+                let left = length.checked_sub(at).filter(|left| *left > 0)?;
+                let wanted = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+                let read = on_disk(move || {
+                    let mut piece = vec![0; wanted];
+                    let read = read_at(&file, &mut piece, at)?;
+                    piece.truncate(read);
+                    Ok(Bytes::from(piece))
+                });
+                match read.await {
+                    Ok(piece) if piece.is_empty() => {
+                        Some((Err(io::ErrorKind::UnexpectedEof.into()), length))
+                    }
+                    Ok(piece) => {
+                        let at = at + piece.len() as u64;
+                        Some((Ok(piece), at))
+                    }
+                    Err(error) => Some((Err(error), length)),
+                }
+            }
+        })
+        .boxed()
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, piece, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, piece: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, piece, at)
+}
+
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_kept_is_read_whole_as_often_as_wanted() {
+        let pieces = (0_u8..9).map(|n| Ok(Bytes::from(vec![n; 100_000])));
+        let spool = Spool::fill(stream::iter(pieces).boxed())
+            .await
+            .expect("room for a small file");
+        assert_eq!(spool.length(), 900_000);
+        for mut bytes in [spool.read(), spool.read()] {
+            let mut whole = Vec::new();
+            while let Some(piece) = bytes.next().await {
+                whole.extend_from_slice(&piece.expect("readable"));
+            }
+            assert_eq!(whole.len(), 900_000);
+            assert!(
+                whole
+                    .iter()
+                    .enumerate()
+                    .all(|(at, byte)| usize::from(*byte) == at / 100_000)
+            );
+        }
+    }
+}

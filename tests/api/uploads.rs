@@ -1,0 +1,907 @@
+//! Uploads: files through the gateway to each source, in each source's own way.
+
+use std::time::Duration;
+
+use asset_gateway::sandbox::{Fault, Options, Rule};
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+
+use crate::help::{World, error, texts, world, world_with};
+
+const UPLOAD: &str = "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
+     asset { id upstreamId name tags note mimeType source { name } } created \
+     upload { id status } steps { step status } \
+     errors { code message field assetId } clientMutationId } }";
+
+/// A PNG's beginning, and as many bytes as wanted.
+pub fn png(length: usize) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
+    let mut seed = 1_u32;
+    while bytes.len() < length {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        bytes.push((seed >> 24) as u8);
+    }
+    bytes
+}
+
+impl World {
+    /// Sends a multipart request and gives its status and answer.
+    pub async fn multipart(&self, form: Form) -> (u16, Value) {
+        let response = self
+            .client
+            .post(self.url("/graphql"))
+            .header("graphql-require-preflight", "1")
+            .multipart(form)
+            .send()
+            .await
+            .expect("an answer");
+        let status = response.status().as_u16();
+        let text = response.text().await.expect("a body");
+        let answer = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"));
+        (status, answer)
+    }
+
+    /// Uploads one file and gives the payload.
+    pub async fn upload(&self, input: Value, file: Part) -> Value {
+        let (status, answer) = self.multipart(form(UPLOAD, input, file)).await;
+        assert_eq!((status, answer.get("errors")), (200, None), "{answer:#}");
+        answer["data"]["uploadAsset"].clone()
+    }
+
+    /// The bytes of a source's newest asset, as it has them.
+    fn stored(&self, source: &str) -> Option<(String, Vec<u8>)> {
+        let store = &self.sandbox.store;
+        let file = match source {
+            "scenario" => store.scenario().last().map(|asset| asset.file.clone()),
+            "piktid" => store.piktid().last().map(|asset| asset.file.clone()),
+            _ => store.comfy().last().map(|asset| asset.file.clone()),
+        };
+        file?.uploaded
+    }
+
+    fn count(&self) -> usize {
+        let store = &self.sandbox.store;
+        store.scenario().len() + store.piktid().len() + store.comfy().len()
+    }
+}
+
+/// A request with one file, as `$input.file`.
+fn form(query: &str, mut input: Value, file: Part) -> Form {
+    input["file"] = Value::Null;
+    let operations = json!({ "query": query, "variables": { "input": input } });
+    Form::new()
+        .text("operations", operations.to_string())
+        .text("map", r#"{"0": ["variables.input.file"]}"#)
+        .part("0", file)
+}
+
+fn file(name: &str, bytes: Vec<u8>) -> Part {
+    // The declared type is not believed.
+    Part::bytes(bytes)
+        .file_name(name.to_owned())
+        .mime_str("application/pdf")
+        .expect("a media type")
+}
+
+fn codes(payload: &Value) -> Vec<String> {
+    texts(&payload["errors"], "/code")
+}
+
+fn steps(payload: &Value) -> Vec<String> {
+    payload["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .map(|step| format!("{} {}", step["step"], step["status"]).replace('"', ""))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_source_takes_a_file_in_its_own_way() {
+    let world = world().await;
+    for (source, tag) in [("scenario", "fox"), ("piktid", "model"), ("comfy", "fox")] {
+        let bytes = png(60_000);
+        let input = json!({
+            "source": source, "name": "a fox.gif", "tags": [tag], "note": "red",
+            "clientMutationId": "7",
+        });
+        let payload = world.upload(input, file("x.pdf", bytes.clone())).await;
+        assert_eq!(payload["errors"], json!([]), "{source}: {payload:#}");
+        assert_eq!(payload["created"], true);
+        assert_eq!(payload["clientMutationId"], "7");
+        assert_eq!(payload["upload"]["status"], "DONE");
+        assert_eq!(steps(&payload), ["FILE DONE", "TAGS DONE", "NOTE DONE"]);
+        let asset = &payload["asset"];
+        assert_eq!(asset["name"], "a fox.png", "{source}");
+        assert_eq!(asset["note"], "red", "{source}");
+        assert_eq!(asset["source"]["name"], source);
+        assert!(texts(&asset["tags"], "").contains(&tag.to_owned()));
+        assert_eq!(
+            world.stored(source),
+            Some(("image/png".to_owned(), bytes)),
+            "{source} has the bytes"
+        );
+        let id = asset["id"].as_str().expect("an id");
+        let read = world
+            .data(&format!("{{ asset(id: \"{id}\") {{ name }} assets(first: 1) {{ edges {{ node {{ id }} }} }} }}"))
+            .await;
+        assert_eq!(read["asset"]["name"], "a fox.png");
+        assert_eq!(
+            read["assets"]["edges"][0]["node"]["id"], *id,
+            "the newest of all lists"
+        );
+    }
+    // One call where one does, and nothing twice.
+    let calls = world.sandbox.scenario.recorder.calls();
+    let uploads = calls
+        .iter()
+        .filter(|call| (&*call.method, &*call.path) == ("POST", "/v1/assets"));
+    assert_eq!(uploads.count(), 1);
+    assert_eq!(world.sandbox.piktid.recorder.count("POST /upload"), 1);
+    assert_eq!(world.sandbox.comfy.recorder.count("POST /api/assets"), 1);
+}
+
+#[tokio::test]
+async fn large_files_go_to_scenario_in_parts_and_are_waited_for() {
+    let world = world().await;
+    let clip = [
+        b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41".to_vec(),
+        png(40 * 1024 * 1024),
+    ]
+    .concat();
+    for (name, bytes, media_type, said) in [
+        ("large.png", png(3_600_000), "image/png", None),
+        ("clip.mp4", clip.clone(), "video/mp4", Some(clip.len())),
+    ] {
+        let input = json!({
+            "source": "scenario", "byteLength": said,
+            "options": { "scenario": { "collectionIds": ["col_1"], "hide": true } },
+        });
+        let payload = world.upload(input, file(name, bytes.clone())).await;
+        assert_eq!(payload["errors"], json!([]), "{payload:#}");
+        assert_eq!(payload["upload"]["status"], "DONE");
+        assert!(
+            payload["upload"]["id"]
+                .as_str()
+                .is_some_and(|id| id.starts_with("upload_"))
+        );
+        assert_eq!(payload["asset"]["name"], name);
+        assert!(
+            world.stored("scenario") == Some((media_type.to_owned(), bytes)),
+            "the parts make the file again"
+        );
+        let store = world.sandbox.store.scenario();
+        let asset = store.last().expect("an asset");
+        assert!(asset.is_hidden);
+        assert_eq!(asset.collection_ids, ["col_1"]);
+    }
+}
+
+#[tokio::test]
+async fn what_outlives_the_time_is_pending_and_asked_again_under_its_key() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.mutation_deadline = Duration::from_millis(1_200);
+    })
+    .await;
+    let sandbox = &world.sandbox.scenario;
+    sandbox.faults.push(Rule {
+        beginning: "GET /v1/uploads/".to_owned(),
+        times: Some(2),
+        fault: Fault::Answer {
+            status: 503,
+            content_type: "text/plain",
+            body: String::new(),
+        },
+    });
+    let input = json!({ "source": "scenario", "tags": ["fox"], "idempotencyKey": "k" });
+    let bytes = png(3_600_000);
+    let payload = world
+        .upload(input.clone(), file("a.png", bytes.clone()))
+        .await;
+    assert_eq!(payload["upload"]["status"], "PENDING", "{payload:#}");
+    assert_eq!(payload["errors"], json!([]));
+    assert_eq!(payload["asset"], Value::Null);
+    assert_eq!(steps(&payload), ["FILE PENDING", "TAGS PENDING"]);
+    let mut last = payload.clone();
+    for _ in 0..5 {
+        last = world
+            .upload(input.clone(), file("a.png", bytes.clone()))
+            .await;
+        if last["upload"]["status"] == "DONE" {
+            break;
+        }
+    }
+    assert_eq!(steps(&last), ["FILE DONE", "TAGS DONE"], "{last:#}");
+    assert_eq!(last["upload"]["id"], payload["upload"]["id"]);
+    assert_eq!(last["asset"]["tags"], json!(["fox"]));
+    assert_eq!(
+        sandbox.recorder.count("POST /v1/uploads/"),
+        1,
+        "completed once"
+    );
+}
+
+#[tokio::test]
+async fn bytes_tell_the_type_and_what_a_source_does_not_take_is_refused() {
+    let world = world().await;
+    let before = world.count();
+    for (source, bytes, options) in [
+        ("piktid", b"GIF89a\x01\0\x01\0".to_vec(), json!(null)),
+        ("piktid", b"<svg/>".to_vec(), json!(null)),
+        ("piktid", b"%PDF-1.7 ".to_vec(), json!(null)),
+        ("scenario", b"%PDF-1.7 ".to_vec(), json!(null)),
+        ("scenario", vec![1, 2, 3, 4], json!(null)),
+        (
+            "scenario",
+            png(100),
+            json!({ "scenario": { "kind": "MODEL_3D" } }),
+        ),
+    ] {
+        let input = json!({ "source": source, "options": options });
+        let payload = world.upload(input, file("cat.png", bytes)).await;
+        assert_eq!(codes(&payload), ["UNSUPPORTED_MEDIA_TYPE"], "{payload:#}");
+        assert_eq!(payload["asset"], Value::Null);
+        assert_eq!(steps(&payload), ["FILE FAILED"]);
+    }
+    // A mesh as text is one when its sender says so; its name tells the rest.
+    let input = json!({ "source": "scenario", "options": { "scenario": { "kind": "MODEL_3D" } } });
+    let payload = world
+        .upload(input, file("cube.obj", b"v 0 0 0\n".to_vec()))
+        .await;
+    assert_eq!(payload["asset"]["name"], "cube.obj", "{payload:#}");
+    assert_eq!(world.count(), before + 1);
+}
+
+#[tokio::test]
+async fn files_that_are_not_what_is_said_of_them_are_refused_and_leave_nothing() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.upload_bytes = 100_000;
+    })
+    .await;
+    let before = world.count();
+    let other = format!("blake3:{}", blake3::hash(b"other").to_hex());
+    for source in ["scenario", "comfy"] {
+        for (said, bytes, code, field) in [
+            (json!({}), png(100_001), "PAYLOAD_TOO_LARGE", "file"),
+            (json!({}), Vec::new(), "BAD_USER_INPUT", "file"),
+            (
+                json!({ "byteLength": 999 }),
+                png(1_000),
+                "BAD_USER_INPUT",
+                "byteLength",
+            ),
+            (
+                json!({ "byteLength": 1_001 }),
+                png(1_000),
+                "BAD_USER_INPUT",
+                "byteLength",
+            ),
+            (
+                json!({ "contentHash": other }),
+                png(1_000),
+                "BAD_USER_INPUT",
+                "contentHash",
+            ),
+            (
+                json!({ "contentHash": other, "byteLength": 1_000 }),
+                png(1_000),
+                "BAD_USER_INPUT",
+                "contentHash",
+            ),
+        ] {
+            let mut input = said.clone();
+            input["source"] = json!(source);
+            let payload = world.upload(input, file("a.png", bytes)).await;
+            assert_eq!(codes(&payload), [code], "{source} {said}: {payload:#}");
+            assert_eq!(payload["errors"][0]["field"], json!(["input", field]));
+            assert_eq!(payload["asset"], Value::Null);
+            assert_eq!(steps(&payload), ["FILE FAILED"]);
+        }
+    }
+    assert_eq!(world.count(), before);
+    let hash = format!("blake3:{}", blake3::hash(&png(1_000)).to_hex());
+    let input = json!({ "source": "comfy", "contentHash": hash, "byteLength": 1_000 });
+    let payload = world.upload(input, file("a.png", png(1_000))).await;
+    assert_eq!(payload["errors"], json!([]), "{payload:#}");
+}
+
+#[tokio::test]
+async fn a_put_that_fails_is_not_repeated_and_what_is_left_is_named() {
+    let world = world().await;
+    world.sandbox.piktid.faults.push(Rule {
+        beginning: "PUT /files/".to_owned(),
+        times: Some(1),
+        fault: Fault::Answer {
+            status: 403,
+            content_type: "application/xml",
+            body: "<Error/>".to_owned(),
+        },
+    });
+    let input = json!({ "source": "piktid", "tags": ["model"], "note": "x" });
+    let payload = world.upload(input, file("a.png", png(5_000))).await;
+    assert_eq!(codes(&payload), ["FORBIDDEN"], "{payload:#}");
+    assert!(payload["errors"][0]["assetId"].is_string(), "{payload:#}");
+    assert_eq!(
+        steps(&payload),
+        ["FILE FAILED", "TAGS NOT_TRIED", "NOTE NOT_TRIED"]
+    );
+    assert_eq!(world.sandbox.piktid.recorder.count("POST /upload"), 1);
+    assert_eq!(
+        world.stored("piktid").map(|(_, bytes)| bytes.len()),
+        Some(0)
+    );
+}
+
+#[tokio::test]
+async fn a_later_step_that_fails_is_told_beside_the_asset() {
+    let world = world().await;
+    world.sandbox.piktid.faults.add(
+        "PATCH /assets/",
+        Fault::Answer {
+            status: 500,
+            content_type: "text/plain",
+            body: String::new(),
+        },
+    );
+    let input = json!({ "source": "piktid", "tags": ["model"], "note": "x" });
+    let payload = world.upload(input, file("a.png", png(5_000))).await;
+    assert_eq!(
+        steps(&payload),
+        ["FILE DONE", "TAGS FAILED", "NOTE FAILED"],
+        "{payload:#}"
+    );
+    assert_eq!(
+        codes(&payload),
+        ["UPSTREAM_UNAVAILABLE", "UPSTREAM_UNAVAILABLE"]
+    );
+    let id = &payload["asset"]["id"];
+    assert!(id.is_string());
+    assert_eq!(payload["errors"][0]["assetId"], *id);
+    // Tags that the source cannot have are known before anything is sent.
+    let before = world.count();
+    let input = json!({ "source": "piktid", "tags": ["fox"] });
+    let payload = world.upload(input, file("a.png", png(5_000))).await;
+    assert_eq!(codes(&payload), ["BAD_USER_INPUT"]);
+    assert_eq!(world.count(), before);
+}
+
+#[tokio::test]
+async fn known_bytes_give_a_new_id_at_comfy() {
+    let world = world().await;
+    let input = json!({ "source": "comfy", "name": "one.png" });
+    let first = world.upload(input, file("a", png(2_000))).await;
+    let input = json!({
+        "source": "comfy", "name": "two.png", "tags": ["fox"], "note": "again",
+        "contentHash": format!("blake3:{}", blake3::hash(&png(2_000)).to_hex()),
+    });
+    let second = world.upload(input, file("a", png(2_000))).await;
+    assert_eq!(
+        (&first["created"], &second["created"]),
+        (&json!(true), &json!(false))
+    );
+    assert_ne!(first["asset"]["id"], second["asset"]["id"]);
+    assert_eq!(second["asset"]["name"], "two.png");
+    assert_eq!(
+        steps(&second),
+        ["FILE DONE", "TAGS DONE", "NOTE DONE"],
+        "{second:#}"
+    );
+}
+
+#[tokio::test]
+async fn options_belong_to_their_provider() {
+    let world = world().await;
+    let before = world.count();
+    for (source, options) in [
+        ("comfy", json!({ "scenario": {} })),
+        ("scenario", json!({ "comfy": {} })),
+        ("piktid", json!({ "comfy": {} })),
+        ("comfy", json!({ "comfy": { "destination": "MODELS" } })),
+        ("comfy", json!({ "comfy": { "modelType": "loras" } })),
+        (
+            "comfy",
+            json!({ "comfy": { "destination": "MODELS", "modelType": "../x" } }),
+        ),
+    ] {
+        let input = json!({ "source": source, "options": options });
+        let payload = world.upload(input, file("a.png", png(1_000))).await;
+        assert_eq!(codes(&payload), ["BAD_USER_INPUT"], "{source} {options}");
+    }
+    assert_eq!(world.count(), before);
+    let weights = [&2_u64.to_le_bytes()[..], b"{\"a\":1}"].concat();
+    let options = json!({ "comfy": { "destination": "MODELS", "modelType": "loras" } });
+    let input = json!({ "source": "comfy", "options": options });
+    let payload = world.upload(input, file("fox.safetensors", weights)).await;
+    let tags = texts(&payload["asset"]["tags"], "");
+    assert!(tags.contains(&"model_type:loras".to_owned()), "{payload:#}");
+    assert_eq!(payload["asset"]["name"], "fox.safetensors");
+}
+
+#[tokio::test]
+async fn small_files_may_come_in_base64() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let world = world_with(Options::default(), |config| {
+        config.limits.upload_base64_bytes = 10_000;
+    })
+    .await;
+    let text = STANDARD.encode(png(3_000));
+    for encoded in [text.clone(), format!("data:image/gif;base64,{text}")] {
+        for source in ["scenario", "piktid", "comfy"] {
+            let input = json!({ "source": source, "base64": encoded });
+            let answer = world.ask_with(UPLOAD, json!({ "input": input })).await;
+            let payload = &answer["data"]["uploadAsset"];
+            assert_eq!(payload["errors"], json!([]), "{answer:#}");
+            assert_eq!(payload["asset"]["name"], "upload.png");
+            assert_eq!(
+                world.stored(source).map(|(_, bytes)| bytes),
+                Some(png(3_000))
+            );
+        }
+    }
+    let before = world.count();
+    for (input, code) in [
+        (json!({ "base64": "no*base64" }), "BAD_USER_INPUT"),
+        (json!({ "base64": "data:image/png,abc" }), "BAD_USER_INPUT"),
+        (
+            json!({ "base64": STANDARD.encode(png(10_001)) }),
+            "PAYLOAD_TOO_LARGE",
+        ),
+        (json!({}), "BAD_USER_INPUT"),
+        (json!({ "base64": text, "file": "x" }), "BAD_USER_INPUT"),
+        (json!({ "file": "x" }), "BAD_USER_INPUT"),
+        (json!({ "file": "0" }), "BAD_USER_INPUT"),
+        (json!({ "base64": text, "name": "a/b" }), "BAD_USER_INPUT"),
+        (json!({ "base64": text, "name": "" }), "BAD_USER_INPUT"),
+        (
+            json!({ "base64": text, "contentHash": "sha256:00" }),
+            "BAD_USER_INPUT",
+        ),
+        (
+            json!({ "base64": text, "source": "nobody" }),
+            "BAD_USER_INPUT",
+        ),
+        (
+            json!({ "base64": text, "note": "x".repeat(10_001) }),
+            "BAD_USER_INPUT",
+        ),
+        (
+            json!({ "base64": text, "byteLength": 1_u64 << 40 }),
+            "PAYLOAD_TOO_LARGE",
+        ),
+        (
+            json!({ "base64": text, "idempotencyKey": "" }),
+            "BAD_USER_INPUT",
+        ),
+    ] {
+        let mut whole = input.clone();
+        if whole.get("source").is_none() {
+            whole["source"] = json!("comfy");
+        }
+        let answer = world.ask_with(UPLOAD, json!({ "input": whole })).await;
+        assert_eq!(error(&answer).0, code, "{input}: {answer:#}");
+        assert_eq!(answer["data"]["uploadAsset"], Value::Null);
+    }
+    let empty = world
+        .ask_with(
+            UPLOAD,
+            json!({ "input": { "source": "comfy", "base64": "" } }),
+        )
+        .await;
+    assert_eq!(codes(&empty["data"]["uploadAsset"]), ["BAD_USER_INPUT"]);
+    assert_eq!(world.count(), before);
+}
+
+const TWO: &str = "mutation($a: Upload, $b: Upload) { \
+     a: uploadAsset(input: {source: \"comfy\", file: $a}) { asset { name } errors { code message } } \
+     b: uploadAsset(input: {source: \"piktid\", file: $b}) { asset { name } errors { code message } } }";
+
+fn two(map: &str, parts: &[&str]) -> Form {
+    let operations = json!({ "query": TWO, "variables": { "a": null, "b": null } });
+    let head = Form::new()
+        .text("operations", operations.to_string())
+        .text("map", map.to_owned());
+    parts.iter().fold(head, |form, name| {
+        form.part(
+            (*name).to_owned(),
+            file(&format!("{name}.png"), png(300_000)),
+        )
+    })
+}
+
+#[tokio::test]
+async fn several_files_are_read_in_the_order_of_their_parts() {
+    let world = world().await;
+    let map = r#"{"x": ["variables.a"], "y": ["variables.b"]}"#;
+    let (_, answer) = world.multipart(two(map, &["x", "y"])).await;
+    assert_eq!(answer["data"]["a"]["asset"]["name"], "x.png", "{answer:#}");
+    assert_eq!(answer["data"]["b"]["asset"]["name"], "y.png", "{answer:#}");
+
+    let (_, answer) = world.multipart(two(map, &["y", "x"])).await;
+    assert_eq!(answer["data"]["a"]["asset"]["name"], "x.png", "{answer:#}");
+    assert_eq!(codes(&answer["data"]["b"]), ["BAD_USER_INPUT"]);
+    let message = answer["data"]["b"]["errors"][0]["message"].to_string();
+    assert!(message.contains("order of their parts"), "{message}");
+
+    // One part for both is read whole by both.
+    let map = r#"{"x": ["variables.a", "variables.b"]}"#;
+    let (_, answer) = world.multipart(two(map, &["x"])).await;
+    assert_eq!(answer["data"]["a"]["asset"]["name"], "x.png", "{answer:#}");
+    assert_eq!(answer["data"]["b"]["asset"]["name"], "x.png", "{answer:#}");
+    assert_eq!(world.stored("comfy").map(|(_, b)| b.len()), Some(300_000));
+    assert_eq!(world.stored("piktid").map(|(_, b)| b.len()), Some(300_000));
+
+    // The first being refused does not take the second's file.
+    let map = r#"{"x": ["variables.b"], "y": ["variables.a"]}"#;
+    let operations = json!({
+        "query": TWO.replace("source: \"comfy\"", "source: \"piktid\""),
+        "variables": { "a": null, "b": null },
+    });
+    let form = Form::new()
+        .text("operations", operations.to_string())
+        .text("map", map)
+        .part("y", file("no.gif", b"GIF89a".repeat(100_000)))
+        .part("x", file("x.png", png(1_000)));
+    let (_, answer) = world.multipart(form).await;
+    assert_eq!(
+        codes(&answer["data"]["a"]),
+        ["UNSUPPORTED_MEDIA_TYPE"],
+        "{answer:#}"
+    );
+    assert_eq!(answer["data"]["b"]["asset"]["name"], "x.png", "{answer:#}");
+
+    // A file that never comes: told, and the request was at fault.
+    let map = r#"{"x": ["variables.a"], "y": ["variables.b"]}"#;
+    let (status, answer) = world.multipart(two(map, &["x"])).await;
+    assert_eq!(status, 400);
+    assert_eq!(answer["data"]["a"]["asset"]["name"], "x.png", "{answer:#}");
+    assert_eq!(codes(&answer["data"]["b"]), ["BAD_USER_INPUT"]);
+}
+
+#[tokio::test]
+async fn malformed_multipart_is_refused_with_a_graphql_error() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.body_bytes = 10_000;
+    })
+    .await;
+    let part = |name: &str, text: &str| {
+        format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+    };
+    let operations = part(
+        "operations",
+        &json!({ "query": UPLOAD, "variables": { "input": { "source": "comfy", "file": null } } })
+            .to_string(),
+    );
+    let map = part("map", r#"{"0":["variables.input.file"]}"#);
+    let bytes = part("0", "some text");
+    let end = "--B--\r\n";
+    let whole = |parts: &[&str]| format!("{}{end}", parts.concat());
+    let many: String = (0..11)
+        .map(|n| format!("\"{n}\":[\"variables.f{n}\"],"))
+        .collect();
+    let before = world.count();
+    for (what, body, status) in [
+        ("nothing", String::new(), 400),
+        ("no part", end.to_owned(), 400),
+        ("no multipart", "hello".to_owned(), 400),
+        ("no map", whole(&[&operations]), 400),
+        ("no operations", whole(&[&map, &bytes]), 400),
+        ("map first", whole(&[&map, &operations, &bytes]), 400),
+        ("file first", whole(&[&bytes, &operations, &map]), 400),
+        ("no file", whole(&[&operations, &map]), 400),
+        (
+            "another file",
+            whole(&[&operations, &map, &part("1", "x")]),
+            400,
+        ),
+        (
+            "operations twice",
+            whole(&[&operations, &map, &operations]),
+            400,
+        ),
+        (
+            "cut in the map",
+            format!("{operations}--B\r\nContent-Disp"),
+            400,
+        ),
+        (
+            "cut in the file",
+            [&*operations, &map, &bytes[..bytes.len() - 4]].concat(),
+            400,
+        ),
+        (
+            "no last boundary",
+            [&*operations, &map, &bytes].concat(),
+            400,
+        ),
+        (
+            "no JSON",
+            whole(&[&part("operations", "{"), &map, &bytes]),
+            400,
+        ),
+        (
+            "a list",
+            whole(&[&part("operations", "[]"), &map, &bytes]),
+            400,
+        ),
+        (
+            "map no JSON",
+            whole(&[&operations, &part("map", "{"), &bytes]),
+            400,
+        ),
+        (
+            "map a list",
+            whole(&[&operations, &part("map", "[]"), &bytes]),
+            400,
+        ),
+        (
+            "map of texts",
+            whole(&[
+                &operations,
+                &part("map", r#"{"0":"variables.input.file"}"#),
+                &bytes,
+            ]),
+            400,
+        ),
+        (
+            "map to nothing",
+            whole(&[&operations, &part("map", r#"{"0":[]}"#), &bytes]),
+            400,
+        ),
+        (
+            "unknown path",
+            whole(&[
+                &operations,
+                &part("map", r#"{"0":["variables.x"]}"#),
+                &bytes,
+            ]),
+            400,
+        ),
+        (
+            "path into a text",
+            whole(&[
+                &operations,
+                &part("map", r#"{"0":["variables.input.source.x"]}"#),
+                &bytes,
+            ]),
+            400,
+        ),
+        (
+            "not a null",
+            whole(&[
+                &operations,
+                &part("map", r#"{"0":["variables.input.source"]}"#),
+                &bytes,
+            ]),
+            400,
+        ),
+        (
+            "not a variable",
+            whole(&[&operations, &part("map", r#"{"0":["query"]}"#), &bytes]),
+            400,
+        ),
+        (
+            "a batch's path",
+            whole(&[
+                &operations,
+                &part("map", r#"{"0":["0.variables.input.file"]}"#),
+                &bytes,
+            ]),
+            400,
+        ),
+        (
+            "path twice",
+            whole(&[
+                &operations,
+                &part(
+                    "map",
+                    r#"{"0":["variables.input.file"],"1":["variables.input.file"]}"#,
+                ),
+                &bytes,
+            ]),
+            400,
+        ),
+        (
+            "part twice",
+            whole(&[
+                &operations,
+                &part(
+                    "map",
+                    r#"{"0":["variables.input.file"],"0":["variables.input.name"]}"#,
+                ),
+                &bytes,
+            ]),
+            400,
+        ),
+        (
+            "too many",
+            whole(&[
+                &operations,
+                &part("map", &format!("{{{}}}", many.trim_end_matches(','))),
+                &bytes,
+            ]),
+            413,
+        ),
+        (
+            "large operations",
+            whole(&[&part("operations", &" ".repeat(10_001)), &map, &bytes]),
+            413,
+        ),
+        (
+            "large map",
+            whole(&[&operations, &part("map", &" ".repeat(4_097)), &bytes]),
+            413,
+        ),
+        (
+            "no name",
+            whole(&[
+                &operations,
+                &map,
+                "--B\r\nContent-Disposition: form-data\r\n\r\nx\r\n",
+            ]),
+            400,
+        ),
+        (
+            "no headers",
+            whole(&[&operations, &map, "--B\r\n\r\nx\r\n"]),
+            400,
+        ),
+        (
+            "bad headers",
+            whole(&[&operations, &map, "--B\r\n\u{1}: x\r\n\r\nx\r\n"]),
+            400,
+        ),
+    ] {
+        let response = world
+            .client
+            .post(world.url("/graphql"))
+            .header("content-type", "multipart/form-data; boundary=B")
+            .header("apollo-require-preflight", "true")
+            .body(body)
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{what}: the connection dropped: {error}"));
+        let own = response.status().as_u16();
+        let text = response.text().await.expect("a body");
+        let answer: Value =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: not JSON: {text}"));
+        assert_eq!(own, status, "{what}: {answer:#}");
+        let told = answer
+            .pointer("/errors/0/extensions/code")
+            .or_else(|| answer.pointer("/data/uploadAsset/errors/0/code"));
+        let code = if status == 413 {
+            "PAYLOAD_TOO_LARGE"
+        } else {
+            "BAD_USER_INPUT"
+        };
+        assert_eq!(told, Some(&json!(code)), "{what}: {answer:#}");
+    }
+    for (content_type, preflight) in [
+        ("multipart/form-data", Some("1")),
+        ("multipart/form-data; boundary=", Some("1")),
+        ("multipart/form-data; boundary=B", None),
+        ("multipart/form-data; boundary=B", Some("")),
+    ] {
+        let mut request = world
+            .client
+            .post(world.url("/graphql"))
+            .header("content-type", content_type)
+            .body(whole(&[&operations, &map, &bytes]));
+        if let Some(value) = preflight {
+            request = request.header("apollo-require-preflight", value);
+        }
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 400, "{content_type} {preflight:?}");
+        let answer: Value =
+            serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+        assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+    }
+    assert_eq!(world.count(), before, "nothing came of any of them");
+    // And as it should be.
+    let response = world
+        .client
+        .post(world.url("/graphql"))
+        .header("content-type", "multipart/form-data; boundary=B")
+        .header("apollo-require-preflight", "true")
+        .body(whole(&[&operations, &map, &bytes]))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), 200);
+    assert_eq!(world.count(), before + 1);
+}
+
+#[tokio::test]
+async fn the_engines_own_mark_of_an_upload_is_refused_on_every_way_in() {
+    let world = world().await;
+    let mark = "#__graphql_file__:0";
+    let input = json!({ "source": "comfy", "file": mark });
+    let answer = world.ask_with(UPLOAD, json!({ "input": input })).await;
+    assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+    let deep = json!({ "input": { "source": "comfy", "tags": ["a", mark] } });
+    assert_eq!(
+        error(&world.ask_with(UPLOAD, deep.clone()).await).0,
+        "BAD_USER_INPUT"
+    );
+    for text in [mark.to_owned(), "\\u0023__graphql_file__:0".to_owned()] {
+        for document in [
+            format!(
+                "mutation {{ uploadAsset(input: {{source: \"comfy\", file: \"{text}\"}}) {{ created }} }}"
+            ),
+            format!("{{ assets(filter: {{search: \"{text}\"}}) {{ totalCount }} }}"),
+            format!("query($a: String = \"{text}\") {{ asset(id: $a) {{ id }} }}"),
+            format!("{{ ...f }} fragment f on Query {{ asset(id: \"{text}\") {{ id }} }}"),
+            format!("{{ __typename @include(if: \"{text}\") }}"),
+        ] {
+            let answer = world.ask(&document).await;
+            let (code, message) = error(&answer);
+            assert_eq!(code, "BAD_USER_INPUT", "{document}");
+            assert!(message.contains("upload's mark"), "{message}");
+        }
+    }
+    // Beside a real part.
+    let operations = json!({ "query": UPLOAD, "variables": { "input": {
+        "source": "comfy", "file": null, "name": mark,
+    } } });
+    let form = Form::new()
+        .text("operations", operations.to_string())
+        .text("map", r#"{"0": ["variables.input.file"]}"#)
+        .part("0", file("a.png", png(1_000)));
+    let (status, answer) = world.multipart(form).await;
+    assert_eq!((status, error(&answer).0.as_str()), (400, "BAD_USER_INPUT"));
+    // GET.
+    let url = format!(
+        "{}?query={}&variables={}",
+        world.url("/graphql"),
+        "query($a:ID!){asset(id:$a){id}}",
+        "{\"a\":\"%23__graphql_file__:0\"}"
+    );
+    let answer: Value =
+        serde_json::from_str(&world.get(&url).await.text().await.expect("text")).expect("JSON");
+    assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn the_same_key_gives_the_first_outcome_again() {
+    let world = world().await;
+    for source in ["scenario", "piktid", "comfy"] {
+        let before = world.count();
+        let key = format!("key of {source}");
+        let input = json!({ "source": source, "idempotencyKey": key });
+        let calls = (0..8).map(|_| world.upload(input.clone(), file("a.png", png(50_000))));
+        let payloads = futures_util::future::join_all(calls).await;
+        for payload in &payloads {
+            assert_eq!(payload["errors"], json!([]), "{payload:#}");
+            assert_eq!(payload["asset"]["id"], payloads[0]["asset"]["id"]);
+        }
+        assert_eq!(world.count(), before + 1, "uploaded once");
+        for other in [
+            json!({ "source": source, "idempotencyKey": key, "note": "x" }),
+            json!({ "source": "comfy", "idempotencyKey": key, "name": "b.png" }),
+        ] {
+            let payload = world.upload(other, file("a.png", png(50_000))).await;
+            assert_eq!(codes(&payload), ["CONFLICT"], "{payload:#}");
+        }
+        let payload = world
+            .upload(input.clone(), file("a.png", png(50_001)))
+            .await;
+        assert_eq!(codes(&payload), ["CONFLICT"], "other bytes");
+        assert_eq!(world.count(), before + 1);
+    }
+    // Of what failed without a trace nothing is kept.
+    let input = json!({ "source": "piktid", "idempotencyKey": "new" });
+    let payload = world
+        .upload(input.clone(), file("a.gif", b"GIF89a".to_vec()))
+        .await;
+    assert_eq!(codes(&payload), ["UNSUPPORTED_MEDIA_TYPE"]);
+    let payload = world.upload(input, file("a.png", png(500))).await;
+    assert_eq!(payload["errors"], json!([]), "{payload:#}");
+    // A key is one write's, whatever it does.
+    let id = payload["asset"]["id"].as_str().expect("an id");
+    let answer = world
+        .ask(&format!(
+            "mutation {{ bulkDeleteAssets(input: {{assetIds: [\"{id}\"], idempotencyKey: \"new\"}}) \
+             {{ deletedIds }} }}"
+        ))
+        .await;
+    assert_eq!(error(&answer).0, "CONFLICT");
+}
