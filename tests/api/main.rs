@@ -17,6 +17,9 @@ mod paging;
 mod parameters;
 mod partial_failure;
 mod reading;
+#[path = "../support/sink.rs"]
+mod sink;
+mod streams;
 mod tls;
 mod transport;
 mod unreadable;

@@ -1,0 +1,161 @@
+//! A Comfy server that takes one upload as a test wants it: slowly, not at all, or refusing.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use asset_gateway::{
+    config::Config,
+    server::{self, Gateway},
+};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Notify};
+
+/// What the server saw.
+#[derive(Default)]
+pub struct Seen {
+    pub bytes: AtomicU64,
+    /// The body came to its end.
+    pub is_whole: AtomicBool,
+    /// The body broke off.
+    pub is_broken: AtomicBool,
+    pub headers: Mutex<Option<HeaderMap>>,
+    /// The body's beginning.
+    pub head: Mutex<Vec<u8>>,
+    /// With each piece, and at the end.
+    pub came: Notify,
+}
+
+/// How it behaves.
+#[derive(Clone, Default)]
+pub struct Manner {
+    /// Between two pieces.
+    pub pace: Duration,
+    /// After so many bytes it says 413.
+    pub refuses_at: Option<u64>,
+}
+
+#[derive(Clone)]
+struct Sink {
+    seen: Arc<Seen>,
+    manner: Manner,
+}
+
+/// A gateway over such a server.
+pub async fn gateway(manner: Manner, change: impl FnOnce(&mut Config)) -> (SocketAddr, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let sink = Sink {
+        seen: Arc::clone(&seen),
+        manner,
+    };
+    let router = Router::new()
+        .route("/api/assets", post(take))
+        .route("/api/assets/{id}", get(|| async { Json(asset()) }))
+        .with_state(sink);
+    let comfy = serve(router).await;
+    let environment = move |name: &str| (name == "COMFY_URL").then(|| format!("http://{comfy}"));
+    let mut config = Config::load(None, &environment).expect("a configuration");
+    change(&mut config);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let gateway = Gateway::new(config, address).expect("a gateway");
+    tokio::spawn(async move { server::serve(listener, &gateway, std::future::pending()).await });
+    (address, seen)
+}
+
+async fn serve(router: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+fn asset() -> Value {
+    json!({
+        "id": "00000000-0000-4000-8000-000000000001", "name": "clip.mp4",
+        "created_at": "2026-01-01T00:00:00", "updated_at": "2026-01-01T00:00:00",
+        "tags": ["input"], "created_new": true,
+    })
+}
+
+async fn take(State(sink): State<Sink>, request: Request<Body>) -> Response {
+    let seen = &sink.seen;
+    let (head, body) = request.into_parts();
+    *seen.headers.lock().expect("a lock") = Some(head.headers);
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let Ok(piece) = piece else {
+            seen.is_broken.store(true, Ordering::SeqCst);
+            seen.came.notify_waiters();
+            return StatusCode::BAD_REQUEST.into_response();
+        };
+        {
+            let mut head = seen.head.lock().expect("a lock");
+            if head.len() < 4_096 {
+                head.extend_from_slice(&piece);
+            }
+        }
+        let bytes = seen.bytes.fetch_add(piece.len() as u64, Ordering::SeqCst);
+        seen.came.notify_waiters();
+        if sink.manner.refuses_at.is_some_and(|limit| bytes >= limit) {
+            // Answers at once, and lets what was sent come, as a well-kept server does.
+            tokio::spawn(async move { while let Some(Ok(_)) = pieces.next().await {} });
+            let body = json!({ "code": "TOO_LARGE", "message": "too large" });
+            return (StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response();
+        }
+        if !sink.manner.pace.is_zero() {
+            tokio::time::sleep(sink.manner.pace).await;
+        }
+    }
+    seen.is_whole.store(true, Ordering::SeqCst);
+    seen.came.notify_waiters();
+    (StatusCode::CREATED, Json(asset())).into_response()
+}
+
+#[allow(dead_code, reason = "not every test that includes this waits")]
+impl Seen {
+    /// Waits until `is_so`; fails loudly where it never is.
+    pub async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            loop {
+                let came = self.came.notified();
+                tokio::pin!(came);
+                came.as_mut().enable();
+                if is_so(self) {
+                    return;
+                }
+                came.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), waiting)
+            .await
+            .expect("the upstream saw what it should see");
+    }
+}
+
+/// The operations part of an upload to it.
+pub fn operations(input: &Value) -> String {
+    json!({
+        "query": "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
+                  asset { name } errors { code message } steps { step status } } }",
+        "variables": { "input": input },
+    })
+    .to_string()
+}
+
+/// A video's first bytes.
+pub const CLIP: &[u8] = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41";
