@@ -35,6 +35,9 @@ use crate::{
 
 pub use outcomes::{Outcomes, Ticket, Told, Turn};
 
+/// How long a write without an answer may still take effect.
+const LINGER: Duration = Duration::from_secs(30);
+
 /// An asset, or why there is none.
 pub type Entity = Result<Arc<Asset>, SourceError>;
 
@@ -153,7 +156,8 @@ impl Shelf {
                 let mut called = false;
                 let read = async {
                     called = true;
-                    shelf.read_page(&source, &key.request, &context).await
+                    let (request, epoch) = (&key.request, key.epoch);
+                    shelf.read_page(&source, request, epoch, &context).await
                 };
                 let page = shelf.pages.try_get_with_by_ref(&key, read).await;
                 page.map(|kept| Read {
@@ -178,11 +182,12 @@ impl Shelf {
         &self,
         source: &Arc<dyn Source>,
         request: &ListRequest,
+        epoch: Epoch,
         context: &Context,
     ) -> Result<Kept<Arc<Page>>, SourceError> {
         let before = self.epochs.now();
         let page = source.list(request, context).await?;
-        let life = if page.no_store {
+        let life = if page.no_store || epochs::is_fleeting(epoch) {
             Duration::ZERO
         } else {
             let ends = page.rows.iter().filter_map(|row| match row {
@@ -295,6 +300,9 @@ impl Shelf {
 
     /// Keeps an asset, or that there is none; other failures are worth asking again.
     async fn keep(&self, key: EntityKey, entity: Entity) {
+        if epochs::is_fleeting(key.epoch) {
+            return;
+        }
         let life = match &entity {
             Ok(asset) => within(self.config.entity_fresh, url_end(asset)),
             Err(SourceError::NotFound) => self.config.missing_fresh,
@@ -320,10 +328,40 @@ impl Shelf {
         }
     }
 
-    /// Says that `ids` of `source` are being written: called before the write is sent and again
-    /// when its outcome is known. Nothing read before is served after, in any scope.
-    pub fn written(&self, source: &SourceName, ids: &[&str]) {
-        self.epochs.raise(source, ids);
+    /// Says that `ids` of `source` are being written, until the outcome is known. Nothing read
+    /// before its end is served after it, in any scope, and nobody shares what is read meanwhile.
+    #[must_use = "the write is over when this is dropped"]
+    pub fn writing(self: &Arc<Self>, source: &SourceName, ids: Vec<Box<str>>) -> Writing {
+        self.epochs.open(source, &ids);
+        Writing {
+            shelf: Arc::clone(self),
+            source: source.clone(),
+            ids,
+        }
+    }
+}
+
+/// A write under way; over when dropped.
+pub struct Writing {
+    shelf: Arc<Shelf>,
+    source: SourceName,
+    ids: Vec<Box<str>>,
+}
+
+impl Writing {
+    /// Nobody knows when the write takes effect, if it does: for a while nothing is kept of what
+    /// it may change.
+    pub fn linger(self) {
+        tokio::spawn(async move {
+            tokio::time::sleep(LINGER).await;
+            drop(self);
+        });
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.shelf.epochs.close(&self.source, &self.ids);
     }
 }
 

@@ -46,6 +46,11 @@ impl Loader {
         }
     }
 
+    /// Forgets what it answered: something was changed.
+    pub async fn forget(&self) {
+        self.inner.clear_all().await;
+    }
+
     /// Reads one asset, together with whatever else is asked for now.
     ///
     /// # Errors

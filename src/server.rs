@@ -209,13 +209,21 @@ pub async fn serve(
         let _ = stopped.wait_for(|stopping| *stopping).await;
         tokio::time::sleep(DRAIN).await;
     };
-    tokio::select! {
+    let result = tokio::select! {
         result = serving => result,
         () = too_late => {
             tracing::warn!(seconds = DRAIN.as_secs(), "requests still running were cut off");
             Ok(())
         }
+    };
+    // Of clients that are gone, too: what they have done must be told in the log.
+    if tokio::time::timeout(DRAIN, gateway.0.writer.settled())
+        .await
+        .is_err()
+    {
+        tracing::warn!("writes still under way were cut off: what became of them is not known");
     }
+    result
 }
 
 /// Gives the request its id and its span, and the answer the id.

@@ -34,7 +34,7 @@ use crate::{
     upstream::BodyStream,
 };
 
-pub use change::TagChange;
+pub use change::{ChangeFailure, TagChange};
 pub use comfy::parameters::ComfyParameters;
 pub use error::SourceError;
 pub use filter::{Filter, Narrowed};
@@ -127,8 +127,8 @@ pub trait Source: Send + Sync {
         _id: &'a str,
         _change: &'a TagChange,
         _context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
-        Box::pin(async { Err(SourceError::no_such_write()) })
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
+        Box::pin(async { Err(SourceError::no_such_write().into()) })
     }
 
     /// Sets an asset's note, or clears it. Whoever calls holds the asset.
@@ -137,8 +137,8 @@ pub trait Source: Send + Sync {
         _id: &'a str,
         _note: Option<&'a str>,
         _context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
-        Box::pin(async { Err(SourceError::no_such_write()) })
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
+        Box::pin(async { Err(SourceError::no_such_write().into()) })
     }
 
     /// Whether a file of this type may become an asset here.
@@ -326,6 +326,9 @@ impl fmt::Debug for Scope {
 /// How long a call may take that several operations wait for, each within its own time.
 const SHARED_CALL: Duration = Duration::from_secs(10);
 
+/// Left of an operation's time for telling what came of a write.
+const MARGIN: Duration = Duration::from_secs(5);
+
 /// What a call to a source may know of the operation that causes it.
 #[derive(Debug)]
 pub struct Context {
@@ -354,6 +357,12 @@ impl Context {
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.began + Duration::from_millis(self.renewed.load(Ordering::Relaxed)) + self.time
+    }
+
+    /// After this nothing new is begun: what was begun must be told.
+    #[must_use]
+    pub fn last_start(&self) -> Instant {
+        self.deadline() - MARGIN.min(self.time / 4)
     }
 
     /// Bytes of an upload have come: the operation's time begins anew (`design.md` §7).

@@ -254,6 +254,9 @@ impl Upstream {
 
     async fn attempt(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         let _place = self.place(deadline).await?;
+        if Instant::now() >= deadline {
+            return Err(UpstreamError::Late);
+        }
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let limit = self.policy.answer_bytes;
         timeout_at(deadline, async {

@@ -7,6 +7,7 @@
 //! - A write runs in a task of its own: a caller that goes away leaves no half-told outcome, and
 //!   the log says what came of it.
 
+mod change;
 mod delete;
 mod held;
 mod kept;
@@ -14,26 +15,25 @@ mod upload;
 
 use std::{collections::HashMap, sync::Arc};
 
-use futures_util::{StreamExt, stream};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use tracing::Instrument;
 
 use self::{held::Held, kept::Kept};
 use crate::{
-    asset::{Asset, AssetId},
-    cache::{Entity, Outcomes, Shelf},
-    source::{Context, Source, SourceError, TagChange, Variant},
+    asset::AssetId,
+    cache::{Entity, Outcomes, Shelf, Writing},
+    source::{Context, Source, SourceError, Variant},
 };
 
+pub use change::Outcome;
 pub use delete::Deleted;
 pub use upload::{
     FileError, Incoming, NewAsset, Part, Parts, Progress, Spool, Step, StepState, UploadError,
     UploadOutcome,
 };
-
-/// Changes under way at once in one mutation; each source bounds its own calls too.
-const AT_ONCE: usize = 32;
-/// Upstream calls that one change causes at most: read, write twice, read again.
-const CALLS: u32 = 4;
 
 /// What mutations work with. Process-wide; cheap to clone.
 #[derive(Clone)]
@@ -41,6 +41,8 @@ pub struct Writer {
     shelf: Arc<Shelf>,
     held: Held,
     kept: Outcomes<Kept>,
+    /// How many writes.
+    under_way: watch::Sender<usize>,
 }
 
 /// An asset to write, and where it is.
@@ -51,20 +53,6 @@ pub struct Target {
     pub id: AssetId,
 }
 
-/// What became of one asset.
-pub struct Outcome {
-    pub id: AssetId,
-    /// As it is now.
-    pub result: Entity,
-}
-
-/// What is done to an asset.
-#[derive(Clone)]
-enum Change {
-    Tags(TagChange),
-    Note(Option<String>),
-}
-
 impl Writer {
     #[must_use]
     pub fn new(shelf: Arc<Shelf>) -> Self {
@@ -72,116 +60,37 @@ impl Writer {
             shelf,
             held: Held::default(),
             kept: Outcomes::default(),
+            under_way: watch::Sender::new(0),
         }
     }
 
-    /// Changes the tags of several assets; each for itself, in the order given.
-    pub async fn tags(
+    /// Runs a write in a task of its own, and waits for it: a caller that goes away stops nothing
+    /// half-way. `None`: a fault of our own, which is in the log.
+    async fn spawn<T: Send + 'static>(
         &self,
-        targets: Vec<Target>,
-        change: TagChange,
-        context: &Arc<Context>,
-    ) -> Vec<Outcome> {
-        self.all(targets, Change::Tags(change), context).await
-    }
-
-    /// Sets an asset's note; none clears it.
-    pub async fn note(
-        &self,
-        target: Target,
-        note: Option<String>,
-        context: &Arc<Context>,
-    ) -> Option<Outcome> {
-        let change = Change::Note(note);
-        self.all(vec![target], change, context).await.pop()
-    }
-
-    async fn all(
-        &self,
-        targets: Vec<Target>,
-        change: Change,
-        context: &Arc<Context>,
-    ) -> Vec<Outcome> {
-        let (writer, context) = (self.clone(), Arc::clone(context));
-        let ids: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let under_way = UnderWay::new(&self.under_way);
         let work = async move {
-            let mut changes = Vec::with_capacity(targets.len());
-            for (place, target) in targets.into_iter().enumerate() {
-                let (writer, change, context) = (&writer, &change, &context);
-                changes.push(async move {
-                    let result = writer.one(&target, change, context).await;
-                    (place, target.id, result)
-                });
-            }
-            let mut outcomes: Vec<_> = stream::iter(changes)
-                .buffer_unordered(AT_ONCE)
-                .collect()
-                .await;
-            outcomes.sort_by_key(|(place, ..)| *place);
-            outcomes
+            let _under_way = under_way;
+            work.await
         };
-        match tokio::spawn(work.in_current_span()).await {
-            Ok(outcomes) => outcomes
-                .into_iter()
-                .map(|(_, id, result)| Outcome { id, result })
-                .collect(),
-            Err(panic) => {
-                tracing::error!(%panic, "a write failed in the gateway itself");
-                let unknown = |id| Outcome {
-                    id,
-                    result: Err(SourceError::UnknownOutcome),
-                };
-                ids.into_iter().map(unknown).collect()
-            }
-        }
+        tokio::spawn(work.in_current_span())
+            .await
+            .inspect_err(|panic| tracing::error!(%panic, "a write failed in the gateway itself"))
+            .ok()
     }
 
-    async fn one(&self, target: &Target, change: &Change, context: &Context) -> Entity {
-        let (source, id) = (&target.source, &*target.id.upstream);
-        let capabilities = &source.profile().capabilities;
-        match change {
-            Change::Tags(_) if !capabilities.can_tag => {
-                return Err(SourceError::Unsupported(
-                    "the assets of this source cannot be tagged".to_owned(),
-                ));
-            }
-            Change::Note(_) if !capabilities.can_note => {
-                return Err(SourceError::Unsupported(
-                    "the assets of this source carry no notes".to_owned(),
-                ));
-            }
-            Change::Tags(TagChange::Remove(_)) | Change::Note(_) => {}
-            Change::Tags(change) => source.check_tags(change.tags())?,
-        }
-        context.spend(CALLS)?;
-        let _held = self.held.hold(&target.id, context.deadline()).await?;
-        self.shelf.written(&target.id.source, &[id]);
-        let sent = match change {
-            Change::Tags(change) => source.change_tags(id, change, context).await,
-            Change::Note(note) => source.set_note(id, note.as_deref(), context).await,
-        };
-        self.shelf.written(&target.id.source, &[id]);
-        if let Err(error) = &sent
-            && !error.is_open()
-        {
-            tracing::info!(source = %target.id.source, id, %error, "an asset was not changed");
-            return Err(error.clone());
-        }
-        // What it is now tells what an unclear answer did not. It was sent: that it cannot be read
-        // back must not pass for a failure to write.
-        let now = self
-            .read(target, context)
-            .await
-            .map_err(|error| match error {
-                SourceError::NotFound => error,
-                _ => SourceError::UnknownOutcome,
-            })?;
-        if change.holds_in(&now) {
-            return Ok(now);
-        }
-        let error = sent.err().unwrap_or_else(|| change.not_taken());
-        tracing::info!(source = %target.id.source, id, %error, "an asset was not changed");
-        Err(error)
+    /// Waits until no write is under way.
+    pub async fn settled(&self) {
+        // The sender lives as long as this writer.
+        let _ = self.under_way.subscribe().wait_for(|own| *own == 0).await;
+    }
+
+    /// Tells the shelf that an asset is being written.
+    fn writing(&self, target: &Target) -> Writing {
+        let ids = vec![target.id.upstream.clone()];
+        self.shelf.writing(&target.id.source, ids)
     }
 
     /// Reads an asset anew.
@@ -193,40 +102,34 @@ impl Writer {
             }
         };
         let ids = vec![target.id.upstream.clone()];
-        self.shelf
-            .entities(&target.source, ids, Variant::Plain, context, &land)
-            .await;
+        // Paid for with the write.
+        let own = Context::new(
+            context.deadline().saturating_duration_since(Instant::now()),
+            1,
+        );
+        let reading = self
+            .shelf
+            .entities(&target.source, ids, Variant::Plain, &own, &land);
+        timeout_at(context.deadline(), reading)
+            .await
+            .map_err(|_| SourceError::Timeout)?;
         landed.into_inner().unwrap_or(Err(SourceError::Internal))
     }
 }
 
-impl Change {
-    /// Whether it has taken effect.
-    fn holds_in(&self, asset: &Asset) -> bool {
-        match self {
-            Self::Tags(TagChange::Add(tags)) => tags.iter().all(|tag| asset.tags.contains(tag)),
-            Self::Tags(TagChange::Remove(tags)) => !tags.iter().any(|tag| asset.tags.contains(tag)),
-            Self::Tags(change @ TagChange::Set(_)) => {
-                let (add, remove) = change.difference(&asset.tags);
-                add.is_empty() && remove.is_empty()
-            }
-            Self::Note(note) => asset.note == *note,
-        }
-    }
+/// A write under way, as long as it lives.
+struct UnderWay(watch::Sender<usize>);
 
-    /// The source said yes, and the asset shows otherwise.
-    fn not_taken(&self) -> SourceError {
-        SourceError::Unsupported(match self {
-            Self::Tags(_) => "the source took the tags, but the asset does not show them: it may \
-                              keep some of its own, or lag behind. Read it again"
-                .to_owned(),
-            Self::Note(None) => "the source took it, but the note is still there: it may not be \
-                                 able to clear notes, or lag behind. Read it again"
-                .to_owned(),
-            Self::Note(Some(_)) => "the source took the note, but shows another: it may lag \
-                                    behind. Read it again"
-                .to_owned(),
-        })
+impl UnderWay {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|own| *own += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.send_modify(|own| *own -= 1);
     }
 }
 

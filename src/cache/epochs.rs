@@ -3,6 +3,9 @@
 //! One counter for the process; each write takes the next number and leaves it at the source (for
 //! its pages) and at each asset written. A key carries the number that held when its call began,
 //! so a write makes everything older unreachable at once.
+//!
+//! While a write is under way nobody knows whether a read sees it: such reads get numbers of their
+//! own, so that nothing is kept of them and nobody shares them.
 
 use std::{
     collections::HashMap,
@@ -11,8 +14,16 @@ use std::{
 
 use crate::asset::SourceName;
 
-/// A moment between two writes.
+/// A moment between two writes, or of one read during one.
 pub type Epoch = u64;
+
+/// Marks the number of one read during a write.
+const FLEETING: Epoch = 1 << 63;
+
+/// Whether it belongs to one read alone.
+pub const fn is_fleeting(epoch: Epoch) -> bool {
+    epoch & FLEETING != 0
+}
 
 /// Beyond so many written assets of a source the table is folded into one number for all of them:
 /// correct, at the price of forgetting more than needed.
@@ -24,6 +35,8 @@ pub struct Epochs(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     now: Epoch,
+    /// Reads during writes so far.
+    fleeting: Epoch,
     sources: HashMap<SourceName, Written>,
 }
 
@@ -34,6 +47,9 @@ struct Written {
     /// All assets not in `entities`.
     others: Epoch,
     entities: HashMap<Box<str>, Epoch>,
+    /// Writes under way: of the source, and of each asset.
+    open: usize,
+    open_entities: HashMap<Box<str>, usize>,
 }
 
 impl Epochs {
@@ -44,20 +60,65 @@ impl Epochs {
 
     /// The number of the last write to the source.
     pub fn of_pages(&self, source: &SourceName) -> Epoch {
-        self.table().sources.get(source).map_or(0, |w| w.pages)
+        let mut table = self.table();
+        match table.sources.get(source) {
+            None => 0,
+            Some(written) if written.open > 0 => table.fleeting(),
+            Some(written) => written.pages,
+        }
     }
 
     /// The number of the last write to the asset.
     pub fn of_entity(&self, source: &SourceName, id: &str) -> Epoch {
-        self.table()
-            .sources
-            .get(source)
-            .map_or(0, |w| w.entities.get(id).copied().unwrap_or(w.others))
+        let mut table = self.table();
+        match table.sources.get(source) {
+            None => 0,
+            Some(written) if written.open_entities.contains_key(id) => table.fleeting(),
+            Some(written) => written.entities.get(id).copied().unwrap_or(written.others),
+        }
     }
 
-    /// Counts a write to `ids` of `source`.
-    pub fn raise(&self, source: &SourceName, ids: &[&str]) {
+    /// A write to `ids` of `source` begins.
+    pub fn open(&self, source: &SourceName, ids: &[Box<str>]) {
         let mut table = self.table();
+        table.raise(source, ids);
+        let written = table.sources.entry(source.clone()).or_default();
+        written.open += 1;
+        for id in ids {
+            *written.open_entities.entry(id.clone()).or_default() += 1;
+        }
+    }
+
+    /// It is over: its outcome is known, or nobody will know it.
+    pub fn close(&self, source: &SourceName, ids: &[Box<str>]) {
+        let mut table = self.table();
+        table.raise(source, ids);
+        let written = table.sources.entry(source.clone()).or_default();
+        written.open = written.open.saturating_sub(1);
+        for id in ids {
+            if let Some(open) = written.open_entities.get_mut(id) {
+                *open -= 1;
+                if *open == 0 {
+                    written.open_entities.remove(id);
+                }
+            }
+        }
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
+        // Plain numbers: a panic elsewhere cannot leave them half-changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn fleeting(&mut self) -> Epoch {
+        self.fleeting += 1;
+        FLEETING | self.fleeting
+    }
+
+    fn raise(&mut self, source: &SourceName, ids: &[Box<str>]) {
+        let table = self;
         table.now += 1;
         let now = table.now;
         let written = table.sources.entry(source.clone()).or_default();
@@ -68,13 +129,8 @@ impl Epochs {
         } else {
             written
                 .entities
-                .extend(ids.iter().map(|id| ((*id).into(), now)));
+                .extend(ids.iter().map(|id| (id.clone(), now)));
         }
-    }
-
-    fn table(&self) -> std::sync::MutexGuard<'_, Table> {
-        // Plain numbers: a panic elsewhere cannot leave them half-changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,23 +145,36 @@ mod tests {
             SourceName::parse("one").unwrap(),
             SourceName::parse("two").unwrap(),
         );
-        epochs.raise(&one, &["a"]);
-        assert_eq!(epochs.of_entity(&one, "a"), 1);
+        let ids = ["a".into()];
+        epochs.open(&one, &ids);
+        let (first, second) = (epochs.of_entity(&one, "a"), epochs.of_entity(&one, "a"));
+        assert!(is_fleeting(first) && is_fleeting(second) && first != second);
+        assert!(is_fleeting(epochs.of_pages(&one)));
+        assert_eq!(epochs.of_entity(&one, "b"), 0);
+        epochs.open(&one, &ids);
+        epochs.close(&one, &ids);
+        assert!(
+            is_fleeting(epochs.of_entity(&one, "a")),
+            "one is still open"
+        );
+        epochs.close(&one, &ids);
+        assert_eq!(epochs.of_entity(&one, "a"), 4);
         assert_eq!(epochs.of_entity(&one, "b"), 0);
         assert_eq!(epochs.of_entity(&two, "a"), 0);
-        assert_eq!((epochs.of_pages(&one), epochs.of_pages(&two)), (1, 0));
+        assert_eq!((epochs.of_pages(&one), epochs.of_pages(&two)), (4, 0));
     }
 
     #[test]
     fn a_full_table_forgets_more_never_less() {
         let epochs = Epochs::default();
         let source = SourceName::parse("one").unwrap();
-        let ids: Vec<String> = (0..=MAX_ENTITIES).map(|n| n.to_string()).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        epochs.raise(&source, &["early"]);
-        epochs.raise(&source, &ids);
+        let ids: Vec<Box<str>> = (0..=MAX_ENTITIES).map(|n| n.to_string().into()).collect();
+        for ids in [&["early".into()], ids.as_slice()] {
+            epochs.open(&source, ids);
+            epochs.close(&source, ids);
+        }
         for id in ["early", "0", "never written"] {
-            assert_eq!(epochs.of_entity(&source, id), 2, "{id}");
+            assert_eq!(epochs.of_entity(&source, id), 4, "{id}");
         }
     }
 }

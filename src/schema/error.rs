@@ -3,7 +3,7 @@
 use async_graphql::{Enum, Error, ErrorExtensions, ID, SimpleObject};
 
 use crate::{
-    asset::{AssetId, GlobalId, Provider, SourceName},
+    asset::{Provider, SourceName},
     connection::AllFailed,
     source::{Profile, SourceError},
 };
@@ -46,7 +46,8 @@ pub enum Code {
     UpstreamRejected,
     /// The source's answer breaks its contract; the message has the place in it.
     UpstreamProtocol,
-    /// Sent, but nobody can say whether it took effect. Read before trying again.
+    /// Sent, but nobody can say whether it took effect, or only half of it did. Read before trying
+    /// again.
     UnknownOutcome,
     /// A limit of the gateway that the message names.
     LimitExceeded,
@@ -94,6 +95,7 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::PaymentRequired { .. } => Code::PaymentRequired,
         SourceError::Timeout => Code::UpstreamTimeout,
         SourceError::Unavailable { .. } => Code::UpstreamUnavailable,
+        SourceError::Rejected { status: 409, .. } => Code::Conflict,
         SourceError::Rejected { status: 413, .. } => Code::PayloadTooLarge,
         SourceError::Rejected { status: 415, .. } | SourceError::UnsupportedMediaType(_) => {
             Code::UnsupportedMediaType
@@ -104,7 +106,8 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::Invalid(_) => Code::BadUserInput,
         SourceError::InUse => Code::InUse,
         SourceError::Immutable => Code::Immutable,
-        SourceError::UnknownOutcome => Code::UnknownOutcome,
+        SourceError::UnknownOutcome | SourceError::HalfDone { .. } => Code::UnknownOutcome,
+        SourceError::NotTried => Code::UpstreamTimeout,
         SourceError::Lost => Code::BadCursor,
         SourceError::Exhausted => Code::LimitExceeded,
         SourceError::Internal => Code::Internal,
@@ -211,12 +214,6 @@ pub struct MutationError {
 }
 
 impl MutationError {
-    /// A source's failure for one asset.
-    pub fn of(id: &AssetId, error: &SourceError) -> Self {
-        let whole = GlobalId::Asset(id.clone()).to_string();
-        Self::at(&id.source, Some(whole.into()), error)
-    }
-
     /// A source's failure, for an asset that may not be there.
     pub fn at(source: &SourceName, id: Option<ID>, error: &SourceError) -> Self {
         Self {

@@ -1,11 +1,16 @@
 //! What can be changed.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::Arc,
+};
 
-use async_graphql::{Context, ErrorExtensions, ID, InputObject, Object, SimpleObject};
+use async_graphql::{
+    Context, ErrorExtensions, ID, InputObject, MaybeUndefined, Object, SimpleObject,
+};
 
 use super::{
-    Code,
+    Code, Operation,
     asset::AssetNode,
     coded,
     error::{MutationError, bad_input},
@@ -15,7 +20,7 @@ use super::{
 };
 use crate::{
     asset::{AssetId, GlobalId},
-    source::{Registry, TagChange},
+    source::{Registry, SourceError, TagChange},
     write::{Outcome, Target, UploadError},
 };
 
@@ -51,7 +56,8 @@ impl Mutation {
     }
 
     /// Adds tags to assets. Tags that are there already stay. PiktID only replaces tags: adding
-    /// reads them first, and loses none to others that add through this gateway at the same time.
+    /// reads them first, and loses none to others that add through this gateway at the same time; what
+    /// another program or gateway adds in between is lost.
     async fn add_asset_tags(
         &self,
         context: &Context<'_>,
@@ -60,7 +66,9 @@ impl Mutation {
         Some(change_tags(context, input, TagChange::Add, 1).await)
     }
 
-    /// Takes tags away from assets. Tags that are not there do not matter.
+    /// Takes tags away from assets. Tags that are not there do not matter. PiktID only replaces tags:
+    /// through this gateway no change is lost, but another program's between reading and writing
+    /// is. Comfy's own tags (`input`, `output`, `models`) keep an asset in its lists: leave them.
     async fn remove_asset_tags(
         &self,
         context: &Context<'_>,
@@ -80,7 +88,8 @@ impl Mutation {
     }
 
     /// Writes a note on an asset: Scenario's description, PiktID's styling note, Comfy's
-    /// `user_metadata.user_description` (its other keys stay). Empty or null clears it.
+    /// `user_metadata.user_description` (its other keys stay, but for what another program or gateway
+    /// writes at the same moment). Empty or null clears it.
     async fn set_asset_note(
         &self,
         context: &Context<'_>,
@@ -137,8 +146,8 @@ pub struct AssetTagsPayload {
 pub struct SetAssetNoteInput {
     /// The asset.
     asset_id: ID,
-    /// At most 10,000 characters; empty or null clears the note.
-    note: Option<String>,
+    /// At most 10,000 characters; empty or null clears the note. It must be given.
+    note: MaybeUndefined<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
@@ -202,41 +211,72 @@ pub struct BulkDeleteAssetsPayload {
     client_mutation_id: Option<String>,
 }
 
+/// The operation under way, which is about to change something: what it has read before is read
+/// again after.
+pub async fn changing<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Operation> {
+    let operation = operation(context)?;
+    operation.loader.forget().await;
+    Ok(operation)
+}
+
 /// The assets meant, each once, and what is wrong with the other ids.
-fn targets(
-    registry: &Registry,
-    ids: &[ID],
-    limit: usize,
-) -> async_graphql::Result<(Vec<Target>, Vec<MutationError>)> {
-    let path = ["input", "assetIds"];
-    if ids.is_empty() || ids.len() > limit {
-        return Err(bad_input(
-            &path,
-            format!(
-                "`assetIds` must have 1 to {limit} ids; it has {}",
-                ids.len()
-            ),
-        ));
-    }
-    let (mut targets, mut errors, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    for id in ids {
-        match target(registry, id) {
-            Ok(target) => {
-                if seen.insert(target.id.clone()) {
-                    targets.push(target);
+#[derive(Default)]
+struct Meant {
+    targets: Vec<Target>,
+    errors: Vec<MutationError>,
+    /// As the client names them: it may use a source's former name.
+    given: HashMap<AssetId, ID>,
+}
+
+impl Meant {
+    fn read(registry: &Registry, ids: &[ID], limit: usize) -> async_graphql::Result<Self> {
+        let path = ["input", "assetIds"];
+        if ids.is_empty() || ids.len() > limit {
+            return Err(bad_input(
+                &path,
+                format!(
+                    "`assetIds` must have 1 to {limit} ids; it has {}",
+                    ids.len()
+                ),
+            ));
+        }
+        let (mut meant, mut bad) = (Self::default(), HashSet::new());
+        for id in ids {
+            match target(registry, id) {
+                Ok(target) => {
+                    let own = target.id.clone();
+                    if let Entry::Vacant(place) = meant.given.entry(own) {
+                        place.insert(id.clone());
+                        meant.targets.push(target);
+                    }
+                }
+                Err(message) => {
+                    if bad.insert(id) {
+                        let (code, id) = (Code::BadUserInput, Some(id.clone()));
+                        let error = MutationError::argument(code, id, &path, message);
+                        meant.errors.push(error);
+                    }
                 }
             }
-            Err(message) => {
-                errors.push(MutationError::argument(
-                    Code::BadUserInput,
-                    Some(id.clone()),
-                    &path,
-                    message,
-                ));
-            }
         }
+        Ok(meant)
     }
-    Ok((targets, errors))
+
+    /// The asset's id as the client gave it.
+    fn id(&self, id: &AssetId) -> ID {
+        let given = self.given.get(id).cloned();
+        given.unwrap_or_else(|| global(id.clone()))
+    }
+
+    fn ids(&self, ids: Vec<AssetId>) -> Vec<ID> {
+        ids.iter().map(|id| self.id(id)).collect()
+    }
+
+    fn failed(&mut self, id: &AssetId, error: &SourceError) {
+        let given = self.id(id);
+        self.errors
+            .push(MutationError::at(&id.source, Some(given), error));
+    }
 }
 
 fn target(registry: &Registry, id: &ID) -> Result<Target, String> {
@@ -316,9 +356,10 @@ async fn change_tags(
     change: impl FnOnce(Vec<String>) -> TagChange,
     least: usize,
 ) -> async_graphql::Result<AssetTagsPayload> {
-    let operation = operation(context)?;
+    let operation = changing(context).await?;
     let change = change(tags(&input.tags, least)?);
-    let (targets, mut errors) = targets(&operation.registry, &input.asset_ids, MAX_TAGGED)?;
+    let mut meant = Meant::read(&operation.registry, &input.asset_ids, MAX_TAGGED)?;
+    let targets = std::mem::take(&mut meant.targets);
     let outcomes = operation
         .writer
         .tags(targets, change, &operation.context)
@@ -327,12 +368,12 @@ async fn change_tags(
     for Outcome { id, result } in outcomes {
         match result {
             Ok(asset) => assets.push(AssetNode(asset)),
-            Err(error) => errors.push(MutationError::of(&id, &error)),
+            Err(error) => meant.failed(&id, &error),
         }
     }
     Ok(AssetTagsPayload {
         assets,
-        errors,
+        errors: meant.errors,
         client_mutation_id: input.client_mutation_id,
     })
 }
@@ -341,18 +382,31 @@ async fn set_note(
     context: &Context<'_>,
     input: SetAssetNoteInput,
 ) -> async_graphql::Result<SetAssetNotePayload> {
-    let operation = operation(context)?;
-    let note = note(input.note)?;
+    let operation = changing(context).await?;
+    let note = match input.note {
+        MaybeUndefined::Value(text) => note(Some(text))?,
+        MaybeUndefined::Null => None,
+        // A variable that was forgotten must not wipe a note.
+        MaybeUndefined::Undefined => {
+            return Err(bad_input(
+                &["input", "note"],
+                "`note` is missing: null or an empty text clears it",
+            ));
+        }
+    };
     let target = target(&operation.registry, &input.asset_id)
         .map_err(|message| bad_input(&["input", "assetId"], message))?;
     let outcome = operation
         .writer
         .note(target, note, &operation.context)
         .await
-        .ok_or_else(|| super::coded(Code::Internal, "a fault in the gateway: it is in its log"))?;
+        .ok_or_else(|| coded(Code::Internal, "a fault in the gateway: it is in its log"))?;
     let (asset, errors) = match outcome.result {
         Ok(asset) => (Some(AssetNode(asset)), Vec::new()),
-        Err(error) => (None, vec![MutationError::of(&outcome.id, &error)]),
+        Err(error) => {
+            let (source, id) = (&outcome.id.source, Some(input.asset_id));
+            (None, vec![MutationError::at(source, id, &error)])
+        }
     };
     Ok(SetAssetNotePayload {
         asset,
@@ -365,20 +419,23 @@ async fn delete_one(
     context: &Context<'_>,
     input: DeleteAssetInput,
 ) -> async_graphql::Result<DeleteAssetPayload> {
-    let operation = operation(context)?;
+    let operation = changing(context).await?;
     let target = target(&operation.registry, &input.asset_id)
         .map_err(|message| bad_input(&["input", "assetId"], message))?;
     let report = operation
         .writer
         .delete(vec![target], &operation.context)
         .await;
+    let not_tried = report.not_tried.iter();
     let errors = report
         .failed
         .iter()
-        .map(|(id, error)| MutationError::of(id, error))
+        .map(|(id, error)| (id, error))
+        .chain(not_tried.map(|id| (id, &SourceError::NotTried)))
+        .map(|(id, error)| MutationError::at(&id.source, Some(input.asset_id.clone()), error))
         .collect();
     Ok(DeleteAssetPayload {
-        deleted_id: report.deleted.into_iter().next().map(global),
+        deleted_id: report.deleted.first().map(|_| input.asset_id.clone()),
         errors,
         client_mutation_id: input.client_mutation_id,
     })
@@ -388,9 +445,11 @@ async fn delete_all(
     context: &Context<'_>,
     input: BulkDeleteAssetsInput,
 ) -> async_graphql::Result<BulkDeleteAssetsPayload> {
-    let operation = operation(context)?;
-    let (targets, mut errors) = targets(&operation.registry, &input.asset_ids, MAX_DELETED)?;
-    let report = match key(input.idempotency_key)? {
+    let operation = changing(context).await?;
+    let key = key(input.idempotency_key)?;
+    let mut meant = Meant::read(&operation.registry, &input.asset_ids, MAX_DELETED)?;
+    let targets = std::mem::take(&mut meant.targets);
+    let report = match key {
         None => operation.writer.delete(targets, &operation.context).await,
         Some(key) => operation
             .writer
@@ -401,16 +460,13 @@ async fn delete_all(
                     .extend_with(|_, e| e.set("field", vec!["input", "idempotencyKey"]))
             })?,
     };
-    errors.extend(
-        report
-            .failed
-            .iter()
-            .map(|(id, error)| MutationError::of(id, error)),
-    );
+    for (id, error) in &report.failed {
+        meant.failed(id, error);
+    }
     Ok(BulkDeleteAssetsPayload {
-        deleted_ids: report.deleted.into_iter().map(global).collect(),
-        errors,
-        not_tried_ids: report.not_tried.into_iter().map(global).collect(),
+        deleted_ids: meant.ids(report.deleted),
+        not_tried_ids: meant.ids(report.not_tried),
+        errors: meant.errors,
         client_mutation_id: input.client_mutation_id,
     })
 }

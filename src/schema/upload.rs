@@ -18,8 +18,7 @@ use super::{
     coded,
     error::{MutationError, bad_input},
     filter::unknown_source,
-    mutation::{key, note, tags},
-    operation,
+    mutation::{changing, key, note, tags},
     scalars::ByteSize,
 };
 use crate::{
@@ -397,7 +396,7 @@ pub async fn upload(
     context: &Context<'_>,
     input: UploadAssetInput,
 ) -> async_graphql::Result<UploadAssetPayload> {
-    let operation = operation(context)?;
+    let operation = changing(context).await?;
     let new = meant(operation, &input)?;
     let outcome = operation.writer.upload(new, &operation.context).await;
     Ok(UploadAssetPayload::of(outcome, input.client_mutation_id))

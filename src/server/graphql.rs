@@ -273,11 +273,19 @@ pub async fn run(
         .execute(request.data(operation))
         .instrument(span.clone());
     let mut response = in_time(&context, execution).await.unwrap_or_else(|| {
-        let mut error = ServerError::new("the operation took too long: ask for less", None);
-        error
-            .extensions
-            .get_or_insert_default()
-            .set("code", "UPSTREAM_TIMEOUT");
+        let (code, message) = match kind {
+            OperationType::Mutation => (
+                "UNKNOWN_OUTCOME",
+                "the operation took too long, and nobody can say what it has changed: read before \
+                 trying again",
+            ),
+            _ => (
+                "UPSTREAM_TIMEOUT",
+                "the operation took too long: ask for less",
+            ),
+        };
+        let mut error = ServerError::new(message, None);
+        error.extensions.get_or_insert_default().set("code", code);
         GraphResponse::from_errors(vec![error])
     });
     finish(&mut response, id);

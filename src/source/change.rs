@@ -1,5 +1,32 @@
 //! What is changed at a source, and what became of it.
 
+use super::SourceError;
+
+/// Why a change is not there, as far as anybody knows.
+#[derive(Debug, Clone)]
+pub struct ChangeFailure {
+    pub error: SourceError,
+    /// It may be there all the same, or in part.
+    pub is_open: bool,
+}
+
+impl ChangeFailure {
+    /// Nothing was sent.
+    pub const fn unsent(error: SourceError) -> Self {
+        Self {
+            error,
+            is_open: false,
+        }
+    }
+}
+
+impl From<SourceError> for ChangeFailure {
+    fn from(error: SourceError) -> Self {
+        let is_open = error.is_open();
+        Self { error, is_open }
+    }
+}
+
 /// What is done to an asset's tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagChange {

@@ -17,9 +17,9 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Capabilities, Context, Direction, FileStream, Filter, Link, ListRequest, Listing, MediaAnswer,
-    Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source, SourceError, TagChange,
-    UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
+    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link, ListRequest,
+    Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
+    SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
     asset::{Asset, Details, FileType, Rendition},
@@ -263,7 +263,7 @@ impl Source for Comfy {
         id: &'a str,
         change: &'a TagChange,
         context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.post_tags(id, change, context))
     }
 
@@ -272,7 +272,7 @@ impl Source for Comfy {
         id: &'a str,
         note: Option<&'a str>,
         context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.put_note(id, note, context))
     }
 

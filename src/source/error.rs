@@ -63,6 +63,15 @@ pub enum SourceError {
     /// Sent, and nobody can say whether it took effect.
     #[error("it was sent, but nobody can say whether it took effect: read before trying again")]
     UnknownOutcome,
+    /// No time was left to begin it.
+    #[error("there was no time left to begin it, and nothing was sent: ask again")]
+    NotTried,
+    /// The first half of it is done, the second was refused.
+    #[error("{done}, but: {error}")]
+    HalfDone {
+        done: &'static str,
+        error: Box<SourceError>,
+    },
     /// The place in its list that a cursor names is not there any more.
     #[error(
         "the place that the cursor names is lost: its asset and the ones around it were deleted or \
@@ -124,10 +133,12 @@ impl SourceError {
             | Self::InUse
             | Self::Immutable
             | Self::UnknownOutcome
+            | Self::NotTried
             | Self::Lost
             | Self::Unsupported(_)
             | Self::Exhausted
             | Self::Internal => None,
+            Self::HalfDone { error, .. } => error.upstream_status(),
         }
     }
 }
@@ -139,6 +150,7 @@ impl SourceError {
             UpstreamError::Timeout
             | UpstreamError::Broken { .. }
             | UpstreamError::TooLarge { .. } => Self::UnknownOutcome,
+            UpstreamError::Late => Self::NotTried,
             UpstreamError::Busy { .. }
             | UpstreamError::Connect { .. }
             | UpstreamError::Setup(_) => Self::from(error),
@@ -169,7 +181,7 @@ impl From<&super::Unreadable> for SourceError {
 impl From<UpstreamError> for SourceError {
     fn from(error: UpstreamError) -> Self {
         match error {
-            UpstreamError::Timeout => Self::Timeout,
+            UpstreamError::Timeout | UpstreamError::Late => Self::Timeout,
             UpstreamError::TooLarge { limit } => Self::Malformed {
                 status: 200,
                 path: "the whole answer".to_owned(),

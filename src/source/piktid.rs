@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Capabilities, Context, Direction, FileStream, Filter, Link, ListRequest, Listing, Narrowed,
-    NewFile, Page, Paging, Position, Profile, SortBy, Source, SourceError, TagChange,
-    UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
+    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link, ListRequest,
+    Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source, SourceError,
+    TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -179,7 +179,7 @@ impl Source for Piktid {
         id: &'a str,
         change: &'a TagChange,
         context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.patch_tags(id, change, context))
     }
 
@@ -188,14 +188,14 @@ impl Source for Piktid {
         id: &'a str,
         note: Option<&'a str>,
         context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         // An empty one clears (4.5 [seed 004]).
         let body = json!({ "styling_note": note.unwrap_or_default() });
         Box::pin(async move {
             let path = ["assets", id, "note"];
             self.write("set-note", Method::PATCH, &path, body, context)
-                .await
-                .map(drop)
+                .await?;
+            Ok(())
         })
     }
 

@@ -7,19 +7,26 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method};
+use tokio::time::Instant;
 use url::Url;
 
-use super::{Capabilities, Context, Profile, Scope, Source, SourceError, comfy, piktid, scenario};
+use super::{
+    Capabilities, Context, Profile, Scope, Source, SourceError, answer, comfy, piktid, scenario,
+};
 use crate::{
     asset::SourceName,
     config::{ConfigError, SourceConfig, SourceKind},
     upstream::{Answer, Call, Content, Paces, Policy, Upstream},
 };
+
+/// Waited after a 429 that does not say how long.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// The configured sources, in the order of their names.
 pub struct Registry {
@@ -142,7 +149,8 @@ impl Link {
 }
 
 impl Link {
-    /// Sends a write and gives its answer, whatever its status.
+    /// Sends a write and gives its answer, whatever its status. 429 says that nothing was done: it is
+    /// waited out as long as there is time.
     ///
     /// # Errors
     /// [`SourceError::of_write`] when no complete answer came.
@@ -152,14 +160,41 @@ impl Link {
         method: Method,
         url: Url,
         headers: HeaderMap,
-        body: Option<serde_json::Value>,
+        body: Option<String>,
+        context: &Context,
+    ) -> Result<Answer, SourceError> {
+        loop {
+            let (method, url, headers, body) =
+                (method.clone(), url.clone(), headers.clone(), body.clone());
+            let sent = self.write_once(operation, method, url, headers, body, context);
+            let answer = sent.await?;
+            let wait = match answer::refusal(answer.status, &answer.headers, &answer.body) {
+                SourceError::RateLimited { retry_after } => retry_after.unwrap_or(A_MOMENT),
+                _ => return Ok(answer),
+            };
+            let is_too_late = Instant::now() + wait >= context.last_start();
+            if is_too_late || context.spend(1).is_err() {
+                return Ok(answer);
+            }
+            tokio::time::sleep(wait.max(Duration::from_millis(50))).await;
+        }
+    }
+
+    /// Sends a write once and gives its answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`SourceError::of_write`] when no complete answer came.
+    pub async fn write_once(
+        &self,
+        operation: &'static str,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<String>,
         context: &Context,
     ) -> Result<Answer, SourceError> {
         let call = match body {
-            Some(body) => {
-                let body = Bytes::from(body.to_string());
-                Call::json(operation, method, url, headers, body)
-            }
+            Some(body) => Call::json(operation, method, url, headers, Bytes::from(body)),
             None => Call {
                 method,
                 ..Call::get(operation, url, headers)

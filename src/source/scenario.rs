@@ -19,9 +19,10 @@ use std::time::Duration;
 
 use self::parameters::ScenarioParameters;
 use super::{
-    Capabilities, Context, Direction, FileStream, Filter, Link, ListRequest, Listing, Narrowed,
-    NewFile, Page, Paging, Parameters, Position, Profile, Row, SortBy, Source, SourceError,
-    TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
+    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link, ListRequest,
+    Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile, Row, SortBy, Source,
+    SourceError, TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded, Variant, answer,
+    row,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -429,7 +430,7 @@ impl Source for Scenario {
         id: &'a str,
         change: &'a TagChange,
         context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.put_tags(id, change, context))
     }
 
@@ -438,14 +439,14 @@ impl Source for Scenario {
         id: &'a str,
         note: Option<&'a str>,
         context: &'a Context,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         // How to clear is not documented (5.7): the empty text is tried, and the result read.
         let body = json!({ "description": note.unwrap_or_default() });
         Box::pin(async move {
             let path = ["assets", id];
             self.write("set-note", Method::PUT, &path, body, context)
-                .await
-                .map(drop)
+                .await?;
+            Ok(())
         })
     }
 

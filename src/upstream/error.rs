@@ -11,6 +11,9 @@ pub enum UpstreamError {
     /// Too slow: ask again later.
     #[error("no complete answer in time")]
     Timeout,
+    /// The time was over before anything was sent.
+    #[error("no time was left to ask it")]
+    Late,
     /// Our own limit on calls in flight was reached for the whole of the deadline.
     #[error("all {in_flight} places for calls in flight were taken until the deadline")]
     Busy { in_flight: usize },
@@ -27,7 +30,8 @@ pub enum UpstreamError {
 
 impl UpstreamError {
     pub(super) fn of(error: &reqwest::Error) -> Self {
-        if error.is_timeout() {
+        // A connection that takes too long is both: nothing was sent.
+        if error.is_timeout() && !error.is_connect() {
             return Self::Timeout;
         }
         let detail = innermost(error);
@@ -52,6 +56,8 @@ fn in_words(detail: &str) -> String {
         "the TLS handshake failed"
     } else if has("refused") {
         "connection refused"
+    } else if has("timed out") || has("elapsed") {
+        "it did not answer in time"
     } else if has("dns") || has("resolve") || has("lookup") || has("name or service") {
         "its host name cannot be resolved"
     } else if has("unreachable") || has("no route") {

@@ -1,8 +1,12 @@
 //! Deleting many assets over several sources.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, join_all},
+    stream,
+};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -23,9 +27,6 @@ const BATCHES: usize = 2;
 /// that one asset alone causes.
 const CALLS: u32 = 5;
 const CALLS_ALONE: u32 = 2;
-/// Before the deadline nothing new is begun: what was begun must be told.
-const MARGIN: Duration = Duration::from_secs(5);
-
 /// What became of them; each asset is in one of the three.
 #[derive(Debug, Clone, Default)]
 pub struct Deleted {
@@ -86,8 +87,8 @@ impl Writer {
                     }
                     report
                 };
-                let done = tokio::spawn(work.in_current_span()).await;
-                Some(done.unwrap_or_else(|_| Deleted::all(all, &SourceError::UnknownOutcome)))
+                let done = self.spawn(work).await;
+                Some(done.unwrap_or_else(|| Deleted::all(all, &SourceError::UnknownOutcome)))
             }
             Turn::Again(told) => match told.outcome(context.deadline()).await.as_deref() {
                 Some(Kept::Deleted(report)) => Some(report.clone()),
@@ -105,38 +106,37 @@ impl Writer {
         let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
         let (writer, context) = (self.clone(), Arc::clone(context));
         let work = async move {
-            let sources = by_source(targets);
-            let each = sources
-                .iter()
-                .map(|(source, ids)| writer.delete_at(source, ids, &context));
+            // A task a source: what goes wrong at one takes nobody else's outcomes with it.
+            let each = by_source(targets).into_iter().map(|(source, ids)| {
+                let (writer, context) = (writer.clone(), Arc::clone(&context));
+                async move {
+                    let name = source.profile().name.clone();
+                    let own = ids.clone();
+                    let work =
+                        async move { writer.clone().delete_at(&source, &own, &context).await };
+                    let done = tokio::spawn(work.in_current_span()).await;
+                    done.unwrap_or_else(|panic| {
+                        tracing::error!(%panic, "a delete failed in the gateway itself");
+                        let whole = |upstream| AssetId {
+                            source: name.clone(),
+                            upstream,
+                        };
+                        let ids = ids.into_iter().map(whole).collect();
+                        Deleted::all(ids, &SourceError::UnknownOutcome)
+                    })
+                }
+            });
             let mut report = Deleted::default();
-            for (own, (source, _)) in join_all(each).await.into_iter().zip(&sources) {
-                // Also for a client that is gone by now.
-                tracing::info!(
-                    source = %source.profile().name,
-                    deleted = own.deleted.len(),
-                    failed = own.failed.len(),
-                    not_tried = own.not_tried.len(),
-                    "assets deleted"
-                );
-                for (id, error) in &own.failed {
-                    tracing::info!(source = %id.source, id = %id.upstream, %error, "not deleted");
-                }
-                for id in &own.not_tried {
-                    tracing::info!(source = %id.source, id = %id.upstream, "not tried");
-                }
+            for own in join_all(each).await {
                 report.deleted.extend(own.deleted);
                 report.failed.extend(own.failed);
                 report.not_tried.extend(own.not_tried);
             }
             report
         };
-        tokio::spawn(work.in_current_span())
+        self.spawn(work)
             .await
-            .unwrap_or_else(|panic| {
-                tracing::error!(%panic, "a delete failed in the gateway itself");
-                Deleted::all(all, &SourceError::UnknownOutcome)
-            })
+            .unwrap_or_else(|| Deleted::all(all, &SourceError::UnknownOutcome))
     }
 
     async fn delete_at(
@@ -159,39 +159,103 @@ impl Writer {
         }
         let batch = source.delete_batch();
         let at_once = if batch == 1 { ONE_BY_ONE } else { BATCHES };
-        let left = context.deadline().saturating_duration_since(Instant::now());
-        let end = context.deadline() - MARGIN.min(left);
         let mut chunks = Vec::new();
         for chunk in ids.chunks(batch) {
-            chunks.push(async move {
-                if Instant::now() >= end {
-                    return (chunk, None);
-                }
-                let ids: Vec<&str> = chunk.iter().map(|id| &**id).collect();
-                let calls = if batch == 1 { CALLS_ALONE } else { CALLS };
-                if let Err(error) = context.spend(calls) {
-                    let refused = chunk.iter().map(|id| (id.clone(), Err(error.clone())));
-                    return (chunk, Some(refused.collect()));
-                }
-                self.shelf.written(name, &ids);
-                let outcomes = source.delete(chunk, context).await;
-                self.shelf.written(name, &ids);
-                (chunk, Some(outcomes))
-            });
+            chunks.push(self.delete_chunk(source, chunk, context));
         }
         let mut done = stream::iter(chunks).buffer_unordered(at_once);
-        while let Some((chunk, outcomes)) = done.next().await {
-            let Some(outcomes) = outcomes else {
-                report.not_tried.extend(chunk.iter().map(|id| whole(id)));
-                continue;
-            };
+        while let Some(outcomes) = done.next().await {
             for (id, outcome) in outcomes {
                 match outcome {
                     Ok(()) => report.deleted.push(whole(&id)),
+                    Err(SourceError::NotTried) => report.not_tried.push(whole(&id)),
                     Err(error) => report.failed.push((whole(&id), error)),
                 }
             }
         }
         report
     }
+
+    /// Deletes what one call can, and leaves it in the log: also for a client that is gone by now.
+    async fn delete_chunk(
+        &self,
+        source: &Arc<dyn Source>,
+        ids: &[Box<str>],
+        context: &Context,
+    ) -> Outcomes {
+        let outcomes = self.delete_some(source, ids, context).await;
+        let name = &source.profile().name;
+        let of = |is_meant: fn(&Result<(), SourceError>) -> bool| -> Vec<&str> {
+            let meant = outcomes.iter().filter(|(_, outcome)| is_meant(outcome));
+            meant.map(|(id, _)| &**id).collect()
+        };
+        let deleted = of(Result::is_ok);
+        let not_tried = of(|outcome| matches!(outcome, Err(SourceError::NotTried)));
+        tracing::info!(source = %name, ?deleted, ?not_tried, "assets deleted");
+        for (id, outcome) in &outcomes {
+            match outcome {
+                Ok(()) | Err(SourceError::NotTried) => {}
+                Err(error) => tracing::info!(source = %name, %id, %error, "not deleted"),
+            }
+        }
+        outcomes
+    }
+
+    /// One call; where the source refuses it whole, smaller ones: one id may be to blame.
+    fn delete_some<'a>(
+        &'a self,
+        source: &'a Arc<dyn Source>,
+        ids: &'a [Box<str>],
+        context: &'a Context,
+    ) -> BoxFuture<'a, Outcomes> {
+        async move {
+            let all = |error: &SourceError| -> Outcomes {
+                let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
+                each.collect()
+            };
+            if Instant::now() >= context.last_start() {
+                return all(&SourceError::NotTried);
+            }
+            let calls = if source.delete_batch() == 1 {
+                CALLS_ALONE
+            } else {
+                CALLS
+            };
+            if let Err(error) = context.spend(calls) {
+                return all(&error);
+            }
+            let writing = self.shelf.writing(&source.profile().name, ids.to_vec());
+            let outcomes = source.delete(ids, context).await;
+            let is_open = outcomes
+                .iter()
+                .any(|(_, outcome)| *outcome == Err(SourceError::UnknownOutcome));
+            if is_open {
+                writing.linger();
+            } else {
+                drop(writing);
+            }
+            let is_refused_whole = ids.len() > 1
+                && outcomes.iter().all(|(_, outcome)| {
+                    matches!(
+                        outcome,
+                        Err(SourceError::Rejected { .. } | SourceError::Forbidden)
+                    )
+                });
+            if !is_refused_whole {
+                return outcomes;
+            }
+            let mut outcomes = Vec::with_capacity(ids.len());
+            for part in ids.chunks(ids.len().div_ceil(PARTS)) {
+                outcomes.extend(self.delete_some(source, part, context).await);
+            }
+            outcomes
+        }
+        .boxed()
+    }
 }
+
+/// What became of each id.
+type Outcomes = Vec<(Box<str>, Result<(), SourceError>)>;
+
+/// Into so many calls one is parted that the source refused whole.
+const PARTS: usize = 10;

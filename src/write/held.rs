@@ -23,7 +23,7 @@ impl Held {
     /// Waits until nobody else changes the asset.
     ///
     /// # Errors
-    /// [`SourceError::Timeout`] when that takes longer than `deadline`.
+    /// [`SourceError::NotTried`] when that takes longer than `deadline`.
     pub async fn hold(
         &self,
         id: &AssetId,
@@ -32,7 +32,7 @@ impl Held {
         let turn = self.turn(id);
         timeout_at(deadline, turn.lock_owned())
             .await
-            .map_err(|_| SourceError::Timeout)
+            .map_err(|_| SourceError::NotTried)
     }
 
     fn turn(&self, id: &AssetId) -> Arc<Turn<()>> {

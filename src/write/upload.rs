@@ -6,10 +6,10 @@ mod spool;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use tracing::Instrument;
 
 use super::{
-    Change, Target, Writer,
+    Target, Writer,
+    change::Change,
     kept::{Kept, unknown},
 };
 use crate::{
@@ -140,12 +140,9 @@ impl Writer {
             }
             outcome
         };
-        tokio::spawn(work.in_current_span())
+        self.spawn(work)
             .await
-            .unwrap_or_else(|panic| {
-                tracing::error!(%panic, "an upload failed in the gateway itself");
-                UploadOutcome::failed(source, SourceError::UnknownOutcome)
-            })
+            .unwrap_or_else(|| UploadOutcome::failed(source, SourceError::UnknownOutcome))
     }
 
     async fn make_once(&self, key: &str, new: &NewAsset, context: &Arc<Context>) -> UploadOutcome {
@@ -271,9 +268,9 @@ impl Writer {
             options: &new.options,
         };
         let name = &source.profile().name;
-        self.shelf.written(name, &[]);
+        let writing = self.shelf.writing(name, Vec::new());
         let sent = source.upload(&file, bytes, context).await;
-        self.shelf.written(name, &[]);
+        drop(writing);
         Ok(sent)
     }
 
@@ -333,7 +330,8 @@ impl Writer {
             id: upload,
             is_pending: false,
         });
-        self.shelf.written(&name, &[&target.id.upstream]);
+        // Pages too: it may have come since the file was sent.
+        drop(self.writing(&target));
         match self.read(&target, context).await {
             Ok(asset) => outcome.asset = Some(asset),
             Err(error) => {

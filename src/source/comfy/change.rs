@@ -1,13 +1,13 @@
 //! What can be changed at Comfy (comfy.md 4.7, 4.8, 4.11).
 
+use std::collections::BTreeMap;
+
 use http::{Method, StatusCode};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, value::RawValue};
 
 use super::{Comfy, refusal};
-use crate::{
-    asset::Details,
-    source::{Context, SourceError, TagChange},
-};
+use crate::source::{ChangeFailure, Context, SourceError, TagChange};
 
 impl Comfy {
     pub(super) async fn write(
@@ -15,7 +15,7 @@ impl Comfy {
         operation: &'static str,
         method: Method,
         path: &[&str],
-        body: Option<serde_json::Value>,
+        body: Option<String>,
         context: &Context,
     ) -> Result<(), SourceError> {
         let (url, headers) = (self.link.url(path, &[]), self.headers.clone());
@@ -25,9 +25,10 @@ impl Comfy {
         let answer = sent.await?;
         match answer.status {
             status if status.is_success() => Ok(()),
-            // Somebody else's, or the provider's own (4.7, 4.8).
-            StatusCode::FORBIDDEN => Err(SourceError::Immutable),
-            StatusCode::CONFLICT => Err(SourceError::InUse),
+            // An id that is no UUID has no such method here (comfy-observed.md 22).
+            StatusCode::METHOD_NOT_ALLOWED => Err(SourceError::NotFound),
+            StatusCode::CONFLICT if is_in_use(&answer.body) => Err(SourceError::InUse),
+            StatusCode::FORBIDDEN if is_immutable(&answer.body) => Err(SourceError::Immutable),
             status => Err(refusal(status, &answer.headers, &answer.body)),
         }
     }
@@ -38,11 +39,14 @@ impl Comfy {
         id: &str,
         change: &TagChange,
         context: &Context,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), ChangeFailure> {
         let (add, remove) = match change {
             TagChange::Add(tags) => (tags.clone(), Vec::new()),
             TagChange::Remove(tags) => (Vec::new(), tags.clone()),
-            TagChange::Set(_) => change.difference(&self.read_one(id, context).await?.tags),
+            TagChange::Set(_) => {
+                let current = self.read_one(id, context).await;
+                change.difference(&current.map_err(ChangeFailure::unsent)?.tags)
+            }
         };
         let path = ["api", "assets", id, "tags"];
         let mut begun = false;
@@ -50,14 +54,19 @@ impl Comfy {
             if tags.is_empty() {
                 continue;
             }
-            let body = Some(json!({ "tags": tags }));
+            let body = Some(json!({ "tags": tags }).to_string());
             let sent = self.write("set-tags", method, &path, body, context).await;
-            // Half of it is done: no plain failure any more.
             sent.map_err(|error| {
                 if begun {
-                    SourceError::UnknownOutcome
+                    ChangeFailure {
+                        error: SourceError::HalfDone {
+                            done: "the new tags are added, and the old ones still there",
+                            error: Box::new(error),
+                        },
+                        is_open: true,
+                    }
                 } else {
-                    error
+                    error.into()
                 }
             })?;
             begun = true;
@@ -65,34 +74,38 @@ impl Comfy {
         Ok(())
     }
 
-    /// `user_metadata` is replaced whole (4.7): its other keys are read and sent back.
+    /// `user_metadata` is replaced whole (4.7): its other keys are read and sent back, as they
+    /// were written.
     pub(super) async fn put_note(
         &self,
         id: &str,
         note: Option<&str>,
         context: &Context,
-    ) -> Result<(), SourceError> {
-        let current = self.read_one(id, context).await?;
-        let mut metadata = match &current.details {
-            Details::Comfy(details) => details.user_metadata.clone().unwrap_or_default(),
-            _ => serde_json::Value::Null,
-        };
-        if metadata.is_null() {
-            metadata = json!({});
-        }
-        let Some(all) = metadata.as_object_mut() else {
-            return Err(SourceError::Invalid(
+    ) -> Result<(), ChangeFailure> {
+        let current = self.read_one(id, context).await;
+        let current = current.map_err(ChangeFailure::unsent)?;
+        let no_object = || {
+            ChangeFailure::unsent(SourceError::Invalid(
                 "its `user_metadata` is no object, so no note can stand in it".to_owned(),
-            ));
+            ))
         };
-        match note {
-            Some(text) => all.insert("user_description".to_owned(), json!(text)),
+        let row: Row = serde_json::from_str(current.upstream.get()).map_err(|_| no_object())?;
+        let mut all = row.user_metadata.unwrap_or_default();
+        let text = note.map(|note| json!(note).to_string());
+        match text.map(RawValue::from_string) {
+            Some(Ok(text)) => all.insert("user_description".to_owned(), text),
+            // A text is always JSON.
+            Some(Err(_)) => return Err(ChangeFailure::unsent(SourceError::Internal)),
             None => all.remove("user_description"),
         };
-        let body = Some(json!({ "user_metadata": metadata }));
+        let body = serde_json::to_string(&Row {
+            user_metadata: Some(all),
+        });
+        let body = body.map_err(|_| ChangeFailure::unsent(SourceError::Internal))?;
         let path = ["api", "assets", id];
-        self.write("set-note", Method::PUT, &path, body, context)
-            .await
+        self.write("set-note", Method::PUT, &path, Some(body), context)
+            .await?;
+        Ok(())
     }
 
     pub(super) async fn delete_one(&self, id: &str, context: &Context) -> Result<(), SourceError> {
@@ -109,4 +122,26 @@ impl Comfy {
             sent => sent,
         }
     }
+}
+
+/// An asset's `user_metadata`, its values untouched: numbers may be longer than ours.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    user_metadata: Option<BTreeMap<String, Box<RawValue>>>,
+}
+
+/// Whether a 409 is about who uses it (4.8 (N)); other ones pass by themselves.
+fn is_in_use(body: &[u8]) -> bool {
+    has(body, "in_use")
+}
+
+/// Whether a 403 is about the asset itself; other ones are about whose it is.
+fn is_immutable(body: &[u8]) -> bool {
+    has(body, "immutable")
+}
+
+fn has(body: &[u8], word: &str) -> bool {
+    String::from_utf8_lossy(body)
+        .to_ascii_lowercase()
+        .contains(word)
 }

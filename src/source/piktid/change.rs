@@ -1,6 +1,6 @@
 //! What can be changed at PiktID (piktid.md 4.4 to 4.7).
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use futures_util::StreamExt;
 use http::Method;
@@ -9,10 +9,19 @@ use tokio::time::Instant;
 
 use super::{Piktid, wire};
 use crate::{
-    source::{Context, SourceError, TagChange, Variant, answer, done, fan_out},
+    asset::Visibility,
+    source::{ChangeFailure, Context, SourceError, TagChange, Variant, answer, done, fan_out},
     upstream::Answer,
 };
 
+/// Before each look at what a delete has done: what is gone may show a little longer.
+const LOOKS: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
+/// However long a source says, others may try sooner.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// Ids a bulk delete takes at most (4.7 [seed 004]).
 pub const DELETE_CAP: usize = 100;
 
@@ -26,9 +35,32 @@ impl Piktid {
         context: &Context,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (self.link.url(path, &[]), self.headers());
+        let sent = self.link.write(
+            operation,
+            method,
+            url,
+            headers,
+            Some(body.to_string()),
+            context,
+        );
+        let answer = sent.await?;
+        done(&answer)?;
+        Ok(answer)
+    }
+
+    async fn send_delete(
+        &self,
+        ids: &[Box<str>],
+        context: &Context,
+    ) -> Result<Answer, SourceError> {
+        let (url, headers) = (
+            self.link.url(&["assets", "bulk-delete"], &[]),
+            self.headers(),
+        );
+        let body = Some(json!({ "asset_ids": ids }).to_string());
         let sent = self
             .link
-            .write(operation, method, url, headers, Some(body), context);
+            .write_once("bulk-delete", Method::POST, url, headers, body, context);
         let answer = sent.await?;
         done(&answer)?;
         Ok(answer)
@@ -40,18 +72,25 @@ impl Piktid {
         id: &str,
         change: &TagChange,
         context: &Context,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), ChangeFailure> {
         let current = match change {
             TagChange::Set(_) => Vec::new(),
             TagChange::Add(_) | TagChange::Remove(_) => {
-                self.read_one(id, context).await?.tags.clone()
+                let current = self.read_one(id, context).await;
+                let current = current.map_err(ChangeFailure::unsent)?;
+                let (add, remove) = change.difference(&current.tags);
+                // Sending the same set again could only undo what others add meanwhile.
+                if add.is_empty() && remove.is_empty() {
+                    return Ok(());
+                }
+                current.tags.clone()
             }
         };
         let body = json!({ "tags": change.applied(&current) });
         let path = ["assets", id, "tags"];
         self.write("set-tags", Method::PATCH, &path, body, context)
-            .await
-            .map(drop)
+            .await?;
+        Ok(())
     }
 
     /// Those that failed come back without a reason (4.7): each is looked up.
@@ -65,19 +104,16 @@ impl Piktid {
                 .map(|id| (id.clone(), Err(error.clone())))
                 .collect()
         };
-        let body = json!({ "asset_ids": ids });
         let sent = loop {
-            if !self.pace.turn(context.deadline()).await {
-                return all(&SourceError::RateLimited { retry_after: None });
+            if !self.pace.turn(context.last_start()).await {
+                return all(&SourceError::NotTried);
             }
-            let path = ["assets", "bulk-delete"];
-            let sent = self.write("bulk-delete", Method::POST, &path, body.clone(), context);
-            match sent.await {
+            match self.send_delete(ids, context).await {
                 // Refused before anything was done: waited out.
                 Err(SourceError::RateLimited { retry_after }) => {
                     let wait = retry_after.unwrap_or(Duration::from_secs(1));
-                    self.pace.hold_back(wait);
-                    if Instant::now() + wait >= context.deadline() {
+                    self.pace.hold_back(wait.min(LONGEST_HOLD));
+                    if Instant::now() + wait >= context.last_start() || context.spend(1).is_err() {
                         return all(&SourceError::RateLimited {
                             retry_after: Some(wait),
                         });
@@ -86,41 +122,96 @@ impl Piktid {
                 other => break other,
             }
         };
-        let failed: Vec<Box<str>> = match &sent {
+        let told = match &sent {
             Err(error) if !error.is_open() => return all(error),
-            // What was deleted must be looked up where the answer does not tell, or tells of
-            // another number.
-            Err(_) => ids.to_vec(),
-            Ok(answer) => match answer::json::<wire::Deleted>(answer) {
-                Ok(told) if told.adds_up(ids) => told.failed_ids,
-                _ => ids.to_vec(),
-            },
+            Err(_) => None,
+            // What does not add up tells nothing.
+            Ok(answer) => answer::json::<wire::Deleted>(answer)
+                .ok()
+                .filter(|told| told.adds_up(ids)),
         };
-        let mut outcomes: Vec<_> = ids
+        match told {
+            Some(told) => self.told(ids, &told, context).await,
+            None => self.looked_up(ids, sent.err(), context).await,
+        }
+    }
+
+    /// What an answer says; those that failed come without a reason, which is looked up.
+    async fn told(
+        &self,
+        ids: &[Box<str>],
+        told: &wire::Deleted,
+        context: &Context,
+    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+        let (failed, deleted): (Vec<Box<str>>, Vec<Box<str>>) = ids
             .iter()
-            .filter(|id| !failed.contains(id))
-            .map(|id| (id.clone(), Ok(())))
-            .collect();
+            .cloned()
+            .partition(|id| told.failed_ids.contains(id));
+        let mut outcomes: Vec<_> = deleted.into_iter().map(|id| (id, Ok(()))).collect();
         let mut reads = fan_out(self, &failed, Variant::Plain, context);
         while let Some((id, found)) = reads.next().await {
-            let outcome = match (&sent, found) {
+            let reason = match found {
                 // It said that it failed, so it was never there.
-                (Ok(answer), Err(SourceError::NotFound)) if says_failed(answer, &id) => {
-                    Err(SourceError::NotFound)
-                }
-                (_, Err(SourceError::NotFound)) => Ok(()),
-                (Ok(_), Ok(_)) => Err(SourceError::Immutable),
-                (Err(error), Ok(_)) => Err(error.clone()),
-                (_, Err(_)) => Err(SourceError::UnknownOutcome),
+                Err(SourceError::NotFound) => SourceError::NotFound,
+                Ok(asset) => match asset.visibility {
+                    Some(Visibility::Platform) => SourceError::Immutable,
+                    Some(Visibility::Shared) => SourceError::Forbidden,
+                    _ => unexplained(),
+                },
+                Err(_) => unexplained(),
             };
-            outcomes.push((id, outcome));
+            outcomes.push((id, Err(reason)));
+        }
+        outcomes
+    }
+
+    /// What is still there, where no answer says it. `error`: instead of one.
+    async fn looked_up(
+        &self,
+        ids: &[Box<str>],
+        error: Option<SourceError>,
+        context: &Context,
+    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+        let mut outcomes = Vec::with_capacity(ids.len());
+        let mut there = ids.to_vec();
+        let mut seen = HashSet::new();
+        for pause in LOOKS {
+            if there.is_empty() || Instant::now() + pause >= context.deadline() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            let looked = std::mem::take(&mut there);
+            seen.clear();
+            let mut reads = fan_out(self, &looked, Variant::Plain, context);
+            while let Some((id, found)) = reads.next().await {
+                match found {
+                    Err(SourceError::NotFound) => {
+                        outcomes.push((id, Ok(())));
+                        continue;
+                    }
+                    Ok(_) => {
+                        seen.insert(id.clone());
+                    }
+                    Err(_) => {}
+                }
+                there.push(id);
+            }
+        }
+        for id in there {
+            let outcome = match &error {
+                Some(error) if seen.contains(&id) => error.clone(),
+                _ => SourceError::UnknownOutcome,
+            };
+            outcomes.push((id, Err(outcome)));
         }
         outcomes
     }
 }
 
-/// Whether a bulk delete's answer names this id as one that failed.
-fn says_failed(answer: &Answer, id: &str) -> bool {
-    answer::json::<wire::Deleted>(answer)
-        .is_ok_and(|deleted| deleted.failed_ids.iter().any(|own| **own == *id))
+/// It said that it failed, and not why (4.7).
+fn unexplained() -> SourceError {
+    SourceError::Rejected {
+        status: 200,
+        message: "it did not delete it, and gave no reason: only its uploader can".to_owned(),
+    }
 }

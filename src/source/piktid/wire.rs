@@ -54,11 +54,11 @@ pub struct Deleted {
 }
 
 impl Deleted {
-    /// Whether each of `ids` is either deleted or failed.
+    /// Whether it tells of each of `ids` that it is either deleted or failed.
     pub fn adds_up(&self, ids: &[Box<str>]) -> bool {
-        let failed = self.failed_ids.iter().filter(|id| ids.contains(id)).count();
+        let failed = ids.iter().filter(|id| self.failed_ids.contains(id)).count();
         let deleted = (ids.len() - failed) as u64;
-        failed == self.failed_ids.len() && self.deleted_count.is_none_or(|own| own == deleted)
+        self.deleted_count == Some(deleted) && self.failed_ids.iter().all(|id| ids.contains(id))
     }
 }
 

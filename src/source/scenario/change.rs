@@ -1,13 +1,14 @@
 //! What can be changed at Scenario (scenario.md 5.7 to 5.9).
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use http::Method;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Scenario;
 use crate::{
-    source::{Context, Listing, SourceError, TagChange, Variant, done},
+    source::{ChangeFailure, Context, Listing, SourceError, TagChange, Variant, done},
     upstream::Answer,
 };
 
@@ -31,9 +32,14 @@ impl Scenario {
     ) -> Result<Answer, SourceError> {
         let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
         let (url, headers) = (self.link.url(path, &pairs), self.headers(Listing::Own));
-        let sent = self
-            .link
-            .write(operation, method, url, headers, Some(body), context);
+        let sent = self.link.write(
+            operation,
+            method,
+            url,
+            headers,
+            Some(body.to_string()),
+            context,
+        );
         let answer = sent.await?;
         done(&answer)?;
         Ok(answer)
@@ -44,24 +50,25 @@ impl Scenario {
         id: &str,
         change: &TagChange,
         context: &Context,
-    ) -> Result<(), SourceError> {
+    ) -> Result<(), ChangeFailure> {
         // The reply tells the changes, not the set (5.8), so only replacing must read first.
         let body = match change {
-            TagChange::Add(tags) => json!({ "add": tags }),
-            TagChange::Remove(tags) => json!({ "delete": tags }),
+            TagChange::Add(tags) => json!({ "add": tags, "strict": false }),
+            TagChange::Remove(tags) => json!({ "delete": tags, "strict": false }),
             TagChange::Set(_) => {
-                let current = self.read_one(id, Variant::Plain, context).await?;
+                let current = self.read_one(id, Variant::Plain, context).await;
+                let current = current.map_err(ChangeFailure::unsent)?;
                 let (add, delete) = change.difference(&current.tags);
                 if add.is_empty() && delete.is_empty() {
                     return Ok(());
                 }
-                json!({ "add": add, "delete": delete })
+                json!({ "add": add, "delete": delete, "strict": false })
             }
         };
         let path = ["assets", id, "tags"];
         self.write("set-tags", Method::PUT, &path, body, context)
-            .await
-            .map(drop)
+            .await?;
+        Ok(())
     }
 
     /// The reply says nothing of any id (5.9), so what is there is read before and after.
@@ -92,22 +99,40 @@ impl Scenario {
             outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
             return outcomes;
         }
+        // Seen in its place after the delete; the others could not be read.
+        let mut seen = HashSet::new();
         for pause in VERIFY {
+            if Instant::now() + pause >= context.deadline() {
+                break;
+            }
             tokio::time::sleep(pause).await;
             let mut left = Vec::new();
+            seen.clear();
             for (id, found) in self.read_each(&there, context).await {
                 match found {
-                    Err(SourceError::NotFound) => outcomes.push((id, Ok(()))),
-                    _ => left.push(id),
+                    Err(SourceError::NotFound) => {
+                        outcomes.push((id, Ok(())));
+                        continue;
+                    }
+                    Ok(_) | Err(SourceError::Malformed { .. }) => {
+                        seen.insert(id.clone());
+                    }
+                    Err(_) => {}
                 }
+                left.push(id);
             }
             there = left;
             if there.is_empty() {
                 break;
             }
         }
-        let error = sent.err().unwrap_or(SourceError::UnknownOutcome);
-        outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
+        for id in there {
+            let error = match &sent {
+                Err(error) if seen.contains(&id) => error.clone(),
+                Ok(_) | Err(_) => SourceError::UnknownOutcome,
+            };
+            outcomes.push((id, Err(error)));
+        }
         outcomes
     }
 }

@@ -1,7 +1,7 @@
 //! An upload to Scenario: a small picture in one call (scenario.md 5.5), everything else in parts
 //! that are put to signed addresses, completed, and processed in Scenario's own time (5.6).
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -36,8 +36,6 @@ const PICTURES: [&str; 8] = [
     "image/tiff",
     "image/heif",
 ];
-/// Left of the operation's time for telling what came of it.
-const MARGIN: Duration = Duration::from_secs(5);
 
 pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
     let wanted = scenario(options)?.kind;
@@ -252,8 +250,7 @@ impl Scenario {
         id: &str,
         context: &Context,
     ) -> Result<Uploaded, UploadFailure> {
-        let left = context.deadline().saturating_duration_since(Instant::now());
-        let end = context.deadline() - MARGIN.min(left / 4);
+        let end = context.last_start();
         loop {
             match self.look(id, context).await {
                 Ok(upload) => match (upload.status.as_str(), upload.entity_id) {

@@ -1,0 +1,216 @@
+//! Changing tags and notes.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::{Target, Writer};
+use crate::{
+    asset::{Asset, AssetId},
+    cache::Entity,
+    source::{Context, SourceError, TagChange},
+};
+
+/// Changes under way at once in one mutation; each source bounds its own calls too.
+const AT_ONCE: usize = 32;
+/// Upstream calls that one change causes at most: a read before, two writes, reads after.
+const CALLS: u32 = 6;
+/// Before each look at what has become of it: what was written may show a little later.
+const LOOKS: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
+
+/// What became of one asset.
+pub struct Outcome {
+    pub id: AssetId,
+    /// As it is now.
+    pub result: Entity,
+}
+
+/// What is done to an asset.
+#[derive(Clone)]
+pub enum Change {
+    Tags(TagChange),
+    Note(Option<String>),
+}
+
+impl Writer {
+    /// Changes the tags of several assets; each for itself, in the order given.
+    pub async fn tags(
+        &self,
+        targets: Vec<Target>,
+        change: TagChange,
+        context: &Arc<Context>,
+    ) -> Vec<Outcome> {
+        self.all(targets, Change::Tags(change), context).await
+    }
+
+    /// Sets an asset's note; none clears it.
+    pub async fn note(
+        &self,
+        target: Target,
+        note: Option<String>,
+        context: &Arc<Context>,
+    ) -> Option<Outcome> {
+        let change = Change::Note(note);
+        self.all(vec![target], change, context).await.pop()
+    }
+
+    async fn all(
+        &self,
+        targets: Vec<Target>,
+        change: Change,
+        context: &Arc<Context>,
+    ) -> Vec<Outcome> {
+        let (writer, context) = (self.clone(), Arc::clone(context));
+        let ids: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
+        let work = async move {
+            let mut changes = Vec::with_capacity(targets.len());
+            for (place, target) in targets.into_iter().enumerate() {
+                let (writer, change, context) = (&writer, &change, &context);
+                changes.push(async move {
+                    let result = writer.one(&target, change, context).await;
+                    (place, target.id, result)
+                });
+            }
+            let mut outcomes: Vec<_> = stream::iter(changes)
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            outcomes.sort_by_key(|(place, ..)| *place);
+            outcomes
+        };
+        match self.spawn(work).await {
+            Some(outcomes) => outcomes
+                .into_iter()
+                .map(|(_, id, result)| Outcome { id, result })
+                .collect(),
+            None => {
+                let unknown = |id| Outcome {
+                    id,
+                    result: Err(SourceError::UnknownOutcome),
+                };
+                ids.into_iter().map(unknown).collect()
+            }
+        }
+    }
+
+    /// Makes one change and gives the asset as it is then.
+    pub(super) async fn one(&self, target: &Target, change: &Change, context: &Context) -> Entity {
+        let result = self.change(target, change, context).await;
+        if let Err(error) = &result {
+            let (source, id) = (&target.id.source, &target.id.upstream);
+            tracing::info!(%source, %id, %error, "an asset was not changed");
+        }
+        result
+    }
+
+    async fn change(&self, target: &Target, change: &Change, context: &Context) -> Entity {
+        let (source, id) = (&target.source, &*target.id.upstream);
+        change.check(target)?;
+        context.spend(CALLS)?;
+        if Instant::now() >= context.last_start() {
+            return Err(SourceError::NotTried);
+        }
+        let _held = self.held.hold(&target.id, context.last_start()).await?;
+        let writing = self.writing(target);
+        let sent = match change {
+            Change::Tags(change) => source.change_tags(id, change, context).await,
+            Change::Note(note) => source.set_note(id, note.as_deref(), context).await,
+        };
+        drop(writing);
+        if let Err(failure) = &sent
+            && !failure.is_open
+        {
+            return Err(change.refused(failure.error.clone()));
+        }
+        // What it is now tells what an unclear answer did not.
+        let mut seen = Err(SourceError::UnknownOutcome);
+        for pause in LOOKS {
+            if !pause.is_zero() {
+                if Instant::now() + pause >= context.deadline() {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                // Nothing that was kept.
+                drop(self.writing(target));
+            }
+            seen = self.read(target, context).await;
+            match &seen {
+                Ok(asset) if change.holds_in(asset) => return seen,
+                // Gone, whatever was done to it.
+                Err(SourceError::NotFound) => return seen,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        match (sent, seen) {
+            // The source said why.
+            (Err(failure), Ok(_)) if failure.error != SourceError::UnknownOutcome => {
+                Err(failure.error)
+            }
+            (Ok(()), Ok(_)) if matches!(change, Change::Note(None)) => {
+                Err(SourceError::Unsupported(
+                    "the source took it, but the note is still there: it does not clear notes"
+                        .to_owned(),
+                ))
+            }
+            // It was sent: that it cannot be seen must not pass for a failure to write.
+            _ => {
+                self.writing(target).linger();
+                Err(SourceError::UnknownOutcome)
+            }
+        }
+    }
+}
+
+impl Change {
+    /// Whether it can be made at all.
+    fn check(&self, target: &Target) -> Result<(), SourceError> {
+        let capabilities = &target.source.profile().capabilities;
+        match self {
+            Self::Tags(_) if !capabilities.can_tag => Err(SourceError::Unsupported(
+                "the assets of this source cannot be tagged".to_owned(),
+            )),
+            Self::Note(_) if !capabilities.can_note => Err(SourceError::Unsupported(
+                "the assets of this source carry no notes".to_owned(),
+            )),
+            Self::Tags(TagChange::Remove(_)) | Self::Note(_) => Ok(()),
+            Self::Tags(change) => target.source.check_tags(change.tags()),
+        }
+    }
+
+    /// Whether it has taken effect.
+    pub(super) fn holds_in(&self, asset: &Asset) -> bool {
+        match self {
+            Self::Tags(TagChange::Add(tags)) => tags.iter().all(|tag| asset.tags.contains(tag)),
+            Self::Tags(TagChange::Remove(tags)) => !tags.iter().any(|tag| asset.tags.contains(tag)),
+            Self::Tags(change @ TagChange::Set(_)) => {
+                let (add, remove) = change.difference(&asset.tags);
+                add.is_empty() && remove.is_empty()
+            }
+            Self::Note(note) => lines(note.as_deref()) == lines(asset.note.as_deref()),
+        }
+    }
+
+    /// What a refusal means for it.
+    fn refused(&self, error: SourceError) -> SourceError {
+        match (self, error) {
+            (Self::Note(None), SourceError::Rejected { message, .. }) => {
+                SourceError::Unsupported(format!("the source does not clear notes: {message}"))
+            }
+            (_, error) => error,
+        }
+    }
+}
+
+/// A note's lines: sources trim them, and end lines in their own way.
+fn lines(note: Option<&str>) -> Vec<&str> {
+    note.unwrap_or_default()
+        .trim()
+        .lines()
+        .map(str::trim_end)
+        .collect()
+}
