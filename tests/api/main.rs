@@ -13,6 +13,7 @@ mod limits;
 mod lists;
 mod media;
 mod newcomer;
+mod outcomes;
 mod paging;
 mod parameters;
 mod partial_failure;

@@ -6,8 +6,11 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-use super::{Comfy, refusal};
-use crate::source::{ChangeFailure, Context, SourceError, TagChange};
+use super::{Comfy, read, refusal};
+use crate::{
+    source::{ChangeFailure, Context, SourceError, TagChange},
+    upstream::Call,
+};
 
 impl Comfy {
     pub(super) async fn write(
@@ -21,7 +24,8 @@ impl Comfy {
         let (url, headers) = (self.link.url(path, &[]), self.headers.clone());
         let sent = self
             .link
-            .write(operation, method, url, headers, body, context);
+            // 429 is about money here, not speed: no waiting helps (comfy.md 1).
+            .write_once(operation, method, url, headers, body, context);
         let answer = sent.await?;
         match answer.status {
             status if status.is_success() => Ok(()),
@@ -82,15 +86,8 @@ impl Comfy {
         note: Option<&str>,
         context: &Context,
     ) -> Result<(), ChangeFailure> {
-        let current = self.read_one(id, context).await;
-        let current = current.map_err(ChangeFailure::unsent)?;
-        let no_object = || {
-            ChangeFailure::unsent(SourceError::Invalid(
-                "its `user_metadata` is no object, so no note can stand in it".to_owned(),
-            ))
-        };
-        let row: Row = serde_json::from_str(current.upstream.get()).map_err(|_| no_object())?;
-        let mut all = row.user_metadata.unwrap_or_default();
+        let current = self.metadata(id, context).await;
+        let mut all = current.map_err(ChangeFailure::unsent)?;
         let text = note.map(|note| json!(note).to_string());
         match text.map(RawValue::from_string) {
             Some(Ok(text)) => all.insert("user_description".to_owned(), text),
@@ -106,6 +103,19 @@ impl Comfy {
         self.write("set-note", Method::PUT, &path, Some(body), context)
             .await?;
         Ok(())
+    }
+
+    async fn metadata(&self, id: &str, context: &Context) -> Result<Metadata, SourceError> {
+        let url = self.link.url(&["api", "assets", id], &[]);
+        let call = Call::get("get", url, self.headers.clone());
+        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let row: Row = read(&answer).map_err(|error| match error {
+            SourceError::Malformed { .. } => SourceError::Invalid(
+                "its `user_metadata` is no object, so no note can stand in it".to_owned(),
+            ),
+            error => error,
+        })?;
+        Ok(row.user_metadata.unwrap_or_default())
     }
 
     pub(super) async fn delete_one(&self, id: &str, context: &Context) -> Result<(), SourceError> {
@@ -124,10 +134,13 @@ impl Comfy {
     }
 }
 
-/// An asset's `user_metadata`, its values untouched: numbers may be longer than ours.
+/// `user_metadata`, its values untouched: numbers may be longer than ours.
+type Metadata = BTreeMap<String, Box<RawValue>>;
+
+/// Of an asset, what a note changes.
 #[derive(Serialize, Deserialize)]
 struct Row {
-    user_metadata: Option<BTreeMap<String, Box<RawValue>>>,
+    user_metadata: Option<Metadata>,
 }
 
 /// Whether a 409 is about who uses it (4.8 (N)); other ones pass by themselves.

@@ -1,6 +1,6 @@
 //! From Comfy's asset to ours (`compare.md` §2).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, value::RawValue};
 use url::Url;
@@ -152,20 +152,24 @@ fn presentable(raw: &RawValue) -> Result<Box<RawValue>, Unfit> {
         return Ok(raw.to_owned());
     }
     let unfit = |_| Unfit::new("", "cannot be represented");
-    let mut row: Value = serde_json::from_str(raw.get()).map_err(unfit)?;
-    if let Some(fields) = row.as_object_mut() {
-        for name in ["file_path", "loader_path"] {
-            let is_path = fields
-                .get(name)
-                .and_then(Value::as_str)
-                .is_some_and(is_server_path);
-            if is_path {
-                fields.remove(name);
-            }
+    // Values stay as they are written: numbers may be longer than ours.
+    let mut row: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(raw.get()).map_err(unfit)?;
+    for name in ["file_path", "loader_path"] {
+        let path = row
+            .get(name)
+            .map(|path| serde_json::from_str::<String>(path.get()));
+        if path.is_some_and(|path| path.is_ok_and(|path| is_server_path(&path))) {
+            row.remove(name);
         }
-        if let Some(metadata) = fields.remove("metadata") {
-            fields.insert("metadata".to_owned(), without_server_paths(metadata));
-        }
+    }
+    let metadata = row
+        .get("metadata")
+        .and_then(|own| serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(own.get()).ok());
+    if let Some(mut metadata) = metadata {
+        metadata.remove("file_path");
+        let metadata = serde_json::value::to_raw_value(&metadata).map_err(unfit)?;
+        row.insert("metadata".to_owned(), metadata);
     }
     serde_json::value::to_raw_value(&row).map_err(unfit)
 }

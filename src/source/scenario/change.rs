@@ -1,6 +1,6 @@
 //! What can be changed at Scenario (scenario.md 5.7 to 5.9).
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use http::Method;
 use serde_json::json;
@@ -100,7 +100,7 @@ impl Scenario {
             return outcomes;
         }
         // Seen in its place after the delete; the others could not be read.
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         for pause in VERIFY {
             if Instant::now() + pause >= context.deadline() {
                 break;
@@ -114,8 +114,11 @@ impl Scenario {
                         outcomes.push((id, Ok(())));
                         continue;
                     }
-                    Ok(_) | Err(SourceError::Malformed { .. }) => {
-                        seen.insert(id.clone());
+                    Ok(asset) => {
+                        seen.insert(id.clone(), asset.owner.clone());
+                    }
+                    Err(SourceError::Malformed { .. }) => {
+                        seen.insert(id.clone(), None);
                     }
                     Err(_) => {}
                 }
@@ -127,8 +130,14 @@ impl Scenario {
             }
         }
         for id in there {
+            let owner = seen.get(&id);
+            let is_foreign = matches!(
+                (owner, &self.config.project_id),
+                (Some(Some(owner)), Some(own)) if owner != own
+            );
             let error = match &sent {
-                Err(error) if seen.contains(&id) => error.clone(),
+                _ if is_foreign => SourceError::Forbidden,
+                Err(error) if owner.is_some() => error.clone(),
                 Ok(_) | Err(_) => SourceError::UnknownOutcome,
             };
             outcomes.push((id, Err(error)));

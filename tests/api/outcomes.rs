@@ -1,0 +1,600 @@
+//! Writes while something is wrong: each asset's outcome is told as it is, or said to be unknown.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use asset_gateway::{
+    asset::SourceName,
+    sandbox::{Emulator, Fault, Options, Rule, Store, json as raw},
+};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::{
+    help::{World, asset_id, error, texts, world, world_with},
+    writes::{own, payload},
+};
+
+fn status(status: u16, body: &str) -> Fault {
+    Fault::Answer {
+        status,
+        content_type: "application/json",
+        body: body.to_owned(),
+    }
+}
+
+fn rule(emulator: &Emulator, beginning: &str, times: usize, fault: Fault) {
+    emulator.faults.push(Rule {
+        beginning: beginning.to_owned(),
+        times: Some(times),
+        fault,
+    });
+}
+
+fn is_there(store: &Store, source: &str, id: &str) -> bool {
+    match source {
+        "scenario" => store
+            .scenario()
+            .iter()
+            .any(|a| a.id == id && a.deleted.is_none()),
+        "piktid" => store.piktid().iter().any(|a| a.id == id),
+        _ => store.comfy().iter().any(|a| a.id == id),
+    }
+}
+
+/// The user's own assets: (source, upstream id).
+fn mine(world: &World, most: usize) -> Vec<(&'static str, String)> {
+    let store = &world.sandbox.store;
+    let scenario = store.scenario();
+    let scenario = scenario
+        .iter()
+        .filter(|a| a.owner_id == "proj_sandbox" && a.deleted.is_none())
+        .take(most)
+        .map(|a| ("scenario", a.id.clone()));
+    let piktid = store.piktid();
+    let piktid = piktid
+        .iter()
+        .filter(|a| a.created_by == "ada")
+        .take(most)
+        .map(|a| ("piktid", a.id.clone()));
+    let comfy = store.comfy();
+    let comfy = comfy
+        .iter()
+        .filter(|a| !a.is_immutable)
+        .take(most)
+        .map(|a| ("comfy", a.id.clone()));
+    scenario.chain(piktid).chain(comfy).collect()
+}
+
+#[tokio::test]
+async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
+    let world = world().await;
+    let sandbox = &world.sandbox;
+    let all = mine(&world, 100);
+    assert!(all.len() >= 250, "{} assets", all.len());
+    // Refused, failed, lost before and after it was done, refused again.
+    for (emulator, calls) in [
+        (
+            &sandbox.scenario,
+            &["DELETE /v1/assets", "POST /v1/assets/get-bulk"][..],
+        ),
+        (&sandbox.piktid, &["POST /assets/bulk-delete"]),
+        (&sandbox.comfy, &["DELETE /api/assets/"]),
+    ] {
+        for beginning in calls {
+            rule(emulator, beginning, 1, status(429, ""));
+            rule(emulator, beginning, 3, status(503, "{}"));
+            rule(emulator, beginning, 2, Fault::Lose);
+            rule(emulator, beginning, 2, Fault::Reset);
+        }
+    }
+    let ids: Vec<String> = all
+        .iter()
+        .map(|(source, id)| asset_id(source, id))
+        .collect();
+    let mut left = ids.clone();
+    for round in 0..20 {
+        let input = json!({ "assetIds": left });
+        let report = payload(&world, "bulkDeleteAssets", input, "deletedIds notTriedIds").await;
+        let deleted = texts(&report["deletedIds"], "");
+        let failed = texts(&report["errors"], "/assetId");
+        let mut told = [
+            deleted.clone(),
+            failed.clone(),
+            texts(&report["notTriedIds"], ""),
+        ]
+        .concat();
+        told.sort();
+        let mut asked = left.clone();
+        asked.sort();
+        assert_eq!(told, asked, "each id once, round {round}");
+        let codes: HashMap<String, String> = failed
+            .iter()
+            .cloned()
+            .zip(texts(&report["errors"], "/code"))
+            .collect();
+        for (source, id) in &all {
+            let whole = asset_id(source, id);
+            let there = is_there(&sandbox.store, source, id);
+            if deleted.contains(&whole) {
+                assert!(!there, "{source} {id} is told as deleted");
+            }
+            match codes.get(&whole).map(String::as_str) {
+                Some("UNKNOWN_OUTCOME") | None => {}
+                // Gone already: an answer to the round before was lost.
+                Some("NOT_FOUND") => assert!(!there, "{source} {id} is told as gone"),
+                Some(code) => assert!(there, "{source} {id} is told as {code}"),
+            }
+        }
+        left = failed
+            .into_iter()
+            .filter(|id| codes.get(id).is_some_and(|code| code != "NOT_FOUND"))
+            .collect();
+        if left.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(left, Vec::<String>::new(), "the weather is over");
+    for (source, id) in &all {
+        assert!(
+            !is_there(&sandbox.store, source, id),
+            "{source} {id} is left"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_piktids_that_does_not_add_up_tells_nothing() {
+    let world = world().await;
+    let [_, piktid, _] = own(&world);
+    for body in [
+        "{}",
+        "",
+        r#"{"success":false,"message":"queued"}"#,
+        r#"{"failed_ids":[]}"#,
+        r#"{"deleted_count":2,"failed_ids":[]}"#,
+        r#"{"deleted_count":0,"failed_ids":[]}"#,
+        r#"{"deleted_count":1,"failed_ids":["else","else"]}"#,
+    ] {
+        rule(
+            &world.sandbox.piktid,
+            "POST /assets/bulk-delete",
+            1,
+            status(200, body),
+        );
+        let input = json!({ "assetIds": [piktid] });
+        let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+        assert_eq!(report["deletedIds"], json!([]), "{body}");
+        assert_eq!(
+            texts(&report["errors"], "/code"),
+            ["UNKNOWN_OUTCOME"],
+            "{body}"
+        );
+    }
+    let upstream = mine(&world, 100)
+        .into_iter()
+        .find(|(source, id)| asset_id(source, id) == piktid)
+        .map(|(_, id)| id)
+        .expect("it is still there");
+    let twice = format!(r#"{{"deleted_count":0,"failed_ids":["{upstream}","{upstream}"]}}"#);
+    rule(
+        &world.sandbox.piktid,
+        "POST /assets/bulk-delete",
+        1,
+        status(200, &twice),
+    );
+    let input = json!({ "assetIds": [piktid] });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(texts(&report["errors"], "/code"), ["UPSTREAM_REJECTED"]);
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_a_plain_failure() {
+    let world = world().await;
+    let [_, piktid, comfy] = own(&world);
+    // The read before the write fails.
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /assets/", status(503, ""));
+    world
+        .sandbox
+        .comfy
+        .faults
+        .add("GET /api/assets/", status(503, ""));
+    let input = json!({ "assetIds": [piktid], "tags": ["other"] });
+    let report = payload(&world, "addAssetTags", input, "assets { id }").await;
+    assert_eq!(texts(&report["errors"], "/code"), ["UPSTREAM_UNAVAILABLE"]);
+    let input = json!({ "assetId": comfy, "note": "x" });
+    let report = payload(&world, "setAssetNote", input, "asset { id }").await;
+    assert_eq!(texts(&report["errors"], "/code"), ["UPSTREAM_UNAVAILABLE"]);
+    assert_eq!(world.sandbox.piktid.recorder.count("PATCH"), 0);
+    assert_eq!(world.sandbox.comfy.recorder.count("PUT"), 0);
+    // Nobody is there at all.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = nobody.local_addr().expect("an address");
+    drop(nobody);
+    let world = world_with(Options::default(), |config| {
+        for source in &mut config.sources {
+            source.url = format!("http://{address}").parse().expect("an address");
+        }
+    })
+    .await;
+    let ids = own(&world);
+    let input = json!({ "assetIds": ids });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(
+        texts(&report["errors"], "/code"),
+        ["UPSTREAM_UNAVAILABLE"; 3]
+    );
+}
+
+#[tokio::test]
+async fn a_delete_at_scenario_that_cannot_be_verified_is_unknown() {
+    let world = world().await;
+    let [scenario, ..] = own(&world);
+    let faults = &world.sandbox.scenario;
+    rule(faults, "DELETE /v1/assets", 1, Fault::Lose);
+    // The read before it is answered, those after it are not.
+    rule(
+        faults,
+        "POST /v1/assets/get-bulk",
+        1,
+        Fault::Replace("no such text".to_owned(), Vec::new()),
+    );
+    rule(faults, "POST /v1/assets/get-bulk", 3, status(503, ""));
+    let input = json!({ "assetIds": [scenario] });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(texts(&report["errors"], "/code"), ["UNKNOWN_OUTCOME"]);
+    assert_eq!(
+        faults.recorder.count("POST /v1/assets/get-bulk"),
+        4,
+        "three reads after it"
+    );
+}
+
+#[tokio::test]
+async fn a_write_that_outlives_its_time_keeps_the_payloads() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.mutation_deadline = Duration::from_secs(2);
+    })
+    .await;
+    let [scenario, piktid, _] = own(&world);
+    let gate = Arc::new(Semaphore::new(0));
+    // The note is written; what it is then is never told.
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /assets/", Fault::Hold(Arc::clone(&gate)));
+    let answer = world
+        .ask(&format!(
+            "mutation {{ first: setAssetNote(input: {{assetId: \"{scenario}\", note: \"one\"}}) \
+             {{ asset {{ note }} errors {{ code }} }} \
+             second: setAssetNote(input: {{assetId: \"{piktid}\", note: \"two\"}}) \
+             {{ asset {{ note }} errors {{ code }} }} \
+             third: deleteAsset(input: {{assetId: \"{piktid}\"}}) {{ deletedId errors {{ code }} }} }}"
+        ))
+        .await;
+    assert_eq!(answer.get("errors"), None, "{answer:#}");
+    assert_eq!(answer["data"]["first"]["asset"]["note"], "one");
+    assert_eq!(
+        texts(&answer["data"]["second"]["errors"], "/code"),
+        ["UNKNOWN_OUTCOME"]
+    );
+    // No time was left for it, and it says so.
+    assert_eq!(answer["data"]["third"]["deletedId"], Value::Null);
+    assert_eq!(
+        texts(&answer["data"]["third"]["errors"], "/code"),
+        ["UPSTREAM_TIMEOUT"]
+    );
+    assert_eq!(
+        world
+            .sandbox
+            .piktid
+            .recorder
+            .count("POST /assets/bulk-delete"),
+        0
+    );
+    gate.close();
+}
+
+#[tokio::test]
+async fn comfys_refusals_say_what_they_are() {
+    let world = world().await;
+    let [.., comfy] = own(&world);
+    let faults = &world.sandbox.comfy;
+    for (code, body, told) in [
+        (405, "405: Method Not Allowed", "NOT_FOUND"),
+        (
+            403,
+            r#"{"error":{"code":"FORBIDDEN","message":"not yours"}}"#,
+            "FORBIDDEN",
+        ),
+        (403, "", "FORBIDDEN"),
+        (
+            403,
+            r#"{"code":"FORBIDDEN","message":"asset is immutable"}"#,
+            "IMMUTABLE",
+        ),
+        (
+            409,
+            r#"{"code":"ASSET_IN_USE","message":"a workflow"}"#,
+            "IN_USE",
+        ),
+        (409, "{}", "CONFLICT"),
+        (404, "", "NOT_FOUND"),
+        (402, "{}", "PAYMENT_REQUIRED"),
+        (429, "{}", "PAYMENT_REQUIRED"),
+        (401, "{}", "UNAUTHENTICATED"),
+        (
+            422,
+            r#"{"code":"RESERVED_TAG","message":"reserved"}"#,
+            "UPSTREAM_REJECTED",
+        ),
+    ] {
+        rule(faults, "DELETE /api/assets/", 1, status(code, body));
+        let input = json!({ "assetId": comfy });
+        let report = payload(&world, "deleteAsset", input, "deletedId").await;
+        assert_eq!(texts(&report["errors"], "/code"), [told], "{code} {body}");
+    }
+}
+
+#[tokio::test]
+async fn one_bad_id_does_not_take_the_others_with_it() {
+    let world = world().await;
+    let all = mine(&world, 12);
+    for (source, emulator, beginning) in [
+        ("scenario", &world.sandbox.scenario, "DELETE /v1/assets"),
+        ("piktid", &world.sandbox.piktid, "POST /assets/bulk-delete"),
+    ] {
+        let ids: Vec<String> = all
+            .iter()
+            .filter(|(own, _)| *own == source)
+            .map(|(source, id)| asset_id(source, id))
+            .collect();
+        // The whole is refused, then one of its parts.
+        rule(
+            emulator,
+            beginning,
+            2,
+            status(422, r#"{"message":"one of them is bad"}"#),
+        );
+        let input = json!({ "assetIds": ids });
+        let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+        let deleted = texts(&report["deletedIds"], "");
+        assert_eq!(deleted.len(), ids.len(), "{report:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_429_is_waited_out_by_every_write() {
+    let world = world().await;
+    let [scenario, piktid, _] = own(&world);
+    let later = || Fault::Answer {
+        status: 429,
+        content_type: "application/json",
+        body: r#"{"remainingSeconds":0.2}"#.to_owned(),
+    };
+    for (emulator, beginning) in [
+        (&world.sandbox.scenario, "PUT /v1/assets/"),
+        (&world.sandbox.scenario, "DELETE /v1/assets"),
+        (&world.sandbox.piktid, "PATCH /assets/"),
+    ] {
+        rule(emulator, beginning, 2, later());
+    }
+    let input = json!({ "assetIds": [scenario, piktid], "tags": ["model"] });
+    let report = payload(&world, "addAssetTags", input, "assets { id }").await;
+    assert_eq!(report["errors"], json!([]));
+    let input = json!({ "assetIds": [scenario] });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(report["deletedIds"], json!([scenario]), "{report}");
+    // Longer than there is time for: told, with how long.
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("PATCH /assets/", status(429, r#"{"remainingSeconds":600}"#));
+    let input = json!({ "assetId": piktid, "note": "x" });
+    let report = payload(&world, "setAssetNote", input, "asset { id }").await;
+    assert_eq!(report["errors"][0]["code"], "RATE_LIMITED");
+    assert_eq!(report["errors"][0]["retryAfterSeconds"], 600);
+}
+
+#[tokio::test]
+async fn nobody_reads_old_after_new_while_a_write_is_under_way() {
+    let world = world().await;
+    let [_, id, _] = own(&world);
+    let read = format!(
+        "{{ asset(id: \"{id}\") {{ note }} \
+         assets(first: 100, filter: {{sources: [\"piktid\"]}}) {{ nodes {{ id note }} }} }}"
+    );
+    // Kept, both.
+    world.data(&read).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let late = Fault::Late(Arc::clone(&gate));
+    rule(&world.sandbox.piktid, "PATCH /assets/", 1, late);
+    let input = json!({ "assetId": id, "note": "new" });
+    let write = payload(&world, "setAssetNote", input, "asset { note }");
+    let reads = async {
+        let is_written = || {
+            let store = world.sandbox.store.piktid();
+            store
+                .iter()
+                .any(|a| a.styling_note.as_deref() == Some("new"))
+        };
+        let mut last = false;
+        while !is_written() {
+            tokio::task::yield_now().await;
+        }
+        // It is done, and nobody has said so yet.
+        for _ in 0..3 {
+            let data = world.data(&read).await;
+            let listed = data["assets"]["nodes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|node| node["id"] == *id)
+                .map(|node| node["note"] == "new");
+            for is_new in [Some(data["asset"]["note"] == "new"), listed] {
+                let is_new = is_new.expect("listed");
+                assert!(is_new || !last, "old after new");
+                last = is_new;
+            }
+        }
+        gate.add_permits(1);
+    };
+    let (set, ()) = tokio::join!(write, reads);
+    assert_eq!(set["asset"]["note"], "new");
+}
+
+#[tokio::test]
+async fn concurrent_readers_never_see_old_after_new() {
+    let world = Arc::new(world().await);
+    let ids = own(&world);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let readers = (0..6).map(|reader| {
+        let (world, is_over, ids) = (Arc::clone(&world), Arc::clone(&is_over), ids.clone());
+        tokio::spawn(async move {
+            let mut last = [0_u64; 3];
+            while !is_over.load(Ordering::SeqCst) {
+                let query = if reader % 2 == 0 {
+                    format!(
+                        "{{ nodes(ids: {}) {{ ... on Asset {{ id note }} }} }}",
+                        json!(ids)
+                    )
+                } else {
+                    "{ assets(first: 100) { nodes { id note } } }".to_owned()
+                };
+                let data = world.data(&query).await;
+                let nodes = data.pointer("/nodes").or(data.pointer("/assets/nodes"));
+                for node in nodes.and_then(Value::as_array).into_iter().flatten() {
+                    let Some(place) = ids.iter().position(|id| node["id"] == *id) else {
+                        continue;
+                    };
+                    let note = node["note"].as_str().and_then(|note| note.parse().ok());
+                    let note: u64 = note.unwrap_or(0);
+                    assert!(note >= last[place], "{note} after {}", last[place]);
+                    last[place] = note;
+                }
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for number in 1..=15 {
+        let writes = ids.iter().map(|id| {
+            let input = json!({ "assetId": id, "note": number.to_string() });
+            payload(&world, "setAssetNote", input, "asset { note }")
+        });
+        for set in join_all(writes).await {
+            assert_eq!(set["errors"], json!([]));
+        }
+    }
+    is_over.store(true, Ordering::SeqCst);
+    for reader in readers {
+        reader.await.expect("no reader saw old after new");
+    }
+}
+
+#[tokio::test]
+async fn a_later_mutation_of_one_operation_reads_anew() {
+    let world = world().await;
+    let (child, parent) = {
+        let store = world.sandbox.store.scenario();
+        let child = store
+            .iter()
+            .find(|a| a.owner_id == "proj_sandbox" && a.parent.is_some() && a.deleted.is_none())
+            .expect("one with a parent");
+        let parent = child.parent.clone().expect("a parent");
+        (
+            asset_id("scenario", &child.id),
+            asset_id("scenario", &parent),
+        )
+    };
+    let note = |name: &str| {
+        format!(
+            "{name}: setAssetNote(input: {{assetId: \"{child}\", note: \"{name}\"}}) \
+             {{ asset {{ parent {{ tags }} }} errors {{ message }} }}"
+        )
+    };
+    let data = world
+        .data(&format!(
+            "mutation {{ {} b: addAssetTags(input: {{assetIds: [\"{parent}\"], tags: [\"fresh\"]}}) \
+             {{ errors {{ message }} }} {} }}",
+            note("a"),
+            note("c")
+        ))
+        .await;
+    let tags = |name: &str| data[name]["asset"]["parent"]["tags"].to_string();
+    assert!(!tags("a").contains("fresh"), "{data:#}");
+    assert!(tags("c").contains("fresh"), "{data:#}");
+}
+
+#[tokio::test]
+async fn numbers_in_comfys_metadata_survive_a_note() {
+    let world = world().await;
+    let [.., comfy] = own(&world);
+    let metadata = r#"{"seed":18446744073709551616,"cfg":7.50000000000000000001,"n":{"a":[null]}}"#;
+    for asset in world.sandbox.store.comfy().iter_mut() {
+        if asset_id("comfy", &asset.id) == comfy {
+            asset
+                .overrides
+                .insert("user_metadata".to_owned(), raw(metadata));
+        }
+    }
+    let input = json!({ "assetId": comfy, "note": "x" });
+    payload(&world, "setAssetNote", input, "asset { id }").await;
+    let calls = world.sandbox.comfy.recorder.calls();
+    let put = calls
+        .iter()
+        .find(|call| call.method == "PUT")
+        .expect("a PUT");
+    for part in [
+        "18446744073709551616",
+        "7.50000000000000000001",
+        r#"{"a":[null]}"#,
+        r#""user_description":"x""#,
+    ] {
+        assert!(put.body.contains(part), "{part} in {}", put.body);
+    }
+}
+
+#[tokio::test]
+async fn ids_come_back_as_they_were_given() {
+    let world = world_with(Options::default(), |config| {
+        for source in &mut config.sources {
+            if source.name.as_str() == "piktid" {
+                source.former_names = vec![SourceName::parse("older").expect("a name")];
+            }
+        }
+    })
+    .await;
+    let (_, upstream) = mine(&world, 1)
+        .into_iter()
+        .find(|(source, _)| *source == "piktid")
+        .expect("one");
+    let (current, former) = (asset_id("piktid", &upstream), asset_id("older", &upstream));
+    let input = json!({ "assetIds": [former, current, "bad", "bad"] });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(
+        report["deletedIds"],
+        json!([former]),
+        "once, as it came first"
+    );
+    assert_eq!(texts(&report["errors"], "/assetId"), ["bad"]);
+    // A note that is left out wipes nothing.
+    let answer = world
+        .ask(&format!(
+            "mutation {{ setAssetNote(input: {{assetId: \"{former}\"}}) {{ asset {{ id }} }} }}"
+        ))
+        .await;
+    assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+}
