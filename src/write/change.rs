@@ -83,19 +83,14 @@ impl Writer {
             outcomes.sort_by_key(|(place, ..)| *place);
             outcomes
         };
-        match self.spawn(work).await {
-            Some(outcomes) => outcomes
-                .into_iter()
-                .map(|(_, id, result)| Outcome { id, result })
-                .collect(),
-            None => {
-                let unknown = |id| Outcome {
-                    id,
-                    result: Err(SourceError::UnknownOutcome),
-                };
-                ids.into_iter().map(unknown).collect()
-            }
-        }
+        let outcomes = self.spawn(work).await.unwrap_or_else(|| {
+            let unknown = |(place, id)| (place, id, Err(SourceError::UnknownOutcome));
+            ids.into_iter().enumerate().map(unknown).collect()
+        });
+        outcomes
+            .into_iter()
+            .map(|(_, id, result)| Outcome { id, result })
+            .collect()
     }
 
     /// Makes one change and gives the asset as it is then.
