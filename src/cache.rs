@@ -1,7 +1,10 @@
 //! The shelf: assets and list pages kept for a while, by source and scope.
 //!
-//! - Concurrent misses of the same thing make one upstream call. The call runs in a task of its
-//!   own, so a caller that goes away costs nobody else anything.
+//! - Fresh, an answer is served. For a while after, it is served while it is asked for again, by
+//!   one call. When the source fails, an older one is served still, and said to be
+//!   ([`Freshness`]).
+//! - Concurrent misses of the same thing make one upstream call. The call goes on as long as
+//!   anybody waits for it, and no longer ([`flights`]).
 //! - A read that began before a write is never kept as new: what is kept carries the epoch noted
 //!   before its call ([`epochs`]), and the epoch is part of the key.
 //! - Nothing outlives the signed URLs inside it, and what a source asks not to keep is not kept.
@@ -21,15 +24,14 @@ use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
 use moka::{Expiry, future::Cache};
 use tokio::time::timeout_at;
-use tracing::Instrument;
 
 use self::{
     epochs::{Epoch, Epochs},
-    flights::{Flight, Flights},
+    flights::{Flight, Flights, Led, Lost},
 };
 use crate::{
     asset::{Asset, Location, SourceName},
-    config::CacheConfig,
+    config::{CacheConfig, Freshness},
     source::{Context, ListRequest, Page, Row, Scope, Source, SourceError, Variant},
 };
 
@@ -45,9 +47,10 @@ pub type Entity = Result<Arc<Asset>, SourceError>;
 pub struct Shelf {
     entities: Cache<EntityKey, Kept<Entity>>,
     pages: Cache<PageKey, Kept<Arc<Page>>>,
-    flights: Flights<EntityKey, Entity>,
+    entity_flights: Flights<EntityKey, Entity>,
+    page_flights: Flights<PageKey, Result<Arc<Page>, SourceError>>,
     epochs: Epochs,
-    config: CacheConfig,
+    freshness: Freshness,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -67,12 +70,47 @@ struct PageKey {
     epoch: Epoch,
 }
 
-/// A value and for how long it is served.
+/// A value and until when it is served, and how.
 #[derive(Clone)]
 struct Kept<V> {
     value: V,
+    /// When its call began.
+    asked: Instant,
+    fresh_until: Instant,
+    /// Served while it is asked for again.
+    stale_until: Instant,
+    /// Until it is not even served in place of an error.
     life: Duration,
     bytes: u32,
+}
+
+impl<V> Kept<V> {
+    /// `end`: when a signed URL inside it ends.
+    fn new(
+        value: V,
+        asked: Instant,
+        bytes: u32,
+        (fresh, stale, if_error): (Duration, Duration, Duration),
+        end: Option<Timestamp>,
+    ) -> Self {
+        let now = Instant::now();
+        let fresh = within(fresh, end);
+        // What is not to be kept is not kept for errors either.
+        let (stale, life) = if fresh.is_zero() {
+            (Duration::ZERO, Duration::ZERO)
+        } else {
+            let stale = within(fresh + stale, end);
+            (stale, stale.max(within(fresh + if_error, end)))
+        };
+        Self {
+            value,
+            asked,
+            fresh_until: now + fresh,
+            stale_until: now + stale,
+            life,
+            bytes,
+        }
+    }
 }
 
 /// Ends each entry after its own life.
@@ -94,11 +132,24 @@ impl<K, V> Expiry<K, Kept<V>> for OwnLife {
     }
 }
 
-/// A page, and whether it cost an upstream call.
+/// A page, and how it came.
 #[derive(Debug)]
 pub struct Read {
     pub page: Arc<Page>,
+    /// It cost an upstream call.
     pub called: bool,
+    /// Why it is served though it is old.
+    pub stale: Option<SourceError>,
+}
+
+impl Read {
+    fn kept(page: Arc<Page>) -> Self {
+        Self {
+            page,
+            called: false,
+            stale: None,
+        }
+    }
 }
 
 impl Shelf {
@@ -116,18 +167,25 @@ impl Shelf {
                 .weigher(|_: &PageKey, kept: &Kept<Arc<Page>>| kept.bytes)
                 .expire_after(OwnLife)
                 .build(),
-            flights: Flights::default(),
+            entity_flights: Flights::default(),
+            page_flights: Flights::default(),
             epochs: Epochs::default(),
-            config,
+            freshness: config.freshness,
         })
     }
 
+    fn freshness(&self, source: &Arc<dyn Source>) -> Freshness {
+        self.freshness.with(source.profile().freshness)
+    }
+
+    // === Pages ===
+
     /// Reads a stretch of a list; waits until `wait_until` at the latest, while the call itself
-    /// may go on for others until the operation's deadline.
+    /// may go on for whoever asks next.
     ///
     /// # Errors
-    /// The source's, or [`SourceError::Timeout`] when the wait is over first. Errors are shared
-    /// with whoever asked at the same time, and not kept.
+    /// The source's, or [`SourceError::Timeout`] when the wait is over first, where nothing older
+    /// can be served. Errors are shared with whoever asked at the same time, and not kept.
     pub async fn page(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
@@ -142,178 +200,231 @@ impl Shelf {
             epoch: self.epochs.of_pages(&profile.name),
             request,
         };
-        if let Some(kept) = self.pages.get(&key).await {
-            return Ok(Read {
-                page: kept.value,
-                called: false,
-            });
+        let kept = self.pages.get(&key).await;
+        if let Some(kept) = &kept {
+            let now = Instant::now();
+            if now < kept.fresh_until {
+                return Ok(Read::kept(Arc::clone(&kept.value)));
+            }
+            if now < kept.stale_until {
+                if !self.page_flights.is_under_way(&key)
+                    && context
+                        .spend(source.calls_to_list(key.request.listing))
+                        .is_ok()
+                {
+                    self.board_page(source, key, context).0.leave();
+                }
+                return Ok(Read::kept(Arc::clone(&kept.value)));
+            }
         }
         context.spend(source.calls_to_list(key.request.listing))?;
-        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
-        let fill = tokio::spawn(
-            async move {
-                // Only one of those who ask at once runs its read.
-                let mut called = false;
-                let read = async {
-                    called = true;
-                    let (request, epoch) = (&key.request, key.epoch);
-                    shelf.read_page(&source, request, epoch, &context).await
-                };
-                let page = shelf.pages.try_get_with_by_ref(&key, read).await;
-                page.map(|kept| Read {
-                    page: kept.value,
+        let (flight, called) = self.board_page(source, key, context);
+        let error = match timeout_at(wait_until, flight.landed()).await {
+            Ok(Ok(Ok(page))) => {
+                return Ok(Read {
+                    page,
                     called,
-                })
+                    stale: None,
+                });
             }
-            .in_current_span(),
-        );
-        match timeout_at(wait_until, fill).await {
-            Ok(Ok(Ok(read))) => Ok(read),
-            Ok(Ok(Err(error))) => Err((*error).clone()),
-            Ok(Err(panic)) => {
-                tracing::error!(%panic, "reading a page failed in the gateway itself");
-                Err(SourceError::Internal)
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(Lost)) => SourceError::Internal,
+            Err(_) => {
+                flight.leave();
+                SourceError::Timeout
             }
-            Err(_) => Err(SourceError::Timeout),
+        };
+        match kept {
+            Some(kept) if error.is_passing() => Ok(Read {
+                page: kept.value,
+                called,
+                stale: Some(error),
+            }),
+            _ => Err(error),
         }
+    }
+
+    /// A place among those who wait for a page, and whether its call is made for this one.
+    fn board_page(
+        self: &Arc<Self>,
+        source: &Arc<dyn Source>,
+        key: PageKey,
+        context: &Context,
+    ) -> (Arc<Flight<PageKey, Result<Arc<Page>, SourceError>>>, bool) {
+        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
+        let mut flights = self.page_flights.board([key], |led| async move {
+            for (key, land) in led {
+                // Nobody may be waiting.
+                let _ = land.send(shelf.read_page(&source, key, &context).await);
+            }
+        });
+        // One key, one flight.
+        flights.swap_remove(0)
     }
 
     async fn read_page(
         &self,
         source: &Arc<dyn Source>,
-        request: &ListRequest,
-        epoch: Epoch,
+        key: PageKey,
         context: &Context,
-    ) -> Result<Kept<Arc<Page>>, SourceError> {
-        let before = self.epochs.now();
-        let page = source.list(request, context).await?;
-        let life = if page.no_store || epochs::is_fleeting(epoch) {
-            Duration::ZERO
-        } else {
+    ) -> Result<Arc<Page>, SourceError> {
+        let (before, asked) = (self.epochs.now(), Instant::now());
+        let page = source.list(&key.request, context).await?;
+        if page.no_store {
+            return Ok(Arc::new(page));
+        }
+        if page.primes {
+            self.prime(source, &page, before, asked).await;
+        }
+        let page = Arc::new(page);
+        if !epochs::is_fleeting(key.epoch) {
             let ends = page.rows.iter().filter_map(|row| match row {
                 Row::Asset(asset) => url_end(asset),
                 Row::Unreadable(_) | Row::Gone(..) => None,
             });
-            within(self.config.page_fresh, ends.min())
-        };
-        if page.primes && !page.no_store {
-            self.prime(source, &page, before).await;
+            let times = self.freshness(source);
+            let times = (times.page_fresh, times.page_stale, times.if_error);
+            let bytes = page.rows.iter().map(Row::weight).sum();
+            let kept = Kept::new(Arc::clone(&page), asked, bytes, times, ends.min());
+            self.pages.insert(key, kept).await;
         }
-        let bytes = page.rows.iter().map(Row::weight).sum();
-        Ok(Kept {
-            value: Arc::new(page),
-            life,
-            bytes,
-        })
+        Ok(page)
     }
 
     /// Keeps a list's assets as if each had been read by id, but for those written meanwhile.
-    async fn prime(&self, source: &Arc<dyn Source>, page: &Page, before: Epoch) {
+    async fn prime(&self, source: &Arc<dyn Source>, page: &Page, before: Epoch, asked: Instant) {
         for row in &page.rows {
             let Row::Asset(asset) = row else { continue };
             let key = self.entity_key(source, &asset.id.upstream, Variant::Plain);
             if key.epoch <= before {
-                self.keep(key, Ok(Arc::clone(asset))).await;
+                self.keep(source, key, Ok(Arc::clone(asset)), asked).await;
             }
         }
     }
 
+    // === Assets ===
+
     /// Reads assets by id with as few upstream calls as the source allows, and hands each to `land`
     /// as it comes, once for every id.
     pub async fn entities(
-        &self,
+        self: &Arc<Self>,
         source: &Arc<dyn Source>,
         ids: Vec<Box<str>>,
         variant: Variant,
         context: &Context,
         land: &(dyn Fn(&str, Entity) + Send + Sync),
     ) {
-        let mut missing = Vec::new();
+        let (mut missing, mut ageing, mut older) = (Vec::new(), Vec::new(), HashMap::new());
+        let now = Instant::now();
         for id in ids {
             let key = self.entity_key(source, &id, variant);
             match self.entities.get(&key).await {
-                Some(kept) => land(&id, kept.value),
+                Some(kept) if now < kept.fresh_until => land(&id, kept.value),
+                Some(kept) if now < kept.stale_until => {
+                    land(&id, kept.value);
+                    ageing.push(key);
+                }
+                Some(kept) => {
+                    older.insert(id, kept.value);
+                    missing.push(key);
+                }
                 None => missing.push(key),
+            }
+        }
+        ageing.retain(|key| !self.entity_flights.is_under_way(key));
+        let calls =
+            |count: usize| u32::try_from(source.calls_to_get(count, variant)).unwrap_or(u32::MAX);
+        if !ageing.is_empty() && context.spend(calls(ageing.len())).is_ok() {
+            for (flight, _) in self.board_entities(source, ageing, variant, context) {
+                flight.leave();
             }
         }
         if missing.is_empty() {
             return;
         }
-        let calls = u32::try_from(source.calls_to_get(missing.len(), variant)).unwrap_or(u32::MAX);
-        if let Err(error) = context.spend(calls) {
+        if let Err(error) = context.spend(calls(missing.len())) {
             for key in missing {
                 land(&key.upstream, Err(error.clone()));
             }
             return;
         }
-        let (led, joined) = self.flights.claim(missing);
-        let waiting = join_all(joined.into_iter().map(|(key, landing)| async move {
-            // A landing that never comes: the flight's task panicked, which is in the log.
-            land(
-                &key.upstream,
-                landing.await.unwrap_or(Err(SourceError::Internal)),
-            );
-        }));
-        let reading = self.read_entities(source, led, variant, context, land);
-        futures_util::future::join(waiting, reading).await;
+        let flights = self.board_entities(source, missing, variant, context);
+        let older = &older;
+        join_all(flights.into_iter().map(|(flight, _)| async move {
+            let id = &flight.key().upstream;
+            let entity = flight.landed().await;
+            let entity = entity.unwrap_or(Err(SourceError::Internal));
+            let entity = match (entity, older.get(id)) {
+                (Err(error), Some(kept)) if error.is_passing() => kept.clone(),
+                (entity, _) => entity,
+            };
+            land(id, entity);
+        }))
+        .await;
+    }
+
+    fn board_entities(
+        self: &Arc<Self>,
+        source: &Arc<dyn Source>,
+        keys: Vec<EntityKey>,
+        variant: Variant,
+        context: &Context,
+    ) -> Vec<(Arc<Flight<EntityKey, Entity>>, bool)> {
+        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
+        self.entity_flights.board(keys, |led| async move {
+            shelf.read_entities(&source, led, variant, &context).await;
+        })
     }
 
     async fn read_entities(
         &self,
         source: &Arc<dyn Source>,
-        led: Vec<Flight<EntityKey, Entity>>,
+        led: Led<EntityKey, Entity>,
         variant: Variant,
         context: &Context,
-        land: &(dyn Fn(&str, Entity) + Send + Sync),
     ) {
-        let mut flights = HashMap::with_capacity(led.len());
-        for flight in led {
-            // Somebody else's read may have landed between our look and our claim.
-            match self.entities.get(flight.key()).await {
-                Some(kept) => {
-                    land(&flight.key().upstream, kept.value.clone());
-                    flight.land(kept.value);
-                }
-                None => {
-                    flights.insert(flight.key().upstream.clone(), flight);
-                }
-            }
-        }
-        if flights.is_empty() {
-            return;
-        }
-        let ids: Vec<Box<str>> = flights.keys().cloned().collect();
-        let context = context.shared();
-        let mut read = source.get_many(&ids, variant, &context);
+        let asked = Instant::now();
+        let mut waiting: HashMap<Box<str>, _> = led
+            .into_iter()
+            .map(|(key, land)| (key.upstream.clone(), (key, land)))
+            .collect();
+        let ids: Vec<Box<str>> = waiting.keys().cloned().collect();
+        let mut read = source.get_many(&ids, variant, context);
         while let Some((id, entity)) = read.next().await {
-            if let Some(flight) = flights.remove(&id) {
-                self.keep(flight.key().clone(), entity.clone()).await;
-                land(&id, entity.clone());
-                flight.land(entity);
+            if let Some((key, land)) = waiting.remove(&id) {
+                self.keep(source, key, entity.clone(), asked).await;
+                // Nobody may be waiting.
+                let _ = land.send(entity);
             }
         }
-        for (id, flight) in flights {
-            land(&id, Err(SourceError::NotFound));
-            flight.land(Err(SourceError::NotFound));
+        for (_, (_, land)) in waiting {
+            let _ = land.send(Err(SourceError::NotFound));
         }
     }
 
     /// Keeps an asset, or that there is none; other failures are worth asking again.
-    async fn keep(&self, key: EntityKey, entity: Entity) {
+    async fn keep(&self, source: &Arc<dyn Source>, key: EntityKey, entity: Entity, asked: Instant) {
         if epochs::is_fleeting(key.epoch) {
             return;
         }
-        let life = match &entity {
-            Ok(asset) => within(self.config.entity_fresh, url_end(asset)),
-            Err(SourceError::NotFound) => self.config.missing_fresh,
+        let times = self.freshness(source);
+        let (times, end) = match &entity {
+            Ok(asset) => (
+                (times.entity_fresh, times.entity_stale, times.if_error),
+                url_end(asset),
+            ),
+            Err(SourceError::NotFound) => {
+                ((times.missing_fresh, Duration::ZERO, Duration::ZERO), None)
+            }
             Err(_) => return,
         };
+        // What was asked for later is newer, whichever came first.
+        let newer = self.entities.get(&key).await;
+        if newer.is_some_and(|kept| kept.asked > asked) {
+            return;
+        }
         let bytes = entity.as_ref().map_or(256, |asset| asset.weight());
-        let kept = Kept {
-            value: entity,
-            life,
-            bytes,
-        };
+        let kept = Kept::new(entity, asked, bytes, times, end);
         self.entities.insert(key, kept).await;
     }
 
@@ -327,6 +438,8 @@ impl Shelf {
             epoch: self.epochs.of_entity(&profile.name, id),
         }
     }
+
+    // === Writes ===
 
     /// Says that `ids` of `source` are being written, until the outcome is known. Nothing read
     /// before its end is served after it, in any scope, and nobody shares what is read meanwhile.

@@ -114,21 +114,70 @@ impl Default for Limits {
 pub struct CacheConfig {
     /// For entities and pages together.
     pub size_bytes: u64,
-    /// How long a list page is served without asking again.
-    pub page_fresh: Duration,
-    /// How long an asset is.
-    pub entity_fresh: Duration,
-    /// How long "no such asset" is.
-    pub missing_fresh: Duration,
+    /// Where a source has no times of its own.
+    pub freshness: Freshness,
 }
 
 impl Default for CacheConfig {
     fn default() -> Self {
         Self {
             size_bytes: 64 * 1024 * 1024,
+            freshness: Freshness::default(),
+        }
+    }
+}
+
+/// For how long what a source said is served. What is not fresh for any time is not kept at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    /// How long a list page is served without asking again.
+    pub page_fresh: Duration,
+    /// How long after that it is served while it is asked for again.
+    pub page_stale: Duration,
+    /// The same for an asset.
+    pub entity_fresh: Duration,
+    pub entity_stale: Duration,
+    /// How long "no such asset" is served.
+    pub missing_fresh: Duration,
+    /// How long after they were fresh pages and assets are served when the source fails.
+    pub if_error: Duration,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self {
             page_fresh: Duration::from_secs(5),
+            page_stale: Duration::from_secs(25),
             entity_fresh: Duration::from_secs(30),
+            entity_stale: Duration::from_secs(30),
             missing_fresh: Duration::from_secs(5),
+            if_error: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A source's own times, where it has them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OwnFreshness {
+    pub page_fresh: Option<Duration>,
+    pub page_stale: Option<Duration>,
+    pub entity_fresh: Option<Duration>,
+    pub entity_stale: Option<Duration>,
+    pub missing_fresh: Option<Duration>,
+    pub if_error: Option<Duration>,
+}
+
+impl Freshness {
+    /// With a source's own times in place of these.
+    #[must_use]
+    pub fn with(self, own: OwnFreshness) -> Self {
+        Self {
+            page_fresh: own.page_fresh.unwrap_or(self.page_fresh),
+            page_stale: own.page_stale.unwrap_or(self.page_stale),
+            entity_fresh: own.entity_fresh.unwrap_or(self.entity_fresh),
+            entity_stale: own.entity_stale.unwrap_or(self.entity_stale),
+            missing_fresh: own.missing_fresh.unwrap_or(self.missing_fresh),
+            if_error: own.if_error.unwrap_or(self.if_error),
         }
     }
 }

@@ -119,6 +119,8 @@ pub struct SourceOutcome {
     pub skipped: Option<&'static str>,
     /// Why it is missing, wholly or from some point of the page on.
     pub error: Option<SourceError>,
+    /// Why some of it is older than usual.
+    pub stale: Option<SourceError>,
     /// All of it up to the page's far end is here; else walking on leaves some behind.
     pub complete: bool,
     pub total: Option<u64>,
@@ -182,6 +184,7 @@ impl List {
             source: Arc::clone(source),
             skipped: Some(*reason),
             error: None,
+            stale: None,
             complete: true,
             // It holds no match.
             total: Some(0),

@@ -12,7 +12,7 @@ use std::{
 
 use dataloader::{BatchFn, cached};
 use futures_util::{FutureExt, future::Shared};
-use tokio::{sync::oneshot, time::timeout_at};
+use tokio::{sync::oneshot, task::JoinSet, time::timeout_at};
 use tracing::Instrument;
 
 use crate::{
@@ -39,6 +39,7 @@ impl Loader {
             registry,
             shelf,
             context: Arc::clone(&context),
+            reads: JoinSet::new(),
         };
         Self {
             inner: cached::Loader::new(batch).with_max_batch_size(MAX_BATCH),
@@ -80,10 +81,13 @@ struct Batch {
     registry: Arc<Registry>,
     shelf: Arc<Shelf>,
     context: Arc<Context>,
+    /// Its reads; broken off with the operation, but for what others wait for.
+    reads: JoinSet<()>,
 }
 
 impl BatchFn<Key, Pending> for Batch {
     async fn load(&mut self, keys: &[Key]) -> HashMap<Key, Pending> {
+        while self.reads.try_join_next().is_some() {}
         let mut groups: HashMap<_, Vec<&Key>> = HashMap::new();
         for key in keys {
             groups
@@ -105,7 +109,7 @@ impl BatchFn<Key, Pending> for Batch {
             }
             let (source, shelf) = (Arc::clone(source), Arc::clone(&self.shelf));
             let context = Arc::clone(&self.context);
-            tokio::spawn(
+            self.reads.spawn(
                 async move {
                     let ids = senders.keys().cloned().collect();
                     let senders = Mutex::new(senders);

@@ -31,8 +31,11 @@ use tokio::time::Instant;
 
 use crate::{
     asset::{Asset, FileType, Provider, Rendition, SourceName},
+    config::OwnFreshness,
     upstream::BodyStream,
 };
+
+pub use crate::upstream::{Health, Status};
 
 pub use change::{ChangeFailure, TagChange};
 pub use comfy::parameters::ComfyParameters;
@@ -60,6 +63,11 @@ pub use scenario::parameters::{
 /// credential, and never wait past its deadline.
 pub trait Source: Send + Sync {
     fn profile(&self) -> &Profile;
+
+    /// How it has done lately.
+    fn health(&self) -> Health {
+        Health::default()
+    }
 
     /// How this list is paged when it is sorted so; `None`: there is no such list or order.
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging>;
@@ -235,6 +243,8 @@ pub struct Profile {
     pub patience: Duration,
     /// Calls in flight.
     pub in_flight: usize,
+    /// Its own times in the cache.
+    pub freshness: OwnFreshness,
     pub capabilities: Capabilities,
 }
 

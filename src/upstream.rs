@@ -3,13 +3,23 @@
 //! A call goes through [`Upstream::send`] (a small answer, read whole), [`Upstream::open`] (a
 //! body to pass on as it comes) or [`Upstream::push`] (a file to send as it comes). All hold a place among the source's calls in flight, stay
 //! within the operation's deadline, follow no redirect, keep no cookie, and leave one span.
-//! Retries, breaker and pacing belong in [`Upstream::send`], around `attempt`.
+//!
+//! What is safe to repeat is made again ([`retry`]), within a budget; a source that keeps failing
+//! is left alone for a while ([`breaker`]).
 
+mod breaker;
 mod error;
 mod pace;
 mod push;
+mod retry;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -21,9 +31,13 @@ use tokio::{
 use tracing::Instrument;
 use url::Url;
 
+use breaker::{Breaker, Pass};
+
+pub use breaker::{Health, Status};
 pub use error::UpstreamError;
 pub use pace::{Pace, Paces};
 pub use push::{Content, Form};
+pub use retry::retry_after;
 
 /// How one source's calls behave. The defaults are `design.md` §8.
 #[derive(Debug, Clone)]
@@ -39,6 +53,10 @@ pub struct Policy {
     pub streams: usize,
     /// How long whoever a body is passed on to may take for a piece of it.
     pub stall: Duration,
+    /// Calls that wait for a place; more are refused at once.
+    pub queue: usize,
+    /// Whether 429 is about speed, so that waiting helps.
+    pub waits_out_429: bool,
 }
 
 impl Default for Policy {
@@ -50,6 +68,8 @@ impl Default for Policy {
             answer_bytes: 16 * 1024 * 1024,
             streams: 64,
             stall: Duration::from_secs(30),
+            queue: 256,
+            waits_out_429: true,
         }
     }
 }
@@ -64,10 +84,14 @@ pub struct Upstream {
     places: Arc<Semaphore>,
     /// Bodies being passed on: apart from `places`, so that slow readers of files hold up no list.
     streams: Arc<Semaphore>,
+    /// Calls that wait for one of `places`.
+    waiting: Arc<AtomicUsize>,
+    breaker: Breaker,
+    budget: Arc<retry::Budget>,
 }
 
 /// One request to a source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Call {
     /// What it is for, in our words (`list`, `get`, `get-bulk`, `media`): named in spans.
     pub operation: &'static str,
@@ -75,6 +99,8 @@ pub struct Call {
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
+    /// Changes nothing upstream: may be made again.
+    pub is_safe: bool,
 }
 
 impl Call {
@@ -87,16 +113,26 @@ impl Call {
             url,
             headers,
             body: None,
+            is_safe: true,
         }
     }
 
-    /// A POST of JSON. The caller serialises: an unserialisable body is its own mistake.
+    /// A POST of JSON that only reads.
     #[must_use]
-    pub fn post_json(operation: &'static str, url: Url, headers: HeaderMap, body: Bytes) -> Self {
-        Self::json(operation, Method::POST, url, headers, body)
+    pub fn read_by_post(
+        operation: &'static str,
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            is_safe: true,
+            ..Self::json(operation, Method::POST, url, headers, body)
+        }
     }
 
-    /// Any method with a body of JSON.
+    /// Any method with a body of JSON. The caller serialises: an unserialisable body is its own
+    /// mistake.
     #[must_use]
     pub fn json(
         operation: &'static str,
@@ -115,6 +151,7 @@ impl Call {
             url,
             headers,
             body: Some(body),
+            is_safe: false,
         }
     }
 }
@@ -232,15 +269,43 @@ impl Upstream {
             client,
             places: Arc::new(Semaphore::new(policy.in_flight)),
             streams: Arc::new(Semaphore::new(policy.streams)),
+            waiting: Arc::default(),
+            breaker: Breaker::default(),
+            budget: Arc::default(),
             policy: Arc::new(policy),
         })
     }
 
-    /// Sends `call` and reads the answer whole, by `deadline` at the latest.
+    /// Sends `call` and reads the answer whole, by `deadline` at the latest; makes it again where
+    /// that is safe, may help, and fits.
     ///
     /// # Errors
     /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`.
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
+        self.budget.earn();
+        let waits_out_429 = self.policy.waits_out_429;
+        let mut result = self.send_once(call.clone(), deadline).await;
+        for attempt in 0..retry::RETRIES {
+            let Some(wait) = retry::wait(&call, &result, attempt, waits_out_429) else {
+                break;
+            };
+            // In place of an attempt that would come too late, what is known now.
+            if Instant::now() + wait >= deadline || !self.budget.spend() {
+                break;
+            }
+            tokio::time::sleep(wait).await;
+            match self.send_once(call.clone(), deadline).await {
+                // Not made at all: the attempt before says more.
+                Err(
+                    UpstreamError::Spared { .. } | UpstreamError::Busy { .. } | UpstreamError::Late,
+                ) => break,
+                other => result = other,
+            }
+        }
+        result
+    }
+
+    async fn send_once(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         let span = self.span(&call);
         async {
             let started = Instant::now();
@@ -253,7 +318,15 @@ impl Upstream {
     }
 
     async fn attempt(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let _place = self.place(deadline).await?;
+        let place = self.place(deadline).await?;
+        let pass = self.breaker.pass()?;
+        let result = self.exchange(call, deadline).await;
+        drop(place);
+        pass.end(blame(&result, |answer| answer.status));
+        result
+    }
+
+    async fn exchange(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         if Instant::now() >= deadline {
             return Err(UpstreamError::Late);
         }
@@ -287,10 +360,13 @@ impl Upstream {
         let stream = permit(&self.streams, self.policy.streams, deadline).await?;
         // Held until the headers are there; the body has a place of its own kind.
         let _place = self.place(deadline).await?;
+        let pass = self.breaker.pass()?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let response = timeout_at(deadline, self.execute(call))
             .await
-            .map_err(|_| UpstreamError::Timeout)??;
+            .unwrap_or(Err(UpstreamError::Timeout));
+        pass.end(blame(&response, reqwest::Response::status));
+        let response = response?;
         Ok(OpenAnswer {
             status: response.status(),
             headers: response.headers().clone(),
@@ -301,9 +377,28 @@ impl Upstream {
         })
     }
 
-    /// Waits for a place among the calls in flight.
+    /// Waits for a place among the calls in flight, unless too many wait already.
     async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        permit(&self.places, self.policy.in_flight, deadline).await
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(place);
+        }
+        let in_flight = self.policy.in_flight;
+        let waiting = Waiting::new(&self.waiting);
+        if waiting.others >= self.policy.queue {
+            return Err(UpstreamError::Busy { in_flight });
+        }
+        permit(&self.places, in_flight, deadline).await
+    }
+
+    /// How the source has done lately.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.breaker.health()
+    }
+
+    /// Leave to send a file: the breaker's, as for any call.
+    fn pass(&self) -> Result<Pass, UpstreamError> {
+        self.breaker.pass()
     }
 
     async fn execute(&self, call: Call) -> Result<reqwest::Response, UpstreamError> {
@@ -353,6 +448,49 @@ async fn read_answer(
         headers: std::mem::take(response.headers_mut()),
         body: body.freeze(),
     })
+}
+
+/// One that waits for a place, as long as it lives.
+struct Waiting<'a> {
+    all: &'a AtomicUsize,
+    /// Who waited before.
+    others: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(all: &'a AtomicUsize) -> Self {
+        let others = all.fetch_add(1, Ordering::Relaxed);
+        Self { all, others }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a call's end says against the source.
+fn blame<T>(
+    result: &Result<T, UpstreamError>,
+    status: impl Fn(&T) -> StatusCode,
+) -> Option<String> {
+    match result {
+        Ok(answer) if status(answer).is_server_error() => {
+            Some(format!("it answered {}", status(answer).as_u16()))
+        }
+        Ok(_) => None,
+        Err(error) => match error {
+            UpstreamError::Connect { .. }
+            | UpstreamError::Timeout
+            | UpstreamError::Broken { .. }
+            | UpstreamError::TooLarge { .. } => Some(error.to_string()),
+            UpstreamError::Late
+            | UpstreamError::Busy { .. }
+            | UpstreamError::Spared { .. }
+            | UpstreamError::Setup(_) => None,
+        },
+    }
 }
 
 /// Waits for one of `limit` places.

@@ -18,7 +18,7 @@ use asset_gateway::{
         piktid,
     },
     cache::Shelf,
-    config::CacheConfig,
+    config::{CacheConfig, OwnFreshness},
     connection::{
         ConnectionPage, Cursor, Fingerprint, Key, List, Place, SourceList, Spot, Stretch,
     },
@@ -507,6 +507,7 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
             provider: Provider::Piktid,
             scope: Scope::none(),
             patience: Duration::from_secs(30),
+            freshness: OwnFreshness::default(),
             in_flight: 16,
             capabilities: Capabilities {
                 can_upload: false,

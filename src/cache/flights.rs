@@ -1,75 +1,143 @@
-//! Reads under way: who asks for the same thing meanwhile waits for the same answer.
+//! Reads under way: who asks for the same thing meanwhile waits for the same answer. A read that
+//! nobody waits for any more is broken off; one that somebody waits for goes on, whoever began it.
 
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use futures_util::{FutureExt, future::Shared};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::AbortHandle};
+use tracing::Instrument;
 
-/// Waits for somebody else's read.
-pub type Landing<V> = Shared<oneshot::Receiver<V>>;
+type Table<K, V> = Arc<Mutex<HashMap<K, Weak<Flight<K, V>>>>>;
 
-/// The table of reads under way.
+/// The table of reads under way. Cheap to clone.
 #[derive(Debug)]
-pub struct Flights<K, V>(Arc<Mutex<HashMap<K, Landing<V>>>>);
+pub struct Flights<K: Eq + Hash, V: Clone>(Table<K, V>);
 
-impl<K, V> Default for Flights<K, V> {
+impl<K: Eq + Hash, V: Clone> Default for Flights<K, V> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-/// A read that is the holder's to make. Dropped without landing (a panic, a cancelled task), its
-/// key is free again and its waiters hear that nothing came.
+/// A place among those who wait for a read. Dropped, one waits less.
+#[derive(Debug)]
 pub struct Flight<K: Eq + Hash, V: Clone> {
     key: K,
-    land: Option<oneshot::Sender<V>>,
-    table: Arc<Mutex<HashMap<K, Landing<V>>>>,
+    landing: Shared<oneshot::Receiver<V>>,
+    /// Shared by all that one task reads.
+    _crew: Arc<Crew>,
+    table: Table<K, V>,
 }
 
-impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
-    /// Splits `keys` into those to read and those already being read. A key given twice is led
-    /// once and waited for once.
-    pub fn claim(&self, keys: Vec<K>) -> (Vec<Flight<K, V>>, Vec<(K, Landing<V>)>) {
-        let mut table = lock(&self.0);
-        let (mut led, mut joined) = (Vec::new(), Vec::new());
-        for key in keys {
-            if let Some(landing) = table.get(&key) {
-                joined.push((key, landing.clone()));
-                continue;
-            }
-            let (land, landing) = oneshot::channel();
-            table.insert(key.clone(), landing.shared());
-            led.push(Flight {
-                key,
-                land: Some(land),
-                table: Arc::clone(&self.0),
-            });
+/// The task that reads: broken off when nobody waits for any of it.
+#[derive(Debug, Default)]
+struct Crew(Mutex<Option<AbortHandle>>);
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        if let Some(task) = lock(&self.0).take() {
+            task.abort();
         }
-        (led, joined)
     }
 }
 
-impl<K: Eq + Hash, V: Clone> Flight<K, V> {
+/// What is to be read: each key with the way to tell its answer.
+pub type Led<K, V> = Vec<(K, oneshot::Sender<V>)>;
+
+/// A read's outcome, where there is one: its task may have failed in the gateway itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost;
+
+impl<K, V> Flights<K, V>
+where
+    K: Eq + Hash + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Waits for each of `keys`; those that nobody reads yet are read by `read`, all by one task.
+    /// Tells for each whether it is.
+    pub fn board<F>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        read: impl FnOnce(Led<K, V>) -> F,
+    ) -> Vec<(Arc<Flight<K, V>>, bool)>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let crew = Arc::new(Crew::default());
+        let (mut flights, mut led) = (Vec::new(), Vec::new());
+        {
+            let mut table = lock(&self.0);
+            for key in keys {
+                if let Some(flight) = table.get(&key).and_then(Weak::upgrade) {
+                    flights.push((flight, false));
+                    continue;
+                }
+                let (land, landing) = oneshot::channel();
+                let flight = Arc::new(Flight {
+                    key: key.clone(),
+                    landing: landing.shared(),
+                    _crew: Arc::clone(&crew),
+                    table: Arc::clone(&self.0),
+                });
+                table.insert(key.clone(), Arc::downgrade(&flight));
+                led.push((key, land));
+                flights.push((flight, true));
+            }
+        }
+        if !led.is_empty() {
+            let task = tokio::spawn(read(led).in_current_span());
+            *lock(&crew.0) = Some(task.abort_handle());
+        }
+        flights
+    }
+
+    /// Whether somebody reads this.
+    pub fn is_under_way(&self, key: &K) -> bool {
+        lock(&self.0)
+            .get(key)
+            .is_some_and(|flight| flight.strong_count() > 0)
+    }
+}
+
+impl<K, V> Flight<K, V>
+where
+    K: Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
     pub fn key(&self) -> &K {
         &self.key
     }
 
-    /// Gives the answer to everybody who waits.
-    pub fn land(mut self, value: V) {
-        if let Some(land) = self.land.take() {
-            // Nobody may be waiting.
-            let _ = land.send(value);
-        }
+    /// The answer.
+    ///
+    /// # Errors
+    /// [`Lost`] when the task that read it failed: its panic is in the log.
+    pub async fn landed(&self) -> Result<V, Lost> {
+        self.landing.clone().await.map_err(|_| Lost)
+    }
+
+    /// Lets the read go on though nobody here waits longer: whoever asks next may have it.
+    pub fn leave(self: Arc<Self>) {
+        tokio::spawn(async move {
+            let _ = self.landed().await;
+        });
     }
 }
 
 impl<K: Eq + Hash, V: Clone> Drop for Flight<K, V> {
     fn drop(&mut self) {
-        lock(&self.table).remove(&self.key);
+        let mut table = lock(&self.table);
+        // Another may have taken its place.
+        if table
+            .get(&self.key)
+            .is_some_and(|flight| flight.strong_count() == 0)
+        {
+            table.remove(&self.key);
+        }
     }
 }
 
@@ -80,30 +148,53 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
 
+    type Numbers = Flights<&'static str, u8>;
+
     #[tokio::test]
-    async fn the_second_waits_for_the_first() {
-        let flights = Flights::default();
-        let (mut led, _) = flights.claim(vec!["a"]);
-        let (none, joined) = flights.claim(vec!["a"]);
-        assert!(none.is_empty());
-        led.remove(0).land(7);
-        for (_, landing) in joined {
-            assert_eq!(landing.await, Ok(7));
-        }
-        assert_eq!(flights.claim(vec!["a"]).0.len(), 1, "landed: free again");
+    async fn the_second_waits_for_the_first_even_when_it_leaves() {
+        let flights = Numbers::default();
+        let (go, mut gone) = mpsc::channel::<u8>(1);
+        let first = flights.board(["a"], |led| async move {
+            let number = gone.recv().await.unwrap_or(0);
+            for (_, land) in led {
+                land.send(number).expect("somebody waits");
+            }
+        });
+        let second = flights.board(["a"], |_| async { panic!("it is read already") });
+        assert_eq!((first[0].1, second[0].1), (true, false));
+        drop(first);
+        go.send(7).await.expect("it is still read");
+        assert_eq!(second[0].0.landed().await, Ok(7));
+        drop(second);
+        assert!(!flights.is_under_way(&"a"), "landed: free again");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_broken_off() {
+        let flights = Numbers::default();
+        let (alive, mut over) = mpsc::channel::<()>(1);
+        let read = flights.board(["a", "b"], |led| async move {
+            let _alive = alive;
+            std::future::pending::<()>().await;
+            drop(led);
+        });
+        let mut read = read.into_iter();
+        let (a, b) = (read.next(), read.next());
+        drop(a);
+        assert!(!flights.is_under_way(&"a") && flights.is_under_way(&"b"));
+        assert!(over.try_recv().is_err(), "somebody waits for the other");
+        drop(b);
+        assert_eq!(over.recv().await, None, "the task is gone");
     }
 
     #[tokio::test]
     async fn a_lost_read_strands_nobody() {
-        let flights = Flights::<_, u8>::default();
-        let (led, _) = flights.claim(vec!["a"]);
-        let (_, joined) = flights.claim(vec!["a"]);
-        drop(led);
-        for (_, landing) in joined {
-            assert!(landing.await.is_err());
-        }
-        assert_eq!(flights.claim(vec!["a"]).0.len(), 1);
+        let flights = Numbers::default();
+        let read = flights.board(["a"], |led| async { drop(led) });
+        assert_eq!(read[0].0.landed().await, Err(Lost));
     }
 }

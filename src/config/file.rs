@@ -7,8 +7,8 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, Secret,
-    sources, table::SourceFile,
+    CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, OwnFreshness,
+    Secret, sources, table::SourceFile,
 };
 use crate::telemetry::Format;
 
@@ -66,8 +66,40 @@ struct LimitsFile {
 struct CacheFile {
     size_mib: Option<Spanned<u64>>,
     page_fresh_seconds: Option<Spanned<f64>>,
+    page_stale_seconds: Option<Spanned<f64>>,
     entity_fresh_seconds: Option<Spanned<f64>>,
+    entity_stale_seconds: Option<Spanned<f64>>,
     missing_fresh_seconds: Option<Spanned<f64>>,
+    if_error_seconds: Option<Spanned<f64>>,
+}
+
+/// `[sources.<name>.cache]`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FreshnessFile {
+    page_fresh_seconds: Option<Spanned<f64>>,
+    page_stale_seconds: Option<Spanned<f64>>,
+    entity_fresh_seconds: Option<Spanned<f64>>,
+    entity_stale_seconds: Option<Spanned<f64>>,
+    missing_fresh_seconds: Option<Spanned<f64>>,
+    if_error_seconds: Option<Spanned<f64>>,
+}
+
+impl FreshnessFile {
+    pub fn resolve(self, place: &Place<'_>) -> Result<OwnFreshness, ConfigError> {
+        let own = |name: &str, key: Option<Spanned<f64>>| match key {
+            None => Ok(None),
+            key => seconds(name, key, Duration::ZERO, place).map(Some),
+        };
+        Ok(OwnFreshness {
+            page_fresh: own("page_fresh_seconds", self.page_fresh_seconds)?,
+            page_stale: own("page_stale_seconds", self.page_stale_seconds)?,
+            entity_fresh: own("entity_fresh_seconds", self.entity_fresh_seconds)?,
+            entity_stale: own("entity_stale_seconds", self.entity_stale_seconds)?,
+            missing_fresh: own("missing_fresh_seconds", self.missing_fresh_seconds)?,
+            if_error: own("if_error_seconds", self.if_error_seconds)?,
+        })
+    }
 }
 
 /// Where in which file something stands, for messages.
@@ -276,31 +308,22 @@ fn cache(section: Option<CacheFile>, place: &Place<'_>) -> Result<CacheConfig, C
     let d = CacheConfig::default();
     let Some(s) = section else { return Ok(d) };
     let mib = 1024 * 1024;
+    let times = FreshnessFile {
+        page_fresh_seconds: s.page_fresh_seconds,
+        page_stale_seconds: s.page_stale_seconds,
+        entity_fresh_seconds: s.entity_fresh_seconds,
+        entity_stale_seconds: s.entity_stale_seconds,
+        missing_fresh_seconds: s.missing_fresh_seconds,
+        if_error_seconds: s.if_error_seconds,
+    };
     Ok(CacheConfig {
         size_bytes: positive("size_mib", s.size_mib, d.size_bytes / mib, place)?
             .saturating_mul(mib),
-        page_fresh: seconds(
-            "page_fresh_seconds",
-            s.page_fresh_seconds,
-            d.page_fresh,
-            place,
-        )?,
-        entity_fresh: seconds(
-            "entity_fresh_seconds",
-            s.entity_fresh_seconds,
-            d.entity_fresh,
-            place,
-        )?,
-        missing_fresh: seconds(
-            "missing_fresh_seconds",
-            s.missing_fresh_seconds,
-            d.missing_fresh,
-            place,
-        )?,
+        freshness: d.freshness.with(times.resolve(place)?),
     })
 }
 
-fn positive<N: PartialOrd + Default>(
+pub fn positive<N: PartialOrd + Default>(
     name: &str,
     key: Option<Spanned<N>>,
     default: N,
@@ -374,7 +397,8 @@ mod tests {
         assert_eq!(
             refusal("[sources.piktid]\ntoken = \"x\"\napi_key = \"x\"\n"),
             "gateway.toml:3: `api_key` is not a key of provider `piktid`; its keys are: provider, \
-             url, token, token_file, token_env, former_names, ca_file, patience_seconds"
+             url, token, token_file, token_env, former_names, ca_file, patience_seconds, \
+             connect_seconds, attempt_seconds, in_flight, cache"
         );
     }
 

@@ -7,7 +7,7 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    ConfigError, Secret,
+    ConfigError, OwnFreshness, Secret,
     file::Place,
     table::{SourceFile, Table},
 };
@@ -40,6 +40,13 @@ pub struct SourceConfig {
     pub ca_file: Option<PathBuf>,
     /// How long one page of a merged list waits for this source.
     pub patience: Duration,
+    /// How long connecting may take, and one attempt at a call.
+    pub connect: Duration,
+    pub attempt: Duration,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// Its own times in the cache.
+    pub freshness: OwnFreshness,
     pub kind: SourceKind,
 }
 

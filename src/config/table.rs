@@ -7,8 +7,8 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    ConfigError, Environment, PublicEndpoint, Secret,
-    file::{Place, seconds},
+    ConfigError, Environment, OwnFreshness, PublicEndpoint, Secret,
+    file::{FreshnessFile, Place, positive, seconds},
     sources::{
         ComfySource, PiktidSource, ScenarioCredential, ScenarioSource, SourceConfig, SourceKind,
         web_url,
@@ -43,6 +43,10 @@ pub struct SourceFile {
     former_names: Option<Spanned<Vec<String>>>,
     ca_file: Option<Spanned<PathBuf>>,
     patience_seconds: Option<Spanned<f64>>,
+    connect_seconds: Option<Spanned<f64>>,
+    attempt_seconds: Option<Spanned<f64>>,
+    in_flight: Option<Spanned<usize>>,
+    cache: Option<FreshnessFile>,
 }
 
 /// The keys each provider reads; `common` ones are every provider's.
@@ -66,6 +70,10 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "former_names",
             "ca_file",
             "patience_seconds",
+            "connect_seconds",
+            "attempt_seconds",
+            "in_flight",
+            "cache",
         ],
         Provider::Piktid => &[
             "provider",
@@ -76,6 +84,10 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "former_names",
             "ca_file",
             "patience_seconds",
+            "connect_seconds",
+            "attempt_seconds",
+            "in_flight",
+            "cache",
         ],
         Provider::Comfy => &[
             "provider",
@@ -88,6 +100,10 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "former_names",
             "ca_file",
             "patience_seconds",
+            "connect_seconds",
+            "attempt_seconds",
+            "in_flight",
+            "cache",
         ],
     }
 }
@@ -133,6 +149,23 @@ impl Table<'_> {
             Duration::from_secs(3),
             self.place,
         )?;
+        let connect = seconds(
+            "connect_seconds",
+            self.keys.connect_seconds.take(),
+            Duration::from_secs(2),
+            self.place,
+        )?;
+        let attempt = seconds(
+            "attempt_seconds",
+            self.keys.attempt_seconds.take(),
+            Duration::from_secs(10),
+            self.place,
+        )?;
+        let in_flight = positive("in_flight", self.keys.in_flight.take(), 16, self.place)?;
+        let freshness = match self.keys.cache.take() {
+            Some(own) => own.resolve(self.place)?,
+            None => OwnFreshness::default(),
+        };
         let kind = match provider {
             Provider::Scenario => SourceKind::Scenario(self.scenario()?),
             Provider::Piktid => SourceKind::Piktid(self.piktid()?),
@@ -144,6 +177,10 @@ impl Table<'_> {
             url,
             ca_file,
             patience,
+            connect,
+            attempt,
+            in_flight,
+            freshness,
             kind,
         })
     }

@@ -16,6 +16,8 @@ pub struct Record<'a> {
     part: &'a SourceList,
     plan: Plan,
     fetched_at: Option<Timestamp>,
+    /// Why an older answer had to do.
+    stale: Option<SourceError>,
     /// Rows that match what was pushed, perhaps about…
     pub total: Option<u64>,
     /// …or exactly.
@@ -38,6 +40,7 @@ impl<'a> Record<'a> {
                 ..Plan::default()
             },
             fetched_at: None,
+            stale: None,
             total: None,
             counts: false,
             dropped: false,
@@ -70,6 +73,9 @@ impl<'a> Record<'a> {
         self.plan.rows_read += page.rows.len() as u64;
         self.total = page.total.or(self.total);
         self.counts = page.counts;
+        if read.stale.is_some() {
+            self.stale.clone_from(&read.stale);
+        }
         self.fetched_at = Some(
             self.fetched_at
                 .map_or(page.fetched_at, |at| at.min(page.fetched_at)),
@@ -103,6 +109,7 @@ impl<'a> Record<'a> {
             source: Arc::clone(&self.part.source),
             skipped: None,
             error,
+            stale: self.stale,
             complete,
             total,
             fetched_at: self.fetched_at,

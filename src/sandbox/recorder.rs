@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// One call as it arrived.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -79,6 +79,8 @@ pub enum Fault {
     Hold(Arc<Semaphore>),
     /// Makes its answer at once, but gives it only after a permit is added.
     Late(Arc<Semaphore>),
+    /// Answers rightly, but only after a permit is added; tells when its caller leaves before.
+    Watch(Arc<Semaphore>, Arc<Notify>),
     /// Breaks the connection before any byte of an answer.
     Reset,
     /// Does as it is told, then breaks the connection.
@@ -225,6 +227,14 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             }
             next.run(request).await
         }
+        Some(Fault::Watch(gate, left)) => {
+            let waiting = Tell(Some(left));
+            if let Ok(permit) = gate.acquire().await {
+                permit.forget();
+            }
+            waiting.forget();
+            next.run(request).await
+        }
         Some(Fault::Late(gate)) => {
             let response = next.run(request).await;
             if let Ok(permit) = gate.acquire().await {
@@ -240,6 +250,23 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             replaced(next.run(request).await, text.as_bytes(), &bytes).await
         }
         Some(Fault::Reset) => broken(),
+    }
+}
+
+/// Tells when it is dropped, unless it was forgotten.
+struct Tell(Option<Arc<Notify>>);
+
+impl Tell {
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        if let Some(left) = &self.0 {
+            left.notify_one();
+        }
     }
 }
 

@@ -303,7 +303,7 @@ impl AssetEdge {
 pub enum SourceResultStatus {
     /// It answered.
     Ok,
-    /// It did not answer; what is shown is older than usual: see `fetchedAt`.
+    /// It failed, and what it said before is shown: see `fetchedAt` and `error`.
     Stale,
     /// It is missing from this page, wholly or from some point on: see `error` and `complete`.
     Failed,
@@ -365,16 +365,21 @@ impl SourceResult {
     fn of(outcome: &SourceOutcome) -> Self {
         Self {
             source: SourceNode(Arc::clone(&outcome.source)),
-            status: match (outcome.skipped, &outcome.error) {
-                (Some(_), _) => SourceResultStatus::Skipped,
-                (None, Some(_)) => SourceResultStatus::Failed,
-                (None, None) => SourceResultStatus::Ok,
+            status: match (outcome.skipped, &outcome.error, &outcome.stale) {
+                (Some(_), ..) => SourceResultStatus::Skipped,
+                (None, Some(_), _) => SourceResultStatus::Failed,
+                (None, None, Some(_)) => SourceResultStatus::Stale,
+                (None, None, None) => SourceResultStatus::Ok,
             },
             complete: outcome.complete,
             reason: outcome.skipped,
             total_count: outcome.total.and_then(|total| i64::try_from(total).ok()),
             fetched_at: outcome.fetched_at.map(DateTime::at),
-            error: outcome.error.as_ref().map(SourceErrorInfo::from),
+            error: outcome
+                .error
+                .as_ref()
+                .or(outcome.stale.as_ref())
+                .map(SourceErrorInfo::from),
             unreadable: outcome
                 .unreadable
                 .iter()

@@ -7,7 +7,7 @@ use async_graphql::{Enum, ID, Object, SimpleObject};
 use super::{order::AssetOrderField, scalars::ByteSize};
 use crate::{
     asset::{GlobalId, Kind, Provider, Visibility},
-    source::{Filter, Listing, Narrowed, Paging, Parameters, SortBy, Source},
+    source::{Filter, Health, Listing, Narrowed, Paging, Parameters, SortBy, Source, Status},
 };
 
 /// A kind of API. Values may be added.
@@ -76,9 +76,66 @@ impl SourceNode {
         self.0.profile().provider.into()
     }
 
+    /// How it has done lately, as this gateway saw it. Costs no call.
+    async fn health(&self) -> SourceHealth {
+        SourceHealth::of(self.0.health())
+    }
+
     /// What this source can do, so that a frontend need not try.
     async fn capabilities(&self) -> SourceCapabilities {
         SourceCapabilities::of(self.0.as_ref())
+    }
+}
+
+/// How a source has done within the last ten seconds, as this gateway saw it.
+#[derive(SimpleObject)]
+pub struct SourceHealth {
+    /// In a word.
+    status: SourceStatus,
+    /// Calls that ended.
+    calls: u32,
+    /// Those of them that failed: no answer, a broken one, or a 5xx.
+    failures: u32,
+    /// What the last failure was, unless it is UP.
+    reason: Option<String>,
+    /// While it is DOWN: when it is asked again.
+    retry_after_seconds: Option<u32>,
+}
+
+/// How a source does.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceStatus {
+    /// Its calls succeed, or none was made.
+    Up,
+    /// Some of its calls fail.
+    Degraded,
+    /// It failed too often: it is left alone, but for one call every five seconds, until one
+    /// succeeds.
+    Down,
+}
+
+impl SourceHealth {
+    fn of(health: Health) -> Self {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            status: health.status.into(),
+            calls: count(health.calls),
+            failures: count(health.failures),
+            reason: health.reason,
+            retry_after_seconds: health
+                .retry_after
+                .map(|wait| u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+impl From<Status> for SourceStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Up => Self::Up,
+            Status::Degraded => Self::Degraded,
+            Status::Down => Self::Down,
+        }
     }
 }
 

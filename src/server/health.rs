@@ -18,7 +18,7 @@ use crate::{
     schema::code_of,
     source::{
         Context, Filter, ListRequest, Listing, Narrowed, Order, Parameters, Position, Source,
-        SourceError,
+        SourceError, Status,
     },
 };
 
@@ -49,7 +49,19 @@ pub async fn ready(State(gateway): State<Gateway>) -> Response {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "no source answers")
     };
-    (status, Json(json!({ "status": word, "sources": sources }))).into_response()
+    let health: serde_json::Map<String, serde_json::Value> = probes
+        .iter()
+        .map(|probe| {
+            let word = match probe.source.health().status {
+                Status::Up => "UP",
+                Status::Degraded => "DEGRADED",
+                Status::Down => "DOWN",
+            };
+            (probe.source.profile().name.to_string(), word.into())
+        })
+        .collect();
+    let body = json!({ "status": word, "sources": sources, "health": health });
+    (status, Json(body)).into_response()
 }
 
 /// What the merged list asks a source for when nothing is filtered.
@@ -82,7 +94,14 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
         let context = Arc::new(Context::new(patience, 1));
         let shelf = &gateway.0.shelf;
         Probe {
-            result: shelf.page(source, request, &context, deadline).await,
+            result: shelf
+                .page(source, request, &context, deadline)
+                .await
+                // What it said before is no answer.
+                .and_then(|read| match read.stale {
+                    Some(error) => Err(error),
+                    None => Ok(read),
+                }),
             source: Arc::clone(source),
         }
     }))

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{SourceError, salvage};
-use crate::upstream::Answer;
+use crate::upstream::{self, Answer};
 
 /// Reads a 2xx answer's JSON; `what` names the answer in error paths (`assets`).
 ///
@@ -140,12 +140,8 @@ pub fn no_store(headers: &HeaderMap) -> bool {
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
 }
 
-/// `Retry-After` in seconds, or Scenario's `remainingSeconds` (scenario.md 4).
+/// `Retry-After`, or Scenario's `remainingSeconds` (scenario.md 4).
 fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
-    let header = headers
-        .get(http::header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.trim().parse::<u64>().ok());
     let in_body = || {
         let value: Value = serde_json::from_slice(body).ok()?;
         let seconds = value.get("remainingSeconds")?.as_f64()?;
@@ -153,9 +149,7 @@ fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
             .contains(&seconds)
             .then(|| seconds.ceil() as u64)
     };
-    header
-        .or_else(in_body)
-        .map(|seconds| Duration::from_secs(seconds.min(86_400)))
+    upstream::retry_after(headers).or_else(|| in_body().map(Duration::from_secs))
 }
 
 /// The reason in any of the error shapes seen: `{error: {message}}` (a local ComfyUI),

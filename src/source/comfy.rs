@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link, ListRequest,
+    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Health, Link, ListRequest,
     Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
     SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
@@ -224,6 +224,10 @@ impl Comfy {
 impl Source for Comfy {
     fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    fn health(&self) -> Health {
+        self.link.upstream.health()
     }
 
     fn paging(&self, listing: Listing, _: SortBy) -> Option<Paging> {

@@ -152,9 +152,23 @@ impl SourceError {
             | UpstreamError::TooLarge { .. } => Self::UnknownOutcome,
             UpstreamError::Late => Self::NotTried,
             UpstreamError::Busy { .. }
+            | UpstreamError::Spared { .. }
             | UpstreamError::Connect { .. }
             | UpstreamError::Setup(_) => Self::from(error),
         }
+    }
+
+    /// Whether the source may answer again soon, so that what it said before will do meanwhile
+    /// (RFC 5861 4).
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout
+                | Self::Unavailable { .. }
+                | Self::RateLimited { .. }
+                | Self::Malformed { .. }
+        )
     }
 
     /// Whether the write may have taken effect all the same.
@@ -191,6 +205,12 @@ impl From<UpstreamError> for SourceError {
                 status: None,
                 reason: error.to_string(),
                 retry_after: Some(Duration::from_secs(1)),
+            },
+            UpstreamError::Spared { wait } => Self::Unavailable {
+                status: None,
+                reason: error.to_string(),
+                // Whole seconds are told: not sooner.
+                retry_after: Some(wait + Duration::from_millis(999)),
             },
             UpstreamError::Connect { .. }
             | UpstreamError::Broken { .. }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link, ListRequest,
+    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Health, Link, ListRequest,
     Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source, SourceError,
     TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
@@ -131,6 +131,10 @@ impl Piktid {
 impl Source for Piktid {
     fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    fn health(&self) -> Health {
+        self.link.upstream.health()
     }
 
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {

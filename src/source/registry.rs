@@ -20,7 +20,7 @@ use super::{
     Capabilities, Context, Profile, Scope, Source, SourceError, answer, comfy, piktid, scenario,
 };
 use crate::{
-    asset::SourceName,
+    asset::{Provider, SourceName},
     config::{ConfigError, SourceConfig, SourceKind},
     upstream::{Answer, Call, Content, Paces, Policy, Upstream},
 };
@@ -109,7 +109,14 @@ impl Link {
                 })
             })
             .transpose()?;
-        let policy = Policy::default();
+        let policy = Policy {
+            connect: config.connect,
+            attempt: config.attempt,
+            in_flight: config.in_flight,
+            // Comfy Cloud's is about money (comfy.md 1 [docs]).
+            waits_out_429: config.kind.provider() != Provider::Comfy,
+            ..Policy::default()
+        };
         let in_flight = policy.in_flight;
         let upstream = Upstream::new(config.name.as_str(), &config.url, ca.as_deref(), policy)
             .map_err(|error| {
@@ -143,6 +150,7 @@ impl Link {
             ),
             patience: config.patience,
             in_flight: self.in_flight,
+            freshness: config.freshness,
             capabilities,
         }
     }
@@ -197,6 +205,7 @@ impl Link {
             Some(body) => Call::json(operation, method, url, headers, Bytes::from(body)),
             None => Call {
                 method,
+                is_safe: false,
                 ..Call::get(operation, url, headers)
             },
         };
@@ -236,6 +245,7 @@ impl Link {
             .boxed();
         let call = Call {
             method,
+            is_safe: false,
             ..Call::get(operation, url, headers)
         };
         let sent = self

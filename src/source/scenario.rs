@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use self::parameters::ScenarioParameters;
 use super::{
-    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link, ListRequest,
+    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Health, Link, ListRequest,
     Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile, Row, SortBy, Source,
     SourceError, TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded, Variant, answer,
     row,
@@ -204,7 +204,7 @@ impl Scenario {
             body[*name] = json!(value);
         }
         let pairs: Vec<_> = self.project(Listing::Search).into_iter().collect();
-        let call = Call::post_json(
+        let call = Call::read_by_post(
             "search",
             self.link.url(&["search", "assets"], &pairs),
             self.headers(Listing::Search),
@@ -279,7 +279,7 @@ impl Scenario {
             .project(self.listing(Listing::Own))
             .into_iter()
             .collect();
-        let call = Call::post_json(
+        let call = Call::read_by_post(
             "get-bulk",
             self.link.url(&["assets", "get-bulk"], &pairs),
             self.headers(Listing::Own),
@@ -326,6 +326,10 @@ impl Scenario {
 impl Source for Scenario {
     fn profile(&self) -> &Profile {
         &self.profile
+    }
+
+    fn health(&self) -> Health {
+        self.link.upstream.health()
     }
 
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {

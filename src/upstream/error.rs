@@ -1,6 +1,6 @@
 //! Why a call brought no complete answer. One variant per thing a caller can do about it.
 
-use std::error::Error as _;
+use std::{error::Error as _, time::Duration};
 
 /// No complete answer. Never holds an address, a header or a body.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -14,9 +14,15 @@ pub enum UpstreamError {
     /// The time was over before anything was sent.
     #[error("no time was left to ask it")]
     Late,
-    /// Our own limit on calls in flight was reached for the whole of the deadline.
-    #[error("all {in_flight} places for calls in flight were taken until the deadline")]
+    /// Our own limit on calls in flight was reached for the whole of the deadline, or too many are
+    /// waiting for a place already.
+    #[error(
+        "it has more calls to answer than it takes at once ({in_flight}): ask again in a moment"
+    )]
     Busy { in_flight: usize },
+    /// It failed too often lately, and is left alone for a while.
+    #[error("it failed too often lately and is left alone for {} seconds", .wait.as_secs().max(1))]
+    Spared { wait: Duration },
     /// The connection broke, or what came was not HTTP.
     #[error("the connection broke: {reason}")]
     Broken { reason: String },

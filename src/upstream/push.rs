@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-use super::{Answer, Bytes, Call, Upstream, UpstreamError, permit, read_answer, report};
+use super::{Answer, Bytes, Call, Upstream, UpstreamError, blame, permit, read_answer, report};
 
 /// A file's bytes, and how they travel.
 pub struct Content {
@@ -91,6 +91,7 @@ impl Upstream {
                 request.multipart(whole.part("file", file))
             }
         };
+        let pass = self.pass()?;
         let limit = self.policy.answer_bytes;
         let mut sending = pin!(async {
             let response = request
@@ -101,11 +102,15 @@ impl Upstream {
         });
         loop {
             let end = deadline();
-            match timeout_at(end, &mut sending).await {
-                Ok(result) => return result,
-                Err(_) if deadline() > end => {}
-                Err(_) => return Err(UpstreamError::Timeout),
-            }
+            let result = match timeout_at(end, &mut sending).await {
+                Ok(result) => result,
+                Err(_) if deadline() > end => continue,
+                Err(_) => Err(UpstreamError::Timeout),
+            };
+            // A body that breaks off is the client's doing as often as the source's.
+            let is_broken = matches!(result, Err(UpstreamError::Broken { .. }));
+            pass.end(blame(&result, |answer| answer.status).filter(|_| !is_broken));
+            return result;
         }
     }
 }

@@ -188,21 +188,68 @@ async fn a_client_that_leaves_costs_the_others_nothing() {
         .piktid
         .faults
         .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
-    let query = "{ assets(first: 5, filter: { sources: [\"piktid\"] }) { nodes { name } } }";
-    let mut first = Box::pin(world.data(query));
-    // The first client starts the call, then goes away.
+    let query = |sources: &str| {
+        format!("{{ assets(first: 5, filter: {{ sources: {sources} }}) {{ nodes {{ name }} }} }}")
+    };
+    let (alone, both) = (query("[\"piktid\"]"), query("[\"piktid\", \"comfy\"]"));
+    let mut first = Box::pin(world.data(&alone));
+    // The first client starts the call…
     while world.calls() != [0, 1, 0] {
         tokio::select! {
             _ = &mut first => panic!("it cannot be answered yet"),
             () = tokio::task::yield_now() => {}
         }
     }
-    let second = world.data(query);
+    // …the second waits for the same one: it has asked the other source too…
+    let mut second = Box::pin(world.data(&both));
+    while world.calls() != [0, 1, 1] {
+        tokio::select! {
+            _ = &mut second => panic!("it cannot be answered yet"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    // …and the first goes away.
     drop(first);
     let open = async { gate.add_permits(100) };
     let (answer, ()) = futures_util::future::join(second, open).await;
     assert_eq!(answer["assets"]["nodes"].as_array().map(Vec::len), Some(5));
-    assert_eq!(world.calls(), [0, 1, 0]);
+    assert_eq!(world.calls(), [0, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_is_broken_off() {
+    let world = world().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let faults = &world.sandbox.piktid.faults;
+    let dropped = Arc::new(tokio::sync::Notify::new());
+    faults.add(
+        "GET /assets",
+        Fault::Watch(Arc::clone(&gate), Arc::clone(&dropped)),
+    );
+    for query in [
+        "{ assets(first: 5, filter: { sources: [\"piktid\"] }) { nodes { name } } }".to_owned(),
+        {
+            let id = world.sandbox.store.piktid()[0].id.clone();
+            format!(
+                "{{ asset(id: \"{}\") {{ name }} }}",
+                asset_id("piktid", &id)
+            )
+        },
+    ] {
+        world.forget_calls();
+        let mut only = Box::pin(world.data(&query));
+        while world.calls() != [0, 1, 0] {
+            tokio::select! {
+                _ = &mut only => panic!("it cannot be answered yet"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        drop(only);
+        // The upstream sees its caller leave.
+        tokio::time::timeout(std::time::Duration::from_secs(20), dropped.notified())
+            .await
+            .expect("the call is broken off");
+    }
 }
 
 #[tokio::test]

@@ -360,7 +360,7 @@ async fn a_list_sorted_by_name_counts_exactly_at_one_call_a_page() {
 #[tokio::test]
 async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
     let world = world_with(Options::default(), |config| {
-        config.cache.page_fresh = std::time::Duration::ZERO;
+        config.cache.freshness.page_fresh = std::time::Duration::ZERO;
     })
     .await;
     let steady: Vec<String> = {
@@ -619,7 +619,7 @@ async fn what_a_source_can_sort_and_filter_is_told() {
 #[tokio::test]
 async fn a_place_by_name_belongs_to_its_source_and_may_be_lost() {
     let world = world_with(Options::default(), |config| {
-        config.cache.page_fresh = std::time::Duration::ZERO;
+        config.cache.freshness.page_fresh = std::time::Duration::ZERO;
     })
     .await;
     let field = |source: &str, after: &str| {

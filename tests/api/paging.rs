@@ -99,7 +99,7 @@ async fn any_edge_is_a_place_to_go_on() {
 #[tokio::test]
 async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after_it() {
     let world = world_with(Options::default(), |config| {
-        config.cache.page_fresh = std::time::Duration::ZERO;
+        config.cache.freshness.page_fresh = std::time::Duration::ZERO;
     })
     .await;
     let all = walk(&world, true, 50).await;
@@ -145,7 +145,7 @@ async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after
 #[tokio::test]
 async fn one_page_is_one_list_call_a_source_in_both_directions() {
     let world = world_with(Options::default(), |config| {
-        config.cache.page_fresh = std::time::Duration::ZERO;
+        config.cache.freshness.page_fresh = std::time::Duration::ZERO;
     })
     .await;
     for (query, more) in [(FORWARD, "endCursor"), (BACKWARD, "startCursor")] {

@@ -200,7 +200,7 @@ async fn a_slow_source_does_not_hold_the_page_past_its_patience() {
 #[tokio::test]
 async fn the_same_cursor_gives_the_full_page_once_the_source_is_back() {
     let world = world_with(Options::default(), |config| {
-        config.cache.page_fresh = Duration::ZERO;
+        config.cache.freshness.page_fresh = Duration::ZERO;
     })
     .await;
     let query = "query($c: String) { assets(first: 20, after: $c) { nodes { id } pageInfo { endCursor } sources { status } } }";
@@ -350,7 +350,7 @@ async fn a_batch_read_that_is_not_there_says_nothing_of_the_assets() {
 #[tokio::test]
 async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses_nothing() {
     let world = world_with(Options::default(), |config| {
-        config.cache.page_fresh = Duration::ZERO;
+        config.cache.freshness.page_fresh = Duration::ZERO;
     })
     .await;
     let field = |after: &str| {
@@ -370,7 +370,8 @@ async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses
             faults.push(asset_gateway::sandbox::Rule {
                 beginning: "GET /assets".to_owned(),
                 times: Some(1),
-                fault: page(503, "text/plain", ""),
+                // Not one that is tried again.
+                fault: page(403, "text/plain", ""),
             });
         }
     });

@@ -265,8 +265,9 @@ fn prepare(world: &World, walk: &Walk) -> Steady {
                     // Searches and batch reads too.
                     beginning: String::new(),
                     times: Some(1),
+                    // Not one that is tried again.
                     fault: Fault::Answer {
-                        status: 503,
+                        status: 403,
                         content_type: "text/plain",
                         body: "not now".to_owned(),
                     },
@@ -475,7 +476,7 @@ fn random_walks_lose_and_repeat_nothing_whatever_happens_between_calls() {
                 ..Options::default()
             };
             let world = world_with(options, |config| {
-                config.cache.page_fresh = Duration::ZERO;
+                config.cache.freshness.page_fresh = Duration::ZERO;
                 // However busy the machine is.
                 for source in &mut config.sources {
                     source.patience = Duration::from_secs(20);
