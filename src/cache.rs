@@ -17,13 +17,13 @@ mod outcomes;
 use std::{
     collections::HashMap,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant as Clock},
 };
 
 use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
 use moka::{Expiry, future::Cache};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use self::{
     epochs::{Epoch, Epochs},
@@ -117,7 +117,7 @@ impl<V> Kept<V> {
 struct OwnLife;
 
 impl<K, V> Expiry<K, Kept<V>> for OwnLife {
-    fn expire_after_create(&self, _: &K, kept: &Kept<V>, _: Instant) -> Option<Duration> {
+    fn expire_after_create(&self, _: &K, kept: &Kept<V>, _: Clock) -> Option<Duration> {
         Some(kept.life)
     }
 
@@ -125,7 +125,7 @@ impl<K, V> Expiry<K, Kept<V>> for OwnLife {
         &self,
         _: &K,
         kept: &Kept<V>,
-        _: Instant,
+        _: Clock,
         _: Option<Duration>,
     ) -> Option<Duration> {
         Some(kept.life)
@@ -191,7 +191,7 @@ impl Shelf {
         source: &Arc<dyn Source>,
         request: ListRequest,
         context: &Arc<Context>,
-        wait_until: tokio::time::Instant,
+        wait_until: Instant,
     ) -> Result<Read, SourceError> {
         let profile = source.profile();
         let key = PageKey {

@@ -5,6 +5,7 @@ mod access;
 mod document;
 mod graphql;
 mod health;
+mod leftover;
 mod media;
 mod negotiate;
 mod refusal;
@@ -230,6 +231,7 @@ pub async fn serve(
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = RequestId::random();
     request.extensions_mut().insert(id.clone());
+    let request = request.map(leftover::Leftover::of);
     let mut response = next.run(request).await;
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response

@@ -52,7 +52,7 @@ pub use upload::{
 };
 
 pub use piktid::parameters::{Ownership, PiktidParameters};
-use registry::Link;
+use registry::{Link, Pushed};
 pub use scenario::parameters::{
     Privacy, ScenarioParameters, ScenarioPublicParameters, check_span as check_scenario_span,
 };
@@ -155,6 +155,11 @@ pub trait Source: Send + Sync {
     /// [`SourceError::UnsupportedMediaType`] or [`SourceError::Invalid`] naming the rule.
     fn check_upload(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
         Err(SourceError::no_uploads())
+    }
+
+    /// Tags of its own that an upload gets beside the client's.
+    fn upload_tags(&self, _options: &UploadOptions) -> Vec<String> {
+        Vec::new()
     }
 
     /// Whether an upload must know its length before its first byte is sent.

@@ -15,7 +15,7 @@ mod retry;
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -84,6 +84,13 @@ pub struct Upstream {
     places: Arc<Semaphore>,
     /// Bodies being passed on: apart from `places`, so that slow readers of files hold up no list.
     streams: Arc<Semaphore>,
+    /// Files being sent: apart again, so that they hold up no pictures.
+    uploads: Arc<Semaphore>,
+    /// For addresses that the source gave elsewhere: its own roots may not hold there.
+    elsewhere: Arc<OnceLock<Option<reqwest::Client>>>,
+    /// Where the source itself is.
+    origin: url::Origin,
+    ca_pem: Option<Arc<[u8]>>,
     /// Calls that wait for one of `places`.
     waiting: Arc<AtomicUsize>,
     breaker: Breaker,
@@ -237,16 +244,7 @@ impl Upstream {
         ca_pem: Option<&[u8]>,
         policy: Policy,
     ) -> Result<Self, UpstreamError> {
-        let builder = reqwest::Client::builder()
-            .user_agent(concat!("asset-gateway/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            // reqwest's own retries know nothing of deadlines or of what is safe to repeat.
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(policy.connect)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .tcp_nodelay(true);
+        let builder = client(&policy);
         let builder = match ca_pem {
             Some(pem) => {
                 let trusted = reqwest::Certificate::from_pem_bundle(pem)
@@ -269,6 +267,10 @@ impl Upstream {
             client,
             places: Arc::new(Semaphore::new(policy.in_flight)),
             streams: Arc::new(Semaphore::new(policy.streams)),
+            uploads: Arc::new(Semaphore::new(policy.streams)),
+            elsewhere: Arc::default(),
+            origin: base.origin(),
+            ca_pem: ca_pem.map(Into::into),
             waiting: Arc::default(),
             breaker: Breaker::default(),
             budget: Arc::default(),
@@ -390,6 +392,21 @@ impl Upstream {
         permit(&self.places, in_flight, deadline).await
     }
 
+    /// The client for an address: the source's own, or one that trusts what the system trusts.
+    fn client_for(&self, url: &Url) -> Result<&reqwest::Client, UpstreamError> {
+        if url.origin() == self.origin {
+            return Ok(&self.client);
+        }
+        let elsewhere = self.elsewhere.get_or_init(|| {
+            let own = self.ca_pem.as_deref().unwrap_or_default();
+            let own = reqwest::Certificate::from_pem_bundle(own).unwrap_or_default();
+            client(&self.policy).tls_certs_merge(own).build().ok()
+        });
+        elsewhere
+            .as_ref()
+            .ok_or_else(|| UpstreamError::Setup("the system has no certificates".to_owned()))
+    }
+
     /// How the source has done lately.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -425,6 +442,20 @@ impl Upstream {
             duration_ms = tracing::field::Empty,
         )
     }
+}
+
+/// What every client of ours does and does not.
+fn client(policy: &Policy) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("asset-gateway/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        // reqwest's own retries know nothing of deadlines or of what is safe to repeat.
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(policy.connect)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .tcp_nodelay(true)
 }
 
 /// Reads an answer whole, up to `limit` bytes.

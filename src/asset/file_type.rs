@@ -13,9 +13,10 @@ pub struct FileType {
 pub const TELLING: usize = 4_096;
 
 /// Formats of this field that the general table does not know, by their beginning.
-const MAGIC: [(&[u8], FileType); 6] = [
+const MAGIC: [(&[u8], FileType); 7] = [
     (b"glTF", FileType::of("model/gltf-binary", "glb")),
     (b"ply\n", FileType::of("model/ply", "ply")),
+    (b"ply\r\n", FileType::of("model/ply", "ply")),
     (
         b"Kaydara FBX Binary",
         FileType::of("application/vnd.autodesk.fbx", "fbx"),
@@ -53,6 +54,8 @@ impl FileType {
             Some(found) if found.mime_type() == "audio/x-wav" => Self::of("audio/wav", "wav"),
             Some(found) if found.mime_type() == "audio/x-flac" => Self::of("audio/flac", "flac"),
             Some(found) => Self::of(found.mime_type(), found.extension()),
+            // A brand that the table does not know.
+            None if first.get(4..8) == Some(b"ftyp") => Self::of("video/mp4", "mp4"),
             None => Self::UNKNOWN,
         }
     }
@@ -99,7 +102,7 @@ impl FileType {
 
     const fn aliases(self) -> &'static [&'static str] {
         match self.ending.as_bytes() {
-            b"jpg" => &["jpeg", "jpe", "jfif"],
+            b"jpg" => &["jpeg"],
             b"tif" => &["tiff"],
             b"heif" => &["heic"],
             b"mp4" => &["m4v"],
@@ -126,8 +129,14 @@ fn text(first: &[u8]) -> Option<&str> {
         Err(_) => return None,
     };
     let is_control = |c: char| c.is_control() && !c.is_whitespace();
-    // Some formats have a legible head: what the general table knows better is left to it.
-    let known = infer::get(first).is_some_and(|found| !found.mime_type().starts_with("text/"));
+    // Some formats have a legible head: these are left to the general table. Its other marks are
+    // short, and words begin like them.
+    let known = infer::get(first).is_some_and(|found| {
+        matches!(
+            found.mime_type(),
+            "application/pdf" | "application/rtf" | "application/postscript"
+        )
+    });
     (!text.is_empty() && !text.chars().any(is_control) && !known).then_some(text)
 }
 
@@ -175,6 +184,9 @@ mod tests {
             (b"a line\nand another", "text/plain"),
             ("gekürzt ü".as_bytes().split_last().unwrap().1, "text/plain"),
             (b"\x01\x02\x03\x04", "application/octet-stream"),
+            (b"\0\0\0\x18ftypcmfc\0\0\0\0", "video/mp4"),
+            (b"BMW and other words", "text/plain"),
+            (b"%PDF-1.7\nand more", "application/pdf"),
         ] {
             assert_eq!(FileType::sniff(first).media_type, media_type, "{first:?}");
         }

@@ -115,15 +115,24 @@ impl<T: Send + Sync + 'static> Ticket<T> {
             .saturating_add(BASE);
         self.entry.weight.store(weight, Ordering::Relaxed);
         self.entry.state.send_replace(State::Done(outcome));
-        // Weighed anew.
-        let entry = Arc::clone(&self.entry);
-        self.outcomes.0.insert(self.key.clone(), entry).await;
+        // Weighed anew, unless another has the key by now.
+        if self.is_own().await {
+            let entry = Arc::clone(&self.entry);
+            self.outcomes.0.insert(self.key.clone(), entry).await;
+        }
     }
 
     /// Tells those who wait; the key is free again, as nothing was done.
     pub async fn release(self, outcome: Arc<T>) {
         self.entry.state.send_replace(State::Done(outcome));
-        self.outcomes.0.invalidate(&self.key).await;
+        if self.is_own().await {
+            self.outcomes.0.invalidate(&self.key).await;
+        }
+    }
+
+    async fn is_own(&self) -> bool {
+        let current = self.outcomes.0.get(&self.key).await;
+        current.is_none_or(|current| Arc::ptr_eq(&current, &self.entry))
     }
 }
 

@@ -76,6 +76,7 @@ struct CacheFile {
 /// `[sources.<name>.cache]`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the keys as written")]
 pub struct FreshnessFile {
     page_fresh_seconds: Option<Spanned<f64>>,
     page_stale_seconds: Option<Spanned<f64>>,

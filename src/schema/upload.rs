@@ -175,7 +175,7 @@ pub struct UploadAssetPayload {
     asset: Option<AssetNode>,
     /// False where the source knew the bytes already.
     created: bool,
-    /// How far the source is; null where it was not sent.
+    /// How far the source is; null where it has nothing of it, as far as anybody knows.
     upload: Option<UploadProgress>,
     /// What was asked for, in the order it is done.
     steps: Vec<UploadStep>,
@@ -217,8 +217,10 @@ pub struct UploadStep {
 /// The parts of an upload.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadStepName {
-    /// The file itself, and its name.
+    /// The file itself.
     File,
+    /// The name that was asked for.
+    Name,
     /// The tags.
     Tags,
     /// The note.
@@ -232,6 +234,8 @@ pub enum UploadStepStatus {
     Done,
     /// It failed; `errors` has the reason.
     Failed,
+    /// It was sent, and nobody can say what came of it: read before trying again.
+    Unknown,
     /// It waits for the source, which still works on the file.
     Pending,
     /// Something before it failed.
@@ -409,7 +413,9 @@ impl UploadAssetPayload {
             .iter()
             .map(|error| mutation_error(&outcome, error))
             .collect();
-        let failed = outcome.steps.contains(&(Step::File, StepState::Failed));
+        let failed = [StepState::Failed, StepState::Unknown]
+            .iter()
+            .any(|state| outcome.steps.contains(&(Step::File, *state)));
         Self {
             asset: outcome.asset.map(AssetNode),
             created: outcome.created,
@@ -433,12 +439,14 @@ impl From<(Step, StepState)> for UploadStep {
         Self {
             step: match step {
                 Step::File => UploadStepName::File,
+                Step::Name => UploadStepName::Name,
                 Step::Tags => UploadStepName::Tags,
                 Step::Note => UploadStepName::Note,
             },
             status: match state {
                 StepState::Done => UploadStepStatus::Done,
                 StepState::Failed => UploadStepStatus::Failed,
+                StepState::Unknown => UploadStepStatus::Unknown,
                 StepState::Pending => UploadStepStatus::Pending,
                 StepState::NotTried => UploadStepStatus::NotTried,
             },
@@ -453,7 +461,7 @@ fn mutation_error(outcome: &UploadOutcome, error: &UploadError) -> MutationError
         .map(|id| GlobalId::Asset(id).to_string().into());
     match error {
         UploadError::Source(error) => MutationError::at(&outcome.source, id, error),
-        UploadError::Conflict => {
+        UploadError::Conflict | UploadError::FirstFailed => {
             let path = ["input", "idempotencyKey"];
             MutationError::argument(Code::Conflict, id, &path, error.to_string())
         }

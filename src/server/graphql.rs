@@ -56,12 +56,9 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
     let (parameters, files) = read(gateway, request).await?;
     let outcome = execute(gateway, parameters, files.as_ref(), may_mutate, id).await;
     let mut response = respond(media_type, outcome, id)?;
-    if let Some(files) = files {
-        // What was done is told, and that the request itself was at fault.
-        if files.is_malformed() {
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-        }
-        files.finish();
+    // What was done is told, and that the request itself was at fault.
+    if files.is_some_and(|files| files.is_malformed()) {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
     }
     Ok(response)
 }
@@ -86,13 +83,7 @@ async fn read(
         Method::GET => Ok((from_query(head.uri.query().unwrap_or_default())?, None)),
         Method::POST if upload::is_multipart(&head.headers) => {
             let (operations, files) = upload::read(&head.headers, body, &gateway.0.limits).await?;
-            match from_json(&operations) {
-                Ok(parameters) => Ok((parameters, Some(files))),
-                Err(refusal) => {
-                    files.finish();
-                    Err(refusal)
-                }
-            }
+            Ok((from_json(&operations)?, Some(files)))
         }
         Method::POST => {
             if !negotiate::is_json(&head.headers) {
@@ -130,7 +121,6 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
         .and_then(|text| text.parse::<usize>().ok());
     let mut pieces = body.into_data_stream();
     if announced.is_some_and(|length| length > limit) {
-        drain(&mut pieces).await;
         return Err(too_large());
     }
     let reading = async {
@@ -138,7 +128,6 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|_| Refusal::bad_request("the request's body broke off"))?;
             if all.len() + piece.len() > limit {
-                drain(&mut pieces).await;
                 return Err(too_large());
             }
             all.extend_from_slice(&piece);
@@ -154,20 +143,6 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
                 "the request's body did not come in time",
             )
         })?
-}
-
-/// Reads on for a moment: a client that is still sending would lose the answer in a reset.
-async fn drain(pieces: &mut axum::body::BodyDataStream) {
-    let _ = timeout(Duration::from_millis(500), async {
-        let mut left: usize = 4 * 1024 * 1024;
-        while let Some(Ok(piece)) = pieces.next().await {
-            left = left.saturating_sub(piece.len());
-            if left == 0 {
-                break;
-            }
-        }
-    })
-    .await;
 }
 
 fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {

@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, HashSet},
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
@@ -16,38 +16,36 @@ use std::{
 
 use async_graphql::{Name, Value, Variables};
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderMap, StatusCode, header},
 };
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture, stream};
 use multer::{Field, Multipart};
 use tokio::{
     sync::Mutex as Turn,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 
 use super::refusal::Refusal;
 use crate::{
     config::Limits,
     schema::Upload,
-    source::FileStream,
+    source::{Context, FileStream},
     write::{FileError, Part, Parts, Spool},
 };
 
 /// Bytes of `map`.
 const MAP_BYTES: usize = 4 * 1024;
-/// Bytes around the parts: boundaries and their headers.
-const FRAME_BYTES: u64 = 64 * 1024;
 /// Headers that a page of another site cannot send without being asked first.
 const PREFLIGHT: [&str; 3] = [
     "apollo-require-preflight",
     "graphql-require-preflight",
     "x-apollo-operation-name",
 ];
-/// After the answer is there, so much is still read, for so long: a client that is still sending
-/// would lose the answer in a reset.
-const DRAIN_BYTES: u64 = 16 * 1024 * 1024;
-const DRAIN: Duration = Duration::from_secs(2);
+/// Bytes that may come while the head of a part is read: pieces end where they like.
+const HEAD_BYTES: u64 = 1024 * 1024;
+/// Bytes that a client sends at least in each [`Limits::upload_idle`] that it is waited for.
+const LEAST: usize = 16 * 1024;
 
 /// The files of one request.
 pub struct Files {
@@ -57,8 +55,10 @@ pub struct Files {
     open: OpenField,
     /// Variables that each part stands for.
     uses: HashMap<String, Vec<String>>,
-    /// Bytes of the body that may still come.
+    /// Bytes of the body that may still come, for now.
     left: Arc<AtomicU64>,
+    /// Bytes of all files together.
+    most: u64,
     /// The body turned out not to be what it should be.
     is_malformed: Arc<AtomicBool>,
     limit: u64,
@@ -110,15 +110,12 @@ pub async fn read(
         .ok_or_else(|| {
             Refusal::bad_request("the content type `multipart/form-data` names no `boundary`")
         })?;
-    let files = limits
-        .upload_bytes
-        .saturating_mul(limits.upload_files as u64);
-    let most = files.saturating_add(limits.body_bytes as u64 + FRAME_BYTES);
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<u64>().ok());
-    let left = Arc::new(AtomicU64::new(most));
+    let around = (limits.body_bytes + MAP_BYTES) as u64 + HEAD_BYTES;
+    let left = Arc::new(AtomicU64::new(around));
     let parts = Multipart::new(metered(body, Arc::clone(&left)), boundary);
     let mut reading = InBody {
         parts,
@@ -126,45 +123,36 @@ pub async fn read(
         passed: HashSet::new(),
         kept: HashMap::new(),
     };
-    let read = if announced.is_some_and(|length| length > most) {
+    let head = timeout(limits.body_deadline, reading.head(limits)).await;
+    let (operations, uses) = head.unwrap_or_else(|_| {
         Err(Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "BAD_USER_INPUT",
+            "`operations`, `map` and the head of the first file did not come in time",
+        ))
+    })?;
+    let most = limits.upload_bytes.saturating_mul(uses.len() as u64);
+    if announced.is_some_and(|length| length > most.saturating_add(around)) {
+        return Err(Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "PAYLOAD_TOO_LARGE",
             format!(
-                "the request is larger than {} files of {} bytes",
-                limits.upload_files, limits.upload_bytes
+                "the request is larger than its files may be, {} bytes each",
+                limits.upload_bytes
             ),
-        ))
-    } else {
-        let head = timeout(limits.body_deadline, reading.head(limits)).await;
-        head.unwrap_or_else(|_| {
-            Err(Refusal::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "BAD_USER_INPUT",
-                "`operations`, `map` and the head of the first file did not come in time",
-            ))
-        })
-    };
-    match read {
-        Ok((operations, uses)) => Ok((
-            operations,
-            Arc::new(Files {
-                body: Turn::new(reading),
-                open: OpenField::default(),
-                uses,
-                left,
-                is_malformed: Arc::default(),
-                limit: limits.upload_bytes,
-                idle: limits.upload_idle,
-            }),
-        )),
-        Err(refusal) => {
-            left.store(DRAIN_BYTES, Ordering::Relaxed);
-            // The client is answered at once, and may still be sending.
-            tokio::spawn(async move { reading.drain().await });
-            Err(refusal)
-        }
+        ));
     }
+    let files = Files {
+        body: Turn::new(reading),
+        open: OpenField::default(),
+        uses,
+        left,
+        most,
+        is_malformed: Arc::default(),
+        limit: limits.upload_bytes,
+        idle: limits.upload_idle,
+    };
+    Ok((operations, Arc::new(files)))
 }
 
 impl InBody {
@@ -213,12 +201,6 @@ impl InBody {
             text.extend_from_slice(&piece);
         }
         Ok(text)
-    }
-
-    async fn drain(&mut self) {
-        self.next = None;
-        let all = async { while let Ok(Some(_)) = self.parts.next_field().await {} };
-        let _ = timeout(DRAIN, all).await;
     }
 }
 
@@ -327,7 +309,7 @@ fn in_words(error: &multer::Error) -> &'static str {
 fn metered(
     body: Body,
     left: Arc<AtomicU64>,
-) -> impl Stream<Item = std::io::Result<axum::body::Bytes>> + Send + 'static {
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
     body.into_data_stream().map(move |piece| {
         let piece = piece.map_err(std::io::Error::other)?;
         let length = piece.len() as u64;
@@ -369,28 +351,12 @@ impl Files {
         self.is_malformed.load(Ordering::Relaxed)
     }
 
-    /// Nobody reads files any more: what still comes is dropped, for a while.
-    pub fn finish(self: Arc<Self>) {
-        self.left.store(DRAIN_BYTES, Ordering::Relaxed);
-        self.close();
-        tokio::spawn(async move {
-            if let Ok(mut body) = timeout(DRAIN, self.body.lock()).await {
-                body.drain().await;
-            }
-        });
-    }
-
-    /// Takes the part away from whoever reads it.
-    fn close(&self) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
     fn malformed(&self, message: impl Into<String>) -> FileError {
         self.is_malformed.store(true, Ordering::Relaxed);
         FileError::Malformed(message.into())
     }
 
-    async fn take_part(&self, name: &str) -> Result<Part, FileError> {
+    async fn take_part(&self, name: &str, context: &Context) -> Result<Part, FileError> {
         let mut body = self.body.lock().await;
         if let Some((file_name, spool)) = body.kept.get(name) {
             return Ok(Part {
@@ -401,21 +367,23 @@ impl Files {
         if body.passed.contains(name) {
             return Err(FileError::Malformed(format!(
                 "the part `{}` has passed already: files are read in the order of their parts, so \
-                 put them in the order of the mutation's fields",
+                 put them in the order of the mutation's fields, and give each field a variable of \
+                 its own",
                 shown(name)
             )));
         }
         // The part before may still be held by an upload that was given up.
-        self.close();
-        let silent = FileError::Silent {
-            seconds: self.idle.as_secs(),
-        };
+        let unfinished = lock(&self.open).take();
+        if let Some(field) = unfinished {
+            self.skip(field, context).await?;
+        }
         loop {
+            self.left.store(HEAD_BYTES, Ordering::Relaxed);
             let field = match body.next.take() {
                 Some(field) => Some(field),
                 None => timeout(self.idle, body.parts.next_field())
                     .await
-                    .map_err(|_| silent.clone())?
+                    .map_err(|_| self.silent())?
                     .map_err(|error| self.malformed(in_words(&error)))?,
             };
             let Some(field) = field else {
@@ -425,18 +393,23 @@ impl Files {
                 )));
             };
             let own = field.name().unwrap_or_default().to_owned();
+            if !self.uses.contains_key(&own) {
+                return Err(self.malformed(format!("the part `{}` is not in `map`", shown(&own))));
+            }
             body.passed.insert(own.clone());
             if own != name {
                 // Its field did not want it: it is read past.
-                self.skip(field).await?;
+                self.skip(field, context).await?;
                 continue;
             }
             let file_name = field.file_name().map(str::to_owned);
+            self.left
+                .store(self.limit.saturating_add(HEAD_BYTES), Ordering::Relaxed);
             let bytes = self.bytes_of(field);
             if self.uses.get(name).is_none_or(|uses| uses.len() < 2) {
                 return Ok(Part { file_name, bytes });
             }
-            let spool = Spool::fill(bytes).await?;
+            let spool = Spool::fill(bytes, self.limit, context).await?;
             body.kept.insert(own, (file_name.clone(), spool.clone()));
             return Ok(Part {
                 file_name,
@@ -445,44 +418,51 @@ impl Files {
         }
     }
 
-    async fn skip(&self, field: Field<'static>) -> Result<(), FileError> {
-        let (mut bytes, mut length) = (self.bytes_of(field), 0);
+    /// Reads past a part that nobody wants, however large: the next one may be within its limit.
+    async fn skip(&self, field: Field<'static>, context: &Context) -> Result<(), FileError> {
+        self.left
+            .store(self.most.saturating_add(HEAD_BYTES), Ordering::Relaxed);
+        let mut bytes = self.bytes_of(field);
         while let Some(piece) = bytes.next().await {
-            length += piece.map_err(|error| FileError::of(&error))?.len() as u64;
-            if length > self.limit {
-                return Err(FileError::TooLarge { limit: self.limit });
-            }
+            piece.map_err(|error| FileError::of(&error))?;
+            context.renew();
         }
         Ok(())
+    }
+
+    fn silent(&self) -> FileError {
+        FileError::Silent {
+            seconds: self.idle.as_secs(),
+        }
     }
 
     /// A part's bytes, as long as nobody takes it away.
     fn bytes_of(&self, field: Field<'static>) -> FileStream {
         let open = Arc::clone(&self.open);
-        *open.lock().unwrap_or_else(PoisonError::into_inner) = Some(field);
-        let (is_malformed, idle) = (Arc::clone(&self.is_malformed), self.idle);
-        stream::unfold(Some(open), move |open| {
-            let is_malformed = Arc::clone(&is_malformed);
+        *lock(&open) = Some(field);
+        let (is_malformed, silent) = (Arc::clone(&self.is_malformed), self.silent());
+        let reading = Reading {
+            open,
+            idle: self.idle,
+            waited: Duration::ZERO,
+            came: 0,
+        };
+        stream::unfold(Some(reading), move |reading| {
+            let (is_malformed, silent) = (Arc::clone(&is_malformed), silent.clone());
             async move {
-                let open = open?;
-                let end = Instant::now() + idle;
-                match timeout_at(end, piece(&open)).await {
-                    Err(_) => {
-                        let silent = FileError::Silent {
-                            seconds: idle.as_secs(),
-                        };
-                        Some((Err(silent.into_io()), None))
+                let mut reading = reading?;
+                match reading.next().await {
+                    Came::Piece(piece) => Some((Ok(piece), Some(reading))),
+                    Came::End => None,
+                    Came::Nothing => Some((Err(silent.into_io()), None)),
+                    Came::TakenAway => {
+                        let error = FileError::Malformed("nobody wants it any more".to_owned());
+                        Some((Err(error.into_io()), None))
                     }
-                    Ok(Some(Ok(piece))) => Some((Ok(piece), Some(open))),
-                    Ok(Some(Err(error))) => {
+                    Came::Broken(error) => {
                         is_malformed.store(true, Ordering::Relaxed);
                         let error = FileError::Malformed(in_words(&error).to_owned());
                         Some((Err(error.into_io()), None))
-                    }
-                    Ok(None) => {
-                        // The next part can only be read when this one is let go.
-                        *open.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                        None
                     }
                 }
             }
@@ -491,22 +471,76 @@ impl Files {
     }
 }
 
-/// The next piece of the part that is open.
-async fn piece(open: &OpenField) -> Option<multer::Result<axum::body::Bytes>> {
-    std::future::poll_fn(|context| {
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.as_mut() {
-            Some(field) => Pin::new(field).poll_next(context),
-            // Taken away: whoever reads it now does so for nobody.
-            None => Poll::Ready(Some(Err(multer::Error::IncompleteStream))),
+/// A part on its way out of the body.
+struct Reading {
+    open: OpenField,
+    idle: Duration,
+    /// How long its client was waited for since the last [`LEAST`] bytes. Time that the source
+    /// takes is not the client's.
+    waited: Duration,
+    came: usize,
+}
+
+enum Came {
+    Piece(Bytes),
+    End,
+    Nothing,
+    /// The next part is wanted.
+    TakenAway,
+    Broken(multer::Error),
+}
+
+impl Reading {
+    async fn next(&mut self) -> Came {
+        let began = Instant::now();
+        let left = self.idle.saturating_sub(self.waited);
+        let Ok(came) = timeout(left, piece(&self.open)).await else {
+            return Came::Nothing;
+        };
+        self.waited += began.elapsed();
+        match &came {
+            Came::Piece(piece) => {
+                self.came += piece.len();
+                if self.came >= LEAST {
+                    (self.waited, self.came) = (Duration::ZERO, 0);
+                }
+            }
+            // The next part can only be read when this one is let go.
+            Came::End => *lock(&self.open) = None,
+            _ => {}
         }
+        came
+    }
+}
+
+/// The next piece of the part that is open.
+async fn piece(open: &OpenField) -> Came {
+    std::future::poll_fn(|context| {
+        let mut open = lock(open);
+        let Some(field) = open.as_mut() else {
+            return Poll::Ready(Came::TakenAway);
+        };
+        Pin::new(field).poll_next(context).map(|piece| match piece {
+            Some(Ok(piece)) => Came::Piece(piece),
+            Some(Err(error)) => Came::Broken(error),
+            None => Came::End,
+        })
     })
     .await
 }
 
+fn lock(open: &OpenField) -> MutexGuard<'_, Option<Field<'static>>> {
+    // One field: a panic elsewhere cannot leave it half-changed.
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Parts for Files {
-    fn take<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Part, FileError>> {
-        self.take_part(name).boxed()
+    fn take<'a>(
+        &'a self,
+        name: &'a str,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Part, FileError>> {
+        self.take_part(name, context).boxed()
     }
 }
 

@@ -284,6 +284,10 @@ impl Source for Comfy {
         upload::check(options)
     }
 
+    fn upload_tags(&self, options: &UploadOptions) -> Vec<String> {
+        upload::own_tags(options)
+    }
+
     fn upload<'a>(
         &'a self,
         file: &'a NewFile<'a>,

@@ -25,6 +25,13 @@ use crate::{
     upstream::{Answer, Call, Content, Paces, Policy, Upstream},
 };
 
+/// What a source said of a file.
+pub struct Pushed {
+    pub answer: Answer,
+    /// All of it was sent by then.
+    pub is_whole: bool,
+}
+
 /// Waited after a 429 that does not say how long.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
@@ -216,7 +223,8 @@ impl Link {
     /// Sends a file as it comes and gives the answer, whatever its status. Never repeated.
     ///
     /// # Errors
-    /// Where the file was not sent whole, nothing has come of it; else [`SourceError::of_write`].
+    /// When no complete answer came: where the file was not sent whole, nothing has come of it; else
+    /// [`SourceError::of_write`].
     pub async fn push(
         &self,
         operation: &'static str,
@@ -225,7 +233,7 @@ impl Link {
         headers: HeaderMap,
         mut content: Content,
         context: &Context,
-    ) -> Result<Answer, SourceError> {
+    ) -> Result<Pushed, SourceError> {
         let whole = Arc::new(AtomicBool::new(false));
         let (flag, mut left) = (Arc::clone(&whole), content.length);
         content.bytes = content
@@ -252,13 +260,12 @@ impl Link {
             .upstream
             .push(call, content, || context.deadline())
             .await;
-        sent.map_err(|error| {
-            if whole.load(Ordering::Relaxed) {
-                SourceError::of_write(error)
-            } else {
-                SourceError::from(error)
-            }
-        })
+        let is_whole = whole.load(Ordering::Relaxed);
+        match sent {
+            Ok(answer) => Ok(Pushed { answer, is_whole }),
+            Err(error) if is_whole => Err(SourceError::of_write(error)),
+            Err(error) => Err(SourceError::from(error)),
+        }
     }
 
     /// An address that the source gave for a file's bytes. What the source itself speaks over TLS

@@ -116,14 +116,13 @@ impl From<SourceError> for UploadFailure {
     }
 }
 
-/// What an answer's failure says of a file that was sent whole: a gateway's own failure on the way
-/// does not tell what the source did.
-pub fn after_the_file(error: SourceError) -> SourceError {
+/// What an answer's failure says of a file: sent whole, a server's own failure does not tell what
+/// became of it. Before that, nothing has.
+pub fn settled(error: SourceError, is_whole: bool) -> SourceError {
     match error {
         SourceError::Unavailable {
-            status: Some(408 | 502 | 504),
-            ..
-        } => SourceError::UnknownOutcome,
+            status: Some(_), ..
+        } if is_whole => SourceError::UnknownOutcome,
         error => error,
     }
 }

@@ -57,9 +57,9 @@ impl Upstream {
         deadline: impl Fn() -> Instant,
     ) -> Result<Answer, UpstreamError> {
         // Apart from the calls in flight: a slow client's upload holds up no list.
-        let _stream = permit(&self.streams, self.policy.streams, deadline()).await?;
+        let _place = permit(&self.uploads, self.policy.streams, deadline()).await?;
         let mut request = self
-            .client
+            .client_for(&call.url)?
             .request(call.method, call.url)
             .headers(call.headers);
         request = match content.form {

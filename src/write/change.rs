@@ -161,6 +161,26 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// Reads what was just made: it may show a little later.
+    pub(super) async fn read_at_last(&self, target: &Target, context: &Context) -> Entity {
+        let mut seen = Err(SourceError::NotFound);
+        for pause in LOOKS {
+            if Instant::now() + pause >= context.deadline() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            // Nothing that was kept.
+            drop(self.writing(target));
+            seen = self.read(target, context).await;
+            if seen.is_ok() {
+                break;
+            }
+        }
+        seen
+    }
+}
+
 impl Change {
     /// Whether it can be made at all.
     fn check(&self, target: &Target) -> Result<(), SourceError> {

@@ -3,7 +3,10 @@
 mod file;
 mod spool;
 
-use std::sync::Arc;
+use std::{
+    future::ready,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures_util::{StreamExt, stream};
 
@@ -75,6 +78,8 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     File,
+    /// The name that was asked for.
+    Name,
     Tags,
     Note,
 }
@@ -83,6 +88,8 @@ pub enum Step {
 pub enum StepState {
     Done,
     Failed,
+    /// Sent, and nobody can say what came of it.
+    Unknown,
     /// The source still works on the file.
     Pending,
     /// A step before it failed.
@@ -101,6 +108,11 @@ pub enum UploadError {
          Use a new key"
     )]
     Conflict,
+    #[error(
+        "the upload that held this `idempotencyKey` failed without a trace: send the file again, \
+         with the same key"
+    )]
+    FirstFailed,
 }
 
 /// An upload that was kept under a key.
@@ -152,12 +164,14 @@ impl Writer {
             Turn::First(ticket) => {
                 let made = self.make(new, context).await;
                 let outcome = made.outcome.clone();
-                if left_nothing(&outcome) {
-                    ticket.release(Arc::new(Kept::Upload(made))).await;
+                let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
+                // Of a file that never came whole nobody can tell whether the next is the same.
+                let is_kept = made.hash.is_some() && !left_nothing(&outcome);
+                let made = Arc::new(Kept::Upload(made));
+                if is_kept {
+                    ticket.keep(made, weight as usize).await;
                 } else {
-                    let bytes = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
-                    let kept = Arc::new(Kept::Upload(made));
-                    ticket.keep(kept, bytes as usize).await;
+                    ticket.release(made).await;
                 }
                 outcome
             }
@@ -174,11 +188,14 @@ impl Writer {
                 let Kept::Upload(first) = &*kept else {
                     return failed(UploadError::Conflict);
                 };
-                if first.hash.is_some_and(|first| first != hash) {
-                    return failed(UploadError::Conflict);
+                match first.hash {
+                    Some(first) if first != hash => return failed(UploadError::Conflict),
+                    Some(_) if !left_nothing(&first.outcome) => {}
+                    // It was under way when this one asked.
+                    _ => return failed(UploadError::FirstFailed),
                 }
                 let Some(upload) = first.outcome.pending() else {
-                    return first.outcome.clone();
+                    return self.told_again(new, &first.outcome, context).await;
                 };
                 // Looked at by one at a time: steps are done once.
                 let turn = AssetId {
@@ -195,7 +212,7 @@ impl Writer {
                     return first.outcome.clone();
                 };
                 if now.outcome.pending().is_none() {
-                    return now.outcome.clone();
+                    return self.told_again(new, &now.outcome, context).await;
                 }
                 let state = new.source.upload_state(upload, context).await;
                 let outcome = self.finish(new, state, context).await;
@@ -206,6 +223,30 @@ impl Writer {
                 outcome
             }
         }
+    }
+
+    /// A kept outcome, with its asset as it is by now.
+    async fn told_again(
+        &self,
+        new: &NewAsset,
+        first: &UploadOutcome,
+        context: &Context,
+    ) -> UploadOutcome {
+        let mut outcome = first.clone();
+        let target = outcome.id.clone().map(|id| Target {
+            source: Arc::clone(&new.source),
+            id,
+        });
+        if let (Some(target), Some(_)) = (target, &first.asset) {
+            match self.read(&target, context).await {
+                Ok(asset) => outcome.asset = Some(asset),
+                Err(error) => {
+                    outcome.asset = None;
+                    outcome.errors.push(error.into());
+                }
+            }
+        }
+        outcome
     }
 
     async fn make(&self, new: &NewAsset, context: &Arc<Context>) -> KeptUpload {
@@ -246,7 +287,7 @@ impl Writer {
         }
         source.check_tags(&new.tags)?;
         context.spend(CALLS)?;
-        let (file_name, bytes) = new.file.open().await?;
+        let (file_name, bytes) = new.file.open(context).await?;
         let bounds = Bounds {
             limit: new.limit,
             length: new.length,
@@ -256,7 +297,7 @@ impl Writer {
         let (first, bytes) = peek(bytes).await?;
         let kind = FileType::sniff(&first);
         source.check_upload(kind, &new.options)?;
-        let (bytes, length) = new.measured(bytes).await?;
+        let (bytes, length) = new.measured(bytes, context).await?;
         let hash = new.hash.map(|hash| format!("blake3:{}", hash.to_hex()));
         let file = NewFile {
             name: kind.fit(new.name.as_ref().unwrap_or(&file_name)),
@@ -267,10 +308,22 @@ impl Writer {
             note: new.note.as_deref(),
             options: &new.options,
         };
-        let name = &source.profile().name;
-        let writing = self.shelf.writing(name, Vec::new());
-        let sent = source.upload(&file, bytes, context).await;
+        // From its last byte on the asset may be there.
+        let (shelf, name) = (Arc::clone(&self.shelf), source.profile().name.clone());
+        let writing = Arc::new(Mutex::new(None));
+        let begin = {
+            let writing = Arc::clone(&writing);
+            move || {
+                let own = shelf.writing(&name, Vec::new());
+                *writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
+            }
+        };
+        let sent = source
+            .upload(&file, with_end(bytes, length, begin), context)
+            .await;
         drop(writing);
+        // An asset without its bytes may be listed too.
+        drop(self.shelf.writing(&source.profile().name, Vec::new()));
         Ok(sent)
     }
 
@@ -304,7 +357,11 @@ impl Writer {
                 return outcome;
             }
             Err(failure) => {
-                outcome.set(Step::File, StepState::Failed);
+                let state = match failure.error {
+                    SourceError::UnknownOutcome => StepState::Unknown,
+                    _ => StepState::Failed,
+                };
+                outcome.set(Step::File, state);
                 outcome.id = failure.id.map(|upstream| AssetId {
                     source: name,
                     upstream,
@@ -332,12 +389,20 @@ impl Writer {
         });
         // Pages too: it may have come since the file was sent.
         drop(self.writing(&target));
-        match self.read(&target, context).await {
+        let mut failed = None;
+        match self.read_at_last(&target, context).await {
             Ok(asset) => outcome.asset = Some(asset),
-            Err(error) => {
-                outcome.errors.push(error.into());
-                return outcome;
-            }
+            // Tags and note may go there all the same.
+            Err(error) => failed = Some(error),
+        }
+        if let (Some(name), Some(asset)) = (&new.name, &outcome.asset) {
+            let state = if is_called(asset, name) {
+                StepState::Done
+            } else {
+                outcome.errors.push(renamed(asset).into());
+                StepState::Failed
+            };
+            outcome.set(Step::Name, state);
         }
         for (step, change) in new.changes() {
             let holds = outcome
@@ -354,10 +419,17 @@ impl Writer {
                     outcome.set(step, StepState::Done);
                 }
                 Err(error) => {
+                    let state = match error {
+                        SourceError::UnknownOutcome => StepState::Unknown,
+                        _ => StepState::Failed,
+                    };
                     outcome.errors.push(error.into());
-                    outcome.set(step, StepState::Failed);
+                    outcome.set(step, state);
                 }
             }
+        }
+        if let Some(error) = failed.filter(|_| outcome.asset.is_none()) {
+            outcome.errors.push(error.into());
         }
         outcome
     }
@@ -365,7 +437,7 @@ impl Writer {
 
 impl Incoming {
     /// The file's name, without folders, and its bytes.
-    async fn open(&self) -> Result<(String, FileStream), FileError> {
+    async fn open(&self, context: &Context) -> Result<(String, FileStream), FileError> {
         match self {
             Self::Bytes(bytes) => {
                 let bytes = bytes.clone();
@@ -373,11 +445,51 @@ impl Incoming {
                 Ok((UNNAMED.to_owned(), all))
             }
             Self::Part { parts, name } => {
-                let part = parts.take(name).await?;
+                let part = parts.take(name, context).await?;
                 Ok((base_name(part.file_name.as_deref()), part.bytes))
             }
         }
     }
+}
+
+/// Whether the source calls it so: it may keep or add an ending.
+fn is_called(asset: &Asset, name: &str) -> bool {
+    let stem = |name: &str| {
+        let (stem, _) = name.rsplit_once('.').unwrap_or((name, ""));
+        stem.to_owned()
+    };
+    asset.name == name || stem(&asset.name) == name || stem(&asset.name) == stem(name)
+}
+
+fn renamed(asset: &Asset) -> SourceError {
+    SourceError::Unsupported(format!(
+        "it knew the bytes already and calls them `{}`: it was not renamed",
+        asset.name.chars().take(80).collect::<String>()
+    ))
+}
+
+/// `bytes`, with `begin` called before the last of them: at `length`, or at their end.
+fn with_end(
+    bytes: FileStream,
+    length: Option<u64>,
+    begin: impl FnOnce() + Send + 'static,
+) -> FileStream {
+    let mut begin = Some(begin);
+    let mut left = length;
+    bytes
+        .map(Some)
+        .chain(stream::once(async { None }))
+        .filter_map(move |piece| {
+            if let (Some(left), Some(Ok(bytes))) = (&mut left, &piece) {
+                *left = left.saturating_sub(bytes.len() as u64);
+            }
+            let is_last = piece.is_none() || left == Some(0);
+            if let Some(begin) = begin.take_if(|_| is_last) {
+                begin();
+            }
+            ready(piece)
+        })
+        .boxed()
 }
 
 /// A file that nobody named.
@@ -407,16 +519,21 @@ fn base_name(name: Option<&str>) -> String {
 
 impl NewAsset {
     fn steps(&self) -> Vec<(Step, StepState)> {
+        let asked = self.changes().into_iter().map(|(step, _)| step);
         std::iter::once(Step::File)
-            .chain(self.changes().into_iter().map(|(step, _)| step))
+            .chain(self.name.as_ref().map(|_| Step::Name))
+            .chain(asked)
             .map(|step| (step, StepState::NotTried))
             .collect()
     }
 
     fn changes(&self) -> Vec<(Step, Change)> {
         let mut changes = Vec::new();
-        if !self.tags.is_empty() {
-            changes.push((Step::Tags, Change::Tags(TagChange::Add(self.tags.clone()))));
+        // Where the source knew the bytes, it may have left out what they were sent with.
+        let mut tags = self.source.upload_tags(&self.options);
+        tags.extend(self.tags.iter().cloned());
+        if !tags.is_empty() {
+            changes.push((Step::Tags, Change::Tags(TagChange::Add(tags))));
         }
         if let Some(note) = &self.note {
             changes.push((Step::Note, Change::Note(Some(note.clone()))));
@@ -425,7 +542,11 @@ impl NewAsset {
     }
 
     /// The bytes with their length, where the source must know it first.
-    async fn measured(&self, bytes: FileStream) -> Result<(FileStream, Option<u64>), FileError> {
+    async fn measured(
+        &self,
+        bytes: FileStream,
+        context: &Arc<Context>,
+    ) -> Result<(FileStream, Option<u64>), FileError> {
         let known = match &self.file {
             Incoming::Bytes(bytes) => Some(bytes.len() as u64),
             Incoming::Part { .. } => self.length,
@@ -433,8 +554,11 @@ impl NewAsset {
         if known.is_some() || !self.source.needs_length() {
             return Ok((bytes, known));
         }
-        let spool = Spool::fill(bytes).await?;
-        Ok((spool.read(), Some(spool.length())))
+        let spool = Spool::fill(bytes, self.limit, context).await?;
+        let (length, context) = (spool.length(), Arc::clone(context));
+        // On its way to the source it is still on its way.
+        let bytes = spool.read().inspect(move |_| context.renew()).boxed();
+        Ok((bytes, Some(length)))
     }
 
     /// Reads the file for its hash alone.
@@ -445,7 +569,7 @@ impl NewAsset {
             hash: self.hash,
         };
         let tally = Tally::default();
-        let (_, bytes) = self.file.open().await?;
+        let (_, bytes) = self.file.open(context).await?;
         let mut bytes = tallied(bytes, bounds, tally.clone(), Arc::clone(context));
         while let Some(piece) = bytes.next().await {
             piece.map_err(|error| FileError::of(&error))?;

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{Comfy, read, refusal, wire};
 use crate::{
     source::{
-        ComfyDestination, ComfyUpload, Context, FileStream, NewFile, SourceError, UploadFailure,
-        UploadOptions, Uploaded, upload::after_the_file,
+        ComfyDestination, ComfyUpload, Context, FileStream, NewFile, Pushed, SourceError,
+        UploadFailure, UploadOptions, Uploaded, upload::settled,
     },
     upstream::{Content, Form},
 };
@@ -58,19 +58,21 @@ impl Comfy {
             media_type: Some(file.kind.media_type.to_owned()),
             form: Some(Form {
                 fields: fields(file)?,
-                // The name as it shall be is a field: header escapes are read in many ways.
-                file_name: format!("upload.{}", file.kind.ending),
+                file_name: plain_name(file),
             }),
         };
         let url = self.link.url(&["api", "assets"], &[]);
         let headers = self.headers.clone();
-        let answer = self
+        let Pushed { answer, is_whole } = self
             .link
             .push("upload", Method::POST, url, headers, content, context)
             .await?;
         if !answer.status.is_success() {
             let error = refusal(answer.status, &answer.headers, &answer.body);
-            return Err(after_the_file(error).into());
+            return Err(settled(error, is_whole).into());
+        }
+        if !is_whole {
+            return Err(SourceError::UnknownOutcome.into());
         }
         // 200 and 201 both (comfy-observed.md 10). It is there: that its answer cannot be read
         // must not pass for a failure.
@@ -85,24 +87,35 @@ impl Comfy {
     }
 }
 
-/// The hash before the file: only then known bytes are not stored again (4.3).
-fn fields(file: &NewFile<'_>) -> Result<Vec<(&'static str, String)>, SourceError> {
-    let options = comfy(file.options)?;
+/// The root tag, and the folder of models.
+pub fn own_tags(options: &UploadOptions) -> Vec<String> {
+    let options = comfy(options).unwrap_or_default();
     let root = match options.destination {
         ComfyDestination::Input => "input",
         ComfyDestination::Output => "output",
         ComfyDestination::Models => "models",
     };
-    let mut tags = vec![root.to_owned()];
-    tags.extend(
-        options
-            .model_type
-            .map(|folder| format!("model_type:{folder}")),
-    );
+    let folder = options
+        .model_type
+        .map(|folder| format!("model_type:{folder}"));
+    std::iter::once(root.to_owned()).chain(folder).collect()
+}
+
+/// The hash before the file: only then known bytes are not stored again (4.3).
+fn fields(file: &NewFile<'_>) -> Result<Vec<(&'static str, String)>, SourceError> {
+    let mut tags = own_tags(file.options);
     for tag in file.tags {
-        if !tags.contains(tag) {
-            tags.push(tag.clone());
+        if tags.contains(tag) {
+            continue;
         }
+        // New bytes have one destination (4.3 (L)).
+        if ["input", "output", "models"].contains(&&**tag) || tag.starts_with("model_type:") {
+            return Err(SourceError::Invalid(format!(
+                "the tag `{}` names another destination: choose it in `options.comfy`",
+                tag.chars().take(40).collect::<String>()
+            )));
+        }
+        tags.push(tag.clone());
     }
     let mut fields = Vec::new();
     if let Some(hash) = file.hash {
@@ -118,4 +131,14 @@ fn fields(file: &NewFile<'_>) -> Result<Vec<(&'static str, String)>, SourceError
         ));
     }
     Ok(fields)
+}
+
+/// The name's ending, where it is plain: a ComfyUI keeps it for its stored file, and its loaders go
+/// by it. The name itself is a field: header escapes are read in many ways.
+fn plain_name(file: &NewFile<'_>) -> String {
+    let ending = file.name.rsplit_once('.').map(|(_, ending)| ending);
+    let plain = ending.filter(|ending| {
+        (1..=16).contains(&ending.len()) && ending.chars().all(|c| c.is_ascii_alphanumeric())
+    });
+    format!("upload.{}", plain.unwrap_or(file.kind.ending))
 }

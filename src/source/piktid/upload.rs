@@ -7,8 +7,8 @@ use super::{Piktid, wire};
 use crate::{
     asset::FileType,
     source::{
-        Context, FileStream, NewFile, SourceError, UploadFailure, UploadOptions, Uploaded, answer,
-        done,
+        Context, FileStream, NewFile, Pushed, SourceError, UploadFailure, UploadOptions, Uploaded,
+        answer, done,
     },
     upstream::Content,
 };
@@ -64,8 +64,11 @@ impl Piktid {
         let sent = self
             .link
             .push("upload-bytes", Method::PUT, url, headers, content, context);
-        let answer = sent.await.map_err(failed)?;
+        let Pushed { answer, is_whole } = sent.await.map_err(failed)?;
         done(&answer).map_err(failed)?;
+        if !is_whole {
+            return Err(failed(SourceError::UnknownOutcome));
+        }
         Ok(Uploaded::Ready {
             id: place.file_id,
             upload: None,

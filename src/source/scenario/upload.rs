@@ -12,11 +12,11 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{Scenario, wire};
 use crate::{
-    asset::FileType,
+    asset::{FileType, is_upstream_id_text},
     source::{
-        Context, FileStream, Listing, NewFile, ScenarioUpload, ScenarioUploadKind, SourceError,
-        UploadFailure, UploadOptions, Uploaded, answer, done,
-        upload::{POLL, after_the_file},
+        Context, FileStream, Listing, NewFile, Pushed, ScenarioUpload, ScenarioUploadKind,
+        SourceError, UploadFailure, UploadOptions, Uploaded, answer, done,
+        upload::{POLL, settled},
     },
     upstream::{Call, Content},
 };
@@ -160,10 +160,23 @@ impl Scenario {
         });
         drop(whole);
         merge(&mut body, asset_options(options));
-        let answer = self
-            .write("upload", Method::POST, &["assets"], body, context)
-            .await
-            .map_err(after_the_file)?;
+        let body = Bytes::from(body.to_string());
+        let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
+        let (url, headers) = (
+            self.link.url(&["assets"], &pairs),
+            self.headers(Listing::Own),
+        );
+        let content = Content {
+            length: Some(body.len() as u64),
+            bytes: stream::once(async move { Ok(body) }).boxed(),
+            media_type: Some("application/json".to_owned()),
+            form: None,
+        };
+        let sent = self
+            .link
+            .push("upload", Method::POST, url, headers, content, context);
+        let Pushed { answer, is_whole } = sent.await?;
+        done(&answer).map_err(|error| settled(error, is_whole))?;
         // It is there: that its answer cannot be read must not pass for a failure.
         let one: wire::One = answer::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
         let id: wire::Id =
@@ -202,8 +215,8 @@ impl Scenario {
             .await?;
         let wire::UploadAnswer { upload } = answer::json(&answer)?;
         let failed = |error| UploadFailure::of(&upload.id, error);
-        let mut parts: Vec<_> = upload.parts.iter().collect();
-        parts.sort_by_key(|part| part.number);
+        let mut parts: Vec<_> = upload.parts.iter().flatten().collect();
+        parts.sort_by(|a, b| a.number.total_cmp(&b.number));
         if parts.len() as u64 != count {
             return Err(failed(SourceError::Malformed {
                 status: answer.status.as_u16(),
@@ -232,15 +245,24 @@ impl Scenario {
                 .link
                 .push("upload-part", Method::PUT, url, headers, content, context);
             // Until it is completed nothing has come of it: the answer says what happened.
-            let answer = sent.await.map_err(failed)?;
+            let Pushed { answer, is_whole } = sent.await.map_err(failed)?;
             done(&answer).map_err(failed)?;
+            if !is_whole {
+                return Err(failed(SourceError::Malformed {
+                    status: answer.status.as_u16(),
+                    path: "the whole answer".to_owned(),
+                    message: "it came before the part had been sent".to_owned(),
+                }));
+            }
         }
         let path = ["uploads", &*upload.id, "action"];
         let body = json!({ "action": "complete" });
-        self.write("complete-upload", Method::POST, &path, body, context)
-            .await
-            .map_err(|error| failed(after_the_file(error)))?;
-        self.state(&upload.id, context).await
+        let completed = self.write("complete-upload", Method::POST, &path, body, context);
+        match completed.await {
+            // Its state tells what an unclear answer does not.
+            Err(error) if !error.is_open() => Err(failed(error)),
+            Ok(_) | Err(_) => self.state(&upload.id, context).await,
+        }
     }
 
     /// Looks at an upload until it is an asset or has failed; at the end of the operation's time
@@ -254,7 +276,7 @@ impl Scenario {
         loop {
             match self.look(id, context).await {
                 Ok(upload) => match (upload.status.as_str(), upload.entity_id) {
-                    ("imported", Some(entity)) => {
+                    ("imported", Some(entity)) if is_upstream_id_text(&entity) => {
                         return Ok(Uploaded::Ready {
                             id: entity,
                             upload: Some(id.into()),
@@ -277,6 +299,12 @@ impl Scenario {
                     // `complete`, `validating` and `validated` are in between.
                     _ => {}
                 },
+                // Nobody will tell.
+                Err(
+                    error @ (SourceError::Unauthenticated
+                    | SourceError::Forbidden
+                    | SourceError::NotFound),
+                ) => return Err(UploadFailure::of(id, error)),
                 // The file is there, only its state is not told: it is looked at again.
                 Err(error) => tracing::info!(upload = id, %error, "an upload's state is not told"),
             }

@@ -140,14 +140,16 @@ pub struct Upload {
     pub entity_id: Option<Box<str>>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub error_message: Option<String>,
-    #[serde(default)]
-    pub parts: Vec<UploadPart>,
+    /// Only at the beginning; in no order.
+    #[serde(default, deserialize_with = "lenient::option")]
+    pub parts: Option<Vec<UploadPart>>,
 }
 
 /// Where a part goes.
 #[derive(Deserialize)]
 pub struct UploadPart {
-    pub number: u64,
+    /// All numbers may come as floats.
+    pub number: f64,
     pub url: String,
 }
 

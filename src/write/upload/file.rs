@@ -3,10 +3,12 @@
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream};
+use tokio::time::timeout;
 
 use crate::{
     asset::TELLING,
@@ -46,8 +48,13 @@ pub struct Part {
 
 /// The files of a request, in the order they come.
 pub trait Parts: Send + Sync {
-    /// Waits for the file's part and gives its bytes.
-    fn take<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Part, FileError>>;
+    /// Waits for the file's part and gives its bytes. What is read past on the way renews the
+    /// operation's time.
+    fn take<'a>(
+        &'a self,
+        name: &'a str,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Part, FileError>>;
 }
 
 /// Where an upload's bytes are.
@@ -234,9 +241,17 @@ fn joined(held: Bytes, piece: Bytes) -> Bytes {
 pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileError> {
     let mut first = Vec::new();
     let mut pieces = Vec::new();
-    // Not all that would tell: a client that waits for its first bytes to arrive is let on.
-    while first.len() < ENOUGH {
-        match bytes.next().await {
+    while first.len() < TELLING {
+        // A client that waits for its first bytes to arrive is let on.
+        let more = if first.len() < ENOUGH {
+            bytes.next().await
+        } else {
+            match timeout(A_MOMENT, bytes.next()).await {
+                Ok(more) => more,
+                Err(_) => break,
+            }
+        };
+        match more {
             Some(Ok(piece)) => {
                 let left = TELLING.saturating_sub(first.len()).min(piece.len());
                 first.extend_from_slice(piece.get(..left).unwrap_or_default());
@@ -252,5 +267,7 @@ pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileEr
     Ok((first, stream::iter(pieces).chain(bytes).boxed()))
 }
 
-/// Bytes that nearly always tell a type.
+/// Bytes that nearly always tell a type…
 const ENOUGH: usize = 512;
+/// …and how long the rest is waited for.
+const A_MOMENT: Duration = Duration::from_millis(100);

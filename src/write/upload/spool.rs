@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use tokio::task::spawn_blocking;
 
 use super::file::FileError;
-use crate::source::FileStream;
+use crate::source::{Context, FileStream};
 
 /// Bytes read at once.
 const PIECE: usize = 256 * 1024;
@@ -21,11 +21,15 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Reads `bytes` to their end.
+    /// Reads `bytes` to their end, `limit` of them at most.
     ///
     /// # Errors
     /// The stream's own, or [`FileError::NoRoom`].
-    pub async fn fill(mut bytes: FileStream) -> Result<Self, FileError> {
+    pub async fn fill(
+        mut bytes: FileStream,
+        limit: u64,
+        context: &Context,
+    ) -> Result<Self, FileError> {
         let no_room = |error: io::Error| {
             tracing::error!(%error, "no temporary file for an upload: is there room in TMPDIR?");
             FileError::NoRoom
@@ -35,7 +39,11 @@ impl Spool {
         let mut length = 0;
         while let Some(piece) = bytes.next().await {
             let piece = piece.map_err(|error| FileError::of(&error))?;
+            context.renew();
             length += piece.len() as u64;
+            if length > limit {
+                return Err(FileError::TooLarge { limit });
+            }
             let file = Arc::clone(&file);
             on_disk(move || io::Write::write_all(&mut &*file, &piece))
                 .await
@@ -102,8 +110,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_kept_is_read_whole_as_often_as_wanted() {
+        let context = Context::new(std::time::Duration::from_secs(60), 0);
         let pieces = (0_u8..9).map(|n| Ok(Bytes::from(vec![n; 100_000])));
-        let spool = Spool::fill(stream::iter(pieces).boxed())
+        let spool = Spool::fill(stream::iter(pieces).boxed(), 900_000, &context)
             .await
             .expect("room for a small file");
         assert_eq!(spool.length(), 900_000);
