@@ -101,15 +101,13 @@ fn jitter(attempt: u32) -> Duration {
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = match text.parse::<u64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-            let left = date.duration_since(Timestamp::now()).as_secs();
-            // Past already: at once.
-            u64::try_from(left).unwrap_or(0)
-        }
+    // A date that has passed already: at once.
+    let date = || {
+        let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        let left = date.duration_since(Timestamp::now()).as_secs();
+        Some(u64::try_from(left).unwrap_or(0))
     };
+    let seconds = text.parse::<u64>().ok().or_else(date)?;
     Some(Duration::from_secs(seconds.min(86_400)))
 }
 

@@ -24,6 +24,7 @@ mod streams;
 mod tls;
 mod transport;
 mod unreadable;
+mod upload_trouble;
 mod uploads;
 mod walks;
 mod writes;

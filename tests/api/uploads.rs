@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::help::{World, error, texts, world, world_with};
 
-const UPLOAD: &str = "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
+pub const UPLOAD: &str = "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
      asset { id upstreamId name tags note mimeType source { name } } created \
      upload { id status } steps { step status } \
      errors { code message field assetId } clientMutationId } }";
@@ -66,7 +66,7 @@ impl World {
 }
 
 /// A request with one file, as `$input.file`.
-fn form(query: &str, mut input: Value, file: Part) -> Form {
+pub fn form(query: &str, mut input: Value, file: Part) -> Form {
     input["file"] = Value::Null;
     let operations = json!({ "query": query, "variables": { "input": input } });
     Form::new()
@@ -75,7 +75,7 @@ fn form(query: &str, mut input: Value, file: Part) -> Form {
         .part("0", file)
 }
 
-fn file(name: &str, bytes: Vec<u8>) -> Part {
+pub fn file(name: &str, bytes: Vec<u8>) -> Part {
     // The declared type is not believed.
     Part::bytes(bytes)
         .file_name(name.to_owned())
@@ -83,11 +83,11 @@ fn file(name: &str, bytes: Vec<u8>) -> Part {
         .expect("a media type")
 }
 
-fn codes(payload: &Value) -> Vec<String> {
+pub fn codes(payload: &Value) -> Vec<String> {
     texts(&payload["errors"], "/code")
 }
 
-fn steps(payload: &Value) -> Vec<String> {
+pub fn steps(payload: &Value) -> Vec<String> {
     payload["steps"]
         .as_array()
         .expect("steps")
