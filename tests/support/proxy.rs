@@ -1,0 +1,245 @@
+//! A proxy in front of an upstream that misbehaves at the calls it is told to.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What happens instead of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misbehaviour {
+    /// Takes the request, and says nothing.
+    Hang,
+    /// Breaks the connection: before the head, in it, and in the body.
+    ResetBefore,
+    ResetDuring,
+    ResetAfter,
+    /// A byte now and then.
+    Drip,
+    /// Status, a header or none, body.
+    Says(u16, &'static str, &'static str),
+    /// 64 MiB of JSON.
+    Endless,
+}
+
+pub struct Proxy {
+    pub address: SocketAddr,
+    /// Calls that met with the misbehaviour.
+    pub hits: Arc<AtomicUsize>,
+}
+
+/// Whether it misbehaves at this method and path.
+pub type Meant = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
+impl Proxy {
+    pub async fn start(upstream: SocketAddr, meant: Meant, how: Misbehaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let hits = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&hits);
+        tokio::spawn(async move {
+            let client = reqwest::Client::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (client, meant, hits) =
+                    (client.clone(), Arc::clone(&meant), Arc::clone(&counted));
+                tokio::spawn(async move {
+                    // A connection that ends is no failure of the proxy's.
+                    let _ = talk(stream, upstream, client, meant, how, hits).await;
+                });
+            }
+        });
+        Self { address, hits }
+    }
+}
+
+/// One request as it came.
+struct Request {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+async fn talk(
+    mut stream: TcpStream,
+    upstream: SocketAddr,
+    client: reqwest::Client,
+    meant: Meant,
+    how: Misbehaviour,
+    hits: Arc<AtomicUsize>,
+) -> std::io::Result<()> {
+    let mut buffer = Vec::new();
+    while let Some(request) = read(&mut stream, &mut buffer).await? {
+        let path = request.target.split('?').next().unwrap_or_default();
+        if meant(&request.method, path) {
+            hits.fetch_add(1, Ordering::SeqCst);
+            return misbehave(stream, how).await;
+        }
+        let answer = forward(&client, upstream, request).await;
+        stream.write_all(&answer).await?;
+    }
+    Ok(())
+}
+
+/// The next request; none when the other side is done.
+async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Request>> {
+    let head = loop {
+        if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
+            break buffer.drain(..end + 4).collect::<Vec<u8>>();
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+        if buffer.first() == Some(&0x16) {
+            // Somebody begins to speak TLS.
+            stream
+                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                .await?;
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let mut lines = head.lines();
+    let mut words = lines.next().unwrap_or_default().split(' ');
+    let (method, target) = (words.next(), words.next());
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let find = |name: &str| {
+        headers
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, v)| v.as_str())
+    };
+    let mut body = Vec::new();
+    if let Some(length) = find("content-length").and_then(|text| text.parse::<usize>().ok()) {
+        while buffer.len() < length {
+            if stream.read_buf(buffer).await? == 0 {
+                return Ok(None);
+            }
+        }
+        body = buffer.drain(..length).collect();
+    } else if find("transfer-encoding") == Some("chunked") {
+        loop {
+            let Some(end) = buffer.windows(2).position(|w| w == b"\r\n") else {
+                if stream.read_buf(buffer).await? == 0 {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let size = String::from_utf8_lossy(&buffer[..end]).into_owned();
+            let size = usize::from_str_radix(&size, 16).expect("a chunk's size");
+            while buffer.len() < end + 2 + size + 2 {
+                if stream.read_buf(buffer).await? == 0 {
+                    return Ok(None);
+                }
+            }
+            let chunk: Vec<u8> = buffer.drain(..end + 2 + size + 2).collect();
+            if size == 0 {
+                break;
+            }
+            body.extend_from_slice(&chunk[end + 2..end + 2 + size]);
+        }
+    }
+    Ok(Some(Request {
+        method: method.unwrap_or_default().to_owned(),
+        target: target.unwrap_or_default().to_owned(),
+        headers,
+        body,
+    }))
+}
+
+async fn forward(client: &reqwest::Client, upstream: SocketAddr, request: Request) -> Vec<u8> {
+    let method = request.method.parse::<reqwest::Method>().expect("a method");
+    let mut call = client.request(method, format!("http://{upstream}{}", request.target));
+    for (name, value) in request.headers {
+        if !matches!(
+            &*name,
+            "host" | "content-length" | "transfer-encoding" | "connection"
+        ) {
+            call = call.header(name, value);
+        }
+    }
+    let response = call
+        .body(request.body)
+        .send()
+        .await
+        .expect("the sandbox answers");
+    let mut head = format!("HTTP/1.1 {}\r\n", response.status().as_u16());
+    for (name, value) in response.headers() {
+        if !matches!(
+            name.as_str(),
+            "content-length" | "transfer-encoding" | "connection"
+        ) {
+            head += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
+        }
+    }
+    let status = response.status();
+    let body = response.bytes().await.expect("a body");
+    if status != reqwest::StatusCode::NO_CONTENT {
+        head += &format!("content-length: {}\r\n", body.len());
+    }
+    [head.as_bytes(), b"\r\n", &body].concat()
+}
+
+async fn misbehave(mut stream: TcpStream, how: Misbehaviour) -> std::io::Result<()> {
+    let json = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    match how {
+        Misbehaviour::Hang => {
+            // Until the other side has had enough.
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await?;
+        }
+        Misbehaviour::ResetBefore => {}
+        Misbehaviour::ResetDuring => stream.write_all(&json.as_bytes()[..30]).await?,
+        Misbehaviour::ResetAfter => {
+            let head = format!("{json}content-length: 1000\r\n\r\n{{\"assets\": [");
+            stream.write_all(head.as_bytes()).await?;
+        }
+        Misbehaviour::Drip => {
+            let text = format!("{json}content-length: 1000\r\n\r\n{}", " ".repeat(1_000));
+            for byte in text.bytes() {
+                stream.write_all(&[byte]).await?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Misbehaviour::Says(status, header, body) => {
+            let length = match status {
+                204 => String::new(),
+                _ => format!("content-length: {}\r\n", body.len()),
+            };
+            let text = format!(
+                "HTTP/1.1 {status} Said\r\n{header}{length}connection: close\r\n\r\n{body}"
+            );
+            stream.write_all(text.as_bytes()).await?;
+            stream.shutdown().await?;
+        }
+        Misbehaviour::Endless => {
+            let length = 64 * 1024 * 1024;
+            let head = format!("{json}content-length: {length}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await?;
+            let piece = vec![b' '; 64 * 1024];
+            for _ in 0..length / piece.len() {
+                stream.write_all(&piece).await?;
+            }
+        }
+    }
+    let is_reset = matches!(
+        how,
+        Misbehaviour::ResetBefore | Misbehaviour::ResetDuring | Misbehaviour::ResetAfter
+    );
+    if is_reset {
+        stream.set_zero_linger()?;
+    }
+    Ok(())
+}
