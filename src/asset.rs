@@ -55,6 +55,8 @@ pub struct Asset {
     pub details: Details,
     /// The row as the source sent it, less what must not leave (a server's file paths).
     pub upstream: Box<RawValue>,
+    /// The source asked that nobody keep it.
+    pub no_store: bool,
 }
 
 impl Asset {

@@ -404,7 +404,8 @@ impl Shelf {
 
     /// Keeps an asset, or that there is none; other failures are worth asking again.
     async fn keep(&self, source: &Arc<dyn Source>, key: EntityKey, entity: Entity, asked: Instant) {
-        if epochs::is_fleeting(key.epoch) {
+        let no_store = entity.as_ref().is_ok_and(|asset| asset.no_store);
+        if no_store || epochs::is_fleeting(key.epoch) {
             return;
         }
         let times = self.freshness(source);

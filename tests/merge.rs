@@ -274,6 +274,7 @@ impl Simulated {
             viewer_can: ViewerCan::default(),
             details: Details::Piktid(Arc::new(piktid::Details::default())),
             upstream: Box::default(),
+            no_store: false,
         }))
     }
 }

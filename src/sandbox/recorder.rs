@@ -10,7 +10,7 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -81,6 +81,10 @@ pub enum Fault {
     Late(Arc<Semaphore>),
     /// Answers rightly, but only after a permit is added; tells when its caller leaves before.
     Watch(Arc<Semaphore>, Arc<Notify>),
+    /// Answers rightly, with one more header.
+    Header(&'static str, &'static str),
+    /// 503, with this as `Retry-After`.
+    Unavailable(&'static str),
     /// Breaks the connection before any byte of an answer.
     Reset,
     /// Does as it is told, then breaks the connection.
@@ -234,6 +238,21 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             }
             waiting.forget();
             next.run(request).await
+        }
+        Some(Fault::Unavailable(after)) => {
+            let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(after));
+            response
+        }
+        Some(Fault::Header(name, value)) => {
+            let mut response = next.run(request).await;
+            let headers = response.headers_mut();
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+            response
         }
         Some(Fault::Late(gate)) => {
             let response = next.run(request).await;

@@ -128,8 +128,10 @@ impl Comfy {
         let call = Call::get("get", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let raw: Box<serde_json::value::RawValue> = read(&answer)?;
-        row::one(&raw, |wire, raw| self.map(wire, raw))
-            .map(Arc::new)
+        let no_store = answer::no_store(&answer.headers);
+        let asset = row::one(&raw, |wire, raw| self.map(wire, raw));
+        asset
+            .map(|asset| Arc::new(Asset { no_store, ..asset }))
             .map_err(|unfit| unfit.into_error("asset"))
     }
 

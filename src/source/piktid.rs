@@ -120,8 +120,10 @@ impl Piktid {
         let call = Call::get("get", self.link.url(&["assets", id], &[]), self.headers());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let raw: Box<serde_json::value::RawValue> = answer::json(&answer)?;
+        let no_store = answer::no_store(&answer.headers);
         row::one(&raw, |wire, raw| {
-            Ok(map::asset(&self.profile.name, wire, raw))
+            let asset = map::asset(&self.profile.name, wire, raw);
+            Ok(Asset { no_store, ..asset })
         })
         .map(Arc::new)
         .map_err(|unfit| unfit.into_error("asset"))

@@ -141,7 +141,7 @@ impl Scenario {
         let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
         Ok(Page {
-            rows: self.rows(&list.assets, lossy),
+            rows: self.rows(&list.assets, lossy, no_store),
             last: list.next_pagination_token.is_none(),
             next: list.next_pagination_token,
             offset: 0,
@@ -175,8 +175,10 @@ impl Scenario {
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let one: wire::One = answer::json(&answer)?;
+        let no_store = answer::no_store(&answer.headers);
         row::one(&one.asset, |wire, raw| {
-            Ok(map::asset(&self.profile.name, wire, raw))
+            let asset = map::asset(&self.profile.name, wire, raw);
+            Ok(Asset { no_store, ..asset })
         })
         .map(Arc::new)
         .map_err(|unfit| unfit.into_error("asset"))
@@ -263,9 +265,10 @@ impl Scenario {
             .collect())
     }
 
-    fn rows(&self, rows: &[Box<RawValue>], lossy: bool) -> Vec<Row> {
+    fn rows(&self, rows: &[Box<RawValue>], lossy: bool, no_store: bool) -> Vec<Row> {
         row::decode("assets", rows, lossy, |wire, raw| {
-            Ok(map::asset(&self.profile.name, wire, raw))
+            let asset = map::asset(&self.profile.name, wire, raw);
+            Ok(Asset { no_store, ..asset })
         })
     }
 
@@ -286,8 +289,9 @@ impl Scenario {
             Bytes::from(json!({ "assetIds": ids }).to_string()),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let no_store = answer::no_store(&answer.headers);
         let (list, lossy) = answer::list(answer, answer::json::<wire::Bulk>)?;
-        Ok(self.rows(&list.assets, lossy))
+        Ok(self.rows(&list.assets, lossy, no_store))
     }
 
     /// What a batch read says of each id.

@@ -8,6 +8,8 @@ mod coverage;
 mod dialects;
 mod explorer;
 mod filtering;
+mod freshness;
+mod health;
 mod help;
 mod limits;
 mod lists;

@@ -90,6 +90,7 @@ pub fn asset(
             metadata: wire.metadata.map(without_server_paths),
         })),
         upstream: presentable(raw)?,
+        no_store: false,
         mime_type: wire.mime_type,
         id: AssetId {
             source: source.clone(),

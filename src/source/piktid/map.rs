@@ -70,6 +70,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &RawValue) -> Asset {
             detected: wire.detected,
         })),
         upstream: raw.to_owned(),
+        no_store: false,
         id: AssetId {
             source: source.clone(),
             upstream: wire.id,

@@ -103,6 +103,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &RawValue) -> Asset {
             quality_gate: wire.quality_gate,
         })),
         upstream: raw.to_owned(),
+        no_store: false,
     }
 }
 

@@ -1,0 +1,166 @@
+//! Sources that fail are left alone, and everybody can see it.
+
+use std::{sync::Arc, time::Duration};
+
+use asset_gateway::sandbox::{Fault, Options};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::help::{World, asset_id, world_with};
+
+async fn world() -> World {
+    world_with(Options::default(), |config| {
+        config.cache.freshness.page_fresh = Duration::ZERO;
+    })
+    .await
+}
+
+const HEALTH: &str =
+    "{ sources { name health { status calls failures reason retryAfterSeconds } } }";
+
+async fn health(world: &World) -> Value {
+    let data = world.data(HEALTH).await;
+    let all = data["sources"].as_array().cloned().unwrap_or_default();
+    let piktid = all.iter().find(|source| source["name"] == "piktid");
+    for other in all.iter().filter(|source| source["name"] != "piktid") {
+        assert_eq!(other["health"]["status"], "UP", "{other}");
+    }
+    piktid.expect("piktid")["health"].clone()
+}
+
+const PAGE: &str = "{ assets(first: 3) { nodes { id } \
+     sources { source { name } status error { code message retryAfterSeconds } } } }";
+
+#[tokio::test]
+async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
+    let world = world().await;
+    let piktid = &world.sandbox.piktid;
+    assert_eq!(health(&world).await["status"], "UP");
+    piktid.faults.add(
+        "GET /assets",
+        Fault::Answer {
+            status: 500,
+            content_type: "text/plain",
+            body: String::new(),
+        },
+    );
+    let mut asked = 0;
+    while health(&world).await["status"] != "DOWN" {
+        world.data(PAGE).await;
+        asked += 1;
+        assert!(asked < 20, "{}", health(&world).await);
+    }
+    let down = health(&world).await;
+    assert_eq!(down["reason"], "it answered 500");
+    let wait = down["retryAfterSeconds"].as_u64().expect("a time");
+    assert!((1..=6).contains(&wait), "{down}");
+    world.forget_calls();
+    for _ in 0..100 {
+        let data = world.data(PAGE).await;
+        let sources = data["assets"]["sources"].as_array().expect("sources");
+        for source in sources {
+            if source["source"]["name"] == "piktid" {
+                assert_eq!(source["status"], "FAILED");
+                assert_eq!(source["error"]["code"], "UPSTREAM_UNAVAILABLE");
+                assert!(source["error"]["retryAfterSeconds"].is_u64(), "{source}");
+            } else {
+                assert_eq!(source["status"], "OK", "{source}");
+            }
+        }
+    }
+    let [scenario, calls, comfy] = world.calls();
+    assert_eq!((scenario, comfy), (100, 100));
+    // One probe, with what is made again of it, at most.
+    assert!(calls <= 4, "{calls} calls of 100 reached it");
+    let ready = world.get(&world.url("/ready")).await;
+    assert_eq!(ready.status(), 200, "the others answer");
+    let text = ready.text().await.expect("a body");
+    let ready: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(ready["health"]["piktid"], "DOWN");
+    assert_eq!(ready["health"]["comfy"], "UP");
+    piktid.faults.clear();
+    let recovering = async {
+        while health(&world).await["status"] != "UP" {
+            world.data(PAGE).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), recovering)
+        .await
+        .expect("it is asked again");
+    let data = world.data(PAGE).await;
+    for source in data["assets"]["sources"].as_array().expect("sources") {
+        assert_eq!(source["status"], "OK");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_much_to_wait_for_is_refused_at_once() {
+    let world = world_with(Options::default(), |config| {
+        for source in &mut config.sources {
+            source.in_flight = 1;
+            source.attempt = Duration::from_secs(60);
+        }
+    })
+    .await;
+    let gate = Arc::new(Semaphore::new(0));
+    let piktid = &world.sandbox.piktid;
+    piktid
+        .faults
+        .add("GET /assets/", Fault::Hold(Arc::clone(&gate)));
+    let mut asking: FuturesUnordered<_> = (0..300)
+        .map(|number| {
+            let id = asset_id("piktid", &format!("none-{number}"));
+            let world = &world;
+            async move {
+                world
+                    .ask(&format!("{{ asset(id: \"{id}\") {{ id }} }}"))
+                    .await
+            }
+        })
+        .collect();
+    // One in flight, 256 waiting: the rest need not wait.
+    for _ in 0..300 - 257 {
+        let answer = asking.next().await.expect("an answer");
+        let extensions = &answer["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "UPSTREAM_UNAVAILABLE", "{answer}");
+        assert_eq!(extensions["retryAfterSeconds"], json!(1));
+    }
+    assert_eq!(piktid.recorder.count("GET /assets/"), 1, "one at a time");
+    gate.add_permits(1_000);
+    let rest: Vec<Value> = asking.collect().await;
+    assert_eq!(rest.len(), 257);
+    assert!(rest.iter().all(|answer| answer["data"]["asset"].is_null()));
+}
+
+#[tokio::test]
+async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() {
+    let world = world().await;
+    let piktid = &world.sandbox.piktid;
+    let query = "{ assets(first: 3, filter: {sources: [\"piktid\"]}) { nodes { id } \
+                 sources { status } } }";
+    for (header, calls, status) in [
+        // At once: a date that has passed.
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 2, "OK"),
+        ("1", 2, "OK"),
+        // Nobody waits so long.
+        ("3600", 1, "FAILED"),
+    ] {
+        world.forget_calls();
+        piktid.faults.clear();
+        piktid.faults.push(asset_gateway::sandbox::Rule {
+            beginning: "GET /assets".to_owned(),
+            times: Some(1),
+            fault: Fault::Unavailable(header),
+        });
+        let answer = world.ask(query).await;
+        let seen = if answer["data"]["assets"].is_null() {
+            &json!("FAILED")
+        } else {
+            &answer["data"]["assets"]["sources"][0]["status"]
+        };
+        assert_eq!(seen, status, "{header}: {answer:#}");
+        assert_eq!(piktid.recorder.count("GET /assets"), calls, "{header}");
+    }
+}
