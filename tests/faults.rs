@@ -147,7 +147,10 @@ impl Operation {
 }
 
 /// The rules, from design §4 and §8.
-#[expect(clippy::match_same_arms, reason = "a rule a line, in the order of the faults")]
+#[expect(
+    clippy::match_same_arms,
+    reason = "a rule a line, in the order of the faults"
+)]
 fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
     use Expected::{Cannot, Code};
     // Calls without any that is made again: one for each asset where there is no batch.

@@ -11,7 +11,7 @@ use std::{
 
 use asset_gateway::{
     config::Config,
-    server::{self, Gateway},
+    server::{Gateway, serve as serve_gateway},
 };
 use axum::{
     Json, Router,
@@ -55,8 +55,8 @@ struct Sink {
     manner: Manner,
 }
 
-/// A gateway over such a server.
-pub async fn gateway(manner: Manner, change: impl FnOnce(&mut Config)) -> (SocketAddr, Arc<Seen>) {
+/// Such a server.
+pub async fn server(manner: Manner) -> (SocketAddr, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let sink = Sink {
         seen: Arc::clone(&seen),
@@ -66,14 +66,20 @@ pub async fn gateway(manner: Manner, change: impl FnOnce(&mut Config)) -> (Socke
         .route("/api/assets", post(take))
         .route("/api/assets/{id}", get(|| async { Json(asset()) }))
         .with_state(sink);
-    let comfy = serve(router).await;
+    (serve(router).await, seen)
+}
+
+/// A gateway over such a server.
+#[allow(dead_code, reason = "some start it as a process")]
+pub async fn gateway(manner: Manner, change: impl FnOnce(&mut Config)) -> (SocketAddr, Arc<Seen>) {
+    let (comfy, seen) = server(manner).await;
     let environment = move |name: &str| (name == "COMFY_URL").then(|| format!("http://{comfy}"));
     let mut config = Config::load(None, &environment).expect("a configuration");
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let gateway = Gateway::new(config, address).expect("a gateway");
-    tokio::spawn(async move { server::serve(listener, &gateway, std::future::pending()).await });
+    tokio::spawn(async move { serve_gateway(listener, &gateway, std::future::pending()).await });
     (address, seen)
 }
 

@@ -1,0 +1,413 @@
+//! Minutes of mixed traffic through random faults, and what must hold all along; then two measured
+//! ratios. By hand: `cargo bench --bench soak` (`SOAK_SECONDS=600` for longer).
+#![allow(clippy::print_stdout, reason = "its report")]
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use asset_gateway::{
+    config::Config,
+    sandbox::{Emulator, Fault, Options, Rule, Sandbox},
+    server::{self, Gateway},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
+
+/// Clients at once.
+const WORKERS: u64 = 16;
+/// How long a source is left alone, and a moment more (README).
+const INTERVAL: Duration = Duration::from_secs(6);
+/// Every code there is (`ErrorCode` and the transport's).
+const CODES: [&str; 24] = [
+    "BAD_USER_INPUT",
+    "BAD_CURSOR",
+    "UNAUTHENTICATED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "CONFLICT",
+    "IN_USE",
+    "IMMUTABLE",
+    "UNSUPPORTED_BY_SOURCE",
+    "PAYLOAD_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "RATE_LIMITED",
+    "PAYMENT_REQUIRED",
+    "UPSTREAM_TIMEOUT",
+    "UPSTREAM_UNAVAILABLE",
+    "UPSTREAM_REJECTED",
+    "UPSTREAM_PROTOCOL",
+    "UNKNOWN_OUTCOME",
+    "LIMIT_EXCEEDED",
+    "INTERNAL",
+    "GRAPHQL_PARSE_FAILED",
+    "GRAPHQL_VALIDATION_FAILED",
+    "PERSISTED_QUERY_NOT_FOUND",
+    "NONE",
+];
+
+/// Numbers that look random and come again with the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+struct World {
+    sandbox: Sandbox,
+    address: SocketAddr,
+    client: reqwest::Client,
+}
+
+impl World {
+    async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
+        let variables = sandbox.variables();
+        let environment = move |name: &str| {
+            let found = variables.iter().find(|(own, _)| *own == name);
+            found.map(|(_, value)| value.clone())
+        };
+        let mut config = Config::load(None, &environment).expect("a configuration");
+        change(&mut config);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let gateway = Gateway::new(config, address).expect("a gateway");
+        tokio::spawn(
+            async move { server::serve(listener, &gateway, std::future::pending()).await },
+        );
+        Self {
+            sandbox,
+            address,
+            client: reqwest::Client::new(),
+        }
+    }
+
+    fn emulators(&self) -> [&Emulator; 3] {
+        [
+            &self.sandbox.scenario,
+            &self.sandbox.piktid,
+            &self.sandbox.comfy,
+        ]
+    }
+
+    async fn ask(&self, query: &str) -> Value {
+        let response = self
+            .client
+            .post(format!("http://{}/graphql", self.address))
+            .header("content-type", "application/json")
+            .body(json!({ "query": query }).to_string())
+            .send()
+            .await
+            .expect("an answer, whatever the sources do");
+        let text = response.text().await.expect("a body");
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+    }
+}
+
+/// Codes anywhere in an answer: of errors, of payloads, of sources.
+fn codes(answer: &Value, found: &mut Vec<String>) {
+    match answer {
+        Value::Object(fields) => {
+            if fields.contains_key("message") && !fields.contains_key("code") {
+                let code = answer.pointer("/extensions/code").and_then(Value::as_str);
+                found.push(code.unwrap_or("an error without a code").to_owned());
+            }
+            if let Some(Value::String(code)) = fields.get("code") {
+                found.push(code.clone());
+            }
+            fields.values().for_each(|value| codes(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| codes(value, found)),
+        _ => {}
+    }
+}
+
+fn misbehave(dice: &mut Dice, emulator: &Emulator) {
+    emulator.faults.clear();
+    let answer = |status, content_type, body: &str| Fault::Answer {
+        status,
+        content_type,
+        body: body.to_owned(),
+    };
+    let fault = match dice.roll(12) {
+        0 => Fault::Reset,
+        1 => Fault::Lose,
+        2 => answer(500, "text/plain", ""),
+        3 => answer(502, "text/html", "<html>"),
+        4 => Fault::Unavailable("1"),
+        5 => answer(429, "text/plain", ""),
+        6 => answer(200, "application/json", "{\"assets\": [{"),
+        7 => answer(200, "application/json", "[]"),
+        // Half a second for each call.
+        8 => {
+            let gate = Arc::new(Semaphore::new(0));
+            let opening = Arc::clone(&gate);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                opening.add_permits(10_000);
+            });
+            Fault::Hold(gate)
+        }
+        _ => return,
+    };
+    let times = 1 + dice.roll(40) as usize;
+    emulator.faults.push(Rule {
+        beginning: String::new(),
+        times: Some(times),
+        fault,
+    });
+}
+
+async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
+    let id = |dice: &mut Dice| ids[dice.roll(ids.len() as u64) as usize].clone();
+    let one = id(dice);
+    let list = "nodes { id name tags } pageInfo { hasNextPage endCursor } \
+                sources { status error { code message } }";
+    match dice.roll(8) {
+        0 | 1 => {
+            let first = world.ask(&format!("{{ assets(first: 30) {{ {list} }} }}")).await;
+            let cursor = first.pointer("/data/assets/pageInfo/endCursor").and_then(Value::as_str);
+            let next = match cursor {
+                Some(cursor) => {
+                    let query = format!("{{ assets(first: 30, after: \"{cursor}\") {{ {list} }} }}");
+                    Some(world.ask(&query).await)
+                }
+                None => None,
+            };
+            std::iter::once(first).chain(next).collect()
+        }
+        2 => vec![world.ask(&format!("{{ assets(last: 10, filter: {{search: \"fox\"}}) {{ {list} }} }}")).await],
+        3 => vec![world.ask(&format!("{{ asset(id: \"{one}\") {{ id note }} }}")).await],
+        4 => {
+            let some: Vec<String> = (0..8).map(|_| id(dice)).collect();
+            vec![world.ask(&format!("{{ nodes(ids: {}) {{ id }} }}", json!(some))).await]
+        }
+        5 => vec![world.ask(&format!(
+            "mutation {{ addAssetTags(input: {{assetIds: [\"{one}\"], tags: [\"model\"]}}) {{ errors {{ code message }} }} }}"
+        )).await],
+        6 => vec![world.ask(&format!(
+            "mutation {{ setAssetNote(input: {{assetId: \"{one}\", note: \"{}\"}}) {{ errors {{ code message }} }} }}",
+            dice.roll(1_000)
+        )).await],
+        _ => {
+            let source = ["scenario", "piktid", "comfy"][dice.roll(3) as usize];
+            let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
+            bytes.extend(dice.roll(1 << 30).to_le_bytes());
+            let made = world.ask(&format!(
+                "mutation {{ uploadAsset(input: {{source: \"{source}\", base64: \"{}\"}}) \
+                 {{ asset {{ id }} errors {{ code message }} }} }}",
+                STANDARD.encode(&bytes)
+            )).await;
+            let id = made.pointer("/data/uploadAsset/asset/id").and_then(Value::as_str);
+            let gone = match id {
+                Some(id) => {
+                    let query = format!("mutation {{ deleteAsset(input: {{assetId: \"{id}\"}}) {{ errors {{ code message }} }} }}");
+                    Some(world.ask(&query).await)
+                }
+                None => None,
+            };
+            std::iter::once(made).chain(gone).collect()
+        }
+    }
+}
+
+/// Memory in use in MiB, and open descriptors.
+fn held() -> (u64, usize) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|text| text.split_whitespace().next());
+    let kib: u64 = kib.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    (kib / 1024, open)
+}
+
+async fn soak(seconds: u64) {
+    let panics = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&panics);
+    std::panic::set_hook(Box::new(move |panic| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        println!("PANIC: {panic}");
+    }));
+    let world = Arc::new(
+        World::start(|config| {
+            for source in &mut config.sources {
+                source.attempt = Duration::from_secs(2);
+            }
+            config.limits.mutation_deadline = Duration::from_secs(8);
+        })
+        .await,
+    );
+    let all = world.ask("{ assets(first: 100) { nodes { id } } }").await;
+    let ids = all["data"]["assets"]["nodes"]
+        .as_array()
+        .expect("assets")
+        .iter();
+    let ids: Arc<Vec<String>> = Arc::new(
+        ids.filter_map(|n| n["id"].as_str().map(str::to_owned))
+            .collect(),
+    );
+    let is_over = Arc::new(AtomicBool::new(false));
+    let answers = Arc::new(AtomicU64::new(0));
+    let workers = (0..WORKERS).map(|number| {
+        let (world, ids) = (Arc::clone(&world), Arc::clone(&ids));
+        let (is_over, answers) = (Arc::clone(&is_over), Arc::clone(&answers));
+        tokio::spawn(async move {
+            let mut dice = Dice(number + 1);
+            while !is_over.load(Ordering::SeqCst) {
+                for answer in work(&world, &mut dice, &ids).await {
+                    let mut found = Vec::new();
+                    codes(&answer, &mut found);
+                    for code in found {
+                        assert!(CODES.contains(&&*code), "{code} in {answer}");
+                        assert_ne!(code, "INTERNAL", "{answer}");
+                    }
+                    answers.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        })
+    });
+    let workers: Vec<_> = workers.collect();
+    let mut dice = Dice(99);
+    let began = Instant::now();
+    let mut early = None;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        for emulator in world.emulators() {
+            misbehave(&mut dice, emulator);
+            // Its record would be the leak.
+            emulator.recorder.clear();
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        if early.is_none() && began.elapsed() > Duration::from_secs(seconds / 3) {
+            early = Some(held());
+        }
+    }
+    let (early, late) = (early.unwrap_or_else(held), held());
+    for emulator in world.emulators() {
+        emulator.faults.clear();
+    }
+    let recovering = Instant::now();
+    loop {
+        let page = world
+            .ask("{ assets(first: 1) { sources { status } } }")
+            .await;
+        let sources = page
+            .pointer("/data/assets/sources")
+            .and_then(Value::as_array);
+        if sources.is_some_and(|all| all.len() == 3 && all.iter().all(|s| s["status"] == "OK")) {
+            break;
+        }
+        assert!(recovering.elapsed() < INTERVAL, "not recovered: {page}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let recovered = recovering.elapsed();
+    is_over.store(true, Ordering::SeqCst);
+    for worker in workers {
+        worker.await.expect("every answer was as it must be");
+    }
+    assert_eq!(panics.load(Ordering::SeqCst), 0, "panics");
+    println!(
+        "soak: {seconds} s, {} answers, every error typed, no panic; memory {} to {} MiB, \
+         descriptors {} to {} (from a third of the time on); whole again after {:.1} s",
+        answers.load(Ordering::SeqCst),
+        early.0,
+        late.0,
+        early.1,
+        late.1,
+        recovered.as_secs_f64()
+    );
+    assert!(late.0 < early.0 + 64, "memory grows");
+    assert!(late.1 < early.1 + 64, "descriptors grow");
+}
+
+/// How much longer than its patience a page takes when one of three sources hangs.
+async fn hanging() {
+    let patience = Duration::from_millis(500);
+    let world = World::start(|config| {
+        config.cache.freshness.page_fresh = Duration::ZERO;
+        for source in &mut config.sources {
+            source.patience = patience;
+        }
+    })
+    .await;
+    let gate = Arc::new(Semaphore::new(0));
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
+    let query = "{ assets(first: 20) { nodes { id name } sources { status } } }";
+    let mut times = Vec::new();
+    for _ in 0..25 {
+        let asking = (0..8).map(|_| async {
+            let began = Instant::now();
+            let answer = world.ask(query).await;
+            assert!(
+                answer["data"]["assets"]["nodes"][0]["id"].is_string(),
+                "{answer}"
+            );
+            began.elapsed()
+        });
+        times.extend(join_all(asking).await);
+    }
+    times.sort();
+    let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1e3;
+    println!(
+        "one of three hangs, patience {} ms: p50 {:.0} ms, p99 {:.0} ms over {} pages",
+        patience.as_millis(),
+        at(50),
+        at(99),
+        times.len()
+    );
+    gate.close();
+}
+
+/// What reaches a source that fails always, against what reached it before.
+async fn failing() {
+    let world = World::start(|config| config.cache.freshness.page_fresh = Duration::ZERO).await;
+    let query = "{ assets(first: 20) { nodes { id } } }";
+    let count = async |seconds: u64| {
+        world.sandbox.piktid.recorder.clear();
+        let (began, mut asked) = (Instant::now(), 0_usize);
+        while began.elapsed() < Duration::from_secs(seconds) {
+            world.ask(query).await;
+            asked += 1;
+        }
+        world.sandbox.piktid.recorder.calls().len() as f64 / asked as f64
+    };
+    let normal = count(3).await;
+    world.sandbox.piktid.faults.add("GET /assets", Fault::Reset);
+    count(1).await;
+    let open = count(12).await;
+    println!(
+        "a source that fails always: {:.2} calls a page before, {:.4} once it is left alone: {:.2} %",
+        normal,
+        open,
+        open / normal * 100.0
+    );
+}
+
+fn main() {
+    // `cargo bench` passes flags of its harness's, which this has not.
+    let seconds = std::env::var("SOAK_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        hanging().await;
+        failing().await;
+        soak(seconds.unwrap_or(120)).await;
+    });
+}

@@ -1,0 +1,220 @@
+//! The binary as a process: how it starts when its sources are down, and how it stops.
+
+#[path = "support/sink.rs"]
+mod sink;
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use reqwest::{
+    Body,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+use sink::{CLIP, Manner, operations, server};
+use tokio::sync::Notify;
+
+/// A gateway as users start it; killed when dropped.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    /// Starts it over one ComfyUI, and waits until it says where it listens.
+    fn start(comfy: SocketAddr, limit: &str) -> Self {
+        let binary = env!("CARGO_BIN_EXE_asset-gateway");
+        let script = format!("{limit} exec \"{binary}\" serve --listen 127.0.0.1:0");
+        let mut child = Command::new("sh")
+            .args(["-c", &script])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("COMFY_URL", format!("http://{comfy}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let lines = BufReader::new(child.stdout.take().expect("what it says")).lines();
+        let mut lines = lines.map_while(Result::ok);
+        let marker = "The graph is at http://";
+        let line = lines
+            .find(|line| line.contains(marker))
+            .expect("it says where");
+        let place = line.split(marker).nth(1).expect("an address");
+        let address = place.split('/').next().expect("an address").parse();
+        // Whoever does not read on blocks it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            address: address.expect("an address"),
+        }
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(killed.expect("kill runs").success());
+    }
+
+    /// Waits for its end and gives its code.
+    async fn end(mut self) -> Option<i32> {
+        let ending = async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("its state") {
+                    return status.code();
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), ending)
+            .await
+            .expect("it ends")
+    }
+
+    async fn ask(&self, query: &str) -> Value {
+        let text = reqwest::Client::new()
+            .post(format!("http://{}/graphql", self.address))
+            .header("content-type", "application/json")
+            .body(json!({ "query": query }).to_string())
+            .send()
+            .await
+            .expect("an answer")
+            .text()
+            .await
+            .expect("a body");
+        serde_json::from_str(&text).expect("JSON")
+    }
+}
+
+/// Nobody listens there, and nobody else will.
+async fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    (socket, address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_while_its_sources_are_down_and_says_so() {
+    let (_taken, address) = nobody().await;
+    let process = Process::start(address, "");
+    let answer = process.ask("{ assets(first: 1) { nodes { id } } }").await;
+    let code = &answer["errors"][0]["extensions"]["code"];
+    assert_eq!(code, "UPSTREAM_UNAVAILABLE", "{answer}");
+    let ready = reqwest::get(format!("http://{}/ready", process.address)).await;
+    assert_eq!(ready.expect("an answer").status(), 503);
+    process.terminate();
+    assert_eq!(process.end().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_under_way_is_finished_before_it_stops() {
+    let (comfy, seen) = server(Manner::default()).await;
+    let process = Process::start(comfy, "");
+    let rest = Arc::new(Notify::new());
+    let own = Arc::clone(&rest);
+    let half = |bytes: &'static [u8]| {
+        stream::iter([Ok::<_, std::io::Error>(Bytes::from(
+            [bytes, &vec![7; 50_000]].concat(),
+        ))])
+    };
+    let bytes = half(CLIP).chain(
+        stream::once(async move {
+            own.notified().await;
+            half(b"")
+        })
+        .flatten(),
+    );
+    let input = json!({ "source": "comfy", "file": null });
+    let form = Form::new()
+        .text("operations", operations(&input))
+        .text("map", r#"{"0": ["variables.input.file"]}"#)
+        .part(
+            "0",
+            Part::stream(Body::wrap_stream(bytes)).file_name("clip.mp4"),
+        );
+    let sending = tokio::spawn(
+        reqwest::Client::new()
+            .post(format!("http://{}/graphql", process.address))
+            .header("graphql-require-preflight", "1")
+            .multipart(form)
+            .send(),
+    );
+    seen.until(|seen| seen.bytes.load(Ordering::SeqCst) > 10_000)
+        .await;
+    process.terminate();
+    // Nobody new is let in…
+    let address = process.address;
+    let refusing = async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refusing)
+        .await
+        .expect("it listens no more");
+    // …and who is in is served.
+    rest.notify_one();
+    let response = sending.await.expect("no panic").expect("an answer");
+    let answer: Value = serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+    assert_eq!(
+        answer["data"]["uploadAsset"]["errors"],
+        json!([]),
+        "{answer:#}"
+    );
+    assert_eq!(process.end().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_survives_without_file_descriptors() {
+    let (comfy, _seen) = server(Manner::default()).await;
+    let process = Process::start(comfy, "ulimit -n 48;");
+    // More connections than it may have.
+    let mut connections = Vec::new();
+    for _ in 0..100 {
+        let connecting = tokio::net::TcpStream::connect(process.address);
+        match tokio::time::timeout(Duration::from_secs(1), connecting).await {
+            Ok(Ok(connection)) => connections.push(connection),
+            // It takes no more.
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    assert!(connections.len() > 48, "more than it may have");
+    drop(connections);
+    let asking = async {
+        loop {
+            let client = reqwest::Client::new();
+            let asked = client
+                .post(format!("http://{}/graphql", process.address))
+                .header("content-type", "application/json")
+                .timeout(Duration::from_secs(5))
+                .body(r#"{"query":"{ __typename }"}"#)
+                .send();
+            if asked.await.is_ok_and(|response| response.status() == 200) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), asking)
+        .await
+        .expect("it answers again");
+    process.terminate();
+    assert_eq!(process.end().await, Some(0));
+}
