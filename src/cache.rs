@@ -23,7 +23,7 @@ use std::{
 use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
 use moka::{Expiry, future::Cache};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
     epochs::{Epoch, Epochs},
@@ -231,6 +231,7 @@ impl Shelf {
             Ok(Err(Lost)) => SourceError::Internal,
             Err(_) => {
                 flight.leave();
+                source.gave_up();
                 SourceError::Timeout
             }
         };
@@ -271,6 +272,8 @@ impl Shelf {
         let (before, asked) = (self.epochs.now(), Instant::now());
         let page = source.list(&key.request, context).await?;
         if page.no_store {
+            // What was kept before is older.
+            self.pages.invalidate(&key).await;
             return Ok(Arc::new(page));
         }
         if page.primes {
@@ -349,12 +352,23 @@ impl Shelf {
             return;
         }
         let flights = self.board_entities(source, missing, variant, context);
-        let older = &older;
+        let (older, patience) = (&older, source.profile().patience);
         join_all(flights.into_iter().map(|(flight, _)| async move {
             let id = &flight.key().upstream;
-            let entity = flight.landed().await;
-            let entity = entity.unwrap_or(Err(SourceError::Internal));
-            let entity = match (entity, older.get(id)) {
+            let kept = older.get(id);
+            let landed = if kept.is_some() {
+                // It will do for whoever would wait longer than for a page.
+                let landed = timeout(patience, flight.landed()).await;
+                landed.unwrap_or_else(|_| {
+                    Arc::clone(&flight).leave();
+                    source.gave_up();
+                    Ok(Err(SourceError::Timeout))
+                })
+            } else {
+                flight.landed().await
+            };
+            let entity = landed.unwrap_or(Err(SourceError::Internal));
+            let entity = match (entity, kept) {
                 (Err(error), Some(kept)) if error.is_passing() => kept.clone(),
                 (entity, _) => entity,
             };
@@ -404,8 +418,12 @@ impl Shelf {
 
     /// Keeps an asset, or that there is none; other failures are worth asking again.
     async fn keep(&self, source: &Arc<dyn Source>, key: EntityKey, entity: Entity, asked: Instant) {
-        let no_store = entity.as_ref().is_ok_and(|asset| asset.no_store);
-        if no_store || epochs::is_fleeting(key.epoch) {
+        if epochs::is_fleeting(key.epoch) {
+            return;
+        }
+        if entity.as_ref().is_ok_and(|asset| asset.no_store) {
+            // What was kept before is older.
+            self.entities.invalidate(&key).await;
             return;
         }
         let times = self.freshness(source);

@@ -222,7 +222,12 @@ pub async fn serve(
         .await
         .is_err()
     {
-        tracing::warn!("writes still under way were cut off: what became of them is not known");
+        for what in gateway.0.writer.under_way() {
+            tracing::warn!(
+                what,
+                "cut off: what became of it is not known beyond the log above"
+            );
+        }
     }
     result
 }

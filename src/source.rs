@@ -69,6 +69,9 @@ pub trait Source: Send + Sync {
         Health::default()
     }
 
+    /// Somebody waited for it as long as they would.
+    fn gave_up(&self) {}
+
     /// How this list is paged when it is sorted so; `None`: there is no such list or order.
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging>;
 

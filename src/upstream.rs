@@ -57,6 +57,8 @@ pub struct Policy {
     pub queue: usize,
     /// Whether 429 is about speed, so that waiting helps.
     pub waits_out_429: bool,
+    /// How long those who ask wait for the source: no attempt begins later.
+    pub patience: Duration,
 }
 
 impl Default for Policy {
@@ -70,6 +72,7 @@ impl Default for Policy {
             stall: Duration::from_secs(30),
             queue: 256,
             waits_out_429: true,
+            patience: Duration::from_secs(3),
         }
     }
 }
@@ -286,13 +289,14 @@ impl Upstream {
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         self.budget.earn();
         let waits_out_429 = self.policy.waits_out_429;
+        let last_start = deadline.min(Instant::now() + self.policy.patience);
         let mut result = self.send_once(call.clone(), deadline).await;
         for attempt in 0..retry::RETRIES {
             let Some(wait) = retry::wait(&call, &result, attempt, waits_out_429) else {
                 break;
             };
             // In place of an attempt that would come too late, what is known now.
-            if Instant::now() + wait >= deadline || !self.budget.spend() {
+            if Instant::now() + wait >= last_start || !self.budget.spend() {
                 break;
             }
             tokio::time::sleep(wait).await;
@@ -405,6 +409,11 @@ impl Upstream {
         elsewhere
             .as_ref()
             .ok_or_else(|| UpstreamError::Setup("the system has no certificates".to_owned()))
+    }
+
+    /// Somebody waited for the source as long as they would.
+    pub fn gave_up(&self) {
+        self.breaker.gave_up();
     }
 
     /// How the source has done lately.

@@ -13,7 +13,10 @@ mod held;
 mod kept;
 mod upload;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use tokio::{
     sync::watch,
@@ -41,8 +44,7 @@ pub struct Writer {
     shelf: Arc<Shelf>,
     held: Held,
     kept: Outcomes<Kept>,
-    /// How many writes.
-    under_way: watch::Sender<usize>,
+    under_way: AllUnderWay,
 }
 
 /// An asset to write, and where it is.
@@ -60,7 +62,7 @@ impl Writer {
             shelf,
             held: Held::default(),
             kept: Outcomes::default(),
-            under_way: watch::Sender::new(0),
+            under_way: watch::Sender::new(BTreeMap::new()),
         }
     }
 
@@ -68,9 +70,10 @@ impl Writer {
     /// half-way. `None`: a fault of our own, which is in the log.
     async fn spawn<T: Send + 'static>(
         &self,
+        what: String,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let under_way = UnderWay::new(&self.under_way);
+        let under_way = UnderWay::new(&self.under_way, what);
         let work = async move {
             let _under_way = under_way;
             work.await
@@ -84,7 +87,17 @@ impl Writer {
     /// Waits until no write is under way.
     pub async fn settled(&self) {
         // The sender lives as long as this writer.
-        let _ = self.under_way.subscribe().wait_for(|own| *own == 0).await;
+        let _ = self
+            .under_way
+            .subscribe()
+            .wait_for(BTreeMap::is_empty)
+            .await;
+    }
+
+    /// What is under way, for the log.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<String> {
+        self.under_way.borrow().values().cloned().collect()
     }
 
     /// Tells the shelf that an asset is being written.
@@ -117,20 +130,43 @@ impl Writer {
     }
 }
 
+/// Writes under way, by number: what each is.
+type AllUnderWay = watch::Sender<BTreeMap<u64, String>>;
+
 /// A write under way, as long as it lives.
-struct UnderWay(watch::Sender<usize>);
+struct UnderWay {
+    all: AllUnderWay,
+    number: u64,
+}
 
 impl UnderWay {
-    fn new(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|own| *own += 1);
-        Self(count.clone())
+    fn new(all: &AllUnderWay, what: String) -> Self {
+        let mut number = 0;
+        all.send_modify(|all| {
+            number = all.last_key_value().map_or(0, |(last, _)| last + 1);
+            all.insert(number, what);
+        });
+        Self {
+            all: all.clone(),
+            number,
+        }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.send_modify(|own| *own -= 1);
+        self.all.send_modify(|all| {
+            all.remove(&self.number);
+        });
     }
+}
+
+/// Assets' ids, for the log.
+fn named<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
+    let ids = ids
+        .into_iter()
+        .map(|id| format!("{}:{}", id.source, id.upstream));
+    ids.collect::<Vec<_>>().join(" ")
 }
 
 /// Targets by source.

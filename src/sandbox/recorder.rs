@@ -217,6 +217,8 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             content_type,
             body,
         }) => {
+            // A server that answers over unread bytes may reset its own answer.
+            let _ = axum::body::to_bytes(request.into_body(), 64 << 20).await;
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT);
             let mut response = (status, body).into_response();
             response

@@ -87,12 +87,12 @@ impl SourceNode {
     }
 }
 
-/// How a source has done within the last ten seconds, as this gateway saw it.
+/// How a source has done within the last thirty seconds, as this gateway saw it.
 #[derive(SimpleObject)]
 pub struct SourceHealth {
     /// In a word.
     status: SourceStatus,
-    /// Calls that ended.
+    /// Calls that ended, the last 40 at most.
     calls: u32,
     /// Those of them that failed: no answer, a broken one, or a 5xx.
     failures: u32,

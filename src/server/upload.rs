@@ -59,8 +59,12 @@ pub struct Files {
     left: Arc<AtomicU64>,
     /// Bytes of all files together.
     most: u64,
+    /// More came than may.
+    is_spent: Arc<AtomicBool>,
     /// The body turned out not to be what it should be.
     is_malformed: Arc<AtomicBool>,
+    /// Some file came whole.
+    is_useful: Arc<AtomicBool>,
     limit: u64,
     idle: Duration,
 }
@@ -116,7 +120,9 @@ pub async fn read(
         .and_then(|text| text.parse::<u64>().ok());
     let around = (limits.body_bytes + MAP_BYTES) as u64 + HEAD_BYTES;
     let left = Arc::new(AtomicU64::new(around));
-    let parts = Multipart::new(metered(body, Arc::clone(&left)), boundary);
+    let is_spent = Arc::<AtomicBool>::default();
+    let metered = metered(body, Arc::clone(&left), Arc::clone(&is_spent));
+    let parts = Multipart::new(metered, boundary);
     let mut reading = InBody {
         parts,
         next: None,
@@ -148,7 +154,9 @@ pub async fn read(
         uses,
         left,
         most,
+        is_spent,
         is_malformed: Arc::default(),
+        is_useful: Arc::default(),
         limit: limits.upload_bytes,
         idle: limits.upload_idle,
     };
@@ -309,6 +317,7 @@ fn in_words(error: &multer::Error) -> &'static str {
 fn metered(
     body: Body,
     left: Arc<AtomicU64>,
+    is_spent: Arc<AtomicBool>,
 ) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
     body.into_data_stream().map(move |piece| {
         let piece = piece.map_err(std::io::Error::other)?;
@@ -316,7 +325,10 @@ fn metered(
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
             left.checked_sub(length)
         })
-        .map_err(|_| std::io::Error::other("too large"))?;
+        .map_err(|_| {
+            is_spent.store(true, Ordering::Relaxed);
+            std::io::Error::other("too large")
+        })?;
         Ok(piece)
     })
 }
@@ -346,9 +358,10 @@ impl Files {
         Ok(())
     }
 
-    /// Whether reading the files found that the body is no multipart body.
+    /// Whether reading the files found that the body is no multipart body, before anything came of
+    /// it.
     pub fn is_malformed(&self) -> bool {
-        self.is_malformed.load(Ordering::Relaxed)
+        self.is_malformed.load(Ordering::Relaxed) && !self.is_useful.load(Ordering::Relaxed)
     }
 
     fn malformed(&self, message: impl Into<String>) -> FileError {
@@ -441,6 +454,8 @@ impl Files {
         let open = Arc::clone(&self.open);
         *lock(&open) = Some(field);
         let (is_malformed, silent) = (Arc::clone(&self.is_malformed), self.silent());
+        let (is_useful, is_spent) = (Arc::clone(&self.is_useful), Arc::clone(&self.is_spent));
+        let limit = self.limit;
         let reading = Reading {
             open,
             idle: self.idle,
@@ -449,14 +464,22 @@ impl Files {
         };
         stream::unfold(Some(reading), move |reading| {
             let (is_malformed, silent) = (Arc::clone(&is_malformed), silent.clone());
+            let (is_useful, is_spent) = (Arc::clone(&is_useful), Arc::clone(&is_spent));
             async move {
                 let mut reading = reading?;
                 match reading.next().await {
                     Came::Piece(piece) => Some((Ok(piece), Some(reading))),
-                    Came::End => None,
+                    Came::End => {
+                        is_useful.store(true, Ordering::Relaxed);
+                        None
+                    }
                     Came::Nothing => Some((Err(silent.into_io()), None)),
                     Came::TakenAway => {
                         let error = FileError::Malformed("nobody wants it any more".to_owned());
+                        Some((Err(error.into_io()), None))
+                    }
+                    Came::Broken(_) if is_spent.load(Ordering::Relaxed) => {
+                        let error = FileError::TooLarge { limit };
                         Some((Err(error.into_io()), None))
                     }
                     Came::Broken(error) => {

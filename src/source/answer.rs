@@ -186,7 +186,7 @@ pub fn presentable(text: &str) -> String {
     let words = text
         .split_whitespace()
         .map(|word| {
-            if looks_like_a_place(word) {
+            if looks_like_a_place(word) || looks_secret(word) {
                 "…"
             } else {
                 word
@@ -195,6 +195,13 @@ pub fn presentable(text: &str) -> String {
         .collect::<Vec<_>>()
         .join(" ");
     words.chars().take(200).collect()
+}
+
+/// `token=…`, `api_key:…`: what a source should not have said, and we do not repeat.
+fn looks_secret(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    let marks = ["token", "key", "secret", "signature", "password", "bearer"];
+    word.contains(['=', ':']) && marks.iter().any(|mark| word.contains(mark))
 }
 
 /// Paths, addresses, hosts with a port.
@@ -265,6 +272,10 @@ mod tests {
             (
                 r#"{"message":"see http://10.0.0.7/x or /srv/comfy"}"#,
                 Some("see … or …"),
+            ),
+            (
+                r#"{"message":"bad file, token=abc and api_key:xyz"}"#,
+                Some("bad file, … and …"),
             ),
             (
                 r#"{"message":"No such file: '/srv/x.png' at 10.0.0.7:8188 or 10.0.0.7, C:\\comfy"}"#,

@@ -232,6 +232,10 @@ impl Source for Comfy {
         self.link.upstream.health()
     }
 
+    fn gave_up(&self) {
+        self.link.upstream.gave_up();
+    }
+
     fn paging(&self, listing: Listing, _: SortBy) -> Option<Paging> {
         (listing == Listing::Own).then_some(Paging::Index {
             cap: LIST_CAP,

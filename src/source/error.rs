@@ -36,7 +36,7 @@ pub enum SourceError {
         retry_after: Option<Duration>,
     },
     /// It understood the call and refused it: fix the arguments.
-    #[error("the source refused the request ({status}): {message}")]
+    #[error("the source refused the request{}: {message}", if *.status < 300 { String::new() } else { format!(" ({status})") })]
     Rejected { status: u16, message: String },
     /// It answered, and the answer breaks its contract.
     #[error("the source's answer cannot be read at {path}: {message}")]

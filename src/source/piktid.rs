@@ -139,6 +139,10 @@ impl Source for Piktid {
         self.link.upstream.health()
     }
 
+    fn gave_up(&self) {
+        self.link.upstream.gave_up();
+    }
+
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
         let is_there = listing == Listing::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
         is_there.then_some(Paging::Index {

@@ -120,6 +120,7 @@ impl Link {
             connect: config.connect,
             attempt: config.attempt,
             in_flight: config.in_flight,
+            patience: config.patience,
             // Comfy Cloud's is about money (comfy.md 1 [docs]).
             waits_out_429: config.kind.provider() != Provider::Comfy,
             ..Policy::default()

@@ -336,6 +336,10 @@ impl Source for Scenario {
         self.link.upstream.health()
     }
 
+    fn gave_up(&self) {
+        self.link.upstream.gave_up();
+    }
+
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
         match (listing, by) {
             (Listing::Own | Listing::Public, SortBy::CreatedAt | SortBy::UpdatedAt) => {

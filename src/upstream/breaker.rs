@@ -12,11 +12,12 @@ use tokio::time::Instant;
 use super::UpstreamError;
 
 /// How far back failures count.
-const WINDOW: Duration = Duration::from_secs(10);
+const WINDOW: Duration = Duration::from_secs(30);
 /// Calls within the window before their failures say anything.
-const LEAST: usize = 10;
-/// Outcomes remembered; more within the window push the oldest out.
-const MOST: usize = 1_000;
+const LEAST: usize = 8;
+/// Outcomes remembered; more within the window push the oldest out, so that a busy source that
+/// fails is noticed as soon as an idle one.
+const MOST: usize = 40;
 /// How long a source is left alone before the next probe.
 const PAUSE: Duration = Duration::from_secs(5);
 /// A call that was given up after so long says that the source is slow.
@@ -26,7 +27,7 @@ const SLOW: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     pub status: Status,
-    /// Calls within the last ten seconds, and those that failed.
+    /// Calls within the last thirty seconds, 40 at most, and those that failed.
     pub calls: usize,
     pub failures: usize,
     /// The last failure's reason, where the source is not up.
@@ -96,6 +97,14 @@ impl Breaker {
             is_probe,
             is_told: false,
         })
+    }
+
+    /// Somebody waited as long as they would: a source that hangs is noticed though few calls are
+    /// made to it.
+    pub fn gave_up(&self) {
+        if self.state().open_until.is_none() {
+            self.end(false, Some("no answer in time".to_owned()));
+        }
     }
 
     pub fn health(&self) -> Health {

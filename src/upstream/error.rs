@@ -41,6 +41,11 @@ impl UpstreamError {
             return Self::Timeout;
         }
         let detail = innermost(error);
+        // Ours, not the source's: EMFILE and ENFILE.
+        if detail.contains("os error 24") || detail.contains("os error 23") {
+            tracing::error!(detail, "no file descriptors are left for calls to sources");
+            return Self::Setup("the gateway has no file descriptors left".to_owned());
+        }
         let reason = in_words(&detail);
         // The detail may name addresses: it is for the log.
         tracing::warn!(detail, "a call to a source failed");

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Target, Writer};
+use super::{Target, Writer, named};
 use crate::{
     asset::{Asset, AssetId},
     cache::Entity,
@@ -83,7 +83,8 @@ impl Writer {
             outcomes.sort_by_key(|(place, ..)| *place);
             outcomes
         };
-        let outcomes = self.spawn(work).await.unwrap_or_else(|| {
+        let what = format!("a change of {}", named(&ids));
+        let outcomes = self.spawn(what, work).await.unwrap_or_else(|| {
             let unknown = |(place, id)| (place, id, Err(SourceError::UnknownOutcome));
             ids.into_iter().enumerate().map(unknown).collect()
         });

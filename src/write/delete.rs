@@ -13,6 +13,7 @@ use tracing::Instrument;
 use super::{
     Target, Writer, by_source,
     kept::{Kept, unknown},
+    named,
 };
 use crate::{
     asset::{AssetId, GlobalId},
@@ -87,7 +88,8 @@ impl Writer {
                     }
                     report
                 };
-                let done = self.spawn(work).await;
+                let what = "a delete under a key".to_owned();
+                let done = self.spawn(what, work).await;
                 Some(done.unwrap_or_else(|| Deleted::all(all, &SourceError::UnknownOutcome)))
             }
             Turn::Again(told) => match told.outcome(context.deadline()).await.as_deref() {
@@ -134,7 +136,7 @@ impl Writer {
             }
             report
         };
-        self.spawn(work)
+        self.spawn(format!("a delete of {}", named(&all)), work)
             .await
             .unwrap_or_else(|| Deleted::all(all, &SourceError::UnknownOutcome))
     }

@@ -152,7 +152,7 @@ impl Writer {
             }
             outcome
         };
-        self.spawn(work)
+        self.spawn(format!("an upload to {source}"), work)
             .await
             .unwrap_or_else(|| UploadOutcome::failed(source, SourceError::UnknownOutcome))
     }

@@ -71,12 +71,17 @@ impl Comfy {
             let error = refusal(answer.status, &answer.headers, &answer.body);
             return Err(settled(error, is_whole).into());
         }
-        if !is_whole {
-            return Err(SourceError::UnknownOutcome.into());
-        }
+
         // 200 and 201 both (comfy-observed.md 10). It is there: that its answer cannot be read
         // must not pass for a failure.
         let asset: wire::Created = read(&answer).map_err(|_| SourceError::UnknownOutcome)?;
+        if !is_whole {
+            return Err(UploadFailure {
+                error: SourceError::UnknownOutcome,
+                id: Some(asset.id),
+                upload: None,
+            });
+        }
         Ok(Uploaded::Ready {
             id: asset.id,
             upload: None,
