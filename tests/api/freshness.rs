@@ -224,3 +224,53 @@ async fn that_there_is_no_such_asset_is_known_for_a_while() {
     }
     assert_eq!(world.calls(), [0, 1, 0]);
 }
+
+#[tokio::test]
+async fn what_was_read_before_does_for_whoever_would_wait_for_a_source_that_hangs() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.freshness = Freshness {
+            page_fresh: AN_INSTANT,
+            page_stale: Duration::ZERO,
+            entity_fresh: AN_INSTANT,
+            entity_stale: Duration::ZERO,
+            ..Freshness::default()
+        };
+        for source in &mut config.sources {
+            source.patience = Duration::from_millis(300);
+        }
+    })
+    .await;
+    let whole = world.data(page()).await;
+    let id = whole["assets"]["nodes"][0]["id"].as_str().expect("an id");
+    let one = format!("{{ asset(id: \"{id}\") {{ id }} }}");
+    world.data(&one).await;
+    let gate = Arc::new(Semaphore::new(0));
+    world
+        .sandbox
+        .piktid
+        .faults
+        .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
+    assert_eq!(world.data(&one).await["asset"]["id"], id);
+    let data = world.data(page()).await;
+    assert_eq!(only(&data)["status"], "STALE");
+    assert_eq!(only(&data)["error"]["code"], "UPSTREAM_TIMEOUT");
+    gate.close();
+}
+
+#[tokio::test]
+async fn nothing_older_is_served_after_an_answer_that_is_not_to_be_kept() {
+    let world = world_of(Freshness {
+        page_fresh: AN_INSTANT,
+        page_stale: Duration::ZERO,
+        ..Freshness::default()
+    })
+    .await;
+    world.data(page()).await;
+    let faults = &world.sandbox.piktid.faults;
+    faults.add("GET /assets", Fault::Header("cache-control", "no-store"));
+    world.data(page()).await;
+    faults.clear();
+    faults.add("GET /assets", unavailable(503));
+    let answer = world.ask(page()).await;
+    assert_eq!(error(&answer).0, "UPSTREAM_UNAVAILABLE", "{answer:#}");
+}

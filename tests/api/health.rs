@@ -164,3 +164,27 @@ async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() 
         assert_eq!(piktid.recorder.count("GET /assets"), calls, "{header}");
     }
 }
+
+#[tokio::test]
+async fn a_source_that_hangs_is_noticed_by_those_who_gave_up() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.freshness.page_fresh = Duration::ZERO;
+        for source in &mut config.sources {
+            source.patience = Duration::from_millis(100);
+        }
+    })
+    .await;
+    let gate = Arc::new(Semaphore::new(0));
+    let piktid = &world.sandbox.piktid;
+    piktid
+        .faults
+        .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
+    let mut asked = 0;
+    while health(&world).await["status"] != "DOWN" {
+        let data = world.data(PAGE).await;
+        assert!(data["assets"]["nodes"][0]["id"].is_string());
+        asked += 1;
+        assert!(asked < 20, "{}", health(&world).await);
+    }
+    gate.close();
+}

@@ -602,3 +602,19 @@ async fn ids_come_back_as_they_were_given() {
         .await;
     assert_eq!(error(&answer).0, "BAD_USER_INPUT");
 }
+
+#[tokio::test]
+async fn a_page_in_place_of_an_answer_deletes_nothing() {
+    let world = world().await;
+    let [.., comfy] = own(&world);
+    let page = Fault::Answer {
+        status: 200,
+        content_type: "text/html",
+        body: "<html>log in</html>".to_owned(),
+    };
+    rule(&world.sandbox.comfy, "DELETE /api/assets/", 1, page);
+    let input = json!({ "assetId": comfy });
+    let report = payload(&world, "deleteAsset", input, "deletedId").await;
+    assert_eq!(report["deletedId"], Value::Null);
+    assert_eq!(texts(&report["errors"], "/code"), ["UNKNOWN_OUTCOME"]);
+}
