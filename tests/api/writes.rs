@@ -433,6 +433,9 @@ async fn piktids_bulk_deletes_are_paced_and_its_429_is_waited_out() {
     for (report, id) in join_all(deletes).await.iter().zip(&ids) {
         assert_eq!(report["deletedIds"], json!([id]), "{report}");
     }
+    let calls = &world.sandbox.piktid.recorder;
+    let sent = calls.count("POST /assets/bulk-delete");
+    assert_eq!(sent, 5, "none of them was refused: they were paced");
     // Somebody else has used the turns up.
     world.sandbox.piktid.faults.push(Rule {
         beginning: "POST /assets/bulk-delete".to_owned(),
