@@ -344,6 +344,14 @@ impl fmt::Debug for Scope {
 /// How long a call may take that several operations wait for, each within its own time.
 const SHARED_CALL: Duration = Duration::from_secs(10);
 
+/// Before each look at what a write has done: what was written, or is gone, may show a little
+/// later.
+pub const LOOKS: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
+
 /// Left of an operation's time for telling what came of a write.
 const MARGIN: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,6 @@
 //! Changing tags and notes.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
@@ -9,19 +9,13 @@ use super::{Target, Writer, named};
 use crate::{
     asset::{Asset, AssetId},
     cache::Entity,
-    source::{Context, SourceError, TagChange},
+    source::{Context, LOOKS, SourceError, TagChange},
 };
 
 /// Changes under way at once in one mutation; each source bounds its own calls too.
 const AT_ONCE: usize = 32;
 /// Upstream calls that one change causes at most: a read before, two writes, reads after.
 const CALLS: u32 = 6;
-/// Before each look at what has become of it: what was written may show a little later.
-const LOOKS: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-];
 
 /// What became of one asset.
 pub struct Outcome {

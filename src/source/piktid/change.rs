@@ -10,16 +10,12 @@ use tokio::time::Instant;
 use super::{Piktid, wire};
 use crate::{
     asset::Visibility,
-    source::{ChangeFailure, Context, SourceError, TagChange, Variant, answer, done, fan_out},
+    source::{
+        ChangeFailure, Context, LOOKS, SourceError, TagChange, Variant, answer, done, fan_out,
+    },
     upstream::Answer,
 };
 
-/// Before each look at what a delete has done: what is gone may show a little longer.
-const LOOKS: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-];
 /// However long a source says, others may try sooner.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 /// Ids a bulk delete takes at most (4.7 [seed 004]).

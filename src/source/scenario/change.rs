@@ -1,6 +1,6 @@
 //! What can be changed at Scenario (scenario.md 5.7 to 5.9).
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use http::Method;
 use serde_json::json;
@@ -8,18 +8,12 @@ use tokio::time::Instant;
 
 use super::Scenario;
 use crate::{
-    source::{ChangeFailure, Context, Listing, SourceError, TagChange, Variant, done},
+    source::{ChangeFailure, Context, LOOKS, Listing, SourceError, TagChange, Variant, done},
     upstream::Answer,
 };
 
 /// Ids a delete takes at most (5.9 [SDK]).
 pub const DELETE_CAP: usize = 100;
-/// Before each read that verifies a delete: what is deleted may show a little longer.
-const VERIFY: [Duration; 3] = [
-    Duration::ZERO,
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-];
 
 impl Scenario {
     pub(super) async fn write(
@@ -101,7 +95,7 @@ impl Scenario {
         }
         // Seen in its place after the delete; the others could not be read.
         let mut seen = HashMap::new();
-        for pause in VERIFY {
+        for pause in LOOKS {
             if Instant::now() + pause >= context.deadline() {
                 break;
             }
