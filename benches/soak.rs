@@ -12,11 +12,15 @@ use std::{
 };
 
 use asset_gateway::{
-    config::Config,
+    asset::SourceName,
+    config::{Config, ScenarioCredential, SourceKind},
     sandbox::{Emulator, Fault, Options, Rule, Sandbox},
     server::{self, Gateway},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
@@ -171,6 +175,18 @@ fn misbehave(dice: &mut Dice, emulator: &Emulator) {
     });
 }
 
+/// A private asset's id under the source whose eyes are everybody's.
+fn under_other_eyes(world: &World, dice: &mut Dice) -> String {
+    let store = world.sandbox.store.scenario();
+    let private: Vec<&str> = store
+        .iter()
+        .filter(|asset| asset.privacy == "private")
+        .map(|asset| &*asset.id)
+        .collect();
+    let id = private[dice.roll(private.len() as u64) as usize];
+    URL_SAFE_NO_PAD.encode(format!("a:everybody:{id}"))
+}
+
 async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
     let id = |dice: &mut Dice| ids[dice.roll(ids.len() as u64) as usize].clone();
     let one = id(dice);
@@ -190,7 +206,17 @@ async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
             std::iter::once(first).chain(next).collect()
         }
         2 => vec![world.ask(&format!("{{ assets(last: 10, filter: {{search: \"fox\"}}) {{ {list} }} }}")).await],
-        3 => vec![world.ask(&format!("{{ asset(id: \"{one}\") {{ id note }} }}")).await],
+        3 => {
+            let other = under_other_eyes(world, dice);
+            let query = format!(
+                "{{ own: asset(id: \"{one}\") {{ id note }} other: asset(id: \"{other}\") {{ id }} }}"
+            );
+            let answer = world.ask(&query).await;
+            let (own, other) = (&answer["data"]["own"], &answer["data"]["other"]);
+            assert!(own.is_null() || own["id"] == one, "another's: {answer}");
+            assert!(other.is_null(), "another scope's: {answer}");
+            vec![answer]
+        }
         4 => {
             let some: Vec<String> = (0..8).map(|_| id(dice)).collect();
             vec![world.ask(&format!("{{ nodes(ids: {}) {{ id }} }}", json!(some))).await]
@@ -243,6 +269,16 @@ async fn soak(seconds: u64) {
     }));
     let world = Arc::new(
         World::start(|config| {
+            // The same upstream, seen with other eyes.
+            let own = config.sources.iter().find_map(|source| match &source.kind {
+                SourceKind::Scenario(kind) => Some((source.clone(), kind.clone())),
+                _ => None,
+            });
+            let (mut other, mut kind) = own.expect("a Scenario");
+            other.name = SourceName::parse("everybody").expect("a name");
+            kind.credential = ScenarioCredential::Public;
+            other.kind = SourceKind::Scenario(kind);
+            config.sources.push(other);
             for source in &mut config.sources {
                 source.attempt = Duration::from_secs(2);
             }
@@ -306,7 +342,7 @@ async fn soak(seconds: u64) {
         let sources = page
             .pointer("/data/assets/sources")
             .and_then(Value::as_array);
-        if sources.is_some_and(|all| all.len() == 3 && all.iter().all(|s| s["status"] == "OK")) {
+        if sources.is_some_and(|all| all.len() == 4 && all.iter().all(|s| s["status"] == "OK")) {
             break;
         }
         assert!(recovering.elapsed() < INTERVAL, "not recovered: {page}");
@@ -319,7 +355,7 @@ async fn soak(seconds: u64) {
     }
     assert_eq!(panics.load(Ordering::SeqCst), 0, "panics");
     println!(
-        "soak: {seconds} s, {} answers, every error typed, no panic; memory {} to {} MiB, \
+        "soak: {seconds} s, {} answers, every error typed, no other scope's answer, no panic; memory {} to {} MiB, \
          descriptors {} to {} (from a third of the time on); whole again after {:.1} s",
         answers.load(Ordering::SeqCst),
         early.0,
