@@ -1,6 +1,7 @@
-//! The command line: `serve` (the default), `sandbox`, `schema`, `check`.
+//! The command line: `serve` (the default), `sandbox`, `schema`, `check`, `key`.
 
 mod check;
+mod key;
 mod sandbox;
 mod serve;
 
@@ -42,6 +43,9 @@ enum Command {
     /// Reads the configuration, asks every source for one asset, and prints a table. Exit code 0
     /// when all answer, 1 when one does not, 64 when the configuration is wrong.
     Check(Check),
+    /// Makes a key for `mode = "keys"`: prints the key, which is kept nowhere, and the lines with
+    /// its hash for the configuration.
+    Key(Key),
 }
 
 /// Where settings come from.
@@ -76,6 +80,21 @@ struct Schema {
 }
 
 #[derive(Args)]
+struct Key {
+    /// What the log calls its holder: letters, digits, `-`, `_` or `.`.
+    #[arg(long, value_name = "NAME", default_value = "web")]
+    id: String,
+    /// What it may do, of assets:read, assets:write and assets:delete.
+    #[arg(
+        long,
+        value_name = "SCOPES",
+        value_delimiter = ',',
+        default_value = "assets:read"
+    )]
+    scopes: Vec<String>,
+}
+
+#[derive(Args)]
 struct Check {
     #[command(flatten)]
     config: ConfigArguments,
@@ -94,6 +113,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(check) => check::run(check).await,
+        Command::Key(wanted) => key::run(&wanted),
     };
     match result {
         // The user's to mend, in words meant for them: no backtrace, no "Error:".

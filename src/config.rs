@@ -3,6 +3,7 @@
 //! Every refusal names the key (or variable), the file and line where there is one, and what
 //! would be right. Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
 
+mod access;
 mod file;
 mod secret;
 mod sources;
@@ -10,14 +11,17 @@ mod table;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::telemetry::Format;
 
+pub use access::{
+    AccessConfig, AccessMode, JwksConfig, JwtConfig, KeyConfig, Permission, RateLimit,
+};
 pub use secret::Secret;
 pub use sources::{
-    ComfySource, Environment, PiktidSource, PublicEndpoint, ScenarioCredential, ScenarioSource,
-    SourceConfig, SourceKind,
+    ComfySource, Environment, PiktidCredential, PiktidSource, PublicEndpoint, ScenarioCredential,
+    ScenarioSource, SourceConfig, SourceKind,
 };
 
 /// The port that a newcomer finds the gateway on.
@@ -36,8 +40,13 @@ pub struct Config {
     pub log: LogConfig,
     pub limits: Limits,
     pub cache: CacheConfig,
+    pub access: AccessConfig,
     /// Serve GraphiQL at `/`.
     pub explorer: bool,
+    /// Answer questions about the schema.
+    pub introspection: bool,
+    /// Name fields that a mistyped one may have meant.
+    pub suggestions: bool,
     /// What to serve. Empty: the embedded sandbox.
     pub sources: Vec<SourceConfig>,
     /// Things worth saying at start that are no mistake, such as a variable nobody reads.
@@ -65,6 +74,16 @@ pub struct Limits {
     pub root_fields: usize,
     pub directives: usize,
     pub operations: usize,
+    /// Items of any list in arguments and variables.
+    pub list_items: usize,
+    /// Ids that `nodes` and the mutations of tags take at once.
+    pub ids: usize,
+    /// Ids that a bulk delete takes at once.
+    pub bulk_delete_ids: usize,
+    /// Operations sent together.
+    pub batch: usize,
+    /// Assets and upstream calls that one request may cause.
+    pub cost: u64,
     /// One uploaded file.
     pub upload_bytes: u64,
     /// Files of one request.
@@ -96,6 +115,11 @@ impl Default for Limits {
             root_fields: 20,
             directives: 5,
             operations: 10,
+            list_items: 2_000,
+            ids: 100,
+            bulk_delete_ids: 1_000,
+            batch: 8,
+            cost: 5_000,
             upload_bytes: 100 * 1024 * 1024,
             upload_files: 10,
             upload_base64_bytes: 512 * 1024,
@@ -208,20 +232,59 @@ impl Config {
     }
 
     /// Refuses to open other people's accounts to a network that needs no key to call us
-    /// (design §6): there is no caller authentication yet, so only loopback is safe.
+    /// (`design.md` §6). A source whose callers bring their own credential opens nobody else's.
     ///
     /// # Errors
-    /// When real sources would be reachable from beyond this machine.
+    /// When sources of the gateway's own would be reachable from beyond this machine by anybody.
     pub fn check_exposure(&self) -> Result<(), ConfigError> {
-        if self.listen.ip().is_loopback() || self.serves_sandbox() {
+        let is_open = matches!(self.access.mode, AccessMode::Open);
+        let own: Vec<&str> = self
+            .sources
+            .iter()
+            .filter(|source| !source.passthrough)
+            .map(|source| source.name.as_str())
+            .collect();
+        if self.listen.ip().to_canonical().is_loopback() || !is_open || own.is_empty() {
             return Ok(());
         }
         Err(ConfigError(format!(
-            "refusing to listen on {}: anyone who can reach it could use the credentials of your \
-             sources. Listen on 127.0.0.1 (--listen 127.0.0.1:{}) and put a reverse proxy that \
-             authenticates callers in front",
+            "refusing to listen on {}: anyone who can reach it could use the gateway's own \
+             credentials of {}. Say who may call (`mode = \"keys\"` or `\"jwt\"` in [access]), let \
+             callers bring their credentials (`passthrough = true` in [sources.…]), or listen on \
+             127.0.0.1 (--listen 127.0.0.1:{}) behind a reverse proxy that authenticates callers",
             self.listen,
+            own.join(", "),
             self.listen.port()
         )))
+    }
+
+    /// Things about who can reach this gateway that are worth a line at start.
+    #[must_use]
+    pub fn exposure_remarks(&self) -> Vec<String> {
+        let is_open = matches!(self.access.mode, AccessMode::Open);
+        let host = self.public_url.as_ref().and_then(Url::host);
+        let is_public = match host {
+            Some(Host::Domain(name)) => name != "localhost",
+            Some(Host::Ipv4(address)) => !address.is_loopback(),
+            Some(Host::Ipv6(address)) => !address.is_loopback(),
+            None => false,
+        };
+        let is_exposed = is_public || !self.listen.ip().to_canonical().is_loopback();
+        let mut remarks = Vec::new();
+        if is_open && is_exposed && self.sources.iter().any(|source| !source.passthrough) {
+            remarks.push(
+                "`public_url` is not this machine, and nobody is asked who they are: whatever \
+                 stands in front must authenticate callers, or set `mode` in [access]"
+                    .to_owned(),
+            );
+        }
+        if is_exposed && self.access.rate_limit.is_none() {
+            remarks.push(
+                "this gateway can be reached from elsewhere and takes any number of requests: set \
+                 [access.rate_limit], and `trusted_proxies` where proxies stand in front"
+                    .to_owned(),
+            );
+        }
+        remarks
     }
 }

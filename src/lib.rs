@@ -20,6 +20,7 @@
 //! | [`connection`] | one ordered list over many sources |
 //! | [`loader`] | batches by id within one operation |
 //! | [`cache`] | assets and pages kept for a while; one call for many askers |
+//! | [`access`] | who calls, what they may, how often |
 //! | [`source`] | the [`source::Source`] trait, the registry, a folder a provider |
 //! | [`upstream`] | the only way out |
 //! | [`config`] | settings |
@@ -28,13 +29,14 @@
 //!
 //! **Invariant**: a room uses rooms below it in this table, never above. `axum` is known in
 //! `server`, `explorer` and `sandbox` alone; `async_graphql` in `schema`, `server` and `cli`; `moka`
-//! in `cache`; `dataloader` in `loader`; `reqwest` in `upstream`; `multer` in `server`; `std::env`
+//! in `cache`; `jsonwebtoken` and `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `multer` in `server`; `std::env`
 //! in `config` and `cli`.
 //! A provider never knows another. `tests/architecture.rs` keeps these walls.
 //!
 //! **Deliberately absent**: jumping to page n, a database, fetching addresses that clients give,
 //! renaming, plugins.
 
+pub mod access;
 pub mod asset;
 pub mod cache;
 pub mod cli;

@@ -10,6 +10,7 @@ mod filter;
 mod lists;
 mod mutation;
 mod order;
+mod price;
 mod query;
 mod scalars;
 mod source;
@@ -19,9 +20,17 @@ use std::sync::Arc;
 
 use async_graphql::{Context, EmptySubscription, MergedObject, SDLExportOptions, Schema};
 
-use crate::{cache::Shelf, loader::Loader, media::MediaUrls, source::Registry, write::Writer};
+use crate::{
+    access::{Caller, Permission},
+    cache::Shelf,
+    loader::Loader,
+    media::MediaUrls,
+    source::Registry,
+    write::Writer,
+};
 
 pub use error::{Code, code_of, coded};
+pub use price::{Price, Prices};
 pub use upload::{Upload, Uploads};
 
 /// Where every query begins.
@@ -38,18 +47,26 @@ pub struct Operation {
     pub writer: Writer,
     pub loader: Loader,
     pub context: Arc<crate::source::Context>,
+    pub caller: Caller,
     pub media: MediaUrls,
     pub uploads: Uploads,
+    /// Ids that a field takes at once, and a bulk delete.
+    pub ids: usize,
+    pub bulk_delete_ids: usize,
 }
 
-/// Builds the graph.
+/// Builds the graph. `suggests`: errors name fields that a mistyped one may have meant.
 #[must_use]
-pub fn build() -> Graph {
+pub fn build(suggests: bool) -> Graph {
     let query = Query(query::Root, lists::ProviderLists);
-    Schema::build(query, mutation::Mutation, EmptySubscription)
+    let builder = Schema::build(query, mutation::Mutation, EmptySubscription)
         .register_output_type::<query::Node>()
-        .enable_federation()
-        .finish()
+        .enable_federation();
+    if suggests {
+        builder.finish()
+    } else {
+        builder.disable_suggestions().finish()
+    }
 }
 
 /// The schema in GraphQL's own language: for clients, or as a federation subgraph.
@@ -65,7 +82,7 @@ pub fn sdl(federation: bool) -> String {
     } else {
         options
     };
-    let text = build().sdl_with_options(options);
+    let text = build(true).sdl_with_options(options);
     // One line break at the end, none elsewhere that an editor would take away.
     let mut clean: String = text
         .lines()
@@ -81,4 +98,27 @@ fn operation<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Operation> 
     context
         .data::<Operation>()
         .map_err(|_| error::coded(Code::Internal, "a fault in the gateway: it is in its log"))
+}
+
+/// The operation under way, whose caller may do this.
+fn allowed<'a>(
+    context: &Context<'a>,
+    permission: Permission,
+) -> async_graphql::Result<&'a Operation> {
+    let operation = operation(context)?;
+    if operation.caller.may(permission) {
+        return Ok(operation);
+    }
+    Err(error::coded(
+        Code::Forbidden,
+        format!(
+            "this needs the scope `{}`, which your key or token does not have",
+            permission.word()
+        ),
+    ))
+}
+
+/// The operation under way, whose caller may read.
+fn reading<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Operation> {
+    allowed(context, Permission::Read)
 }

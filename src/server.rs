@@ -9,6 +9,7 @@ mod leftover;
 mod media;
 mod negotiate;
 mod refusal;
+mod session;
 mod socket;
 mod upload;
 
@@ -24,18 +25,21 @@ use axum::{
     routing::{any, get},
     serve::ListenerExt,
 };
+use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use url::Url;
 
+use self::session::Session;
 use crate::{
+    access::{Access, Rates},
     asset::SourceName,
     cache::Shelf,
     config::{Config, ConfigError, Limits, Secret},
     explorer,
     loader::Loader,
     media::MediaUrls,
-    schema::{self, Graph, Operation, Uploads},
+    schema::{self, Graph, Operation, Prices, Uploads},
     source::{Context, Registry},
     write::{self, Writer},
 };
@@ -57,7 +61,14 @@ struct Parts {
     media: MediaUrls,
     limits: Limits,
     explorer: bool,
+    introspection: bool,
     hosts: access::AllowedHosts,
+    origins: access::Origins,
+    proxies: Vec<IpNet>,
+    access: Access,
+    rates: Rates,
+    /// What fields may cause.
+    prices: Prices,
 }
 
 /// The number a request is known by in answers and logs.
@@ -86,18 +97,28 @@ impl Gateway {
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
             .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
         let shelf = Shelf::new(config.cache);
+        let registry = Arc::new(Registry::connect(
+            config.sources,
+            &key("asset-gateway scopes v1", secret),
+        )?);
         Ok(Self(Arc::new(Parts {
-            graph: schema::build(),
-            registry: Arc::new(Registry::connect(
-                config.sources,
-                &key("asset-gateway scopes v1", secret),
-            )?),
+            graph: schema::build(config.suggestions),
+            prices: Prices::new(|provider| {
+                let all = registry.all().iter();
+                all.filter(|own| own.profile().provider == provider).count() as u64
+            }),
+            registry,
             writer: Writer::new(Arc::clone(&shelf)),
             shelf,
             media: MediaUrls::new(key("asset-gateway media v1", secret), &public_url),
             limits: config.limits,
             explorer: config.explorer,
-            hosts: access::AllowedHosts::new(address, &public_url),
+            introspection: config.introspection,
+            hosts: access::AllowedHosts::new(address, &public_url, &config.access.allowed_hosts),
+            origins: access::Origins::new(config.access.cors_origins, &public_url),
+            proxies: config.access.trusted_proxies,
+            rates: Rates::new(config.access.rate_limit),
+            access: Access::new(config.access.mode)?,
         })))
     }
 
@@ -123,6 +144,7 @@ impl Gateway {
             .fallback(refusal::no_such_page)
             .with_state(self.clone());
         pages
+            .layer(self.0.origins.layer())
             // Inside the request's id: a refused host still gets one.
             .layer(middleware::from_fn_with_state(
                 self.clone(),
@@ -132,7 +154,12 @@ impl Gateway {
     }
 
     /// What one operation works with.
-    fn operation(&self, kind: OperationType, files: Option<Arc<dyn write::Parts>>) -> Operation {
+    fn operation(
+        &self,
+        kind: OperationType,
+        files: Option<Arc<dyn write::Parts>>,
+        session: &Session,
+    ) -> Operation {
         let parts = &self.0;
         let limits = &parts.limits;
         let (time, calls) = match kind {
@@ -143,11 +170,12 @@ impl Gateway {
         };
         let context = Arc::new(Context::new(time, calls));
         Operation {
-            registry: Arc::clone(&parts.registry),
+            registry: Arc::clone(&session.registry),
             shelf: Arc::clone(&parts.shelf),
-            writer: parts.writer.clone(),
+            writer: parts.writer.on_behalf_of(session.caller.who()),
+            caller: session.caller.clone(),
             loader: Loader::new(
-                Arc::clone(&parts.registry),
+                Arc::clone(&session.registry),
                 Arc::clone(&parts.shelf),
                 Arc::clone(&context),
             ),
@@ -158,13 +186,19 @@ impl Gateway {
                 limit: limits.upload_bytes,
                 base64_limit: limits.upload_base64_bytes,
             },
+            ids: limits.ids,
+            bulk_delete_ids: limits.bulk_delete_ids,
         }
     }
 
     /// The asset behind a media address, and what to open it with.
     fn grant(&self, token: &str) -> Result<crate::media::Grant, crate::media::InvalidToken> {
         let registry = &self.0.registry;
-        let scope_of = |name: &SourceName| registry.named(name).map(|s| s.profile().scope);
+        let scope_of = |name: &SourceName| {
+            let profile = registry.named(name)?.profile();
+            // The gateway has no credential to open anything with.
+            (!profile.passthrough).then_some(profile.scope)
+        };
         self.0.media.open(token, scope_of, Timestamp::now())
     }
 }
@@ -246,10 +280,13 @@ async fn identify(mut request: Request, next: Next) -> Response {
     response
 }
 
-async fn explorer_page(axum::extract::State(gateway): axum::extract::State<Gateway>) -> Response {
+async fn explorer_page(
+    axum::extract::State(gateway): axum::extract::State<Gateway>,
+    id: Option<axum::Extension<RequestId>>,
+) -> Response {
     if gateway.0.explorer {
         explorer::page()
     } else {
-        refusal::no_such_page().await
+        refusal::no_such_page(id).await
     }
 }

@@ -8,6 +8,7 @@ mod change;
 mod comfy;
 mod error;
 mod filter;
+mod locked;
 mod page;
 mod piktid;
 mod registry;
@@ -45,7 +46,7 @@ pub use page::{
     BrokenRule, Direction, ListRequest, Listing, Order, Page, Parameters, Position, Row, SortBy,
     Unreadable,
 };
-pub use registry::Registry;
+pub use registry::{Registry, WrongCredential};
 pub use upload::{
     ComfyDestination, ComfyUpload, FileStream, NewFile, ScenarioUpload, ScenarioUploadKind,
     UploadFailure, UploadOptions, Uploaded,
@@ -253,6 +254,8 @@ pub struct Profile {
     pub in_flight: usize,
     /// Its own times in the cache.
     pub freshness: OwnFreshness,
+    /// Its credential is the caller's own.
+    pub passthrough: bool,
     pub capabilities: Capabilities,
 }
 

@@ -26,7 +26,7 @@ use tracing::Instrument;
 
 use self::{held::Held, kept::Kept};
 use crate::{
-    asset::AssetId,
+    asset::{AssetId, SourceName},
     cache::{Entity, Outcomes, Shelf, Writing},
     source::{Context, Source, SourceError, Variant},
 };
@@ -38,6 +38,20 @@ pub use upload::{
     UploadOutcome,
 };
 
+/// The log's target of audit lines.
+const AUDIT: &str = "audit";
+
+/// What came of a write, in a word.
+const fn word_of(error: Option<&SourceError>) -> &'static str {
+    match error {
+        None => "done",
+        Some(SourceError::UnknownOutcome) => "unknown",
+        Some(SourceError::HalfDone { .. }) => "half done",
+        Some(SourceError::NotTried) => "not tried",
+        Some(_) => "failed",
+    }
+}
+
 /// What mutations work with. Process-wide; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
@@ -45,6 +59,8 @@ pub struct Writer {
     held: Held,
     kept: Outcomes<Kept>,
     under_way: AllUnderWay,
+    /// On whose behalf, for the log and for idempotency keys.
+    who: Arc<str>,
 }
 
 /// An asset to write, and where it is.
@@ -63,7 +79,47 @@ impl Writer {
             held: Held::default(),
             kept: Outcomes::default(),
             under_way: watch::Sender::new(BTreeMap::new()),
+            who: "nobody".into(),
         }
+    }
+
+    /// The same, for one caller.
+    #[must_use]
+    pub fn on_behalf_of(&self, who: &Arc<str>) -> Self {
+        Self {
+            who: Arc::clone(who),
+            ..self.clone()
+        }
+    }
+
+    /// A caller's idempotency key: nobody else's, whatever they call theirs. Who is not known is
+    /// told apart by the credentials they brought for what they write to.
+    fn own_key<'a>(&self, key: &str, sources: impl Iterator<Item = &'a Arc<dyn Source>>) -> String {
+        let brought = sources
+            .map(|source| source.profile())
+            .filter(|profile| profile.passthrough);
+        let mut scopes: Vec<[u8; 16]> = brought.map(|own| *own.scope.as_bytes()).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        let mut hasher = blake3::Hasher::new();
+        for part in [self.who.as_bytes(), key.as_bytes(), scopes.as_flattened()] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hasher.finalize().to_string()
+    }
+
+    /// Leaves the line by which it is known later who did what.
+    fn audit(
+        &self,
+        what: &'static str,
+        source: &SourceName,
+        ids: &[&str],
+        outcome: &'static str,
+        error: Option<&dyn std::fmt::Display>,
+    ) {
+        let (who, error) = (&*self.who, error.map(tracing::field::display));
+        tracing::info!(target: AUDIT, who, what, %source, ?ids, outcome, error, "write");
     }
 
     /// Runs a write in a task of its own, and waits for it: a caller that goes away stops nothing

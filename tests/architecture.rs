@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Rooms from top to bottom: each may use those below it.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 16] = [
     "cli",
     "sandbox",
     "server",
@@ -18,6 +18,7 @@ const ROOMS: [&str; 15] = [
     "loader",
     "cache",
     "source",
+    "access",
     "upstream",
     "config",
     "telemetry",
@@ -25,13 +26,17 @@ const ROOMS: [&str; 15] = [
 ];
 
 /// Crates and the rooms that may know them.
-const CRATES: [(&str, &[&str]); 10] = [
+const CRATES: [(&str, &[&str]); 14] = [
     ("axum", &["server", "explorer", "sandbox"]),
     ("async_graphql", &["schema", "server", "cli"]),
     ("async_graphql_axum", &["server"]),
     ("moka", &["cache"]),
     ("dataloader", &["loader"]),
     ("reqwest", &["upstream"]),
+    ("jsonwebtoken", &["access"]),
+    ("governor", &["access"]),
+    ("tower_http", &["server"]),
+    ("hyper_util", &["server"]),
     ("multer", &["server"]),
     ("tempfile", &["write"]),
     ("infer", &["asset"]),

@@ -510,6 +510,7 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
             patience: Duration::from_secs(30),
             freshness: OwnFreshness::default(),
             in_flight: 16,
+            passthrough: false,
             capabilities: Capabilities {
                 can_upload: false,
                 can_tag: false,

@@ -29,7 +29,7 @@ pub async fn run(arguments: Check) -> anyhow::Result<ExitCode> {
     let gateway = Gateway::new(config, address)?;
     let probes = probe(&gateway, PATIENCE).await;
     print(&table(&probes));
-    Ok(if probes.iter().all(|probe| probe.result.is_ok()) {
+    Ok(if probes.iter().all(Probe::is_fine) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -71,7 +71,13 @@ fn table(probes: &[Probe]) -> String {
 fn row(probe: &Probe) -> [String; 6] {
     let profile = probe.source.profile();
     let (reachable, credential, assets, remark) = match &probe.result {
-        Ok(read) => {
+        None => (
+            "not asked",
+            "callers'",
+            "-".to_owned(),
+            format!("callers send theirs in x-asset-source-{}", profile.name),
+        ),
+        Some(Ok(read)) => {
             let assets = read.page.total.map_or_else(
                 || {
                     if read.page.rows.is_empty() {
@@ -85,7 +91,7 @@ fn row(probe: &Probe) -> [String; 6] {
             );
             ("yes", "accepted", assets, String::new())
         }
-        Err(error) => {
+        Some(Err(error)) => {
             let (reachable, credential) = match error {
                 SourceError::Unauthenticated => ("yes", "refused"),
                 SourceError::Forbidden | SourceError::PaymentRequired { .. } => ("yes", "accepted"),

@@ -22,7 +22,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     config.check_exposure()?;
     telemetry::start(&config.log.filter, config.log.format)
         .map_err(|invalid| ConfigError(invalid.to_string()))?;
-    for remark in &config.remarks {
+    for remark in config.remarks.iter().chain(&config.exposure_remarks()) {
         tracing::warn!("{remark}");
     }
     // First the port: nothing else is worth starting without it.

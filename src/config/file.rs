@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, OwnFreshness,
-    Secret, sources, table::SourceFile,
+    Secret, access::AccessFile, sources, table::SourceFile,
 };
 use crate::telemetry::Format;
 
@@ -20,6 +20,9 @@ pub struct File {
     public_url: Option<Spanned<String>>,
     media_secret: Option<Spanned<Secret>>,
     explorer: Option<bool>,
+    introspection: Option<bool>,
+    suggestions: Option<bool>,
+    access: Option<AccessFile>,
     log: Option<LogFile>,
     limits: Option<LimitsFile>,
     cache: Option<CacheFile>,
@@ -50,6 +53,11 @@ struct LimitsFile {
     root_fields: Option<Spanned<usize>>,
     directives: Option<Spanned<usize>>,
     operations: Option<Spanned<usize>>,
+    list_items: Option<Spanned<usize>>,
+    ids: Option<Spanned<usize>>,
+    bulk_delete_ids: Option<Spanned<usize>>,
+    batch: Option<Spanned<usize>>,
+    cost: Option<Spanned<u64>>,
     upload_bytes: Option<Spanned<u64>>,
     upload_files: Option<Spanned<usize>>,
     upload_base64_bytes: Option<Spanned<usize>>,
@@ -173,7 +181,10 @@ impl File {
             log: log(self.log, environment),
             limits: limits(self.limits, &place)?,
             cache: cache(self.cache, &place)?,
+            access: self.access.unwrap_or_default().resolve(&place)?,
             explorer: self.explorer.unwrap_or(true),
+            introspection: self.introspection.unwrap_or(true),
+            suggestions: self.suggestions.unwrap_or(true),
             sources,
             remarks,
         })
@@ -251,6 +262,16 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
         root_fields: positive("root_fields", s.root_fields, d.root_fields, place)?,
         directives: positive("directives", s.directives, d.directives, place)?,
         operations: positive("operations", s.operations, d.operations, place)?,
+        list_items: positive("list_items", s.list_items, d.list_items, place)?,
+        ids: positive("ids", s.ids, d.ids, place)?,
+        bulk_delete_ids: positive(
+            "bulk_delete_ids",
+            s.bulk_delete_ids,
+            d.bulk_delete_ids,
+            place,
+        )?,
+        batch: positive("batch", s.batch, d.batch, place)?,
+        cost: positive("cost", s.cost, d.cost, place)?,
         upload_bytes: positive("upload_bytes", s.upload_bytes, d.upload_bytes, place)?,
         upload_files: positive("upload_files", s.upload_files, d.upload_files, place)?,
         upload_base64_bytes: positive(
@@ -399,7 +420,7 @@ mod tests {
             refusal("[sources.piktid]\ntoken = \"x\"\napi_key = \"x\"\n"),
             "gateway.toml:3: `api_key` is not a key of provider `piktid`; its keys are: provider, \
              url, token, token_file, token_env, former_names, ca_file, patience_seconds, \
-             connect_seconds, attempt_seconds, in_flight, cache"
+             connect_seconds, attempt_seconds, in_flight, passthrough, cache"
         );
     }
 

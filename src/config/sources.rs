@@ -47,6 +47,8 @@ pub struct SourceConfig {
     pub in_flight: usize,
     /// Its own times in the cache.
     pub freshness: OwnFreshness,
+    /// Its credential is each caller's own, and `kind` has none.
+    pub passthrough: bool,
     pub kind: SourceKind,
 }
 
@@ -59,6 +61,24 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// With a caller's credential, sent as it is (`design.md` §5).
+    #[must_use]
+    pub fn with(self, credential: Secret) -> Self {
+        match self {
+            Self::Scenario(own) => Self::Scenario(ScenarioSource {
+                credential: ScenarioCredential::Verbatim(credential),
+                ..own
+            }),
+            Self::Piktid(_) => Self::Piktid(PiktidSource {
+                credential: PiktidCredential::Verbatim(credential),
+            }),
+            Self::Comfy(own) => Self::Comfy(ComfySource {
+                api_key: Some(credential),
+                ..own
+            }),
+        }
+    }
+
     #[must_use]
     pub const fn provider(&self) -> Provider {
         match self {
@@ -87,6 +107,8 @@ pub enum ScenarioCredential {
     Jwt(Secret),
     /// `public-auth-token`: every organisation's public assets, nothing else.
     Public,
+    /// The whole `Authorization`, as a caller sent it.
+    Verbatim(Secret),
 }
 
 /// Which path lists public assets (scenario.md 5.1, 5.2).
@@ -102,7 +124,14 @@ pub enum PublicEndpoint {
 
 #[derive(Debug, Clone)]
 pub struct PiktidSource {
-    pub token: Secret,
+    pub credential: PiktidCredential,
+}
+
+#[derive(Debug, Clone)]
+pub enum PiktidCredential {
+    Token(Secret),
+    /// The whole `Authorization`, as a caller sent it.
+    Verbatim(Secret),
 }
 
 #[derive(Debug, Clone)]

@@ -10,8 +10,8 @@ use super::{
     ConfigError, Environment, OwnFreshness, PublicEndpoint, Secret,
     file::{FreshnessFile, Place, positive, seconds},
     sources::{
-        ComfySource, PiktidSource, ScenarioCredential, ScenarioSource, SourceConfig, SourceKind,
-        web_url,
+        ComfySource, PiktidCredential, PiktidSource, ScenarioCredential, ScenarioSource,
+        SourceConfig, SourceKind, web_url,
     },
 };
 use crate::asset::{Provider, SourceName};
@@ -46,6 +46,7 @@ pub struct SourceFile {
     connect_seconds: Option<Spanned<f64>>,
     attempt_seconds: Option<Spanned<f64>>,
     in_flight: Option<Spanned<usize>>,
+    passthrough: Option<Spanned<bool>>,
     cache: Option<FreshnessFile>,
 }
 
@@ -73,6 +74,7 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "connect_seconds",
             "attempt_seconds",
             "in_flight",
+            "passthrough",
             "cache",
         ],
         Provider::Piktid => &[
@@ -87,6 +89,7 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "connect_seconds",
             "attempt_seconds",
             "in_flight",
+            "passthrough",
             "cache",
         ],
         Provider::Comfy => &[
@@ -103,6 +106,7 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "connect_seconds",
             "attempt_seconds",
             "in_flight",
+            "passthrough",
             "cache",
         ],
     }
@@ -113,6 +117,15 @@ const fn default_url(provider: Provider) -> &'static str {
         Provider::Scenario => "https://api.cloud.scenario.com/v1",
         Provider::Piktid => "https://v2.api.piktid.com",
         Provider::Comfy => "https://cloud.comfy.org",
+    }
+}
+
+/// The variables that hold a credential of the source named like its provider.
+const fn credentials_of(provider: Provider) -> &'static [&'static str] {
+    match provider {
+        Provider::Scenario => &["SCENARIO_API_KEY", "SCENARIO_API_SECRET", "SCENARIO_JWT"],
+        Provider::Piktid => &["PIKTID_TOKEN"],
+        Provider::Comfy => &["COMFY_API_KEY"],
     }
 }
 
@@ -162,14 +175,15 @@ impl Table<'_> {
             self.place,
         )?;
         let in_flight = positive("in_flight", self.keys.in_flight.take(), 16, self.place)?;
+        let passthrough = self.passthrough(provider)?;
         let freshness = match self.keys.cache.take() {
             Some(own) => own.resolve(self.place)?,
             None => OwnFreshness::default(),
         };
         let kind = match provider {
-            Provider::Scenario => SourceKind::Scenario(self.scenario()?),
-            Provider::Piktid => SourceKind::Piktid(self.piktid()?),
-            Provider::Comfy => SourceKind::Comfy(self.comfy(elsewhere)?),
+            Provider::Scenario => SourceKind::Scenario(self.scenario(passthrough)?),
+            Provider::Piktid => SourceKind::Piktid(self.piktid(passthrough)?),
+            Provider::Comfy => SourceKind::Comfy(self.comfy(elsewhere || passthrough)?),
         };
         Ok(SourceConfig {
             name: self.name,
@@ -181,8 +195,42 @@ impl Table<'_> {
             attempt,
             in_flight,
             freshness,
+            passthrough,
             kind,
         })
+    }
+
+    /// Whether callers bring their own credential; then there is none here.
+    fn passthrough(&mut self, provider: Provider) -> Result<bool, ConfigError> {
+        let key = self.keys.passthrough.take();
+        let Some(key) = key.filter(|key| *key.get_ref()) else {
+            return Ok(false);
+        };
+        let t = &self.keys;
+        let written = [
+            t.api_key.is_some() || t.api_key_file.is_some() || t.api_key_env.is_some(),
+            t.api_secret.is_some() || t.api_secret_file.is_some() || t.api_secret_env.is_some(),
+            t.jwt.is_some() || t.jwt_file.is_some() || t.jwt_env.is_some(),
+            t.token.is_some() || t.token_file.is_some() || t.token_env.is_some(),
+            t.public.is_some(),
+        ];
+        let variable = credentials_of(provider)
+            .iter()
+            .find(|name| self.variable(provider, name).is_some());
+        if written.contains(&true) || variable.is_some() {
+            return Err(self.place.refuse(
+                key.span().start,
+                format!(
+                    "source `{}` is `passthrough`, so callers bring their credentials: {}",
+                    self.name,
+                    match variable {
+                        Some(name) => format!("unset {name}, or leave `passthrough` out"),
+                        None => "take its own out, or `passthrough`".to_owned(),
+                    }
+                ),
+            ));
+        }
+        Ok(true)
     }
 
     fn provider(&self) -> Result<Provider, ConfigError> {
@@ -378,7 +426,7 @@ impl Table<'_> {
         }
     }
 
-    fn scenario(&mut self) -> Result<ScenarioSource, ConfigError> {
+    fn scenario(&mut self, passthrough: bool) -> Result<ScenarioSource, ConfigError> {
         let provider = Provider::Scenario;
         let t = std::mem::take(&mut self.keys);
         let key = self.secret(
@@ -419,6 +467,10 @@ impl Table<'_> {
             }
             (None, None, Some(jwt), false) => ScenarioCredential::Jwt(jwt),
             (None, None, None, true) => ScenarioCredential::Public,
+            // Nobody's, until a caller brings one.
+            (None, None, None, false) if passthrough => {
+                ScenarioCredential::Verbatim(Secret::new(String::new()))
+            }
             (Some(_), None, None, false) => {
                 return Err(self.missing(format!(
                     "source `{name}` has `api_key` but no `api_secret`: Scenario needs both \
@@ -437,7 +489,7 @@ impl Table<'_> {
                 return Err(self.missing(format!(
                     "source `{name}` has no credential: set `api_key` and `api_secret` (or \
                      SCENARIO_API_KEY and SCENARIO_API_SECRET), or `jwt`, or `public = true` for \
-                     public assets only"
+                     public assets only, or `passthrough = true` where callers bring theirs"
                 )));
             }
             _ => {
@@ -458,7 +510,7 @@ impl Table<'_> {
         })
     }
 
-    fn piktid(&mut self) -> Result<PiktidSource, ConfigError> {
+    fn piktid(&mut self, passthrough: bool) -> Result<PiktidSource, ConfigError> {
         let t = std::mem::take(&mut self.keys);
         let token = self.secret(
             Provider::Piktid,
@@ -468,17 +520,23 @@ impl Table<'_> {
             t.token_file,
             t.token_env,
         )?;
-        let token = token.ok_or_else(|| {
-            self.missing(format!(
-                "source `{}` has no credential: set `token` (`token_file`, `token_env`, or \
-                 PIKTID_TOKEN in the environment)",
-                self.name
-            ))
-        })?;
-        Ok(PiktidSource { token })
+        let credential = match token {
+            Some(token) => PiktidCredential::Token(token),
+            // Nobody's, until a caller brings one.
+            None if passthrough => PiktidCredential::Verbatim(Secret::new(String::new())),
+            None => {
+                return Err(self.missing(format!(
+                    "source `{}` has no credential: set `token` (`token_file`, `token_env`, or \
+                     PIKTID_TOKEN in the environment), or `passthrough = true` where callers bring \
+                     theirs",
+                    self.name
+                )));
+            }
+        };
+        Ok(PiktidSource { credential })
     }
 
-    /// `elsewhere`: an address was given, so this need not be Comfy Cloud.
+    /// `elsewhere`: an address was given, so this need not be Comfy Cloud; or callers bring keys.
     fn comfy(&mut self, elsewhere: bool) -> Result<ComfySource, ConfigError> {
         let t = std::mem::take(&mut self.keys);
         let api_key = self.secret(

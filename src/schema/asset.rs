@@ -9,11 +9,12 @@ use super::{
     connection::{self, AssetConnection, Described, Paging},
     details::AssetDetails,
     error::of_source,
-    operation,
+    operation, reading,
     scalars::{ByteSize, DateTime, Json, Url},
     source::{ProviderWord, SourceNode},
 };
 use crate::{
+    access::Permission,
     asset::{Asset, AssetId, GlobalId, Kind, Location, Rendition, Status, Visibility},
     source::{Filter, Listing, Narrowed, Order, SourceError, Variant},
 };
@@ -324,19 +325,22 @@ impl AssetNode {
         self.children_of(context, paging).await.transpose()
     }
 
-    /// Whether the gateway's credential may tag it; null where the source does not tell.
-    async fn viewer_can_tag(&self) -> Option<bool> {
-        self.0.viewer_can.tag
+    /// Whether you may tag it; null where the source does not tell.
+    async fn viewer_can_tag(&self, context: &Context<'_>) -> async_graphql::Result<Option<bool>> {
+        viewer_can(context, self.0.viewer_can.tag, Permission::Write)
     }
 
-    /// Whether the gateway's credential may set its note; null where the source does not tell.
-    async fn viewer_can_note(&self) -> Option<bool> {
-        self.0.viewer_can.note
+    /// Whether you may set its note; null where the source does not tell.
+    async fn viewer_can_note(&self, context: &Context<'_>) -> async_graphql::Result<Option<bool>> {
+        viewer_can(context, self.0.viewer_can.note, Permission::Write)
     }
 
-    /// Whether the gateway's credential may delete it; null where the source does not tell.
-    async fn viewer_can_delete(&self) -> Option<bool> {
-        self.0.viewer_can.delete
+    /// Whether you may delete it; null where the source does not tell.
+    async fn viewer_can_delete(
+        &self,
+        context: &Context<'_>,
+    ) -> async_graphql::Result<Option<bool>> {
+        viewer_can(context, self.0.viewer_can.delete, Permission::Delete)
     }
 
     /// What only its provider knows, typed.
@@ -358,7 +362,7 @@ impl AssetNode {
         paging: Paging,
     ) -> async_graphql::Result<Option<AssetConnection>> {
         let id = &self.0.id;
-        let Some(source) = operation(context)?.registry.named(&id.source) else {
+        let Some(source) = reading(context)?.registry.named(&id.source) else {
             return Ok(None);
         };
         let Some(parameters) = source.children(&id.upstream) else {
@@ -404,7 +408,12 @@ impl AssetNode {
                 let Some(source) = operation.registry.named(&self.0.id.source) else {
                     return Ok(None);
                 };
-                let scope = &source.profile().scope;
+                let profile = source.profile();
+                if profile.passthrough {
+                    // Whoever loads the address would have no credential.
+                    return Ok(None);
+                }
+                let scope = &profile.scope;
                 let now = Timestamp::now();
                 let (url, end) = operation.media.url(&self.0.id, rendition, scope, now);
                 Some((url, Some(end)))
@@ -426,6 +435,19 @@ impl AssetNode {
     }
 }
 
+/// What the source says a viewer may do, where this gateway lets them.
+fn viewer_can(
+    context: &Context<'_>,
+    own: Option<bool>,
+    permission: Permission,
+) -> async_graphql::Result<Option<bool>> {
+    Ok(if operation(context)?.caller.may(permission) {
+        own
+    } else {
+        Some(false)
+    })
+}
+
 /// Reads an asset through the operation's loader; `None` when it is gone.
 pub async fn load(context: &Context<'_>, id: AssetId) -> async_graphql::Result<Option<AssetNode>> {
     Ok(load_variant(context, id, Variant::Plain)
@@ -439,7 +461,7 @@ pub async fn load_variant(
     id: AssetId,
     variant: Variant,
 ) -> async_graphql::Result<Option<Arc<Asset>>> {
-    let operation = operation(context)?;
+    let operation = reading(context)?;
     let Some(source) = operation.registry.named(&id.source) else {
         return Ok(None);
     };

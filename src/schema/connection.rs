@@ -8,7 +8,7 @@ use super::{
     Code,
     asset::AssetNode,
     error::{SourceErrorInfo, all_failed, bad_input, coded},
-    operation,
+    reading,
     scalars::DateTime,
     source::SourceNode,
 };
@@ -103,7 +103,7 @@ pub async fn resolve(
     described: Described,
     paging: Paging,
 ) -> async_graphql::Result<AssetConnection> {
-    let operation = operation(context)?;
+    let operation = reading(context)?;
     let order = described.order;
     let mut arguments = described.arguments;
     arguments.push((

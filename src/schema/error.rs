@@ -89,7 +89,7 @@ impl Code {
 pub const fn code_of(error: &SourceError) -> Code {
     match error {
         SourceError::NotFound => Code::NotFound,
-        SourceError::Unauthenticated => Code::Unauthenticated,
+        SourceError::Unauthenticated | SourceError::NoCredential(_) => Code::Unauthenticated,
         SourceError::Forbidden => Code::Forbidden,
         SourceError::RateLimited { .. } => Code::RateLimited,
         SourceError::PaymentRequired { .. } => Code::PaymentRequired,

@@ -17,7 +17,7 @@ use super::{
     connection::{self, AssetConnection, Described, Paging},
     error::bad_input,
     filter::named,
-    operation,
+    reading,
     source::ProviderWord,
 };
 use crate::{
@@ -238,7 +238,7 @@ impl OwnList {
         [after, before]: [Option<String>; 2],
     ) -> async_graphql::Result<AssetConnection> {
         let asked = asked?;
-        let registry = &operation(context)?.registry;
+        let registry = &reading(context)?.registry;
         let own = ProviderWord::from(self.provider);
         let mut sources = named(&["sources"], self.sources.as_deref(), registry)?;
         let is_other = |provider| ProviderWord::from(provider) != own;

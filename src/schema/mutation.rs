@@ -10,24 +10,20 @@ use async_graphql::{
 };
 
 use super::{
-    Code, Operation,
+    Code, Operation, allowed,
     asset::AssetNode,
     coded,
     error::{MutationError, bad_input},
     filter::unknown_source,
-    operation,
     upload::{self, UploadAssetInput, UploadAssetPayload},
 };
 use crate::{
+    access::Permission,
     asset::{AssetId, GlobalId},
     source::{Registry, SourceError, TagChange},
     write::{Outcome, Target, UploadError},
 };
 
-/// Assets whose tags change at once.
-const MAX_TAGGED: usize = 100;
-/// Assets deleted at once.
-const MAX_DELETED: usize = 1_000;
 /// Tags in one change.
 const MAX_TAGS: usize = 10;
 /// Characters of a tag, and of a note.
@@ -213,8 +209,11 @@ pub struct BulkDeleteAssetsPayload {
 
 /// The operation under way, which is about to change something: what it has read before is read
 /// again after.
-pub async fn changing<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Operation> {
-    let operation = operation(context)?;
+pub async fn changing<'a>(
+    context: &Context<'a>,
+    permission: Permission,
+) -> async_graphql::Result<&'a Operation> {
+    let operation = allowed(context, permission)?;
     operation.loader.forget().await;
     Ok(operation)
 }
@@ -356,9 +355,9 @@ async fn change_tags(
     change: impl FnOnce(Vec<String>) -> TagChange,
     least: usize,
 ) -> async_graphql::Result<AssetTagsPayload> {
-    let operation = changing(context).await?;
+    let operation = changing(context, Permission::Write).await?;
     let change = change(tags(&input.tags, least)?);
-    let mut meant = Meant::read(&operation.registry, &input.asset_ids, MAX_TAGGED)?;
+    let mut meant = Meant::read(&operation.registry, &input.asset_ids, operation.ids)?;
     let targets = std::mem::take(&mut meant.targets);
     let outcomes = operation
         .writer
@@ -382,7 +381,7 @@ async fn set_note(
     context: &Context<'_>,
     input: SetAssetNoteInput,
 ) -> async_graphql::Result<SetAssetNotePayload> {
-    let operation = changing(context).await?;
+    let operation = changing(context, Permission::Write).await?;
     let note = match input.note {
         MaybeUndefined::Value(text) => note(Some(text))?,
         MaybeUndefined::Null => None,
@@ -419,7 +418,7 @@ async fn delete_one(
     context: &Context<'_>,
     input: DeleteAssetInput,
 ) -> async_graphql::Result<DeleteAssetPayload> {
-    let operation = changing(context).await?;
+    let operation = changing(context, Permission::Delete).await?;
     let target = target(&operation.registry, &input.asset_id)
         .map_err(|message| bad_input(&["input", "assetId"], message))?;
     let report = operation
@@ -445,9 +444,13 @@ async fn delete_all(
     context: &Context<'_>,
     input: BulkDeleteAssetsInput,
 ) -> async_graphql::Result<BulkDeleteAssetsPayload> {
-    let operation = changing(context).await?;
+    let operation = changing(context, Permission::Delete).await?;
     let key = key(input.idempotency_key)?;
-    let mut meant = Meant::read(&operation.registry, &input.asset_ids, MAX_DELETED)?;
+    let mut meant = Meant::read(
+        &operation.registry,
+        &input.asset_ids,
+        operation.bulk_delete_ids,
+    )?;
     let targets = std::mem::take(&mut meant.targets);
     let report = match key {
         None => operation.writer.delete(targets, &operation.context).await,

@@ -10,17 +10,14 @@ use super::{
     connection::{self, AssetConnection, Described, Paging},
     error::bad_input,
     filter::{AssetFilter, unknown_source},
-    operation,
     order::AssetOrder,
+    reading,
     source::SourceNode,
 };
 use crate::{
     asset::{AssetId, GlobalId, SourceName},
     source::{Order, Registry},
 };
-
-/// Ids that `nodes` takes at once.
-const MAX_IDS: usize = 100;
 
 /// Anything with a global id.
 #[derive(Interface)]
@@ -58,10 +55,11 @@ impl Root {
         context: &Context<'_>,
         #[graphql(desc = "At most 100 ids of assets or sources.")] ids: Vec<ID>,
     ) -> async_graphql::Result<Vec<Option<async_graphql::Result<Node>>>> {
-        if ids.len() > MAX_IDS {
+        let most = reading(context)?.ids;
+        if ids.len() > most {
             return Err(bad_input(
                 &["ids"],
-                format!("`ids` has {} ids; {MAX_IDS} is the most at once", ids.len()),
+                format!("`ids` has {} ids; {most} is the most at once", ids.len()),
             ));
         }
         // Each id stands for itself: one that fails leaves null and its own error.
@@ -122,7 +120,7 @@ impl Root {
         context: &Context<'_>,
         #[graphql(desc = "A name of the gateway's configuration.")] name: String,
     ) -> async_graphql::Result<Option<SourceNode>> {
-        let registry = &operation(context)?.registry;
+        let registry = &reading(context)?.registry;
         Ok(SourceName::parse(&name)
             .ok()
             .and_then(|name| registry.named(&name))
@@ -131,7 +129,7 @@ impl Root {
 
     /// Every source this gateway serves, by name.
     async fn sources(&self, context: &Context<'_>) -> async_graphql::Result<Vec<SourceNode>> {
-        let registry = &operation(context)?.registry;
+        let registry = &reading(context)?.registry;
         Ok(registry.all().iter().cloned().map(SourceNode).collect())
     }
 
@@ -184,7 +182,7 @@ async fn refetch(
     path: &[&str],
     id: &ID,
 ) -> async_graphql::Result<Option<Node>> {
-    let registry = &operation(context)?.registry;
+    let registry = &reading(context)?.registry;
     match parse(path, id, registry)? {
         GlobalId::Asset(id) => Ok(asset::load(context, id).await?.map(Node::Asset)),
         GlobalId::Source(name) => Ok(registry
@@ -196,7 +194,7 @@ async fn refetch(
 }
 
 async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<AssetNode>> {
-    let registry = &operation(context)?.registry;
+    let registry = &reading(context)?.registry;
     match parse(&["id"], id, registry)? {
         GlobalId::Asset(id) => asset::load(context, id).await,
         GlobalId::Source(name) => Err(bad_input(
@@ -207,7 +205,7 @@ async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<Opti
 }
 
 fn one_source(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<SourceNode>> {
-    let registry = &operation(context)?.registry;
+    let registry = &reading(context)?.registry;
     match parse(&["id"], id, registry)? {
         GlobalId::Source(name) => Ok(registry.named(&name).cloned().map(SourceNode)),
         GlobalId::Asset(_) => Err(bad_input(
@@ -225,7 +223,7 @@ async fn merged(
     paging: Paging,
 ) -> async_graphql::Result<AssetConnection> {
     let fields = filter.fields()?;
-    let sources = filter.sources(&operation(context)?.registry)?;
+    let sources = filter.sources(&reading(context)?.registry)?;
     let described = Described {
         name: "assets",
         sources: sources

@@ -81,6 +81,15 @@ impl SourceNode {
         SourceHealth::of(self.0.health())
     }
 
+    /// The request header that your own credential for this source goes in, sent on as it is
+    /// (`Authorization` for Scenario and PiktID, `X-API-Key` for Comfy); null where the gateway has
+    /// a credential of its own.
+    async fn credential_header(&self) -> Option<String> {
+        let profile = self.0.profile();
+        let header = || format!("x-asset-source-{}", profile.name);
+        profile.passthrough.then(header)
+    }
+
     /// What this source can do, so that a frontend need not try.
     async fn capabilities(&self) -> SourceCapabilities {
         SourceCapabilities::of(self.0.as_ref())

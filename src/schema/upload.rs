@@ -22,6 +22,7 @@ use super::{
     scalars::ByteSize,
 };
 use crate::{
+    access::Permission,
     asset::{GlobalId, SourceName},
     source::{ComfyDestination, ComfyUpload, ScenarioUpload, ScenarioUploadKind, UploadOptions},
     write::{FileError, Incoming, NewAsset, Parts, Step, StepState, UploadError, UploadOutcome},
@@ -400,7 +401,7 @@ pub async fn upload(
     context: &Context<'_>,
     input: UploadAssetInput,
 ) -> async_graphql::Result<UploadAssetPayload> {
-    let operation = changing(context).await?;
+    let operation = changing(context, Permission::Write).await?;
     let new = meant(operation, &input)?;
     let outcome = operation.writer.upload(new, &operation.context).await;
     Ok(UploadAssetPayload::of(outcome, input.client_mutation_id))

@@ -12,18 +12,19 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
 use super::{
-    Gateway, RequestId, document,
+    Gateway, Parts, RequestId, access, document,
     negotiate::{self, MediaType},
-    refusal::Refusal,
+    refusal::{self, Refusal},
+    session::{self, Session},
     upload::{self, Files},
 };
-use crate::{explorer, source::Context, write::Parts};
+use crate::{explorer, source::Context, write};
 
 /// Errors that one answer shows at most.
 const MAX_ERRORS: usize = 10;
@@ -44,7 +45,7 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
     match answer(&gateway, request, &id).await {
         Ok(response) => response,
         Err(refusal) => {
-            tracing::info!(request.id = %id.0, code = refusal.code, reason = %refusal, "refused");
+            refusal.log(&id);
             refusal.into_response(&id)
         }
     }
@@ -52,15 +53,47 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
 
 async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<Response, Refusal> {
     let media_type = MediaType::of(request.headers())?;
+    if request.method() == Method::GET {
+        access::check_get(gateway, request.headers())?;
+    }
+    let address = session::address(gateway, &request);
+    let session = Session::open(gateway, request.headers(), address).await?;
+    let mut standing = session::charge(gateway, &session.client, 1)?;
     let may_mutate = request.method() == Method::POST;
-    let (parameters, files) = read(gateway, request).await?;
-    let outcome = execute(gateway, parameters, files.as_ref(), may_mutate, id).await;
-    let mut response = respond(media_type, outcome, id)?;
-    // What was done is told, and that the request itself was at fault.
-    if files.is_some_and(|files| files.is_malformed()) {
-        *response.status_mut() = StatusCode::BAD_REQUEST;
+    let mut response = match read(gateway, request).await? {
+        Sent::One(parameters, files) => {
+            let prepared = prepare(gateway, parameters, files.as_ref(), may_mutate);
+            let outcome = match prepared {
+                Ok(prepared) => Ok(run(gateway, &session, prepared, files.as_ref(), id).await),
+                Err(refusal) => Err(refusal),
+            };
+            let mut response = respond(media_type, outcome, id)?;
+            // What was done is told, and that the request itself was at fault.
+            if files.is_some_and(|files| files.is_malformed()) {
+                *response.status_mut() = StatusCode::BAD_REQUEST;
+            }
+            response
+        }
+        Sent::Batch(all) => {
+            let more = all.len() - 1;
+            if more > 0 {
+                standing = session::charge(gateway, &session.client, more)?;
+            }
+            let outcomes = run_all(gateway, &session, all, id).await?;
+            respond_to_all(media_type, outcomes, id)?
+        }
+    };
+    if let Some(standing) = standing {
+        refusal::tell(&standing, response.headers_mut());
     }
     Ok(response)
+}
+
+/// What was sent.
+enum Sent {
+    One(Parameters, Option<Arc<Files>>),
+    /// Several operations at once, as some clients' links send them; at least one.
+    Batch(Vec<Parameters>),
 }
 
 /// What a request says, however it was sent (GraphQL over HTTP 5.1).
@@ -74,16 +107,16 @@ struct Parameters {
     extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-async fn read(
-    gateway: &Gateway,
-    request: Request,
-) -> Result<(Parameters, Option<Arc<Files>>), Refusal> {
+async fn read(gateway: &Gateway, request: Request) -> Result<Sent, Refusal> {
     let (head, body) = request.into_parts();
     match head.method {
-        Method::GET => Ok((from_query(head.uri.query().unwrap_or_default())?, None)),
+        Method::GET => {
+            let parameters = from_query(head.uri.query().unwrap_or_default())?;
+            Ok(Sent::One(parameters, None))
+        }
         Method::POST if upload::is_multipart(&head.headers) => {
             let (operations, files) = upload::read(&head.headers, body, &gateway.0.limits).await?;
-            Ok((from_json(&operations)?, Some(files)))
+            Ok(Sent::One(from_json(&operations)?, Some(files)))
         }
         Method::POST => {
             if !negotiate::is_json(&head.headers) {
@@ -95,7 +128,11 @@ async fn read(
                 ));
             }
             let body = read_body(gateway, &head.headers, body).await?;
-            Ok((from_json(&body)?, None))
+            if body.trim_ascii_start().starts_with(b"[") {
+                batch(&body, gateway.0.limits.batch).map(Sent::Batch)
+            } else {
+                Ok(Sent::One(from_json(&body)?, None))
+            }
         }
         _ => Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -105,20 +142,33 @@ async fn read(
     }
 }
 
+/// Operations sent together.
+fn batch(body: &[u8], most: usize) -> Result<Vec<Parameters>, Refusal> {
+    let all: Vec<Parameters> = from_json(body)?;
+    if all.is_empty() {
+        return Err(Refusal::bad_request("the batch has no operation in it"));
+    }
+    if all.len() > most {
+        let refusal = Refusal::limit("number of operations sent together", all.len(), most);
+        return Err(Refusal {
+            by_document: false,
+            ..refusal
+        });
+    }
+    Ok(all)
+}
+
 /// Reads the body within its limits of size and time.
 async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
     let limit = gateway.0.limits.body_bytes;
-    let too_large = || {
-        Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "PAYLOAD_TOO_LARGE",
-            format!("the request's body is larger than the limit of {limit} bytes"),
-        )
-    };
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<usize>().ok());
+    let too_large = || {
+        let announced = announced.map(|length| length as u64);
+        Refusal::too_large("the request's body", announced, limit as u64)
+    };
     let mut pieces = body.into_data_stream();
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
@@ -145,18 +195,17 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
         })?
 }
 
-fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
+fn from_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let deserializer = &mut serde_json::Deserializer::from_slice(body);
-    let parameters: Parameters =
-        serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
-            let path = error.path().to_string();
-            Refusal::bad_request(match path.as_str() {
-                "." => "the body must be one JSON object with `query`, and optionally \
+    let parameters: T = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        Refusal::bad_request(match path.as_str() {
+            "." => "the body must be one JSON object with `query`, and optionally \
                         `operationName`, `variables` and `extensions`"
-                    .to_owned(),
-                path => format!("`{path}` in the body has the wrong type, or is cut off"),
-            })
-        })?;
+                .to_owned(),
+            path => format!("`{path}` in the body has the wrong type, or is cut off"),
+        })
+    })?;
     deserializer
         .end()
         .map_err(|_| Refusal::bad_request("the body goes on after its JSON object"))?;
@@ -190,55 +239,110 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
     Ok(parameters)
 }
 
-/// Limits, parses and executes.
-async fn execute(
+/// A request whose document is known to be safe.
+pub struct Prepared {
+    kind: OperationType,
+    request: GraphRequest,
+    cost: u64,
+}
+
+/// Limits and parses.
+fn prepare(
     gateway: &Gateway,
     parameters: Parameters,
     files: Option<&Arc<Files>>,
     may_mutate: bool,
-    id: &RequestId,
-) -> Result<GraphResponse, Refusal> {
+) -> Result<Prepared, Refusal> {
     let text = parameters
         .query
-        .as_deref()
         .filter(|text| !text.is_empty())
         .ok_or_else(|| Refusal::bad_request("the request has no `query`"))?;
-    let document = document::read(text, &gateway.0.limits)?;
-    let kind = document::operation_type(&document, parameters.operation_name.as_deref())?;
-    if kind != OperationType::Query && !may_mutate {
+    let mut request = GraphRequest::new(text);
+    request.operation_name = parameters.operation_name;
+    if let Some(variables) = parameters.variables {
+        request.variables = Variables::from_json(variables.into());
+    }
+    let mut prepared = limit(gateway, request)?;
+    if prepared.kind != OperationType::Query && !may_mutate {
         return Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "BAD_USER_INPUT",
             "GET is for queries: send mutations with POST",
         ));
     }
-    let mut request = GraphRequest::new(String::new());
-    request.set_parsed_query(document);
-    request.operation_name = parameters.operation_name;
-    if let Some(variables) = parameters.variables {
-        request.variables = Variables::from_json(variables.into());
-    }
-    document::check_variables(&request.variables)?;
     if let Some(files) = files {
-        files.put_into(&mut request.variables)?;
+        files.put_into(&mut prepared.request.variables)?;
     }
-    Ok(run(gateway, kind, request, files, id).await)
+    Ok(prepared)
+}
+
+/// Holds a request against every limit, whichever way it came in.
+///
+/// # Errors
+/// A [`Refusal`] that names the limit.
+pub fn limit(gateway: &Gateway, mut request: GraphRequest) -> Result<Prepared, Refusal> {
+    let Parts { limits, prices, .. } = &*gateway.0;
+    let document = document::read(&request.query, limits)?;
+    if !gateway.0.introspection {
+        document::check_introspection(&document)?;
+    }
+    let operation = document::operation(&document, request.operation_name.as_deref())?;
+    let kind = operation.ty;
+    document::check_variables(&request.variables, limits)?;
+    let cost = document::price(&document, operation, &request.variables, prices, limits)?;
+    request.query.clear();
+    request.set_parsed_query(document);
+    Ok(Prepared {
+        kind,
+        request,
+        cost,
+    })
+}
+
+/// Executes what was sent together: queries at once, but one after the other where any of it is a
+/// mutation.
+async fn run_all(
+    gateway: &Gateway,
+    session: &Session,
+    all: Vec<Parameters>,
+    id: &RequestId,
+) -> Result<Vec<Result<GraphResponse, Refusal>>, Refusal> {
+    let all: Vec<_> = all
+        .into_iter()
+        .map(|parameters| prepare(gateway, parameters, None, true))
+        .collect();
+    let prepared = || all.iter().flatten();
+    let cost = prepared().fold(0, |sum: u64, own| sum.saturating_add(own.cost));
+    document::check_cost(cost, &gateway.0.limits).map_err(|refusal| Refusal {
+        by_document: false,
+        ..refusal
+    })?;
+    let mutates = prepared().any(|own| own.kind != OperationType::Query);
+    let running = all.into_iter().map(|prepared| async move {
+        match prepared {
+            Ok(prepared) => Ok(run(gateway, session, prepared, None, id).await),
+            Err(refusal) => Err(refusal),
+        }
+    });
+    let at_once = if mutates { 1 } else { gateway.0.limits.batch };
+    Ok(stream::iter(running).buffered(at_once).collect().await)
 }
 
 /// Executes a request whose document is known to be safe, within the operation's time.
 pub async fn run(
     gateway: &Gateway,
-    kind: OperationType,
-    request: GraphRequest,
+    session: &Session,
+    Prepared { kind, request, .. }: Prepared,
     files: Option<&Arc<Files>>,
     id: &RequestId,
 ) -> GraphResponse {
-    let parts = files.map(|files| Arc::clone(files) as Arc<dyn Parts>);
-    let operation = gateway.operation(kind, parts);
+    let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::Parts>);
+    let operation = gateway.operation(kind, parts, session);
     let context = Arc::clone(&operation.context);
     let span = tracing::info_span!(
         "graphql",
         request.id = %id.0,
+        caller = &**session.caller.who(),
         operation.name = request.operation_name.as_deref().unwrap_or_default(),
     );
     let began = Instant::now();
@@ -345,40 +449,71 @@ struct ErrorBody<'a> {
     extensions: &'a Option<async_graphql::ErrorExtensionValues>,
 }
 
+/// Whether the request failed as a whole, and the answer's text.
+fn body_of(
+    outcome: Result<GraphResponse, Refusal>,
+    id: &RequestId,
+) -> Result<(bool, Vec<u8>), Refusal> {
+    let response = match outcome {
+        Ok(response) => response,
+        Err(refusal) => {
+            refusal.log(id);
+            let body = serde_json::json!({ "errors": [refusal.to_json(id)] });
+            return Ok((true, body.to_string().into_bytes()));
+        }
+    };
+    let failed = is_request_error(&response);
+    let errors: Vec<ErrorBody<'_>> = response.errors.iter().map(error_body).collect();
+    let body = ResponseBody {
+        errors: &errors,
+        data: (!failed).then_some(&response.data),
+    };
+    let bytes = serde_json::to_vec(&body).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "a fault in the gateway: it is in its log",
+        )
+    })?;
+    Ok((failed, bytes))
+}
+
 fn respond(
     media_type: MediaType,
     outcome: Result<GraphResponse, Refusal>,
     id: &RequestId,
 ) -> Result<Response, Refusal> {
     let (failed, body) = match outcome {
-        Err(refusal) if refusal.by_document => {
-            tracing::info!(request.id = %id.0, code = refusal.code, reason = %refusal, "refused");
-            let body = serde_json::json!({ "errors": [refusal.to_json(id)] });
-            (true, body.to_string().into_bytes())
-        }
-        Err(refusal) => return Err(refusal),
-        Ok(response) => {
-            let failed = is_request_error(&response);
-            let errors: Vec<ErrorBody<'_>> = response.errors.iter().map(error_body).collect();
-            let body = ResponseBody {
-                errors: &errors,
-                data: (!failed).then_some(&response.data),
-            };
-            let bytes = serde_json::to_vec(&body).map_err(|error| {
-                tracing::error!(%error, "an answer could not be written as JSON");
-                Refusal::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "INTERNAL",
-                    "a fault in the gateway: it is in its log",
-                )
-            })?;
-            (failed, bytes)
-        }
+        // Not even a request: the answer is plain JSON, whatever was asked for.
+        Err(refusal) if !refusal.by_document => return Err(refusal),
+        outcome => body_of(outcome, id)?,
     };
     let status = match (media_type, failed) {
         (MediaType::Response, true) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
+    Ok(written(media_type, status, body))
+}
+
+/// The answers to what was sent together, in its order. What was wrong with one is in its place.
+fn respond_to_all(
+    media_type: MediaType,
+    outcomes: Vec<Result<GraphResponse, Refusal>>,
+    id: &RequestId,
+) -> Result<Response, Refusal> {
+    let mut all = vec![b'['];
+    for (place, outcome) in outcomes.into_iter().enumerate() {
+        if place > 0 {
+            all.push(b',');
+        }
+        all.extend(body_of(outcome, id)?.1);
+    }
+    all.push(b']');
+    Ok(written(media_type, StatusCode::OK, all))
+}
+
+fn written(media_type: MediaType, status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media_type.header());
@@ -388,7 +523,7 @@ fn respond(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    Ok(response)
+    response
 }
 
 fn error_body(error: &ServerError) -> ErrorBody<'_> {

@@ -1,19 +1,20 @@
 //! Probes for machines that watch over this one.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Gateway;
+use super::{Gateway, session::Session};
 use crate::{
+    access::Permission,
     cache::Read,
     schema::code_of,
     source::{
@@ -31,24 +32,30 @@ pub async fn health() -> Json<serde_json::Value> {
 }
 
 /// 200 while at least one source answers; names the state of each.
-pub async fn ready(State(gateway): State<Gateway>) -> Response {
+pub async fn ready(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
     let probes = probe(&gateway, PATIENCE).await;
-    let usable = probes.iter().any(|probe| probe.result.is_ok());
-    let sources: serde_json::Map<String, serde_json::Value> = probes
-        .iter()
-        .map(|probe| {
-            let word = match &probe.result {
-                Ok(_) => "ok",
-                Err(error) => code_of(error).word(),
-            };
-            (probe.source.profile().name.to_string(), word.into())
-        })
-        .collect();
+    let usable = probes.iter().any(Probe::is_fine);
     let (status, word) = if usable {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "no source answers")
     };
+    // Which sources there are, and how they do, is for those who are let in.
+    let session = Session::open(&gateway, &headers, Ipv4Addr::LOCALHOST.into()).await;
+    if !session.is_ok_and(|session| session.caller.may(Permission::Read)) {
+        return (status, Json(json!({ "status": word }))).into_response();
+    }
+    let sources: serde_json::Map<String, serde_json::Value> = probes
+        .iter()
+        .map(|probe| {
+            let word = match &probe.result {
+                None => "not asked: callers bring their credential",
+                Some(Ok(_)) => "ok",
+                Some(Err(error)) => code_of(error).word(),
+            };
+            (probe.source.profile().name.to_string(), word.into())
+        })
+        .collect();
     let health: serde_json::Map<String, serde_json::Value> = probes
         .iter()
         .map(|probe| {
@@ -75,13 +82,28 @@ fn listed(source: &dyn Source) -> Parameters {
 /// How a source answered when asked for one asset.
 pub struct Probe {
     pub source: Arc<dyn Source>,
-    pub result: Result<Read, SourceError>,
+    /// `None`: it was not asked, as only its callers have a credential for it.
+    pub result: Option<Result<Read, SourceError>>,
+}
+
+impl Probe {
+    /// Nothing is known against it.
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        self.result.as_ref().is_none_or(Result::is_ok)
+    }
 }
 
 /// Asks every source for one asset, all at once.
 pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
     let deadline = Instant::now() + patience;
     join_all(gateway.registry().all().iter().map(|source| async move {
+        if source.profile().passthrough {
+            return Probe {
+                source: Arc::clone(source),
+                result: None,
+            };
+        }
         let request = ListRequest {
             listing: Listing::Own,
             order: Order::NEWEST,
@@ -93,15 +115,13 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
         };
         let context = Arc::new(Context::new(patience, 1));
         let shelf = &gateway.0.shelf;
+        let read = shelf.page(source, request, &context, deadline).await;
         Probe {
-            result: shelf
-                .page(source, request, &context, deadline)
-                .await
-                // What it said before is no answer.
-                .and_then(|read| match read.stale {
-                    Some(error) => Err(error),
-                    None => Ok(read),
-                }),
+            // What it said before is no answer.
+            result: Some(read.and_then(|read| match read.stale {
+                Some(error) => Err(error),
+                None => Ok(read),
+            })),
             source: Arc::clone(source),
         }
     }))

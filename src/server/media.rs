@@ -14,7 +14,11 @@ use axum::{
 };
 use jiff::Timestamp;
 
-use super::{Gateway, RequestId, refusal::Refusal};
+use super::{
+    Gateway, RequestId,
+    refusal::Refusal,
+    session::{self, Session},
+};
 use crate::{
     asset::{Asset, Location, Rendition},
     media::{Grant, InvalidToken},
@@ -33,10 +37,16 @@ pub async fn handle(
         .get::<RequestId>()
         .cloned()
         .unwrap_or_else(RequestId::random);
-    match answer(&gateway, &token, request.headers()).await {
+    // The token is all that is asked for, so nobody is known but by their address.
+    let admitted = session::charge(&gateway, &session::client(&gateway, &request), 1);
+    let answered = match admitted {
+        Ok(_) => answer(&gateway, &token, request.headers()).await,
+        Err(refusal) => Err(refusal),
+    };
+    match answered {
         Ok(response) => response,
         Err(refusal) => {
-            tracing::info!(request.id = %id.0, reason = %refusal, "a media address was not served");
+            refusal.log(&id);
             refusal.into_response(&id)
         }
     }
@@ -47,7 +57,7 @@ async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<R
         InvalidToken::Unknown => not_found(invalid.to_string()),
         InvalidToken::Expired => Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string()),
     })?;
-    let operation = gateway.operation(OperationType::Query, None);
+    let operation = gateway.operation(OperationType::Query, None, &Session::of_gateway(gateway));
     let asset = operation
         .loader
         .load(grant.id.clone(), Variant::Plain)

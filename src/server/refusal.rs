@@ -2,12 +2,14 @@
 //! would be right.
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    Extension,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
 use super::RequestId;
+use crate::access::Standing;
 
 /// Why a request is refused before execution. The message is safe to show.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -21,6 +23,18 @@ pub struct Refusal {
     /// The request was well-formed HTTP and JSON, only its document is not: the status depends on
     /// the answer's media type (GraphQL over HTTP, 6.4).
     pub by_document: bool,
+    /// The limit that was passed.
+    pub limit: Option<Box<Limit>>,
+    /// How the caller's requests stand, where there are too many.
+    pub standing: Option<Box<Standing>>,
+}
+
+/// What was too much.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    name: &'static str,
+    value: u64,
+    maximum: u64,
 }
 
 impl Refusal {
@@ -31,6 +45,8 @@ impl Refusal {
             message: message.into(),
             location: None,
             by_document: false,
+            limit: None,
+            standing: None,
         }
     }
 
@@ -48,11 +64,55 @@ impl Refusal {
     }
 
     /// A limit: its name, what the request has, and the most it may have.
-    pub fn limit(name: &str, value: impl std::fmt::Display, maximum: usize) -> Self {
-        Self::document(
-            "LIMIT_EXCEEDED",
-            format!("the document's {name} is {value}; the limit is {maximum}"),
+    pub fn limit(name: &'static str, value: usize, maximum: usize) -> Self {
+        Self::limit64(name, value as u64, maximum as u64)
+    }
+
+    /// The same for what may be more than memory holds.
+    pub fn limit64(name: &'static str, value: u64, maximum: u64) -> Self {
+        Self {
+            limit: Some(Box::new(Limit {
+                name,
+                value,
+                maximum,
+            })),
+            ..Self::document(
+                "LIMIT_EXCEEDED",
+                format!("the document's {name} is {value}; the limit is {maximum}"),
+            )
+        }
+    }
+
+    /// 413 for a body, announced or already come, of more bytes than it may have.
+    pub fn too_large(what: &str, bytes: Option<u64>, maximum: u64) -> Self {
+        let value = bytes.map_or_else(|| "more than that".to_owned(), |bytes| bytes.to_string());
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "PAYLOAD_TOO_LARGE",
+            format!("{what} may have {maximum} bytes; it has {value}"),
         )
+    }
+
+    /// 429 for a caller who asked too often.
+    pub fn too_often(standing: Standing) -> Self {
+        let Standing { burst, window, .. } = standing;
+        let wait = standing.wait.unwrap_or_default();
+        Self {
+            standing: Some(Box::new(standing)),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RATE_LIMITED",
+                format!(
+                    "too many requests: this gateway takes {burst} at once from each caller, and \
+                     as many again within {window} seconds. Wait {wait} seconds"
+                ),
+            )
+        }
+    }
+
+    /// Seconds until it is worth trying again.
+    fn retry_after(&self) -> Option<u64> {
+        self.standing.as_ref()?.wait
     }
 
     /// As one GraphQL error.
@@ -64,7 +124,22 @@ impl Refusal {
         if let Some((line, column)) = self.location {
             error["locations"] = json!([{ "line": line, "column": column }]);
         }
+        if let Some(limit) = &self.limit {
+            error["extensions"]["limit"] = json!({
+                "name": limit.name.trim_end_matches(','),
+                "value": limit.value,
+                "maximum": limit.maximum,
+            });
+        }
+        if let Some(seconds) = self.retry_after() {
+            error["extensions"]["retryAfterSeconds"] = seconds.into();
+        }
         error
+    }
+
+    /// Leaves a line in the log that the request's id is found by.
+    pub fn log(&self, id: &RequestId) {
+        tracing::info!(request.id = %id.0, code = self.code, reason = %self, "refused");
     }
 
     /// As a whole answer of plain JSON.
@@ -75,6 +150,21 @@ impl Refusal {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json; charset=utf-8"),
         );
+        if let Some(seconds) = self.retry_after() {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(standing) = &self.standing {
+            tell(standing, response.headers_mut());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 6750 3: what was shown, if anything was, is named wrong.
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"asset-gateway\""),
+            );
+        }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             response
                 .headers_mut()
@@ -84,16 +174,29 @@ impl Refusal {
     }
 }
 
+/// Tells a caller how many requests are left (draft-ietf-httpapi-ratelimit-headers-10).
+pub fn tell(standing: &Standing, headers: &mut HeaderMap) {
+    let Standing { burst, window, .. } = standing;
+    let (remaining, reset) = (standing.remaining, standing.wait.unwrap_or(*window));
+    let fields = [
+        (
+            "ratelimit-policy",
+            format!("\"caller\";q={burst};w={window}"),
+        ),
+        ("ratelimit", format!("\"caller\";r={remaining};t={reset}")),
+    ];
+    for (name, value) in fields {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
 /// 404 that says where things are.
-pub async fn no_such_page() -> Response {
-    let body = json!({ "errors": [{
-        "message": "nothing here: the graph is at /graphql",
-        "extensions": { "code": "NOT_FOUND" },
-    }] });
-    (
-        StatusCode::NOT_FOUND,
-        [(header::CONTENT_TYPE, "application/json; charset=utf-8")],
-        body.to_string(),
-    )
-        .into_response()
+pub async fn no_such_page(id: Option<Extension<RequestId>>) -> Response {
+    let id = id.map_or_else(RequestId::random, |Extension(id)| id);
+    let message = "nothing here: the graph is at /graphql";
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
+    refusal.log(&id);
+    refusal.into_response(&id)
 }

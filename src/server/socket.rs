@@ -2,19 +2,24 @@
 //! older graphql-ws).
 
 use async_graphql::{
-    Data, Executor, Request as GraphRequest, Response as GraphResponse, ServerError,
+    Data, Executor, Request as GraphRequest, Response as GraphResponse, ServerError, Value,
     futures_util::stream::BoxStream,
 };
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::{
     extract::{FromRequestParts, Request, State, WebSocketUpgrade},
-    http::{StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
 use futures_util::StreamExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Gateway, RequestId, document, graphql, refusal::Refusal};
+use super::{
+    Gateway, RequestId, graphql,
+    refusal::Refusal,
+    session::{self, Session},
+};
+use crate::access::Client;
 
 /// `GET /graphql/ws`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -25,25 +30,27 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
         .unwrap_or_else(RequestId::random);
     match upgrade(gateway, request).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(&id),
+        Err(refusal) => {
+            refusal.log(&id);
+            refusal.into_response(&id)
+        }
     }
 }
 
 async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal> {
+    let address = session::address(&gateway, &request);
     let (mut parts, _) = request.into_parts();
     // Browsers open WebSockets across origins without asking; others send no Origin.
-    let is_ours = parts.headers.get(header::ORIGIN).is_none_or(|origin| {
-        origin
-            .to_str()
-            .is_ok_and(|origin| gateway.0.hosts.allows_origin(origin, &parts.headers))
-    });
-    if !is_ours {
+    let mut origins = parts.headers.get_all(header::ORIGIN).iter();
+    if !origins.all(|origin| gateway.0.origins.allow(origin, &parts.headers)) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "FORBIDDEN",
-            "pages of this origin may not open a WebSocket here",
+            "pages of this origin may not open a WebSocket here: `cors_origins` in the \
+             configuration names those that may",
         ));
     }
+    session::charge(&gateway, &Client::at(address), 1)?;
     let protocol = GraphQLProtocol::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| {
@@ -55,43 +62,106 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| Refusal::bad_request("this address takes WebSockets only"))?;
+    let sent = parts.headers;
     Ok(upgrade
         .protocols(["graphql-transport-ws", "graphql-ws"])
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| {
-            GraphQLWebSocket::new(socket, Guarded(gateway), protocol).serve()
+            let session = Arc::<OnceLock<Session>>::default();
+            let guarded = Guarded {
+                gateway: gateway.clone(),
+                session: Arc::clone(&session),
+            };
+            GraphQLWebSocket::new(socket, guarded, protocol)
+                .on_connection_init(move |payload| async move {
+                    let id = RequestId::random();
+                    let opened = match with_payload(sent, &payload) {
+                        Ok(headers) => Session::open(&gateway, &headers, address).await,
+                        Err(refusal) => Err(refusal),
+                    };
+                    match opened {
+                        // The protocol has one `connection_init`.
+                        Ok(own) => drop(session.set(own)),
+                        Err(refusal) => {
+                            refusal.log(&id);
+                            return Err(refusal.message.into());
+                        }
+                    }
+                    Ok(Data::default())
+                })
+                .serve()
         }))
 }
 
-/// The graph behind the limits that HTTP requests have.
+/// The upgrade's headers, and those in the payload of `connection_init`: a browser's page cannot
+/// send headers of its own with the upgrade.
+///
+/// # Errors
+/// A [`Refusal`] for what cannot be a header, or is sent both ways.
+fn with_payload(mut headers: HeaderMap, payload: &serde_json::Value) -> Result<HeaderMap, Refusal> {
+    for (name, value) in payload.as_object().into_iter().flatten() {
+        let name = name.to_ascii_lowercase();
+        if name != "authorization" && !name.starts_with(session::CREDENTIAL) {
+            continue;
+        }
+        let header = HeaderName::try_from(&name).ok();
+        let value = value
+            .as_str()
+            .and_then(|value| HeaderValue::from_str(value).ok());
+        let (Some(header), Some(value)) = (header, value) else {
+            return Err(Refusal::bad_request(
+                "`authorization` and `x-asset-source-…` in the payload of `connection_init` must \
+                 be texts that fit a header",
+            ));
+        };
+        headers.append(header, value);
+    }
+    Ok(headers)
+}
+
+/// The graph behind the limits and the access that HTTP requests have.
 #[derive(Clone)]
-struct Guarded(Gateway);
+struct Guarded {
+    gateway: Gateway,
+    /// Whoever the `connection_init` came from.
+    session: Arc<OnceLock<Session>>,
+}
+
+impl Guarded {
+    async fn answer(
+        &self,
+        request: GraphRequest,
+        id: &RequestId,
+    ) -> Result<GraphResponse, Refusal> {
+        let session = self.session.get().ok_or_else(|| {
+            Refusal::bad_request("send `connection_init` before the first operation")
+        })?;
+        session.check()?;
+        session::charge(&self.gateway, &session.client, 1)?;
+        let prepared = graphql::limit(&self.gateway, request)?;
+        Ok(graphql::run(&self.gateway, session, prepared, None, id).await)
+    }
+}
 
 impl Executor for Guarded {
-    async fn execute(&self, mut request: GraphRequest) -> GraphResponse {
+    async fn execute(&self, request: GraphRequest) -> GraphResponse {
         let id = RequestId::random();
-        let read = document::read(&request.query, &self.0.0.limits).and_then(|document| {
-            let name = request.operation_name.as_deref();
-            let kind = document::operation_type(&document, name)?;
-            document::check_variables(&request.variables)?;
-            Ok((document, kind))
-        });
-        match read {
-            Ok((document, kind)) => {
-                request.query.clear();
-                request.set_parsed_query(document);
-                graphql::run(&self.0, kind, request, None, &id).await
-            }
-            Err(refusal) => {
-                tracing::info!(request.id = %id.0, code = refusal.code, reason = %refusal, "refused");
-                let mut error = ServerError::new(refusal.message, None);
-                let extensions = error.extensions.get_or_insert_default();
-                extensions.set("code", refusal.code);
-                extensions.set("requestId", &*id.0);
-                GraphResponse::from_errors(vec![error])
+        let refusal = match self.answer(request, &id).await {
+            Ok(response) => return response,
+            Err(refusal) => refusal,
+        };
+        refusal.log(&id);
+        let mut error = ServerError::new(refusal.message.clone(), None);
+        let extensions = error.extensions.get_or_insert_default();
+        if let serde_json::Value::Object(all) = &refusal.to_json(&id)["extensions"] {
+            for (name, value) in all {
+                if let Ok(value) = Value::from_json(value.clone()) {
+                    extensions.set(name, value);
+                }
             }
         }
+        GraphResponse::from_errors(vec![error])
     }
 
     fn execute_stream(

@@ -26,7 +26,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::refusal::Refusal;
+use super::{access, refusal::Refusal};
 use crate::{
     config::Limits,
     schema::Upload,
@@ -36,12 +36,6 @@ use crate::{
 
 /// Bytes of `map`.
 const MAP_BYTES: usize = 4 * 1024;
-/// Headers that a page of another site cannot send without being asked first.
-const PREFLIGHT: [&str; 3] = [
-    "apollo-require-preflight",
-    "graphql-require-preflight",
-    "x-apollo-operation-name",
-];
 /// Bytes that may come while the head of a part is read: pieces end where they like.
 const HEAD_BYTES: u64 = 1024 * 1024;
 /// Bytes that a client sends at least in each [`Limits::upload_idle`] that it is waited for.
@@ -98,10 +92,7 @@ pub async fn read(
     body: Body,
     limits: &Limits,
 ) -> Result<(Vec<u8>, Arc<Files>), Refusal> {
-    let is_asked_for = PREFLIGHT
-        .iter()
-        .any(|name| headers.get(*name).is_some_and(|value| !value.is_empty()));
-    if !is_asked_for {
+    if !access::is_asked_for(headers) {
         return Err(Refusal::bad_request(
             "a multipart request needs a header that a page of another site cannot send unasked: \
              `graphql-require-preflight: 1`, or `apollo-require-preflight: true`",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::upstream::UpstreamError;
+use crate::{asset::SourceName, upstream::UpstreamError};
 
 /// No answer, or none that helps. Messages are for clients: no credential, address or upstream
 /// page in them.
@@ -11,10 +11,16 @@ pub enum SourceError {
     /// Gone, or never there, or not visible to this credential.
     #[error("no such asset")]
     NotFound,
+    /// Callers bring their own credential for it, and this one brought none.
+    #[error(
+        "this source wants your own credential: send it in the request header \
+         `x-asset-source-{0}`"
+    )]
+    NoCredential(SourceName),
     /// The credential is missing, wrong or expired: give the source another one.
     #[error(
-        "the source refused the credential (401): check it in the gateway's configuration, it may \
-         be mistyped, revoked or expired"
+        "the source refused the credential (401): it may be mistyped, revoked or expired. Check it \
+         in the gateway's configuration, or in `x-asset-source-…` where you sent it"
     )]
     Unauthenticated,
     /// The credential is good, but not for this.
@@ -128,6 +134,7 @@ impl SourceError {
             | Self::Malformed { status, .. } => Some(*status),
             Self::Unavailable { status, .. } => *status,
             Self::Timeout
+            | Self::NoCredential(_)
             | Self::Invalid(_)
             | Self::UnsupportedMediaType(_)
             | Self::InUse

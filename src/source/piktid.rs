@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     asset::{Asset, FileType},
-    config::PiktidSource,
+    config::{PiktidCredential, PiktidSource},
     upstream::{Call, Pace},
 };
 
@@ -40,7 +40,10 @@ pub struct Piktid {
 
 impl Piktid {
     pub(super) fn new(link: Link, config: &PiktidSource) -> Self {
-        let credential = format!("Bearer {}", config.token.expose());
+        let credential = match &config.credential {
+            PiktidCredential::Token(token) => format!("Bearer {}", token.expose()),
+            PiktidCredential::Verbatim(authorization) => authorization.expose().to_owned(),
+        };
         Self {
             profile: link.profile(&credential, capabilities()),
             authorization: super::secret_header(&credential),

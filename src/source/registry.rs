@@ -1,7 +1,7 @@
 //! The configured sources, and what every provider's client starts from.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::ready,
     sync::{
         Arc,
@@ -17,11 +17,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Capabilities, Context, Profile, Scope, Source, SourceError, answer, comfy, piktid, scenario,
+    Capabilities, Context, Profile, Scope, Source, SourceError, answer, comfy, locked::Locked,
+    piktid, scenario,
 };
 use crate::{
     asset::{Provider, SourceName},
-    config::{ConfigError, SourceConfig, SourceKind},
+    config::{ConfigError, Secret, SourceConfig, SourceKind},
     upstream::{Answer, Call, Content, Paces, Policy, Upstream},
 };
 
@@ -40,6 +41,22 @@ pub struct Registry {
     sources: Vec<Arc<dyn Source>>,
     /// Current and former names.
     by_name: HashMap<SourceName, usize>,
+    /// Of sources whose callers bring credentials.
+    passthrough: HashMap<SourceName, Link>,
+}
+
+/// A caller's credential that nothing can be done with. Messages do not repeat it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongCredential {
+    #[error("`x-asset-source-{0}` names no source of this gateway: `sources` lists them")]
+    NoSuchSource(SourceName),
+    #[error(
+        "source `{0}` is used with the gateway's own credential, not with yours: leave \
+         `x-asset-source-{0}` out"
+    )]
+    NotWanted(SourceName),
+    #[error("there is more than one credential for source `{0}`: send one")]
+    Twice(SourceName),
 }
 
 impl Registry {
@@ -49,15 +66,16 @@ impl Registry {
     /// When a source's client cannot be made: an unreadable `ca_file`, a bad address.
     pub fn connect(configs: Vec<SourceConfig>, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
         let paces = Paces::default();
+        let mut passthrough = HashMap::new();
         let mut sources = configs
             .into_iter()
             .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
                 let link = Link::new(&config, scope_key, &paces)?;
-                Ok(match config.kind {
-                    SourceKind::Scenario(kind) => Arc::new(scenario::Scenario::new(link, kind)),
-                    SourceKind::Piktid(kind) => Arc::new(piktid::Piktid::new(link, &kind)),
-                    SourceKind::Comfy(kind) => Arc::new(comfy::Comfy::new(link, kind)),
-                })
+                if !config.passthrough {
+                    return Ok(link.source(config.kind));
+                }
+                passthrough.insert(config.name.clone(), link.clone());
+                Ok(Arc::new(Locked(link.source(config.kind))))
             })
             .collect::<Result<Vec<_>, _>>()?;
         sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));
@@ -71,7 +89,41 @@ impl Registry {
                     .map(move |name| (name.clone(), index))
             })
             .collect();
-        Ok(Self { sources, by_name })
+        Ok(Self {
+            sources,
+            by_name,
+            passthrough,
+        })
+    }
+
+    /// The same sources as somebody sees them who brings `credentials`, each for the source of a
+    /// current or former name. They live as long as the registry that is returned.
+    ///
+    /// # Errors
+    /// [`WrongCredential`] for a source that takes none, is not there, or is named twice.
+    pub fn with(&self, credentials: Vec<(SourceName, Secret)>) -> Result<Self, WrongCredential> {
+        let mut sources = self.sources.clone();
+        let mut given = HashSet::new();
+        for (name, credential) in credentials {
+            let index = self.by_name.get(&name);
+            let place = index.and_then(|index| sources.get_mut(*index));
+            let Some(place) = place else {
+                return Err(WrongCredential::NoSuchSource(name));
+            };
+            let current = place.profile().name.clone();
+            let Some(link) = self.passthrough.get(&current) else {
+                return Err(WrongCredential::NotWanted(current));
+            };
+            if !given.insert(current.clone()) {
+                return Err(WrongCredential::Twice(current));
+            }
+            *place = link.source(link.config.kind.clone().with(credential));
+        }
+        Ok(Self {
+            sources,
+            by_name: self.by_name.clone(),
+            passthrough: HashMap::new(),
+        })
     }
 
     /// All sources, in the order of their names.
@@ -88,6 +140,7 @@ impl Registry {
 }
 
 /// What every provider's client starts from.
+#[derive(Clone)]
 pub struct Link {
     pub config: SourceConfig,
     pub upstream: Upstream,
@@ -98,6 +151,16 @@ pub struct Link {
 }
 
 impl Link {
+    /// The provider's client.
+    fn source(&self, kind: SourceKind) -> Arc<dyn Source> {
+        let link = self.clone();
+        match kind {
+            SourceKind::Scenario(kind) => Arc::new(scenario::Scenario::new(link, kind)),
+            SourceKind::Piktid(kind) => Arc::new(piktid::Piktid::new(link, &kind)),
+            SourceKind::Comfy(kind) => Arc::new(comfy::Comfy::new(link, kind)),
+        }
+    }
+
     fn new(
         config: &SourceConfig,
         scope_key: &[u8; 32],
@@ -159,6 +222,7 @@ impl Link {
             patience: config.patience,
             in_flight: self.in_flight,
             freshness: config.freshness,
+            passthrough: config.passthrough,
             capabilities,
         }
     }

@@ -55,8 +55,9 @@ impl Scenario {
             }
             ScenarioCredential::Jwt(token) => format!("Bearer {}", token.expose()),
             ScenarioCredential::Public => PUBLIC.to_owned(),
+            ScenarioCredential::Verbatim(authorization) => authorization.expose().to_owned(),
         };
-        let own = !matches!(config.credential, ScenarioCredential::Public);
+        let own = credential != PUBLIC;
         Self {
             profile: link.profile(&credential, capabilities(own)),
             link,
@@ -96,7 +97,7 @@ impl Scenario {
     }
 
     fn is_public_only(&self) -> bool {
-        matches!(self.config.credential, ScenarioCredential::Public)
+        self.authorization == PUBLIC
     }
 
     async fn read_page(

@@ -1,11 +1,11 @@
 //! Changing tags and notes.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Target, Writer, named};
+use super::{Target, Writer, named, word_of};
 use crate::{
     asset::{Asset, AssetId},
     cache::Entity,
@@ -91,10 +91,14 @@ impl Writer {
     /// Makes one change and gives the asset as it is then.
     pub(super) async fn one(&self, target: &Target, change: &Change, context: &Context) -> Entity {
         let result = self.change(target, change, context).await;
-        if let Err(error) = &result {
-            let (source, id) = (&target.id.source, &target.id.upstream);
-            tracing::info!(%source, %id, %error, "an asset was not changed");
-        }
+        let ids = [&*target.id.upstream];
+        let what = match change {
+            Change::Tags(_) => "tags",
+            Change::Note(_) => "note",
+        };
+        let error = result.as_ref().err();
+        let shown = error.map(|error| error as &dyn Display);
+        self.audit(what, &target.id.source, &ids, word_of(error), shown);
         result
     }
 

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::{
     Target, Writer, by_source,
     kept::{Kept, unknown},
-    named,
+    named, word_of,
 };
 use crate::{
     asset::{AssetId, GlobalId},
@@ -71,7 +71,8 @@ impl Writer {
             .collect();
         ids.sort();
         let arguments = blake3::hash(format!("delete {ids:?}").as_bytes());
-        match self.kept.turn(key, *arguments.as_bytes()).await {
+        let key = self.own_key(key, targets.iter().map(|target| &target.source));
+        match self.kept.turn(&key, *arguments.as_bytes()).await {
             Turn::Conflict => None,
             Turn::First(ticket) => {
                 let (writer, context) = (self.clone(), Arc::clone(context));
@@ -187,17 +188,14 @@ impl Writer {
     ) -> Outcomes {
         let outcomes = self.delete_some(source, ids, context).await;
         let name = &source.profile().name;
-        let of = |is_meant: fn(&Result<(), SourceError>) -> bool| -> Vec<&str> {
-            let meant = outcomes.iter().filter(|(_, outcome)| is_meant(outcome));
-            meant.map(|(id, _)| &**id).collect()
-        };
-        let deleted = of(Result::is_ok);
-        let not_tried = of(|outcome| matches!(outcome, Err(SourceError::NotTried)));
-        tracing::info!(source = %name, ?deleted, ?not_tried, "assets deleted");
+        let deleted = outcomes.iter().filter(|(_, outcome)| outcome.is_ok());
+        let deleted: Vec<_> = deleted.map(|(id, _)| &**id).collect();
+        if !deleted.is_empty() {
+            self.audit("delete", name, &deleted, word_of(None), None);
+        }
         for (id, outcome) in &outcomes {
-            match outcome {
-                Ok(()) | Err(SourceError::NotTried) => {}
-                Err(error) => tracing::info!(source = %name, %id, %error, "not deleted"),
+            if let Err(error) = outcome {
+                self.audit("delete", name, &[id], word_of(Some(error)), Some(error));
             }
         }
         outcomes

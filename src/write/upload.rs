@@ -14,6 +14,7 @@ use super::{
     Target, Writer,
     change::Change,
     kept::{Kept, unknown},
+    word_of,
 };
 use crate::{
     asset::{Asset, AssetId, FileType, SourceName},
@@ -144,11 +145,12 @@ impl Writer {
                 Some(key) => writer.make_once(key, &new, &context).await,
             };
             // Also for a client that is gone by now.
-            let id = outcome.id.as_ref().map(|id| &*id.upstream);
+            let id: Vec<&str> = outcome.id.iter().map(|id| &*id.upstream).collect();
+            writer.audit("upload", &outcome.source, &id, outcome.word(), None);
             let upload = outcome.progress.as_ref().and_then(|own| own.id.as_deref());
-            tracing::info!(source = %outcome.source, id, upload, steps = ?outcome.steps, "uploaded");
+            tracing::info!(source = %outcome.source, ?id, upload, steps = ?outcome.steps, "uploaded");
             for error in &outcome.errors {
-                tracing::info!(source = %outcome.source, id, %error, "an upload's step failed");
+                tracing::info!(source = %outcome.source, ?id, %error, "an upload's step failed");
             }
             outcome
         };
@@ -159,7 +161,8 @@ impl Writer {
 
     async fn make_once(&self, key: &str, new: &NewAsset, context: &Arc<Context>) -> UploadOutcome {
         let name = &new.source.profile().name;
-        match self.kept.turn(key, new.arguments()).await {
+        let key = self.own_key(key, std::iter::once(&new.source));
+        match self.kept.turn(&key, new.arguments()).await {
             Turn::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
             Turn::First(ticket) => {
                 let made = self.make(new, context).await;
@@ -615,6 +618,23 @@ impl UploadOutcome {
         Self {
             errors: vec![error.into()],
             ..Self::of(source)
+        }
+    }
+
+    /// What came of it, in a word.
+    fn word(&self) -> &'static str {
+        let mut sources = self.errors.iter().filter_map(|error| match error {
+            UploadError::Source(error) => Some(error),
+            _ => None,
+        });
+        match (&self.id, self.errors.is_empty()) {
+            _ if self.pending().is_some() => "pending",
+            (Some(_), true) => word_of(None),
+            (Some(_), false) => "half done",
+            _ if sources.any(|error| *error == SourceError::UnknownOutcome) => {
+                word_of(Some(&SourceError::UnknownOutcome))
+            }
+            _ => "failed",
         }
     }
 

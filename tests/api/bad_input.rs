@@ -1,6 +1,9 @@
 //! What cannot be answered is refused with a typed error that says what to do.
 
-use asset_gateway::{config::SourceKind, sandbox::Options};
+use asset_gateway::{
+    config::{PiktidCredential, SourceKind},
+    sandbox::Options,
+};
 use base64::Engine;
 use serde_json::{Value, json};
 
@@ -145,7 +148,7 @@ async fn a_wrong_credential_is_named_with_its_source() {
         for source in &mut config.sources {
             let wrong = asset_gateway::config::Secret::new("wrong".to_owned());
             match &mut source.kind {
-                SourceKind::Piktid(kind) => kind.token = wrong,
+                SourceKind::Piktid(kind) => kind.credential = PiktidCredential::Token(wrong),
                 SourceKind::Comfy(kind) => kind.api_key = Some(wrong),
                 SourceKind::Scenario(kind) => {
                     kind.credential = asset_gateway::config::ScenarioCredential::Jwt(wrong);

@@ -6,7 +6,7 @@ use crate::{config::Limits, server::refusal::Refusal};
 /// their depth must be known before it runs.
 pub fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
     let bytes = text.as_bytes();
-    let (mut depth, mut tokens, mut at) = (0_usize, 0_usize, 0_usize);
+    let (mut depth, mut deepest, mut tokens, mut at) = (0_usize, 0_usize, 0_usize, 0_usize);
     let byte = |at: usize| bytes.get(at).copied();
     while let Some(current) = byte(at) {
         match current {
@@ -23,13 +23,7 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
             }
             b'(' | b'[' | b'{' => {
                 depth += 1;
-                if depth > limits.nesting {
-                    return Err(Refusal::limit(
-                        "nesting of brackets",
-                        format!("over {}", limits.nesting),
-                        limits.nesting,
-                    ));
-                }
+                deepest = deepest.max(depth);
                 tokens += 1;
             }
             b')' | b']' | b'}' => {
@@ -53,6 +47,13 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
             _ => tokens += 1,
         }
         at += 1;
+    }
+    if deepest > limits.nesting {
+        return Err(Refusal::limit(
+            "nesting of brackets",
+            deepest,
+            limits.nesting,
+        ));
     }
     if tokens > limits.tokens {
         return Err(Refusal::limit("number of tokens", tokens, limits.tokens));

@@ -1,0 +1,358 @@
+//! JSON Web Tokens of one issuer (RFC 7519), checked against its published keys (RFC 7517).
+//!
+//! Only the configured algorithms, issuer and audience are believed; keys inside a token, or at an
+//! address that a token names, never are.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Header, Validation, decode, decode_header,
+    errors::{Error, ErrorKind},
+    jwk::{Jwk, PublicKeyUse},
+};
+use serde::Deserialize;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{Caller, Denied, Permission};
+use crate::{
+    config::{ConfigError, JwksConfig, JwtConfig},
+    upstream::{Call, Policy, Upstream, UpstreamError},
+};
+
+/// Keys that are looked at; an issuer has a few.
+const MAX_KEYS: usize = 32;
+/// Between two fetches, however many tokens name keys that nobody knows.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How long keys are believed after they were last confirmed, where the issuer cannot be reached.
+const LIFE: Duration = Duration::from_secs(3600);
+/// Letters of a subject that the log shows.
+const MAX_SUBJECT: usize = 128;
+
+/// Whoever the issuer vouches for.
+pub struct Tokens {
+    validation: Validation,
+    keys: KeySet,
+}
+
+/// What a token says.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: f64,
+    nbf: Option<f64>,
+    iat: Option<f64>,
+    /// RFC 8693 4.2; issuers that are older, or of their own mind, use the others.
+    scope: Option<Words>,
+    scp: Option<Words>,
+    permissions: Option<Words>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Words {
+    /// Apart by spaces.
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Words {
+    fn permissions(&self) -> impl Iterator<Item = Permission> {
+        let words: HashSet<&str> = match self {
+            Self::Text(text) => text.split(' ').collect(),
+            Self::List(list) => list.iter().map(String::as_str).collect(),
+        };
+        let has = move |permission: &Permission| words.contains(permission.word());
+        Permission::ALL.into_iter().filter(has)
+    }
+}
+
+impl Tokens {
+    pub fn new(config: JwtConfig) -> Result<Self, ConfigError> {
+        let algorithms: Result<Vec<Algorithm>, _> =
+            config.algorithms.iter().map(|name| name.parse()).collect();
+        let algorithms = algorithms
+            .map_err(|_| ConfigError("`algorithms` names one that is not known".to_owned()))?;
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.algorithms = algorithms;
+        validation.leeway = config.leeway.as_secs();
+        validation.validate_nbf = true;
+        validation.set_issuer(&[config.issuer]);
+        validation.set_audience(&config.audiences);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        Ok(Self {
+            validation,
+            keys: KeySet::new(config.keys)?,
+        })
+    }
+
+    /// Who a token speaks for.
+    pub async fn subject(&self, token: &str) -> Result<Caller, Denied> {
+        let header = decode_header(token).map_err(|_| Denied::Token("it is no signed JWT"))?;
+        if !self.validation.algorithms.contains(&header.alg) {
+            return Err(Denied::Token(
+                "it is signed by an algorithm that is not used here",
+            ));
+        }
+        // RFC 7515 4.1.11: who does not understand what is critical refuses.
+        if header.crit.is_some() {
+            return Err(Denied::Token("it wants something understood that is not"));
+        }
+        let known = self.keys.for_token(&header).await?;
+        let mut reason = Denied::Token("it is signed by a key that the issuer does not have");
+        for key in known {
+            let mut validation = self.validation.clone();
+            // Exactly the one it says: a key of one family is never used as another's.
+            validation.algorithms = vec![header.alg];
+            match decode::<Claims>(token, &key, &validation) {
+                Ok(token) => return self.caller(&token.claims),
+                Err(error) => match why(&error) {
+                    Some(why) => return Err(Denied::Token(why)),
+                    None => reason = Denied::Token("its signature is wrong"),
+                },
+            }
+        }
+        Err(reason)
+    }
+
+    fn caller(&self, claims: &Claims) -> Result<Caller, Denied> {
+        let latest = Timestamp::now().as_second() as f64 + self.validation.leeway as f64;
+        let is_early = |time: Option<f64>| time.is_some_and(|time| time.is_nan() || time > latest);
+        if is_early(claims.nbf) || is_early(claims.iat) {
+            return Err(Denied::Token("it is not valid yet"));
+        }
+        if claims.sub.is_empty() {
+            return Err(Denied::Token("it speaks for nobody (`sub`)"));
+        }
+        let words = [&claims.scope, &claims.scp, &claims.permissions];
+        let subject: String = claims.sub.chars().take(MAX_SUBJECT).collect();
+        // Those alike in what is shown are told apart by a hash of the whole.
+        let rest = if subject == claims.sub && !subject.contains('#') {
+            String::new()
+        } else {
+            format!("#{}", &blake3::hash(claims.sub.as_bytes()).to_hex()[..16])
+        };
+        let until = claims.exp as i64;
+        let until = until.saturating_add(self.validation.leeway as i64);
+        Ok(Caller {
+            who: format!("sub:{}{rest}", subject.escape_debug()).into(),
+            permissions: words
+                .into_iter()
+                .flatten()
+                .flat_map(Words::permissions)
+                .collect(),
+            // Beyond what a clock can show is for ever.
+            until: Timestamp::from_second(until).ok(),
+        })
+    }
+}
+
+/// What is wrong with a token whose signature is right; `None`: the signature is not.
+fn why(error: &Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::ExpiredSignature => Some("it has expired"),
+        ErrorKind::ImmatureSignature => Some("it is not valid yet"),
+        ErrorKind::InvalidIssuer => Some("it is of another issuer"),
+        ErrorKind::InvalidAudience => Some("it is meant for somebody else (`aud`)"),
+        ErrorKind::MissingRequiredClaim(_) => Some("it lacks one of `exp`, `iss`, `aud`, `sub`"),
+        ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => {
+            Some("its claims are not what they should be")
+        }
+        _ => None,
+    }
+}
+
+/// The issuer's keys.
+struct KeySet {
+    held: RwLock<Held>,
+    /// Fetches, one at a time; from a file: none.
+    fetcher: Option<Fetcher>,
+}
+
+#[derive(Default, Clone)]
+struct Held {
+    keys: Arc<[Arc<Key>]>,
+    /// When the issuer last confirmed them.
+    confirmed: Option<Instant>,
+}
+
+struct Key {
+    jwk: Jwk,
+    decoding: DecodingKey,
+}
+
+struct Fetcher {
+    upstream: Upstream,
+    url: Url,
+    fresh: Duration,
+    /// When one last began.
+    turn: tokio::sync::Mutex<Option<Instant>>,
+}
+
+#[derive(Deserialize)]
+struct Published {
+    keys: Vec<serde_json::Value>,
+}
+
+/// The keys of a JWK set that can check a signature here; others are none of our concern.
+fn read(body: &[u8]) -> Option<Arc<[Arc<Key>]>> {
+    let published: Published = serde_json::from_slice(body).ok()?;
+    let usable = published.keys.into_iter().filter_map(|jwk| {
+        let jwk: Jwk = serde_json::from_value(jwk).ok()?;
+        let for_signatures = matches!(
+            jwk.common.public_key_use,
+            None | Some(PublicKeyUse::Signature)
+        );
+        let decoding = DecodingKey::from_jwk(&jwk).ok()?;
+        for_signatures.then(|| Arc::new(Key { jwk, decoding }))
+    });
+    Some(usable.take(MAX_KEYS).collect())
+}
+
+impl Key {
+    /// Whether a token's header can mean it.
+    fn fits(&self, header: &Header) -> bool {
+        let common = &self.jwk.common;
+        let is_named = header.kid.is_none() || header.kid == common.key_id;
+        let same =
+            |own: &jsonwebtoken::jwk::KeyAlgorithm| own.to_string() == format!("{:?}", header.alg);
+        is_named
+            && common.key_algorithm.as_ref().is_none_or(same)
+            && self.decoding.family() == header.alg.family()
+    }
+}
+
+impl KeySet {
+    fn new(config: JwksConfig) -> Result<Self, ConfigError> {
+        match config {
+            JwksConfig::File(path) => {
+                let refuse =
+                    |why: String| ConfigError(format!("`jwks_file` {}: {why}", path.display()));
+                let body = std::fs::read(&path)
+                    .map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+                let keys = read(&body).filter(|keys| !keys.is_empty()).ok_or_else(|| {
+                    refuse("it is no JWK set with a public key for signatures".to_owned())
+                })?;
+                let confirmed = Some(Instant::now());
+                Ok(Self {
+                    held: RwLock::new(Held { keys, confirmed }),
+                    fetcher: None,
+                })
+            }
+            JwksConfig::Address {
+                url,
+                ca_file,
+                fresh,
+            } => {
+                let refuse = |why: String| ConfigError(format!("`jwks_url`: {why}"));
+                let ca = ca_file.map(|path| {
+                    std::fs::read(&path).map_err(|error| {
+                        refuse(format!("{} cannot be read: {error}", path.display()))
+                    })
+                });
+                let policy = Policy {
+                    attempt: Duration::from_secs(5),
+                    in_flight: 1,
+                    answer_bytes: 256 * 1024,
+                    patience: Duration::from_secs(5),
+                    ..Policy::default()
+                };
+                let upstream = Upstream::new("jwks", &url, ca.transpose()?.as_deref(), policy)
+                    .map_err(|error| refuse(format!("its client cannot be made: {error}")))?;
+                Ok(Self {
+                    held: RwLock::default(),
+                    fetcher: Some(Fetcher {
+                        upstream,
+                        url,
+                        fresh,
+                        turn: tokio::sync::Mutex::default(),
+                    }),
+                })
+            }
+        }
+    }
+
+    /// The keys that may have signed a token with this header, fetched where they are old or none
+    /// fits: the issuer may have taken new ones.
+    async fn for_token(&self, header: &Header) -> Result<Vec<DecodingKey>, Denied> {
+        let held = self.held();
+        let found = fitting(&held, header);
+        let Some(fetcher) = &self.fetcher else {
+            return Ok(found);
+        };
+        let age = held.confirmed.map(|confirmed| confirmed.elapsed());
+        if age.is_some_and(|age| age < fetcher.fresh) && !found.is_empty() {
+            return Ok(found);
+        }
+        let held = self.fetch(fetcher, held.confirmed).await;
+        // Withdrawn keys must not live on for as long as the issuer is kept from saying so.
+        if held
+            .confirmed
+            .is_none_or(|confirmed| confirmed.elapsed() > fetcher.fresh + LIFE)
+        {
+            return Err(Denied::NoKeys);
+        }
+        Ok(fitting(&held, header))
+    }
+
+    fn held(&self) -> Held {
+        self.held
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Asks the issuer, unless somebody did since `seen` or a moment ago.
+    async fn fetch(&self, fetcher: &Fetcher, seen: Option<Instant>) -> Held {
+        let mut last = fetcher.turn.lock().await;
+        let held = self.held();
+        let is_early = last.is_some_and(|last| last.elapsed() < PAUSE);
+        if held.confirmed > seen || is_early {
+            return held;
+        }
+        *last = Some(Instant::now());
+        match fetcher.ask().await {
+            Ok(keys) => {
+                let held = Held {
+                    keys,
+                    confirmed: Some(Instant::now()),
+                };
+                *self.held.write().unwrap_or_else(PoisonError::into_inner) = held.clone();
+                held
+            }
+            Err(reason) => {
+                tracing::warn!(
+                    reason,
+                    "the token issuer's keys cannot be had: check `jwks_url` in [access.jwt]"
+                );
+                held
+            }
+        }
+    }
+}
+
+impl Fetcher {
+    async fn ask(&self) -> Result<Arc<[Arc<Key>]>, String> {
+        let call = Call::get("jwks", self.url.clone(), HeaderMap::new());
+        let deadline = Instant::now() + Duration::from_secs(8);
+        let answer = self.upstream.send(call, deadline).await;
+        let answer = answer.map_err(|error: UpstreamError| error.to_string())?;
+        if !answer.status.is_success() {
+            return Err(format!("it answers {}", answer.status.as_u16()));
+        }
+        read(&answer.body)
+            .filter(|keys| !keys.is_empty())
+            .ok_or_else(|| "its answer is no JWK set with a public key for signatures".to_owned())
+    }
+}
+
+fn fitting(held: &Held, header: &Header) -> Vec<DecodingKey> {
+    let fitting = held.keys.iter().filter(|key| key.fits(header));
+    fitting.map(|key| key.decoding.clone()).collect()
+}

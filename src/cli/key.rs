@@ -1,0 +1,40 @@
+//! `key`: a new key, and what the configuration needs of it.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::{Key, print};
+use crate::{
+    access::{NewKey, Permission},
+    config::ConfigError,
+};
+
+pub fn run(wanted: &Key) -> anyhow::Result<ExitCode> {
+    let known = Permission::ALL.map(Permission::word);
+    if let Some(other) = wanted
+        .scopes
+        .iter()
+        .find(|scope| !known.contains(&scope.as_str()))
+    {
+        let known = known.join(", ");
+        return Err(ConfigError(format!("`{other}` is no scope; the scopes are {known}")).into());
+    }
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if wanted.id.is_empty() || wanted.id.len() > 64 || !wanted.id.chars().all(is_name) {
+        let message = "--id has 1 to 64 letters, digits, `-`, `_` or `.`";
+        return Err(ConfigError(message.to_owned()).into());
+    }
+    let new = NewKey::random().context("the operating system gives no random bytes")?;
+    let scopes: Vec<String> = wanted.scopes.iter().map(|s| format!("\"{s}\"")).collect();
+    print(&format!(
+        "The key, shown only now; callers send it as `authorization: Bearer …`:\n\n  {}\n\n\
+         For the configuration, beside `mode = \"keys\"` in [access]:\n\n\
+         [[access.keys]]\nid = \"{}\"\nhash = \"{}\"\nscopes = [{}]\n",
+        new.key.expose(),
+        wanted.id,
+        new.hash,
+        scopes.join(", ")
+    ));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,390 @@
+//! `[access]`: who may call, from where, and how often.
+
+use std::{collections::HashSet, net::IpAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Spanned;
+use url::{Host, Url};
+
+use super::{
+    ConfigError,
+    file::{Place, positive, seconds},
+    sources::web_url,
+};
+
+/// Who may call, from where, and how often.
+#[derive(Debug, Clone, Default)]
+pub struct AccessConfig {
+    pub mode: AccessMode,
+    /// Hosts that requests may name, beside loopback, the gateway's own address and `public_url`.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read answers (CORS) and open WebSockets.
+    pub cors_origins: Vec<String>,
+    /// Proxies whose `x-forwarded-for` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `None`: nobody is held back.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// How callers show who they are.
+#[derive(Debug, Clone, Default)]
+pub enum AccessMode {
+    /// They need not.
+    #[default]
+    Open,
+    /// Bearer keys of this gateway.
+    Keys(Vec<KeyConfig>),
+    /// JSON Web Tokens of an issuer.
+    Jwt(Box<JwtConfig>),
+}
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Permission {
+    #[serde(rename = "assets:read")]
+    Read,
+    #[serde(rename = "assets:write")]
+    Write,
+    #[serde(rename = "assets:delete")]
+    Delete,
+}
+
+impl Permission {
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
+
+    /// As scopes are written.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "assets:read",
+            Self::Write => "assets:write",
+            Self::Delete => "assets:delete",
+        }
+    }
+}
+
+/// A key, as its hash.
+#[derive(Debug, Clone)]
+pub struct KeyConfig {
+    /// What the log calls its holder.
+    pub id: String,
+    /// BLAKE3 of the key.
+    pub hash: [u8; 32],
+    pub permissions: Vec<Permission>,
+}
+
+/// Which tokens are believed.
+#[derive(Debug, Clone)]
+pub struct JwtConfig {
+    pub issuer: String,
+    pub audiences: Vec<String>,
+    /// Names of JWA (RFC 7518), asymmetric ones only.
+    pub algorithms: Vec<String>,
+    pub keys: JwksConfig,
+    /// By how much clocks may differ.
+    pub leeway: Duration,
+}
+
+/// Where an issuer's keys are.
+#[derive(Debug, Clone)]
+pub enum JwksConfig {
+    File(PathBuf),
+    Address {
+        url: Url,
+        ca_file: Option<PathBuf>,
+        /// How long they are used without being fetched again.
+        fresh: Duration,
+    },
+}
+
+/// So many requests for each caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    pub per_minute: u32,
+    /// At once, after a pause.
+    pub burst: u32,
+}
+
+/// Signatures with a shared secret are left out: whoever could check one could make one.
+const ALGORITHMS: [&str; 9] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeFile {
+    Open,
+    Keys,
+    Jwt,
+}
+
+/// `[access]` as written.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessFile {
+    mode: Option<Spanned<ModeFile>>,
+    allowed_hosts: Option<Spanned<Vec<String>>>,
+    cors_origins: Option<Spanned<Vec<String>>>,
+    trusted_proxies: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    keys: Vec<Spanned<KeyFile>>,
+    jwt: Option<Spanned<JwtFile>>,
+    rate_limit: Option<RateLimitFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    id: String,
+    hash: String,
+    scopes: Vec<Permission>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JwtFile {
+    issuer: String,
+    audience: OneOrMore,
+    algorithms: Vec<String>,
+    jwks_url: Option<String>,
+    jwks_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+    jwks_fresh_seconds: Option<Spanned<f64>>,
+    leeway_seconds: Option<Spanned<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateLimitFile {
+    requests_per_minute: Spanned<u32>,
+    burst: Option<Spanned<u32>>,
+}
+
+impl AccessFile {
+    pub fn resolve(self, place: &Place<'_>) -> Result<AccessConfig, ConfigError> {
+        Ok(AccessConfig {
+            allowed_hosts: list(self.allowed_hosts, place, "allowed_hosts", host)?,
+            cors_origins: list(self.cors_origins, place, "cors_origins", origin)?,
+            trusted_proxies: list(self.trusted_proxies, place, "trusted_proxies", network)?,
+            rate_limit: self.rate_limit.map(|own| own.resolve(place)).transpose()?,
+            mode: mode(self.mode, self.keys, self.jwt, place)?,
+        })
+    }
+}
+
+fn list<T>(
+    key: Option<Spanned<Vec<String>>>,
+    place: &Place<'_>,
+    name: &str,
+    read: impl Fn(&str) -> Result<T, &'static str>,
+) -> Result<Vec<T>, ConfigError> {
+    let Some(key) = key else {
+        return Ok(Vec::new());
+    };
+    let offset = key.span().start;
+    let read = |text: &String| {
+        read(text).map_err(|right| place.refuse(offset, format!("`{name}`: `{text}` {right}")))
+    };
+    key.get_ref().iter().map(read).collect()
+}
+
+fn host(text: &str) -> Result<String, &'static str> {
+    const RIGHT: &str = "must be a host without scheme or port, such as assets.example.com";
+    // A wildcard would let any page through that is named so.
+    match Host::parse(text) {
+        Ok(host) if !text.contains('*') => Ok(host.to_string()),
+        Ok(_) | Err(_) => Err(RIGHT),
+    }
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    const RIGHT: &str = "must be an origin, such as https://app.example.com: scheme and host, and \
+                         a port where it is not the scheme's own. `*` would open the gateway to \
+                         every page there is";
+    let url = web_url(text).filter(|url| url.path() == "/").ok_or(RIGHT)?;
+    Ok(url.origin().ascii_serialization())
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    const RIGHT: &str = "must be an address or a network, such as 10.0.0.7 or 10.0.0.0/8";
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| RIGHT)
+}
+
+fn mode(
+    mode: Option<Spanned<ModeFile>>,
+    keys: Vec<Spanned<KeyFile>>,
+    jwt: Option<Spanned<JwtFile>>,
+    place: &Place<'_>,
+) -> Result<AccessMode, ConfigError> {
+    let offset = mode.as_ref().map_or(0, |mode| mode.span().start);
+    match mode.map_or(ModeFile::Open, Spanned::into_inner) {
+        ModeFile::Keys if keys.is_empty() => Err(place.refuse(
+            offset,
+            "`mode = \"keys\"` needs at least one [[access.keys]]: `asset-gateway key` makes one",
+        )),
+        ModeFile::Keys if jwt.is_none() => keys_of(keys, place).map(AccessMode::Keys),
+        ModeFile::Jwt if keys.is_empty() => match jwt {
+            Some(jwt) => {
+                let offset = jwt.span().start;
+                let jwt = jwt.into_inner().resolve(place, offset)?;
+                Ok(AccessMode::Jwt(Box::new(jwt)))
+            }
+            None => Err(place.refuse(
+                offset,
+                "`mode = \"jwt\"` needs [access.jwt] with `issuer`, `audience`, `algorithms`, and \
+                 `jwks_url` or `jwks_file`",
+            )),
+        },
+        ModeFile::Open if keys.is_empty() && jwt.is_none() => Ok(AccessMode::Open),
+        // Whoever wrote them believes that somebody is asked for them.
+        ModeFile::Open | ModeFile::Keys | ModeFile::Jwt => Err(place.refuse(
+            offset,
+            "[[access.keys]] goes with `mode = \"keys\"`, [access.jwt] with `mode = \"jwt\"`, and \
+             neither with another mode",
+        )),
+    }
+}
+
+fn keys_of(keys: Vec<Spanned<KeyFile>>, place: &Place<'_>) -> Result<Vec<KeyConfig>, ConfigError> {
+    let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
+    keys.into_iter()
+        .map(|key| {
+            let offset = key.span().start;
+            let key = key.into_inner();
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if key.id.is_empty() || key.id.len() > 64 || !key.id.chars().all(is_name) {
+                return Err(place.refuse(
+                    offset,
+                    "a key's `id` has 1 to 64 letters, digits, `-`, `_` or `.`: the log says it",
+                ));
+            }
+            // The text itself is not repeated: it may be the key, put here by mistake.
+            let hash = key
+                .hash
+                .strip_prefix("blake3:")
+                .and_then(|hex| blake3::Hash::from_hex(hex).ok());
+            let hash = hash.ok_or_else(|| {
+                place.refuse(
+                    offset,
+                    format!(
+                        "`hash` of key `{}` must be `blake3:` and 64 digits, as `asset-gateway \
+                         key` prints it: the hash, not the key",
+                        key.id
+                    ),
+                )
+            })?;
+            if !ids.insert(key.id.clone()) || !hashes.insert(hash) {
+                return Err(place.refuse(
+                    offset,
+                    format!("key `{}` has the `id` or the `hash` of another", key.id),
+                ));
+            }
+            Ok(KeyConfig {
+                id: key.id,
+                hash: *hash.as_bytes(),
+                permissions: key.scopes,
+            })
+        })
+        .collect()
+}
+
+impl JwtFile {
+    fn resolve(self, place: &Place<'_>, offset: usize) -> Result<JwtConfig, ConfigError> {
+        let refuse = |what: &str| place.refuse(offset, what);
+        let audiences = match self.audience {
+            OneOrMore::One(one) => vec![one],
+            OneOrMore::More(more) => more,
+        };
+        let has_names = !self.issuer.is_empty() && !audiences.is_empty();
+        if !has_names || audiences.iter().any(String::is_empty) {
+            return Err(refuse(
+                "`issuer` and `audience` of [access.jwt] must not be empty",
+            ));
+        }
+        let is_known = |name: &String| ALGORITHMS.contains(&name.as_str());
+        if self.algorithms.is_empty() || !self.algorithms.iter().all(is_known) {
+            return Err(refuse(&format!(
+                "`algorithms` of [access.jwt] must name those the issuer signs with, of: {}",
+                ALGORITHMS.join(", ")
+            )));
+        }
+        let fresh = seconds(
+            "jwks_fresh_seconds",
+            self.jwks_fresh_seconds,
+            Duration::from_secs(600),
+            place,
+        )?;
+        let keys = match (self.jwks_url, self.jwks_file) {
+            (Some(url), None) => JwksConfig::Address {
+                url: jwks_url(&url).ok_or_else(|| {
+                    refuse(
+                        "`jwks_url` must be an https address without credentials; plain http goes \
+                         to loopback only, as whoever changes the keys on the way is believed",
+                    )
+                })?,
+                ca_file: self.ca_file,
+                fresh,
+            },
+            (None, Some(path)) => JwksConfig::File(path),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(refuse(
+                    "[access.jwt] needs one of `jwks_url` and `jwks_file`",
+                ));
+            }
+        };
+        let leeway = seconds(
+            "leeway_seconds",
+            self.leeway_seconds,
+            Duration::from_secs(30),
+            place,
+        )?;
+        if leeway > Duration::from_secs(300) {
+            return Err(refuse(
+                "`leeway_seconds` is for clocks that differ: 300 is the most",
+            ));
+        }
+        Ok(JwtConfig {
+            issuer: self.issuer,
+            audiences,
+            algorithms: self.algorithms,
+            keys,
+            leeway,
+        })
+    }
+}
+
+/// An address whose answer can be believed. It may have a query.
+fn jwks_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_near = match url.host()? {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    let fits = match url.scheme() {
+        "https" => true,
+        "http" => is_near,
+        _ => false,
+    };
+    (fits && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
+
+impl RateLimitFile {
+    fn resolve(self, place: &Place<'_>) -> Result<RateLimit, ConfigError> {
+        let name = "requests_per_minute";
+        let per_minute = positive(name, Some(self.requests_per_minute), 0, place)?;
+        Ok(RateLimit {
+            per_minute,
+            burst: positive("burst", self.burst, per_minute.div_ceil(10).max(10), place)?,
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! What fields of the graph may cause, in assets and upstream calls.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::{
+    parse_schema,
+    types::{BaseType, FieldDefinition, TypeKind, TypeSystemDefinition},
+};
+
+use crate::asset::Provider;
+
+/// List calls that a source may be asked for a page (`design.md` §3).
+const CALLS_FOR_A_PAGE: u64 = 5;
+
+/// What a field may cause, beside what is selected in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Price {
+    Free,
+    Calls(u64),
+    /// One asset, read or written.
+    Asset {
+        calls: u64,
+    },
+    /// As many assets as `first` or `last` says.
+    Page {
+        calls: u64,
+    },
+    /// An asset for each item of the list at this path of the arguments.
+    Items {
+        list: &'static [&'static str],
+        calls: u64,
+    },
+}
+
+/// Every field of the graph, with its type and its price.
+pub struct Prices(HashMap<String, HashMap<String, (String, Price)>>);
+
+impl Prices {
+    /// For a gateway that has so many sources of each provider.
+    #[must_use]
+    pub fn new(sources: impl Fn(Provider) -> u64) -> Self {
+        let counts = Provider::ALL.map(|provider| (provider, sources(provider)));
+        let pages = |of: Option<Provider>| {
+            let own = counts
+                .iter()
+                .filter(|(own, _)| of.is_none_or(|of| of == *own));
+            let sources: u64 = own.map(|(_, count)| count).sum();
+            Price::Page {
+                calls: CALLS_FOR_A_PAGE.saturating_mul(sources.max(1)),
+            }
+        };
+        let price = |parent: &str, field: &str| match (parent, field) {
+            ("Query", "assets") => pages(None),
+            ("Query", "scenarioAssets" | "scenarioPublicAssets") => pages(Some(Provider::Scenario)),
+            ("Query", "piktidAssets") => pages(Some(Provider::Piktid)),
+            ("Query", "comfyAssets") => pages(Some(Provider::Comfy)),
+            ("Query", "node" | "asset") | ("Asset", "preview" | "parent" | "root") => {
+                Price::Asset { calls: 1 }
+            }
+            ("Query", "nodes") => Price::Items {
+                list: &["ids"],
+                calls: 1,
+            },
+            ("Query", "_entities") => Price::Items {
+                list: &["representations"],
+                calls: 1,
+            },
+            ("Asset", "children") => Price::Page {
+                calls: CALLS_FOR_A_PAGE,
+            },
+            ("ScenarioDetails", "embedding") | ("ScenarioQualityGate", "details") => {
+                Price::Calls(1)
+            }
+            ("Mutation", "addAssetTags" | "removeAssetTags" | "setAssetTags") => Price::Items {
+                list: &["input", "assetIds"],
+                calls: 2,
+            },
+            ("Mutation", "bulkDeleteAssets") => Price::Items {
+                list: &["input", "assetIds"],
+                calls: 1,
+            },
+            ("Mutation", "setAssetNote" | "deleteAsset") => Price::Asset { calls: 2 },
+            ("Mutation", "uploadAsset") => Price::Asset { calls: 5 },
+            _ => Price::Free,
+        };
+        // Our own text, which the tests parse too.
+        let schema = parse_schema(super::sdl(true)).map(|schema| schema.definitions);
+        let mut types = HashMap::new();
+        for definition in schema.unwrap_or_default() {
+            let TypeSystemDefinition::Type(definition) = definition else {
+                continue;
+            };
+            let name = definition.node.name.node.to_string();
+            let fields = match definition.node.kind {
+                TypeKind::Object(object) => object.fields,
+                TypeKind::Interface(interface) => interface.fields,
+                _ => continue,
+            };
+            let fields = fields.into_iter().map(|field| {
+                let (field, of) = described(&field.node);
+                let price = price(&name, &field);
+                (field, (of, price))
+            });
+            types.insert(name.clone(), fields.collect());
+        }
+        let mut prices = Self(types);
+        // Added by the engine, and left out of what it prints.
+        let entities = price("Query", "_entities");
+        if let Some(query) = prices.0.get_mut("Query") {
+            query.insert("_entities".to_owned(), ("_Entity".to_owned(), entities));
+        }
+        prices
+    }
+
+    /// A field's type, without lists and non-null, and its price; `None`: there is no such field.
+    #[must_use]
+    pub fn of(&self, parent: &str, field: &str) -> Option<(&str, Price)> {
+        let (of, price) = self.0.get(parent)?.get(field)?;
+        Some((of, *price))
+    }
+}
+
+/// A field's name and its type's.
+fn described(field: &FieldDefinition) -> (String, String) {
+    let mut base = &field.ty.node.base;
+    let of = loop {
+        match base {
+            BaseType::Named(name) => break name.to_string(),
+            BaseType::List(item) => base = &item.base,
+        }
+    };
+    (field.name.node.to_string(), of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_an_asset_has_a_price() {
+        let prices = Prices::new(|_| 1);
+        // What an answer carries anyway.
+        let carried = [
+            ("AssetConnection", "nodes"),
+            ("AssetEdge", "node"),
+            ("AssetTagsPayload", "assets"),
+            ("SetAssetNotePayload", "asset"),
+            ("UploadAssetPayload", "asset"),
+        ];
+        let (mut checked, mut priced) = (0, 0);
+        for (parent, fields) in &prices.0 {
+            for (field, (of, price)) in fields {
+                priced += usize::from(*price != Price::Free);
+                let leads = ["Asset", "AssetConnection", "Node", "_Entity"].contains(&of.as_str());
+                if !(leads || parent == "Mutation") {
+                    continue;
+                }
+                checked += 1;
+                let is_carried = carried.contains(&(parent.as_str(), field.as_str()));
+                assert_eq!(*price == Price::Free, is_carried, "{parent}.{field}");
+            }
+        }
+        assert!(checked > 20, "the schema was read");
+        // A rule for a field that is not there would price nothing.
+        assert_eq!(priced, 22);
+    }
+}

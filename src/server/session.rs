@@ -1,0 +1,204 @@
+//! Who asks, whose requests are counted, and with which credentials of their own.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, Request},
+    http::{HeaderMap, HeaderValue, StatusCode},
+};
+
+use super::{Gateway, refusal::Refusal};
+use crate::{
+    access::{Caller, Client, Denied, Standing},
+    asset::SourceName,
+    config::Secret,
+    source::Registry,
+};
+
+/// Begins the headers that carry callers' own credentials; a source's name follows.
+pub const CREDENTIAL: &str = "x-asset-source-";
+/// The longest of them, in bytes.
+const MAX_CREDENTIAL: usize = 8 * 1024;
+/// Says who a proxy speaks for.
+const FORWARDED: &str = "x-forwarded-for";
+
+/// Somebody who asks, as long as a request or a WebSocket lasts.
+#[derive(Clone)]
+pub struct Session {
+    pub caller: Caller,
+    /// Whose requests are counted.
+    pub client: Client,
+    /// The sources as this caller sees them.
+    pub registry: Arc<Registry>,
+}
+
+impl Session {
+    /// Of these headers, sent from this address.
+    ///
+    /// # Errors
+    /// 401 for a caller who is not known, 503 while nobody can tell, 400 for a credential that
+    /// nothing can be done with.
+    pub async fn open(
+        gateway: &Gateway,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Result<Self, Refusal> {
+        let parts = &gateway.0;
+        let caller = match parts.access.caller(headers).await {
+            Ok(caller) => caller,
+            Err(denied) => {
+                // Whoever guesses is held back too.
+                charge(gateway, &Client::at(address), 1)?;
+                return Err(refusal(denied));
+            }
+        };
+        let client = if parts.access.is_open() {
+            Client::at(address)
+        } else {
+            Client::Known(Arc::clone(caller.who()))
+        };
+        let credentials = credentials(headers)?;
+        let registry = if credentials.is_empty() {
+            Arc::clone(&parts.registry)
+        } else {
+            let seen = parts.registry.with(credentials);
+            Arc::new(seen.map_err(|wrong| Refusal::bad_request(wrong.to_string()))?)
+        };
+        Ok(Self {
+            caller,
+            client,
+            registry,
+        })
+    }
+
+    /// What the gateway does by itself, with its own credentials.
+    pub fn of_gateway(gateway: &Gateway) -> Self {
+        Self {
+            caller: Caller::anonymous(),
+            client: Client::at(Ipv4Addr::LOCALHOST.into()),
+            registry: Arc::clone(&gateway.0.registry),
+        }
+    }
+
+    /// Refuses somebody whose token has run out since.
+    ///
+    /// # Errors
+    /// 401.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.caller.has_expired() {
+            return Err(refusal(Denied::Token("it has expired")));
+        }
+        Ok(())
+    }
+}
+
+/// Counts requests of a client's.
+///
+/// # Errors
+/// 429 when there are too many.
+pub fn charge(
+    gateway: &Gateway,
+    client: &Client,
+    count: usize,
+) -> Result<Option<Standing>, Refusal> {
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    match gateway.0.rates.take(client, count) {
+        Some(standing) if standing.wait.is_some() => Err(Refusal::too_often(standing)),
+        standing => Ok(standing),
+    }
+}
+
+fn refusal(denied: Denied) -> Refusal {
+    let (status, code) = match denied {
+        Denied::Missing | Denied::Malformed | Denied::UnknownKey | Denied::Token(_) => {
+            (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED")
+        }
+        Denied::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, "UPSTREAM_UNAVAILABLE"),
+    };
+    Refusal::new(status, code, denied.to_string())
+}
+
+/// The credentials of the caller's own.
+fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, Refusal> {
+    let names = headers.keys().map(axum::http::HeaderName::as_str);
+    let mut all = Vec::new();
+    for name in names.filter(|name| name.starts_with(CREDENTIAL)) {
+        let source = SourceName::parse(&name[CREDENTIAL.len()..]).map_err(|_| {
+            Refusal::bad_request("a header `x-asset-source-…` names a source in no way it can have")
+        })?;
+        let mut values = headers.get_all(name).iter();
+        let credential = match (values.next(), values.next()) {
+            (Some(one), None) => credential(one),
+            _ => None,
+        };
+        let credential = credential.ok_or_else(|| {
+            Refusal::bad_request(format!(
+                "`{name}` must have exactly one value: a credential of visible ASCII letters, \
+                 without commas"
+            ))
+        })?;
+        all.push((source, credential));
+    }
+    Ok(all)
+}
+
+/// What can be sent on as it is. A comma would make two values of it.
+fn credential(value: &HeaderValue) -> Option<Secret> {
+    let text = value.to_str().ok()?;
+    let fits = !text.trim().is_empty()
+        && text.trim() == text
+        && text.len() <= MAX_CREDENTIAL
+        && text
+            .bytes()
+            .all(|b| (0x20..=0x7e).contains(&b) && b != b',');
+    fits.then(|| Secret::new(text.to_owned()))
+}
+
+/// Whose requests are counted where nobody is asked who they are.
+pub fn client(gateway: &Gateway, request: &Request) -> Client {
+    Client::at(address(gateway, request))
+}
+
+/// Where a request comes from: the connection's other end, or whom a trusted proxy speaks for.
+pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip());
+    let is_trusted = |address: IpAddr| {
+        let address = address.to_canonical();
+        gateway.0.proxies.iter().any(|net| net.contains(&address))
+    };
+    if !is_trusted(peer) {
+        return peer;
+    }
+    // From the nearest: the first that is no proxy of ours. What stands before it anybody can write.
+    let said: Vec<&str> = request
+        .headers()
+        .get_all(FORWARDED)
+        .iter()
+        .map(|value| value.to_str().unwrap_or_default())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let mut nearest = peer;
+    for text in said.into_iter().rev() {
+        let Some(address) = forwarded(text.trim()) else {
+            break;
+        };
+        nearest = address;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// An address as proxies write it, some with a port.
+fn forwarded(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let own = bare.parse::<IpAddr>().ok();
+    own.or_else(|| text.parse::<SocketAddr>().ok().map(|own| own.ip()))
+}

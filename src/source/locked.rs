@@ -1,0 +1,144 @@
+//! A source whose callers bring their own credential, as somebody sees it who brought none: what it
+//! can do is known, and every call is refused before it is made.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
+
+use super::{
+    ChangeFailure, Context, FileStream, Filter, Health, ListRequest, Listing, Narrowed, NewFile,
+    Page, Paging, Parameters, Profile, SortBy, Source, SourceError, TagChange, UploadFailure,
+    UploadOptions, Uploaded, Variant,
+};
+use crate::asset::{Asset, FileType};
+
+/// The source behind has no credential either.
+pub struct Locked(pub Arc<dyn Source>);
+
+impl Locked {
+    fn refusal(&self) -> SourceError {
+        SourceError::NoCredential(self.profile().name.clone())
+    }
+}
+
+impl Source for Locked {
+    fn profile(&self) -> &Profile {
+        self.0.profile()
+    }
+
+    fn health(&self) -> Health {
+        self.0.health()
+    }
+
+    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
+        self.0.paging(listing, by)
+    }
+
+    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
+        self.0.narrow(filter, by)
+    }
+
+    fn declines(&self, listing: Listing, parameters: &Parameters) -> Option<Narrowed> {
+        self.0.declines(listing, parameters)
+    }
+
+    fn children(&self, id: &str) -> Option<Parameters> {
+        self.0.children(id)
+    }
+
+    fn list<'a>(
+        &'a self,
+        _request: &'a ListRequest,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Page, SourceError>> {
+        Box::pin(async { Err(self.refusal()) })
+    }
+
+    fn get<'a>(
+        &'a self,
+        _id: &'a str,
+        _variant: Variant,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
+        Box::pin(async { Err(self.refusal()) })
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        _variant: Variant,
+        _context: &'a Context,
+    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+        stream::iter(ids.iter().map(|id| (id.clone(), Err(self.refusal())))).boxed()
+    }
+
+    fn calls_to_list(&self, _listing: Listing) -> u32 {
+        0
+    }
+
+    fn calls_to_get(&self, _ids: usize, _variant: Variant) -> usize {
+        0
+    }
+
+    fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
+        self.0.check_tags(tags)
+    }
+
+    fn change_tags<'a>(
+        &'a self,
+        _id: &'a str,
+        _change: &'a TagChange,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
+        Box::pin(async { Err(self.refusal().into()) })
+    }
+
+    fn set_note<'a>(
+        &'a self,
+        _id: &'a str,
+        _note: Option<&'a str>,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
+        Box::pin(async { Err(self.refusal().into()) })
+    }
+
+    fn check_upload(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
+        Err(self.refusal())
+    }
+
+    fn upload_tags(&self, options: &UploadOptions) -> Vec<String> {
+        self.0.upload_tags(options)
+    }
+
+    fn upload<'a>(
+        &'a self,
+        _file: &'a NewFile<'a>,
+        _bytes: FileStream,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(async { Err(self.refusal().into()) })
+    }
+
+    fn upload_state<'a>(
+        &'a self,
+        _upload: &'a str,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
+        Box::pin(async { Err(self.refusal().into()) })
+    }
+
+    fn delete_batch(&self) -> usize {
+        self.0.delete_batch()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+        Box::pin(async {
+            let each = ids.iter().map(|id| (id.clone(), Err(self.refusal())));
+            each.collect()
+        })
+    }
+}
