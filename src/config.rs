@@ -98,6 +98,10 @@ pub struct Limits {
     pub mutation_deadline: Duration,
     /// How long a client may take to send its body.
     pub body_deadline: Duration,
+    /// Connections at once; others wait.
+    pub connections: usize,
+    /// How long a connection may be silent, or take for the head of a request.
+    pub idle: Duration,
     /// How long a client may take for a piece of a file.
     pub upload_idle: Duration,
 }
@@ -128,6 +132,9 @@ impl Default for Limits {
             query_deadline: Duration::from_secs(30),
             mutation_deadline: Duration::from_secs(120),
             body_deadline: Duration::from_secs(30),
+            connections: 4_096,
+            // Longer than proxies keep theirs, so that none is used while it is being closed.
+            idle: Duration::from_secs(75),
             upload_idle: Duration::from_secs(30),
         }
     }

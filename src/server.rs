@@ -2,6 +2,7 @@
 //! else is a page, a picture or a probe.
 
 mod access;
+mod connections;
 mod document;
 mod graphql;
 mod health;
@@ -13,7 +14,7 @@ mod session;
 mod socket;
 mod upload;
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_graphql::parser::types::OperationType;
 use axum::{
@@ -23,7 +24,6 @@ use axum::{
     middleware::{self, Next},
     response::Response,
     routing::{any, get},
-    serve::ListenerExt,
 };
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -217,40 +217,30 @@ fn key(purpose: &'static str, secret: Option<&str>) -> [u8; 32] {
 
 /// Serves until `stop` is ready, then refuses new connections and lets running requests finish,
 /// for [`DRAIN`] at most.
-///
-/// # Errors
-/// When the listener fails for good.
 pub async fn serve(
     listener: TcpListener,
     gateway: &Gateway,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Small answers must not wait for more; a refusal only costs that.
-        let _ = stream.set_nodelay(true);
-    });
+) {
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
-    let service = gateway
-        .router()
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+    let stop = async move {
         stop.await;
         tracing::info!("stopping: running requests may finish");
         // The receiver below lives as long as this future.
         let _ = stopping.send(true);
-    });
+    };
+    let serving = connections::serve(listener, gateway.router(), &gateway.0.limits, stop);
     let too_late = async {
         // An error means that serving ended by itself.
         let _ = stopped.wait_for(|stopping| *stopping).await;
         tokio::time::sleep(DRAIN).await;
     };
-    let result = tokio::select! {
-        result = serving => result,
+    tokio::select! {
+        () = serving => {}
         () = too_late => {
             tracing::warn!(seconds = DRAIN.as_secs(), "requests still running were cut off");
-            Ok(())
         }
-    };
+    }
     // Of clients that are gone, too: what they have done must be told in the log.
     if tokio::time::timeout(DRAIN, gateway.0.writer.settled())
         .await
@@ -263,7 +253,6 @@ pub async fn serve(
             );
         }
     }
-    result
 }
 
 /// Gives the request its id and its span, and the answer the id.

@@ -5,10 +5,12 @@
 
 use std::{
     collections::HashSet,
+    num::NonZeroU32,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 use jiff::Timestamp;
 use jsonwebtoken::{
@@ -28,8 +30,10 @@ use crate::{
 
 /// Keys that are looked at; an issuer has a few.
 const MAX_KEYS: usize = 32;
-/// Between two fetches, however many tokens name keys that nobody knows.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Fetches at once, and the time after which there is one more: tokens may name keys that nobody
+/// knows as often as they like.
+const FETCHES: NonZeroU32 = NonZeroU32::new(5).unwrap();
+const PAUSE: Duration = Duration::from_secs(5);
 /// How long keys are believed after they were last confirmed, where the issuer cannot be reached.
 const LIFE: Duration = Duration::from_secs(3600);
 /// Letters of a subject that the log shows.
@@ -191,8 +195,9 @@ struct Fetcher {
     upstream: Upstream,
     url: Url,
     fresh: Duration,
-    /// When one last began.
-    turn: tokio::sync::Mutex<Option<Instant>>,
+    /// One fetch at a time.
+    turn: tokio::sync::Mutex<()>,
+    rate: DefaultDirectRateLimiter,
 }
 
 #[derive(Deserialize)]
@@ -263,6 +268,9 @@ impl KeySet {
                     patience: Duration::from_secs(5),
                     ..Policy::default()
                 };
+                let quota = Quota::with_period(PAUSE)
+                    .ok_or_else(|| refuse("its pace is none".to_owned()))?
+                    .allow_burst(FETCHES);
                 let upstream = Upstream::new("jwks", &url, ca.transpose()?.as_deref(), policy)
                     .map_err(|error| refuse(format!("its client cannot be made: {error}")))?;
                 Ok(Self {
@@ -272,6 +280,7 @@ impl KeySet {
                         url,
                         fresh,
                         turn: tokio::sync::Mutex::default(),
+                        rate: RateLimiter::direct(quota),
                     }),
                 })
             }
@@ -308,15 +317,13 @@ impl KeySet {
             .clone()
     }
 
-    /// Asks the issuer, unless somebody did since `seen` or a moment ago.
+    /// Asks the issuer, unless somebody did since `seen`, or too many did lately.
     async fn fetch(&self, fetcher: &Fetcher, seen: Option<Instant>) -> Held {
-        let mut last = fetcher.turn.lock().await;
+        let _turn = fetcher.turn.lock().await;
         let held = self.held();
-        let is_early = last.is_some_and(|last| last.elapsed() < PAUSE);
-        if held.confirmed > seen || is_early {
+        if held.confirmed > seen || fetcher.rate.check().is_err() {
             return held;
         }
-        *last = Some(Instant::now());
         match fetcher.ask().await {
             Ok(keys) => {
                 let held = Held {

@@ -60,7 +60,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
         explorer,
         sandbox.is_some(),
     ));
-    server::serve(listener, &gateway, stop).await?;
+    server::serve(listener, &gateway, stop).await;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -67,6 +67,8 @@ struct LimitsFile {
     mutation_deadline_seconds: Option<Spanned<f64>>,
     body_deadline_seconds: Option<Spanned<f64>>,
     upload_idle_seconds: Option<Spanned<f64>>,
+    connections: Option<Spanned<usize>>,
+    idle_seconds: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -300,6 +302,8 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
             d.body_deadline,
             place,
         )?,
+        connections: positive("connections", s.connections, d.connections, place)?,
+        idle: seconds("idle_seconds", s.idle_seconds, d.idle, place)?,
         upload_idle: seconds(
             "upload_idle_seconds",
             s.upload_idle_seconds,

@@ -125,7 +125,7 @@ impl Origins {
 /// Whether a request carries a header that a page of another site cannot send unasked.
 pub fn is_asked_for(headers: &HeaderMap) -> bool {
     let has = |name: &&str| headers.get(*name).is_some_and(|value| !value.is_empty());
-    PREFLIGHT.iter().any(|name| has(name))
+    PREFLIGHT.iter().any(has)
 }
 
 /// Refuses a GET that a browser says a page of another site sends, unless it could only be sent

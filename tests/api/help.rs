@@ -60,9 +60,7 @@ pub async fn gateway(config: Config) -> (SocketAddr, JoinHandle<()>) {
     let address = listener.local_addr().expect("a bound address");
     let gateway = Gateway::new(config, address).expect("the configuration holds");
     let task = tokio::spawn(async move {
-        server::serve(listener, &gateway, std::future::pending())
-            .await
-            .expect("the gateway serves");
+        server::serve(listener, &gateway, std::future::pending()).await;
     });
     (address, task)
 }
@@ -181,4 +179,57 @@ pub fn error(answer: &Value) -> (String, String) {
 pub fn asset_id(source: &str, upstream: &str) -> String {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("a:{source}:{upstream}"))
+}
+
+/// The settings of a gateway over this sandbox, and of a file.
+pub fn configured(sandbox: &Sandbox, toml: &str) -> Result<Config, String> {
+    let file = tempfile::Builder::new()
+        .suffix(".toml")
+        .tempfile()
+        .expect("a temporary file");
+    std::fs::write(file.path(), toml).expect("written");
+    let variables = sandbox.variables();
+    let environment = move |name: &str| {
+        let own = variables.iter().find(|(own, _)| *own == name);
+        own.map(|(_, value)| value.clone())
+    };
+    Config::load(Some(file.path().to_owned()), &environment).map_err(|error| error.to_string())
+}
+
+/// A gateway with these lines in its configuration.
+pub async fn world_of(toml: &str) -> World {
+    let sandbox = Sandbox::start(Options::default())
+        .await
+        .expect("the sandbox starts");
+    let config = configured(&sandbox, toml).expect("the file holds");
+    let (address, task) = gateway(config).await;
+    World {
+        address,
+        sandbox,
+        client: client(),
+        task,
+    }
+}
+
+impl World {
+    /// Sends an operation with these headers and gives status, headers and answer.
+    pub async fn with(
+        &self,
+        headers: &[(&str, &str)],
+        query: &str,
+    ) -> (u16, reqwest::header::HeaderMap, Value) {
+        let mut request = self
+            .client
+            .post(self.url("/graphql"))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = json!({ "query": query }).to_string();
+        let response = request.body(body).send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let answer = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"));
+        (status, headers, answer)
+    }
 }

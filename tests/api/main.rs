@@ -1,6 +1,7 @@
 //! The gateway over the wire: its own router behind a real port, real HTTP to the sandbox's
 //! emulators. One module a promise; calls are counted at the upstream.
 
+mod access;
 mod bad_input;
 mod batching;
 mod coverage;
@@ -11,6 +12,8 @@ mod filtering;
 mod freshness;
 mod health;
 mod help;
+#[path = "../support/issuer.rs"]
+mod issuer;
 mod limits;
 mod lists;
 mod media;
