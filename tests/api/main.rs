@@ -7,6 +7,7 @@ mod batching;
 mod coverage;
 
 mod dialects;
+mod doors;
 mod explorer;
 mod filtering;
 mod freshness;
@@ -26,6 +27,9 @@ mod reading;
 #[path = "../support/sink.rs"]
 mod sink;
 mod streams;
+#[path = "../support/tenants.rs"]
+mod support;
+mod tenants;
 mod tls;
 mod transport;
 mod unreadable;

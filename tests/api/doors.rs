@@ -1,0 +1,416 @@
+//! Every limit at every door: POST, GET, a batch, multipart, and both kinds of WebSocket.
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::multipart::Form;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::HeaderValue};
+
+use crate::help::{World, asset_id, error, world, world_of};
+
+/// An operation as it is sent.
+#[derive(Clone)]
+struct Operation {
+    query: String,
+    variables: Value,
+}
+
+impl Operation {
+    fn new(query: impl Into<String>) -> Self {
+        Self {
+            query: query.into(),
+            variables: json!({}),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "query": self.query, "variables": self.variables })
+    }
+}
+
+impl World {
+    async fn by_post(&self, operation: &Operation) -> Value {
+        self.ask_with(&operation.query, operation.variables.clone())
+            .await
+    }
+
+    async fn by_get(&self, operation: &Operation) -> Value {
+        let mut url = reqwest::Url::parse(&self.url("/graphql")).expect("an address");
+        url.query_pairs_mut()
+            .append_pair("query", &operation.query)
+            .append_pair("variables", &operation.variables.to_string());
+        read(self.client.get(url).send().await.expect("an answer")).await
+    }
+
+    async fn by_batch(&self, operation: &Operation) -> Value {
+        let ok = json!({ "query": "{ __typename }" });
+        let body = json!([operation.json(), ok]).to_string();
+        let answer = read(self.post(&body).await).await;
+        if let Some(all) = answer.as_array() {
+            assert_eq!(all[1], json!({ "data": { "__typename": "Query" } }));
+            return all[0].clone();
+        }
+        answer
+    }
+
+    async fn by_multipart(&self, operation: &Operation) -> Value {
+        let form = Form::new()
+            .text("operations", operation.json().to_string())
+            .text("map", "{}");
+        let request = self.client.post(self.url("/graphql"));
+        let request = request.header("graphql-require-preflight", "1");
+        read(request.multipart(form).send().await.expect("an answer")).await
+    }
+
+    async fn by_socket(&self, protocol: &'static str, operation: &Operation) -> Value {
+        let url = self.url("/graphql/ws").replace("http:", "ws:");
+        let mut request = url.into_client_request().expect("an address");
+        let protocol_header = HeaderValue::from_static(protocol);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol_header);
+        let (mut socket, _) = tokio_tungstenite::connect_async(request)
+            .await
+            .expect("a socket");
+        let start = if protocol == "graphql-ws" {
+            "start"
+        } else {
+            "subscribe"
+        };
+        for message in [
+            json!({ "type": "connection_init" }),
+            json!({ "type": start, "id": "1", "payload": operation.json() }),
+        ] {
+            socket
+                .send(Message::text(message.to_string()))
+                .await
+                .expect("sent");
+        }
+        while let Some(Ok(message)) = socket.next().await {
+            let Message::Text(text) = message else {
+                continue;
+            };
+            let message: Value = serde_json::from_str(&text).expect("JSON");
+            match message["type"].as_str() {
+                Some("next" | "data") => return message["payload"].clone(),
+                Some("error") => return json!({ "errors": message["payload"] }),
+                _ => {}
+            }
+        }
+        panic!("the socket was closed");
+    }
+
+    /// What every door answers.
+    async fn by_every_door(&self, operation: &Operation) -> Vec<(&'static str, Value)> {
+        vec![
+            ("POST", self.by_post(operation).await),
+            ("GET", self.by_get(operation).await),
+            ("batch", self.by_batch(operation).await),
+            ("multipart", self.by_multipart(operation).await),
+            (
+                "graphql-transport-ws",
+                self.by_socket("graphql-transport-ws", operation).await,
+            ),
+            ("graphql-ws", self.by_socket("graphql-ws", operation).await),
+        ]
+    }
+}
+
+async fn read(response: reqwest::Response) -> Value {
+    let text = response.text().await.expect("a body");
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
+#[tokio::test]
+async fn every_limit_holds_at_every_door_and_names_value_and_maximum() {
+    let world = world().await;
+    let repeat = |part: &str, times: usize| part.repeat(times);
+    let aliases: String = (0..51).map(|n| format!("a{n}: name ")).collect();
+    let roots: String = (0..21).map(|n| format!("r{n}: __typename ")).collect();
+    let operations: String = (0..11)
+        .map(|n| format!("query Q{n} {{ __typename }} "))
+        .collect();
+    let mut bomb = "{ ...f0 } ".to_owned();
+    for level in 0..30 {
+        bomb += &format!(
+            "fragment f{level} on Query {{ ...f{0} ...f{0} }} ",
+            level + 1
+        );
+    }
+    bomb += "fragment f30 on Query { sources { name } }";
+    let many = Operation {
+        query: "query($t: [String!]) { assets(filter: {tagsAny: $t}) { nodes { id } } }".to_owned(),
+        variables: json!({ "t": vec!["x"; 2_001] }),
+    };
+    let cases = [
+        (
+            "size in bytes",
+            16_385,
+            Operation::new(format!("{{ __typename #{}\n}}", repeat("x", 16_384 - 15))),
+        ),
+        (
+            "nesting of brackets",
+            65,
+            Operation::new(format!(
+                "{{ a(x: {}1{}) }}",
+                repeat("[", 63),
+                repeat("]", 63)
+            )),
+        ),
+        (
+            "number of tokens",
+            2_001,
+            Operation::new(format!("{{ __typename {} }}", repeat("@a ", 999))),
+        ),
+        (
+            "depth",
+            13,
+            Operation::new(format!("{{ a {}{} }}", repeat("{ a ", 12), repeat("}", 12))),
+        ),
+        (
+            "number of aliases",
+            51,
+            Operation::new(format!("{{ sources {{ {aliases} }} }}")),
+        ),
+        (
+            "number of root fields",
+            21,
+            Operation::new(format!("{{ {} }}", roots.replace("r0: ", ""))),
+        ),
+        (
+            "number of directives in one place",
+            6,
+            Operation::new(format!(
+                "{{ __typename {} }}",
+                repeat("@include(if: true) ", 6)
+            )),
+        ),
+        ("number of operations", 11, Operation::new(operations)),
+        ("longest list of values", 2_001, many),
+        (
+            "nesting of lists in its introspection",
+            3,
+            Operation::new(
+                "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }",
+            ),
+        ),
+        (
+            "number of selections, spread fragments counted each time",
+            0,
+            Operation::new(bomb),
+        ),
+        (
+            "cost, in assets and upstream calls it may cause",
+            0,
+            Operation::new(
+                "{ assets(first: 100) { nodes { children(first: 100) { nodes { id } } } } }",
+            ),
+        ),
+    ];
+    for (name, value, operation) in &cases {
+        for (door, answer) in world.by_every_door(operation).await {
+            let (code, message) = error(&answer);
+            assert_eq!(code, "LIMIT_EXCEEDED", "{door}: {name}: {message}");
+            let limit = &answer["errors"][0]["extensions"]["limit"];
+            assert_eq!(limit["name"], *name, "{door}");
+            let (found, maximum) = (limit["value"].as_u64(), limit["maximum"].as_u64());
+            assert!(found > maximum && maximum > Some(0), "{door}: {limit}");
+            assert!(*value == 0 || found == Some(*value), "{door}: {limit}");
+            for number in [found, maximum].into_iter().flatten() {
+                assert!(message.contains(&number.to_string()), "{door}: {message}");
+            }
+            assert_eq!(
+                answer.get("data").unwrap_or(&Value::Null),
+                &Value::Null,
+                "{door}"
+            );
+        }
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn what_is_just_within_every_limit_passes_every_door() {
+    let world = world().await;
+    let aliases: String = (0..50).map(|n| format!("a{n}: name ")).collect();
+    let roots: String = "__typename ".repeat(20);
+    for query in [
+        format!("{{ __typename #{}\n}}", "x".repeat(16_384 - 16)),
+        format!("{{ sources {{ {aliases} }} }}"),
+        format!("{{ {roots} }}"),
+        format!(
+            "{{ __typename {} }}",
+            "@include(if: true) @skip(if: false) ".repeat(1)
+        ),
+    ] {
+        for (door, answer) in world.by_every_door(&Operation::new(query)).await {
+            assert_eq!(answer.get("errors"), None, "{door}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_limit_can_be_set() {
+    let lower = "[limits]\ntokens = 20\ndepth = 4\naliases = 1\nroot_fields = 2\ndirectives = 1\n\
+                 operations = 1\nlist_items = 2\nids = 1\nbulk_delete_ids = 1\nbatch = 1\ncost = 30\n\
+                 query_bytes = 200\nnesting = 5\nbody_bytes = 400\n";
+    let world = world_of(lower).await;
+    for query in [
+        "{ sources { a: name b: name } }",
+        "{ a: __typename b: __typename c: __typename }",
+        "{ __typename @skip(if: false) @include(if: true) }",
+        "query A { __typename } query B { __typename }",
+        "{ nodes(ids: [\"a\", \"b\", \"c\"]) { id } }",
+        "{ assets { nodes { id } } }",
+        "{ a { a { a { a { a } } } } }",
+        "{ a { a { a { a { a { a { a } } } } } } }",
+    ] {
+        let answer = world.ask(query).await;
+        assert_eq!(error(&answer).0, "LIMIT_EXCEEDED", "{query}: {answer}");
+    }
+    let answer = world.ask("{ nodes(ids: [\"a\", \"b\"]) { id } }").await;
+    assert!(
+        error(&answer).1.contains("1 is the most at once"),
+        "{answer}"
+    );
+    let answer = world
+        .ask("{ scenarioAssets(first: 20) { nodes { id } } }")
+        .await;
+    assert_eq!(answer.get("errors"), None, "{answer}");
+    let batch = json!([{ "query": "{__typename}" }, { "query": "{__typename}" }]).to_string();
+    assert_eq!(world.post(&batch).await.status(), 400);
+    let large = world
+        .post(
+            &json!({ "query": "{__typename}", "extensions": { "x": "y".repeat(400) } }).to_string(),
+        )
+        .await;
+    assert_eq!(large.status(), 413);
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
+    let world = world().await;
+    let batch = |queries: &[&str]| {
+        let all: Vec<Value> = queries
+            .iter()
+            .map(|query| json!({ "query": query }))
+            .collect();
+        json!(all).to_string()
+    };
+    let queries = [
+        "{ sources { name } }",
+        "{ nope }",
+        "{ assets(first: 2) { nodes { id } } }",
+    ];
+    let answer = read(world.post(&batch(&queries)).await).await;
+    let all = answer.as_array().expect("a list");
+    assert_eq!(all.len(), 3);
+    assert_eq!(all[0]["data"]["sources"].as_array().map(Vec::len), Some(3));
+    assert_eq!(error(&all[1]).0, "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(
+        all[2]["data"]["assets"]["nodes"].as_array().map(Vec::len),
+        Some(2)
+    );
+    // What one may cause, eight together may not cause eight times.
+    let heavy = "{ assets(first: 100) { nodes { children(first: 20) { nodes { id } } } } }";
+    assert_eq!(world.ask(heavy).await.get("errors"), None);
+    world.forget_calls();
+    let answer = read(world.post(&batch(&[heavy; 3])).await).await;
+    assert_eq!(error(&answer).0, "LIMIT_EXCEEDED");
+    assert_eq!(world.calls(), [0, 0, 0]);
+    // Too many, none, and things that are no operations.
+    for (body, code) in [
+        (batch(&["{ __typename }"; 9]), "LIMIT_EXCEEDED"),
+        ("[]".to_owned(), "BAD_USER_INPUT"),
+        ("[7]".to_owned(), "BAD_USER_INPUT"),
+        ("[[]]".to_owned(), "BAD_USER_INPUT"),
+        ("[{\"query\":\"{__typename}\"}".to_owned(), "BAD_USER_INPUT"),
+    ] {
+        let response = world.post(&body).await;
+        assert_eq!(response.status(), 400, "{body}");
+        assert_eq!(error(&read(response).await).0, code, "{body}");
+    }
+    let answer = read(world.post(&batch(&["{ __typename }"; 8])).await).await;
+    assert_eq!(answer.as_array().map(Vec::len), Some(8));
+    let answer = read(world.post("[{\"query\":\"{__typename}\"},{}]").await).await;
+    assert_eq!(error(&answer[1]).0, "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn mutations_of_a_batch_come_one_after_the_other() {
+    let world = world().await;
+    let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
+    let note = |text: &str| json!({ "query": format!("mutation {{ setAssetNote(input: {{assetId: \"{id}\", note: \"{text}\"}}) {{ asset {{ note }} }} }}") });
+    let all = json!([note("one"), note("two"), note("three")]).to_string();
+    let answer = read(world.post(&all).await).await;
+    for (place, text) in ["one", "two", "three"].into_iter().enumerate() {
+        assert_eq!(
+            answer[place]["data"]["setAssetNote"]["asset"]["note"], text,
+            "{answer}"
+        );
+    }
+}
+
+/// Everything that can be selected below a type, but for other assets.
+fn everything(schema: &Value, name: &str) -> String {
+    let types = schema["types"].as_array().expect("types");
+    let of = |name: &str| {
+        types
+            .iter()
+            .find(|own| own["name"] == name)
+            .expect("a type")
+    };
+    let base = |field: &Value| {
+        let mut of = &field["type"];
+        while of["name"].is_null() {
+            of = &of["ofType"];
+        }
+        of["name"].as_str().expect("a name").to_owned()
+    };
+    let own = of(name);
+    if let Some(members) = own["possibleTypes"].as_array() {
+        let members = members.iter().map(|member| {
+            let name = member["name"].as_str().expect("a name");
+            // Fields of other members may have the same name and another type.
+            format!("... on {name} {{ {} }}", everything(schema, name))
+        });
+        return members.collect::<Vec<_>>().join(" ");
+    }
+    let fields = own["fields"].as_array().expect("fields");
+    let fields = fields.iter().map(|field| {
+        let (name, of_type) = (field["name"].as_str().expect("a name"), base(field));
+        match of_type.as_str() {
+            "Asset" => format!("{name} {{ id name }}"),
+            "AssetConnection" => format!("{name} {{ nodes {{ id name }} }}"),
+            other if of(other)["fields"].is_array() || of(other)["possibleTypes"].is_array() => {
+                format!("{name} {{ {} }}", everything(schema, other))
+            }
+            _ => name.to_owned(),
+        }
+    });
+    fields.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn a_page_of_a_hundred_with_every_detail_there_is_passes() {
+    let world = world().await;
+    let introspection = include_str!("../corpus/introspection.graphql");
+    let schema = world.data(introspection).await["__schema"].clone();
+    let asset = everything(&schema, "Asset");
+    assert!(
+        asset.contains("embedding") && asset.contains("qualityGate"),
+        "{asset}"
+    );
+    let query = format!(
+        "{{ assets(first: 100) {{ edges {{ cursor node {{ {asset} }} }} pageInfo {{ hasNextPage endCursor }} totalCount }} }}"
+    );
+    let answer = world.ask(&query).await;
+    let refused = answer["errors"].as_array().is_some_and(|all| {
+        all.iter()
+            .any(|own| own["extensions"]["code"] == "LIMIT_EXCEEDED")
+    });
+    assert!(!refused, "{} letters: {}", query.len(), answer["errors"]);
+    assert_eq!(
+        answer["data"]["assets"]["edges"].as_array().map(Vec::len),
+        Some(100)
+    );
+}

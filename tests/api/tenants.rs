@@ -1,0 +1,708 @@
+//! Callers with credentials of their own: each sees their own account, whatever is cached,
+//! coalesced, stale or failing.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use asset_gateway::config::Config;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
+use proptest::{
+    prelude::*,
+    test_runner::{Config as ProptestConfig, TestCaseError, TestRunner},
+};
+use reqwest::{
+    header::{HeaderMap, HeaderName, HeaderValue},
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::{
+    help::{client, error, gateway},
+    support::{Front, SOURCES, Tenant, toml},
+};
+
+/// A gateway over two accounts at each provider, and one that keeps nothing.
+struct World {
+    tenants: Arc<[Tenant; 2]>,
+    fronts: [Front; 3],
+    cached: SocketAddr,
+    /// Over fronts of its own, where nothing fails.
+    uncached: SocketAddr,
+    client: reqwest::Client,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Stale at once, and kept for long: nearly every answer is an old one that is being renewed.
+const OLD: &str = "[cache]\npage_fresh_seconds = 0.001\npage_stale_seconds = 600\n\
+                   entity_fresh_seconds = 0.001\nentity_stale_seconds = 600\nif_error_seconds = 600\n";
+/// Asked for anew each time, but kept for when a source fails.
+const FOR_ERRORS: &str = "[cache]\npage_fresh_seconds = 0.001\npage_stale_seconds = 0\n\
+                          entity_fresh_seconds = 0.001\nentity_stale_seconds = 0\n\
+                          if_error_seconds = 600\n";
+const NONE: &str = "[cache]\npage_fresh_seconds = 0\npage_stale_seconds = 0\n\
+                    entity_fresh_seconds = 0\nentity_stale_seconds = 0\nmissing_fresh_seconds = 0\n\
+                    if_error_seconds = 0\n";
+
+async fn fronts(tenants: &Arc<[Tenant; 2]>) -> [Front; 3] {
+    [
+        Front::start(tenants, 0).await,
+        Front::start(tenants, 1).await,
+        Front::start(tenants, 2).await,
+    ]
+}
+
+async fn started(toml: &str) -> (SocketAddr, JoinHandle<()>) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), toml).expect("written");
+    let nothing = |_: &str| None;
+    let config = Config::load(Some(file.path().to_owned()), &nothing).expect("it holds");
+    gateway(config).await
+}
+
+impl World {
+    async fn start(cache: &str) -> Self {
+        let tenants = Arc::new([
+            Tenant::start("anna's").await,
+            Tenant::start("bert's!").await,
+        ]);
+        let (own, others) = (fronts(&tenants).await, fronts(&tenants).await);
+        let (cached, task) = started(&toml(&own, cache)).await;
+        let (uncached, other) = started(&toml(&others, NONE)).await;
+        // The uncached gateway's fronts live as long as the process.
+        std::mem::forget(others);
+        Self {
+            tenants,
+            fronts: own,
+            cached,
+            uncached,
+            client: client(),
+            tasks: [task, other],
+        }
+    }
+
+    async fn send(&self, at: SocketAddr, headers: &[(String, String)], body: &Value) -> Value {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name = HeaderName::try_from(name).expect("a name");
+            map.append(name, HeaderValue::from_str(value).expect("a value"));
+        }
+        let request = self
+            .client
+            .post(format!("http://{at}/graphql"))
+            .headers(map);
+        let request = request.header("content-type", "application/json");
+        let response = request
+            .body(body.to_string())
+            .send()
+            .await
+            .expect("an answer");
+        let text = response.text().await.expect("a body");
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+    }
+
+    async fn ask(&self, tenant: usize, query: &str) -> Value {
+        let headers = self.tenants[tenant].headers();
+        self.send(self.cached, &headers, &json!({ "query": query }))
+            .await
+    }
+}
+
+const NODE: &str = "id name tags note";
+
+#[tokio::test]
+async fn each_caller_sees_their_own_account_by_the_same_ids() {
+    let world = World::start("").await;
+    let list = format!("{{ assets(first: 30) {{ nodes {{ {NODE} }} sources {{ status }} }} }}");
+    for _ in 0..2 {
+        let [anna, bert] = [world.ask(0, &list).await, world.ask(1, &list).await];
+        for (answer, mark) in [(&anna, "anna's "), (&bert, "bert's! ")] {
+            let nodes = answer["data"]["assets"]["nodes"]
+                .as_array()
+                .expect("assets");
+            assert_eq!(nodes.len(), 30);
+            for node in nodes {
+                let name = node["name"].as_str().unwrap_or_default();
+                assert!(name.starts_with(mark), "{node}");
+            }
+        }
+    }
+    for front in &world.fronts {
+        assert_eq!(front.strange(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn without_a_credential_the_source_says_so_and_the_others_answer() {
+    let world = World::start("").await;
+    let list = "{ assets(first: 5) { nodes { id } sources { source { name credentialHeader } status error { code message } } } }";
+    let mut headers = world.tenants[0].headers();
+    headers.remove(1);
+    let before = world.fronts[1].calls();
+    let body = json!({ "query": list });
+    let answer = world.send(world.cached, &headers, &body).await;
+    assert_eq!(answer.get("errors"), None, "{answer}");
+    let results = answer["data"]["assets"]["sources"]
+        .as_array()
+        .expect("results");
+    for result in results {
+        let name = result["source"]["name"].as_str().expect("a name");
+        assert_eq!(
+            result["source"]["credentialHeader"],
+            format!("x-asset-source-{name}")
+        );
+        let code = &result["error"]["code"];
+        if name == "piktid" {
+            assert_eq!(
+                (&result["status"], code),
+                (&json!("FAILED"), &json!("UNAUTHENTICATED"))
+            );
+            let message = result["error"]["message"].as_str().expect("a message");
+            assert!(message.contains("x-asset-source-piktid"), "{message}");
+        } else {
+            assert_eq!(result["status"], "OK", "{result}");
+        }
+    }
+    assert_eq!(
+        world.fronts[1].calls(),
+        before,
+        "nobody was asked without a credential"
+    );
+    // With none at all, and with one that the source refuses.
+    let answer = world.send(world.cached, &[], &body).await;
+    assert_eq!(error(&answer).0, "UNAUTHENTICATED");
+    headers.push((
+        "x-asset-source-piktid".to_owned(),
+        "Bearer wrong".to_owned(),
+    ));
+    let answer = world.send(world.cached, &headers, &body).await;
+    let refused = answer["data"]["assets"]["sources"]
+        .as_array()
+        .expect("results");
+    let refused = refused
+        .iter()
+        .find(|own| own["source"]["name"] == "piktid")
+        .expect("piktid");
+    assert_eq!(refused["error"]["code"], "UNAUTHENTICATED");
+    assert!(!answer.to_string().contains("wrong"), "{answer}");
+    // By id, and for writes.
+    let id = URL_SAFE_NO_PAD.encode("a:piktid:x");
+    for query in [
+        format!("{{ asset(id: \"{id}\") {{ id }} }}"),
+        format!("mutation {{ setAssetNote(input: {{assetId: \"{id}\", note: \"x\"}}) {{ errors {{ code }} }} }}"),
+        format!("mutation {{ deleteAsset(input: {{assetId: \"{id}\"}}) {{ errors {{ code }} }} }}"),
+        "mutation { uploadAsset(input: {source: \"piktid\", base64: \"iVBORw0KGgoAAAANSUhEUg==\"}) { errors { code } } }".to_owned(),
+    ] {
+        let answer = world.send(world.cached, &[], &json!({ "query": query })).await;
+        assert!(answer.to_string().contains("UNAUTHENTICATED"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_nothing_can_be_done_with_is_refused() {
+    let world = World::start("").await;
+    let body = json!({ "query": "{ __typename }" });
+    let own = |value: &str| ("x-asset-source-piktid".to_owned(), value.to_owned());
+    for headers in [
+        vec![own("Bearer a"), own("Bearer b")],
+        vec![own("Bearer a, Bearer b")],
+        vec![own("")],
+        vec![own("Bearer \u{e9}")],
+        vec![own(&"x".repeat(9_000))],
+        vec![("x-asset-source-nobody".to_owned(), "Bearer a".to_owned())],
+        vec![("x-asset-source-".to_owned(), "Bearer a".to_owned())],
+        vec![(
+            "x-asset-source-a/../b".replace('/', "_"),
+            "Bearer a".to_owned(),
+        )],
+    ] {
+        let answer = world.send(world.cached, &headers, &body).await;
+        assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{headers:?}");
+        assert!(!answer.to_string().contains("Bearer a"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
+    let world = World::start("").await;
+    let world = Arc::new(world);
+    let gate = world.fronts[1].hold();
+    let before = world.fronts[1].calls();
+    let asking: Vec<_> = (0..12)
+        .map(|number| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                let query = "{ piktidAssets(first: 10) { nodes { name } } }";
+                (number % 2, world.ask(number % 2, query).await)
+            })
+        })
+        .collect();
+    // Both have asked, and nobody else asks: then both are answered.
+    let both = async {
+        while world.fronts[1].calls() < before + 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), both)
+        .await
+        .expect("each of the two costs a call");
+    gate.add_permits(100);
+    for asked in asking {
+        let (tenant, answer) = asked.await.expect("no panic");
+        let mark = ["anna's ", "bert's! "][tenant];
+        let nodes = answer["data"]["piktidAssets"]["nodes"]
+            .as_array()
+            .expect("assets");
+        assert_eq!(nodes.len(), 10);
+        for node in nodes {
+            assert!(
+                node["name"]
+                    .as_str()
+                    .is_some_and(|name| name.starts_with(mark)),
+                "{node}"
+            );
+        }
+    }
+    assert_eq!(
+        world.fronts[1].calls(),
+        before + 2,
+        "one call for each of the two"
+    );
+}
+
+#[tokio::test]
+async fn what_is_old_is_served_to_whom_it_was_read_for() {
+    let world = World::start(OLD).await;
+    let list = "{ comfyAssets(first: 5) { nodes { name } sources { status error { code } } } }";
+    let first = world.ask(0, list).await;
+    assert_eq!(first["data"]["comfyAssets"]["sources"][0]["status"], "OK");
+    world.fronts[2].fail(1_000);
+    let again = world.ask(0, list).await;
+    assert_eq!(
+        again["data"]["comfyAssets"]["nodes"],
+        first["data"]["comfyAssets"]["nodes"]
+    );
+    let other = world.ask(1, list).await;
+    assert_eq!(error(&other).0, "UPSTREAM_UNAVAILABLE");
+    assert_eq!(other["data"]["comfyAssets"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_same_idempotency_key_is_each_callers_own() {
+    let world = World::start("").await;
+    let upload = async |tenant: usize| {
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0".to_vec();
+        png.extend([tenant as u8; 100]);
+        let query = "mutation($i: UploadAssetInput!) { uploadAsset(input: $i) { asset { id name } errors { code message } } }";
+        let input = json!({ "source": "piktid", "idempotencyKey": "k", "file": null });
+        let form = Form::new()
+            .text(
+                "operations",
+                json!({ "query": query, "variables": { "i": input } }).to_string(),
+            )
+            .text("map", "{\"0\":[\"variables.i.file\"]}")
+            .part("0", Part::bytes(png).file_name("a.png"));
+        let mut request = world
+            .client
+            .post(format!("http://{}/graphql", world.cached));
+        for (name, value) in world.tenants[tenant].headers() {
+            request = request.header(name, value);
+        }
+        let request = request
+            .header("graphql-require-preflight", "1")
+            .multipart(form);
+        let text = request
+            .send()
+            .await
+            .expect("an answer")
+            .text()
+            .await
+            .expect("text");
+        serde_json::from_str::<Value>(&text).expect("JSON")["data"]["uploadAsset"].clone()
+    };
+    let (anna, bert) = (upload(0).await, upload(1).await);
+    assert_eq!(anna["errors"], json!([]), "{anna}");
+    assert_eq!(bert["errors"], json!([]), "{bert}");
+    assert_ne!(anna["asset"]["id"], bert["asset"]["id"]);
+    assert_eq!(
+        upload(0).await["asset"]["id"],
+        anna["asset"]["id"],
+        "told again"
+    );
+    // Bulk deletes too.
+    let delete = async |tenant: usize, id: &str| {
+        let query = format!(
+            "mutation {{ bulkDeleteAssets(input: {{assetIds: [\"{id}\"], idempotencyKey: \"d\"}}) {{ deletedIds errors {{ code }} }} }}"
+        );
+        world.ask(tenant, &query).await["data"]["bulkDeleteAssets"].clone()
+    };
+    let (own, others) = (&anna["asset"]["id"], &bert["asset"]["id"]);
+    let own = own.as_str().expect("an id");
+    assert_eq!(delete(0, own).await["deletedIds"], json!([own]));
+    let there = format!("{{ asset(id: {others}) {{ id }} }}");
+    assert_eq!(world.ask(1, &there).await["data"]["asset"]["id"], *others);
+    let told = delete(1, own).await;
+    assert_ne!(
+        told["deletedIds"],
+        json!([own]),
+        "it is not told what another deleted"
+    );
+}
+
+// === Random interleavings ===
+
+/// What a caller does.
+#[derive(Debug, Clone)]
+enum Act {
+    /// One of the query shapes, with a number to vary it by.
+    Read { shape: usize, number: usize },
+    /// Sets or clears a note of an asset of their own.
+    Note {
+        source: usize,
+        number: usize,
+        text: u8,
+    },
+    Tag {
+        source: usize,
+        number: usize,
+        add: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    /// All at once: who, and what.
+    acts: Vec<(usize, Act)>,
+    /// So many calls to a source fail.
+    fail: Option<(usize, usize)>,
+}
+
+const SHAPES: usize = 14;
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        8 => (0..SHAPES, 0..4_usize).prop_map(|(shape, number)| Act::Read { shape, number }),
+        1 => (0..3_usize, 0..6_usize, 0..3_u8)
+            .prop_map(|(source, number, text)| Act::Note { source, number, text }),
+        1 => (0..3_usize, 0..6_usize, any::<bool>())
+            .prop_map(|(source, number, add)| Act::Tag { source, number, add }),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let fail = prop_oneof![3 => Just(None), 1 => (0..3_usize, 3..16_usize).prop_map(Some)];
+    let acts = prop::collection::vec((0..2_usize, act()), 1..6);
+    let step = (acts, fail).prop_map(|(acts, fail)| Step { acts, fail });
+    prop::collection::vec(step, 2..7)
+}
+
+/// Ids that both accounts have, by source.
+fn shared(world: &World) -> [Vec<String>; 3] {
+    let of = |tenant: &Tenant, source: usize| -> Vec<String> {
+        let store = &tenant.sandbox.store;
+        match source {
+            0 => store
+                .scenario()
+                .iter()
+                .filter(|own| own.deleted.is_none() && own.owner_id == "proj_sandbox")
+                .map(|own| own.id.clone())
+                .collect(),
+            1 => store
+                .piktid()
+                .iter()
+                .filter(|own| own.visibility == "private")
+                .map(|own| own.id.clone())
+                .collect(),
+            _ => store
+                .comfy()
+                .iter()
+                .filter(|own| !own.is_immutable && !own.is_public)
+                .map(|own| own.id.clone())
+                .collect(),
+        }
+    };
+    [0, 1, 2].map(|source| {
+        let others = of(&world.tenants[1], source);
+        let own = of(&world.tenants[0], source).into_iter();
+        own.filter(|id| others.contains(id)).take(6).collect()
+    })
+}
+
+fn global(ids: &[Vec<String>; 3], source: usize, number: usize) -> String {
+    let own = &ids[source][number % ids[source].len()];
+    URL_SAFE_NO_PAD.encode(format!("a:{}:{own}", SOURCES[source]))
+}
+
+/// Every shape of query there is.
+fn query(ids: &[Vec<String>; 3], shape: usize, number: usize) -> String {
+    let size = [1, 3, 20, 50][number];
+    let source = number % 3;
+    let id = global(ids, source, number);
+    let all = [0, 1, 2]
+        .map(|source| format!("\"{}\"", global(ids, source, number)))
+        .join(",");
+    let told = "sources { status totalCount } pageInfo { hasNextPage endCursor }";
+    match shape {
+        0 => format!("{{ assets(first: {size}) {{ nodes {{ {NODE} }} totalCount {told} }} }}"),
+        1 => {
+            format!("{{ assets(last: {size}) {{ edges {{ cursor node {{ {NODE} }} }} {told} }} }}")
+        }
+        2 => format!(
+            "{{ assets(first: {size}, filter: {{tagsAny: [\"favourite\", \"person\"]}}) {{ nodes {{ {NODE} }} {told} }} }}"
+        ),
+        3 => format!(
+            "{{ assets(first: {size}, filter: {{nameContains: \"s\"}}) {{ nodes {{ {NODE} }} {told} }} }}"
+        ),
+        4 => format!("{{ scenarioAssets(first: {size}) {{ nodes {{ {NODE} }} {told} }} }}"),
+        5 => {
+            format!("{{ piktidAssets(first: {size}) {{ nodes {{ {NODE} }} totalCount {told} }} }}")
+        }
+        6 => format!("{{ comfyAssets(first: {size}) {{ nodes {{ {NODE} }} totalCount {told} }} }}"),
+        7 => format!("{{ asset(id: \"{id}\") {{ {NODE} }} }}"),
+        8 => format!("{{ node(id: \"{id}\") {{ ... on Asset {{ {NODE} }} }} }}"),
+        9 => format!("{{ nodes(ids: [{all}]) {{ ... on Asset {{ {NODE} }} }} }}"),
+        10 => format!(
+            "{{ assets(first: {size}) {{ nodes {{ {NODE} preview {{ {NODE} }} parent {{ {NODE} }} }} {told} }} }}"
+        ),
+        11 => format!(
+            "{{ asset(id: \"{}\") {{ {NODE} children(first: 5) {{ nodes {{ {NODE} }} {told} }} }} }}",
+            global(ids, 0, number)
+        ),
+        12 => format!(
+            "{{ _entities(representations: [{{__typename: \"Asset\", id: \"{id}\"}}]) {{ ... on Asset {{ {NODE} }} }} }}"
+        ),
+        _ => format!(
+            "{{ asset(id: \"{}\") {{ {NODE} details {{ ... on ScenarioDetails {{ embedding }} }} }} }}",
+            global(ids, 0, number)
+        ),
+    }
+}
+
+fn mutation(ids: &[Vec<String>; 3], act: &Act) -> Option<String> {
+    Some(match act {
+        Act::Read { .. } => return None,
+        Act::Note {
+            source,
+            number,
+            text,
+        } => {
+            let id = global(ids, *source, *number);
+            format!(
+                "mutation {{ setAssetNote(input: {{assetId: \"{id}\", note: \"note {text}\"}}) {{ asset {{ {NODE} }} errors {{ code }} }} }}"
+            )
+        }
+        Act::Tag {
+            source,
+            number,
+            add,
+        } => {
+            let id = global(ids, *source, *number);
+            let field = if *add {
+                "addAssetTags"
+            } else {
+                "removeAssetTags"
+            };
+            format!(
+                "mutation {{ {field}(input: {{assetIds: [\"{id}\"], tags: [\"person\"]}}) {{ assets {{ {NODE} }} errors {{ code }} }} }}"
+            )
+        }
+    })
+}
+
+/// Every asset in an answer, as it is shown.
+fn assets(answer: &Value, found: &mut Vec<Value>) {
+    match answer {
+        Value::Object(fields) => {
+            if fields.contains_key("tags") {
+                let own = ["id", "name", "tags", "note"]
+                    .map(|name| (name.to_owned(), fields[name].clone()));
+                found.push(Value::Object(own.into_iter().collect()));
+            }
+            fields.values().for_each(|value| assets(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| assets(item, found)),
+        _ => {}
+    }
+}
+
+/// Whether anything failed, or is told to be old.
+fn is_whole(answer: &Value) -> bool {
+    answer.get("errors").is_none() && !answer.to_string().contains("FAILED")
+}
+
+/// Statuses say how an answer came, not what is in it.
+fn content(answer: &Value) -> Value {
+    let mut text = answer["data"].to_string();
+    text = text.replace("\"STALE\"", "\"OK\"");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+async fn walk(
+    world: &World,
+    ids: &[Vec<String>; 3],
+    steps: &[Step],
+    seen: &mut Seen,
+) -> Result<(), TestCaseError> {
+    for step in steps {
+        let writes: Vec<_> = step
+            .acts
+            .iter()
+            .filter_map(|(who, act)| Some((*who, mutation(ids, act)?)))
+            .collect();
+        let reads: Vec<_> = step
+            .acts
+            .iter()
+            .filter_map(|(who, act)| match act {
+                Act::Read { shape, number } => Some((*who, query(ids, *shape, *number))),
+                _ => None,
+            })
+            .collect();
+        let expected = async || {
+            let mut all = Vec::new();
+            for (who, query) in &reads {
+                let headers = world.tenants[*who].headers();
+                all.push(
+                    world
+                        .send(world.uncached, &headers, &json!({ "query": query }))
+                        .await,
+                );
+            }
+            all
+        };
+        let before = expected().await;
+        if let Some((source, times)) = step.fail {
+            world.fronts[source].fail(times);
+        }
+        let (answers, written) = tokio::join!(
+            join_all(reads.iter().map(|(who, query)| world.ask(*who, query))),
+            // One after the other: two changes of one asset have no one right order.
+            async {
+                let mut all = Vec::new();
+                for (who, query) in &writes {
+                    all.push((*who, world.ask(*who, query).await));
+                }
+                all
+            }
+        );
+        for front in &world.fronts {
+            front.fail(0);
+        }
+        let after = expected().await;
+        for ((((who, query), answer), before), after) in
+            reads.iter().zip(&answers).zip(&before).zip(&after)
+        {
+            // What a write of the same step changed may show or not.
+            let (mut shown, mut right) = (Vec::new(), Vec::new());
+            assets(answer, &mut shown);
+            assets(before, &mut right);
+            assets(after, &mut right);
+            seen.stale += usize::from(answer.to_string().contains("STALE"));
+            seen.failed += usize::from(!is_whole(answer));
+            if writes.is_empty() && is_whole(answer) {
+                prop_assert_eq!(content(answer), content(before), "{} asked {}", who, query);
+                seen.whole += 1;
+            }
+            let mark = ["anna's ", "bert's! "][*who];
+            for own in &shown {
+                let name = own["name"].as_str().unwrap_or_default();
+                prop_assert!(
+                    name.starts_with(mark),
+                    "{} was shown {} by {}",
+                    who,
+                    own,
+                    query
+                );
+                // A page that fails at one source reaches further into the others.
+                if is_whole(answer) && step.fail.is_none() && writes.is_empty() {
+                    prop_assert!(
+                        right.contains(own),
+                        "{} was shown {} by {}",
+                        who,
+                        own,
+                        query
+                    );
+                }
+            }
+        }
+        for (who, answer) in &written {
+            let mut shown = Vec::new();
+            assets(answer, &mut shown);
+            for own in shown {
+                let mark = ["anna's ", "bert's! "][*who];
+                prop_assert!(
+                    own["name"]
+                        .as_str()
+                        .is_some_and(|name| name.starts_with(mark)),
+                    "{}",
+                    own
+                );
+            }
+        }
+        // Nothing older than a finished write, for anybody.
+        let now = join_all(reads.iter().map(|(who, query)| world.ask(*who, query))).await;
+        for (((who, query), answer), after) in reads.iter().zip(&now).zip(&after) {
+            if is_whole(answer) {
+                prop_assert_eq!(
+                    content(answer),
+                    content(after),
+                    "{} asked {} again",
+                    who,
+                    query
+                );
+                seen.whole += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How much of what is meant to be tested was.
+#[derive(Debug, Default)]
+struct Seen {
+    whole: usize,
+    failed: usize,
+    stale: usize,
+}
+
+/// Random walks over one world; how much was seen.
+fn walks(cache: &str) -> Seen {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (world, ids) = runtime.block_on(async {
+        let world = World::start(cache).await;
+        let ids = shared(&world);
+        (world, ids)
+    });
+    let seen = std::cell::RefCell::new(Seen::default());
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 16,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let run = runner.run(&steps(), |steps| {
+        runtime.block_on(walk(&world, &ids, &steps, &mut seen.borrow_mut()))
+    });
+    if let Err(failure) = run {
+        panic!("{failure}");
+    }
+    runtime.block_on(async move { drop(world) });
+    let seen = seen.into_inner();
+    println!("{seen:?}");
+    assert!(seen.whole > 50, "{seen:?}");
+    seen
+}
+
+#[test]
+fn two_tenants_never_see_each_others_assets_while_old_ones_are_served() {
+    walks(OLD);
+}
+
+#[test]
+fn two_tenants_never_see_each_others_assets_while_sources_fail() {
+    walks(FOR_ERRORS);
+}
