@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-pub use cursor::{BadCursor, Cursor, Fingerprint, Hint};
+pub use cursor::{BadCursor, Cursor, Fingerprint, Hint, seal};
 pub use key::Key;
 pub use spot::Spot;
 

@@ -10,6 +10,7 @@
 //!
 //! | room | what it is for |
 //! |---|---|
+//! | [`fuzz`] | a table of whatever takes bytes from strangers, for tests |
 //! | [`cli`] | the command line |
 //! | [`sandbox`] | the three upstreams emulated, for a first run and for tests; shares no type with [`source`] |
 //! | [`server`] | the way in: router, layers, one request to the graph, media, probes |
@@ -43,6 +44,8 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod explorer;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod loader;
 pub mod media;
 pub mod sandbox;

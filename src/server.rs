@@ -2,6 +2,7 @@
 //! else is a page, a picture or a probe.
 
 mod access;
+pub mod arbitrary;
 mod connections;
 mod document;
 mod graphql;

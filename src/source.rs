@@ -4,6 +4,7 @@
 //! A new provider is one folder below this one and one line in [`Registry::connect`].
 
 mod answer;
+pub mod arbitrary;
 mod change;
 mod comfy;
 mod error;

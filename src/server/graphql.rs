@@ -107,6 +107,19 @@ struct Parameters {
     extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+impl Parameters {
+    fn into_request(self) -> Result<GraphRequest, Refusal> {
+        let text = self.query.filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| Refusal::bad_request("the request has no `query`"))?;
+        let mut request = GraphRequest::new(text);
+        request.operation_name = self.operation_name;
+        if let Some(variables) = self.variables {
+            request.variables = Variables::from_json(variables.into());
+        }
+        Ok(request)
+    }
+}
+
 async fn read(gateway: &Gateway, request: Request) -> Result<Sent, Refusal> {
     let (head, body) = request.into_parts();
     match head.method {
@@ -253,15 +266,7 @@ fn prepare(
     files: Option<&Arc<Files>>,
     may_mutate: bool,
 ) -> Result<Prepared, Refusal> {
-    let text = parameters
-        .query
-        .filter(|text| !text.is_empty())
-        .ok_or_else(|| Refusal::bad_request("the request has no `query`"))?;
-    let mut request = GraphRequest::new(text);
-    request.operation_name = parameters.operation_name;
-    if let Some(variables) = parameters.variables {
-        request.variables = Variables::from_json(variables.into());
-    }
+    let request = parameters.into_request()?;
     let mut prepared = limit(gateway, request)?;
     if prepared.kind != OperationType::Query && !may_mutate {
         return Err(Refusal::new(
@@ -383,6 +388,14 @@ pub async fn run(
         }
     });
     response
+}
+
+/// The operations that a body of JSON holds, for [`super::arbitrary`].
+pub fn arbitrary(body: &[u8]) -> Vec<GraphRequest> {
+    let one = from_json(body).map(|one| vec![one]);
+    let all = one.or_else(|_| batch(body, usize::MAX)).unwrap_or_default();
+    let requests = all.into_iter().map(Parameters::into_request);
+    requests.flatten().collect()
 }
 
 /// Waits for an execution as long as its operation has time: uploads renew it.

@@ -154,6 +154,13 @@ pub async fn read(
     Ok((operations, Arc::new(files)))
 }
 
+impl Files {
+    /// The parts that `map` names, for [`super::arbitrary`].
+    pub fn names(&self) -> Vec<String> {
+        self.uses.keys().cloned().collect()
+    }
+}
+
 impl InBody {
     async fn head(
         &mut self,

@@ -104,6 +104,16 @@ impl Comfy {
         let url = self.link.url(&["api", "assets"], &pairs);
         let call = Call::get("list", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
+        self.decode_list(answer, request, offset)
+    }
+
+    /// A list's answer as a page, which begins at `offset` unless a cursor was sent.
+    pub(super) fn decode_list(
+        &self,
+        answer: Answer,
+        request: &ListRequest,
+        offset: u64,
+    ) -> Result<Page, SourceError> {
         let no_store = answer::no_store(&answer.headers);
         let (list, lossy) = answer::list(answer, read::<wire::List>)?;
         let read = offset + list.assets.len() as u64;
@@ -127,7 +137,12 @@ impl Comfy {
         let url = self.link.url(&["api", "assets", id], &[]);
         let call = Call::get("get", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
-        let raw: Box<serde_json::value::RawValue> = read(&answer)?;
+        self.decode_one(&answer)
+    }
+
+    /// One asset's answer.
+    pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
+        let raw: Box<serde_json::value::RawValue> = read(answer)?;
         let no_store = answer::no_store(&answer.headers);
         let asset = row::one(&raw, |wire, raw| self.map(wire, raw));
         asset

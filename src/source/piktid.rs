@@ -21,7 +21,7 @@ use super::{
 use crate::{
     asset::{Asset, FileType},
     config::{PiktidCredential, PiktidSource},
-    upstream::{Call, Pace},
+    upstream::{Answer, Call, Pace},
 };
 
 /// Rows a list call gives at most (4.1 [seed 002]).
@@ -82,6 +82,16 @@ impl Piktid {
         pairs.push(("order", order.to_owned()));
         let call = Call::get("list", self.link.url(&["assets"], &pairs), self.headers());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
+        self.decode_list(answer, page, per_page)
+    }
+
+    /// A list's answer as a page: the `page`th of `per_page` rows each.
+    pub(super) fn decode_list(
+        &self,
+        answer: Answer,
+        page: u64,
+        per_page: u64,
+    ) -> Result<Page, SourceError> {
         // A page past the end may be an empty list or a 404 (4.1 [inferred]).
         if answer.status == http::StatusCode::NOT_FOUND && page > 1 {
             return Ok(past_the_end((page - 1) * per_page));
@@ -122,7 +132,12 @@ impl Piktid {
     async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
         let call = Call::get("get", self.link.url(&["assets", id], &[]), self.headers());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
-        let raw: Box<serde_json::value::RawValue> = answer::json(&answer)?;
+        self.decode_one(&answer)
+    }
+
+    /// One asset's answer.
+    pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
+        let raw: Box<serde_json::value::RawValue> = answer::json(answer)?;
         let no_store = answer::no_store(&answer.headers);
         row::one(&raw, |wire, raw| {
             let asset = map::asset(&self.profile.name, wire, raw);

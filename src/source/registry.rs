@@ -161,7 +161,7 @@ impl Link {
         }
     }
 
-    fn new(
+    pub fn new(
         config: &SourceConfig,
         scope_key: &[u8; 32],
         paces: &Paces,

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     asset::{Asset, FileType},
     config::{PublicEndpoint, ScenarioCredential, ScenarioSource},
-    upstream::Call,
+    upstream::{Answer, Call},
 };
 
 /// Rows a list call gives at most (5.1 [seed 001]).
@@ -138,9 +138,15 @@ impl Scenario {
         };
         let call = Call::get("list", self.link.url(path, &pairs), self.headers(listing));
         let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let original = pairs.contains(&("originalAssets", "true".to_owned()));
+        // `originalAssets` changes URLs: such rows are not what a read by id gives.
+        self.decode_list(answer, !original && !deleted)
+    }
+
+    /// A list's answer as a page.
+    pub(super) fn decode_list(&self, answer: Answer, primes: bool) -> Result<Page, SourceError> {
         let no_store = answer::no_store(&answer.headers);
         let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
-        let original = pairs.contains(&("originalAssets", "true".to_owned()));
         Ok(Page {
             rows: self.rows(&list.assets, lossy, no_store),
             last: list.next_pagination_token.is_none(),
@@ -149,8 +155,7 @@ impl Scenario {
             total: None,
             counts: false,
             fetched_at: Timestamp::now(),
-            // `originalAssets` changes URLs: such rows are not what a read by id gives.
-            primes: !original && !deleted,
+            primes,
             no_store,
         })
     }
@@ -175,7 +180,12 @@ impl Scenario {
             self.headers(Listing::Own),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
-        let one: wire::One = answer::json(&answer)?;
+        self.decode_one(&answer)
+    }
+
+    /// One asset's answer.
+    pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
+        let one: wire::One = answer::json(answer)?;
         let no_store = answer::no_store(&answer.headers);
         row::one(&one.asset, |wire, raw| {
             let asset = map::asset(&self.profile.name, wire, raw);

@@ -1,0 +1,80 @@
+//! Whatever takes bytes from strangers, as one table: run over a corpus and random bytes by
+//! `cargo test`, and by libFuzzer by hand (`tests/fuzz`). A target fails by panicking.
+
+use crate::{
+    asset::GlobalId,
+    connection::{Cursor, Fingerprint},
+    server::arbitrary as server,
+    source::arbitrary as source,
+};
+
+/// Something that takes bytes from strangers.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Also the name of its folder in the corpus.
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+}
+
+/// All of them.
+pub const TARGETS: [Target; 8] = [
+    Target {
+        name: "request",
+        run: server::request,
+    },
+    Target {
+        name: "document",
+        run: server::document,
+    },
+    Target {
+        name: "multipart",
+        run: server::multipart,
+    },
+    Target {
+        name: "cursor",
+        run: cursor,
+    },
+    Target {
+        name: "id",
+        run: id,
+    },
+    Target {
+        name: "scenario",
+        run: source::scenario,
+    },
+    Target {
+        name: "piktid",
+        run: source::piktid,
+    },
+    Target {
+        name: "comfy",
+        run: source::comfy,
+    },
+];
+
+/// A cursor that opens is written the same again.
+fn cursor(bytes: &[u8]) {
+    let fingerprint = Fingerprint::of("assets", &[]);
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(cursor) = Cursor::decode(text, &fingerprint) {
+        assert_eq!(cursor.encode(&fingerprint), text);
+    }
+    // Past the checksum, which random bytes hardly pass.
+    let sealed = crate::connection::seal(bytes.to_vec(), &fingerprint);
+    if let Ok(cursor) = Cursor::decode(&sealed, &fingerprint) {
+        let again = Cursor::decode(&cursor.encode(&fingerprint), &fingerprint);
+        assert!(again.is_ok_and(|again| again == cursor));
+    }
+}
+
+/// An id that is read is written the same again: there is one way to write each.
+fn id(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(id) = GlobalId::parse(text) {
+        assert_eq!(id.to_string(), text);
+    }
+}

@@ -1,0 +1,97 @@
+//! The way in over bytes of any kind, for [`crate::fuzz`]: up to where the engine would take over.
+
+use std::sync::LazyLock;
+
+use async_graphql::{Request as GraphRequest, Variables};
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, header},
+};
+use futures_util::{StreamExt, stream};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{document, graphql, upload};
+use crate::{config::Limits, schema::Prices, source::Context, write::Parts};
+
+static PRICES: LazyLock<Prices> = LazyLock::new(|| Prices::new(|_| 1));
+
+/// A document's whole way: scanned, parsed, weighed, priced.
+fn limit(text: &str, name: Option<&str>, variables: &Variables) {
+    let limits = Limits::default();
+    let Ok(document) = document::read(text, &limits) else {
+        return;
+    };
+    // What is wrong is told; that it is told at all is what matters here.
+    let _ = document::check_introspection(&document);
+    let _ = document::check_variables(variables, &limits);
+    if let Ok(operation) = document::operation(&document, name) {
+        let _ = document::price(&document, operation, variables, &PRICES, &limits);
+    }
+}
+
+/// A body of JSON, one operation or several.
+pub fn request(bytes: &[u8]) {
+    for request in graphql::arbitrary(bytes) {
+        let GraphRequest {
+            query,
+            operation_name,
+            variables,
+            ..
+        } = request;
+        limit(&query, operation_name.as_deref(), &variables);
+    }
+}
+
+/// A document.
+pub fn document(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        limit(text, None, &Variables::default());
+    }
+}
+
+thread_local! {
+    static RUNTIME: Option<Runtime> =
+        Builder::new_current_thread().enable_time().build().ok();
+}
+
+/// A multipart body with the boundary `x`, in pieces of a size that the first byte says; every file
+/// is taken and read.
+pub fn multipart(bytes: &[u8]) {
+    let Some((size, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let size = usize::from(*size).max(1);
+    let pieces: Vec<_> = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
+    let mut headers = HeaderMap::new();
+    headers.insert("graphql-require-preflight", HeaderValue::from_static("1"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("multipart/form-data; boundary=x"),
+    );
+    let limits = Limits {
+        upload_bytes: 64 * 1024,
+        ..Limits::default()
+    };
+    let work = async {
+        let pieces = pieces.into_iter().map(Ok::<_, std::convert::Infallible>);
+        let body = Body::from_stream(stream::iter(pieces));
+        let Ok((operations, files)) = upload::read(&headers, body, &limits).await else {
+            return;
+        };
+        let mut requests = graphql::arbitrary(&operations);
+        let context = Context::new(limits.mutation_deadline, 1);
+        for request in &mut requests {
+            let _ = files.put_into(&mut request.variables);
+        }
+        for name in files.names() {
+            if let Ok(mut part) = files.take(&name, &context).await {
+                while part.bytes.next().await.is_some_and(|piece| piece.is_ok()) {}
+            }
+        }
+    };
+    RUNTIME.with(|runtime| {
+        if let Some(runtime) = runtime {
+            runtime.block_on(work);
+        }
+    });
+}

@@ -1,0 +1,124 @@
+//! The decoders over bytes of any kind, for [`crate::fuzz`].
+
+use std::{path::PathBuf, sync::LazyLock};
+
+use http::{HeaderMap, StatusCode};
+
+use super::{
+    Direction, ListRequest, Listing, Order, Parameters, Position, Row, SortBy, comfy::Comfy,
+    piktid::Piktid, registry::Link, scenario::Scenario,
+};
+use crate::{
+    asset::SourceName,
+    config::{Config, ConfigError, SourceConfig, SourceKind},
+    upstream::{Answer, Paces},
+};
+
+/// One client of each provider; none of them is ever called.
+struct Clients {
+    scenario: Scenario,
+    piktid: Piktid,
+    comfy: Comfy,
+}
+
+static CLIENTS: LazyLock<Option<Clients>> = LazyLock::new(|| clients().ok());
+
+fn clients() -> Result<Clients, ConfigError> {
+    let variables = |name: &str| {
+        let value = match name {
+            "SCENARIO_URL" | "PIKTID_URL" | "COMFY_URL" => "http://localhost:1",
+            "SCENARIO_JWT" | "PIKTID_TOKEN" | "COMFY_API_KEY" => "none",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let (mut scenario, mut piktid, mut comfy) = (None, None, None);
+    let link = |config: &SourceConfig| Link::new(config, &[0; 32], &Paces::default());
+    for config in Config::load(None::<PathBuf>, &variables)?.sources {
+        let link = link(&config)?;
+        match config.kind {
+            SourceKind::Scenario(kind) => scenario = Some(Scenario::new(link, kind)),
+            SourceKind::Piktid(kind) => piktid = Some(Piktid::new(link, &kind)),
+            SourceKind::Comfy(kind) => comfy = Some(Comfy::new(link, kind)),
+        }
+    }
+    let none = || ConfigError("one of the three is not there".to_owned());
+    Ok(Clients {
+        scenario: scenario.ok_or_else(none)?,
+        piktid: piktid.ok_or_else(none)?,
+        comfy: comfy.ok_or_else(none)?,
+    })
+}
+
+/// An answer with these bytes: a status by the first, 200 mostly.
+fn answer(bytes: &[u8]) -> Answer {
+    let (status, body) = match bytes.split_first() {
+        Some((b'\xff', rest)) => (StatusCode::BAD_REQUEST, rest),
+        Some((b'\xfe', rest)) => (StatusCode::NOT_FOUND, rest),
+        _ => (StatusCode::OK, bytes),
+    };
+    Answer {
+        status,
+        headers: HeaderMap::new(),
+        body: body.to_vec().into(),
+    }
+}
+
+/// Every row is an asset of this source, or says what is wrong with it.
+fn check(rows: &[Row], source: &str) {
+    for row in rows {
+        assert!(row.weight() > 0);
+        match row {
+            Row::Asset(asset) => assert_eq!(asset.id.source.as_str(), source),
+            Row::Unreadable(bad) => assert!(!bad.message.is_empty()),
+            Row::Gone(id, _) => assert!(!id.is_empty()),
+        }
+    }
+}
+
+/// Scenario's list and asset.
+pub fn scenario(bytes: &[u8]) {
+    let Some(clients) = &*CLIENTS else { return };
+    if let Ok(page) = clients.scenario.decode_list(answer(bytes), true) {
+        check(&page.rows, "scenario");
+    }
+    // What is wrong is told; that it is told at all is what matters here.
+    let _ = clients.scenario.decode_one(&answer(bytes));
+}
+
+/// PiktID's list and asset.
+pub fn piktid(bytes: &[u8]) {
+    let Some(clients) = &*CLIENTS else { return };
+    let page = u64::from(bytes.len() as u32 % 3) + 1;
+    if let Ok(page) = clients.piktid.decode_list(answer(bytes), page, 20) {
+        check(&page.rows, "piktid");
+    }
+    let _ = clients.piktid.decode_one(&answer(bytes));
+}
+
+/// Comfy's list and asset.
+pub fn comfy(bytes: &[u8]) {
+    let Some(clients) = &*CLIENTS else { return };
+    let request = ListRequest {
+        listing: Listing::Own,
+        order: Order {
+            by: SortBy::CreatedAt,
+            direction: Direction::Descending,
+        },
+        after: None,
+        before: None,
+        position: Position::Start,
+        length: 20,
+        parameters: Parameters::default(),
+    };
+    if let Ok(page) = clients.comfy.decode_list(answer(bytes), &request, 0) {
+        check(&page.rows, "comfy");
+    }
+    let _ = clients.comfy.decode_one(&answer(bytes));
+}
+
+/// Whether the clients are there: without them nothing is decoded.
+#[must_use]
+pub fn is_ready() -> bool {
+    CLIENTS.is_some() && SourceName::parse("scenario").is_ok()
+}

@@ -1,0 +1,146 @@
+//! Whatever takes bytes from strangers, over a corpus, over what becomes of it when it is cut,
+//! doubled and spoilt, and over random bytes. `tests/fuzz/README.md` tells how libFuzzer goes on
+//! from the same corpus.
+
+use std::{fs, path::Path};
+
+use asset_gateway::fuzz::TARGETS;
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+
+/// Inputs of each kind for each target.
+const CASES: u32 = 2_000;
+
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus/fuzz")
+        .join(target);
+    let files =
+        fs::read_dir(&folder).unwrap_or_else(|_| panic!("no corpus at {}", folder.display()));
+    let mut paths: Vec<_> = files.map(|file| file.expect("readable").path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| fs::read(path).expect("readable"))
+        .collect()
+}
+
+/// One way to spoil bytes, at a place given as a fraction of them.
+#[derive(Debug, Clone)]
+enum Spoil {
+    Cut(u16, u8),
+    Double(u16, u8),
+    Put(u16, Vec<u8>),
+    Flip(u16, u8),
+}
+
+/// Things that matter to somebody on the way.
+const WORDS: [&[u8]; 24] = [
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b"\"\"\"",
+    b"\\",
+    b"null",
+    b"-1",
+    b"1e999",
+    b"18446744073709551616",
+    b"\xff",
+    b"\0",
+    b"...f",
+    b"@a",
+    b"$x",
+    b"(",
+    b")",
+    b":",
+    b"\r\n",
+    b"--x",
+    b"--x--",
+    b"\xed\xa0\x80",
+    b"#__graphql_file__:0",
+];
+
+fn spoil() -> impl Strategy<Value = Spoil> {
+    prop_oneof![
+        (any::<u16>(), any::<u8>()).prop_map(|(at, length)| Spoil::Cut(at, length)),
+        (any::<u16>(), any::<u8>()).prop_map(|(at, length)| Spoil::Double(at, length)),
+        (any::<u16>(), 0..WORDS.len()).prop_map(|(at, word)| Spoil::Put(at, WORDS[word].to_vec())),
+        (any::<u16>(), prop::collection::vec(any::<u8>(), 1..8))
+            .prop_map(|(at, bytes)| Spoil::Put(at, bytes)),
+        (any::<u16>(), 0..8_u8).prop_map(|(at, bit)| Spoil::Flip(at, bit)),
+    ]
+}
+
+fn spoilt(mut bytes: Vec<u8>, spoils: &[Spoil]) -> Vec<u8> {
+    for spoil in spoils {
+        let place = |at: u16| usize::from(at) * bytes.len() / (usize::from(u16::MAX) + 1);
+        match spoil {
+            Spoil::Cut(at, length) => {
+                let at = place(*at);
+                let end = bytes.len().min(at + usize::from(*length));
+                bytes.drain(at..end);
+            }
+            Spoil::Double(at, length) => {
+                let at = place(*at);
+                let end = bytes.len().min(at + usize::from(*length));
+                let part = bytes[at..end].to_vec();
+                bytes.splice(at..at, part);
+            }
+            Spoil::Put(at, part) => {
+                let at = place(*at);
+                bytes.splice(at..at, part.iter().copied());
+            }
+            Spoil::Flip(at, bit) => {
+                let at = place(*at);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+        }
+    }
+    bytes
+}
+
+fn runner() -> TestRunner {
+    TestRunner::new(Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    })
+}
+
+#[test]
+fn nothing_that_strangers_send_breaks_a_target() {
+    assert!(asset_gateway::source::arbitrary::is_ready());
+    for target in TARGETS {
+        let corpus = corpus(target.name);
+        assert!(!corpus.is_empty(), "{} has a corpus", target.name);
+        corpus.iter().for_each(|bytes| (target.run)(bytes));
+        let spoils = prop::collection::vec(spoil(), 1..6);
+        let spoiling = (0..corpus.len(), spoils);
+        let run = runner().run(&spoiling, |(index, spoils)| {
+            (target.run)(&spoilt(corpus[index].clone(), &spoils));
+            Ok(())
+        });
+        assert!(run.is_ok(), "{}: {}", target.name, run.unwrap_err());
+        let run = runner().run(&prop::collection::vec(any::<u8>(), 0..200), |bytes| {
+            (target.run)(&bytes);
+            Ok(())
+        });
+        assert!(run.is_ok(), "{}: {}", target.name, run.unwrap_err());
+    }
+}
+
+#[test]
+fn a_target_that_breaks_is_noticed() {
+    let broken = |bytes: &[u8]| assert!(!bytes.contains(&b'{'), "a bracket");
+    let found = runner().run(&prop::collection::vec(any::<u8>(), 0..200), |bytes| {
+        broken(&bytes);
+        Ok(())
+    });
+    assert!(found.is_err());
+}
