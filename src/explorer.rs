@@ -4,7 +4,6 @@
 use std::io::Read;
 
 use axum::{
-    extract::Path,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -54,10 +53,9 @@ pub fn page() -> Response {
 }
 
 /// `GET /explorer/{file}`: what the page loads, and the licences of what is in it.
-pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
-    let Some(file) = FILES.iter().find(|file| file.path == path) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
+#[must_use]
+pub fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
+    let file = FILES.iter().find(|file| file.path == path)?;
     let takes_gzip = headers
         .get_all(header::ACCEPT_ENCODING)
         .iter()
@@ -65,7 +63,7 @@ pub async fn file(Path(path): Path<String>, headers: HeaderMap) -> Response {
         .any(|value| value.contains("gzip"));
     let mut response = serve(file, takes_gzip);
     guard(response.headers_mut());
-    response
+    Some(response)
 }
 
 fn serve(file: &File, compressed: bool) -> Response {

@@ -138,7 +138,7 @@ impl Gateway {
             .route("/graphql/ws", any(socket::handle))
             // Browsers, for what the answers point at.
             .route("/media/{token}", get(media::handle))
-            .route("/explorer/{file}", get(explorer::file))
+            .route("/explorer/{file}", get(explorer_file))
             // Machines that watch over this one.
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
@@ -268,6 +268,17 @@ async fn identify(mut request: Request, next: Next) -> Response {
             .insert(HeaderName::from_static("x-request-id"), value);
     }
     response
+}
+
+async fn explorer_file(
+    path: axum::extract::Path<String>,
+    headers: axum::http::HeaderMap,
+    id: Option<axum::Extension<RequestId>>,
+) -> Response {
+    match explorer::file(&path, &headers) {
+        Some(response) => response,
+        None => refusal::no_such_page(id).await,
+    }
 }
 
 async fn explorer_page(

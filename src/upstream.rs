@@ -8,6 +8,7 @@
 //! is left alone for a while ([`breaker`]).
 
 mod breaker;
+mod elsewhere;
 mod error;
 mod pace;
 mod push;
@@ -32,8 +33,10 @@ use tracing::Instrument;
 use url::Url;
 
 use breaker::{Breaker, Pass};
+use elsewhere::PublicNames;
 
 pub use breaker::{Health, Status};
+pub use elsewhere::Elsewhere;
 pub use error::UpstreamError;
 pub use pace::{Pace, Paces};
 pub use push::{Content, Form};
@@ -59,6 +62,8 @@ pub struct Policy {
     pub waits_out_429: bool,
     /// How long those who ask wait for the source: no attempt begins later.
     pub patience: Duration,
+    /// Where files may be sent besides its own address.
+    pub elsewhere: Elsewhere,
 }
 
 impl Default for Policy {
@@ -73,6 +78,7 @@ impl Default for Policy {
             queue: 256,
             waits_out_429: true,
             patience: Duration::from_secs(3),
+            elsewhere: Elsewhere::Public,
         }
     }
 }
@@ -92,7 +98,7 @@ pub struct Upstream {
     /// For addresses that the source gave elsewhere: its own roots may not hold there.
     elsewhere: Arc<OnceLock<Option<reqwest::Client>>>,
     /// Where the source itself is.
-    origin: url::Origin,
+    base: Url,
     ca_pem: Option<Arc<[u8]>>,
     /// Calls that wait for one of `places`.
     waiting: Arc<AtomicUsize>,
@@ -272,7 +278,7 @@ impl Upstream {
             streams: Arc::new(Semaphore::new(policy.streams)),
             uploads: Arc::new(Semaphore::new(policy.streams)),
             elsewhere: Arc::default(),
-            origin: base.origin(),
+            base: base.clone(),
             ca_pem: ca_pem.map(Into::into),
             waiting: Arc::default(),
             breaker: Breaker::default(),
@@ -398,13 +404,24 @@ impl Upstream {
 
     /// The client for an address: the source's own, or one that trusts what the system trusts.
     fn client_for(&self, url: &Url) -> Result<&reqwest::Client, UpstreamError> {
-        if url.origin() == self.origin {
+        if url.origin() == self.base.origin() {
             return Ok(&self.client);
+        }
+        if !self.policy.elsewhere.allows(url, &self.base) {
+            let host = url.host_str();
+            tracing::warn!(source = %self.name, host, "the source names a host for a file that is not gone to: `storage_hosts` in its configuration names those that are");
+            return Err(UpstreamError::NotAllowed);
         }
         let elsewhere = self.elsewhere.get_or_init(|| {
             let own = self.ca_pem.as_deref().unwrap_or_default();
             let own = reqwest::Certificate::from_pem_bundle(own).unwrap_or_default();
-            client(&self.policy).tls_certs_merge(own).build().ok()
+            let client = client(&self.policy).tls_certs_merge(own);
+            let own = self.base.host_str().map(str::to_owned);
+            let client = match self.policy.elsewhere {
+                Elsewhere::Public => client.dns_resolver(Arc::new(PublicNames { own })),
+                Elsewhere::Hosts(_) => client,
+            };
+            client.build().ok()
         });
         elsewhere
             .as_ref()
@@ -428,6 +445,10 @@ impl Upstream {
     }
 
     async fn execute(&self, call: Call) -> Result<reqwest::Response, UpstreamError> {
+        // Only files go elsewhere, without a credential.
+        if call.url.origin() != self.base.origin() {
+            return Err(UpstreamError::NotAllowed);
+        }
         let mut request = self
             .client
             .request(call.method, call.url)
@@ -528,6 +549,7 @@ fn blame<T>(
             UpstreamError::Late
             | UpstreamError::Busy { .. }
             | UpstreamError::Spared { .. }
+            | UpstreamError::NotAllowed
             | UpstreamError::Setup(_) => None,
         },
     }

@@ -424,7 +424,8 @@ mod tests {
             refusal("[sources.piktid]\ntoken = \"x\"\napi_key = \"x\"\n"),
             "gateway.toml:3: `api_key` is not a key of provider `piktid`; its keys are: provider, \
              url, token, token_file, token_env, former_names, ca_file, patience_seconds, \
-             connect_seconds, attempt_seconds, in_flight, passthrough, cache"
+             connect_seconds, attempt_seconds, in_flight, passthrough, \
+             storage_hosts, cache"
         );
     }
 

@@ -47,6 +47,8 @@ pub struct SourceConfig {
     pub in_flight: usize,
     /// Its own times in the cache.
     pub freshness: OwnFreshness,
+    /// Hosts that files may be sent to when it names them; `None`: any of the internet's.
+    pub storage_hosts: Option<Vec<String>>,
     /// Its credential is each caller's own, and `kind` has none.
     pub passthrough: bool,
     pub kind: SourceKind,

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
-use url::Url;
+use url::{Host, Url};
 
 use super::{
     ConfigError, Environment, OwnFreshness, PublicEndpoint, Secret,
@@ -47,6 +47,7 @@ pub struct SourceFile {
     attempt_seconds: Option<Spanned<f64>>,
     in_flight: Option<Spanned<usize>>,
     passthrough: Option<Spanned<bool>>,
+    storage_hosts: Option<Spanned<Vec<String>>>,
     cache: Option<FreshnessFile>,
 }
 
@@ -75,6 +76,7 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "attempt_seconds",
             "in_flight",
             "passthrough",
+            "storage_hosts",
             "cache",
         ],
         Provider::Piktid => &[
@@ -90,6 +92,7 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "attempt_seconds",
             "in_flight",
             "passthrough",
+            "storage_hosts",
             "cache",
         ],
         Provider::Comfy => &[
@@ -107,6 +110,7 @@ const fn keys_of(provider: Provider) -> &'static [&'static str] {
             "attempt_seconds",
             "in_flight",
             "passthrough",
+            "storage_hosts",
             "cache",
         ],
     }
@@ -176,6 +180,7 @@ impl Table<'_> {
         )?;
         let in_flight = positive("in_flight", self.keys.in_flight.take(), 16, self.place)?;
         let passthrough = self.passthrough(provider)?;
+        let storage_hosts = self.storage_hosts()?;
         let freshness = match self.keys.cache.take() {
             Some(own) => own.resolve(self.place)?,
             None => OwnFreshness::default(),
@@ -195,9 +200,35 @@ impl Table<'_> {
             attempt,
             in_flight,
             freshness,
+            storage_hosts,
             passthrough,
             kind,
         })
+    }
+
+    fn storage_hosts(&mut self) -> Result<Option<Vec<String>>, ConfigError> {
+        let Some(key) = self.keys.storage_hosts.take() else {
+            return Ok(None);
+        };
+        let offset = key.span().start;
+        let read = |text: &String| {
+            let bare = text.strip_prefix("*.").unwrap_or(text);
+            match Host::parse(bare) {
+                Ok(host) if !bare.contains('*') => Ok(text.replace(bare, &host.to_string())),
+                Ok(_) | Err(_) => Err(self.place.refuse(
+                    offset,
+                    format!(
+                        "`storage_hosts`: `{text}` must be a host without scheme or port, such as \
+                         storage.example.com or *.storage.example.com"
+                    ),
+                )),
+            }
+        };
+        key.get_ref()
+            .iter()
+            .map(read)
+            .collect::<Result<_, _>>()
+            .map(Some)
     }
 
     /// Whether callers bring their own credential; then there is none here.

@@ -209,11 +209,8 @@ fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition:
         .filter(|said| is_shown(said))
         .or(own.filter(|own| is_shown(own)))
         .and_then(|text| HeaderValue::from_str(text).ok());
-    let disposition = if content_type.is_some() {
-        "inline"
-    } else {
-        "attachment"
-    };
+    let is_inert = content_type.as_ref().is_some_and(|own| !is_markup(own));
+    let disposition = if is_inert { "inline" } else { "attachment" };
     headers.insert(
         header::CONTENT_TYPE,
         content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")),
@@ -233,6 +230,12 @@ fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition:
     if let Ok(value) = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
+}
+
+/// SVG and the like: a picture in a page, but a page of its own when it is opened by itself.
+fn is_markup(content_type: &HeaderValue) -> bool {
+    let text = String::from_utf8_lossy(content_type.as_bytes()).to_ascii_lowercase();
+    text.contains("xml") || text.contains("svg")
 }
 
 /// Types that a browser shows and that cannot act, given the sandbox above.

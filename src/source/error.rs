@@ -161,6 +161,7 @@ impl SourceError {
             UpstreamError::Busy { .. }
             | UpstreamError::Spared { .. }
             | UpstreamError::Connect { .. }
+            | UpstreamError::NotAllowed
             | UpstreamError::Setup(_) => Self::from(error),
         }
     }
@@ -219,7 +220,8 @@ impl From<UpstreamError> for SourceError {
                 // Whole seconds are told: not sooner.
                 retry_after: Some(wait + Duration::from_millis(999)),
             },
-            UpstreamError::Connect { .. }
+            UpstreamError::NotAllowed
+            | UpstreamError::Connect { .. }
             | UpstreamError::Broken { .. }
             | UpstreamError::Setup(_) => Self::Unavailable {
                 status: None,

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     asset::{Provider, SourceName},
     config::{ConfigError, Secret, SourceConfig, SourceKind},
-    upstream::{Answer, Call, Content, Paces, Policy, Upstream},
+    upstream::{Answer, Call, Content, Elsewhere, Paces, Policy, Upstream},
 };
 
 /// What a source said of a file.
@@ -184,6 +184,10 @@ impl Link {
             attempt: config.attempt,
             in_flight: config.in_flight,
             patience: config.patience,
+            elsewhere: match &config.storage_hosts {
+                None => Elsewhere::Public,
+                Some(hosts) => Elsewhere::Hosts(hosts.clone()),
+            },
             // Comfy Cloud's is about money (comfy.md 1 [docs]).
             waits_out_429: config.kind.provider() != Provider::Comfy,
             ..Policy::default()

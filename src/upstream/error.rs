@@ -29,6 +29,12 @@ pub enum UpstreamError {
     /// The answer is larger than we read.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    /// The address is none that the gateway goes to; nothing was sent.
+    #[error(
+        "it names a host for the file that this gateway does not go to: see `storage_hosts` in its \
+         configuration"
+    )]
+    NotAllowed,
     /// The client itself could not be made: fix the configuration.
     #[error("cannot set up the connection: {0}")]
     Setup(String),

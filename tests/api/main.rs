@@ -4,6 +4,7 @@
 mod access;
 mod bad_input;
 mod batching;
+mod browsers;
 mod coverage;
 
 mod dialects;
@@ -17,6 +18,7 @@ mod help;
 mod issuer;
 mod limits;
 mod lists;
+mod logs;
 mod media;
 mod newcomer;
 mod outcomes;

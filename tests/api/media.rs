@@ -286,6 +286,38 @@ async fn what_could_run_as_a_page_is_a_download() {
 }
 
 #[tokio::test]
+async fn a_drawing_that_could_run_is_a_picture_in_a_page_and_a_download_by_itself() {
+    let world = world().await;
+    let id = {
+        let mut store = world.sandbox.store.comfy();
+        let asset = &mut store[3];
+        asset.mime_type = Some("image/svg+xml".to_owned());
+        let drawing = b"<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>";
+        asset.file.uploaded = Some(("image/svg+xml".to_owned(), drawing.to_vec()));
+        asset.id.clone()
+    };
+    let id = crate::help::asset_id("comfy", &id);
+    let data = world
+        .data(&format!("{{ asset(id: \"{id}\") {{ url }} }}"))
+        .await;
+    let response = world
+        .get(data["asset"]["url"].as_str().unwrap_or_default())
+        .await;
+    let headers = response.headers();
+    assert_eq!(headers["content-type"], "image/svg+xml");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    let policy = headers["content-security-policy"]
+        .to_str()
+        .unwrap_or_default();
+    assert!(
+        policy.contains("default-src 'none'") && policy.contains("sandbox"),
+        "{policy}"
+    );
+    let disposition = headers["content-disposition"].to_str().unwrap_or_default();
+    assert!(disposition.starts_with("attachment"), "{disposition}");
+}
+
+#[tokio::test]
 async fn signed_storage_is_a_redirect_that_carries_no_key() {
     let world = world_with(
         Options {

@@ -1,0 +1,175 @@
+//! Addresses that a source gives for a file's bytes, on hosts that nobody configured: a source that
+//! is hostile, or was taken over, must not make the gateway reach what only the gateway can.
+
+use std::{io, net::IpAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+/// Where files may be sent besides the source's own address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// Anywhere on the internet over TLS, but nowhere inside; and to other ports of the source's
+    /// own host.
+    #[default]
+    Public,
+    /// To these hosts; `*.` stands for any name below.
+    Hosts(Vec<String>),
+}
+
+impl Elsewhere {
+    /// Whether an address may be asked that `base`, the source's own, is not.
+    pub(super) fn allows(&self, url: &Url, base: &Url) -> bool {
+        let Some(host) = url.host() else { return false };
+        match self {
+            Self::Public if url.host() == base.host() => true,
+            Self::Public => {
+                let is_public = match host {
+                    Host::Domain(name) => name.contains('.') && !is_local(name),
+                    Host::Ipv4(address) => is_public(address.into()),
+                    Host::Ipv6(address) => is_public(address.into()),
+                };
+                is_public && url.scheme() == "https"
+            }
+            Self::Hosts(hosts) => {
+                let host = host.to_string();
+                hosts.iter().any(|own| match own.strip_prefix("*.") {
+                    Some(above) => host
+                        .strip_suffix(above)
+                        .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+                    None => *own == host,
+                })
+            }
+        }
+    }
+}
+
+/// Names that are never of the internet (RFC 6761, RFC 8375).
+fn is_local(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    let tops = ["localhost", "local", "internal", "lan", "home.arpa"];
+    tops.iter().any(|top| {
+        let rest = name.strip_suffix(top);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// Whether an address is one of the internet's, and not of this machine, its networks, or of none
+/// (RFC 6890).
+pub(super) fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(own) => {
+            let [a, b, c, _] = own.octets();
+            let is_shared = a == 100 && (64..128).contains(&b);
+            let is_for_tests = a == 198 && (b & 0xfe) == 18;
+            let is_for_protocols = (a, b, c) == (192, 0, 0);
+            !(own.is_private()
+                || own.is_loopback()
+                || own.is_link_local()
+                || own.is_multicast()
+                || a == 0
+                || a >= 240
+                || is_shared
+                || is_for_tests
+                || is_for_protocols)
+        }
+        IpAddr::V6(own) => {
+            let [a, b, ..] = own.segments();
+            // Global unicast, less what may lead back to an address of the older kind.
+            (a & 0xe000) == 0x2000 && a != 0x2002 && (a, b) != (0x2001, 0)
+        }
+    }
+}
+
+/// Resolves names to addresses of the internet alone, but for the source's own: a public name may
+/// point inside.
+pub(super) struct PublicNames {
+    pub own: Option<String>,
+}
+
+impl Resolve for PublicNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let is_own = self.own.as_deref() == Some(name.as_str());
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<_> = found
+                .filter(|address| is_own || is_public(address.ip()))
+                .collect();
+            if public.is_empty() {
+                return Err(io::Error::other("the name leads to no public address").into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(elsewhere: &Elsewhere, url: &str) -> bool {
+        let base = Url::parse("https://api.example.com/v1").expect("an address");
+        elsewhere.allows(&Url::parse(url).expect("an address"), &base)
+    }
+
+    #[test]
+    fn nothing_inside_is_reached() {
+        let public = Elsewhere::Public;
+        for inside in [
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0/",
+            "https://10.0.0.1/",
+            "https://172.20.1.1/",
+            "https://192.168.0.1/",
+            "https://169.254.169.254/latest/meta-data/",
+            "https://100.64.0.1/",
+            "https://[::1]/",
+            "https://[::]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[fd00::1]/",
+            "https://[fe80::1]/",
+            "https://[2002:7f00:1::]/",
+            "https://localhost/",
+            "https://localhost./",
+            "https://db.internal/",
+            "https://printer.local/",
+            "https://intranet/",
+            "http://bucket.example.org/",
+        ] {
+            assert!(!allows(&public, inside), "{inside}");
+        }
+        for outside in [
+            "https://bucket.s3.eu-west-1.amazonaws.com/key?X-Amz-Signature=x",
+            "https://storage.example.org:8443/",
+            "https://8.8.8.8/",
+            "https://[2606:4700::1]/",
+            // The source's own host may keep its files at another port.
+            "http://api.example.com:9000/",
+        ] {
+            assert!(allows(&public, outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn named_hosts_are_the_only_ones() {
+        let hosts = Elsewhere::Hosts(vec!["*.s3.example.org".to_owned(), "10.0.0.7".to_owned()]);
+        for named in [
+            "https://a.s3.example.org/",
+            "http://a.b.s3.example.org/",
+            "http://10.0.0.7:9000/",
+        ] {
+            assert!(allows(&hosts, named), "{named}");
+        }
+        for other in [
+            "https://s3.example.org/",
+            "https://xs3.example.org/",
+            "https://a.s3.example.org.evil.example/",
+            "https://api.example.com:1/",
+            "https://10.0.0.70/",
+        ] {
+            assert!(!allows(&hosts, other), "{other}");
+        }
+    }
+}

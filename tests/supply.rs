@@ -1,0 +1,191 @@
+//! What is depended on keeps to `deny.toml`: licences, bans and sources, from what cargo itself
+//! knows, without a network.
+
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+use serde::Deserialize;
+use serde_json::Value;
+use spdx::{Expression, LicenseReq};
+
+/// The part of `deny.toml` that is kept to here.
+#[derive(Deserialize)]
+struct Deny {
+    licenses: Licenses,
+    bans: Bans,
+    sources: Sources,
+}
+
+#[derive(Deserialize)]
+struct Licenses {
+    allow: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Bans {
+    wildcards: String,
+    deny: Vec<Banned>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Sources {
+    unknown_registry: String,
+    unknown_git: String,
+    allow_git: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Banned {
+    #[serde(rename = "crate")]
+    name: String,
+    reason: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn deny() -> Deny {
+    let text = std::fs::read_to_string(root().join("deny.toml")).expect("deny.toml");
+    toml::from_str(&text).expect("deny.toml is as it should be")
+}
+
+/// Every package that is built on this platform: others need not be on this machine.
+fn packages() -> Vec<Value> {
+    let version = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .expect("rustc runs")
+        .stdout;
+    let version = String::from_utf8_lossy(&version).into_owned();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--offline",
+            "--all-features",
+        ])
+        .args(["--filter-platform", host.expect("rustc names its host")])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    metadata["packages"].as_array().cloned().expect("packages")
+}
+
+fn text<'a>(package: &'a Value, field: &str) -> &'a str {
+    package[field].as_str().unwrap_or_default()
+}
+
+/// Whether some way to take the licence is allowed.
+fn is_allowed(licence: &str, allowed: &[LicenseReq]) -> bool {
+    // Older crates write `/` for OR.
+    let expression = Expression::parse(&licence.replace('/', " OR "));
+    expression.is_ok_and(|own| own.evaluate(|wanted| allowed.contains(wanted)))
+}
+
+fn allowed(deny: &Deny) -> Vec<LicenseReq> {
+    let all = deny.licenses.allow.iter().map(|own| {
+        let expression = Expression::parse(own).unwrap_or_else(|error| panic!("{own}: {error}"));
+        let wanted: Vec<_> = expression
+            .requirements()
+            .map(|own| own.req.clone())
+            .collect();
+        assert_eq!(wanted.len(), 1, "`{own}` is one licence");
+        wanted[0].clone()
+    });
+    all.collect()
+}
+
+#[test]
+fn licences_bans_and_sources_are_kept() {
+    let deny = deny();
+    let allowed = allowed(&deny);
+    let strict = [
+        &deny.bans.wildcards,
+        &deny.sources.unknown_registry,
+        &deny.sources.unknown_git,
+    ];
+    assert!(strict.iter().all(|own| *own == "deny") && deny.sources.allow_git.is_empty());
+    let packages = packages();
+    assert!(packages.len() > 100, "all of the tree was read");
+    let mut wrong = Vec::new();
+    for package in &packages {
+        let name = format!("{} {}", text(package, "name"), text(package, "version"));
+        let source = text(package, "source");
+        let is_own = package["source"].is_null() && text(package, "name") == "asset-gateway";
+        if !is_own && source != "registry+https://github.com/rust-lang/crates.io-index" {
+            wrong.push(format!("{name} comes from {source:?}"));
+        }
+        if !is_allowed(text(package, "license"), &allowed) {
+            wrong.push(format!("{name} is licensed {:?}", package["license"]));
+        }
+        if let Some(banned) = deny
+            .bans
+            .deny
+            .iter()
+            .find(|own| own.name == text(package, "name"))
+        {
+            wrong.push(format!("{name} is banned: {}", banned.reason));
+        }
+        if is_own {
+            for dependency in package["dependencies"].as_array().into_iter().flatten() {
+                if text(dependency, "req") == "*" {
+                    wrong.push(format!("{} has no version", text(dependency, "name")));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_direct_dependency_says_what_it_is_for() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let (mut section, mut before, mut silent, mut count) = ("", "", Vec::new(), 0);
+    for line in manifest.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        } else if section.contains("dependencies]")
+            && line.contains(" = ")
+            && !line.starts_with('#')
+        {
+            count += 1;
+            if !before.starts_with("# ") {
+                silent.push(line);
+            }
+        }
+        before = line;
+    }
+    assert!(count > 20, "the manifest was read");
+    assert_eq!(silent, Vec::<&str>::new(), "a reason stands above each");
+}
+
+#[test]
+fn a_licence_that_is_not_allowed_is_noticed() {
+    let allowed = allowed(&deny());
+    for good in [
+        "MIT",
+        "MIT/Apache-2.0",
+        "GPL-3.0 OR MIT",
+        "(MIT OR Apache-2.0) AND Unicode-3.0",
+    ] {
+        assert!(is_allowed(good, &allowed), "{good}");
+    }
+    for bad in [
+        "GPL-3.0-only",
+        "MIT AND GPL-3.0-only",
+        "AGPL-3.0",
+        "",
+        "Proprietary",
+        "Apache-2.0 WITH Classpath-exception-2.0",
+    ] {
+        assert!(!is_allowed(bad, &allowed), "{bad}");
+    }
+    let names: BTreeSet<String> = deny().bans.deny.into_iter().map(|own| own.name).collect();
+    assert!(names.contains("openssl-sys"));
+}
