@@ -119,7 +119,9 @@ fn nothing_that_strangers_send_breaks_a_target() {
     for target in TARGETS {
         let corpus = corpus(target.name);
         assert!(!corpus.is_empty(), "{} has a corpus", target.name);
-        corpus.iter().for_each(|bytes| (target.run)(bytes));
+        for bytes in &corpus {
+            (target.run)(bytes);
+        }
         let spoils = prop::collection::vec(spoil(), 1..6);
         let spoiling = (0..corpus.len(), spoils);
         let run = runner().run(&spoiling, |(index, spoils)| {
