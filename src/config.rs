@@ -82,6 +82,8 @@ pub struct Limits {
     pub bulk_delete_ids: usize,
     /// Operations sent together.
     pub batch: usize,
+    /// Operations under way at once on one WebSocket.
+    pub socket_operations: usize,
     /// Assets and upstream calls that one request may cause.
     pub cost: u64,
     /// One uploaded file.
@@ -123,6 +125,7 @@ impl Default for Limits {
             ids: 100,
             bulk_delete_ids: 1_000,
             batch: 8,
+            socket_operations: 32,
             cost: 5_000,
             upload_bytes: 100 * 1024 * 1024,
             upload_files: 10,

@@ -144,8 +144,11 @@ impl Gateway {
             .route("/ready", get(health::ready))
             .fallback(refusal::no_such_page)
             .with_state(self.clone());
+        let pages = match self.0.origins.layer() {
+            Some(cors) => pages.layer(cors),
+            None => pages,
+        };
         pages
-            .layer(self.0.origins.layer())
             // Inside the request's id: a refused host still gets one.
             .layer(middleware::from_fn_with_state(
                 self.clone(),

@@ -104,21 +104,22 @@ impl Origins {
         is_named || origin == self.own || self.others.iter().any(|other| other == origin)
     }
 
-    /// CORS for the configured origins; for nobody where there are none. Credentials of the
+    /// CORS for the configured origins; none where there are none. Credentials of the
     /// browser's own (cookies) are never asked for.
-    pub fn layer(&self) -> CorsLayer {
+    pub fn layer(&self) -> Option<CorsLayer> {
         let others = self.others.iter();
         let origins: Vec<HeaderValue> = others.filter_map(|own| own.parse().ok()).collect();
         if origins.is_empty() {
-            return CorsLayer::new();
+            return None;
         }
-        CorsLayer::new()
+        let layer = CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
             .allow_methods([Method::GET, Method::POST])
             // Whatever a page of theirs wants to send, such as `x-asset-source-…`.
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(EXPOSED)
-            .max_age(REMEMBERED)
+            .max_age(REMEMBERED);
+        Some(layer)
     }
 }
 

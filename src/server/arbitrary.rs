@@ -1,8 +1,9 @@
-//! The way in over bytes of any kind, for [`crate::fuzz`]: up to where the engine would take over.
+//! The way in over bytes of any kind, for [`crate::fuzz`] and the benches: up to where the engine
+//! would take over.
 
 use std::sync::LazyLock;
 
-use async_graphql::{Request as GraphRequest, Variables};
+use async_graphql::{Request as GraphRequest, Variables, parser::types::ExecutableDocument};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderValue, header},
@@ -46,6 +47,37 @@ pub fn request(bytes: &[u8]) {
 pub fn document(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         limit(text, None, &Variables::default());
+    }
+}
+
+/// A document that was parsed, for `benches/limits.rs`.
+pub struct Read(ExecutableDocument);
+
+impl Read {
+    /// Parses, whatever the document weighs.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        async_graphql::parser::parse_query(text).ok().map(Self)
+    }
+
+    /// Looks at a text before it is parsed; whether it passes.
+    #[must_use]
+    pub fn scan(text: &str) -> bool {
+        document::scan(text, &Limits::default()).is_ok()
+    }
+
+    /// Weighs; whether it passes.
+    #[must_use]
+    pub fn weigh(&self) -> bool {
+        document::weigh(&self.0, &Limits::default()).is_ok()
+    }
+
+    /// Prices the only operation; whether it passes.
+    #[must_use]
+    pub fn price(&self) -> bool {
+        let (limits, none) = (Limits::default(), Variables::default());
+        document::operation(&self.0, None)
+            .is_ok_and(|own| document::price(&self.0, own, &none, &PRICES, &limits).is_ok())
     }
 }
 

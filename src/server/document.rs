@@ -14,10 +14,8 @@ use async_graphql::{
     },
 };
 
-use self::{
-    scan::scan,
-    weigh::{Values, weigh},
-};
+use self::weigh::Values;
+pub use self::{scan::scan, weigh::weigh};
 use super::refusal::Refusal;
 use crate::{config::Limits, schema::Prices};
 

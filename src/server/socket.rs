@@ -13,6 +13,7 @@ use axum::{
 };
 use futures_util::StreamExt;
 use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
 
 use super::{
     Gateway, RequestId, graphql,
@@ -72,6 +73,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
             let guarded = Guarded {
                 gateway: gateway.clone(),
                 session: Arc::clone(&session),
+                places: Arc::new(Semaphore::new(gateway.0.limits.socket_operations)),
             };
             GraphQLWebSocket::new(socket, guarded, protocol)
                 .on_connection_init(move |payload| async move {
@@ -126,6 +128,8 @@ struct Guarded {
     gateway: Gateway,
     /// Whoever the `connection_init` came from.
     session: Arc<OnceLock<Session>>,
+    /// For operations under way.
+    places: Arc<Semaphore>,
 }
 
 impl Guarded {
@@ -138,6 +142,11 @@ impl Guarded {
             Refusal::bad_request("send `connection_init` before the first operation")
         })?;
         session.check()?;
+        let most = self.gateway.0.limits.socket_operations;
+        let _place = self.places.try_acquire().map_err(|_| {
+            let name = "number of operations at once on this socket";
+            Refusal::limit(name, most + 1, most)
+        })?;
         session::charge(&self.gateway, &session.client, 1)?;
         let prepared = graphql::limit(&self.gateway, request)?;
         Ok(graphql::run(&self.gateway, session, prepared, None, id).await)

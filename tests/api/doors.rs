@@ -411,3 +411,59 @@ async fn a_page_of_a_hundred_with_every_detail_there_is_passes() {
         Some(100)
     );
 }
+
+#[tokio::test]
+async fn a_socket_has_so_many_operations_at_once() {
+    let world = world_of("[limits]\nsocket_operations = 2\n").await;
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let hold = asset_gateway::sandbox::Fault::Hold(std::sync::Arc::clone(&gate));
+    world.sandbox.piktid.faults.add("GET /", hold);
+    let url = world.url("/graphql/ws").replace("http:", "ws:");
+    let mut request = url.into_client_request().expect("an address");
+    let protocol = HeaderValue::from_static("graphql-transport-ws");
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", protocol);
+    let (mut socket, _) = tokio_tungstenite::connect_async(request)
+        .await
+        .expect("a socket");
+    let init = json!({ "type": "connection_init" });
+    socket
+        .send(Message::text(init.to_string()))
+        .await
+        .expect("sent");
+    for number in 1..=3 {
+        let query = format!("{{ piktidAssets(first: {number}) {{ nodes {{ id }} }} }}");
+        let message =
+            json!({ "type": "subscribe", "id": number.to_string(), "payload": { "query": query } });
+        socket
+            .send(Message::text(message.to_string()))
+            .await
+            .expect("sent");
+    }
+    let mut ends = Vec::new();
+    while ends.len() < 3 {
+        let message = socket.next().await.expect("a message").expect("a frame");
+        let Message::Text(text) = message else {
+            continue;
+        };
+        let message: Value = serde_json::from_str(&text).expect("JSON");
+        if message["type"] == "next" || message["type"] == "error" {
+            ends.push(message);
+            // The others wait for it.
+            gate.add_permits(10);
+        }
+    }
+    assert_eq!(ends[0]["id"], "3", "the third is refused at once");
+    assert!(
+        ends[0].to_string().contains("LIMIT_EXCEEDED"),
+        "{}",
+        ends[0]
+    );
+    for end in &ends[1..] {
+        assert!(
+            end["payload"]["data"]["piktidAssets"]["nodes"].is_array(),
+            "{end}"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! What it costs to hold a document against the limits, beside what it costs to parse it: `cargo
+//! bench --bench limits`. Ratios of one run; hostile documents must cost no more than their size.
+
+#![allow(clippy::print_stdout, reason = "what a bench is for")]
+
+use std::hint::black_box;
+
+use asset_gateway::server::arbitrary::Read;
+use tokio::time::Instant;
+
+const ROUNDS: usize = 9;
+const TIMES: u32 = 400;
+
+/// Fragments that each spread the next one twice.
+fn bomb(levels: usize) -> String {
+    let mut text = "{...f0}".to_owned();
+    for level in 0..levels {
+        text += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
+    }
+    text + &format!("fragment f{levels} on Query{{sources{{name}}}}")
+}
+
+/// Nanoseconds each, the best of some rounds.
+fn time<T>(mut work: impl FnMut() -> T) -> f64 {
+    let round = |_| {
+        let began = Instant::now();
+        for _ in 0..TIMES {
+            let _ = black_box(work());
+        }
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(TIMES)
+    };
+    (0..ROUNDS).map(round).fold(f64::INFINITY, f64::min)
+}
+
+fn main() {
+    let list = "query L($n: Int, $a: String) { assets(first: $n, after: $a) { edges { cursor node { id name kind \
+                createdAt tags thumbnail source { name } } } pageInfo { hasNextPage endCursor } } }";
+    let wide = format!("{{ sources {{ {} }} }}", "name ".repeat(1_900));
+    let nested = format!("{{ a(x: {}1{}) }}", "[".repeat(60), "]".repeat(60));
+    let spread = format!(
+        "{{ {} }} fragment f on Query {{ sources {{ name }} }}",
+        "...f ".repeat(600)
+    );
+    let documents = [
+        ("an ordinary list", list.to_owned()),
+        (
+            "introspection",
+            include_str!("../tests/corpus/introspection.graphql").to_owned(),
+        ),
+        ("fragments, 26 levels", bomb(26)),
+        ("fragments, 200 levels", bomb(200)),
+        ("one fragment, 600 times", spread),
+        ("1,900 fields", wide),
+        ("lists, 60 deep", nested),
+    ];
+    println!("| document | bytes | parse µs | scan µs | weigh µs | price µs | all three / parse |");
+    println!("|---|---|---|---|---|---|---|");
+    for (name, text) in documents {
+        let read = Read::parse(&text).expect("it is GraphQL");
+        let parse = time(|| Read::parse(black_box(&text)));
+        let scan = time(|| Read::scan(black_box(&text)));
+        // Whether it is too heavy does not matter: it is looked at as a whole either way.
+        let weigh = time(|| read.weigh());
+        let price = time(|| read.price());
+        let ratio = (scan + weigh + price) / parse;
+        let [parse, scan, weigh, price] = [parse, scan, weigh, price].map(|nanos| nanos / 1e3);
+        println!(
+            "| {name} | {} | {parse:.1} | {scan:.1} | {weigh:.1} | {price:.1} | {ratio:.2} |",
+            text.len()
+        );
+    }
+}
