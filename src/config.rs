@@ -13,7 +13,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::{Host, Url};
 
-use crate::telemetry::Format;
+use crate::{asset::Provider, telemetry::Format};
 
 pub use access::{
     AccessConfig, AccessMode, JwksConfig, JwtConfig, KeyConfig, Permission, RateLimit,
@@ -74,8 +74,14 @@ pub struct Limits {
     pub root_fields: usize,
     pub directives: usize,
     pub operations: usize,
+    /// Selections of an operation, each fragment counted as often as it is spread.
+    pub selections: u64,
+    /// Lists nested in an introspection (graphql-js's rule is 2).
+    pub introspection_lists: u64,
     /// Items of any list in arguments and variables.
     pub list_items: usize,
+    /// Values in variables, counted at each use.
+    pub values: u64,
     /// Ids that `nodes` and the mutations of tags take at once.
     pub ids: usize,
     /// Ids that a bulk delete takes at once.
@@ -102,6 +108,8 @@ pub struct Limits {
     pub body_deadline: Duration,
     /// Connections at once; others wait.
     pub connections: usize,
+    /// Of them, those of one address that is no trusted proxy; others are closed.
+    pub connections_per_address: usize,
     /// How long a connection may be silent, or take for the head of a request.
     pub idle: Duration,
     /// How long a client may take for a piece of a file.
@@ -121,7 +129,10 @@ impl Default for Limits {
             root_fields: 20,
             directives: 5,
             operations: 10,
+            selections: 5_000,
+            introspection_lists: 2,
             list_items: 2_000,
+            values: 200_000,
             ids: 100,
             bulk_delete_ids: 1_000,
             batch: 8,
@@ -136,6 +147,7 @@ impl Default for Limits {
             mutation_deadline: Duration::from_secs(120),
             body_deadline: Duration::from_secs(30),
             connections: 4_096,
+            connections_per_address: 512,
             // Longer than proxies keep theirs, so that none is used while it is being closed.
             idle: Duration::from_secs(75),
             upload_idle: Duration::from_secs(30),
@@ -287,6 +299,17 @@ impl Config {
                  stands in front must authenticate callers, or set `mode` in [access]"
                     .to_owned(),
             );
+        }
+        let keyless = self.sources.iter().find(|source| {
+            let is_own = source.url.host_str() != Some("cloud.comfy.org");
+            source.passthrough && source.kind.provider() == Provider::Comfy && is_own
+        });
+        if let (true, true, Some(source)) = (is_open, is_exposed, keyless) {
+            remarks.push(format!(
+                "source `{}` is `passthrough`, but a ComfyUI of one's own knows no keys: unless \
+                 something in front of it does, anybody can read and delete there",
+                source.name
+            ));
         }
         if is_exposed && self.access.rate_limit.is_none() {
             remarks.push(

@@ -1,10 +1,15 @@
 //! GraphiQL, bundled from npm by `build.rs` and served from our own origin: no request of the page
 //! leaves it.
 
-use std::io::Read;
+use std::{
+    collections::HashMap,
+    io::Read,
+    sync::{LazyLock, Mutex, PoisonError},
+};
 
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    body::Bytes,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 
@@ -66,7 +71,22 @@ pub fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     Some(response)
 }
 
-fn serve(file: &File, compressed: bool) -> Response {
+/// A file as it was before it was compressed. Made once: whoever asks often costs no memory.
+fn plain(file: &'static File) -> Bytes {
+    static PLAIN: LazyLock<Mutex<HashMap<&'static str, Bytes>>> = LazyLock::new(Mutex::default);
+    let mut all = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    let inflated = all.entry(file.path).or_insert_with(|| {
+        let mut plain = Vec::new();
+        // Made by our own build script: what is broken is empty, and seen at once.
+        match flate2::read::GzDecoder::new(file.gzip).read_to_end(&mut plain) {
+            Ok(_) => plain.into(),
+            Err(_) => Bytes::new(),
+        }
+    });
+    inflated.clone()
+}
+
+fn serve(file: &'static File, compressed: bool) -> Response {
     let mut response = if compressed {
         let mut response = file.gzip.into_response();
         response
@@ -74,12 +94,7 @@ fn serve(file: &File, compressed: bool) -> Response {
             .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response
     } else {
-        let mut plain = Vec::new();
-        match flate2::read::GzDecoder::new(file.gzip).read_to_end(&mut plain) {
-            Ok(_) => plain.into_response(),
-            // Made by our own build script.
-            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        }
+        plain(file).into_response()
     };
     let cache = if file.immutable {
         "public, max-age=31536000, immutable"

@@ -109,6 +109,9 @@ fn allowed<'a>(
     if operation.caller.may(permission) {
         return Ok(operation);
     }
+    if permission != Permission::Read {
+        operation.writer.audit_refused(permission.word());
+    }
     Err(error::coded(
         Code::Forbidden,
         format!(

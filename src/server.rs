@@ -15,23 +15,24 @@ mod session;
 mod socket;
 mod upload;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_graphql::parser::types::OperationType;
 use axum::{
     Router,
-    extract::Request,
-    http::{HeaderName, HeaderValue},
+    extract::{Request, rejection::PathRejection},
+    http::{HeaderName, HeaderValue, StatusCode},
     middleware::{self, Next},
     response::Response,
     routing::{any, get},
 };
+use futures_util::FutureExt;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use url::Url;
 
-use self::session::Session;
+use self::{refusal::Refusal, session::Session};
 use crate::{
     access::{Access, Rates},
     asset::SourceName,
@@ -46,6 +47,9 @@ use crate::{
 };
 
 pub use health::{Probe, probe};
+
+/// Letters of a media secret at least; 32 random ones are right.
+const MIN_SECRET: usize = 8;
 
 /// How long running requests may go on after the gateway was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -92,6 +96,13 @@ impl Gateway {
     /// When a source's client cannot be made.
     pub fn new(config: Config, address: SocketAddr) -> Result<Self, ConfigError> {
         let secret = config.media_secret.as_ref().map(Secret::expose);
+        if secret.is_some_and(|secret| secret.len() < MIN_SECRET) {
+            return Err(ConfigError(format!(
+                "`media_secret` (ASSET_GATEWAY_MEDIA_SECRET) has fewer than {MIN_SECRET} letters: \
+                 whoever guesses it opens every file. Take a random one, such as from `openssl \
+                 rand -hex 32`"
+            )));
+        }
         let public_url = config
             .public_url
             .clone()
@@ -143,6 +154,7 @@ impl Gateway {
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
             .fallback(refusal::no_such_page)
+            .method_not_allowed_fallback(refusal::no_such_method)
             .with_state(self.clone());
         let pages = match self.0.origins.layer() {
             Some(cors) => pages.layer(cors),
@@ -233,7 +245,10 @@ pub async fn serve(
         // The receiver below lives as long as this future.
         let _ = stopping.send(true);
     };
-    let serving = connections::serve(listener, gateway.router(), &gateway.0.limits, stop);
+    let Parts {
+        limits, proxies, ..
+    } = &*gateway.0;
+    let serving = connections::serve(listener, gateway.router(), limits, proxies, stop);
     let too_late = async {
         // An error means that serving ended by itself.
         let _ = stopped.wait_for(|stopping| *stopping).await;
@@ -264,7 +279,17 @@ async fn identify(mut request: Request, next: Next) -> Response {
     let id = RequestId::random();
     request.extensions_mut().insert(id.clone());
     let request = request.map(leftover::Leftover::of);
-    let mut response = next.run(request).await;
+    // A fault of our own costs this request alone, and is told.
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = run.unwrap_or_else(|_| {
+        tracing::error!(request.id = %id.0, "a request failed in the gateway itself");
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "a fault in the gateway: it is in its log",
+        )
+        .into_response(&id)
+    });
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response
             .headers_mut()
@@ -274,11 +299,13 @@ async fn identify(mut request: Request, next: Next) -> Response {
 }
 
 async fn explorer_file(
-    path: axum::extract::Path<String>,
+    axum::extract::State(gateway): axum::extract::State<Gateway>,
+    path: Result<axum::extract::Path<String>, PathRejection>,
     headers: axum::http::HeaderMap,
     id: Option<axum::Extension<RequestId>>,
 ) -> Response {
-    match explorer::file(&path, &headers) {
+    let path = path.ok().filter(|_| gateway.0.explorer);
+    match path.and_then(|path| explorer::file(&path, &headers)) {
         Some(response) => response,
         None => refusal::no_such_page(id).await,
     }

@@ -26,7 +26,14 @@ pub struct InvalidFilter(String);
 /// # Errors
 /// [`InvalidFilter`].
 pub fn start(filter: &str, format: Format) -> Result<(), InvalidFilter> {
-    let filter = EnvFilter::try_new(filter).map_err(|_| InvalidFilter(filter.to_owned()))?;
+    let invalid = |_| InvalidFilter(filter.to_owned());
+    // Who wrote what is left out only by those who say so.
+    let filter = if filter.contains("audit") || filter.trim().is_empty() {
+        EnvFilter::try_new(filter)
+    } else {
+        EnvFilter::try_new(format!("{filter},audit=info"))
+    };
+    let filter = filter.map_err(invalid)?;
     let terminal = std::io::stderr().is_terminal();
     let json = match format {
         Format::Auto => !terminal,

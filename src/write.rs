@@ -122,6 +122,12 @@ impl Writer {
         tracing::info!(target: AUDIT, who, what, %source, ?ids, outcome, error, "write");
     }
 
+    /// Leaves the line of a write that its caller may not make.
+    pub fn audit_refused(&self, scope: &'static str) {
+        let who = &*self.who;
+        tracing::info!(target: AUDIT, who, what = scope, outcome = "forbidden", "write");
+    }
+
     /// Runs a write in a task of its own, and waits for it: a caller that goes away stops nothing
     /// half-way. `None`: a fault of our own, which is in the log.
     async fn spawn<T: Send + 'static>(

@@ -19,7 +19,7 @@ use jsonwebtoken::{
     jwk::{Jwk, PublicKeyUse},
 };
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::{Caller, Denied, Permission};
@@ -30,10 +30,15 @@ use crate::{
 
 /// Keys that are looked at; an issuer has a few.
 const MAX_KEYS: usize = 32;
+/// Keys that one token is tried with.
+const MAX_TRIED: usize = 4;
 /// Fetches at once, and the time after which there is one more: tokens may name keys that nobody
 /// knows as often as they like.
 const FETCHES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const PAUSE: Duration = Duration::from_secs(5);
+/// How long a caller waits for keys: where none is known, and where some are.
+const WAIT: Duration = Duration::from_secs(8);
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// How long keys are believed after they were last confirmed, where the issuer cannot be reached.
 const LIFE: Duration = Duration::from_secs(3600);
 /// Letters of a subject that the log shows.
@@ -42,7 +47,7 @@ const MAX_SUBJECT: usize = 128;
 /// Whoever the issuer vouches for.
 pub struct Tokens {
     validation: Validation,
-    keys: KeySet,
+    keys: Arc<KeySet>,
 }
 
 /// What a token says.
@@ -92,7 +97,7 @@ impl Tokens {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         Ok(Self {
             validation,
-            keys: KeySet::new(config.keys)?,
+            keys: Arc::new(KeySet::new(config.keys)?),
         })
     }
 
@@ -196,7 +201,7 @@ struct Fetcher {
     url: Url,
     fresh: Duration,
     /// One fetch at a time.
-    turn: tokio::sync::Mutex<()>,
+    last: tokio::sync::Mutex<Option<Fetched>>,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -279,7 +284,7 @@ impl KeySet {
                         upstream,
                         url,
                         fresh,
-                        turn: tokio::sync::Mutex::default(),
+                        last: tokio::sync::Mutex::default(),
                         rate: RateLimiter::direct(quota),
                     }),
                 })
@@ -289,7 +294,7 @@ impl KeySet {
 
     /// The keys that may have signed a token with this header, fetched where they are old or none
     /// fits: the issuer may have taken new ones.
-    async fn for_token(&self, header: &Header) -> Result<Vec<DecodingKey>, Denied> {
+    async fn for_token(self: &Arc<Self>, header: &Header) -> Result<Vec<DecodingKey>, Denied> {
         let held = self.held();
         let found = fitting(&held, header);
         let Some(fetcher) = &self.fetcher else {
@@ -299,49 +304,66 @@ impl KeySet {
         if age.is_some_and(|age| age < fetcher.fresh) && !found.is_empty() {
             return Ok(found);
         }
-        let held = self.fetch(fetcher, held.confirmed).await;
+        // In a task of its own: a caller that leaves stops nothing that others wait for.
+        let (set, asked) = (Arc::clone(self), Instant::now());
+        let fetching = tokio::spawn(async move { set.fetch(asked).await });
+        // Known keys do for a while: an issuer that hangs must not stop everybody.
+        let wait = if found.is_empty() { WAIT } else { SHORT_WAIT };
+        // Whatever came of it is in what is held, or in the log.
+        let _ = timeout(wait, fetching).await;
+        let held = self.held();
         // Withdrawn keys must not live on for as long as the issuer is kept from saying so.
-        if held
-            .confirmed
-            .is_none_or(|confirmed| confirmed.elapsed() > fetcher.fresh + LIFE)
-        {
+        let is_old = |confirmed: Instant| confirmed.elapsed() > fetcher.fresh + LIFE;
+        if held.confirmed.is_none_or(is_old) {
             return Err(Denied::NoKeys);
         }
         Ok(fitting(&held, header))
     }
 
     fn held(&self) -> Held {
-        self.held
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
     }
 
-    /// Asks the issuer, unless somebody did since `seen`, or too many did lately.
-    async fn fetch(&self, fetcher: &Fetcher, seen: Option<Instant>) -> Held {
-        let _turn = fetcher.turn.lock().await;
-        let held = self.held();
-        if held.confirmed > seen || fetcher.rate.check().is_err() {
-            return held;
+    /// Asks the issuer, unless somebody did since `asked`, or too many did lately, or it failed a
+    /// moment ago.
+    async fn fetch(&self, asked: Instant) {
+        let Some(fetcher) = &self.fetcher else { return };
+        let mut last = fetcher.last.lock().await;
+        let is_told = match *last {
+            Some(Fetched::At(time)) => time > asked,
+            Some(Fetched::Failed(time)) => time.elapsed() < PAUSE,
+            None => false,
+        };
+        if is_told || fetcher.rate.check().is_err() {
+            return;
         }
+        let began = Instant::now();
         match fetcher.ask().await {
             Ok(keys) => {
-                let held = Held {
-                    keys,
-                    confirmed: Some(Instant::now()),
-                };
-                *self.held.write().unwrap_or_else(PoisonError::into_inner) = held.clone();
-                held
+                let confirmed = Some(began);
+                let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+                *held = Held { keys, confirmed };
+                *last = Some(Fetched::At(began));
             }
             Err(reason) => {
+                *last = Some(Fetched::Failed(Instant::now()));
                 tracing::warn!(
                     reason,
                     "the token issuer's keys cannot be had: check `jwks_url` in [access.jwt]"
                 );
-                held
             }
         }
     }
+}
+
+/// What came of the last fetch.
+#[derive(Clone, Copy)]
+enum Fetched {
+    /// Begun then.
+    At(Instant),
+    /// Ended then.
+    Failed(Instant),
 }
 
 impl Fetcher {
@@ -361,5 +383,7 @@ impl Fetcher {
 
 fn fitting(held: &Held, header: &Header) -> Vec<DecodingKey> {
     let fitting = held.keys.iter().filter(|key| key.fits(header));
-    fitting.map(|key| key.decoding.clone()).collect()
+    let decoding = fitting.map(|key| key.decoding.clone());
+    // A token that names no key is tried with a few.
+    decoding.take(MAX_TRIED).collect()
 }

@@ -53,7 +53,10 @@ struct LimitsFile {
     root_fields: Option<Spanned<usize>>,
     directives: Option<Spanned<usize>>,
     operations: Option<Spanned<usize>>,
+    selections: Option<Spanned<u64>>,
+    introspection_lists: Option<Spanned<u64>>,
     list_items: Option<Spanned<usize>>,
+    values: Option<Spanned<u64>>,
     ids: Option<Spanned<usize>>,
     bulk_delete_ids: Option<Spanned<usize>>,
     batch: Option<Spanned<usize>>,
@@ -69,6 +72,7 @@ struct LimitsFile {
     body_deadline_seconds: Option<Spanned<f64>>,
     upload_idle_seconds: Option<Spanned<f64>>,
     connections: Option<Spanned<usize>>,
+    connections_per_address: Option<Spanned<usize>>,
     idle_seconds: Option<Spanned<f64>>,
 }
 
@@ -265,7 +269,15 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
         root_fields: positive("root_fields", s.root_fields, d.root_fields, place)?,
         directives: positive("directives", s.directives, d.directives, place)?,
         operations: positive("operations", s.operations, d.operations, place)?,
+        selections: positive("selections", s.selections, d.selections, place)?,
+        introspection_lists: positive(
+            "introspection_lists",
+            s.introspection_lists,
+            d.introspection_lists,
+            place,
+        )?,
         list_items: positive("list_items", s.list_items, d.list_items, place)?,
+        values: positive("values", s.values, d.values, place)?,
         ids: positive("ids", s.ids, d.ids, place)?,
         bulk_delete_ids: positive(
             "bulk_delete_ids",
@@ -310,6 +322,12 @@ fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, Conf
             place,
         )?,
         connections: positive("connections", s.connections, d.connections, place)?,
+        connections_per_address: positive(
+            "connections_per_address",
+            s.connections_per_address,
+            d.connections_per_address,
+            place,
+        )?,
         idle: seconds("idle_seconds", s.idle_seconds, d.idle, place)?,
         upload_idle: seconds(
             "upload_idle_seconds",

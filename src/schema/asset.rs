@@ -344,14 +344,19 @@ impl AssetNode {
     }
 
     /// What only its provider knows, typed.
-    async fn details(&self) -> AssetDetails {
-        AssetDetails::of(&self.0)
+    async fn details(&self, context: &Context<'_>) -> async_graphql::Result<AssetDetails> {
+        reading(context)?;
+        Ok(AssetDetails::of(&self.0))
     }
 
     /// The asset as the source sent it, less file paths of a server; null when it cannot be
     /// represented. For fields that are newer than this gateway.
-    async fn upstream(&self) -> Option<Json> {
-        serde_json::from_str(self.0.upstream.get()).ok().map(Json)
+    async fn upstream(&self, context: &Context<'_>) -> Option<async_graphql::Result<Json>> {
+        if let Err(forbidden) = reading(context) {
+            return Some(Err(forbidden));
+        }
+        let upstream = serde_json::from_str(self.0.upstream.get()).ok();
+        upstream.map(|own| Ok(Json(own)))
     }
 }
 
@@ -394,6 +399,8 @@ impl AssetNode {
         context: &Context<'_>,
         rendition: Rendition,
     ) -> async_graphql::Result<Option<(String, Option<Timestamp>)>> {
+        // What a write shows of an asset is not its bytes.
+        let operation = reading(context)?;
         let media = &self.0.media;
         let location = match rendition {
             Rendition::Original => &media.original,
@@ -404,7 +411,6 @@ impl AssetNode {
             None => None,
             Some(Location::Direct { url, expires_at }) => Some((url.clone(), *expires_at)),
             Some(Location::Proxied) => {
-                let operation = operation(context)?;
                 let Some(source) = operation.registry.named(&self.0.id.source) else {
                     return Ok(None);
                 };

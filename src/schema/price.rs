@@ -12,6 +12,9 @@ use crate::asset::Provider;
 /// List calls that a source may be asked for a page (`design.md` §3).
 const CALLS_FOR_A_PAGE: u64 = 5;
 
+/// What the whole schema counts, as some 100 KB of answer.
+const SCHEMA: u64 = 200;
+
 /// What a field may cause, beside what is selected in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Price {
@@ -71,6 +74,10 @@ impl Prices {
             ("ScenarioDetails", "embedding") | ("ScenarioQualityGate", "details") => {
                 Price::Calls(1)
             }
+            // Large, so that many of it count.
+            ("Asset", "upstream") => Price::Calls(1),
+            ("Query", "__schema" | "_service") => Price::Calls(SCHEMA),
+            ("Query", "__type") => Price::Calls(SCHEMA / 10),
             ("Mutation", "addAssetTags" | "removeAssetTags" | "setAssetTags") => Price::Items {
                 list: &["input", "assetIds"],
                 calls: 2,
@@ -105,9 +112,16 @@ impl Prices {
         }
         let mut prices = Self(types);
         // Added by the engine, and left out of what it prints.
-        let entities = price("Query", "_entities");
+        let added = [
+            ("_entities", "_Entity"),
+            ("_service", "_Service"),
+            ("__schema", "__Schema"),
+            ("__type", "__Type"),
+        ];
         if let Some(query) = prices.0.get_mut("Query") {
-            query.insert("_entities".to_owned(), ("_Entity".to_owned(), entities));
+            for (field, of) in added {
+                query.insert(field.to_owned(), (of.to_owned(), price("Query", field)));
+            }
         }
         prices
     }
@@ -162,6 +176,6 @@ mod tests {
         }
         assert!(checked > 20, "the schema was read");
         // A rule for a field that is not there would price nothing.
-        assert_eq!(priced, 22);
+        assert_eq!(priced, 26);
     }
 }

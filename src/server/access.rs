@@ -166,11 +166,15 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     Some(authority.host().to_owned())
 }
 
+/// Whether a request is meant for this gateway.
+pub fn is_named(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> bool {
+    host(uri, headers).is_some_and(|host| gateway.0.hosts.allows(&host))
+}
+
 /// Refuses requests for other hosts. Health probes may use any name.
 pub async fn check_host(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    let named = host(request.uri(), request.headers());
     let is_probe = matches!(request.uri().path(), "/health" | "/ready");
-    if is_probe || named.is_some_and(|host| gateway.0.hosts.allows(&host)) {
+    if is_probe || is_named(&gateway, request.uri(), request.headers()) {
         return next.run(request).await;
     }
     let id = request.extensions().get::<RequestId>().cloned();

@@ -19,12 +19,12 @@ static PRICES: LazyLock<Prices> = LazyLock::new(|| Prices::new(|_| 1));
 /// A document's whole way: scanned, parsed, weighed, priced.
 fn limit(text: &str, name: Option<&str>, variables: &Variables) {
     let limits = Limits::default();
-    let Ok(document) = document::read(text, &limits) else {
+    let Ok((document, uses)) = document::read(text, &limits) else {
         return;
     };
     // What is wrong is told; that it is told at all is what matters here.
     let _ = document::check_introspection(&document);
-    let _ = document::check_variables(variables, &limits);
+    let _ = document::check_variables(variables, uses, &limits);
     if let Ok(operation) = document::operation(&document, name) {
         let _ = document::price(&document, operation, variables, &PRICES, &limits);
     }

@@ -19,12 +19,12 @@ pub use self::{scan::scan, weigh::weigh};
 use super::refusal::Refusal;
 use crate::{config::Limits, schema::Prices};
 
-/// Reads a document that is safe to validate and execute.
+/// Reads a document that is safe to validate and execute, and how often it uses variables.
 ///
 /// # Errors
 /// A [`Refusal`] for text that is too long, too deep or no GraphQL, and for documents that weigh
 /// too much.
-pub fn read(text: &str, limits: &Limits) -> Result<ExecutableDocument, Refusal> {
+pub fn read(text: &str, limits: &Limits) -> Result<(ExecutableDocument, u64), Refusal> {
     if text.len() > limits.query_bytes {
         return Err(Refusal::limit(
             "size in bytes",
@@ -40,19 +40,31 @@ pub fn read(text: &str, limits: &Limits) -> Result<ExecutableDocument, Refusal> 
             "the document is not valid GraphQL: see its location",
         )
     })?;
-    weigh(&document, limits)?;
-    Ok(document)
+    let seen = weigh(&document, limits)?;
+    Ok((document, seen.variables))
 }
 
-/// Refuses variables that hold the engine's own mark of an upload, or longer lists than may be.
+/// Refuses variables that hold the engine's own mark of an upload, longer lists than may be, or
+/// more values than may be looked at, each as often as `uses` says: the engine copies a variable
+/// wherever it is used.
 ///
 /// # Errors
 /// A [`Refusal`] that says so.
-pub fn check_variables(variables: &Variables, limits: &Limits) -> Result<(), Refusal> {
+pub fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), Refusal> {
     let values = Values::new(limits);
-    variables
-        .values()
-        .try_for_each(|value| values.check_constant(value))
+    let mut count = 0_u64;
+    for value in variables.values() {
+        count = count.saturating_add(values.check_constant(value)?);
+    }
+    let looked_at = count.saturating_mul(uses.max(1));
+    if looked_at > limits.values {
+        return Err(Refusal::limit64(
+            "number of values in variables, counted at each use,",
+            looked_at,
+            limits.values,
+        ));
+    }
+    Ok(())
 }
 
 /// What the chosen operation may cause, in assets and upstream calls, is within the limit; its

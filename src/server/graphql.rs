@@ -14,6 +14,7 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
@@ -26,6 +27,8 @@ use super::{
 };
 use crate::{explorer, source::Context, write};
 
+/// Letters of an error's message.
+const MAX_MESSAGE: usize = 1_000;
 /// Errors that one answer shows at most.
 const MAX_ERRORS: usize = 10;
 
@@ -157,7 +160,9 @@ async fn read(gateway: &Gateway, request: Request) -> Result<Sent, Refusal> {
 
 /// Operations sent together.
 fn batch(body: &[u8], most: usize) -> Result<Vec<Parameters>, Refusal> {
-    let all: Vec<Parameters> = from_json(body)?;
+    // Counted before they are read.
+    let all: Vec<&RawValue> = serde_json::from_slice(body)
+        .map_err(|_| Refusal::bad_request("the body is no JSON list of operations"))?;
     if all.is_empty() {
         return Err(Refusal::bad_request("the batch has no operation in it"));
     }
@@ -168,7 +173,9 @@ fn batch(body: &[u8], most: usize) -> Result<Vec<Parameters>, Refusal> {
             ..refusal
         });
     }
-    Ok(all)
+    all.into_iter()
+        .map(|own| from_json(own.get().as_bytes()))
+        .collect()
 }
 
 /// Reads the body within its limits of size and time.
@@ -259,6 +266,13 @@ pub struct Prepared {
     cost: u64,
 }
 
+impl Prepared {
+    /// What it may cost.
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+}
+
 /// Limits and parses.
 fn prepare(
     gateway: &Gateway,
@@ -287,13 +301,13 @@ fn prepare(
 /// A [`Refusal`] that names the limit.
 pub fn limit(gateway: &Gateway, mut request: GraphRequest) -> Result<Prepared, Refusal> {
     let Parts { limits, prices, .. } = &*gateway.0;
-    let document = document::read(&request.query, limits)?;
+    let (document, uses) = document::read(&request.query, limits)?;
     if !gateway.0.introspection {
         document::check_introspection(&document)?;
     }
     let operation = document::operation(&document, request.operation_name.as_deref())?;
     let kind = operation.ty;
-    document::check_variables(&request.variables, limits)?;
+    document::check_variables(&request.variables, uses, limits)?;
     let cost = document::price(&document, operation, &request.variables, prices, limits)?;
     request.query.clear();
     request.set_parsed_query(document);
@@ -344,11 +358,13 @@ pub async fn run(
     let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::Parts>);
     let operation = gateway.operation(kind, parts, session);
     let context = Arc::clone(&operation.context);
+    let name = request.operation_name.as_deref().unwrap_or_default();
     let span = tracing::info_span!(
         "graphql",
         request.id = %id.0,
         caller = &**session.caller.who(),
-        operation.name = request.operation_name.as_deref().unwrap_or_default(),
+        client = %session.address,
+        operation.name = refusal::shown(name, 100),
     );
     let began = Instant::now();
     let execution = gateway
@@ -378,11 +394,12 @@ pub async fn run(
         if response.errors.is_empty() {
             tracing::debug!(duration_ms, "answered");
         } else {
-            let first = response.errors.first().map(|error| error.message.as_str());
+            let first = response.errors.first();
+            let first = first.map(|error| refusal::shown(&error.message, refusal::MAX_LOGGED));
             tracing::info!(
                 duration_ms,
                 errors = response.errors.len(),
-                first,
+                first = first.as_deref(),
                 "answered with errors"
             );
         }
@@ -429,6 +446,10 @@ fn finish(response: &mut GraphResponse, id: &RequestId) {
         }
     }
     for error in &mut response.errors {
+        // The engine repeats whole values.
+        if error.message.len() > MAX_MESSAGE {
+            error.message = refusal::shown(&error.message, MAX_MESSAGE);
+        }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
             extensions.set("code", fallback);

@@ -1,18 +1,21 @@
 //! Probes for machines that watch over this one.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{Request, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Gateway, session::Session};
+use super::{
+    Gateway, access,
+    session::{self, Session},
+};
 use crate::{
     access::Permission,
     cache::Read,
@@ -32,7 +35,9 @@ pub async fn health() -> Json<serde_json::Value> {
 }
 
 /// 200 while at least one source answers; names the state of each.
-pub async fn ready(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response {
+    let address = session::address(&gateway, &request);
+    let (parts, _) = request.into_parts();
     let probes = probe(&gateway, PATIENCE).await;
     let usable = probes.iter().any(Probe::is_fine);
     let (status, word) = if usable {
@@ -41,8 +46,9 @@ pub async fn ready(State(gateway): State<Gateway>, headers: HeaderMap) -> Respon
         (StatusCode::SERVICE_UNAVAILABLE, "no source answers")
     };
     // Which sources there are, and how they do, is for those who are let in.
-    let session = Session::open(&gateway, &headers, Ipv4Addr::LOCALHOST.into()).await;
-    if !session.is_ok_and(|session| session.caller.may(Permission::Read)) {
+    let session = Session::open(&gateway, &parts.headers, address).await;
+    let is_named = access::is_named(&gateway, &parts.uri, &parts.headers);
+    if !(is_named && session.is_ok_and(|session| session.caller.may(Permission::Read))) {
         return (status, Json(json!({ "status": word }))).into_response();
     }
     let sources: serde_json::Map<String, serde_json::Value> = probes

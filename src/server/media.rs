@@ -8,7 +8,7 @@ mod range;
 
 use async_graphql::parser::types::OperationType;
 use axum::{
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -29,7 +29,7 @@ use crate::{
 /// `GET` and `HEAD /media/{token}`.
 pub async fn handle(
     State(gateway): State<Gateway>,
-    Path(token): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let id = request
@@ -40,7 +40,10 @@ pub async fn handle(
     // The token is all that is asked for, so nobody is known but by their address.
     let admitted = session::charge(&gateway, &session::client(&gateway, &request), 1);
     let answered = match admitted {
-        Ok(_) => answer(&gateway, &token, request.headers()).await,
+        Ok(_) => match path {
+            Ok(Path(token)) => answer(&gateway, &token, request.headers()).await,
+            Err(_) => Err(not_found(InvalidToken::Unknown.to_string())),
+        },
         Err(refusal) => Err(refusal),
     };
     match answered {

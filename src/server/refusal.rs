@@ -139,7 +139,9 @@ impl Refusal {
 
     /// Leaves a line in the log that the request's id is found by.
     pub fn log(&self, id: &RequestId) {
-        tracing::info!(request.id = %id.0, code = self.code, reason = %self, "refused");
+        // As a value it is quoted: what a client wrote makes no line of its own.
+        let reason = shown(&self.message, MAX_LOGGED);
+        tracing::info!(request.id = %id.0, code = self.code, reason, "refused");
     }
 
     /// As a whole answer of plain JSON.
@@ -181,6 +183,19 @@ impl Refusal {
     }
 }
 
+/// Letters of a message that a log line has.
+pub const MAX_LOGGED: usize = 500;
+
+/// The beginning of a text, on one line.
+pub fn shown(text: &str, letters: usize) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let mut shown: String = text.chars().take(letters).map(plain).collect();
+    if shown.len() < text.len() && text.chars().nth(letters).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// Tells a caller how many requests are left (draft-ietf-httpapi-ratelimit-headers-10).
 pub fn tell(standing: &Standing, headers: &mut HeaderMap) {
     let Standing { burst, window, .. } = standing;
@@ -197,6 +212,18 @@ pub fn tell(standing: &Standing, headers: &mut HeaderMap) {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
+}
+
+/// 405 for what is only read.
+pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
+    let id = id.map_or_else(RequestId::random, |Extension(id)| id);
+    let message = "this is only read: use GET";
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_USER_INPUT", message);
+    refusal.log(&id);
+    let mut response = refusal.into_response(&id);
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
 }
 
 /// 404 that says where things are.

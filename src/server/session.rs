@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
 };
 
-use super::{Gateway, refusal::Refusal};
+use super::{Gateway, connections::Peer, refusal::Refusal};
 use crate::{
     access::{Caller, Client, Denied, Standing},
     asset::SourceName,
@@ -31,6 +31,8 @@ pub struct Session {
     pub caller: Caller,
     /// Whose requests are counted.
     pub client: Client,
+    /// Where they come from.
+    pub address: IpAddr,
     /// The sources as this caller sees them.
     pub registry: Arc<Registry>,
 }
@@ -70,6 +72,7 @@ impl Session {
         Ok(Self {
             caller,
             client,
+            address,
             registry,
         })
     }
@@ -79,6 +82,7 @@ impl Session {
         Self {
             caller: Caller::anonymous(),
             client: Client::at(Ipv4Addr::LOCALHOST.into()),
+            address: Ipv4Addr::LOCALHOST.into(),
             registry: Arc::clone(&gateway.0.registry),
         }
     }
@@ -166,8 +170,8 @@ pub fn client(gateway: &Gateway, request: &Request) -> Client {
 pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
     let peer = request
         .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip());
+        .get::<ConnectInfo<Peer>>()
+        .map_or(Ipv4Addr::UNSPECIFIED.into(), |info| info.0.address.ip());
     let is_trusted = |address: IpAddr| {
         let address = address.to_canonical();
         gateway.0.proxies.iter().any(|net| net.contains(&address))

@@ -7,20 +7,32 @@ use async_graphql::{
 };
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::{
-    extract::{FromRequestParts, Request, State, WebSocketUpgrade},
+    extract::{ConnectInfo, FromRequestParts, Request, State, WebSocketUpgrade},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
 use futures_util::StreamExt;
-use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
+use std::{
+    pin::pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    Gateway, RequestId, graphql,
-    refusal::Refusal,
+    Gateway, RequestId,
+    connections::Peer,
+    document, graphql,
+    refusal::{self, Refusal},
     session::{self, Session},
 };
-use crate::access::Client;
+use crate::{access::Client, config::Limits};
+
+/// How long a socket may take for its `connection_init`.
+const INIT: Duration = Duration::from_secs(10);
 
 /// `GET /graphql/ws`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -40,6 +52,7 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
 
 async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal> {
     let address = session::address(&gateway, &request);
+    let peer = request.extensions().get::<ConnectInfo<Peer>>().cloned();
     let (mut parts, _) = request.into_parts();
     // Browsers open WebSockets across origins without asking; others send no Origin.
     let mut origins = parts.headers.get_all(header::ORIGIN).iter();
@@ -60,6 +73,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
             )
         })?;
     let limit = gateway.0.limits.body_bytes;
+    let init = INIT.min(gateway.0.limits.idle);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| Refusal::bad_request("this address takes WebSockets only"))?;
@@ -74,8 +88,10 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
                 gateway: gateway.clone(),
                 session: Arc::clone(&session),
                 places: Arc::new(Semaphore::new(gateway.0.limits.socket_operations)),
+                cost: Arc::default(),
             };
-            GraphQLWebSocket::new(socket, guarded, protocol)
+            let began = Arc::clone(&session);
+            let serving = GraphQLWebSocket::new(socket, guarded, protocol)
                 .on_connection_init(move |payload| async move {
                     let id = RequestId::random();
                     let opened = match with_payload(sent, &payload) {
@@ -87,12 +103,23 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
                         Ok(own) => drop(session.set(own)),
                         Err(refusal) => {
                             refusal.log(&id);
-                            return Err(refusal.message.into());
+                            // The reason travels in a frame of 123 bytes.
+                            let reason = refusal::shown(&refusal.message, 80);
+                            return Err(format!("{reason} (request {})", id.0).into());
                         }
                     }
                     Ok(Data::default())
                 })
-                .serve()
+                .serve();
+            async move {
+                // As long as the socket lives it has its connection's place.
+                let _peer = peer;
+                let mut serving = pin!(serving);
+                // Whoever says nothing is not waited for.
+                if timeout(init, &mut serving).await.is_err() && began.get().is_some() {
+                    serving.await;
+                }
+            }
         }))
 }
 
@@ -130,6 +157,29 @@ struct Guarded {
     session: Arc<OnceLock<Session>>,
     /// For operations under way.
     places: Arc<Semaphore>,
+    /// What those under way may cost together.
+    cost: Arc<AtomicU64>,
+}
+
+/// An operation's cost, as long as it is under way.
+struct Charged<'a> {
+    all: &'a AtomicU64,
+    own: u64,
+}
+
+impl<'a> Charged<'a> {
+    fn new(all: &'a AtomicU64, own: u64, limits: &Limits) -> Result<Self, Refusal> {
+        let charged = Self { all, own };
+        let before = all.fetch_add(own, Ordering::Relaxed);
+        document::check_cost(before.saturating_add(own), limits)?;
+        Ok(charged)
+    }
+}
+
+impl Drop for Charged<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own, Ordering::Relaxed);
+    }
 }
 
 impl Guarded {
@@ -149,6 +199,7 @@ impl Guarded {
         })?;
         session::charge(&self.gateway, &session.client, 1)?;
         let prepared = graphql::limit(&self.gateway, request)?;
+        let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
         Ok(graphql::run(&self.gateway, session, prepared, None, id).await)
     }
 }

@@ -197,11 +197,17 @@ pub fn presentable(text: &str) -> String {
     words.chars().take(200).collect()
 }
 
-/// `token=…`, `api_key:…`: what a source should not have said, and we do not repeat.
+/// `token=…`, `api_key:…`, or what looks like one by itself: what a source should not have said, and
+/// we do not repeat.
 fn looks_secret(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let is_long = word.len() >= 20 && word.contains(|c: char| c.is_ascii_digit());
+    let is_uuid = word.len() == 36 && word.matches('-').count() == 4;
+    let is_id = word.starts_with("asset_") || is_uuid;
     let word = word.to_ascii_lowercase();
     let marks = ["token", "key", "secret", "signature", "password", "bearer"];
-    word.contains(['=', ':']) && marks.iter().any(|mark| word.contains(mark))
+    let is_marked = word.contains(['=', ':']) && marks.iter().any(|mark| word.contains(mark));
+    is_marked || (is_long && !is_id)
 }
 
 /// Paths, addresses, hosts with a port.

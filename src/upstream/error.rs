@@ -53,8 +53,9 @@ impl UpstreamError {
             return Self::Setup("the gateway has no file descriptors left".to_owned());
         }
         let reason = in_words(&detail);
-        // The detail may name addresses: it is for the log.
-        tracing::warn!(detail, "a call to a source failed");
+        // The detail may name hosts: it is for whoever looks for the cause.
+        tracing::warn!(reason, "a call to a source failed");
+        tracing::debug!(detail, "why a call to a source failed");
         if error.is_connect() {
             Self::Connect { reason }
         } else {

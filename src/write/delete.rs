@@ -157,6 +157,8 @@ impl Writer {
         if !source.profile().capabilities.can_delete {
             let error =
                 SourceError::Unsupported("the assets of this source cannot be deleted".to_owned());
+            let named: Vec<&str> = ids.iter().map(|id| &**id).collect();
+            self.audit("delete", name, &named, word_of(Some(&error)), Some(&error));
             report.failed = ids.iter().map(|id| (whole(id), error.clone())).collect();
             return report;
         }

@@ -369,6 +369,55 @@ async fn keys_are_taken_anew_when_the_issuer_changes_them_and_kept_when_it_is_aw
 }
 
 #[tokio::test]
+async fn an_issuer_that_hangs_stops_nobody_who_is_known() {
+    let signer = Signer::new("one");
+    let issuer = Issuer::start(vec![signer.jwk()]).await;
+    // Never fresh: each token would ask.
+    let world = world_of(&format!("{}jwks_fresh_seconds = 0\n", issuer.toml())).await;
+    let token = signer.sign(&claims("anna", "assets:read"));
+    assert_eq!(world.as_bearer(&token, LIST).await.0, 200);
+    issuer.hangs.store(true, Ordering::SeqCst);
+    let before = issuer.asked();
+    let asking = (0..20).map(|_| world.as_bearer(&token, "{ __typename }"));
+    for (status, answer) in futures_util::future::join_all(asking).await {
+        assert_eq!(status, 200, "{answer}");
+    }
+    assert_eq!(issuer.asked(), before + 1, "one call for all of them");
+}
+
+#[tokio::test]
+async fn who_may_only_write_sees_no_bytes() {
+    let hash = hash("key-of-dropbox");
+    let toml = format!(
+        "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"dropbox\"\nhash = \"{hash}\"\nscopes = [\"assets:write\"]\n"
+    );
+    let world = world_of(&toml).await;
+    let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
+    // Changes nothing, and would show everything.
+    let tags = |fields: &str| {
+        format!(
+            "mutation {{ removeAssetTags(input: {{assetIds: [\"{id}\"], tags: [\"zzz\"]}}) {{ assets {{ id tags {fields} }} errors {{ code }} }} }}"
+        )
+    };
+    let (_, answer) = world.as_bearer("key-of-dropbox", &tags("")).await;
+    assert_eq!(
+        answer["data"]["removeAssetTags"]["assets"][0]["id"], *id,
+        "{answer}"
+    );
+    for fields in [
+        "url",
+        "thumbnail",
+        "upstream",
+        "details { __typename }",
+        "children { nodes { id } }",
+    ] {
+        let (_, answer) = world.as_bearer("key-of-dropbox", &tags(fields)).await;
+        assert_eq!(error(&answer).0, "FORBIDDEN", "{fields}: {answer}");
+        assert!(!answer.to_string().contains("http"), "{fields}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn keys_may_come_from_a_file() {
     let signer = Signer::new("one");
     let file = tempfile::NamedTempFile::new().expect("a file");

@@ -78,6 +78,8 @@ pub struct Issuer {
     /// Whether it answers 500 instead.
     pub is_down: Arc<std::sync::atomic::AtomicBool>,
     pub asked: Arc<AtomicUsize>,
+    /// Whether it says nothing at all.
+    pub hangs: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Issuer {
@@ -88,6 +90,8 @@ impl Issuer {
         let address = listener.local_addr().expect("an address");
         let (keys, asked) = (Arc::new(Mutex::new(keys)), Arc::<AtomicUsize>::default());
         let is_down = Arc::<std::sync::atomic::AtomicBool>::default();
+        let hangs = Arc::<std::sync::atomic::AtomicBool>::default();
+        let hang = Arc::clone(&hangs);
         let (own, count, down) = (Arc::clone(&keys), Arc::clone(&asked), Arc::clone(&is_down));
         let publish = move || {
             count.fetch_add(1, Ordering::SeqCst);
@@ -97,7 +101,13 @@ impl Issuer {
             } else {
                 StatusCode::OK
             };
-            async move { (status, answer.to_string()) }
+            let hangs = hang.load(Ordering::SeqCst);
+            async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                (status, answer.to_string())
+            }
         };
         let router = Router::new().route("/jwks", get(publish));
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -106,6 +116,7 @@ impl Issuer {
             keys,
             is_down,
             asked,
+            hangs,
         }
     }
 

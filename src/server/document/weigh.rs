@@ -16,11 +16,6 @@ use async_graphql_value::Value;
 
 use crate::{config::Limits, server::refusal::Refusal};
 
-/// Selections an operation may have, each fragment counted as often as it is spread.
-const MAX_SELECTIONS: u64 = 5_000;
-/// Lists nested in an introspection (graphql-js's rule).
-const MAX_INTROSPECTION_LISTS: u32 = 2;
-
 /// How the engine marks an uploaded file in variables. Ours are marked otherwise; a client that
 /// writes it means no good.
 const ENGINE_MARK: &str = "#__graphql_file__:";
@@ -47,11 +42,20 @@ impl Weight {
     }
 }
 
-/// Weighs a document against the limits. Returns how many nodes it looked at.
+/// What was come across on the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// Selections, directives and variables looked at.
+    pub nodes: u64,
+    /// Places where a variable is used.
+    pub variables: u64,
+}
+
+/// Weighs a document against the limits.
 ///
 /// # Errors
 /// A [`Refusal`] naming the limit, the value and the maximum.
-pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<u64, Refusal> {
+pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<Seen, Refusal> {
     let count = document.operations.iter().count();
     if count > limits.operations {
         return Err(Refusal::limit(
@@ -65,16 +69,17 @@ pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<u64, Refu
         weighed: HashMap::new(),
         directives: limits.directives,
         values: Values::new(limits),
-        visits: 0,
+        seen: Seen::default(),
     };
     // Fragments nobody spreads are validated too, so they are weighed too.
     for name in document.fragments.keys() {
-        scale.fragment(name)?;
+        let weight = scale.fragment(name)?;
+        within(weight, limits.introspection_depth, limits)?;
     }
     for (_, operation) in document.operations.iter() {
         check(&mut scale, &operation.node, limits)?;
     }
-    Ok(scale.visits)
+    Ok(scale.seen)
 }
 
 fn check<'a>(
@@ -84,7 +89,7 @@ fn check<'a>(
 ) -> Result<(), Refusal> {
     scale.directives(&operation.directives)?;
     for variable in &operation.variable_definitions {
-        scale.visits += 1;
+        scale.seen.nodes += 1;
         scale.directives(&variable.node.directives)?;
         if let Some(value) = &variable.node.default_value {
             scale.values.check_constant(&value.node)?;
@@ -97,23 +102,31 @@ fn check<'a>(
     } else {
         limits.depth
     };
+    within(weight, deepest, limits)?;
+    if weight.fields > limits.root_fields as u64 {
+        return Err(Refusal::limit64(
+            "number of root fields",
+            weight.fields,
+            limits.root_fields as u64,
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a weight keeps to the limits that hold anywhere.
+fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), Refusal> {
     for (name, value, maximum) in [
         (
             "number of selections, spread fragments counted each time,",
             weight.selections,
-            MAX_SELECTIONS,
+            limits.selections,
         ),
         ("depth", weight.depth.into(), deepest as u64),
         ("number of aliases", weight.aliases, limits.aliases as u64),
         (
             "nesting of lists in its introspection",
             weight.lists.into(),
-            MAX_INTROSPECTION_LISTS.into(),
-        ),
-        (
-            "number of root fields",
-            weight.fields,
-            limits.root_fields as u64,
+            limits.introspection_lists,
         ),
     ] {
         if value > maximum {
@@ -130,8 +143,7 @@ struct Scale<'a> {
     weighed: HashMap<&'a str, Option<Weight>>,
     directives: usize,
     values: Values,
-    /// Selections, directives and variables looked at.
-    visits: u64,
+    seen: Seen,
 }
 
 impl<'a> Scale<'a> {
@@ -144,7 +156,7 @@ impl<'a> Scale<'a> {
     }
 
     fn selection(&mut self, selection: &'a Selection) -> Result<Weight, Refusal> {
-        self.visits += 1;
+        self.seen.nodes += 1;
         self.directives(selection.directives())?;
         match selection {
             Selection::Field(field) => {
@@ -201,19 +213,20 @@ impl<'a> Scale<'a> {
             ));
         }
         for directive in directives {
-            self.visits += 1;
+            self.seen.nodes += 1;
             self.arguments(&directive.node.arguments)?;
         }
         Ok(())
     }
 
     fn arguments(
-        &self,
+        &mut self,
         arguments: &[(Positioned<Name>, Positioned<Value>)],
     ) -> Result<(), Refusal> {
-        arguments
-            .iter()
-            .try_for_each(|(_, value)| self.values.check(&value.node))
+        for (_, value) in arguments {
+            self.seen.variables += self.values.check(&value.node)?;
+        }
+        Ok(())
     }
 }
 
@@ -230,30 +243,36 @@ impl Values {
         }
     }
 
-    fn check(&self, value: &Value) -> Result<(), Refusal> {
+    /// Looks at a literal; how many variables are in it.
+    fn check(&self, value: &Value) -> Result<u64, Refusal> {
         match value {
-            Value::String(text) => check_mark(text),
+            Value::Variable(_) => Ok(1),
+            Value::String(text) => check_mark(text).map(|()| 0),
             Value::List(items) => {
                 self.check_length(items.len())?;
-                items.iter().try_for_each(|item| self.check(item))
+                items.iter().map(|item| self.check(item)).sum()
             }
-            Value::Object(fields) => fields.values().try_for_each(|value| self.check(value)),
-            _ => Ok(()),
+            Value::Object(fields) => fields.values().map(|value| self.check(value)).sum(),
+            _ => Ok(0),
         }
     }
 
-    pub fn check_constant(&self, value: &Constant) -> Result<(), Refusal> {
-        match value {
-            Constant::String(text) => check_mark(text),
+    /// Looks at a constant; how many values are in it.
+    pub fn check_constant(&self, value: &Constant) -> Result<u64, Refusal> {
+        let inside: u64 = match value {
+            Constant::String(text) => check_mark(text).map(|()| 0)?,
             Constant::List(items) => {
                 self.check_length(items.len())?;
-                items.iter().try_for_each(|item| self.check_constant(item))
+                let each = items.iter().map(|item| self.check_constant(item));
+                each.sum::<Result<u64, Refusal>>()?
             }
-            Constant::Object(fields) => fields
-                .values()
-                .try_for_each(|value| self.check_constant(value)),
-            _ => Ok(()),
-        }
+            Constant::Object(fields) => {
+                let each = fields.values().map(|value| self.check_constant(value));
+                each.sum::<Result<u64, Refusal>>()?
+            }
+            _ => 0,
+        };
+        Ok(inside + 1)
     }
 
     fn check_length(&self, length: usize) -> Result<(), Refusal> {
@@ -332,7 +351,7 @@ mod tests {
             weighed: HashMap::new(),
             directives: limits.directives,
             values: Values::new(&limits),
-            visits: 0,
+            seen: Seen::default(),
         };
         for name in document.fragments.keys() {
             scale.fragment(name).expect("no cycle");
@@ -341,7 +360,7 @@ mod tests {
             // Too heavy for the limits: it is the visits that count.
             let _ = check(scale, &operation.node, &limits);
         }
-        scale.visits
+        scale.seen.nodes
     }
 
     /// Fragments that each spread the next one twice: `levels` of them stand for 2^levels
