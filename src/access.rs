@@ -4,6 +4,7 @@
 //! Knows no GraphQL, and of HTTP only headers. What a caller shows is compared, hashed or verified
 //! here, and never logged.
 
+mod jwks;
 mod key;
 mod rate;
 mod token;

@@ -1,6 +1,15 @@
 //! `/graphql/ws`: the same graph, the same limits, over a WebSocket (graphql-transport-ws, and the
 //! older graphql-ws).
 
+use std::{
+    pin::pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
 use async_graphql::{
     Data, Executor, Request as GraphRequest, Response as GraphResponse, ServerError, Value,
     futures_util::stream::BoxStream,
@@ -12,14 +21,6 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt;
-use std::{
-    pin::pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{

@@ -3,9 +3,9 @@
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::HeaderValue};
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, error, world, world_of};
+use crate::help::{World, asset_id, error, open_socket, world, world_of};
 
 const APP: &str = "https://app.example.com";
 
@@ -245,18 +245,8 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
     );
     let world = world_of(&toml).await;
     let open = async |origin: Option<&'static str>, payload: Value| {
-        let url = world.url("/graphql/ws").replace("http:", "ws:");
-        let mut request = url.into_client_request().expect("an address");
-        let protocol = HeaderValue::from_static("graphql-transport-ws");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol);
-        if let Some(origin) = origin {
-            request
-                .headers_mut()
-                .insert("origin", HeaderValue::from_static(origin));
-        }
-        let Ok((mut socket, _)) = tokio_tungstenite::connect_async(request).await else {
+        let opened = open_socket(world.address, "graphql-transport-ws", origin).await;
+        let Ok(mut socket) = opened else {
             return None;
         };
         for message in [

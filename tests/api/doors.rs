@@ -3,9 +3,9 @@
 use futures_util::{SinkExt, StreamExt};
 use reqwest::multipart::Form;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::HeaderValue};
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, error, world, world_of};
+use crate::help::{World, asset_id, error, open_socket, world, world_of};
 
 /// An operation as it is sent.
 #[derive(Clone)]
@@ -62,13 +62,7 @@ impl World {
     }
 
     async fn by_socket(&self, protocol: &'static str, operation: &Operation) -> Value {
-        let url = self.url("/graphql/ws").replace("http:", "ws:");
-        let mut request = url.into_client_request().expect("an address");
-        let protocol_header = HeaderValue::from_static(protocol);
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", protocol_header);
-        let (mut socket, _) = tokio_tungstenite::connect_async(request)
+        let mut socket = open_socket(self.address, protocol, None)
             .await
             .expect("a socket");
         let start = if protocol == "graphql-ws" {
@@ -493,15 +487,8 @@ async fn a_socket_has_so_many_operations_at_once() {
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let hold = asset_gateway::sandbox::Fault::Hold(std::sync::Arc::clone(&gate));
     world.sandbox.piktid.faults.add("GET /", hold);
-    let url = world.url("/graphql/ws").replace("http:", "ws:");
-    let mut request = url.into_client_request().expect("an address");
-    let protocol = HeaderValue::from_static("graphql-transport-ws");
-    request
-        .headers_mut()
-        .insert("sec-websocket-protocol", protocol);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request)
-        .await
-        .expect("a socket");
+    let opened = open_socket(world.address, "graphql-transport-ws", None).await;
+    let mut socket = opened.expect("a socket");
     let init = json!({ "type": "connection_init" });
     socket
         .send(Message::text(init.to_string()))

@@ -9,6 +9,7 @@ use asset_gateway::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest, http::HeaderValue};
 
 /// A running gateway; stopped when dropped.
 pub struct World {
@@ -42,10 +43,17 @@ pub async fn world() -> World {
 
 /// `change` may turn any knob of the gateway's configuration.
 pub async fn world_with(options: Options, change: impl FnOnce(&mut Config)) -> World {
+    world_from(options, |sandbox| {
+        let mut config = config(sandbox);
+        change(&mut config);
+        config
+    })
+    .await
+}
+
+async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -> World {
     let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
-    let mut config = config(&sandbox);
-    change(&mut config);
-    let (address, task) = gateway(config).await;
+    let (address, task) = gateway(config(&sandbox)).await;
     World {
         address,
         sandbox,
@@ -198,18 +206,32 @@ pub fn configured(sandbox: &Sandbox, toml: &str) -> Result<Config, String> {
 
 /// A gateway with these lines in its configuration.
 pub async fn world_of(toml: &str) -> World {
-    let sandbox = Sandbox::start(Options::default())
-        .await
-        .expect("the sandbox starts");
-    let config = configured(&sandbox, toml).expect("the file holds");
-    let (address, task) = gateway(config).await;
-    World {
-        address,
-        sandbox,
-        client: client(),
-        task,
-    }
+    world_from(Options::default(), |sandbox| {
+        configured(sandbox, toml).expect("the file holds")
+    })
+    .await
 }
+
+/// A WebSocket to the graph, as far as its upgrade goes.
+pub async fn open_socket(
+    address: SocketAddr,
+    protocol: &'static str,
+    origin: Option<&'static str>,
+) -> Result<Socket, tungstenite::Error> {
+    let mut request = format!("ws://{address}/graphql/ws")
+        .into_client_request()
+        .expect("an address");
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
+    if let Some(origin) = origin {
+        headers.insert("origin", HeaderValue::from_static(origin));
+    }
+    let (socket, _) = tokio_tungstenite::connect_async(request).await?;
+    Ok(socket)
+}
+
+pub type Socket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 impl World {
     /// Sends an operation with these headers and gives status, headers and answer.

@@ -12,10 +12,10 @@ use std::{
 use futures_util::{SinkExt, StreamExt};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::HeaderValue};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    help::client,
+    help::{client, open_socket},
     support::{Front, Tenant, toml},
 };
 
@@ -270,18 +270,8 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         "{uploaded}"
     );
     // A socket whose credentials are in its first message.
-    let mut request = url
-        .replace("http:", "ws:")
-        .replace("/graphql", "/graphql/ws")
-        .into_client_request()
-        .expect("an address");
-    request.headers_mut().insert(
-        "sec-websocket-protocol",
-        HeaderValue::from_static("graphql-transport-ws"),
-    );
-    let (mut socket, _) = tokio_tungstenite::connect_async(request)
-        .await
-        .expect("a socket");
+    let opened = open_socket(process.address, "graphql-transport-ws", None).await;
+    let mut socket = opened.expect("a socket");
     let payload: serde_json::Map<_, _> = own
         .iter()
         .map(|(name, value)| ((*name).to_owned(), json!(value)))

@@ -2,9 +2,9 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::HeaderValue};
+use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, texts, world};
+use crate::help::{Socket, World, open_socket, texts, world};
 
 async fn body(response: reqwest::Response) -> Value {
     let text = response.text().await.unwrap_or_default();
@@ -192,22 +192,9 @@ async fn other_host_names_are_not_answered() {
     }
 }
 
-type Socket =
-    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
 async fn socket(world: &World) -> Socket {
-    let mut request = world
-        .url("/graphql/ws")
-        .replace("http:", "ws:")
-        .into_client_request()
-        .expect("an address");
-    request.headers_mut().insert(
-        "sec-websocket-protocol",
-        HeaderValue::from_static("graphql-transport-ws"),
-    );
-    let (mut socket, _) = tokio_tungstenite::connect_async(request)
-        .await
-        .expect("a socket");
+    let opened = open_socket(world.address, "graphql-transport-ws", None).await;
+    let mut socket = opened.expect("a socket");
     send(&mut socket, json!({ "type": "connection_init" })).await;
     assert_eq!(next(&mut socket).await["type"], "connection_ack");
     socket
@@ -268,20 +255,8 @@ async fn the_limits_hold_on_a_websocket_too() {
 #[tokio::test]
 async fn pages_of_other_origins_open_no_websocket() {
     let world = world().await;
-    let mut request = world
-        .url("/graphql/ws")
-        .replace("http:", "ws:")
-        .into_client_request()
-        .expect("an address");
-    request.headers_mut().insert(
-        "sec-websocket-protocol",
-        HeaderValue::from_static("graphql-transport-ws"),
-    );
-    request
-        .headers_mut()
-        .insert("origin", HeaderValue::from_static("https://evil.example"));
-    let refused = tokio_tungstenite::connect_async(request)
-        .await
-        .expect_err("refused");
+    let origin = Some("https://evil.example");
+    let refused = open_socket(world.address, "graphql-transport-ws", origin).await;
+    let refused = refused.expect_err("refused");
     assert!(refused.to_string().contains("403"), "{refused}");
 }

@@ -10,10 +10,10 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    help::{World, error, texts, world, world_with},
+    help::{World, error, open_socket, texts, world, world_with},
     uploads::{UPLOAD, codes, file, form, png, steps},
 };
 
@@ -370,16 +370,8 @@ async fn a_file_that_did_not_come_whole_leaves_its_key_free() {
 #[tokio::test]
 async fn files_do_not_come_by_websocket() {
     let world = world().await;
-    let mut request = format!("ws://{}/graphql/ws", world.address)
-        .into_client_request()
-        .expect("a request");
-    let protocol = "graphql-transport-ws".parse().expect("a value");
-    request
-        .headers_mut()
-        .insert("sec-websocket-protocol", protocol);
-    let (mut socket, _) = tokio_tungstenite::connect_async(request)
-        .await
-        .expect("a socket");
+    let opened = open_socket(world.address, "graphql-transport-ws", None).await;
+    let mut socket = opened.expect("a socket");
     let mut send = async |message: Value| {
         let text = message.to_string();
         socket.send(Message::text(text)).await.expect("sent");
@@ -425,4 +417,47 @@ async fn one_variable_for_two_fields_is_told_what_to_do() {
     let response = world.post(&plain.to_string()).await;
     let answer: Value = serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
     assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn a_source_cannot_make_the_gateway_send_files_inside() {
+    let world = world().await;
+    for inside in [
+        "http://169.254.169.254/latest/meta-data/",
+        "https://10.0.0.1/bucket",
+        "https://localhost:9/bucket",
+        "http://storage.example.org/bucket",
+        "https://metadata.internal/bucket",
+        "ftp://storage.example.org/bucket",
+    ] {
+        let place = json!({ "file_id": "f", "upload_url": inside, "content_type": "image/png" });
+        let faults = &world.sandbox.piktid.faults;
+        faults.push(once("POST /upload", answer(200, &place.to_string())));
+        let input = json!({ "source": "piktid", "file": null });
+        let payload = world.upload(input, file("a.png", png(1_000))).await;
+        let code = codes(&payload).join(" ");
+        let refused = ["UPSTREAM_UNAVAILABLE", "UPSTREAM_PROTOCOL"];
+        assert!(refused.contains(&&*code), "{inside}: {payload:#}");
+        assert!(!payload.to_string().contains("169.254"), "{payload:#}");
+    }
+    // Nor to another host than a listed one, where hosts are listed.
+    let (address, seen) = crate::sink::server(crate::sink::Manner::default()).await;
+    let hosts = world_with(Options::default(), |config| {
+        for source in &mut config.sources {
+            source.storage_hosts = Some(vec!["storage.example.org".to_owned()]);
+        }
+    })
+    .await;
+    let url = format!("http://{address}/bucket");
+    let place = json!({ "file_id": "f", "upload_url": url, "content_type": "image/png" });
+    let faults = &hosts.sandbox.piktid.faults;
+    faults.push(once("POST /upload", answer(200, &place.to_string())));
+    let input = json!({ "source": "piktid", "file": null });
+    let payload = hosts.upload(input, file("a.png", png(1_000))).await;
+    assert_eq!(
+        codes(&payload),
+        ["UPSTREAM_UNAVAILABLE"],
+        "another host than the listed one"
+    );
+    assert_eq!(seen.bytes.load(std::sync::atomic::Ordering::SeqCst), 0);
 }

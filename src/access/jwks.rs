@@ -1,0 +1,247 @@
+//! An issuer's published keys (RFC 7517): from a file, or fetched and kept for a while.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use http::HeaderMap;
+use jsonwebtoken::{
+    DecodingKey, Header,
+    jwk::{Jwk, PublicKeyUse},
+};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use super::Denied;
+use crate::{
+    config::{ConfigError, JwksConfig},
+    upstream::{Call, Policy, Upstream, UpstreamError},
+};
+
+/// Keys that are looked at; an issuer has a few.
+const MAX_KEYS: usize = 32;
+/// Keys that one token is tried with.
+const MAX_TRIED: usize = 4;
+/// Fetches at once, and the time after which there is one more: tokens may name keys that nobody
+/// knows as often as they like.
+const FETCHES: NonZeroU32 = NonZeroU32::new(5).unwrap();
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long a caller waits for keys: where none is known, and where some are.
+const WAIT: Duration = Duration::from_secs(8);
+const SHORT_WAIT: Duration = Duration::from_secs(1);
+/// How long keys are believed after they were last confirmed, where the issuer cannot be reached.
+const LIFE: Duration = Duration::from_secs(3600);
+/// The issuer's keys.
+pub struct KeySet {
+    held: RwLock<Held>,
+    /// Fetches, one at a time; from a file: none.
+    fetcher: Option<Fetcher>,
+}
+
+#[derive(Default, Clone)]
+struct Held {
+    keys: Arc<[Arc<Key>]>,
+    /// When the issuer last confirmed them.
+    confirmed: Option<Instant>,
+}
+
+struct Key {
+    jwk: Jwk,
+    decoding: DecodingKey,
+}
+
+struct Fetcher {
+    upstream: Upstream,
+    url: Url,
+    fresh: Duration,
+    /// One fetch at a time.
+    last: tokio::sync::Mutex<Option<Fetched>>,
+    rate: DefaultDirectRateLimiter,
+}
+
+#[derive(Deserialize)]
+struct Published {
+    keys: Vec<serde_json::Value>,
+}
+
+/// The keys of a JWK set that can check a signature here; others are none of our concern.
+fn read(body: &[u8]) -> Option<Arc<[Arc<Key>]>> {
+    let published: Published = serde_json::from_slice(body).ok()?;
+    let usable = published.keys.into_iter().filter_map(|jwk| {
+        let jwk: Jwk = serde_json::from_value(jwk).ok()?;
+        let for_signatures = matches!(
+            jwk.common.public_key_use,
+            None | Some(PublicKeyUse::Signature)
+        );
+        let decoding = DecodingKey::from_jwk(&jwk).ok()?;
+        for_signatures.then(|| Arc::new(Key { jwk, decoding }))
+    });
+    Some(usable.take(MAX_KEYS).collect())
+}
+
+impl Key {
+    /// Whether a token's header can mean it.
+    fn fits(&self, header: &Header) -> bool {
+        let common = &self.jwk.common;
+        let is_named = header.kid.is_none() || header.kid == common.key_id;
+        let same =
+            |own: &jsonwebtoken::jwk::KeyAlgorithm| own.to_string() == format!("{:?}", header.alg);
+        is_named
+            && common.key_algorithm.as_ref().is_none_or(same)
+            && self.decoding.family() == header.alg.family()
+    }
+}
+
+impl KeySet {
+    pub fn new(config: JwksConfig) -> Result<Self, ConfigError> {
+        match config {
+            JwksConfig::File(path) => {
+                let refuse =
+                    |why: String| ConfigError(format!("`jwks_file` {}: {why}", path.display()));
+                let body = std::fs::read(&path)
+                    .map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+                let keys = read(&body).filter(|keys| !keys.is_empty()).ok_or_else(|| {
+                    refuse("it is no JWK set with a public key for signatures".to_owned())
+                })?;
+                let confirmed = Some(Instant::now());
+                Ok(Self {
+                    held: RwLock::new(Held { keys, confirmed }),
+                    fetcher: None,
+                })
+            }
+            JwksConfig::Address {
+                url,
+                ca_file,
+                fresh,
+            } => {
+                let refuse = |why: String| ConfigError(format!("`jwks_url`: {why}"));
+                let ca = ca_file.map(|path| {
+                    std::fs::read(&path).map_err(|error| {
+                        refuse(format!("{} cannot be read: {error}", path.display()))
+                    })
+                });
+                let policy = Policy {
+                    attempt: Duration::from_secs(5),
+                    in_flight: 1,
+                    answer_bytes: 256 * 1024,
+                    patience: Duration::from_secs(5),
+                    ..Policy::default()
+                };
+                let quota = Quota::with_period(PAUSE)
+                    .ok_or_else(|| refuse("its pace is none".to_owned()))?
+                    .allow_burst(FETCHES);
+                let upstream = Upstream::new("jwks", &url, ca.transpose()?.as_deref(), policy)
+                    .map_err(|error| refuse(format!("its client cannot be made: {error}")))?;
+                Ok(Self {
+                    held: RwLock::default(),
+                    fetcher: Some(Fetcher {
+                        upstream,
+                        url,
+                        fresh,
+                        last: tokio::sync::Mutex::default(),
+                        rate: RateLimiter::direct(quota),
+                    }),
+                })
+            }
+        }
+    }
+
+    /// The keys that may have signed a token with this header, fetched where they are old or none
+    /// fits: the issuer may have taken new ones.
+    pub async fn for_token(self: &Arc<Self>, header: &Header) -> Result<Vec<DecodingKey>, Denied> {
+        let held = self.held();
+        let found = fitting(&held, header);
+        let Some(fetcher) = &self.fetcher else {
+            return Ok(found);
+        };
+        let age = held.confirmed.map(|confirmed| confirmed.elapsed());
+        if age.is_some_and(|age| age < fetcher.fresh) && !found.is_empty() {
+            return Ok(found);
+        }
+        // In a task of its own: a caller that leaves stops nothing that others wait for.
+        let (set, asked) = (Arc::clone(self), Instant::now());
+        let fetching = tokio::spawn(async move { set.fetch(asked).await });
+        // Known keys do for a while: an issuer that hangs must not stop everybody.
+        let wait = if found.is_empty() { WAIT } else { SHORT_WAIT };
+        // Whatever came of it is in what is held, or in the log.
+        let _ = timeout(wait, fetching).await;
+        let held = self.held();
+        // Withdrawn keys must not live on for as long as the issuer is kept from saying so.
+        let is_old = |confirmed: Instant| confirmed.elapsed() > fetcher.fresh + LIFE;
+        if held.confirmed.is_none_or(is_old) {
+            return Err(Denied::NoKeys);
+        }
+        Ok(fitting(&held, header))
+    }
+
+    fn held(&self) -> Held {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    /// Asks the issuer, unless somebody did since `asked`, or too many did lately, or it failed a
+    /// moment ago.
+    async fn fetch(&self, asked: Instant) {
+        let Some(fetcher) = &self.fetcher else { return };
+        let mut last = fetcher.last.lock().await;
+        let is_told = match *last {
+            Some(Fetched::At(time)) => time > asked,
+            Some(Fetched::Failed(time)) => time.elapsed() < PAUSE,
+            None => false,
+        };
+        if is_told || fetcher.rate.check().is_err() {
+            return;
+        }
+        let began = Instant::now();
+        match fetcher.ask().await {
+            Ok(keys) => {
+                let confirmed = Some(began);
+                let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+                *held = Held { keys, confirmed };
+                *last = Some(Fetched::At(began));
+            }
+            Err(reason) => {
+                *last = Some(Fetched::Failed(Instant::now()));
+                tracing::warn!(
+                    reason,
+                    "the token issuer's keys cannot be had: check `jwks_url` in [access.jwt]"
+                );
+            }
+        }
+    }
+}
+
+/// What came of the last fetch.
+#[derive(Clone, Copy)]
+enum Fetched {
+    /// Begun then.
+    At(Instant),
+    /// Ended then.
+    Failed(Instant),
+}
+
+impl Fetcher {
+    async fn ask(&self) -> Result<Arc<[Arc<Key>]>, String> {
+        let call = Call::get("jwks", self.url.clone(), HeaderMap::new());
+        let deadline = Instant::now() + Duration::from_secs(8);
+        let answer = self.upstream.send(call, deadline).await;
+        let answer = answer.map_err(|error: UpstreamError| error.to_string())?;
+        if !answer.status.is_success() {
+            return Err(format!("it answers {}", answer.status.as_u16()));
+        }
+        read(&answer.body)
+            .filter(|keys| !keys.is_empty())
+            .ok_or_else(|| "its answer is no JWK set with a public key for signatures".to_owned())
+    }
+}
+
+fn fitting(held: &Held, header: &Header) -> Vec<DecodingKey> {
+    let fitting = held.keys.iter().filter(|key| key.fits(header));
+    let decoding = fitting.map(|key| key.decoding.clone());
+    // A token that names no key is tried with a few.
+    decoding.take(MAX_TRIED).collect()
+}
