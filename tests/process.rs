@@ -218,3 +218,72 @@ async fn it_survives_without_file_descriptors() {
     process.terminate();
     assert_eq!(process.end().await, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_it_makes_opens_what_its_lines_allow() {
+    let binary = env!("CARGO_BIN_EXE_asset-gateway");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(binary).args(arguments).env_clear().output();
+        output.expect("it runs")
+    };
+    let made = run(&[
+        "key",
+        "--id",
+        "anna",
+        "--scopes",
+        "assets:read,assets:write",
+    ]);
+    let said = String::from_utf8(made.stdout).expect("text");
+    let key = said
+        .split_whitespace()
+        .find(|word| word.starts_with("agw_"));
+    let key = key.expect("a key").to_owned();
+    let lines = said.split_once("[[access.keys]]").expect("lines").1;
+    assert!(
+        !lines.contains(&key),
+        "the configuration holds the hash alone"
+    );
+    let toml = format!("[access]\nmode = \"keys\"\n[[access.keys]]{lines}");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), toml).expect("written");
+    let (comfy, _seen) = server(Manner::default()).await;
+    let process = Process::start(
+        comfy,
+        &format!("ASSET_GATEWAY_CONFIG={}", file.path().display()),
+    );
+    let ask = async |key: &str| {
+        let client = reqwest::Client::new();
+        let asked = client
+            .post(format!("http://{}/graphql", process.address))
+            .header("content-type", "application/json")
+            .bearer_auth(key)
+            .body(r#"{"query":"{ sources { name } }"}"#)
+            .send();
+        asked.await.expect("an answer").status().as_u16()
+    };
+    assert_eq!(ask(&key).await, 200);
+    let other = run(&["key"]).stdout;
+    let other = String::from_utf8(other).expect("text");
+    let other = other
+        .split_whitespace()
+        .find(|word| word.starts_with("agw_"));
+    assert_eq!(ask(other.expect("a key")).await, 401);
+    assert_eq!(
+        run(&["key", "--scopes", "everything"]).status.code(),
+        Some(64)
+    );
+}
+
+#[test]
+fn it_does_not_open_its_own_credentials_to_a_network() {
+    let output = Command::new(env!("CARGO_BIN_EXE_asset-gateway"))
+        .args(["serve", "--listen", "0.0.0.0:0"])
+        .env_clear()
+        .env("PIKTID_TOKEN", "a-token")
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    assert!(said.contains("refusing to listen on 0.0.0.0:0"), "{said}");
+    assert!(!said.contains("a-token"), "{said}");
+}

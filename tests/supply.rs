@@ -171,7 +171,7 @@ fn a_licence_that_is_not_allowed_is_noticed() {
     for good in [
         "MIT",
         "MIT/Apache-2.0",
-        "GPL-3.0 OR MIT",
+        "GPL-3.0-only OR MIT",
         "(MIT OR Apache-2.0) AND Unicode-3.0",
     ] {
         assert!(is_allowed(good, &allowed), "{good}");

@@ -130,13 +130,11 @@ pub async fn read(
     })?;
     let most = limits.upload_bytes.saturating_mul(uses.len() as u64);
     if announced.is_some_and(|length| length > most.saturating_add(around)) {
-        return Err(Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "PAYLOAD_TOO_LARGE",
-            format!(
-                "the request is larger than its files may be, {} bytes each",
-                limits.upload_bytes
-            ),
+        let may = most.saturating_add(around);
+        return Err(Refusal::too_large(
+            "a request with such a `map`",
+            announced,
+            may,
         ));
     }
     let files = Files {
@@ -198,11 +196,8 @@ impl InBody {
         let mut text = Vec::new();
         while let Some(piece) = field.chunk().await.map_err(broken)? {
             if text.len() + piece.len() > limit {
-                return Err(Refusal::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "PAYLOAD_TOO_LARGE",
-                    format!("the part `{name}` is larger than the limit of {limit} bytes"),
-                ));
+                let what = format!("the part `{name}`");
+                return Err(Refusal::too_large(&what, None, limit as u64));
             }
             text.extend_from_slice(&piece);
         }
