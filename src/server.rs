@@ -30,6 +30,7 @@ use futures_util::FutureExt;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tracing::Instrument;
 use url::Url;
 
 use self::{refusal::Refusal, session::Session};
@@ -166,7 +167,7 @@ impl Gateway {
                 self.clone(),
                 access::check_host,
             ))
-            .layer(middleware::from_fn(identify))
+            .layer(middleware::from_fn_with_state(self.clone(), identify))
     }
 
     /// What one operation works with.
@@ -275,12 +276,19 @@ pub async fn serve(
 }
 
 /// Gives the request its id and its span, and the answer the id.
-async fn identify(mut request: Request, next: Next) -> Response {
+async fn identify(
+    axum::extract::State(gateway): axum::extract::State<Gateway>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = RequestId::random();
+    let client = session::address(&gateway, &request);
+    let span = tracing::info_span!("request", %client);
     request.extensions_mut().insert(id.clone());
     let request = request.map(leftover::Leftover::of);
     // A fault of our own costs this request alone, and is told.
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let run = run.instrument(span).await;
     let mut response = run.unwrap_or_else(|_| {
         tracing::error!(request.id = %id.0, "a request failed in the gateway itself");
         Refusal::new(

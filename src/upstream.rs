@@ -13,6 +13,7 @@ mod error;
 mod pace;
 mod push;
 mod retry;
+mod shown;
 
 use std::{
     sync::{
@@ -34,6 +35,7 @@ use url::Url;
 
 use breaker::{Breaker, Pass};
 use elsewhere::PublicNames;
+use shown::Shown;
 
 pub use breaker::{Health, Status};
 pub use elsewhere::Elsewhere;
@@ -293,6 +295,16 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`.
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
+        let shown = Shown::of(&call.headers);
+        let answer = self.send_and_repeat(call, deadline).await?;
+        Ok(shown.hidden_in(answer))
+    }
+
+    async fn send_and_repeat(
+        &self,
+        call: Call,
+        deadline: Instant,
+    ) -> Result<Answer, UpstreamError> {
         self.budget.earn();
         let waits_out_429 = self.policy.waits_out_429;
         let last_start = deadline.min(Instant::now() + self.policy.patience);

@@ -118,14 +118,16 @@ impl Writer {
         outcome: &'static str,
         error: Option<&dyn std::fmt::Display>,
     ) {
-        let (who, error) = (&*self.who, error.map(tracing::field::display));
-        tracing::info!(target: AUDIT, who, what, %source, ?ids, outcome, error, "write");
+        // As a value it is quoted: what a source says cannot pass for more of the line.
+        let (who, error) = (&*self.who, error.map(ToString::to_string));
+        let error = error.as_deref();
+        tracing::info!(target: AUDIT, who, what, %source, ?ids, outcome, error, "audit");
     }
 
     /// Leaves the line of a write that its caller may not make.
     pub fn audit_refused(&self, scope: &'static str) {
         let who = &*self.who;
-        tracing::info!(target: AUDIT, who, what = scope, outcome = "forbidden", "write");
+        tracing::info!(target: AUDIT, who, what = scope, outcome = "forbidden", "audit");
     }
 
     /// Runs a write in a task of its own, and waits for it: a caller that goes away stops nothing

@@ -10,7 +10,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 use jsonwebtoken::{
     DecodingKey, Header,
-    jwk::{Jwk, PublicKeyUse},
+    jwk::{Jwk, KeyOperations, PublicKeyUse},
 };
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
@@ -77,6 +77,9 @@ fn read(body: &[u8]) -> Option<Arc<[Arc<Key>]>> {
             jwk.common.public_key_use,
             None | Some(PublicKeyUse::Signature)
         );
+        let verifies = |uses: &Vec<KeyOperations>| uses.contains(&KeyOperations::Verify);
+        let for_signatures =
+            for_signatures && jwk.common.key_operations.as_ref().is_none_or(verifies);
         let decoding = DecodingKey::from_jwk(&jwk).ok()?;
         for_signatures.then(|| Arc::new(Key { jwk, decoding }))
     });

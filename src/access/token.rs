@@ -28,6 +28,9 @@ pub struct Tokens {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// One, as text: what it is was checked.
+    #[serde(rename = "iss")]
+    _iss: String,
     exp: f64,
     nbf: Option<f64>,
     iat: Option<f64>,
@@ -84,7 +87,7 @@ impl Tokens {
             ));
         }
         // RFC 7515 4.1.11: who does not understand what is critical refuses.
-        if header.crit.is_some() {
+        if header.crit.is_some() || header.extras.inner().contains_key("b64") {
             return Err(Denied::Token("it wants something understood that is not"));
         }
         let known = self.keys.for_token(&header).await?;

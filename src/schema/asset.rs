@@ -251,19 +251,20 @@ impl AssetNode {
 
     /// Its file, loadable by a browser as it is, without a credential. May be signed and end at
     /// `urlExpiresAt`: ask again rather than store it. Selecting it costs no upstream call.
-    async fn url(&self, context: &Context<'_>) -> async_graphql::Result<Option<Url>> {
-        Ok(self
-            .location(context, Rendition::Original)?
-            .map(|(url, _)| Url(url)))
+    async fn url(&self, context: &Context<'_>) -> Option<async_graphql::Result<Url>> {
+        let location = self.location(context, Rendition::Original).transpose()?;
+        Some(location.map(|(url, _)| Url(url)))
     }
 
     /// When `url` stops working; null where it does not say.
     async fn url_expires_at(
         &self,
         context: &Context<'_>,
-    ) -> async_graphql::Result<Option<DateTime>> {
-        let location = self.location(context, Rendition::Original)?;
-        Ok(location.and_then(|(_, end)| end).map(DateTime::at))
+    ) -> Option<async_graphql::Result<DateTime>> {
+        match self.location(context, Rendition::Original).transpose()? {
+            Ok((_, end)) => end.map(DateTime::at).map(Ok),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// A picture of it, loadable by a browser as it is; null where the source has none. May be
@@ -272,12 +273,13 @@ impl AssetNode {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How large.", default_with = "ThumbnailSize::Small")] size: ThumbnailSize,
-    ) -> async_graphql::Result<Option<Url>> {
+    ) -> Option<async_graphql::Result<Url>> {
         let rendition = match size {
             ThumbnailSize::Small => Rendition::Small,
             ThumbnailSize::Large => Rendition::Large,
         };
-        Ok(self.location(context, rendition)?.map(|(url, _)| Url(url)))
+        let location = self.location(context, rendition).transpose()?;
+        Some(location.map(|(url, _)| Url(url)))
     }
 
     /// The asset that shows this one as a picture (Scenario, Comfy); null when there is none or
@@ -344,9 +346,8 @@ impl AssetNode {
     }
 
     /// What only its provider knows, typed.
-    async fn details(&self, context: &Context<'_>) -> async_graphql::Result<AssetDetails> {
-        reading(context)?;
-        Ok(AssetDetails::of(&self.0))
+    async fn details(&self) -> AssetDetails {
+        AssetDetails::of(&self.0)
     }
 
     /// The asset as the source sent it, less file paths of a server; null when it cannot be
@@ -476,7 +477,7 @@ pub async fn load_variant(
         Err(SourceError::NotFound) => Ok(None),
         Err(error) => {
             let profile = source.profile();
-            tracing::warn!(source = %profile.name, %error, "an asset could not be read");
+            tracing::warn!(source = %profile.name, error = error.to_string(), "an asset could not be read");
             Err(of_source(profile, &error))
         }
     }

@@ -139,7 +139,7 @@ pub async fn resolve(
     page.map(|page| AssetConnection(Arc::new(page)))
         .map_err(|all| {
             for (source, error) in &all.errors {
-                tracing::warn!(%source, %error, "a list has no answer from any of its sources");
+                tracing::warn!(%source, error = error.to_string(), "a list has no answer from any of its sources");
             }
             all_failed(&all)
         })

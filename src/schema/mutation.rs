@@ -15,6 +15,7 @@ use super::{
     coded,
     error::{MutationError, bad_input},
     filter::unknown_source,
+    reading,
     upload::{self, UploadAssetInput, UploadAssetPayload},
 };
 use crate::{
@@ -31,6 +32,19 @@ const MAX_TAG: usize = 100;
 const MAX_NOTE: usize = 10_000;
 /// Letters of an idempotency key.
 const MAX_KEY: usize = 255;
+
+/// Fields of an asset that are its content, or lead to others: for those who may read.
+const CONTENT: [&str; 9] = [
+    "url",
+    "urlExpiresAt",
+    "thumbnail",
+    "upstream",
+    "details",
+    "preview",
+    "parent",
+    "root",
+    "children",
+];
 
 /// What can be changed.
 pub struct Mutation;
@@ -214,6 +228,16 @@ pub async fn changing<'a>(
     permission: Permission,
 ) -> async_graphql::Result<&'a Operation> {
     let operation = allowed(context, permission)?;
+    // What could not be shown afterwards is refused before anything is written.
+    let asset = |payload: &&str| {
+        CONTENT.iter().any(|field| {
+            let payload = context.look_ahead().field(payload);
+            payload.field(field).exists()
+        })
+    };
+    if ["asset", "assets"].iter().any(asset) {
+        reading(context)?;
+    }
     operation.loader.forget().await;
     Ok(operation)
 }

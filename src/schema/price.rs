@@ -75,7 +75,7 @@ impl Prices {
                 Price::Calls(1)
             }
             // Large, so that many of it count.
-            ("Asset", "upstream") => Price::Calls(1),
+            ("Asset", "upstream") => Price::Calls(5),
             ("Query", "__schema" | "_service") => Price::Calls(SCHEMA),
             ("Query", "__type") => Price::Calls(SCHEMA / 10),
             ("Mutation", "addAssetTags" | "removeAssetTags" | "setAssetTags") => Price::Items {

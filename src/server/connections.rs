@@ -32,6 +32,8 @@ use crate::config::Limits;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often a silent HTTP/2 connection is asked whether anybody is there.
 const PING: Duration = Duration::from_secs(30);
+/// Requests at once on an HTTP/2 connection: as few as its specification advises (RFC 9113 6.5.2).
+const STREAMS: u32 = 100;
 /// Bytes that tell HTTP/1 from HTTP/2 (RFC 9113 3.4); past them the protocol has its own times.
 const PREFACE: usize = 24;
 /// How long whoever asked may take for a piece of the answer.
@@ -114,6 +116,7 @@ pub async fn serve(
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING)
+        .max_concurrent_streams(STREAMS)
         .enable_connect_protocol();
     let builder = Arc::new(builder);
     let graceful = GracefulShutdown::new();

@@ -215,17 +215,22 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
         })?
 }
 
-fn from_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
+    const WHAT: &str = "the body must be one JSON object with `query`, and optionally \
+                        `operationName`, `variables` and `extensions`";
+    // A list would do for the fields in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Refusal::bad_request(WHAT));
+    }
     let deserializer = &mut serde_json::Deserializer::from_slice(body);
-    let parameters: T = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        Refusal::bad_request(match path.as_str() {
-            "." => "the body must be one JSON object with `query`, and optionally \
-                        `operationName`, `variables` and `extensions`"
-                .to_owned(),
-            path => format!("`{path}` in the body has the wrong type, or is cut off"),
-        })
-    })?;
+    let parameters: Parameters =
+        serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            Refusal::bad_request(match path.as_str() {
+                "." => WHAT.to_owned(),
+                path => format!("`{path}` in the body has the wrong type, or is cut off"),
+            })
+        })?;
     deserializer
         .end()
         .map_err(|_| Refusal::bad_request("the body goes on after its JSON object"))?;

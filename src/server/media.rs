@@ -209,7 +209,7 @@ fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition:
         .as_deref()
         .filter(|_| rendition == Rendition::Original);
     let content_type = said
-        .filter(|said| is_shown(said))
+        .filter(|said| is_shown(said) && !said.contains(','))
         .or(own.filter(|own| is_shown(own)))
         .and_then(|text| HeaderValue::from_str(text).ok());
     let is_inert = content_type.as_ref().is_some_and(|own| !is_markup(own));
@@ -249,10 +249,13 @@ fn is_shown(content_type: &str) -> bool {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    matches!(
-        essence.split_once('/'),
-        Some(("image" | "video" | "audio", _) | ("application", "pdf"))
-    )
+    // A list of types is read by its last one.
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
+    match essence.split_once('/') {
+        Some(("application", kind)) => kind == "pdf",
+        Some(("image" | "video" | "audio", kind)) => kind.chars().all(is_token),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -267,6 +270,7 @@ mod tests {
         for saved in [
             "text/html",
             "text/html; charset=utf-8",
+            "image/png, text/html",
             "application/xhtml+xml",
             "text/javascript",
             "",

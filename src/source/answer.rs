@@ -194,7 +194,8 @@ pub fn presentable(text: &str) -> String {
         })
         .collect::<Vec<_>>()
         .join(" ");
-    words.chars().take(200).collect()
+    let plain = words.chars().filter(|c| !c.is_control());
+    plain.take(200).collect()
 }
 
 /// `token=…`, `api_key:…`, or what looks like one by itself: what a source should not have said, and

@@ -7,7 +7,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-use super::{Answer, Bytes, Call, Upstream, UpstreamError, blame, permit, read_answer, report};
+use super::{
+    Answer, Bytes, Call, Upstream, UpstreamError, blame, permit, read_answer, report, shown::Shown,
+};
 
 /// A file's bytes, and how they travel.
 pub struct Content {
@@ -42,9 +44,10 @@ impl Upstream {
         let span = self.span(&call);
         async {
             let started = Instant::now();
+            let shown = Shown::of(&call.headers);
             let result = self.stream(call, content, deadline).await;
             report(started, &result, |answer| answer.status);
-            result
+            Ok(shown.hidden_in(result?))
         }
         .instrument(span)
         .await

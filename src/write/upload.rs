@@ -141,16 +141,15 @@ impl Writer {
         let source = new.source.profile().name.clone();
         let work = async move {
             let outcome = match &new.key {
-                None => writer.make(&new, &context).await.outcome,
+                None => writer.make_told(&new, &context).await.outcome,
                 Some(key) => writer.make_once(key, &new, &context).await,
             };
             // Also for a client that is gone by now.
-            let id: Vec<&str> = outcome.id.iter().map(|id| &*id.upstream).collect();
-            writer.audit("upload", &outcome.source, &id, outcome.word(), None);
+            let id = outcome.id.as_ref().map(|id| &*id.upstream);
             let upload = outcome.progress.as_ref().and_then(|own| own.id.as_deref());
-            tracing::info!(source = %outcome.source, ?id, upload, steps = ?outcome.steps, "uploaded");
+            tracing::info!(source = %outcome.source, id, upload, steps = ?outcome.steps, "uploaded");
             for error in &outcome.errors {
-                tracing::info!(source = %outcome.source, ?id, %error, "an upload's step failed");
+                tracing::info!(source = %outcome.source, id, error = error.to_string(), "an upload's step failed");
             }
             outcome
         };
@@ -159,13 +158,22 @@ impl Writer {
             .unwrap_or_else(|| UploadOutcome::failed(source, SourceError::UnknownOutcome))
     }
 
+    /// Makes it, and leaves the line that tells who did.
+    async fn make_told(&self, new: &NewAsset, context: &Arc<Context>) -> KeptUpload {
+        let made = self.make(new, context).await;
+        let outcome = &made.outcome;
+        let id: Vec<&str> = outcome.id.iter().map(|id| &*id.upstream).collect();
+        self.audit("upload", &outcome.source, &id, outcome.word(), None);
+        made
+    }
+
     async fn make_once(&self, key: &str, new: &NewAsset, context: &Arc<Context>) -> UploadOutcome {
         let name = &new.source.profile().name;
         let key = self.own_key(key, std::iter::once(&new.source));
         match self.kept.turn(&key, new.arguments()).await {
             Turn::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
             Turn::First(ticket) => {
-                let made = self.make(new, context).await;
+                let made = self.make_told(new, context).await;
                 let outcome = made.outcome.clone();
                 let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
                 // Of a file that never came whole nobody can tell whether the next is the same.

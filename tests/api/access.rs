@@ -264,6 +264,7 @@ async fn a_token_that_is_wrong_in_any_way_opens_nothing() {
         ("empty audience", with("aud", json!([]))),
         ("nobody", with("sub", Value::Null)),
         ("empty subject", with("sub", json!(""))),
+        ("issuers", with("iss", json!([ISSUER]))),
         ("subject as number", with("sub", json!(7))),
         ("another's key", stranger.sign(&good)),
         ("key brought along", embedded),
@@ -400,12 +401,14 @@ async fn who_may_only_write_sees_no_bytes() {
         )
     };
     let (_, answer) = world.as_bearer("key-of-dropbox", &tags("")).await;
+    let before = world.calls();
     assert_eq!(
         answer["data"]["removeAssetTags"]["assets"][0]["id"], *id,
         "{answer}"
     );
     for fields in [
-        "url",
+        "a: url",
+        "... on Asset { urlExpiresAt }",
         "thumbnail",
         "upstream",
         "details { __typename }",
@@ -414,6 +417,7 @@ async fn who_may_only_write_sees_no_bytes() {
         let (_, answer) = world.as_bearer("key-of-dropbox", &tags(fields)).await;
         assert_eq!(error(&answer).0, "FORBIDDEN", "{fields}: {answer}");
         assert!(!answer.to_string().contains("http"), "{fields}: {answer}");
+        assert_eq!(world.calls(), before, "{fields}: nothing was written");
     }
 }
 

@@ -314,6 +314,10 @@ async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
         ("[]".to_owned(), "BAD_USER_INPUT"),
         ("[7]".to_owned(), "BAD_USER_INPUT"),
         ("[[]]".to_owned(), "BAD_USER_INPUT"),
+        (
+            "[[\"{__typename}\", null, null, null]]".to_owned(),
+            "BAD_USER_INPUT",
+        ),
         ("[{\"query\":\"{__typename}\"}".to_owned(), "BAD_USER_INPUT"),
     ] {
         let response = world.post(&body).await;

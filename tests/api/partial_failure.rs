@@ -386,3 +386,22 @@ async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses
     shown.extend(texts(&rest["assets"]["nodes"], "/id"));
     assert_eq!(shown, whole);
 }
+
+#[tokio::test]
+async fn a_credential_that_a_source_repeats_is_not_passed_on() {
+    let world = world().await;
+    let token = world.sandbox.credentials.piktid_token.clone();
+    let body = json!({ "message": format!("bad key {token} (Bearer {token})") }).to_string();
+    for status in [400, 422] {
+        world.sandbox.piktid.faults.clear();
+        let fault = page(status, "application/json", &body);
+        world.sandbox.piktid.faults.add("GET /assets", fault);
+        let answer = world
+            .ask("{ piktidAssets(first: 1) { nodes { id } } }")
+            .await;
+        let (code, message) = error(&answer);
+        assert_eq!(code, "UPSTREAM_REJECTED");
+        assert!(message.contains("bad key …"), "{message}");
+        assert!(!answer.to_string().contains(&token), "{answer}");
+    }
+}

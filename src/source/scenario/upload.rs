@@ -306,7 +306,11 @@ impl Scenario {
                     | SourceError::NotFound),
                 ) => return Err(UploadFailure::of(id, error)),
                 // The file is there, only its state is not told: it is looked at again.
-                Err(error) => tracing::info!(upload = id, %error, "an upload's state is not told"),
+                Err(error) => tracing::info!(
+                    upload = id,
+                    error = error.to_string(),
+                    "an upload's state is not told"
+                ),
             }
             if Instant::now() + POLL >= end {
                 return Ok(Uploaded::Pending { upload: id.into() });

@@ -1,0 +1,99 @@
+//! What a call showed to say who it is: a source that repeats it in a refusal must not have it passed
+//! on, to whoever reads the answer or the log.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue};
+
+use super::Answer;
+
+/// Shorter parts of a credential are no secret, and would take words out of any text.
+const LEAST: usize = 6;
+/// A success is looked at only where it is small: some carry an error.
+const SMALL: usize = 4 * 1024;
+
+/// A call's credentials.
+pub struct Shown(Vec<HeaderValue>);
+
+impl Shown {
+    /// Those that are marked as sensitive.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let all = headers.values().filter(|value| value.is_sensitive());
+        Self(all.cloned().collect())
+    }
+
+    /// The answer without them.
+    pub fn hidden_in(&self, mut answer: Answer) -> Answer {
+        let may_tell = !answer.status.is_success() || answer.body.len() <= SMALL;
+        if self.0.is_empty() || !may_tell {
+            return answer;
+        }
+        let Ok(text) = std::str::from_utf8(&answer.body) else {
+            return answer;
+        };
+        let found = self.words().into_iter().filter(|word| text.contains(word));
+        let found: Vec<String> = found.collect();
+        if !found.is_empty() {
+            let hide = |text: String, word: &String| text.replace(word, "…");
+            let text = found.iter().fold(text.to_owned(), hide);
+            answer.body = text.into_bytes().into();
+        }
+        answer
+    }
+
+    /// Each credential, what follows its scheme, and what is inside a `Basic` one.
+    fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for value in &self.0 {
+            let Ok(text) = value.to_str() else { continue };
+            words.push(text.to_owned());
+            let Some((scheme, rest)) = text.split_once(' ') else {
+                continue;
+            };
+            words.push(rest.to_owned());
+            if scheme.eq_ignore_ascii_case("basic") {
+                let pair = STANDARD.decode(rest).ok();
+                let pair = pair.and_then(|pair| String::from_utf8(pair).ok());
+                if let Some(pair) = pair {
+                    words.extend(pair.split(':').map(str::to_owned));
+                }
+            }
+        }
+        words.retain(|word| word.len() >= LEAST);
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    fn said(credential: &str, body: &str) -> String {
+        let mut value = HeaderValue::from_str(credential).expect("a header");
+        value.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
+        let answer = Answer {
+            status: StatusCode::BAD_REQUEST,
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+        };
+        let answer = Shown::of(&headers).hidden_in(answer);
+        String::from_utf8(answer.body.to_vec()).expect("text")
+    }
+
+    #[test]
+    fn what_a_source_repeats_is_taken_out() {
+        assert_eq!(
+            said(
+                "Bearer correct-horse",
+                "bad key Bearer correct-horse (correct-horse)"
+            ),
+            "bad key … (…)"
+        );
+        let pair = format!("Basic {}", STANDARD.encode("the-key:the-secret"));
+        assert_eq!(said(&pair, "the-key, the-secret"), "…, …");
+        assert_eq!(said("3fa85f64-5717-4562", "no 3fa85f64-5717-4562"), "no …");
+        assert_eq!(said("a", "a word"), "a word");
+    }
+}
