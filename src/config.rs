@@ -11,7 +11,7 @@ mod table;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::{asset::Provider, telemetry::Format};
 
@@ -21,7 +21,7 @@ pub use access::{
 pub use secret::Secret;
 pub use sources::{
     ComfySource, Environment, PiktidCredential, PiktidSource, PublicEndpoint, ScenarioCredential,
-    ScenarioSource, SourceConfig, SourceKind,
+    ScenarioSource, SourceConfig, SourceKind, is_this_machine,
 };
 
 /// The port that a newcomer finds the gateway on.
@@ -284,13 +284,8 @@ impl Config {
     #[must_use]
     pub fn exposure_remarks(&self) -> Vec<String> {
         let is_open = matches!(self.access.mode, AccessMode::Open);
-        let host = self.public_url.as_ref().and_then(Url::host);
-        let is_public = match host {
-            Some(Host::Domain(name)) => name != "localhost",
-            Some(Host::Ipv4(address)) => !address.is_loopback(),
-            Some(Host::Ipv6(address)) => !address.is_loopback(),
-            None => false,
-        };
+        let public = self.public_url.as_ref();
+        let is_public = public.is_some_and(|url| !is_this_machine(url));
         let is_exposed = is_public || !self.listen.ip().to_canonical().is_loopback();
         let mut remarks = Vec::new();
         if is_open && is_exposed && self.sources.iter().any(|source| !source.passthrough) {

@@ -37,6 +37,8 @@ use breaker::{Breaker, Pass};
 use elsewhere::PublicNames;
 use shown::Shown;
 
+use crate::config::is_this_machine;
+
 pub use breaker::{Health, Status};
 pub use elsewhere::Elsewhere;
 pub use error::UpstreamError;
@@ -419,7 +421,7 @@ impl Upstream {
         if url.origin() == self.base.origin() {
             return Ok(&self.client);
         }
-        if !self.policy.elsewhere.allows(url, &self.base) {
+        if !self.may_lead_to(url) {
             let host = url.host_str();
             tracing::warn!(source = %self.name, host, "the source names a host for a file that is not gone to: `storage_hosts` in its configuration names those that are");
             return Err(UpstreamError::NotAllowed);
@@ -430,7 +432,10 @@ impl Upstream {
             let client = client(&self.policy).tls_certs_merge(own);
             let own = self.base.host_str().map(str::to_owned);
             let client = match self.policy.elsewhere {
-                Elsewhere::Public => client.dns_resolver(Arc::new(PublicNames { own })),
+                Elsewhere::Public => {
+                    let is_here = is_this_machine(&self.base);
+                    client.dns_resolver(Arc::new(PublicNames { own, is_here }))
+                }
                 Elsewhere::Hosts(_) => client,
             };
             client.build().ok()
@@ -438,6 +443,12 @@ impl Upstream {
         elsewhere
             .as_ref()
             .ok_or_else(|| UpstreamError::Setup("the system has no certificates".to_owned()))
+    }
+
+    /// Whether an address that the source names is its own, or one that files may be at.
+    #[must_use]
+    pub fn may_lead_to(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin() || self.policy.elsewhere.allows(url, &self.base)
     }
 
     /// Somebody waited for the source as long as they would.

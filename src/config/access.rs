@@ -10,7 +10,7 @@ use url::{Host, Url};
 use super::{
     ConfigError,
     file::{Place, positive, seconds},
-    sources::web_url,
+    sources::{is_this_machine, web_url},
 };
 
 /// Who may call, from where, and how often.
@@ -365,17 +365,12 @@ impl JwtFile {
 /// An address whose answer can be believed. It may have a query.
 fn jwks_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let is_near = match url.host()? {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
     let fits = match url.scheme() {
         "https" => true,
-        "http" => is_near,
+        "http" => is_this_machine(&url),
         _ => false,
     };
-    (fits && url.username().is_empty() && url.password().is_none()).then_some(url)
+    (fits && url.has_host() && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
 impl RateLimitFile {

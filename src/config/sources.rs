@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
-use url::Url;
+use url::{Host, Url};
 
 use super::{
     ConfigError, OwnFreshness, Secret,
@@ -172,6 +172,17 @@ pub fn web_url(text: &str) -> Option<Url> {
         && url.query().is_none()
         && url.fragment().is_none();
     fits.then_some(url)
+}
+
+/// Whether an address is of the machine that asks.
+#[must_use]
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// Turns what the file and the environment say into checked sources.

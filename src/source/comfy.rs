@@ -24,7 +24,7 @@ use super::{
 use crate::{
     asset::{Asset, Details, FileType, Rendition},
     config::ComfySource,
-    upstream::{Answer, Call},
+    upstream::{Answer, Call, UpstreamError},
 };
 
 /// Rows a list call gives at most (4.1 [seed 003]).
@@ -199,7 +199,7 @@ impl Comfy {
     ) -> Result<MediaAnswer, SourceError> {
         // The key goes to the source's own address only.
         if url.origin() != self.link.config.url.origin() {
-            return Ok(MediaAnswer::Redirect(url.into()));
+            return self.redirect(url);
         }
         let mut headers = self.headers.clone();
         if let Some(range) = range {
@@ -225,7 +225,7 @@ impl Comfy {
                     // Back to the source itself would need the key, which never follows a redirect.
                     .filter(|target| target.origin() != self.link.config.url.origin());
                 match target {
-                    Some(target) => Ok(MediaAnswer::Redirect(target.into())),
+                    Some(target) => self.redirect(target),
                     None => Err(SourceError::Malformed {
                         status: status.as_u16(),
                         path: "Location".to_owned(),
@@ -235,6 +235,14 @@ impl Comfy {
             }
             status => Err(refusal(status, &answer.headers, b"")),
         }
+    }
+
+    /// To where the source says the file is: no browser is led to what only the gateway can reach.
+    fn redirect(&self, target: Url) -> Result<MediaAnswer, SourceError> {
+        if self.link.upstream.may_lead_to(&target) {
+            return Ok(MediaAnswer::Redirect(target.into()));
+        }
+        Err(SourceError::from(UpstreamError::NotAllowed))
     }
 }
 

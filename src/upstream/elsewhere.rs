@@ -6,11 +6,13 @@ use std::{io, net::IpAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
+use crate::config::is_this_machine;
+
 /// Where files may be sent besides the source's own address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Elsewhere {
     /// Anywhere on the internet over TLS, but nowhere inside; and to other ports of the source's
-    /// own host.
+    /// own host, or of this machine where the source is on it.
     #[default]
     Public,
     /// To these hosts; `*.` stands for any name below.
@@ -23,6 +25,7 @@ impl Elsewhere {
         let Some(host) = url.host() else { return false };
         match self {
             Self::Public if url.host() == base.host() => true,
+            Self::Public if is_this_machine(url) && is_this_machine(base) => true,
             Self::Public => {
                 let is_public = match host {
                     Host::Domain(name) => name.contains('.') && !is_local(name),
@@ -85,11 +88,14 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 /// point inside.
 pub(super) struct PublicNames {
     pub own: Option<String>,
+    /// The source is on this machine, and so may its files be.
+    pub is_here: bool,
 }
 
 impl Resolve for PublicNames {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_own = self.own.as_deref() == Some(name.as_str());
+        let is_here = self.is_here && name.as_str() == "localhost";
+        let is_own = is_here || self.own.as_deref() == Some(name.as_str());
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<_> = found
@@ -150,6 +156,16 @@ mod tests {
         ] {
             assert!(allows(&public, outside), "{outside}");
         }
+    }
+
+    #[test]
+    fn what_is_here_may_have_its_files_here() {
+        let url = |text| Url::parse(text).expect("an address");
+        let (public, here) = (Elsewhere::Public, url("http://127.0.0.1:8188/"));
+        assert!(public.allows(&url("http://localhost:9000/x"), &here));
+        assert!(public.allows(&url("http://[::1]:9000/x"), &here));
+        assert!(!public.allows(&url("http://10.0.0.1:9000/x"), &here));
+        assert!(!public.allows(&url("http://127.0.0.1/x"), &url("http://10.0.0.1/")));
     }
 
     #[test]

@@ -342,6 +342,46 @@ async fn signed_storage_is_a_redirect_that_carries_no_key() {
 }
 
 #[tokio::test]
+async fn a_source_cannot_lead_a_browser_inside() {
+    use axum::{Router, http::StatusCode, routing::get};
+    let asset = include_str!("../corpus/fuzz/comfy/one");
+    let id = serde_json::from_str::<Value>(asset).expect("JSON")["id"].clone();
+    let id = crate::help::asset_id("comfy", id.as_str().expect("an id"));
+    for (target, status) in [
+        ("http://169.254.169.254/latest/meta-data/", 502),
+        ("https://10.0.0.1/file", 502),
+        ("http://storage.example.org/file", 502),
+        ("https://storage.example.org/file?signature=x", 302),
+    ] {
+        let away = get(move || async move { (StatusCode::FOUND, [("location", target)]) });
+        let router = Router::new()
+            .route("/api/assets/{id}", get(move || async move { asset }))
+            .route("/api/assets/{id}/content", away);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let comfy = format!("http://{address}");
+        let environment = move |name: &str| (name == "COMFY_URL").then(|| comfy.clone());
+        let config = asset_gateway::config::Config::load(None, &environment).expect("it holds");
+        let (gateway, task) = crate::help::gateway(config).await;
+        let query = format!("{{ asset(id: \"{id}\") {{ url }} }}");
+        let answer = crate::help::ask_at(gateway, &query).await;
+        let url = answer["data"]["asset"]["url"].as_str().expect("an address");
+        let response = crate::help::client()
+            .get(url)
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(response.status(), status, "{target}");
+        let told = response.headers().get("location").is_some();
+        assert_eq!(told, status == 302, "{target}");
+        task.abort();
+    }
+}
+
+#[tokio::test]
 async fn selecting_addresses_costs_no_call() {
     let world = world().await;
     world.data("{ assets(first: 50) { nodes { url urlExpiresAt thumbnail large: thumbnail(size: LARGE) } } }").await;
