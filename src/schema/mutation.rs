@@ -229,13 +229,11 @@ pub async fn changing<'a>(
 ) -> async_graphql::Result<&'a Operation> {
     let operation = allowed(context, permission)?;
     // What could not be shown afterwards is refused before anything is written.
-    let asset = |payload: &&str| {
-        CONTENT.iter().any(|field| {
-            let payload = context.look_ahead().field(payload);
-            payload.field(field).exists()
-        })
+    let is_shown = |payload: &&str| {
+        let asset = context.look_ahead().field(payload);
+        CONTENT.iter().any(|field| asset.field(field).exists())
     };
-    if ["asset", "assets"].iter().any(asset) {
+    if !operation.caller.may(Permission::Read) && ["asset", "assets"].iter().any(is_shown) {
         reading(context)?;
     }
     operation.loader.forget().await;

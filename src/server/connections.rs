@@ -123,6 +123,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(limits.connections));
     let counts = Counts::default();
     let mut services = router.into_make_service_with_connect_info::<Peer>();
+    let mut refused = 0_u64;
     let accepting = async {
         loop {
             // Others wait in the system's queue. Nobody closes the semaphore.
@@ -147,7 +148,16 @@ pub async fn serve(
                 limits.connections_per_address
             };
             let Some(place) = Place::new(any, ip, &counts, most) else {
-                tracing::debug!(client = %ip, "closed: it has as many connections as one address may");
+                refused += 1;
+                // Told, but not as often as somebody likes to come.
+                if refused.is_power_of_two() {
+                    tracing::warn!(
+                        client = %ip,
+                        refused,
+                        "connections of one address were closed, as it has as many as it may: is it \
+                         a proxy that `trusted_proxies` should name?"
+                    );
+                }
                 continue;
             };
             // Small answers must not wait for more; a refusal only costs that.

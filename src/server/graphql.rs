@@ -228,7 +228,10 @@ fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
             let path = error.path().to_string();
             Refusal::bad_request(match path.as_str() {
                 "." => WHAT.to_owned(),
-                path => format!("`{path}` in the body has the wrong type, or is cut off"),
+                path => format!(
+                    "`{}` in the body has the wrong type, or is cut off",
+                    refusal::shown(path, 100)
+                ),
             })
         })?;
     deserializer
@@ -323,7 +326,7 @@ pub fn limit(gateway: &Gateway, mut request: GraphRequest) -> Result<Prepared, R
     })
 }
 
-/// Executes what was sent together: queries at once, but one after the other where any of it is a
+/// Executes what was sent together, if it may cost as much together: queries at once, but one after the other where any of it is a
 /// mutation.
 async fn run_all(
     gateway: &Gateway,

@@ -26,7 +26,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{access, refusal::Refusal};
+use super::{
+    access,
+    refusal::{self, Refusal},
+};
 use crate::{
     config::Limits,
     schema::Upload,
@@ -280,7 +283,7 @@ impl<'de> serde::Deserialize<'de> for Entries {
 
 /// Part of a client's text, for a message.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(40).collect()
+    refusal::shown(text, 40)
 }
 
 /// Why a body is no multipart body. multer's words name places in bytes: these say what to do.
