@@ -40,7 +40,7 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 pub struct Registry {
     sources: Vec<Arc<dyn Source>>,
     /// Current and former names.
-    by_name: HashMap<SourceName, usize>,
+    by_name: Arc<HashMap<SourceName, usize>>,
     /// Of sources whose callers bring credentials.
     passthrough: HashMap<SourceName, Link>,
 }
@@ -79,7 +79,7 @@ impl Registry {
             })
             .collect::<Result<Vec<_>, _>>()?;
         sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));
-        let by_name = sources
+        let by_name: HashMap<_, _> = sources
             .iter()
             .enumerate()
             .flat_map(|(index, source)| {
@@ -91,7 +91,7 @@ impl Registry {
             .collect();
         Ok(Self {
             sources,
-            by_name,
+            by_name: Arc::new(by_name),
             passthrough,
         })
     }
@@ -121,7 +121,7 @@ impl Registry {
         }
         Ok(Self {
             sources,
-            by_name: self.by_name.clone(),
+            by_name: Arc::clone(&self.by_name),
             passthrough: HashMap::new(),
         })
     }

@@ -383,7 +383,7 @@ struct Step {
     fail: Option<(usize, usize)>,
 }
 
-const SHAPES: usize = 14;
+const SHAPES: usize = 17;
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
@@ -476,6 +476,15 @@ fn query(ids: &[Vec<String>; 3], shape: usize, number: usize) -> String {
         ),
         12 => format!(
             "{{ _entities(representations: [{{__typename: \"Asset\", id: \"{id}\"}}]) {{ ... on Asset {{ {NODE} }} }} }}"
+        ),
+        13 => format!(
+            "{{ assets(first: {size}, filter: {{search: \"harbour\"}}) {{ nodes {{ {NODE} }} {told} }} }}"
+        ),
+        14 => format!(
+            "{{ assets(first: {size}, filter: {{sources: [\"scenario\", \"comfy\"]}}, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{ nodes {{ {NODE} }} {told} }} }}"
+        ),
+        15 => format!(
+            "{{ comfyAssets(first: {size}, orderBy: {{field: NAME, direction: ASC}}) {{ nodes {{ {NODE} }} {told} }} }}"
         ),
         _ => format!(
             "{{ asset(id: \"{}\") {{ {NODE} details {{ ... on ScenarioDetails {{ embedding }} }} }} }}",
