@@ -1,0 +1,207 @@
+//! What a request holds, however it was sent: GET, POST, several at once, or with files.
+
+use std::sync::Arc;
+
+use async_graphql::{Request as GraphRequest, Variables};
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::{HeaderMap, Method, StatusCode, header},
+};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+use crate::server::{
+    Gateway, negotiate,
+    refusal::{self, Refusal},
+    upload::{self, Files},
+};
+
+/// What was sent.
+pub enum Sent {
+    One(Parameters, Option<Arc<Files>>),
+    /// Several operations at once, as some clients' links send them; at least one.
+    Batch(Vec<Parameters>),
+}
+
+/// What a request says, however it was sent (GraphQL over HTTP 5.1).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameters {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Read so that a wrong type is refused; none is known yet.
+    extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Parameters {
+    pub fn into_request(self) -> Result<GraphRequest, Refusal> {
+        let text = self.query.filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| Refusal::bad_request("the request has no `query`"))?;
+        let mut request = GraphRequest::new(text);
+        request.operation_name = self.operation_name;
+        if let Some(variables) = self.variables {
+            request.variables = Variables::from_json(variables.into());
+        }
+        Ok(request)
+    }
+}
+
+/// What a request holds, within the limits of its way in.
+///
+/// # Errors
+/// A [`Refusal`] for every way in which it is no request.
+pub async fn read(gateway: &Gateway, request: Request) -> Result<Sent, Refusal> {
+    let (head, body) = request.into_parts();
+    match head.method {
+        Method::GET => {
+            let parameters = from_query(head.uri.query().unwrap_or_default())?;
+            Ok(Sent::One(parameters, None))
+        }
+        Method::POST if upload::is_multipart(&head.headers) => {
+            let (operations, files) = upload::read(&head.headers, body, &gateway.0.limits).await?;
+            Ok(Sent::One(from_json(&operations)?, Some(files)))
+        }
+        Method::POST => {
+            if !negotiate::is_json(&head.headers) {
+                return Err(Refusal::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "BAD_USER_INPUT",
+                    "send the request as JSON in UTF-8, with `content-type: application/json`, or \
+                     files as multipart/form-data",
+                ));
+            }
+            let body = read_body(gateway, &head.headers, body).await?;
+            if body.trim_ascii_start().starts_with(b"[") {
+                batch(&body, gateway.0.limits.batch).map(Sent::Batch)
+            } else {
+                Ok(Sent::One(from_json(&body)?, None))
+            }
+        }
+        _ => Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "BAD_USER_INPUT",
+            "the graph is asked with POST, or with GET for queries",
+        )),
+    }
+}
+
+/// Operations sent together.
+fn batch(body: &[u8], most: usize) -> Result<Vec<Parameters>, Refusal> {
+    // Counted before they are read.
+    let all: Vec<&RawValue> = serde_json::from_slice(body)
+        .map_err(|_| Refusal::bad_request("the body is no JSON list of operations"))?;
+    if all.is_empty() {
+        return Err(Refusal::bad_request("the batch has no operation in it"));
+    }
+    if all.len() > most {
+        let refusal = Refusal::limit("number of operations sent together", all.len(), most);
+        return Err(Refusal {
+            by_document: false,
+            ..refusal
+        });
+    }
+    all.into_iter()
+        .map(|own| from_json(own.get().as_bytes()))
+        .collect()
+}
+
+/// Reads the body within its limits of size and time.
+async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    let limit = gateway.0.limits.body_bytes;
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok());
+    let too_large = || {
+        let announced = announced.map(|length| length as u64);
+        Refusal::too_large("the request's body", announced, limit as u64)
+    };
+    let mut pieces = body.into_data_stream();
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let reading = async {
+        let mut all = Vec::with_capacity(announced.unwrap_or(1024).min(limit));
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| Refusal::bad_request("the request's body broke off"))?;
+            if all.len() + piece.len() > limit {
+                return Err(too_large());
+            }
+            all.extend_from_slice(&piece);
+        }
+        Ok(Bytes::from(all))
+    };
+    timeout(gateway.0.limits.body_deadline, reading)
+        .await
+        .map_err(|_| {
+            Refusal::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "BAD_USER_INPUT",
+                "the request's body did not come in time",
+            )
+        })?
+}
+
+fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
+    const WHAT: &str = "the body must be one JSON object with `query`, and optionally \
+                        `operationName`, `variables` and `extensions`";
+    // A list would do for the fields in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Refusal::bad_request(WHAT));
+    }
+    let deserializer = &mut serde_json::Deserializer::from_slice(body);
+    let parameters: Parameters =
+        serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            Refusal::bad_request(match path.as_str() {
+                "." => WHAT.to_owned(),
+                path => format!(
+                    "`{}` in the body has the wrong type, or is cut off",
+                    refusal::shown(path, 100)
+                ),
+            })
+        })?;
+    deserializer
+        .end()
+        .map_err(|_| Refusal::bad_request("the body goes on after its JSON object"))?;
+    Ok(parameters)
+}
+
+fn from_query(query: &str) -> Result<Parameters, Refusal> {
+    let mut parameters = Parameters {
+        query: None,
+        operation_name: None,
+        variables: None,
+        extensions: None,
+    };
+    let object = |name: &str, text: &str| {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_str(text)
+            .map_err(|_| Refusal::bad_request(format!("`{name}` must be a JSON object")))
+    };
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "query" => parameters.query = Some(value.into_owned()),
+            "operationName" if value.is_empty() => {}
+            "operationName" => parameters.operation_name = Some(value.into_owned()),
+            "variables" => parameters.variables = object("variables", &value)?,
+            "extensions" => parameters.extensions = object("extensions", &value)?,
+            _ => {}
+        }
+    }
+    Ok(parameters)
+}
+
+/// The operations that a body of JSON holds, for [`super::arbitrary`].
+pub fn arbitrary(body: &[u8]) -> Vec<GraphRequest> {
+    let one = from_json(body).map(|one| vec![one]);
+    let all = one.or_else(|_| batch(body, usize::MAX)).unwrap_or_default();
+    let requests = all.into_iter().map(Parameters::into_request);
+    requests.flatten().collect()
+}
