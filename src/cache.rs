@@ -10,6 +10,7 @@
 //! - Nothing outlives the signed URLs inside it, and what a source asks not to keep is not kept.
 //! - Bounded in bytes, half for assets and half for pages.
 
+mod by_hash;
 mod epochs;
 mod flights;
 mod outcomes;
@@ -35,6 +36,7 @@ use crate::{
     source::{Context, ListRequest, Page, Row, Scope, Source, SourceError, Variant},
 };
 
+pub use by_hash::{ByHash, Hash};
 pub use outcomes::{Outcomes, Ticket, Told, Turn};
 
 /// How long a write without an answer may still take effect.

@@ -4,6 +4,7 @@
 //! would be right. Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
 
 mod access;
+mod documents;
 mod file;
 mod secret;
 mod sources;
@@ -18,6 +19,7 @@ use crate::{asset::Provider, telemetry::Format};
 pub use access::{
     AccessConfig, AccessMode, JwksConfig, JwtConfig, KeyConfig, Permission, RateLimit,
 };
+pub use documents::TrustedDocuments;
 pub use secret::Secret;
 pub use sources::{
     ComfySource, Environment, PiktidCredential, PiktidSource, PublicEndpoint, ScenarioCredential,
@@ -41,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     pub cache: CacheConfig,
     pub access: AccessConfig,
+    /// Operations that are known before anybody sends them.
+    pub trusted_documents: TrustedDocuments,
     /// Serve GraphiQL at `/`.
     pub explorer: bool,
     /// Answer questions about the schema.

@@ -30,7 +30,7 @@
 //!
 //! **Invariant**: a room uses rooms below it in this table, never above. `axum` is known in
 //! `server`, `explorer` and `sandbox` alone; `async_graphql` in `schema`, `server` and `cli`; `moka`
-//! in `cache`; `jsonwebtoken` and `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `multer` in `server`; `std::env`
+//! in `cache`; `apollo_compiler` in `server`; `jsonwebtoken` and `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `multer` in `server`; `std::env`
 //! in `config` and `cli`.
 //! A provider never knows another. `tests/architecture.rs` keeps these walls.
 //!

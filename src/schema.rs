@@ -6,6 +6,7 @@ mod asset;
 mod connection;
 mod details;
 mod error;
+mod federation;
 mod filter;
 mod lists;
 mod mutation;
@@ -13,12 +14,13 @@ mod order;
 mod price;
 mod query;
 mod scalars;
+mod sdl;
 mod source;
 mod upload;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptySubscription, MergedObject, SDLExportOptions, Schema};
+use async_graphql::{Context, EmptySubscription, MergedObject, Schema, ValidationMode};
 
 use crate::{
     access::{Caller, Permission},
@@ -35,7 +37,7 @@ pub use upload::{Upload, Uploads};
 
 /// Where every query begins.
 #[derive(MergedObject)]
-pub struct Query(query::Root, lists::ProviderLists);
+pub struct Query(query::Root, lists::ProviderLists, federation::Federation);
 
 /// The graph, ready to execute.
 pub type Graph = Schema<Query, mutation::Mutation, EmptySubscription>;
@@ -55,42 +57,25 @@ pub struct Operation {
     pub bulk_delete_ids: usize,
 }
 
-/// Builds the graph. `suggests`: errors name fields that a mistyped one may have meant.
+/// Builds the graph. Documents are held against the rules before it sees them, so it trusts them.
 #[must_use]
-pub fn build(suggests: bool) -> Graph {
-    let query = Query(query::Root, lists::ProviderLists);
-    let builder = Schema::build(query, mutation::Mutation, EmptySubscription)
+pub fn build() -> Graph {
+    let query = Query(query::Root, lists::ProviderLists, federation::Federation);
+    Schema::build(query, mutation::Mutation, EmptySubscription)
         .register_output_type::<query::Node>()
-        .enable_federation();
-    if suggests {
-        builder.finish()
-    } else {
-        builder.disable_suggestions().finish()
-    }
+        .validation_mode(ValidationMode::Fast)
+        .disable_suggestions()
+        .finish()
 }
 
 /// The schema in GraphQL's own language: for clients, or as a federation subgraph.
 #[must_use]
 pub fn sdl(federation: bool) -> String {
-    let options = SDLExportOptions::new()
-        .include_specified_by()
-        .prefer_single_line_descriptions()
-        .use_space_ident()
-        .indent_width(2);
-    let options = if federation {
-        options.federation()
+    if federation {
+        federation::subgraph()
     } else {
-        options
-    };
-    let text = build(true).sdl_with_options(options);
-    // One line break at the end, none elsewhere that an editor would take away.
-    let mut clean: String = text
-        .lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect();
-    clean.truncate(clean.trim_end().len());
-    clean.push('\n');
-    clean
+        sdl::print(false)
+    }
 }
 
 /// The operation under way.

@@ -33,7 +33,11 @@ use tokio::net::TcpListener;
 use tracing::Instrument;
 use url::Url;
 
-use self::{refusal::Refusal, session::Session};
+use self::{
+    document::{Known, Rules},
+    refusal::Refusal,
+    session::Session,
+};
 use crate::{
     access::{Access, Rates},
     asset::SourceName,
@@ -66,6 +70,7 @@ struct Parts {
     writer: Writer,
     media: MediaUrls,
     limits: Limits,
+    documents: Known,
     explorer: bool,
     introspection: bool,
     hosts: access::AllowedHosts,
@@ -115,7 +120,12 @@ impl Gateway {
             &key("asset-gateway scopes v1", secret),
         )?);
         Ok(Self(Arc::new(Parts {
-            graph: schema::build(config.suggestions),
+            graph: schema::build(),
+            documents: Known::new(
+                Rules::new(&schema::sdl(false), config.suggestions).map_err(ConfigError)?,
+                config.trusted_documents,
+                &config.limits,
+            ),
             prices: Prices::new(|provider| {
                 let all = registry.all().iter();
                 all.filter(|own| own.profile().provider == provider).count() as u64

@@ -27,10 +27,11 @@ const ROOMS: [&str; 17] = [
 ];
 
 /// Crates and the rooms that may know them.
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 15] = [
     ("axum", &["server", "explorer", "sandbox"]),
     ("async_graphql", &["schema", "server", "cli"]),
     ("async_graphql_axum", &["server"]),
+    ("apollo_compiler", &["server"]),
     ("moka", &["cache"]),
     ("dataloader", &["loader"]),
     ("reqwest", &["upstream"]),

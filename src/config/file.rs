@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, OwnFreshness,
-    Secret, access::AccessFile, sources, table::SourceFile,
+    Secret, access::AccessFile, documents::DocumentsFile, sources, table::SourceFile,
 };
 use crate::telemetry::Format;
 
@@ -23,6 +23,7 @@ pub struct File {
     introspection: Option<bool>,
     suggestions: Option<bool>,
     access: Option<AccessFile>,
+    documents: Option<DocumentsFile>,
     log: Option<LogFile>,
     limits: Option<LimitsFile>,
     cache: Option<CacheFile>,
@@ -189,6 +190,7 @@ impl File {
             limits: limits(self.limits, &place)?,
             cache: cache(self.cache, &place)?,
             access: self.access.unwrap_or_default().resolve(&place)?,
+            trusted_documents: self.documents.unwrap_or_default().resolve(&place)?,
             explorer: self.explorer.unwrap_or(true),
             introspection: self.introspection.unwrap_or(true),
             suggestions: self.suggestions.unwrap_or(true),

@@ -91,7 +91,7 @@ impl Prices {
             _ => Price::Free,
         };
         // Our own text, which the tests parse too.
-        let schema = parse_schema(super::sdl(true)).map(|schema| schema.definitions);
+        let schema = parse_schema(super::sdl(false)).map(|schema| schema.definitions);
         let mut types = HashMap::new();
         for definition in schema.unwrap_or_default() {
             let TypeSystemDefinition::Type(definition) = definition else {
@@ -112,12 +112,7 @@ impl Prices {
         }
         let mut prices = Self(types);
         // Added by the engine, and left out of what it prints.
-        let added = [
-            ("_entities", "_Entity"),
-            ("_service", "_Service"),
-            ("__schema", "__Schema"),
-            ("__type", "__Type"),
-        ];
+        let added = [("__schema", "__Schema"), ("__type", "__Type")];
         if let Some(query) = prices.0.get_mut("Query") {
             for (field, of) in added {
                 query.insert(field.to_owned(), (of.to_owned(), price("Query", field)));

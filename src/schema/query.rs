@@ -132,26 +132,6 @@ impl Root {
         let registry = &reading(context)?.registry;
         Ok(registry.all().iter().cloned().map(SourceNode).collect())
     }
-
-    /// Federation: an asset by its key.
-    #[graphql(entity)]
-    async fn entity_asset(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "The asset's global id.")] id: ID,
-    ) -> Option<async_graphql::Result<AssetNode>> {
-        one_asset(context, &id).await.transpose()
-    }
-
-    /// Federation: a source by its key.
-    #[graphql(entity)]
-    async fn entity_source(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "The source's global id.")] id: ID,
-    ) -> Option<async_graphql::Result<SourceNode>> {
-        one_source(context, &id).transpose()
-    }
 }
 
 /// Reads an id and checks that its source is configured; former names become current ones.
@@ -193,7 +173,11 @@ async fn refetch(
     }
 }
 
-async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<AssetNode>> {
+/// An asset by its global id.
+///
+/// # Errors
+/// For what is no id of an asset, or of a source that is not configured, and the source's.
+pub async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<AssetNode>> {
     let registry = &reading(context)?.registry;
     match parse(&["id"], id, registry)? {
         GlobalId::Asset(id) => asset::load(context, id).await,
@@ -204,7 +188,11 @@ async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<Opti
     }
 }
 
-fn one_source(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<SourceNode>> {
+/// A source by its global id.
+///
+/// # Errors
+/// For what is no id of a source.
+pub fn one_source(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<SourceNode>> {
     let registry = &reading(context)?.registry;
     match parse(&["id"], id, registry)? {
         GlobalId::Source(name) => Ok(registry.named(&name).cloned().map(SourceNode)),

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use async_graphql::{Request as GraphRequest, Variables, parser::types::ExecutableDocument};
+use async_graphql::{Variables, parser::types::ExecutableDocument};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderValue, header},
@@ -11,42 +11,62 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{document, graphql, upload};
-use crate::{config::Limits, schema::Prices, source::Context, write::Parts};
+use super::{
+    document::{self, Known, Rules, Wanted},
+    graphql::{self, Asked},
+    upload,
+};
+use crate::{
+    config::{Limits, TrustedDocuments},
+    schema::{self, Prices},
+    source::Context,
+    write::Parts,
+};
 
 static PRICES: LazyLock<Prices> = LazyLock::new(|| Prices::new(|_| 1));
+static DOCUMENTS: LazyLock<Option<Known>> = LazyLock::new(|| {
+    let rules = Rules::new(&schema::sdl(false), true).ok()?;
+    let trusted = TrustedDocuments::default();
+    Some(Known::new(rules, trusted, &Limits::default()))
+});
 
-/// A document's whole way: scanned, parsed, weighed, priced.
-fn limit(text: &str, name: Option<&str>, variables: &Variables) {
+/// An operation's whole way: scanned, parsed, weighed, held against the rules, priced, merged.
+fn prepare(asked: &Asked) {
     let limits = Limits::default();
-    let Ok((document, uses)) = document::read(text, &limits) else {
+    let Some(documents) = &*DOCUMENTS else { return };
+    let Ok(document) = documents.find(&asked.document, &limits) else {
         return;
     };
     // What is wrong is told; that it is told at all is what matters here.
-    let _ = document::check_introspection(&document);
-    let _ = document::check_variables(variables, uses, &limits);
-    if let Ok(operation) = document::operation(&document, name) {
-        let _ = document::price(&document, operation, variables, &PRICES, &limits);
+    let _ = document.check_introspection();
+    let Ok(operation) = document.operation(asked.operation_name.as_deref()) else {
+        return;
+    };
+    let (variables, rules) = (&asked.variables, documents.rules());
+    if operation.check_size(variables, &limits).is_ok()
+        && operation.check_types(variables, rules).is_ok()
+    {
+        let _ = operation.price(variables, &PRICES, &limits);
+        let _ = operation.merged(variables, rules);
     }
 }
 
 /// A body of JSON, one operation or several.
 pub fn request(bytes: &[u8]) {
-    for request in graphql::arbitrary(bytes) {
-        let GraphRequest {
-            query,
-            operation_name,
-            variables,
-            ..
-        } = request;
-        limit(&query, operation_name.as_deref(), &variables);
-    }
+    graphql::arbitrary(bytes).iter().for_each(prepare);
 }
 
 /// A document.
 pub fn document(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        limit(text, None, &Variables::default());
+        prepare(&Asked {
+            document: Wanted {
+                text: Some(text.to_owned()),
+                ..Wanted::default()
+            },
+            operation_name: None,
+            variables: Variables::default(),
+        });
     }
 }
 

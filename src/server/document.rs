@@ -1,37 +1,172 @@
-//! A document's way to the engine: scanned before the parser, weighed before validation, priced
-//! before execution. Every way in (POST, GET, a batch, multipart, WebSocket) comes through
-//! [`read`] and [`price`].
+//! A document's way to the engine: scanned before the parser, weighed before validation, held
+//! against the schema's rules, priced before execution. Every way in (POST, GET, a batch,
+//! multipart, WebSocket) comes through [`Known::find`] and [`Document`].
 
 mod cost;
+mod known;
+mod merge;
+mod rules;
 mod scan;
 mod weigh;
 
+use apollo_compiler::validation::Valid;
 use async_graphql::{
-    Variables,
+    Name, Variables,
     parser::{
         parse_query,
-        types::{ExecutableDocument, OperationDefinition},
+        types::{ExecutableDocument, OperationDefinition, OperationType},
     },
 };
 
 use self::weigh::Values;
-pub use self::{scan::scan, weigh::weigh};
+pub use self::{
+    known::{Known, Wanted},
+    rules::Rules,
+    scan::scan,
+    weigh::weigh,
+};
 use super::refusal::Refusal;
 use crate::{config::Limits, schema::Prices};
 
-/// Reads a document that is safe to validate and execute, and how often it uses variables.
-///
-/// # Errors
-/// A [`Refusal`] for text that is too long, too deep or no GraphQL, and for documents that weigh
-/// too much.
-pub fn read(text: &str, limits: &Limits) -> Result<(ExecutableDocument, u64), Refusal> {
-    if text.len() > limits.query_bytes {
-        return Err(Refusal::limit(
-            "size in bytes",
-            text.len(),
-            limits.query_bytes,
-        ));
+/// A document that is safe to execute: the same for whoever sends it.
+pub struct Document {
+    parsed: ExecutableDocument,
+    valid: Valid<apollo_compiler::ExecutableDocument>,
+    /// How often it uses variables.
+    uses: u64,
+    introspects: bool,
+    /// Each operation with its fields put together; nothing where variables decide on them.
+    merged: Vec<(Option<Name>, ExecutableDocument)>,
+}
+
+impl Document {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for text that is too long, too deep or no GraphQL, for documents that weigh
+    /// too much, and for what the schema's rules refuse.
+    pub fn read(text: &str, limits: &Limits, rules: &Rules) -> Result<Self, Refusal> {
+        let (parsed, uses) = parse(text, limits)?;
+        let valid = rules.check(text)?;
+        let mut merged = Vec::new();
+        if !merge::depends_on_variables(&parsed) {
+            for (name, operation) in parsed.operations.iter() {
+                let none = Variables::default();
+                let plan = merge::merged(&parsed, &operation.node, rules, &none);
+                merged.push((name.cloned(), plan));
+            }
+        }
+        Ok(Self {
+            introspects: weigh::introspects(&parsed),
+            parsed,
+            valid,
+            uses,
+            merged,
+        })
     }
+
+    /// The operation of this name, or the only one.
+    ///
+    /// # Errors
+    /// When there is none of that name, or several and no name.
+    pub fn operation(&self, name: Option<&str>) -> Result<Operation<'_>, Refusal> {
+        let definition = operation(&self.parsed, name)?;
+        Ok(Operation {
+            document: self,
+            definition,
+            name: name.map(str::to_owned),
+        })
+    }
+
+    /// Refuses a document that asks about the schema where that is turned off.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says so.
+    pub fn check_introspection(&self) -> Result<(), Refusal> {
+        if self.introspects {
+            return Err(Refusal::document(
+                "GRAPHQL_VALIDATION_FAILED",
+                "introspection is turned off at this gateway: take the schema from whoever runs it",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// An operation of a document.
+pub struct Operation<'a> {
+    document: &'a Document,
+    definition: &'a OperationDefinition,
+    name: Option<String>,
+}
+
+impl Operation<'_> {
+    /// Query, mutation or subscription.
+    pub fn kind(&self) -> OperationType {
+        self.definition.ty
+    }
+
+    /// Holds variables against the limits, before anything else looks at them.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the limit.
+    pub fn check_size(&self, variables: &Variables, limits: &Limits) -> Result<(), Refusal> {
+        check_variables(variables, self.document.uses, limits)
+    }
+
+    /// Whether the variables are what the operation declares.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the first that is not.
+    pub fn check_types(&self, variables: &Variables, rules: &Rules) -> Result<(), Refusal> {
+        let name = self.name.as_deref();
+        rules.check_variables(&self.document.valid, name, variables)
+    }
+
+    /// What it may cause, in assets and upstream calls, is within the limit; its cost.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names cost and limit.
+    pub fn price(
+        &self,
+        variables: &Variables,
+        prices: &Prices,
+        limits: &Limits,
+    ) -> Result<u64, Refusal> {
+        price(
+            &self.document.parsed,
+            self.definition,
+            variables,
+            prices,
+            limits,
+        )
+    }
+
+    /// As the engine gets it: alone, each field once.
+    pub fn merged(&self, variables: &Variables, rules: &Rules) -> ExecutableDocument {
+        let mut known = self.document.merged.iter();
+        let ready = known.find(|(own, _)| {
+            self.name.is_none() || own.as_ref().map(Name::as_str) == self.name.as_deref()
+        });
+        match ready {
+            Some((_, ready)) => ready.clone(),
+            None => merge::merged(&self.document.parsed, self.definition, rules, variables),
+        }
+    }
+}
+
+/// Refuses text that is longer than it may be.
+fn check_length(text: &str, limits: &Limits) -> Result<(), Refusal> {
+    if text.len() > limits.query_bytes {
+        let name = "size in bytes";
+        return Err(Refusal::limit(name, text.len(), limits.query_bytes));
+    }
+    Ok(())
+}
+
+/// Reads a document that is safe to validate, and how often it uses variables.
+fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, u64), Refusal> {
+    check_length(text, limits)?;
     scan(text, limits)?;
     let document = parse_query(text).map_err(|error| Refusal {
         location: error.positions().next().map(|pos| (pos.line, pos.column)),
@@ -50,7 +185,7 @@ pub fn read(text: &str, limits: &Limits) -> Result<(ExecutableDocument, u64), Re
 ///
 /// # Errors
 /// A [`Refusal`] that says so.
-pub fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), Refusal> {
+fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), Refusal> {
     let values = Values::new(limits);
     let mut count = 0_u64;
     for value in variables.values() {
@@ -128,26 +263,12 @@ pub fn operation<'a>(
     })
 }
 
-/// Refuses an operation that asks about the schema where that is turned off.
-///
-/// # Errors
-/// A [`Refusal`] that says so.
-pub fn check_introspection(document: &ExecutableDocument) -> Result<(), Refusal> {
-    if weigh::introspects(document) {
-        return Err(Refusal::document(
-            "GRAPHQL_VALIDATION_FAILED",
-            "introspection is turned off at this gateway: take the schema from whoever runs it",
-        ));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        read(text, &Limits::default())
+        parse(text, &Limits::default())
             .err()
             .map(|refusal| refusal.message)
             .unwrap_or_default()

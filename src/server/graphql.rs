@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{explorer, source::Context, write};
 
-pub use request::arbitrary;
+pub use request::{Asked, arbitrary};
 
 /// `GET` and `POST /graphql`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -62,10 +62,12 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
     let address = session::address(gateway, &request);
     let session = Session::open(gateway, request.headers(), address).await?;
     let mut standing = session::charge(gateway, &session.client, 1)?;
-    let may_mutate = request.method() == Method::POST;
+    let method = request.method().clone();
     let mut response = match read(gateway, request).await? {
         Sent::One(parameters, files) => {
-            let prepared = prepare(gateway, parameters, files.as_ref(), may_mutate);
+            let prepared = Asked::of(parameters)
+                .and_then(|asked| prepare(gateway, asked, files.as_ref()))
+                .and_then(|prepared| prepared.may_be_sent_by(&method));
             let outcome = match prepared {
                 Ok(prepared) => Ok(run(gateway, &session, prepared, files.as_ref(), id).await),
                 Err(refusal) => Err(refusal),
@@ -96,57 +98,65 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
 pub struct Prepared {
     kind: OperationType,
     request: GraphRequest,
+    /// As the client names it.
+    name: Option<String>,
     cost: u64,
 }
 
 impl Prepared {
+    /// Whether a request of this method may do it (GraphQL over HTTP, 5.3: GET changes nothing).
+    fn may_be_sent_by(self, method: &Method) -> Result<Self, Refusal> {
+        if self.kind == OperationType::Query || *method == Method::POST {
+            return Ok(self);
+        }
+        Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "BAD_USER_INPUT",
+            "GET is for queries: send mutations with POST",
+        ))
+    }
+
     /// What it may cost.
     pub fn cost(&self) -> u64 {
         self.cost
     }
 }
 
-/// Limits and parses.
-fn prepare(
-    gateway: &Gateway,
-    parameters: Parameters,
-    files: Option<&Arc<Files>>,
-    may_mutate: bool,
-) -> Result<Prepared, Refusal> {
-    let request = parameters.into_request()?;
-    let mut prepared = limit(gateway, request)?;
-    if prepared.kind != OperationType::Query && !may_mutate {
-        return Err(Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "BAD_USER_INPUT",
-            "GET is for queries: send mutations with POST",
-        ));
-    }
-    if let Some(files) = files {
-        files.put_into(&mut prepared.request.variables)?;
-    }
-    Ok(prepared)
-}
-
-/// Holds a request against every limit, whichever way it came in.
+/// Finds the document, and holds the operation and its variables against every limit and rule,
+/// whichever way they came in.
 ///
 /// # Errors
-/// A [`Refusal`] that names the limit.
-pub fn limit(gateway: &Gateway, mut request: GraphRequest) -> Result<Prepared, Refusal> {
-    let Parts { limits, prices, .. } = &*gateway.0;
-    let (document, uses) = document::read(&request.query, limits)?;
+/// A [`Refusal`] that says what is wrong.
+pub fn prepare(
+    gateway: &Gateway,
+    asked: Asked,
+    files: Option<&Arc<Files>>,
+) -> Result<Prepared, Refusal> {
+    let Parts {
+        limits,
+        prices,
+        documents,
+        ..
+    } = &*gateway.0;
+    let rules = documents.rules();
+    let document = documents.find(&asked.document, limits)?;
     if !gateway.0.introspection {
-        document::check_introspection(&document)?;
+        document.check_introspection()?;
     }
-    let operation = document::operation(&document, request.operation_name.as_deref())?;
-    let kind = operation.ty;
-    document::check_variables(&request.variables, uses, limits)?;
-    let cost = document::price(&document, operation, &request.variables, prices, limits)?;
-    request.query.clear();
-    request.set_parsed_query(document);
+    let operation = document.operation(asked.operation_name.as_deref())?;
+    let mut variables = asked.variables;
+    operation.check_size(&variables, limits)?;
+    if let Some(files) = files {
+        files.put_into(&mut variables)?;
+    }
+    operation.check_types(&variables, rules)?;
+    let cost = operation.price(&variables, prices, limits)?;
+    let mut request = GraphRequest::new("");
+    request.set_parsed_query(operation.merged(&variables, rules));
     Ok(Prepared {
-        kind,
-        request,
+        kind: operation.kind(),
+        request: request.variables(variables),
+        name: asked.operation_name,
         cost,
     })
 }
@@ -161,7 +171,7 @@ async fn run_all(
 ) -> Result<Vec<Result<GraphResponse, Refusal>>, Refusal> {
     let all: Vec<_> = all
         .into_iter()
-        .map(|parameters| prepare(gateway, parameters, None, true))
+        .map(|parameters| prepare(gateway, Asked::of(parameters)?, None))
         .collect();
     let prepared = || all.iter().flatten();
     let cost = prepared().fold(0, |sum: u64, own| sum.saturating_add(own.cost));
@@ -184,14 +194,19 @@ async fn run_all(
 pub async fn run(
     gateway: &Gateway,
     session: &Session,
-    Prepared { kind, request, .. }: Prepared,
+    Prepared {
+        kind,
+        request,
+        name,
+        ..
+    }: Prepared,
     files: Option<&Arc<Files>>,
     id: &RequestId,
 ) -> GraphResponse {
     let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::Parts>);
     let operation = gateway.operation(kind, parts, session);
     let context = Arc::clone(&operation.context);
-    let name = request.operation_name.as_deref().unwrap_or_default();
+    let name = name.as_deref().unwrap_or_default();
     let span = tracing::info_span!(
         "graphql",
         request.id = %id.0,

@@ -1,6 +1,7 @@
 //! Requests that never reach the graph: each refused with a GraphQL JSON error that says what
 //! would be right.
 
+use async_graphql::{Pos, ServerError, Value};
 use axum::{
     Extension,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
@@ -27,6 +28,8 @@ pub struct Refusal {
     pub limit: Option<Box<Limit>>,
     /// How the caller's requests stand, where there are too many.
     pub standing: Option<Box<Standing>>,
+    /// What else is wrong with the document.
+    pub others: Vec<Refusal>,
 }
 
 /// What was too much.
@@ -47,6 +50,7 @@ impl Refusal {
             by_document: false,
             limit: None,
             standing: None,
+            others: Vec::new(),
         }
     }
 
@@ -115,8 +119,36 @@ impl Refusal {
         self.standing.as_ref()?.wait
     }
 
-    /// As one GraphQL error.
+    /// As an answer that has nothing else.
     pub fn to_json(&self, id: &RequestId) -> serde_json::Value {
+        let others = self.others.iter().map(|other| other.error(id));
+        let errors: Vec<_> = std::iter::once(self.error(id)).chain(others).collect();
+        json!({ "errors": errors })
+    }
+
+    /// As GraphQL errors of the engine's kind.
+    pub fn to_errors(&self, id: &RequestId) -> Vec<ServerError> {
+        let error = |own: &Self| {
+            let pos = own.location.map(|(line, column)| Pos { line, column });
+            let mut error = ServerError::new(own.message.clone(), pos);
+            let extensions = error.extensions.get_or_insert_default();
+            if let serde_json::Value::Object(all) = &own.error(id)["extensions"] {
+                for (name, value) in all {
+                    if let Ok(value) = Value::from_json(value.clone()) {
+                        extensions.set(name, value);
+                    }
+                }
+            }
+            error
+        };
+        std::iter::once(self)
+            .chain(&self.others)
+            .map(error)
+            .collect()
+    }
+
+    /// As one GraphQL error.
+    fn error(&self, id: &RequestId) -> serde_json::Value {
         let mut error = json!({
             "message": self.message,
             "extensions": { "code": self.code, "requestId": &*id.0 },
@@ -146,7 +178,7 @@ impl Refusal {
 
     /// As a whole answer of plain JSON.
     pub fn into_response(self, id: &RequestId) -> Response {
-        let body = json!({ "errors": [self.to_json(id)] }).to_string();
+        let body = self.to_json(id).to_string();
         let mut response = (self.status, body).into_response();
         response.headers_mut().insert(
             header::CONTENT_TYPE,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_graphql::{
-    Data, Executor, Request as GraphRequest, Response as GraphResponse, ServerError, Value,
+    Data, Executor, Request as GraphRequest, Response as GraphResponse,
     futures_util::stream::BoxStream,
 };
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
@@ -26,7 +26,8 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::{
     Gateway, RequestId,
     connections::Peer,
-    document, graphql,
+    document,
+    graphql::{self, Asked},
     refusal::{self, Refusal},
     session::{self, Session},
 };
@@ -199,7 +200,7 @@ impl Guarded {
             Refusal::limit(name, most + 1, most)
         })?;
         session::charge(&self.gateway, &session.client, 1)?;
-        let prepared = graphql::limit(&self.gateway, request)?;
+        let prepared = graphql::prepare(&self.gateway, Asked::over_socket(request)?, None)?;
         let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
         Ok(graphql::run(&self.gateway, session, prepared, None, id).await)
     }
@@ -213,16 +214,7 @@ impl Executor for Guarded {
             Err(refusal) => refusal,
         };
         refusal.log(&id);
-        let mut error = ServerError::new(refusal.message.clone(), None);
-        let extensions = error.extensions.get_or_insert_default();
-        if let serde_json::Value::Object(all) = &refusal.to_json(&id)["extensions"] {
-            for (name, value) in all {
-                if let Ok(value) = Value::from_json(value.clone()) {
-                    extensions.set(name, value);
-                }
-            }
-        }
-        GraphResponse::from_errors(vec![error])
+        GraphResponse::from_errors(refusal.to_errors(&id))
     }
 
     fn execute_stream(

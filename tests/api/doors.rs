@@ -365,8 +365,11 @@ fn everything(schema: &Value, name: &str) -> String {
     if let Some(members) = own["possibleTypes"].as_array() {
         let members = members.iter().map(|member| {
             let name = member["name"].as_str().expect("a name");
-            // Fields of other members may have the same name and another type.
-            format!("... on {name} {{ {} }}", everything(schema, name))
+            // Fields of other members may have the same name and another type: both would be one
+            // in the answer.
+            let own = everything(schema, name);
+            let aliased = own.replace(" metadata", &format!(" of{name}: metadata"));
+            format!("... on {name} {{ {aliased} }}")
         });
         return members.collect::<Vec<_>>().join(" ");
     }

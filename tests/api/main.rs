@@ -6,10 +6,11 @@ mod bad_input;
 mod batching;
 mod browsers;
 mod coverage;
-
 mod dialects;
+mod documents;
 mod doors;
 mod explorer;
+mod federation;
 mod filtering;
 mod freshness;
 mod health;
@@ -26,6 +27,7 @@ mod paging;
 mod parameters;
 mod partial_failure;
 mod reading;
+mod rules;
 #[path = "../support/sink.rs"]
 mod sink;
 mod streams;

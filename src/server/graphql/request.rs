@@ -14,7 +14,9 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use crate::server::{
-    Gateway, negotiate,
+    Gateway,
+    document::Wanted,
+    negotiate,
     refusal::{self, Refusal},
     upload::{self, Files},
 };
@@ -27,26 +29,84 @@ pub enum Sent {
 }
 
 /// What a request says, however it was sent (GraphQL over HTTP 5.1).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parameters {
     query: Option<String>,
+    /// GraphQL over HTTP, Persisted Documents; Relay's examples call it `id` or `doc_id`.
+    #[serde(alias = "id", alias = "doc_id")]
+    document_id: Option<String>,
     operation_name: Option<String>,
     variables: Option<serde_json::Map<String, serde_json::Value>>,
-    /// Read so that a wrong type is refused; none is known yet.
     extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-impl Parameters {
-    pub fn into_request(self) -> Result<GraphRequest, Refusal> {
-        let text = self.query.filter(|text| !text.is_empty());
-        let text = text.ok_or_else(|| Refusal::bad_request("the request has no `query`"))?;
-        let mut request = GraphRequest::new(text);
-        request.operation_name = self.operation_name;
-        if let Some(variables) = self.variables {
-            request.variables = Variables::from_json(variables.into());
-        }
-        Ok(request)
+/// An operation that somebody asks for.
+#[derive(Debug)]
+pub struct Asked {
+    pub document: Wanted,
+    pub operation_name: Option<String>,
+    pub variables: Variables,
+}
+
+/// `extensions.persistedQuery` (Apollo's protocol of automatic persisted queries).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PersistedQuery {
+    version: u32,
+    sha256_hash: String,
+}
+
+impl Asked {
+    /// # Errors
+    /// For a persisted query of another protocol than version 1.
+    pub fn of(parameters: Parameters) -> Result<Self, Refusal> {
+        let extensions = parameters.extensions.unwrap_or_default();
+        let persisted = extensions
+            .get("persistedQuery")
+            .filter(|own| !own.is_null());
+        let hash = persisted.map(|own| PersistedQuery::deserialize(own).map_err(|_| ()));
+        let hash = match hash.transpose() {
+            Ok(Some(own)) if own.version == 1 => Some(own.sha256_hash),
+            Ok(None) => None,
+            Ok(Some(_)) | Err(()) => {
+                return Err(Refusal::bad_request(
+                    "`extensions.persistedQuery` must be an object with `version` 1 and \
+                     `sha256Hash`",
+                ));
+            }
+        };
+        let variables = parameters.variables.map(serde_json::Value::Object);
+        Ok(Self {
+            document: Wanted {
+                text: parameters.query.filter(|text| !text.is_empty()),
+                hash,
+                id: parameters.document_id.filter(|id| !id.is_empty()),
+            },
+            operation_name: parameters.operation_name,
+            variables: variables.map(Variables::from_json).unwrap_or_default(),
+        })
+    }
+
+    /// What came over a WebSocket, read by the engine.
+    ///
+    /// # Errors
+    /// As [`Asked::of`].
+    pub fn over_socket(request: GraphRequest) -> Result<Self, Refusal> {
+        let extensions = request.extensions.0.into_iter().map(|(name, value)| {
+            // What came as JSON goes as JSON.
+            (name, value.into_json().unwrap_or_default())
+        });
+        let asked = Self::of(Parameters {
+            query: Some(request.query),
+            operation_name: request.operation_name,
+            extensions: Some(extensions.collect()),
+            ..Parameters::default()
+        })?;
+        Ok(Self {
+            variables: request.variables,
+            ..asked
+        })
     }
 }
 
@@ -147,8 +207,8 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
 }
 
 fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
-    const WHAT: &str = "the body must be one JSON object with `query`, and optionally \
-                        `operationName`, `variables` and `extensions`";
+    const WHAT: &str = "the body must be one JSON object with `query` (or `documentId`), and \
+                        optionally `operationName`, `variables` and `extensions`";
     // A list would do for the fields in their order.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Refusal::bad_request(WHAT));
@@ -172,12 +232,7 @@ fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
 }
 
 fn from_query(query: &str) -> Result<Parameters, Refusal> {
-    let mut parameters = Parameters {
-        query: None,
-        operation_name: None,
-        variables: None,
-        extensions: None,
-    };
+    let mut parameters = Parameters::default();
     let object = |name: &str, text: &str| {
         if text.is_empty() {
             return Ok(None);
@@ -188,6 +243,7 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*name {
             "query" => parameters.query = Some(value.into_owned()),
+            "documentId" | "id" | "doc_id" => parameters.document_id = Some(value.into_owned()),
             "operationName" if value.is_empty() => {}
             "operationName" => parameters.operation_name = Some(value.into_owned()),
             "variables" => parameters.variables = object("variables", &value)?,
@@ -199,9 +255,11 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
 }
 
 /// The operations that a body of JSON holds, for [`super::arbitrary`].
-pub fn arbitrary(body: &[u8]) -> Vec<GraphRequest> {
+pub fn arbitrary(body: &[u8]) -> Vec<Asked> {
     let one = from_json(body).map(|one| vec![one]);
     let all = one.or_else(|_| batch(body, usize::MAX)).unwrap_or_default();
-    let requests = all.into_iter().map(Parameters::into_request);
-    requests.flatten().collect()
+    all.into_iter()
+        .map(Asked::of)
+        .filter_map(Result::ok)
+        .collect()
 }

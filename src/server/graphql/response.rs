@@ -81,8 +81,7 @@ fn body_of(
         Ok(response) => response,
         Err(refusal) => {
             refusal.log(id);
-            let body = serde_json::json!({ "errors": [refusal.to_json(id)] });
-            return Ok((true, body.to_string().into_bytes()));
+            return Ok((true, refusal.to_json(id).to_string().into_bytes()));
         }
     };
     let failed = is_request_error(&response);

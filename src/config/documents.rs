@@ -1,0 +1,94 @@
+//! `[documents]`: operations that are known before anybody sends them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{ConfigError, file::Place};
+
+/// Documents that clients were built with.
+#[derive(Debug, Default)]
+pub struct TrustedDocuments {
+    /// Each with the id that its client sends.
+    pub documents: Vec<(String, String)>,
+    /// Nothing else is executed.
+    pub only: bool,
+}
+
+/// The section as it is written.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsFile {
+    #[serde(default)]
+    manifests: Vec<Spanned<PathBuf>>,
+    trusted_only: Option<Spanned<bool>>,
+}
+
+/// What client tools write: Apollo its operations with more about each, Relay and codegen a text for
+/// each id.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Manifest {
+    Apollo { operations: Vec<Operation> },
+    ById(std::collections::BTreeMap<String, String>),
+}
+
+#[derive(Deserialize)]
+struct Operation {
+    id: String,
+    body: String,
+}
+
+impl DocumentsFile {
+    pub fn resolve(self, place: &Place<'_>) -> Result<TrustedDocuments, ConfigError> {
+        let mut trusted = TrustedDocuments {
+            only: self.trusted_only.as_ref().is_some_and(|own| *own.get_ref()),
+            ..TrustedDocuments::default()
+        };
+        for path in &self.manifests {
+            let all = read(path.get_ref()).map_err(|what| place.refuse(path.span().start, what))?;
+            for (id, text) in all {
+                let mut known = trusted.documents.iter();
+                if known.any(|(own, other)| *own == id && *other != text) {
+                    let file = path.get_ref().display();
+                    return Err(place.refuse(
+                        path.span().start,
+                        format!("the manifest {file} has another document under the id `{id}`"),
+                    ));
+                }
+                trusted.documents.push((id, text));
+            }
+        }
+        if let Some(only) = self.trusted_only
+            && trusted.only
+            && trusted.documents.is_empty()
+        {
+            return Err(place.refuse(
+                only.span().start,
+                "`trusted_only` without a document in `manifests` would refuse everything",
+            ));
+        }
+        Ok(trusted)
+    }
+}
+
+/// The documents of a manifest. A relative path begins where the gateway was started.
+fn read(path: &Path) -> Result<Vec<(String, String)>, String> {
+    let file = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("the manifest {file} cannot be read: {error}"))?;
+    let manifest = serde_json::from_str(&text).map_err(|_| {
+        format!(
+            "the manifest {file} is neither Apollo's (`operations` with `id` and `body`) nor an \
+             object with a document for each id, as Relay and codegen write it"
+        )
+    })?;
+    Ok(match manifest {
+        Manifest::Apollo { operations } => operations
+            .into_iter()
+            .map(|own| (own.id, own.body))
+            .collect(),
+        Manifest::ById(documents) => documents.into_iter().collect(),
+    })
+}

@@ -1,0 +1,206 @@
+//! The graph as a subgraph (Apollo Federation v2, subgraph specification).
+//!
+//! Ours rather than the engine's: there one representation that fails fails all, and its schema
+//! imports what it does not use.
+
+use async_graphql::{
+    Context, ID, InputValueResult, Object, Scalar, ScalarType, SimpleObject, Union, Value,
+};
+use futures_util::future::join_all;
+
+use super::{
+    asset::AssetNode,
+    error::bad_input,
+    query::{one_asset, one_source},
+    sdl,
+    source::SourceNode,
+};
+
+/// What other subgraphs refer to by `id`.
+const ENTITIES: [&str; 2] = ["Asset", "Source"];
+
+/// What many subgraphs have. Two descriptions of one type are a warning when they are composed, so
+/// ours are left to others.
+const SHARED: [&str; 5] = ["DateTime", "JSON", "Node", "PageInfo", "URL"];
+
+/// What a subgraph's team needs to know, before its schema.
+const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
+#
+# - Refer to an asset with `type Asset @key(fields: "id") { id: ID! … }`, to a source likewise. `id` is
+#   the global id that this graph gives: opaque, stable, the same under every gateway.
+# - Representations are read together: fifty assets of one source are as few calls as its API has
+#   for that. What is gone or not visible is null; one that is no representation is null with an
+#   error of its own at its index.
+# - `node` and `nodes` are @inaccessible: the ids of many subgraphs have no one place to be looked
+#   up. Ask `asset(id:)`.
+# - `PageInfo` is @shareable, as Relay's is the same everywhere.
+# - Who may read is decided by the headers of each request: let your gateway pass on
+#   `authorization` and `x-asset-source-*`.
+
+extend schema
+  @link(
+    url: "https://specs.apollo.dev/federation/v2.5"
+    import: ["@inaccessible", "@key", "@shareable"]
+  )
+
+"#;
+
+/// The subgraph's schema: the graph's own with its keys, and what a team needs to know.
+#[must_use]
+pub fn subgraph() -> String {
+    let own = sdl::print(true);
+    // The engine's own link comes last, and imports all it knows.
+    let types = own.split("extend schema @link(").next().unwrap_or_default();
+    let mut text = HEAD.to_owned();
+    for definition in types.trim_end().split("\n\n") {
+        text += &as_subgraph(definition);
+        text.push_str("\n\n");
+    }
+    text.truncate(text.trim_end().len() + 1);
+    text
+}
+
+/// A definition with its key, if it is an entity's; without descriptions, if it is shared.
+fn as_subgraph(definition: &str) -> String {
+    let mut lines = Vec::new();
+    let mut in_description = false;
+    for line in definition.lines() {
+        let words = line.trim_start();
+        // A description on several lines begins and ends with three quotes alone.
+        let is_mark = words == "\"\"\"";
+        if in_description || words.starts_with('"') {
+            in_description ^= is_mark;
+        }
+        let is_description = in_description || words.starts_with('"');
+        lines.push((is_description, line));
+    }
+    let own = lines.iter().find(|(is_description, _)| !is_description);
+    let name = own.and_then(|(_, line)| line.split_whitespace().nth(1));
+    let is_shared = name.is_some_and(|name| SHARED.contains(&name));
+    let kept = lines
+        .into_iter()
+        .filter(|(is_description, _)| !(is_shared && *is_description));
+    let kept = kept.map(|(_, line)| {
+        let is_entity = |name: &&&str| line == format!("type {name} implements Node {{");
+        match ENTITIES.iter().find(is_entity) {
+            Some(name) => format!("type {name} implements Node @key(fields: \"id\") {{"),
+            None => line.to_owned(),
+        }
+    });
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+/// How federated gateways ask. Other clients have `node`, `nodes` and `asset`.
+pub struct Federation;
+
+/// How federated gateways ask.
+#[Object]
+impl Federation {
+    /// For federated gateways: this graph as a subgraph.
+    #[graphql(name = "_service")]
+    async fn service(&self) -> Service {
+        Service {
+            sdl: Some(subgraph()),
+        }
+    }
+
+    /// For federated gateways: assets and sources by their keys, in the order asked for. Null for
+    /// what is gone or not visible; what cannot be read leaves null and an error of its own.
+    #[graphql(name = "_entities")]
+    async fn entities(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Each with `__typename` and `id`.")] representations: Vec<Representation>,
+    ) -> Vec<Option<async_graphql::Result<Entity>>> {
+        let all = representations.into_iter().map(|own| entity(context, own));
+        let read = join_all(all).await;
+        read.into_iter().map(Result::transpose).collect()
+    }
+}
+
+/// This graph as a subgraph.
+#[derive(SimpleObject)]
+#[graphql(name = "_Service")]
+struct Service {
+    /// Its schema, with the keys of its entities.
+    sdl: Option<String>,
+}
+
+/// What other subgraphs can refer to.
+#[derive(Union)]
+#[graphql(name = "_Entity")]
+enum Entity {
+    Asset(AssetNode),
+    Source(SourceNode),
+}
+
+/// What a gateway knows of an entity: `__typename` and its key.
+struct Representation(Value);
+
+/// What a federated gateway knows of an entity: an object with `__typename` and its key.
+#[Scalar(name = "_Any")]
+impl ScalarType for Representation {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        // What is no object is refused in its own place.
+        Ok(Self(value))
+    }
+
+    fn to_value(&self) -> Value {
+        self.0.clone()
+    }
+}
+
+impl Representation {
+    fn text(&self, name: &str) -> Option<&str> {
+        let Value::Object(fields) = &self.0 else {
+            return None;
+        };
+        match fields.get(name)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+async fn entity(
+    context: &Context<'_>,
+    own: Representation,
+) -> async_graphql::Result<Option<Entity>> {
+    let wrong = |what: &str| bad_input(&["representations"], what);
+    let id = || {
+        own.text("id")
+            .map(ID::from)
+            .ok_or_else(|| wrong("a representation has no `id`"))
+    };
+    match own.text("__typename") {
+        Some("Asset") => Ok(one_asset(context, &id()?).await?.map(Entity::Asset)),
+        Some("Source") => Ok(one_source(context, &id()?)?.map(Entity::Source)),
+        Some(_) => Err(wrong(
+            "only `Asset` and `Source` are entities of this subgraph",
+        )),
+        None => Err(wrong("a representation has no `__typename`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subgraphs_schema_has_a_key_for_each_entity_and_links_only_what_it_uses() {
+        let text = subgraph();
+        for name in ENTITIES {
+            let line = format!("type {name} implements Node @key(fields: \"id\") {{\n");
+            assert_eq!(text.matches(&line).count(), 1, "{name}");
+        }
+        assert_eq!(text.matches("@link(").count(), 1);
+        for directive in ["@inaccessible", "@shareable"] {
+            assert!(text.matches(directive).count() > 2, "{directive}");
+        }
+        assert!(!text.contains("_entities") && !text.contains("_service"));
+        let page_info = "type PageInfo @shareable {\n  hasPreviousPage: Boolean!\n  hasNextPage: \
+                         Boolean!\n  startCursor: String\n  endCursor: String\n}\n";
+        assert!(text.contains(page_info), "without descriptions");
+        assert!(text.contains("\ninterface Node {\n  id: ID!\n}\n"));
+    }
+}

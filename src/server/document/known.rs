@@ -1,0 +1,259 @@
+//! Documents that are known: read once, whoever asks; by name, where a client sends a name alone.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_lc_rs::digest;
+
+use super::{Document, Rules};
+use crate::{
+    cache::{ByHash, Hash},
+    config::{Limits, TrustedDocuments},
+    server::refusal::Refusal,
+};
+
+/// Bytes of documents that are kept.
+const CAPACITY: u64 = 32 * 1024 * 1024;
+/// Bytes that a document takes for each of its text's, about: it is kept parsed, by two parsers.
+const FACTOR: usize = 40;
+/// What a document takes at least.
+const BASE: usize = 2 * 1024;
+
+/// Which document a request means: at least one of the three is said.
+#[derive(Debug, Default, Clone)]
+pub struct Wanted {
+    pub text: Option<String>,
+    /// `extensions.persistedQuery.sha256Hash`.
+    pub hash: Option<String>,
+    /// `documentId`, or what Relay calls it.
+    pub id: Option<String>,
+}
+
+/// The documents of this process.
+pub struct Known {
+    rules: Rules,
+    read: ByHash<Document>,
+    trusted: HashMap<String, Hash>,
+    texts: HashMap<Hash, String>,
+    only_trusted: bool,
+}
+
+impl Known {
+    pub fn new(rules: Rules, trusted: TrustedDocuments, limits: &Limits) -> Self {
+        let mut known = Self {
+            rules,
+            read: ByHash::new(CAPACITY),
+            trusted: HashMap::new(),
+            texts: HashMap::new(),
+            only_trusted: trusted.only,
+        };
+        for (id, text) in trusted.documents {
+            let hash = sha256(&text);
+            if let Err(refusal) = Document::read(&text, limits, &known.rules) {
+                // Older clients may still send it: they are told when they do.
+                tracing::warn!(
+                    id,
+                    reason = refusal.message,
+                    "a trusted document does not fit this gateway: requests for it are refused"
+                );
+            }
+            known.trusted.insert(id, hash);
+            known.texts.insert(hash, text);
+        }
+        known
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The document that a request means.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when no text is sent and the name is not known, when the two do not belong
+    /// together, when only trusted documents are taken, and for whatever is wrong with the text.
+    pub fn find(&self, wanted: &Wanted, limits: &Limits) -> Result<Arc<Document>, Refusal> {
+        let (hash, text) = match &wanted.text {
+            Some(text) => {
+                // Nobody has to hash what is refused anyway.
+                super::check_length(text, limits)?;
+                let hash = sha256(text);
+                self.check_name(wanted, &hash)?;
+                (hash, text.as_str())
+            }
+            None => match self.named(wanted)? {
+                Named::Read(document) => return Ok(document),
+                Named::Trusted(hash, text) => (hash, text),
+            },
+        };
+        if self.only_trusted && !self.texts.contains_key(&hash) {
+            return Err(Refusal::document(
+                "FORBIDDEN",
+                "this gateway takes trusted documents only: send the id of one, as the manifest \
+                 names it, or have this document added to the manifest",
+            ));
+        }
+        if let Some(document) = self.read.get(&hash) {
+            return Ok(document);
+        }
+        let document = Arc::new(Document::read(text, limits, &self.rules)?);
+        let weight = BASE + text.len().saturating_mul(FACTOR);
+        self.read.keep(hash, Arc::clone(&document), weight);
+        Ok(document)
+    }
+
+    /// Whether a text is the one that the request's names mean.
+    fn check_name(&self, wanted: &Wanted, hash: &Hash) -> Result<(), Refusal> {
+        let belongs = |name: &str| {
+            self.trusted.get(name) == Some(hash) || from_hex(plain(name)).as_ref() == Some(hash)
+        };
+        let mut names = wanted.hash.iter().chain(&wanted.id);
+        if names.all(|name| belongs(name)) {
+            return Ok(());
+        }
+        Err(Refusal::bad_request(
+            "the hash or id sent with the document is not this document's: send the SHA-256 of \
+             exactly this text, in hexadecimal",
+        ))
+    }
+
+    /// What a name alone means.
+    fn named(&self, wanted: &Wanted) -> Result<Named<'_>, Refusal> {
+        let Some(name) = wanted.hash.as_deref().or(wanted.id.as_deref()) else {
+            return Err(Refusal::bad_request("the request has no `query`"));
+        };
+        let trusted = self
+            .trusted
+            .get(name)
+            .or_else(|| self.trusted.get(plain(name)));
+        if let Some(hash) = trusted
+            && let Some(text) = self.texts.get(hash)
+        {
+            return Ok(Named::Trusted(*hash, text));
+        }
+        let read = from_hex(plain(name)).and_then(|hash| {
+            let may = !self.only_trusted || self.texts.contains_key(&hash);
+            may.then(|| self.read.get(&hash)).flatten()
+        });
+        read.map(Named::Read).ok_or_else(|| {
+            // The words that clients of the protocol look for; they send the text next.
+            Refusal::document("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+        })
+    }
+}
+
+enum Named<'a> {
+    Read(Arc<Document>),
+    Trusted(Hash, &'a str),
+}
+
+/// Ids that name their own hash begin with its algorithm (GraphQL over HTTP, Persisted Documents).
+fn plain(name: &str) -> &str {
+    name.strip_prefix("sha256:").unwrap_or(name)
+}
+
+fn sha256(text: &str) -> Hash {
+    let mut hash = Hash::default();
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.copy_from_slice(digest.as_ref()); // 32 bytes both, by the algorithm
+    hash
+}
+
+fn from_hex(text: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    if text.len() != 2 * hash.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (place, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(trusted: TrustedDocuments) -> Known {
+        let rules = Rules::new(&crate::schema::sdl(false), true).expect("the schema holds");
+        Known::new(rules, trusted, &Limits::default())
+    }
+
+    fn hashed(text: &str, send: bool) -> Wanted {
+        let hash: String = sha256(text)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Wanted {
+            text: send.then(|| text.to_owned()),
+            hash: Some(hash),
+            id: None,
+        }
+    }
+
+    fn code(known: &Known, wanted: &Wanted) -> &'static str {
+        match known.find(wanted, &Limits::default()) {
+            Ok(_) => "",
+            Err(refusal) => refusal.code,
+        }
+    }
+
+    #[test]
+    fn a_hash_is_known_once_its_text_was_sent() {
+        let known = known(TrustedDocuments::default());
+        let text = "{sources{name}}";
+        assert_eq!(
+            code(&known, &hashed(text, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+        let other = Wanted {
+            text: Some("{sources{id}}".to_owned()),
+            ..hashed(text, false)
+        };
+        assert_eq!(code(&known, &other), "BAD_USER_INPUT");
+        assert_eq!(
+            code(&known, &hashed(text, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+        assert_eq!(code(&known, &hashed(text, true)), "");
+        assert_eq!(code(&known, &hashed(text, false)), "");
+        let as_id = Wanted {
+            id: hashed(text, false)
+                .hash
+                .map(|hash| format!("sha256:{hash}")),
+            ..Wanted::default()
+        };
+        assert_eq!(code(&known, &as_id), "");
+        let invalid = "{nope}";
+        assert_eq!(
+            code(&known, &hashed(invalid, true)),
+            "GRAPHQL_VALIDATION_FAILED"
+        );
+        assert_eq!(
+            code(&known, &hashed(invalid, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+    }
+
+    #[test]
+    fn with_trusted_documents_only_nothing_else_is_taken() {
+        let text = "{sources{name}}";
+        let known = known(TrustedDocuments {
+            documents: vec![("42".to_owned(), text.to_owned())],
+            only: true,
+        });
+        let by_id = |id: &str| Wanted {
+            id: Some(id.to_owned()),
+            ..Wanted::default()
+        };
+        assert_eq!(code(&known, &by_id("42")), "");
+        assert_eq!(code(&known, &by_id("43")), "PERSISTED_QUERY_NOT_FOUND");
+        assert_eq!(code(&known, &hashed(text, true)), "");
+        assert_eq!(code(&known, &hashed(text, false)), "");
+        let other = "{sources{id}}";
+        assert_eq!(code(&known, &hashed(other, true)), "FORBIDDEN");
+        assert_eq!(
+            code(&known, &hashed(other, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! What the graph's schema says of documents and variables (GraphQL, September 2025, sections 5
+//! and 6.1.2). The engine takes documents that the specification refuses and refuses some that it
+//! allows, so they are held against the rules here, and the engine is told to trust them.
+
+use apollo_compiler::{
+    ExecutableDocument, Schema,
+    diagnostic::Diagnostic,
+    response::JsonMap,
+    schema::ExtendedType,
+    validation::{DiagnosticData, DiagnosticList, Valid},
+};
+use async_graphql::Variables;
+
+use crate::server::refusal::Refusal;
+
+/// Errors that are shown at most.
+const MAX_ERRORS: usize = 10;
+/// What the validator calls a field that is not there.
+const UNKNOWN: &str = "UndefinedField";
+/// Mistakes in fields that it then leaves out.
+const LEFT_OUT: [&str; 3] = [
+    UNKNOWN,
+    "SubselectionOnScalarType",
+    "SubselectionOnEnumType",
+];
+/// What it calls a selection without fields.
+const EMPTY: &str = "MissingSubselection";
+
+/// The schema as the validator reads it.
+pub struct Rules {
+    schema: Valid<Schema>,
+    /// Errors name fields that a mistyped one may have meant.
+    suggests: bool,
+}
+
+impl Rules {
+    /// Of a schema in GraphQL's own language.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(sdl: &str, suggests: bool) -> Result<Self, String> {
+        let schema = Schema::parse_and_validate(sdl, "schema.graphql")
+            .map_err(|wrong| wrong.errors.to_string())?;
+        Ok(Self { schema, suggests })
+    }
+
+    /// Holds a document against every rule.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says what is wrong where, the first ten things of it.
+    pub fn check(&self, text: &str) -> Result<Valid<ExecutableDocument>, Refusal> {
+        ExecutableDocument::parse_and_validate(&self.schema, text, "document")
+            .map_err(|wrong| self.refusal(&wrong.errors))
+    }
+
+    /// Whether the variables are what the operation of this name declares.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the first variable that is not.
+    pub fn check_variables(
+        &self,
+        document: &Valid<ExecutableDocument>,
+        name: Option<&str>,
+        variables: &Variables,
+    ) -> Result<(), Refusal> {
+        let fault = |error: apollo_compiler::request::RequestError| {
+            let range = error
+                .location()
+                .and_then(|at| at.line_column_range(&document.sources));
+            Refusal {
+                location: range.map(|range| (range.start.line, range.start.column)),
+                ..Refusal::document("BAD_USER_INPUT", error.message().to_string())
+            }
+        };
+        let operation = document.operations.get(name).map_err(fault)?;
+        let mut values = JsonMap::new();
+        for (name, value) in variables.iter() {
+            // Numbers and texts alone cannot fail to be JSON.
+            let value = value.clone().into_json().unwrap_or_default();
+            values.insert(name.as_str(), value.into());
+        }
+        apollo_compiler::request::coerce_variable_values(&self.schema, operation, &values)
+            .map(drop)
+            .map_err(fault)
+    }
+
+    /// Whether a type is an object, whose fragments' conditions all hold.
+    pub fn is_object(&self, name: &str) -> bool {
+        matches!(self.schema.types.get(name), Some(ExtendedType::Object(_)))
+    }
+
+    /// The type of a field, without lists and non-null.
+    pub fn type_of(&self, parent: &str, field: &str) -> Option<&str> {
+        let field = self.schema.type_field(parent, field).ok()?;
+        Some(field.ty.inner_named_type().as_str())
+    }
+
+    fn refusal(&self, wrong: &DiagnosticList) -> Refusal {
+        // Without such fields a selection may be empty: that is no mistake of its own.
+        let name = |one: &Diagnostic<'_, DiagnosticData>| one.error.unstable_error_name();
+        let is_left_out = wrong
+            .iter()
+            .any(|one| name(&one).is_some_and(|name| LEFT_OUT.contains(&name)));
+        let own = wrong
+            .iter()
+            .filter(|one| !is_left_out || name(one) != Some(EMPTY));
+        let mut all = own.map(|one| {
+            let mut message = one
+                .error
+                .unstable_compat_message()
+                .unwrap_or_else(|| one.error.to_string());
+            if !self.suggests {
+                let end = message.find(" Did you mean").unwrap_or(message.len());
+                message.truncate(end);
+            } else if name(&one) == Some(UNKNOWN) {
+                message += &self.suggestion(&message);
+            }
+            let range = one.line_column_range();
+            Refusal {
+                location: range.map(|range| (range.start.line, range.start.column)),
+                ..Refusal::document("GRAPHQL_VALIDATION_FAILED", message)
+            }
+        });
+        let first = all.next().unwrap_or_else(|| {
+            Refusal::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
+        });
+        let others: Vec<Refusal> = all.by_ref().take(MAX_ERRORS - 1).collect();
+        let more = all.count();
+        let mut refusal = Refusal { others, ..first };
+        if more > 0
+            && let Some(last) = refusal.others.last_mut()
+        {
+            *last = Refusal::document(
+                "GRAPHQL_VALIDATION_FAILED",
+                format!("{} more errors are not shown", more + 1),
+            );
+        }
+        refusal
+    }
+
+    /// Names that a field's may have meant, for `Cannot query field "…" on type "…".`
+    fn suggestion(&self, message: &str) -> String {
+        let mut quoted = message.split('"').skip(1).step_by(2);
+        let (Some(field), Some(parent)) = (quoted.next(), quoted.next()) else {
+            return String::new();
+        };
+        let fields = match self.schema.types.get(parent) {
+            Some(ExtendedType::Object(object)) => &object.fields,
+            Some(ExtendedType::Interface(interface)) => &interface.fields,
+            _ => return String::new(),
+        };
+        // As far as half of the letters may be wrong.
+        let nearest = fields
+            .keys()
+            .map(|name| (strsim::damerau_levenshtein(field, name), name.as_str()))
+            .filter(|(distance, _)| *distance <= field.chars().count().div_ceil(2))
+            .min();
+        nearest.map_or_else(String::new, |(_, name)| {
+            format!(" Did you mean \"{name}\"?")
+        })
+    }
+}

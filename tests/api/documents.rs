@@ -1,0 +1,253 @@
+//! Operations by name: automatic persisted queries, and documents that clients were built with.
+
+use std::io::Write;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::help::{World, error, open_socket, world, world_of};
+
+const TEXT: &str = "query Names($n: Int) { sources { name } assets(first: $n) { nodes { id } } }";
+
+fn sha256(text: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn persisted(hash: &str) -> Value {
+    json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } })
+}
+
+async fn post(world: &World, body: Value) -> Value {
+    let response = world.post(&body.to_string()).await;
+    let text = response.text().await.expect("a body");
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
+async fn get(world: &World, parameters: &[(&str, &str)]) -> Value {
+    let mut url = reqwest::Url::parse(&world.url("/graphql")).expect("an address");
+    url.query_pairs_mut().extend_pairs(parameters);
+    let text = world.get(url.as_str()).await.text().await.expect("a body");
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
+#[tokio::test]
+async fn a_query_is_persisted_by_its_hash_and_asked_for_by_it() {
+    let world = world().await;
+    let hash = sha256(TEXT);
+    let by_hash = json!({ "extensions": persisted(&hash), "variables": { "n": 1 } });
+    let unknown = post(&world, by_hash.clone()).await;
+    assert_eq!(
+        error(&unknown),
+        (
+            "PERSISTED_QUERY_NOT_FOUND".to_owned(),
+            "PersistedQueryNotFound".to_owned()
+        )
+    );
+    let mut whole = by_hash.clone();
+    whole["query"] = TEXT.into();
+    let first = post(&world, whole).await;
+    assert_eq!(
+        first["data"]["assets"]["nodes"].as_array().map(Vec::len),
+        Some(1),
+        "{first}"
+    );
+    assert_eq!(post(&world, by_hash).await, first);
+    let extensions = persisted(&hash).to_string();
+    let got = get(
+        &world,
+        &[("extensions", &extensions), ("variables", "{\"n\":1}")],
+    )
+    .await;
+    assert_eq!(got, first);
+}
+
+#[tokio::test]
+async fn a_hash_of_another_text_is_refused_and_nothing_is_kept() {
+    let world = world().await;
+    let hash = sha256("{ __typename }");
+    let answer = post(
+        &world,
+        json!({ "query": TEXT, "extensions": persisted(&hash) }),
+    )
+    .await;
+    assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+    for asked in [hash, sha256(TEXT)] {
+        let answer = post(&world, json!({ "extensions": persisted(&asked) })).await;
+        assert_eq!(error(&answer).0, "PERSISTED_QUERY_NOT_FOUND");
+    }
+    for wrong in [
+        json!({ "persistedQuery": { "version": 2, "sha256Hash": sha256(TEXT) } }),
+        json!({ "persistedQuery": { "version": 1 } }),
+        json!({ "persistedQuery": 7 }),
+    ] {
+        let answer = post(&world, json!({ "query": TEXT, "extensions": wrong })).await;
+        assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_mutation_is_not_asked_for_by_get_under_its_hash_either() {
+    let world = world().await;
+    let text = "mutation { deleteAsset(input: { assetId: \"x\" }) { deletedId } }";
+    let extensions = persisted(&sha256(text));
+    let known = post(&world, json!({ "query": text, "extensions": extensions })).await;
+    assert!(known["data"].is_object(), "{known}");
+    let answer = get(&world, &[("extensions", &extensions.to_string())]).await;
+    assert!(error(&answer).1.contains("GET is for queries"), "{answer}");
+}
+
+/// A gateway that knows the manifests of the three tools, and takes `more` settings.
+async fn trusting(more: &str) -> (World, Vec<tempfile::NamedTempFile>) {
+    let manifests = [
+        json!({
+            "format": "apollo-persisted-query-manifest",
+            "version": 1,
+            "operations": [
+                { "id": sha256(TEXT), "name": "Names", "type": "query", "body": TEXT }
+            ],
+        }),
+        json!({ "9d5e3c7a": "query Relay { sources { id } }" }),
+        json!({ "sha1-of-codegen": "query Codegen { sources { provider } }" }),
+    ];
+    let files: Vec<_> = manifests
+        .iter()
+        .map(|manifest| {
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            write!(file, "{manifest}").expect("written");
+            file
+        })
+        .collect();
+    let paths: Vec<_> = files
+        .iter()
+        .map(|file| file.path().display().to_string())
+        .collect();
+    let world = world_of(&format!("[documents]\nmanifests = {paths:?}\n{more}")).await;
+    (world, files)
+}
+
+#[tokio::test]
+async fn trusted_documents_are_known_by_their_ids() {
+    let (world, _files) = trusting("").await;
+    for (name, id, field) in [
+        ("documentId", "9d5e3c7a", "id"),
+        ("id", "9d5e3c7a", "id"),
+        ("doc_id", "sha1-of-codegen", "provider"),
+        (
+            "documentId",
+            &sha256("query Relay { sources { id } }"),
+            "id",
+        ),
+        ("documentId", &format!("sha256:{}", sha256(TEXT)), "name"),
+    ] {
+        let answer = post(&world, json!({ name: id })).await;
+        assert!(
+            answer["data"]["sources"][0][field].is_string(),
+            "{name} {id}: {answer}"
+        );
+        assert_eq!(get(&world, &[(name, id)]).await["data"], answer["data"]);
+    }
+    let answer = post(&world, json!({ "extensions": persisted(&sha256(TEXT)) })).await;
+    assert!(answer["data"]["assets"].is_object(), "{answer}");
+    // Others are still taken.
+    world.data("{ sources { name } }").await;
+}
+
+#[tokio::test]
+async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
+    let (world, _files) = trusting("trusted_only = true\n").await;
+    let other = "{ sources { name } }";
+    for body in [
+        json!({ "query": other }),
+        json!({ "query": other, "extensions": persisted(&sha256(other)) }),
+        json!({ "query": "{ __schema { types { name } } }" }),
+    ] {
+        assert_eq!(
+            error(&post(&world, body.clone()).await).0,
+            "FORBIDDEN",
+            "{body}"
+        );
+        let batch = post(&world, json!([body])).await;
+        assert_eq!(error(&batch[0]).0, "FORBIDDEN", "{body}");
+    }
+    assert_eq!(
+        error(&get(&world, &[("query", other)]).await).0,
+        "FORBIDDEN"
+    );
+    let unknown = post(&world, json!({ "extensions": persisted(&sha256(other)) })).await;
+    assert_eq!(error(&unknown).0, "PERSISTED_QUERY_NOT_FOUND");
+    assert_eq!(world.calls(), [0, 0, 0]);
+    // By its text too: clients that send both need not be rebuilt.
+    for body in [
+        json!({ "documentId": "9d5e3c7a" }),
+        json!({ "query": TEXT }),
+    ] {
+        let answer = post(&world, body).await;
+        assert!(answer["data"]["sources"].is_array(), "{answer}");
+    }
+    let opened = open_socket(world.address, "graphql-transport-ws", None).await;
+    let mut socket = opened.expect("a socket");
+    let mut told = Vec::new();
+    for message in [
+        json!({ "type": "connection_init" }),
+        json!({ "id": "1", "type": "subscribe", "payload": { "query": other } }),
+        json!({ "id": "2", "type": "subscribe", "payload": { "query": "", "extensions": persisted(&sha256(TEXT)) } }),
+    ] {
+        socket
+            .send(Message::text(message.to_string()))
+            .await
+            .expect("sent");
+    }
+    while told.len() < 5 {
+        if let Message::Text(text) = socket.next().await.expect("a message").expect("a frame") {
+            told.push(serde_json::from_str::<Value>(&text).expect("JSON"));
+        }
+    }
+    let refused = told
+        .iter()
+        .find(|own| own["id"] == "1" && own["payload"].is_object());
+    assert!(
+        refused.is_some_and(|own| own.to_string().contains("FORBIDDEN")),
+        "{told:?}"
+    );
+    let answered = told
+        .iter()
+        .find(|own| own["id"] == "2" && own["type"] == "next");
+    assert!(
+        answered.is_some_and(|own| own["payload"]["data"]["sources"].is_array()),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_used_stops_the_start() {
+    let sandbox =
+        asset_gateway::sandbox::Sandbox::start(asset_gateway::sandbox::Options::default())
+            .await
+            .expect("the sandbox starts");
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    write!(file, "[1, 2]").expect("written");
+    let path = file.path().display().to_string();
+    for (toml, says) in [
+        (
+            "[documents]\nmanifests = [\"/nowhere.json\"]\n".to_owned(),
+            "/nowhere.json cannot be read",
+        ),
+        (
+            format!("[documents]\nmanifests = [{path:?}]\n"),
+            "is neither Apollo's",
+        ),
+        (
+            "[documents]\ntrusted_only = true\n".to_owned(),
+            "would refuse everything",
+        ),
+    ] {
+        let refused = crate::help::configured(&sandbox, &toml).expect_err("refused");
+        assert!(refused.contains(says), "{refused}");
+    }
+}

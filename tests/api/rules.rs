@@ -1,0 +1,200 @@
+//! Documents and variables as the specification wants them (GraphQL, September 2025, 5 and 6).
+
+use serde_json::{Value, json};
+
+use crate::help::{error, texts, world};
+
+/// Documents that are not valid, and what their first error says.
+const INVALID: [(&str, &str); 22] = [
+    ("{ nope }", "Cannot query field"),
+    ("{ sources { nam } }", "Did you mean \"name\"?"),
+    ("{ sources }", "must have a selection"),
+    ("{ sources { name { x } } }", "must not have a selection"),
+    (
+        "{ a: source(name: \"x\") { id } a: source(name: \"y\") { id } }",
+        "conflict",
+    ),
+    ("{ sources { a: name a: id } }", "conflict"),
+    ("{ __typename @skp(if: true) }", "Unknown directive"),
+    ("{ sources @skip { name } }", "is required"),
+    (
+        "query @include(if: true) { __typename }",
+        "may not be used on",
+    ),
+    (
+        "{ __typename @skip(if: true) @skip(if: true) }",
+        "can only be used once",
+    ),
+    ("{ asset { id } }", "is required"),
+    ("{ asset(id: \"x\", nope: 1) { id } }", "Unknown argument"),
+    (
+        "{ asset(id: \"x\", id: \"y\") { id } }",
+        "only one argument",
+    ),
+    (
+        "query($i: ID) { asset(id: $i) { id } }",
+        "used in position expecting type",
+    ),
+    ("query($i: ID!) { asset(id: \"x\") { id } }", "never used"),
+    ("{ asset(id: $i) { id } }", "is not defined"),
+    ("query($i: Nope!) { asset(id: $i) { id } }", "Unknown type"),
+    ("query($i: Asset) { asset(id: $i) { id } }", "input type"),
+    (
+        "{ ...F } fragment F on Source { name }",
+        "can never be of type",
+    ),
+    ("{ __typename } fragment F on Source { name }", "never used"),
+    ("{ ...F }", "Unknown fragment"),
+    (
+        "{ assets(first: \"ten\") { nodes { id } } }",
+        "Int cannot represent",
+    ),
+];
+
+#[tokio::test]
+async fn what_is_not_valid_is_refused_before_anything_is_done() {
+    let world = world().await;
+    for (document, says) in INVALID {
+        let answer = world.ask(document).await;
+        assert_eq!(answer.get("data"), None, "{document}: {answer}");
+        let first = &answer["errors"][0];
+        assert_eq!(
+            first["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED",
+            "{document}"
+        );
+        let message = first["message"].as_str().unwrap_or_default();
+        assert!(message.contains(says), "{document}: {message}");
+        assert!(
+            first["locations"][0]["line"].is_u64(),
+            "{document}: {answer}"
+        );
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn what_is_valid_is_answered() {
+    let world = world().await;
+    for document in [
+        // A variable that only a condition uses.
+        "query($x: Boolean = true) { __typename @include(if: $x) sources { name } }",
+        "query($n: Int = 3) { assets(first: $n) { nodes { id } } }",
+        "{ sources { name } ... @include(if: false) { assets { nodes { id } } } }",
+        "{ assets(first: 1) { nodes { details { __typename ... on PiktidDetails { filename } } } } }",
+    ] {
+        world.data(document).await;
+    }
+}
+
+#[tokio::test]
+async fn several_mistakes_are_told_at_once_and_not_without_end() {
+    let world = world().await;
+    let answer = world.ask("{ one two sources { three } }").await;
+    let told = answer["errors"].as_array().map(Vec::len);
+    assert_eq!(told, Some(3), "{answer}");
+    let many: String = (0..18).map(|n| format!("nope{n} ")).collect();
+    let answer = world.ask(&format!("{{ {many} }}")).await;
+    let errors = answer["errors"].as_array().expect("errors");
+    assert_eq!(errors.len(), 10);
+    assert_eq!(errors[9]["message"], "9 more errors are not shown");
+}
+
+#[tokio::test]
+async fn variables_are_what_the_operation_declares() {
+    let world = world().await;
+    let one = "query($id: ID!) { asset(id: $id) { id } }";
+    let page = "query($n: Int, $f: AssetFilter) { assets(first: $n, filter: $f) { nodes { id } } }";
+    for (document, variables) in [
+        (one, json!({})),
+        (one, json!({ "id": null })),
+        (one, json!({ "id": true })),
+        (page, json!({ "n": "ten" })),
+        (page, json!({ "n": 2_147_483_648_u64 })),
+        (page, json!({ "f": 7 })),
+        (page, json!({ "f": { "nope": 1 } })),
+        (page, json!({ "f": { "kinds": ["NOPE"] } })),
+    ] {
+        let answer = world.ask_with(document, variables.clone()).await;
+        assert_eq!(answer.get("data"), None, "{variables}: {answer}");
+        assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{variables}");
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+    // One value alone is a list of one; what is not declared is not looked at.
+    let fits = json!({ "f": { "kinds": "IMAGE" }, "other": 1 });
+    let answer = world.ask_with(page, fits).await;
+    assert_eq!(answer.get("errors"), None, "{answer}");
+}
+
+/// The assets that a list names first at a source.
+async fn ids(world: &crate::help::World, source: &str, count: usize) -> Vec<String> {
+    let query = format!(
+        "{{ assets(first: {count}, filter: {{ sources: [\"{source}\"] }}) {{ nodes {{ id }} }} }}"
+    );
+    texts(&world.data(&query).await["assets"]["nodes"], "/id")
+}
+
+#[tokio::test]
+async fn a_field_that_is_written_twice_is_executed_once() {
+    let world = world().await;
+    let id = &ids(&world, "piktid", 1).await[0];
+    let note = format!("n: setAssetNote(input: {{ assetId: \"{id}\", note: \"once\" }})");
+    let twice = format!(
+        "mutation($yes: Boolean!, $no: Boolean = false) {{
+            {note} {{ asset {{ id }} }}
+            ...F @include(if: $yes)
+            {note} @skip(if: $no) {{ asset {{ note source {{ name }} }} }}
+        }}
+        fragment F on Mutation {{
+            {note} {{ errors {{ message }} asset {{ tags source {{ provider }} }} }}
+        }}"
+    );
+    world.forget_calls();
+    let answer = world.ask_with(&twice, json!({ "yes": true })).await;
+    let payload = &answer["data"]["n"];
+    assert_eq!(payload["asset"]["note"], "once", "{answer}");
+    assert_eq!(
+        payload["asset"]["source"],
+        json!({ "name": "piktid", "provider": "PIKTID" })
+    );
+    let recorder = &world.sandbox.piktid.recorder;
+    let patches = recorder.count("PATCH");
+    assert_eq!(patches, 1, "{patches}");
+    // Without its conditions: one place is left, and its selection alone.
+    let answer = world
+        .ask_with(&twice, json!({ "yes": false, "no": true }))
+        .await;
+    assert_eq!(
+        answer["data"]["n"],
+        json!({ "asset": { "id": id } }),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn fields_stand_in_the_order_they_are_written_in() {
+    let world = world().await;
+    let document = "{ b: sources { name id } ...F a: __typename b: sources { provider } } \
+                    fragment F on Query { c: sources { id } a: __typename }";
+    let body = json!({ "query": document }).to_string();
+    let text = world.post(&body).await.text().await.expect("a body");
+    let mut places = [
+        "\"b\":",
+        "\"name\":",
+        "\"id\":",
+        "\"provider\":",
+        "\"c\":",
+        "\"a\":",
+    ]
+    .map(|word| {
+        text.find(word)
+            .unwrap_or_else(|| panic!("no {word} in {text}"))
+    });
+    let order = places;
+    places.sort_unstable();
+    assert_eq!(order, places, "{text}");
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        answer["data"]["b"][0].as_object().map(serde_json::Map::len),
+        Some(3)
+    );
+}
