@@ -1,8 +1,10 @@
 //! `/graphql/ws`: the same graph, the same limits, over a WebSocket (graphql-transport-ws, and the
 //! older graphql-ws).
 
+mod watch;
+mod wire;
+
 use std::{
-    pin::pin,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -21,8 +23,9 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{sync::Semaphore, time::Instant};
 
+use self::watch::{Close, Watch};
 use super::{
     Gateway, RequestId,
     connections::Peer,
@@ -74,17 +77,22 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
                 "name a WebSocket sub-protocol: graphql-transport-ws, or the older graphql-ws",
             )
         })?;
+    let offered = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
+    let is_new = is_transport_ws(offered);
     let limit = gateway.0.limits.body_bytes;
     let init = INIT.min(gateway.0.limits.idle);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| Refusal::bad_request("this address takes WebSockets only"))?;
     let sent = parts.headers;
+    let deadline = Instant::now() + init;
     Ok(upgrade
         .protocols(["graphql-transport-ws", "graphql-ws"])
         .max_message_size(limit)
         .max_frame_size(limit)
-        .on_upgrade(move |socket| {
+        .on_upgrade(move |socket| async move {
+            // As long as the socket lives it has its connection's place.
+            let _peer = peer;
             let session = Arc::<OnceLock<Session>>::default();
             let guarded = Guarded {
                 gateway: gateway.clone(),
@@ -92,8 +100,11 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
                 places: Arc::new(Semaphore::new(gateway.0.limits.socket_operations)),
                 cost: Arc::default(),
             };
+            let refused = Arc::<OnceLock<Close>>::default();
+            let reason = Arc::clone(&refused);
             let began = Arc::clone(&session);
-            let serving = GraphQLWebSocket::new(socket, guarded, protocol)
+            let (ours, sink, stream) = wire::pair();
+            let serving = GraphQLWebSocket::new_with_pair(sink, stream, guarded, protocol)
                 .on_connection_init(move |payload| async move {
                     let id = RequestId::random();
                     let opened = match with_payload(sent, &payload) {
@@ -105,24 +116,44 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
                         Ok(own) => drop(session.set(own)),
                         Err(refusal) => {
                             refusal.log(&id);
-                            // The reason travels in a frame of 123 bytes.
-                            let reason = refusal::shown(&refusal.message, 80);
-                            return Err(format!("{reason} (request {})", id.0).into());
+                            let text = refusal::shown(&refusal.message, 80);
+                            let text = format!("{text} (request {})", id.0);
+                            // Who is not let in is told to stay away; others may come back.
+                            let code = if refusal.status.is_client_error()
+                                && refusal.status != StatusCode::TOO_MANY_REQUESTS
+                            {
+                                4403
+                            } else {
+                                1013
+                            };
+                            drop(reason.set(Close::new(code, &text)));
+                            return Err(text.into());
                         }
                     }
                     Ok(Data::default())
                 })
                 .serve();
-            async move {
-                // As long as the socket lives it has its connection's place.
-                let _peer = peer;
-                let mut serving = pin!(serving);
-                // Whoever says nothing is not waited for.
-                if timeout(init, &mut serving).await.is_err() && began.get().is_some() {
-                    serving.await;
-                }
-            }
+            let pump = wire::Pump {
+                socket,
+                ours,
+                watch: is_new.then(Watch::new),
+                deadline,
+                has_begun: &|| began.get().is_some(),
+                refused: &refused,
+            };
+            // The engine ends when the pump does: nothing comes to it any more.
+            tokio::join!(serving, pump.run());
         }))
+}
+
+/// Whether the first protocol offered that is known is the newer one, which the engine then takes.
+fn is_transport_ws(offered: Option<&HeaderValue>) -> bool {
+    let offered = offered
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let mut known = offered.split(',').map(str::trim);
+    let first = known.find(|name| ["graphql-transport-ws", "graphql-ws"].contains(name));
+    first == Some("graphql-transport-ws")
 }
 
 /// The upgrade's headers, and those in the payload of `connection_init`: a browser's page cannot

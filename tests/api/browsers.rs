@@ -5,7 +5,7 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, error, open_socket, world, world_of};
+use crate::help::{World, asset_id, begin, error, open_socket, world, world_of};
 
 const APP: &str = "https://app.example.com";
 
@@ -249,15 +249,14 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
         let Ok(mut socket) = opened else {
             return None;
         };
+        let mut all = begin(&mut socket, &payload).await.unwrap_or_default();
         for message in [
-            json!({ "type": "connection_init", "payload": payload }),
             json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ sources { name } a: deleteAsset }" } }),
             json!({ "type": "subscribe", "id": "2", "payload": { "query": "{ sources { name } }" } }),
         ] {
             // It may be closed by now.
             let _ = socket.send(Message::text(message.to_string())).await;
         }
-        let mut all = String::new();
         while let Some(Ok(Message::Text(text))) = socket.next().await {
             all += &text;
             if text.contains("\"complete\"") && text.contains("\"2\"") {

@@ -5,7 +5,7 @@ use reqwest::multipart::Form;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, error, open_socket, world, world_of};
+use crate::help::{World, asset_id, begin, error, open_socket, world, world_of};
 
 /// An operation as it is sent.
 #[derive(Clone)]
@@ -70,15 +70,13 @@ impl World {
         } else {
             "subscribe"
         };
-        for message in [
-            json!({ "type": "connection_init" }),
-            json!({ "type": start, "id": "1", "payload": operation.json() }),
-        ] {
-            socket
-                .send(Message::text(message.to_string()))
-                .await
-                .expect("sent");
-        }
+        let acknowledged = begin(&mut socket, &Value::Null).await.expect("a message");
+        assert!(acknowledged.contains("connection_ack"), "{acknowledged}");
+        let message = json!({ "type": start, "id": "1", "payload": operation.json() });
+        socket
+            .send(Message::text(message.to_string()))
+            .await
+            .expect("sent");
         while let Some(Ok(message)) = socket.next().await {
             let Message::Text(text) = message else {
                 continue;
@@ -496,11 +494,7 @@ async fn a_socket_has_so_many_operations_at_once() {
     world.sandbox.piktid.faults.add("GET /", hold);
     let opened = open_socket(world.address, "graphql-transport-ws", None).await;
     let mut socket = opened.expect("a socket");
-    let init = json!({ "type": "connection_init" });
-    socket
-        .send(Message::text(init.to_string()))
-        .await
-        .expect("sent");
+    begin(&mut socket, &Value::Null).await.expect("a message");
     for number in 1..=3 {
         let query = format!("{{ piktidAssets(first: {number}) {{ nodes {{ id }} }} }}");
         let message =

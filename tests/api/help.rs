@@ -7,9 +7,10 @@ use asset_gateway::{
     sandbox::{Options, Sandbox},
     server::{self, Gateway},
 };
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest, http::HeaderValue};
+use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue};
 
 /// A running gateway; stopped when dropped.
 pub struct World {
@@ -228,6 +229,16 @@ pub async fn open_socket(
     }
     let (socket, _) = tokio_tungstenite::connect_async(request).await?;
     Ok(socket)
+}
+
+/// Begins a conversation; what is heard first, unless the socket is closed instead.
+pub async fn begin(socket: &mut Socket, payload: &Value) -> Option<String> {
+    let init = json!({ "type": "connection_init", "payload": payload }).to_string();
+    socket.send(Message::text(init)).await.expect("sent");
+    match socket.next().await {
+        Some(Ok(Message::Text(text))) => Some(text.to_string()),
+        _ => None,
+    }
 }
 
 pub type Socket =

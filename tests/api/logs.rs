@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    help::{client, open_socket},
+    help::{begin, client, open_socket},
     support::{Front, Tenant, toml},
 };
 
@@ -276,15 +276,10 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), json!(value)))
         .collect();
-    for message in [
-        json!({ "type": "connection_init", "payload": payload }),
-        json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ asset(id: \"nonsense\") { id } }" } }),
-    ] {
-        socket
-            .send(Message::text(message.to_string()))
-            .await
-            .expect("sent");
-    }
+    begin(&mut socket, &Value::Object(payload)).await;
+    let message = json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ asset(id: \"nonsense\") { id } }" } });
+    // Whoever was not let in has no socket any more.
+    let _ = socket.send(Message::text(message.to_string())).await;
     while let Some(Ok(Message::Text(text))) = socket.next().await {
         if text.contains("requestId") {
             let id = text

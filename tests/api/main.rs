@@ -30,6 +30,7 @@ mod reading;
 mod rules;
 #[path = "../support/sink.rs"]
 mod sink;
+mod sockets;
 mod streams;
 #[path = "../support/tenants.rs"]
 mod support;

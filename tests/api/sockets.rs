@@ -1,0 +1,229 @@
+//! graphql-transport-ws to the letter, over real sockets.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+
+use asset_gateway::sandbox::{Fault, Options};
+
+use crate::help::{Socket, World, open_socket, world, world_of, world_with};
+
+const PROTOCOL: &str = "graphql-transport-ws";
+
+async fn open(world: &World) -> Socket {
+    open_socket(world.address, PROTOCOL, None)
+        .await
+        .expect("a socket")
+}
+
+async fn begun(world: &World) -> Socket {
+    let mut socket = open(world).await;
+    say(&mut socket, &json!({ "type": "connection_init" })).await;
+    assert_eq!(
+        heard(&mut socket).await,
+        json!({ "type": "connection_ack" })
+    );
+    socket
+}
+
+async fn say(socket: &mut Socket, message: &Value) {
+    let text = Message::text(message.to_string());
+    socket.send(text).await.expect("sent");
+}
+
+fn ask(id: &str, query: &str) -> Value {
+    json!({ "id": id, "type": "subscribe", "payload": { "query": query } })
+}
+
+/// The next message.
+async fn heard(socket: &mut Socket) -> Value {
+    match socket.next().await.expect("a message").expect("a frame") {
+        Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How the socket is closed, after whatever comes before.
+async fn closed(socket: &mut Socket) -> (u16, String) {
+    while let Some(Ok(frame)) = socket.next().await {
+        if let Message::Close(Some(frame)) = frame {
+            return (frame.code.into(), frame.reason.to_string());
+        }
+    }
+    panic!("ended without a word");
+}
+
+#[tokio::test]
+async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code() {
+    let world = world().await;
+    let query = "{ sources { name } }";
+    for (messages, code) in [
+        (vec![Message::text("no JSON")], 4400),
+        (vec![Message::text("{\"type\":\"nope\"}")], 4400),
+        (
+            vec![Message::binary(Bytes::from_static(
+                b"{\"type\":\"connection_init\"}",
+            ))],
+            4400,
+        ),
+        (vec![Message::text(ask("1", query).to_string())], 4401),
+        (
+            vec![Message::text("{\"type\":\"connection_init\"}"); 2],
+            4429,
+        ),
+        (
+            vec![Message::text(
+                "{\"type\":\"connection_init\",\"payload\":7}",
+            )],
+            4400,
+        ),
+    ] {
+        let mut socket = open(&world).await;
+        for message in &messages {
+            // It may be closed already.
+            let _ = socket.send(message.clone()).await;
+        }
+        assert_eq!(closed(&mut socket).await.0, code, "{messages:?}");
+    }
+    for (message, code) in [
+        (
+            json!({ "type": "start", "id": "1", "payload": { "query": query } }),
+            4400,
+        ),
+        (
+            json!({ "type": "subscribe", "payload": { "query": query } }),
+            4400,
+        ),
+        (
+            json!({ "type": "subscribe", "id": "1", "payload": { "query": 7 } }),
+            4400,
+        ),
+        (json!({ "type": "connection_init" }), 4429),
+    ] {
+        let mut socket = begun(&world).await;
+        say(&mut socket, &message).await;
+        assert_eq!(closed(&mut socket).await.0, code, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_under_way_is_not_used_again() {
+    let world = world().await;
+    world
+        .sandbox
+        .scenario
+        .faults
+        .add("GET", Fault::Hold(Arc::new(Semaphore::new(0))));
+    let mut socket = begun(&world).await;
+    let slow = ask("7", "{ scenarioAssets { nodes { id } } }");
+    say(&mut socket, &slow).await;
+    say(&mut socket, &slow).await;
+    assert_eq!(
+        closed(&mut socket).await,
+        (4409, "Subscriber for 7 already exists".to_owned())
+    );
+    // Once it is over, it may be.
+    let mut socket = begun(&world).await;
+    for _ in 0..2 {
+        say(&mut socket, &ask("7", "{ sources { name } }")).await;
+        assert_eq!(heard(&mut socket).await["type"], "next");
+        assert_eq!(
+            heard(&mut socket).await,
+            json!({ "type": "complete", "id": "7" })
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_an_operation_that_its_client_completed() {
+    let world = world().await;
+    world
+        .sandbox
+        .scenario
+        .faults
+        .add("GET", Fault::Hold(Arc::new(Semaphore::new(0))));
+    let mut socket = begun(&world).await;
+    say(
+        &mut socket,
+        &ask("1", "{ scenarioAssets { nodes { id } } }"),
+    )
+    .await;
+    say(&mut socket, &json!({ "id": "1", "type": "complete" })).await;
+    say(&mut socket, &ask("2", "{ __typename }")).await;
+    let next = heard(&mut socket).await;
+    assert_eq!((&next["id"], &next["type"]), (&json!("2"), &json!("next")));
+}
+
+#[tokio::test]
+async fn what_was_not_executed_is_an_error_message() {
+    let world = world().await;
+    let mut socket = begun(&world).await;
+    say(&mut socket, &ask("1", "{ nope }")).await;
+    let told = heard(&mut socket).await;
+    assert_eq!((&told["id"], &told["type"]), (&json!("1"), &json!("error")));
+    assert_eq!(
+        told["payload"][0]["extensions"]["code"],
+        "GRAPHQL_VALIDATION_FAILED"
+    );
+    // Nothing follows it.
+    say(
+        &mut socket,
+        &json!({ "type": "ping", "payload": { "n": 1 } }),
+    )
+    .await;
+    assert_eq!(
+        heard(&mut socket).await,
+        json!({ "type": "pong", "payload": { "n": 1 } })
+    );
+}
+
+#[tokio::test]
+async fn pings_are_answered_before_the_client_has_begun_too() {
+    let world = world().await;
+    let mut socket = open(&world).await;
+    say(&mut socket, &json!({ "type": "ping" })).await;
+    assert_eq!(heard(&mut socket).await, json!({ "type": "pong" }));
+}
+
+#[tokio::test]
+async fn whoever_does_not_begin_in_time_is_told_so() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.idle = Duration::from_millis(300);
+    })
+    .await;
+    let mut socket = open(&world).await;
+    assert_eq!(closed(&mut socket).await.0, 4408);
+}
+
+#[tokio::test]
+async fn whoever_is_not_let_in_is_told_why() {
+    let hash = "0".repeat(64);
+    let world = world_of(&format!(
+        "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"web\"\nhash = \"blake3:{hash}\"\nscopes = [\"assets:read\"]\n"
+    ))
+    .await;
+    let mut socket = open(&world).await;
+    let init = json!({ "type": "connection_init", "payload": { "authorization": "Bearer nope" } });
+    say(&mut socket, &init).await;
+    let (code, reason) = closed(&mut socket).await;
+    assert_eq!(code, 4403);
+    assert!(reason.contains("request"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_message_past_the_limit_closes_the_socket() {
+    let world = world().await;
+    let mut socket = begun(&world).await;
+    let long = ask("1", &"x".repeat(1_100_000)).to_string();
+    // It may be closed before all of it is sent.
+    let _ = socket.send(Message::text(long)).await;
+    let mut answered = false;
+    while let Some(Ok(frame)) = socket.next().await {
+        answered |= matches!(frame, Message::Text(_));
+    }
+    assert!(!answered);
+    world.data("{ __typename }").await;
+}
