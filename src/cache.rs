@@ -115,6 +115,14 @@ impl<V> Kept<V> {
     }
 }
 
+/// How long what was just read stays true; what is not kept is true for a moment only.
+fn tell<V>(kept: Option<&Kept<V>>, context: &Context) {
+    match kept {
+        Some(kept) => context.true_until(kept.fresh_until),
+        None => context.doubt(),
+    }
+}
+
 /// Ends each entry after its own life.
 struct OwnLife;
 
@@ -196,6 +204,7 @@ impl Shelf {
         wait_until: Instant,
     ) -> Result<Read, SourceError> {
         let profile = source.profile();
+        context.reads(profile);
         let key = PageKey {
             source: profile.name.clone(),
             scope: profile.scope,
@@ -206,9 +215,11 @@ impl Shelf {
         if let Some(kept) = &kept {
             let now = Instant::now();
             if now < kept.fresh_until {
+                context.true_until(kept.fresh_until);
                 return Ok(Read::kept(Arc::clone(&kept.value)));
             }
             if now < kept.stale_until {
+                context.doubt();
                 if !self.page_flights.is_under_way(&key)
                     && context
                         .spend(source.calls_to_list(key.request.listing))
@@ -220,9 +231,10 @@ impl Shelf {
             }
         }
         context.spend(source.calls_to_list(key.request.listing))?;
-        let (flight, called) = self.board_page(source, key, context);
+        let (flight, called) = self.board_page(source, key.clone(), context);
         let error = match timeout_at(wait_until, flight.landed()).await {
             Ok(Ok(Ok(page))) => {
+                tell(self.pages.get(&key).await.as_ref(), context);
                 return Ok(Read {
                     page,
                     called,
@@ -237,6 +249,7 @@ impl Shelf {
                 SourceError::Timeout
             }
         };
+        context.doubt();
         match kept {
             Some(kept) if error.is_passing() => Ok(Read {
                 page: kept.value,
@@ -319,13 +332,18 @@ impl Shelf {
         context: &Context,
         land: &(dyn Fn(&str, Entity) + Send + Sync),
     ) {
+        context.reads(source.profile());
         let (mut missing, mut ageing, mut older) = (Vec::new(), Vec::new(), HashMap::new());
         let now = Instant::now();
         for id in ids {
             let key = self.entity_key(source, &id, variant);
             match self.entities.get(&key).await {
-                Some(kept) if now < kept.fresh_until => land(&id, kept.value),
+                Some(kept) if now < kept.fresh_until => {
+                    context.true_until(kept.fresh_until);
+                    land(&id, kept.value);
+                }
                 Some(kept) if now < kept.stale_until => {
+                    context.doubt();
                     land(&id, kept.value);
                     ageing.push(key);
                 }
@@ -356,7 +374,8 @@ impl Shelf {
         let flights = self.board_entities(source, missing, variant, context);
         let (older, patience) = (&older, source.profile().patience);
         join_all(flights.into_iter().map(|(flight, _)| async move {
-            let id = &flight.key().upstream;
+            let key = flight.key().clone();
+            let id = &key.upstream;
             let kept = older.get(id);
             let landed = if kept.is_some() {
                 // It will do for whoever would wait longer than for a page.
@@ -371,8 +390,14 @@ impl Shelf {
             };
             let entity = landed.unwrap_or(Err(SourceError::Internal));
             let entity = match (entity, kept) {
-                (Err(error), Some(kept)) if error.is_passing() => kept.clone(),
-                (entity, _) => entity,
+                (Err(error), Some(kept)) if error.is_passing() => {
+                    context.doubt();
+                    kept.clone()
+                }
+                (entity, _) => {
+                    tell(self.entities.get(&key).await.as_ref(), context);
+                    entity
+                }
             };
             land(id, entity);
         }))

@@ -30,6 +30,10 @@ use futures_util::FutureExt;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, predicate::SizeAbove},
+};
 use tracing::Instrument;
 use url::Url;
 
@@ -56,6 +60,9 @@ pub use health::{Probe, probe};
 /// Letters of a media secret at least; 32 random ones are right.
 const MIN_SECRET: usize = 8;
 
+/// Bytes of an answer from which on it is compressed: less fits a packet as it is.
+const COMPRESSED: u16 = 1_024;
+
 /// How long running requests may go on after the gateway was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -80,6 +87,8 @@ struct Parts {
     rates: Rates,
     /// What fields may cause.
     prices: Prices,
+    /// Names of request headers that answers of the graph depend on.
+    vary: HeaderValue,
 }
 
 /// The number a request is known by in answers and logs.
@@ -130,6 +139,7 @@ impl Gateway {
                 let all = registry.all().iter();
                 all.filter(|own| own.profile().provider == provider).count() as u64
             }),
+            vary: vary(&registry),
             registry,
             writer: Writer::new(Arc::clone(&shelf)),
             shelf,
@@ -156,7 +166,7 @@ impl Gateway {
         let pages = Router::new()
             // People and the graph.
             .route("/", get(explorer_page))
-            .route("/graphql", any(graphql::handle))
+            .route("/graphql", any(graphql::handle).layer(compression()))
             .route("/graphql/ws", any(socket::handle))
             // Browsers, for what the answers point at.
             .route("/media/{token}", get(media::handle))
@@ -228,6 +238,23 @@ impl Gateway {
         };
         self.0.media.open(token, scope_of, Timestamp::now())
     }
+}
+
+/// gzip or brotli, as `Accept-Encoding` says; quick rather than small.
+fn compression() -> CompressionLayer<SizeAbove> {
+    CompressionLayer::new()
+        .quality(CompressionLevel::Precise(4))
+        .compress_when(SizeAbove::new(COMPRESSED))
+}
+
+/// Names of request headers that answers of the graph depend on (RFC 9110, 12.5.5).
+fn vary(registry: &Registry) -> HeaderValue {
+    let profiles = registry.all().iter().map(|source| source.profile());
+    let names = profiles
+        .filter(|profile| profile.passthrough)
+        .map(|profile| format!(", {}{}", session::CREDENTIAL, profile.name));
+    let text = format!("accept, authorization{}", names.collect::<String>());
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("*"))
 }
 
 /// A key from the configured secret, the same for every instance that has it; else a random one.

@@ -7,6 +7,7 @@ mod answer;
 pub mod arbitrary;
 mod change;
 mod comfy;
+mod context;
 mod error;
 mod filter;
 mod locked;
@@ -19,17 +20,9 @@ mod scenario;
 mod signature;
 mod upload;
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
-use tokio::time::Instant;
 
 use crate::{
     asset::{Asset, FileType, Provider, Rendition, SourceName},
@@ -41,6 +34,7 @@ pub use crate::upstream::{Health, Status};
 
 pub use change::{ChangeFailure, TagChange};
 pub use comfy::parameters::ComfyParameters;
+pub use context::{Context, Lifetime};
 pub use error::SourceError;
 pub use filter::{Filter, Narrowed};
 pub use page::{
@@ -257,6 +251,8 @@ pub struct Profile {
     pub freshness: OwnFreshness,
     /// Its credential is the caller's own.
     pub passthrough: bool,
+    /// Calls carry a credential: what they bring is not for everybody.
+    pub authenticated: bool,
     pub capabilities: Capabilities,
 }
 
@@ -345,9 +341,6 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// How long a call may take that several operations wait for, each within its own time.
-const SHARED_CALL: Duration = Duration::from_secs(10);
-
 /// Before each look at what a write has done: what was written, or is gone, may show a little
 /// later.
 pub const LOOKS: [Duration; 3] = [
@@ -355,72 +348,6 @@ pub const LOOKS: [Duration; 3] = [
     Duration::from_millis(300),
     Duration::from_secs(1),
 ];
-
-/// Left of an operation's time for telling what came of a write.
-const MARGIN: Duration = Duration::from_secs(5);
-
-/// What a call to a source may know of the operation that causes it.
-#[derive(Debug)]
-pub struct Context {
-    /// When the operation began.
-    began: Instant,
-    /// The time it has: from its beginning, or from the last [`Context::renew`].
-    time: Duration,
-    /// Milliseconds from its beginning to the last renewal.
-    renewed: AtomicU64,
-    /// Upstream calls the operation may still cause.
-    calls_left: AtomicU32,
-}
-
-impl Context {
-    #[must_use]
-    pub fn new(time: Duration, calls: u32) -> Self {
-        Self {
-            began: Instant::now(),
-            time,
-            renewed: AtomicU64::new(0),
-            calls_left: AtomicU32::new(calls),
-        }
-    }
-
-    /// When the operation's answer must be ready.
-    #[must_use]
-    pub fn deadline(&self) -> Instant {
-        self.began + Duration::from_millis(self.renewed.load(Ordering::Relaxed)) + self.time
-    }
-
-    /// After this nothing new is begun: what was begun must be told.
-    #[must_use]
-    pub fn last_start(&self) -> Instant {
-        self.deadline() - MARGIN.min(self.time / 4)
-    }
-
-    /// Bytes of an upload have come: the operation's time begins anew (`design.md` §7).
-    pub fn renew(&self) {
-        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.renewed.fetch_max(passed, Ordering::Relaxed);
-    }
-
-    /// For a call whose answer others may be waiting for too: with time enough whoever they are.
-    #[must_use]
-    pub fn shared(&self) -> Self {
-        let left = self.deadline().saturating_duration_since(Instant::now());
-        Self::new(left.max(SHARED_CALL), 0)
-    }
-
-    /// Takes `calls` from what the operation may cause.
-    ///
-    /// # Errors
-    /// [`SourceError::Exhausted`] when less is left; nothing is taken then.
-    pub fn spend(&self, calls: u32) -> Result<(), SourceError> {
-        self.calls_left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(calls)
-            })
-            .map(|_| ())
-            .map_err(|_| SourceError::Exhausted)
-    }
-}
 
 /// How much of an asset is read by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -511,6 +511,7 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
             freshness: OwnFreshness::default(),
             in_flight: 16,
             passthrough: false,
+            authenticated: false,
             capabilities: Capabilities {
                 can_upload: false,
                 can_tag: false,

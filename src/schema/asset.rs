@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::{
     connection::{self, AssetConnection, Described, Paging},
@@ -423,6 +424,8 @@ impl AssetNode {
                 let scope = &profile.scope;
                 let now = Timestamp::now();
                 let (url, end) = operation.media.url(&self.0.id, rendition, scope, now);
+                let left = end.duration_since(now).unsigned_abs();
+                operation.context.true_until(Instant::now() + left);
                 Some((url, Some(end)))
             }
         })

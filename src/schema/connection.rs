@@ -136,6 +136,15 @@ pub async fn resolve(
         })?;
         list.collated_page(&stretch).await
     };
+    let whole = |own: &SourceOutcome| {
+        own.error.is_none() && own.stale.is_none() && own.unreadable.is_empty()
+    };
+    if !page
+        .as_ref()
+        .is_ok_and(|page| page.sources.iter().all(whole))
+    {
+        operation.context.doubt();
+    }
     page.map(|page| AssetConnection(Arc::new(page)))
         .map_err(|all| {
             for (source, error) in &all.errors {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
-use super::{order::AssetOrderField, scalars::ByteSize};
+use super::{operation, order::AssetOrderField, scalars::ByteSize};
 use crate::{
     asset::{GlobalId, Kind, Provider, Visibility},
     source::{Filter, Health, Listing, Narrowed, Paging, Parameters, SortBy, Source, Status},
@@ -77,7 +77,11 @@ impl SourceNode {
     }
 
     /// How it has done lately, as this gateway saw it. Costs no call.
-    async fn health(&self) -> SourceHealth {
+    async fn health(&self, context: &Context<'_>) -> SourceHealth {
+        if let Ok(operation) = operation(context) {
+            // Of this moment.
+            operation.context.doubt();
+        }
         SourceHealth::of(self.0.health())
     }
 

@@ -1,5 +1,6 @@
 //! One request to the graph: negotiate → read → limit → parse → execute → respond.
 
+mod keeping;
 mod request;
 mod response;
 
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use self::{
+    keeping::Keeping,
     request::{Parameters, Sent, read},
     response::{finish, respond, respond_to_all},
 };
@@ -62,7 +64,7 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
     let address = session::address(gateway, &request);
     let session = Session::open(gateway, request.headers(), address).await?;
     let mut standing = session::charge(gateway, &session.client, 1)?;
-    let method = request.method().clone();
+    let (method, headers) = (request.method().clone(), request.headers().clone());
     let mut response = match read(gateway, request).await? {
         Sent::One(parameters, files) => {
             let prepared = Asked::of(parameters)
@@ -72,7 +74,7 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
                 Ok(prepared) => Ok(run(gateway, &session, prepared, files.as_ref(), id).await),
                 Err(refusal) => Err(refusal),
             };
-            let mut response = respond(media_type, outcome, id)?;
+            let mut response = respond(media_type, outcome, &headers, id)?;
             // What was done is told, and that the request itself was at fault.
             if files.is_some_and(|files| files.is_malformed()) {
                 *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -88,6 +90,10 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
             respond_to_all(media_type, outcomes, id)?
         }
     };
+    // What an answer depends on beside its address: caches must tell them apart.
+    response
+        .headers_mut()
+        .append(header::VARY, gateway.0.vary.clone());
     if let Some(standing) = standing {
         refusal::tell(&standing, response.headers_mut());
     }
@@ -100,6 +106,8 @@ pub struct Prepared {
     request: GraphRequest,
     /// As the client names it.
     name: Option<String>,
+    /// Its document is named by a hash or an id, or stands in an address.
+    named: bool,
     cost: u64,
 }
 
@@ -107,7 +115,8 @@ impl Prepared {
     /// Whether a request of this method may do it (GraphQL over HTTP, 5.3: GET changes nothing).
     fn may_be_sent_by(self, method: &Method) -> Result<Self, Refusal> {
         if self.kind == OperationType::Query || *method == Method::POST {
-            return Ok(self);
+            let named = self.named || *method == Method::GET;
+            return Ok(Self { named, ..self });
         }
         Err(Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -157,6 +166,7 @@ pub fn prepare(
         kind: operation.kind(),
         request: request.variables(variables),
         name: asked.operation_name,
+        named: asked.document.text.is_none(),
         cost,
     })
 }
@@ -168,7 +178,7 @@ async fn run_all(
     session: &Session,
     all: Vec<Parameters>,
     id: &RequestId,
-) -> Result<Vec<Result<GraphResponse, Refusal>>, Refusal> {
+) -> Result<Vec<Result<(GraphResponse, Keeping), Refusal>>, Refusal> {
     let all: Vec<_> = all
         .into_iter()
         .map(|parameters| prepare(gateway, Asked::of(parameters)?, None))
@@ -198,11 +208,12 @@ pub async fn run(
         kind,
         request,
         name,
+        named,
         ..
     }: Prepared,
     files: Option<&Arc<Files>>,
     id: &RequestId,
-) -> GraphResponse {
+) -> (GraphResponse, Keeping) {
     let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::Parts>);
     let operation = gateway.operation(kind, parts, session);
     let context = Arc::clone(&operation.context);
@@ -252,7 +263,9 @@ pub async fn run(
             );
         }
     });
-    response
+    let keeping = Keeping::of(&response, kind, context.lifetime(), named);
+    let is_own = !gateway.0.access.is_open() || session.has_credentials;
+    (response, if is_own { keeping.private() } else { keeping })
 }
 
 /// Waits for an execution as long as its operation has time: uploads renew it.

@@ -35,6 +35,8 @@ pub struct Session {
     pub address: IpAddr,
     /// The sources as this caller sees them.
     pub registry: Arc<Registry>,
+    /// With credentials of the caller's own.
+    pub has_credentials: bool,
 }
 
 impl Session {
@@ -63,6 +65,7 @@ impl Session {
             Client::Known(Arc::clone(caller.who()))
         };
         let credentials = credentials(headers)?;
+        let has_credentials = !credentials.is_empty();
         let registry = if credentials.is_empty() {
             Arc::clone(&parts.registry)
         } else {
@@ -74,6 +77,7 @@ impl Session {
             client,
             address,
             registry,
+            has_credentials,
         })
     }
 
@@ -84,6 +88,7 @@ impl Session {
             client: Client::at(Ipv4Addr::LOCALHOST.into()),
             address: Ipv4Addr::LOCALHOST.into(),
             registry: Arc::clone(&gateway.0.registry),
+            has_credentials: false,
         }
     }
 

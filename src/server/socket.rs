@@ -233,7 +233,8 @@ impl Guarded {
         session::charge(&self.gateway, &session.client, 1)?;
         let prepared = graphql::prepare(&self.gateway, Asked::over_socket(request)?, None)?;
         let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
-        Ok(graphql::run(&self.gateway, session, prepared, None, id).await)
+        let (response, _) = graphql::run(&self.gateway, session, prepared, None, id).await;
+        Ok(response)
     }
 }
 

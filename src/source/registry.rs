@@ -227,6 +227,7 @@ impl Link {
             in_flight: self.in_flight,
             freshness: config.freshness,
             passthrough: config.passthrough,
+            authenticated: !credential.is_empty(),
             capabilities,
         }
     }

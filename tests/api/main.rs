@@ -17,6 +17,7 @@ mod health;
 mod help;
 #[path = "../support/issuer.rs"]
 mod issuer;
+mod keeping;
 mod limits;
 mod lists;
 mod logs;

@@ -2,11 +2,13 @@
 
 use async_graphql::{PathSegment, Response as GraphResponse, ServerError, Value};
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    body::Bytes,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
+use super::keeping::Keeping;
 use crate::server::{
     RequestId,
     negotiate::MediaType,
@@ -101,25 +103,31 @@ fn body_of(
     Ok((failed, bytes))
 }
 
-/// The answer to one operation.
+/// The answer to one operation; `asked` are the request's headers.
 ///
 /// # Errors
 /// A refusal of what was not even a request, and for an answer that cannot be written.
 pub fn respond(
     media_type: MediaType,
-    outcome: Result<GraphResponse, Refusal>,
+    outcome: Result<(GraphResponse, Keeping), Refusal>,
+    asked: &HeaderMap,
     id: &RequestId,
 ) -> Result<Response, Refusal> {
-    let (failed, body) = match outcome {
+    let (outcome, keeping) = match outcome {
         // Not even a request: the answer is plain JSON, whatever was asked for.
         Err(refusal) if !refusal.by_document => return Err(refusal),
-        outcome => body_of(outcome, id)?,
+        Err(refusal) => (Err(refusal), Keeping::NEVER),
+        Ok((response, keeping)) => (Ok(response), keeping),
     };
+    let (failed, body) = body_of(outcome, id)?;
     let status = match (media_type, failed) {
         (MediaType::Response, true) => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    Ok(written(media_type, status, body))
+    let body = Bytes::from(body);
+    let mut response = written(media_type, status, body.clone());
+    keeping.apply(&mut response, &body, asked);
+    Ok(response)
 }
 
 /// The answers to what was sent together, in its order. What was wrong with one is in its place.
@@ -128,7 +136,7 @@ pub fn respond(
 /// For an answer that cannot be written.
 pub fn respond_to_all(
     media_type: MediaType,
-    outcomes: Vec<Result<GraphResponse, Refusal>>,
+    outcomes: Vec<Result<(GraphResponse, Keeping), Refusal>>,
     id: &RequestId,
 ) -> Result<Response, Refusal> {
     let mut all = vec![b'['];
@@ -136,18 +144,17 @@ pub fn respond_to_all(
         if place > 0 {
             all.push(b',');
         }
-        all.extend(body_of(outcome, id)?.1);
+        all.extend(body_of(outcome.map(|(response, _)| response), id)?.1);
     }
     all.push(b']');
-    Ok(written(media_type, StatusCode::OK, all))
+    Ok(written(media_type, StatusCode::OK, all.into()))
 }
 
-fn written(media_type: MediaType, status: StatusCode, body: Vec<u8>) -> Response {
+fn written(media_type: MediaType, status: StatusCode, body: Bytes) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media_type.header());
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept"));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -1,0 +1,134 @@
+//! What a call to a source may know of the operation that causes it, and what the operation learns
+//! from it.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Profile, SourceError};
+
+/// How long a call may take that several operations wait for, each within its own time.
+const SHARED_CALL: Duration = Duration::from_secs(10);
+
+/// Left of an operation's time for telling what came of a write.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// What a call to a source may know of the operation that causes it.
+#[derive(Debug)]
+pub struct Context {
+    /// When the operation began.
+    began: Instant,
+    /// The time it has: from its beginning, or from the last [`Context::renew`].
+    time: Duration,
+    /// Milliseconds from its beginning to the last renewal.
+    renewed: AtomicU64,
+    /// Upstream calls the operation may still cause.
+    calls_left: AtomicU32,
+    /// Milliseconds from its beginning until something that it read may have changed.
+    true_for: AtomicU64,
+    /// It read something that is older than it should be, or not whole.
+    doubtful: AtomicBool,
+    /// A credential took part in what it read.
+    private: AtomicBool,
+}
+
+/// How long an operation's answer stays true, for caches between here and whoever reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    /// From now on; `None`: nothing was read that changes by itself.
+    pub age: Option<Duration>,
+    /// For nobody but whoever asked.
+    pub private: bool,
+}
+
+impl Context {
+    #[must_use]
+    pub fn new(time: Duration, calls: u32) -> Self {
+        Self {
+            began: Instant::now(),
+            time,
+            renewed: AtomicU64::new(0),
+            calls_left: AtomicU32::new(calls),
+            true_for: AtomicU64::new(u64::MAX),
+            doubtful: AtomicBool::new(false),
+            private: AtomicBool::new(false),
+        }
+    }
+
+    /// When the operation's answer must be ready.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.began + Duration::from_millis(self.renewed.load(Ordering::Relaxed)) + self.time
+    }
+
+    /// After this nothing new is begun: what was begun must be told.
+    #[must_use]
+    pub fn last_start(&self) -> Instant {
+        self.deadline() - MARGIN.min(self.time / 4)
+    }
+
+    /// Bytes of an upload have come: the operation's time begins anew (`design.md` §7).
+    pub fn renew(&self) {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.renewed.fetch_max(passed, Ordering::Relaxed);
+    }
+
+    /// For a call whose answer others may be waiting for too: with time enough whoever they are.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        let left = self.deadline().saturating_duration_since(Instant::now());
+        Self::new(left.max(SHARED_CALL), 0)
+    }
+
+    /// Takes `calls` from what the operation may cause.
+    ///
+    /// # Errors
+    /// [`SourceError::Exhausted`] when less is left; nothing is taken then.
+    pub fn spend(&self, calls: u32) -> Result<(), SourceError> {
+        self.calls_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(calls)
+            })
+            .map(|_| ())
+            .map_err(|_| SourceError::Exhausted)
+    }
+
+    /// What was read of a source counts as true until then.
+    pub fn true_until(&self, end: Instant) {
+        let end = end.saturating_duration_since(self.began).as_millis();
+        let end = u64::try_from(end).unwrap_or(u64::MAX);
+        self.true_for.fetch_min(end, Ordering::Relaxed);
+    }
+
+    /// Something of the answer is older than it should be, not whole, or true for a moment only.
+    pub fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Relaxed);
+    }
+
+    /// A source of this profile is read.
+    pub fn reads(&self, profile: &Profile) {
+        if profile.authenticated {
+            self.private.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// How long the answer stays true, by now; `None`: nobody may keep it.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Lifetime> {
+        if self.doubtful.load(Ordering::Relaxed) {
+            return None;
+        }
+        let end = self.true_for.load(Ordering::Relaxed);
+        let age = (end != u64::MAX).then(|| {
+            let end = self.began + Duration::from_millis(end);
+            end.saturating_duration_since(Instant::now())
+        });
+        Some(Lifetime {
+            age,
+            private: self.private.load(Ordering::Relaxed),
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! What caches between the gateway and a browser are told, and what they ask with.
+
+use std::{io::Read, time::Duration};
+
+use asset_gateway::sandbox::{Fault, Options};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::help::{World, asset_id, world, world_with};
+
+async fn get(world: &World, query: &str, headers: &[(&str, &str)]) -> Response {
+    let mut url = reqwest::Url::parse(&world.url("/graphql")).expect("an address");
+    url.query_pairs_mut().append_pair("query", query);
+    let mut request = world.client.request(Method::GET, url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.expect("an answer")
+}
+
+fn header(response: &Response, name: &str) -> String {
+    let values = response.headers().get_all(name).iter();
+    let values: Vec<_> = values
+        .map(|value| value.to_str().unwrap_or_default())
+        .collect();
+    values.join(", ")
+}
+
+/// Whose it is, and for how many seconds; nothing for what nobody may keep.
+fn kept(response: &Response) -> Option<(String, u64)> {
+    let told = header(response, "cache-control");
+    if told == "no-store" {
+        return None;
+    }
+    let (who, age) = told
+        .split_once(", max-age=")
+        .unwrap_or_else(|| panic!("{told}"));
+    Some((who.to_owned(), age.parse().expect("a number")))
+}
+
+const LIST: &str = "{ assets(first: 3) { nodes { id name note } } }";
+
+#[tokio::test]
+async fn an_answer_is_kept_as_long_as_the_first_of_it_stays_true() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.freshness.page_fresh = Duration::from_secs(300);
+        for source in &mut config.sources {
+            if source.name.as_str() == "piktid" {
+                source.freshness.page_fresh = Some(Duration::from_secs(20));
+            }
+        }
+    })
+    .await;
+    let of = async |query: &str| kept(&get(&world, query, &[]).await);
+    let (who, comfy) = of("{ comfyAssets(first: 1) { nodes { id } } }")
+        .await
+        .expect("kept");
+    assert_eq!(who, "private", "the source was read with a credential");
+    assert!((21..=300).contains(&comfy), "{comfy}");
+    let (_, both) = of(LIST).await.expect("kept");
+    assert!(both <= 20, "{both}");
+    // What the configuration says is everybody's.
+    assert_eq!(
+        of("{ sources { name } }").await,
+        Some(("public".to_owned(), 60))
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_whole_or_not_new_is_kept_by_nobody() {
+    let world = world_with(Options::default(), |config| {
+        config.cache.freshness.page_fresh = Duration::from_nanos(1);
+    })
+    .await;
+    assert_eq!(
+        kept(&get(&world, "{ sources { health { status } } }", &[]).await),
+        None
+    );
+    assert_eq!(
+        kept(&get(&world, "{ asset(id: \"no id\") { id } }", &[]).await),
+        None
+    );
+    assert_eq!(kept(&get(&world, "{ nope }", &[]).await), None);
+    // Old by the time it is asked for again, and served while it is read anew.
+    let comfy = "{ comfyAssets(first: 1) { nodes { id } } }";
+    get(&world, comfy, &[]).await;
+    assert_eq!(kept(&get(&world, comfy, &[]).await), None);
+    world.sandbox.scenario.faults.add("GET", Fault::Reset);
+    assert_eq!(kept(&get(&world, LIST, &[]).await), None);
+    let note =
+        "mutation { setAssetNote(input: { assetId: \"x\", note: \"y\" }) { errors { code } } }";
+    assert_eq!(
+        kept(&world.post(&json!({ "query": note }).to_string()).await),
+        None
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_the_answer_is_told_so_until_it_changes() {
+    let world = world().await;
+    let first = get(&world, LIST, &[]).await;
+    let tag = header(&first, "etag");
+    assert!(tag.starts_with("W/\""), "{tag}");
+    assert!(header(&first, "vary").contains("authorization"));
+    let answer: Value = serde_json::from_str(&first.text().await.expect("a body")).expect("JSON");
+    for known in [tag.clone(), "*".to_owned(), format!("\"other\", {tag}")] {
+        let same = get(&world, LIST, &[("if-none-match", &known)]).await;
+        assert_eq!(same.status(), 304, "{known}");
+        assert_eq!(header(&same, "etag"), tag);
+        assert!(kept(&same).is_some());
+        assert!(header(&same, "vary").contains("accept"));
+        assert_eq!(same.text().await.expect("nothing"), "");
+    }
+    let changed = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
+    let shown = answer["data"]["assets"]["nodes"][0]["id"]
+        .as_str()
+        .unwrap_or(&changed);
+    let note = format!(
+        "mutation {{ setAssetNote(input: {{ assetId: \"{shown}\", note: \"new here\" }}) {{ errors {{ code }} }} }}"
+    );
+    world.data(&note).await;
+    let other = get(&world, LIST, &[("if-none-match", &tag)]).await;
+    assert_eq!(other.status(), 200);
+    assert_ne!(header(&other, "etag"), tag);
+}
+
+#[tokio::test]
+async fn persisted_operations_have_tags_whichever_way_they_are_sent() {
+    let world = world().await;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, LIST.as_bytes());
+    let hash: String = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let named = json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": hash } } });
+    let mut whole = named.clone();
+    whole["query"] = LIST.into();
+    let registered = world.post(&whole.to_string()).await;
+    assert!(kept(&registered).is_some());
+    assert_eq!(header(&registered, "etag"), "", "its document came with it");
+    let by_name = world.post(&named.to_string()).await;
+    let tag = header(&by_name, "etag");
+    let again = world
+        .client
+        .post(world.url("/graphql"))
+        .header("content-type", "application/json")
+        .header("if-none-match", &tag)
+        .body(named.to_string());
+    assert_eq!(again.send().await.expect("an answer").status(), 304);
+}
+
+#[tokio::test]
+async fn answers_are_compressed_as_accept_encoding_says() {
+    let world = world().await;
+    let query = "{ assets(first: 50) { nodes { id name tags source { name } } } }";
+    let plain = get(&world, query, &[]).await;
+    assert_eq!(header(&plain, "content-encoding"), "");
+    let tag = header(&plain, "etag");
+    let plain = plain.bytes().await.expect("a body");
+    for encoding in ["gzip", "br"] {
+        let small = get(&world, query, &[("accept-encoding", encoding)]).await;
+        assert_eq!(header(&small, "content-encoding"), encoding);
+        assert!(header(&small, "vary").contains("accept-encoding"));
+        assert_eq!(header(&small, "etag"), tag);
+        let bytes = small.bytes().await.expect("a body");
+        assert!(bytes.len() < plain.len() / 2, "{encoding}: {}", bytes.len());
+        if encoding == "gzip" {
+            let mut read = Vec::new();
+            flate2::read::GzDecoder::new(&*bytes)
+                .read_to_end(&mut read)
+                .expect("gzip");
+            assert_eq!(read, plain);
+        }
+    }
+    let tiny = get(&world, "{ __typename }", &[("accept-encoding", "gzip, br")]).await;
+    assert_eq!(header(&tiny, "content-encoding"), "");
+    let refused = get(&world, query, &[("accept-encoding", "gzip;q=0, br;q=0")]).await;
+    assert_eq!(header(&refused, "content-encoding"), "");
+}
