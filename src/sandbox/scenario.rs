@@ -126,7 +126,12 @@ async fn get_one(
 ) -> Response {
     let store = shared.store.scenario();
     match store.iter().find(|a| a.id == id && sees(eyes, a)) {
-        Some(asset) => wrapped(shape::asset(&shared, asset, &shape::Extras::of(&query))),
+        Some(asset) => {
+            let mut extras = shape::Extras::of(&query);
+            // To the owning project alone, says the SDK's own docstring.
+            extras.quality &= eyes == Eyes::Project && asset.owner_id == PROJECT;
+            wrapped(shape::asset(&shared, asset, &extras))
+        }
         None => not_found(),
     }
 }

@@ -21,6 +21,7 @@ mod keeping;
 mod limits;
 mod lists;
 mod logs;
+mod manual;
 mod media;
 mod newcomer;
 mod outcomes;

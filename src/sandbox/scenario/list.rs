@@ -41,6 +41,16 @@ const OWN: [&str; 22] = [
     "deleted",
 ];
 
+/// What goes with `deleted` (5.1 [SDK]).
+const BESIDE_DELETED: [&str; 6] = [
+    "deleted",
+    "originalAssets",
+    "pageSize",
+    "paginationToken",
+    "projectId",
+    "teamId",
+];
+
 pub async fn list(
     State(shared): State<Shared>,
     Extension(eyes): Extension<Eyes>,
@@ -62,6 +72,7 @@ fn answer(shared: &Shared, eyes: Eyes, params: &Params) -> Response {
 
 /// The checked part of a list call.
 struct Listing {
+    deleted: bool,
     by_update: bool,
     ascending: bool,
     size: usize,
@@ -93,6 +104,11 @@ impl Listing {
             Some(Ok(size @ 1..=100)) => size,
             Some(_) => return Err("pageSize must be 1 to 100".to_owned()),
         };
+        let deleted = get("deleted") == Some("true");
+        let beside = |name: &&String| !BESIDE_DELETED.contains(&name.as_str());
+        if let Some(other) = params.keys().find(beside).filter(|_| deleted) {
+            return Err(format!("deleted cannot be combined with {other}"));
+        }
         if get("type").is_some() && get("types").is_some() {
             return Err("type and types cannot be used together".to_owned());
         }
@@ -122,6 +138,7 @@ impl Listing {
             Some(token) => Some(open_token(shared, token).ok_or("invalid paginationToken")?),
         };
         Ok(Self {
+            deleted,
             by_update,
             ascending,
             size,
@@ -132,7 +149,10 @@ impl Listing {
     }
 
     fn time(&self, asset: &ScenarioAsset) -> i64 {
-        if self.by_update {
+        if self.deleted {
+            // Newest deletion first (5.1 [SDK]).
+            asset.deleted.unwrap_or_default()
+        } else if self.by_update {
             asset.updated
         } else {
             asset.created
@@ -332,12 +352,16 @@ pub async fn search(
         .skip(offset)
         .take(per_page)
         .map(|a| {
+            let mut metadata = json!({ "kind": a.kind, "type": a.source });
+            if let Some(name) = &a.name {
+                metadata["name"] = name.as_str().into();
+            }
             json!({
                 "id": a.id, "authorId": a.author_id, "ownerId": a.owner_id, "teamId": "team_sandbox",
                 "collectionIds": a.collection_ids, "createdAt": shape::time(a.created),
-                "updatedAt": shape::time(a.updated), "mimeType": "image/png", "nsfw": [],
+                "updatedAt": shape::time(a.updated), "mimeType": shape::media(&a.file).0, "nsfw": [],
                 "privacy": a.privacy, "tags": a.tags, "url": shared.file_url("original", &a.id),
-                "metadata": { "name": a.name, "kind": a.kind, "type": a.source },
+                "metadata": metadata,
             })
         })
         .collect();

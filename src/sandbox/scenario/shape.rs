@@ -106,7 +106,8 @@ pub fn asset(shared: &Shared, asset: &ScenarioAsset, extras: &Extras) -> Box<Raw
     row.into_raw()
 }
 
-fn media(file: &File) -> (String, usize) {
+/// A file's media type and size.
+pub fn media(file: &File) -> (String, usize) {
     if let Some((content_type, bytes)) = &file.uploaded {
         (content_type.clone(), bytes.len())
     } else {
