@@ -41,6 +41,22 @@ fn main() {
         "{{ {} }} fragment f on Query {{ sources {{ name }} }}",
         "...f ".repeat(600)
     );
+    // Fields of one key that must all be compared, and put together.
+    let same = format!(
+        "{{ {} }}",
+        "assets(first: 1) { nodes { id source { name id } } } ".repeat(90)
+    );
+    let mut conflicts = "id ".repeat(50);
+    for level in [
+        "nodes",
+        "children(first: 1)",
+        "nodes",
+        "children(first: 1)",
+        "nodes",
+    ] {
+        conflicts = format!("{level} {{ {conflicts} }} ").repeat(2);
+    }
+    let conflicts = format!("{{ assets {{ {conflicts} }} }}");
     let documents = [
         ("an ordinary list", list.to_owned()),
         (
@@ -52,9 +68,13 @@ fn main() {
         ("one fragment, 600 times", spread),
         ("1,900 fields", wide),
         ("lists, 60 deep", nested),
+        ("equal lists, 90 times", same),
+        ("conflicts, 5 deep", conflicts),
     ];
-    println!("| document | bytes | parse µs | scan µs | weigh µs | price µs | all three / parse |");
-    println!("|---|---|---|---|---|---|---|");
+    println!(
+        "| document | bytes | parse µs | scan µs | weigh µs | price µs | all three / parse | the whole way / parse |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for (name, text) in documents {
         let read = Read::parse(&text).expect("it is GraphQL");
         let parse = time(|| Read::parse(black_box(&text)));
@@ -62,10 +82,11 @@ fn main() {
         // Whether it is too heavy does not matter: it is looked at as a whole either way.
         let weigh = time(|| read.weigh());
         let price = time(|| read.price());
-        let ratio = (scan + weigh + price) / parse;
+        let whole = time(|| Read::whole(black_box(&text)));
+        let (ratio, all) = ((scan + weigh + price) / parse, whole / parse);
         let [parse, scan, weigh, price] = [parse, scan, weigh, price].map(|nanos| nanos / 1e3);
         println!(
-            "| {name} | {} | {parse:.1} | {scan:.1} | {weigh:.1} | {price:.1} | {ratio:.2} |",
+            "| {name} | {} | {parse:.1} | {scan:.1} | {weigh:.1} | {price:.1} | {ratio:.2} | {all:.2} |",
             text.len()
         );
     }

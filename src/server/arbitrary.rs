@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    document::{self, Known, Rules, Wanted},
+    document::{self, Document, Known, Rules, Wanted},
     graphql::{self, Asked},
     upload,
 };
@@ -84,6 +84,14 @@ impl Read {
     #[must_use]
     pub fn scan(text: &str) -> bool {
         document::scan(text, &Limits::default()).is_ok()
+    }
+
+    /// A document's whole way, read anew each time: scanned, parsed, weighed, held against the
+    /// rules, its fields put together; whether it passes.
+    #[must_use]
+    pub fn whole(text: &str) -> bool {
+        let documents = DOCUMENTS.as_ref();
+        documents.is_some_and(|own| Document::read(text, &Limits::default(), own.rules()).is_ok())
     }
 
     /// Weighs; whether it passes.

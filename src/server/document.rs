@@ -5,6 +5,7 @@
 mod cost;
 mod known;
 mod merge;
+mod one_of;
 mod rules;
 mod scan;
 mod weigh;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::help::{error, texts, world};
 
 /// Documents that are not valid, and what their first error says.
-const INVALID: [(&str, &str); 22] = [
+const INVALID: [(&str, &str); 25] = [
     ("{ nope }", "Cannot query field"),
     ("{ sources { nam } }", "Did you mean \"name\"?"),
     ("{ sources }", "must have a selection"),
@@ -45,6 +45,18 @@ const INVALID: [(&str, &str); 22] = [
     ),
     ("{ __typename } fragment F on Source { name }", "never used"),
     ("{ ...F }", "Unknown fragment"),
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", options: {scenario: {}, comfy: {}}}) { created } }",
+        "Exactly one key",
+    ),
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", options: {scenario: null}}) { created } }",
+        "Exactly one key",
+    ),
+    (
+        "mutation($s: ScenarioUploadInput) { uploadAsset(input: {source: \"comfy\", options: {scenario: $s}}) { created } }",
+        "Exactly one key",
+    ),
     (
         "{ assets(first: \"ten\") { nodes { id } } }",
         "Int cannot represent",
@@ -103,6 +115,7 @@ async fn several_mistakes_are_told_at_once_and_not_without_end() {
 async fn variables_are_what_the_operation_declares() {
     let world = world().await;
     let one = "query($id: ID!) { asset(id: $id) { id } }";
+    let upload = "mutation($i: UploadAssetInput!) { uploadAsset(input: $i) { created } }";
     let page = "query($n: Int, $f: AssetFilter) { assets(first: $n, filter: $f) { nodes { id } } }";
     for (document, variables) in [
         (one, json!({})),
@@ -113,6 +126,11 @@ async fn variables_are_what_the_operation_declares() {
         (page, json!({ "f": 7 })),
         (page, json!({ "f": { "nope": 1 } })),
         (page, json!({ "f": { "kinds": ["NOPE"] } })),
+        (upload, json!({ "i": { "source": "comfy", "options": {} } })),
+        (
+            upload,
+            json!({ "i": { "source": "comfy", "options": { "scenario": {}, "comfy": null } } }),
+        ),
     ] {
         let answer = world.ask_with(document, variables.clone()).await;
         assert_eq!(answer.get("data"), None, "{variables}: {answer}");

@@ -5,12 +5,14 @@
 use apollo_compiler::{
     ExecutableDocument, Schema,
     diagnostic::Diagnostic,
+    request::{RequestError, coerce_variable_values},
     response::JsonMap,
     schema::ExtendedType,
     validation::{DiagnosticData, DiagnosticList, Valid},
 };
 use async_graphql::Variables;
 
+use super::one_of::{self, Fault};
 use crate::server::refusal::Refusal;
 
 /// Errors that are shown at most.
@@ -49,8 +51,11 @@ impl Rules {
     /// # Errors
     /// A [`Refusal`] that says what is wrong where, the first ten things of it.
     pub fn check(&self, text: &str) -> Result<Valid<ExecutableDocument>, Refusal> {
-        ExecutableDocument::parse_and_validate(&self.schema, text, "document")
-            .map_err(|wrong| self.refusal(&wrong.errors))
+        let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
+            .map_err(|wrong| self.refusal(&wrong.errors))?;
+        one_of::check(&document, &self.schema)
+            .map_err(|fault| told("GRAPHQL_VALIDATION_FAILED", fault, &document))?;
+        Ok(document)
     }
 
     /// Whether the variables are what the operation of this name declares.
@@ -63,14 +68,9 @@ impl Rules {
         name: Option<&str>,
         variables: &Variables,
     ) -> Result<(), Refusal> {
-        let fault = |error: apollo_compiler::request::RequestError| {
-            let range = error
-                .location()
-                .and_then(|at| at.line_column_range(&document.sources));
-            Refusal {
-                location: range.map(|range| (range.start.line, range.start.column)),
-                ..Refusal::document("BAD_USER_INPUT", error.message().to_string())
-            }
+        let fault = |error: RequestError| {
+            let what = (error.message().to_string(), error.location());
+            told("BAD_USER_INPUT", what, document)
         };
         let operation = document.operations.get(name).map_err(fault)?;
         let mut values = JsonMap::new();
@@ -79,9 +79,9 @@ impl Rules {
             let value = value.clone().into_json().unwrap_or_default();
             values.insert(name.as_str(), value.into());
         }
-        apollo_compiler::request::coerce_variable_values(&self.schema, operation, &values)
-            .map(drop)
-            .map_err(fault)
+        coerce_variable_values(&self.schema, operation, &values).map_err(fault)?;
+        one_of::check_variables(operation, &values, &self.schema)
+            .map_err(|fault| told("BAD_USER_INPUT", fault, document))
     }
 
     /// Whether a type is an object, whose fragments' conditions all hold.
@@ -158,5 +158,14 @@ impl Rules {
         nearest.map_or_else(String::new, |(_, name)| {
             format!(" Did you mean \"{name}\"?")
         })
+    }
+}
+
+/// A fault with its place in the document.
+fn told(code: &'static str, (message, location): Fault, document: &ExecutableDocument) -> Refusal {
+    let range = location.and_then(|at| at.line_column_range(&document.sources));
+    Refusal {
+        location: range.map(|range| (range.start.line, range.start.column)),
+        ..Refusal::document(code, message)
     }
 }
