@@ -252,7 +252,8 @@ fn vary(registry: &Registry) -> HeaderValue {
     let profiles = registry.all().iter().map(|source| source.profile());
     let names = profiles
         .filter(|profile| profile.passthrough)
-        .map(|profile| format!(", {}{}", session::CREDENTIAL, profile.name));
+        .flat_map(|profile| std::iter::once(&profile.name).chain(&profile.former_names))
+        .map(|name| format!(", {}{name}", session::CREDENTIAL));
     let text = format!("accept, authorization{}", names.collect::<String>());
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("*"))
 }

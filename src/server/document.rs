@@ -10,16 +10,18 @@ mod rules;
 mod scan;
 mod weigh;
 
+use std::collections::HashMap;
+
 use apollo_compiler::validation::Valid;
 use async_graphql::{
-    Name, Variables,
+    Name, Value as ConstValue, Variables,
     parser::{
         parse_query,
         types::{ExecutableDocument, OperationDefinition, OperationType},
     },
 };
 
-use self::weigh::Values;
+use self::weigh::{Seen, Values};
 pub use self::{
     known::{Known, Wanted},
     rules::Rules,
@@ -29,6 +31,10 @@ pub use self::{
 use super::refusal::Refusal;
 use crate::{config::Limits, schema::Prices};
 
+/// Selections of a document whose operations are put together once and kept so; larger ones are put
+/// together when they are asked for.
+const READY: u64 = 1_000;
+
 /// A document that is safe to execute: the same for whoever sends it.
 pub struct Document {
     parsed: ExecutableDocument,
@@ -36,8 +42,11 @@ pub struct Document {
     /// How often it uses variables.
     uses: u64,
     introspects: bool,
-    /// Each operation with its fields put together; nothing where variables decide on them.
-    merged: Vec<(Option<Name>, ExecutableDocument)>,
+    /// Variables that decide on conditions.
+    deciding: Vec<Name>,
+    /// Operations with their fields put together, by name: those that are small, and the same
+    /// whatever the variables.
+    merged: HashMap<Option<Name>, ExecutableDocument>,
 }
 
 impl Document {
@@ -47,23 +56,30 @@ impl Document {
     /// A [`Refusal`] for text that is too long, too deep or no GraphQL, for documents that weigh
     /// too much, and for what the schema's rules refuse.
     pub fn read(text: &str, limits: &Limits, rules: &Rules) -> Result<Self, Refusal> {
-        let (parsed, uses) = parse(text, limits)?;
+        let (parsed, seen) = parse(text, limits)?;
         let valid = rules.check(text)?;
-        let mut merged = Vec::new();
-        if !merge::depends_on_variables(&parsed) {
+        let deciding = merge::deciding(&parsed);
+        let mut merged = HashMap::new();
+        if deciding.is_empty() && seen.selections <= READY {
             for (name, operation) in parsed.operations.iter() {
                 let none = Variables::default();
                 let plan = merge::merged(&parsed, &operation.node, rules, &none);
-                merged.push((name.cloned(), plan));
+                merged.insert(name.cloned(), plan);
             }
         }
         Ok(Self {
             introspects: weigh::introspects(&parsed),
             parsed,
             valid,
-            uses,
+            uses: seen.variables,
+            deciding,
             merged,
         })
+    }
+
+    /// What it takes in memory beside what its text does, about.
+    pub fn bytes(&self) -> usize {
+        self.merged.values().map(merge::bytes).sum()
     }
 
     /// The operation of this name, or the only one.
@@ -121,7 +137,16 @@ impl Operation<'_> {
     /// A [`Refusal`] that names the first that is not.
     pub fn check_types(&self, variables: &Variables, rules: &Rules) -> Result<(), Refusal> {
         let name = self.name.as_deref();
-        rules.check_variables(&self.document.valid, name, variables)
+        rules.check_variables(&self.document.valid, name, variables)?;
+        // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
+        let mut deciding = self.document.deciding.iter();
+        match deciding.find(|name| variables.get(*name) == Some(&ConstValue::Null)) {
+            None => Ok(()),
+            Some(name) => Err(Refusal::document(
+                "BAD_USER_INPUT",
+                format!("the variable ${name} decides on a condition: it must not be null"),
+            )),
+        }
     }
 
     /// What it may cause, in assets and upstream calls, is within the limit; its cost.
@@ -145,12 +170,14 @@ impl Operation<'_> {
 
     /// As the engine gets it: alone, each field once.
     pub fn merged(&self, variables: &Variables, rules: &Rules) -> ExecutableDocument {
-        let mut known = self.document.merged.iter();
-        let ready = known.find(|(own, _)| {
-            self.name.is_none() || own.as_ref().map(Name::as_str) == self.name.as_deref()
-        });
+        let ready = &self.document.merged;
+        let ready = match &self.name {
+            Some(name) => ready.get(&Some(Name::new(name))),
+            // Without a name there is one operation.
+            None => ready.values().next(),
+        };
         match ready {
-            Some((_, ready)) => ready.clone(),
+            Some(ready) => ready.clone(),
             None => merge::merged(&self.document.parsed, self.definition, rules, variables),
         }
     }
@@ -165,8 +192,8 @@ fn check_length(text: &str, limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads a document that is safe to validate, and how often it uses variables.
-fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, u64), Refusal> {
+/// Reads a document that is safe to validate, and what was come across in it.
+fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, Seen), Refusal> {
     check_length(text, limits)?;
     scan(text, limits)?;
     let document = parse_query(text).map_err(|error| Refusal {
@@ -177,7 +204,7 @@ fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, u64), Refus
         )
     })?;
     let seen = weigh(&document, limits)?;
-    Ok((document, seen.variables))
+    Ok((document, seen))
 }
 
 /// Refuses variables that hold the engine's own mark of an upload, longer lists than may be, or

@@ -74,9 +74,18 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
                 Ok(prepared) => Ok(run(gateway, &session, prepared, files.as_ref(), id).await),
                 Err(refusal) => Err(refusal),
             };
+            let is_malformed = files.is_some_and(|files| files.is_malformed());
+            let outcome = outcome.map(|(answer, keeping)| {
+                let keeping = if is_malformed {
+                    Keeping::NEVER
+                } else {
+                    keeping
+                };
+                (answer, keeping)
+            });
             let mut response = respond(media_type, outcome, &headers, id)?;
             // What was done is told, and that the request itself was at fault.
-            if files.is_some_and(|files| files.is_malformed()) {
+            if is_malformed {
                 *response.status_mut() = StatusCode::BAD_REQUEST;
             }
             response

@@ -216,3 +216,55 @@ async fn fields_stand_in_the_order_they_are_written_in() {
         Some(3)
     );
 }
+
+#[tokio::test]
+async fn fields_of_an_interface_and_of_its_objects_stand_in_their_order_too() {
+    let world = world().await;
+    let id = &ids(&world, "comfy", 1).await[0];
+    let node = format!(
+        "{{ node(id: \"{id}\") {{ ... on Asset {{ name }} id ... on Asset {{ kind ...D }} ... on Source \
+         {{ id }} ... on Node {{ __typename ... on Asset {{ name tags }} }} }} }} \
+         fragment D on Asset {{ details {{ ... on ComfyDetails {{ hash }} __typename ... on ComfyDetails {{ jobId }} }} }}"
+    );
+    let body = json!({ "query": node }).to_string();
+    let text = world.post(&body).await.text().await.expect("a body");
+    let order = [
+        "\"name\":",
+        "\"id\":",
+        "\"kind\":",
+        "\"details\":",
+        "\"hash\":",
+        "\"ComfyDetails\"",
+        "\"jobId\":",
+        "\"Asset\"",
+        "\"tags\":",
+    ]
+    .map(|word| {
+        text.find(word)
+            .unwrap_or_else(|| panic!("no {word} in {text}"))
+    });
+    assert!(order.is_sorted(), "{text}");
+}
+
+#[tokio::test]
+async fn refusals_do_not_repeat_what_was_sent() {
+    let world = world().await;
+    let long = "S".repeat(12_000);
+    let field = world.ask(&format!("{{ {long} }}")).await;
+    let number = "query($n: Int) { assets(first: $n) { nodes { id } } }";
+    let variable = world.ask_with(number, json!({ "n": long })).await;
+    for answer in [field, variable] {
+        let message = error(&answer).1;
+        assert!(message.len() < 400, "{message}");
+    }
+    let secret = world.ask_with(number, json!({ "n": "hunter2" })).await;
+    assert!(!secret.to_string().contains("hunter2"), "{secret}");
+}
+
+#[tokio::test]
+async fn a_condition_is_not_null() {
+    let world = world().await;
+    let document = "query($v: Boolean = true) { __typename @include(if: $v) }";
+    let answer = world.ask_with(document, json!({ "v": null })).await;
+    assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+}

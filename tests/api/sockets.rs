@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::{
+    Bytes, Message,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
 
 use asset_gateway::sandbox::{Fault, Options};
 
@@ -220,10 +223,50 @@ async fn a_message_past_the_limit_closes_the_socket() {
     let long = ask("1", &"x".repeat(1_100_000)).to_string();
     // It may be closed before all of it is sent.
     let _ = socket.send(Message::text(long)).await;
-    let mut answered = false;
-    while let Some(Ok(frame)) = socket.next().await {
-        answered |= matches!(frame, Message::Text(_));
+    assert_eq!(closed(&mut socket).await.0, 1009);
+}
+
+#[tokio::test]
+async fn a_close_is_answered_and_reaches_whoever_has_more_to_say() {
+    let world = world().await;
+    let mut socket = begun(&world).await;
+    let frame = CloseFrame {
+        code: CloseCode::Normal,
+        reason: "bye".into(),
+    };
+    socket.close(Some(frame)).await.expect("sent");
+    assert_eq!(closed(&mut socket).await, (1000, "bye".to_owned()));
+    let mut socket = begun(&world).await;
+    let more = ask("1", "{ sources { name } }").to_string();
+    for text in ["nope", &more, &more] {
+        let _ = socket.feed(Message::text(text)).await;
     }
-    assert!(!answered);
-    world.data("{ __typename }").await;
+    let _ = socket.flush().await;
+    assert_eq!(closed(&mut socket).await.0, 4400);
+}
+
+#[tokio::test]
+async fn an_id_is_free_as_soon_as_its_client_has_completed_it() {
+    let world = world().await;
+    let mut socket = begun(&world).await;
+    for _ in 0..20 {
+        for message in [
+            ask("1", "{ assets(first: 50) { nodes { id name } } }"),
+            json!({ "id": "1", "type": "complete" }),
+            ask("1", "{ __typename }"),
+        ] {
+            let text = Message::text(message.to_string());
+            socket.feed(text).await.expect("sent");
+        }
+        socket.flush().await.expect("sent");
+        let next = heard(&mut socket).await;
+        assert_eq!(
+            next["payload"],
+            json!({ "data": { "__typename": "Query" } })
+        );
+        assert_eq!(
+            heard(&mut socket).await,
+            json!({ "type": "complete", "id": "1" })
+        );
+    }
 }

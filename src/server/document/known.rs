@@ -96,7 +96,7 @@ impl Known {
             return Ok(document);
         }
         let document = Arc::new(Document::read(text, limits, &self.rules)?);
-        let weight = BASE + text.len().saturating_mul(FACTOR);
+        let weight = BASE + text.len().saturating_mul(FACTOR) + document.bytes();
         self.read.keep(hash, Arc::clone(&document), weight);
         Ok(document)
     }
@@ -118,8 +118,15 @@ impl Known {
 
     /// What a name alone means.
     fn named(&self, wanted: &Wanted) -> Result<Named<'_>, Refusal> {
-        let Some(name) = wanted.hash.as_deref().or(wanted.id.as_deref()) else {
-            return Err(Refusal::bad_request("the request has no `query`"));
+        let name = match (wanted.hash.as_deref(), wanted.id.as_deref()) {
+            (Some(name), None) | (None, Some(name)) => name,
+            (None, None) => return Err(Refusal::bad_request("the request has no `query`")),
+            (Some(_), Some(_)) => {
+                return Err(Refusal::bad_request(
+                    "the request names its document twice: send `documentId` or \
+                     `extensions.persistedQuery`",
+                ));
+            }
         };
         let trusted = self
             .trusted
@@ -232,6 +239,33 @@ mod tests {
             code(&known, &hashed(invalid, false)),
             "PERSISTED_QUERY_NOT_FOUND"
         );
+    }
+
+    #[test]
+    fn what_a_document_spreads_counts_for_what_it_takes() {
+        let known = known(TrustedDocuments::default());
+        let mut text = "query { asset(id: \"x\") { ...f0 } }".to_owned();
+        for level in 0..5 {
+            let next = level + 1;
+            text += &format!(
+                "fragment f{level} on Asset {{ preview {{ ...f{next} }} parent {{ ...f{next} }} }}"
+            );
+        }
+        text += "fragment f5 on Asset { id name kind tags }";
+        let limits = Limits::default();
+        let read =
+            |text: &str| Document::read(text, &limits, known.rules()).map_err(|own| own.message);
+        let spread = read(&text).expect("it is valid");
+        // 2 + 4 + … + 32 and 32 * 4 selections, and the first.
+        assert!(spread.bytes() > 190 * 400, "{}", spread.bytes());
+        // Ten of them are too much to be kept so.
+        let ten: String = (0..10)
+            .map(|own| text.replacen("query", &format!("query Q{own}"), 1))
+            .map(|own| own.split("fragment").next().unwrap_or_default().to_owned())
+            .collect();
+        let fragments = &text[text.find("fragment").unwrap_or_default()..];
+        let many = read(&format!("{ten}{fragments}")).expect("it is valid");
+        assert_eq!(many.bytes(), 0);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! September 2025, 6.3.2): the engine runs each that is written, a mutation too.
 //!
 //! What comes out is the chosen operation alone, without fragments that have names and without
-//! conditions.
+//! conditions: the fields of each object that may stand somewhere.
 
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::{
-    Name, Positioned, Variables,
+    Name, Pos, Positioned, Variables,
     parser::types::{
         Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
         InlineFragment, OperationDefinition, OperationType, Selection, SelectionSet, TypeCondition,
@@ -17,29 +17,69 @@ use async_graphql_value::{ConstValue, Value};
 
 use super::rules::Rules;
 
-/// Whether the document has conditions that variables decide.
-pub fn depends_on_variables(document: &ExecutableDocument) -> bool {
-    fn in_set(set: &SelectionSet) -> bool {
-        set.items.iter().any(|selection| {
-            let depends = |own: &Positioned<Directive>| {
-                let mut values = own.node.arguments.iter();
-                values.any(|(_, value)| matches!(value.node, Value::Variable(_)))
-            };
-            let inside = match &selection.node {
-                Selection::Field(field) => in_set(&field.node.selection_set.node),
-                Selection::InlineFragment(fragment) => in_set(&fragment.node.selection_set.node),
+/// What a field takes in memory, and a value, about.
+const FIELD: usize = 400;
+const VALUE: usize = 64;
+
+/// Variables that decide on conditions (`@skip`, `@include`).
+pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
+    fn in_set(set: &SelectionSet, found: &mut Vec<Name>) {
+        for selection in &set.items {
+            for directive in selection.node.directives() {
+                for (_, value) in &directive.node.arguments {
+                    if let Value::Variable(name) = &value.node {
+                        found.push(name.clone());
+                    }
+                }
+            }
+            match &selection.node {
+                Selection::Field(field) => in_set(&field.node.selection_set.node, found),
+                Selection::InlineFragment(own) => in_set(&own.node.selection_set.node, found),
                 // Fragments are looked at by themselves.
-                Selection::FragmentSpread(_) => false,
-            };
-            inside || selection.node.directives().iter().any(depends)
-        })
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (_, operation) in document.operations.iter() {
+        in_set(&operation.node.selection_set.node, &mut found);
+    }
+    for fragment in document.fragments.values() {
+        in_set(&fragment.node.selection_set.node, &mut found);
+    }
+    found
+}
+
+/// What an operation takes in memory, about.
+pub fn bytes(document: &ExecutableDocument) -> usize {
+    fn of_value(value: &Value) -> usize {
+        VALUE
+            + match value {
+                Value::String(text) => text.len(),
+                Value::List(items) => items.iter().map(of_value).sum(),
+                Value::Object(fields) => fields.values().map(of_value).sum(),
+                _ => 0,
+            }
+    }
+    fn of_set(set: &SelectionSet) -> usize {
+        let each = set.items.iter().map(|selection| match &selection.node {
+            Selection::Field(field) => {
+                let values = field
+                    .node
+                    .arguments
+                    .iter()
+                    .map(|(_, value)| of_value(&value.node));
+                FIELD + values.sum::<usize>() + of_set(&field.node.selection_set.node)
+            }
+            Selection::InlineFragment(own) => FIELD + of_set(&own.node.selection_set.node),
+            Selection::FragmentSpread(_) => FIELD,
+        });
+        each.sum()
     }
     let operations = document.operations.iter();
-    let fragments = document.fragments.values();
     operations
-        .map(|(_, own)| &own.node.selection_set.node)
-        .chain(fragments.map(|own| &own.node.selection_set.node))
-        .any(in_set)
+        .map(|(_, own)| of_set(&own.node.selection_set.node))
+        .sum()
 }
 
 /// The operation with each field once. The document was weighed (no fragment spreads itself, and
@@ -81,58 +121,57 @@ struct Merger<'a> {
     variables: &'a Variables,
 }
 
-/// What is selected on one type, in the order of its first appearance.
+/// What is selected on an object, in the order of its first appearance.
 #[derive(Default)]
 struct Collected<'a> {
-    groups: Vec<Group<'a>>,
-    /// Places of fields by response key, and of narrower types by name.
-    fields: HashMap<&'a str, usize>,
-    narrower: HashMap<&'a str, usize>,
+    fields: Vec<Vec<&'a Positioned<Field>>>,
+    /// Their places by response key.
+    places: HashMap<&'a str, usize>,
     /// Fragments that are in already.
     spread: HashSet<&'a str>,
 }
 
-enum Group<'a> {
-    Field(Vec<&'a Positioned<Field>>),
-    /// What holds for some of the objects only.
-    Narrower(&'a Positioned<TypeCondition>, Vec<&'a SelectionSet>),
-}
-
 impl<'a> Merger<'a> {
-    /// One selection set of several on the same type.
+    /// One selection set of several on the same type. Where objects of several types may stand, each
+    /// type has its own, so that its fields are in their order.
     fn one(&self, parent: &str, sets: &[&'a SelectionSet]) -> SelectionSet {
+        let Some(possible) = self.rules.possible(parent) else {
+            return self.of_object(parent, sets);
+        };
+        let pos = Pos::default();
+        let items = possible.iter().map(|object| {
+            let on = Positioned::new(Name::new(object), pos);
+            let fragment = InlineFragment {
+                type_condition: Some(Positioned::new(TypeCondition { on }, pos)),
+                directives: Vec::new(),
+                selection_set: Positioned::new(self.of_object(object, sets), pos),
+            };
+            let fragment = Selection::InlineFragment(Positioned::new(fragment, pos));
+            Positioned::new(fragment, pos)
+        });
+        let items = if sets.is_empty() {
+            Vec::new()
+        } else {
+            items.collect()
+        };
+        SelectionSet { items }
+    }
+
+    fn of_object(&self, object: &str, sets: &[&'a SelectionSet]) -> SelectionSet {
         let mut collected = Collected::default();
         for set in sets {
-            self.collect(parent, set, &mut collected);
+            self.collect(object, set, &mut collected);
         }
-        let items = collected
-            .groups
-            .into_iter()
-            .filter_map(|group| match group {
-                Group::Field(fields) => self.field(parent, &fields),
-                Group::Narrower(condition, sets) => {
-                    let set = self.one(condition.node.on.node.as_str(), &sets);
-                    let fragment = InlineFragment {
-                        type_condition: Some(condition.clone()),
-                        directives: Vec::new(),
-                        selection_set: Positioned::new(set, condition.pos),
-                    };
-                    let fragment = Positioned::new(fragment, condition.pos);
-                    Some(Positioned::new(
-                        Selection::InlineFragment(fragment),
-                        condition.pos,
-                    ))
-                }
-            });
+        let fields = collected.fields.iter();
         SelectionSet {
-            items: items.collect(),
+            items: fields.filter_map(|own| self.field(object, own)).collect(),
         }
     }
 
     /// Equal fields as one, with all that is selected in any.
     fn field(
         &self,
-        parent: &str,
+        object: &str,
         fields: &[&'a Positioned<Field>],
     ) -> Option<Positioned<Selection>> {
         let first = fields.first()?;
@@ -140,81 +179,58 @@ impl<'a> Merger<'a> {
         let sets: Vec<_> = fields
             .iter()
             .map(|own| &own.node.selection_set.node)
+            .filter(|set| !set.items.is_empty())
             .collect();
-        // Of a type that is not known nothing is put together.
-        let of = self
-            .rules
-            .type_of(parent, own.name.node.as_str())
-            .unwrap_or_default();
+        let of = self.rules.type_of(object, own.name.node.as_str());
         let field = Field {
             alias: own.alias.clone(),
             name: own.name.clone(),
             arguments: own.arguments.clone(),
             directives: Vec::new(),
-            selection_set: Positioned::new(self.one(of, &sets), own.selection_set.pos),
+            selection_set: Positioned::new(
+                self.one(of.unwrap_or_default(), &sets),
+                own.selection_set.pos,
+            ),
         };
         let field = Selection::Field(Positioned::new(field, first.pos));
         Some(Positioned::new(field, first.pos))
     }
 
-    fn collect(&self, parent: &str, set: &'a SelectionSet, into: &mut Collected<'a>) {
+    fn collect(&self, object: &str, set: &'a SelectionSet, into: &mut Collected<'a>) {
         for selection in &set.items {
             if !self.is_included(selection.node.directives()) {
                 continue;
             }
             match &selection.node {
                 Selection::Field(field) => {
-                    let next = into.groups.len();
+                    let next = into.fields.len();
                     let key = field.node.response_key().node.as_str();
-                    let place = *into.fields.entry(key).or_insert(next);
-                    if place == next {
-                        into.groups.push(Group::Field(Vec::new()));
-                    }
-                    if let Some(Group::Field(fields)) = into.groups.get_mut(place) {
-                        fields.push(field);
+                    let place = *into.places.entry(key).or_insert(next);
+                    match into.fields.get_mut(place) {
+                        Some(fields) => fields.push(field),
+                        None => into.fields.push(vec![field]),
                     }
                 }
                 Selection::InlineFragment(fragment) => {
-                    let condition = fragment.node.type_condition.as_ref();
-                    self.fragment(parent, condition, &fragment.node.selection_set.node, into);
+                    let fragment = &fragment.node;
+                    let condition = fragment.type_condition.as_ref();
+                    if condition.is_none_or(|own| self.rules.is_a(object, &own.node.on.node)) {
+                        self.collect(object, &fragment.selection_set.node, into);
+                    }
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = spread.node.fragment_name.node.as_str();
                     // Validation knows each by name.
                     if let Some(fragment) = self.fragments.get(name)
                         && into.spread.insert(name)
+                        && self
+                            .rules
+                            .is_a(object, &fragment.node.type_condition.node.on.node)
                     {
-                        let fragment = &fragment.node;
-                        let condition = Some(&fragment.type_condition);
-                        self.fragment(parent, condition, &fragment.selection_set.node, into);
+                        self.collect(object, &fragment.node.selection_set.node, into);
                     }
                 }
             }
-        }
-    }
-
-    fn fragment(
-        &self,
-        parent: &str,
-        condition: Option<&'a Positioned<TypeCondition>>,
-        set: &'a SelectionSet,
-        into: &mut Collected<'a>,
-    ) {
-        let narrows = |condition: &&Positioned<TypeCondition>| {
-            // A valid condition on an object holds for it.
-            condition.node.on.node.as_str() != parent && !self.rules.is_object(parent)
-        };
-        let Some(condition) = condition.filter(narrows) else {
-            return self.collect(parent, set, into);
-        };
-        let next = into.groups.len();
-        let on = condition.node.on.node.as_str();
-        let place = *into.narrower.entry(on).or_insert(next);
-        if place == next {
-            into.groups.push(Group::Narrower(condition, Vec::new()));
-        }
-        if let Some(Group::Narrower(_, sets)) = into.groups.get_mut(place) {
-            sets.push(set);
         }
     }
 

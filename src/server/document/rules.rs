@@ -2,6 +2,8 @@
 //! and 6.1.2). The engine takes documents that the specification refuses and refuses some that it
 //! allows, so they are held against the rules here, and the engine is told to trust them.
 
+use std::collections::HashMap;
+
 use apollo_compiler::{
     ExecutableDocument, Schema,
     diagnostic::Diagnostic,
@@ -13,10 +15,14 @@ use apollo_compiler::{
 use async_graphql::Variables;
 
 use super::one_of::{self, Fault};
-use crate::server::refusal::Refusal;
+use crate::server::refusal::{self, Refusal};
 
 /// Errors that are shown at most.
 const MAX_ERRORS: usize = 10;
+/// Letters of a message: it repeats what the document says.
+const MAX_MESSAGE: usize = 300;
+/// Letters of a name that another may have been meant by.
+const MAX_NAME: usize = 40;
 /// What the validator calls a field that is not there.
 const UNKNOWN: &str = "UndefinedField";
 /// Mistakes in fields that it then leaves out.
@@ -31,6 +37,8 @@ const EMPTY: &str = "MissingSubselection";
 /// The schema as the validator reads it.
 pub struct Rules {
     schema: Valid<Schema>,
+    /// Objects by the interfaces and unions that they belong to.
+    possible: HashMap<String, Vec<String>>,
     /// Errors name fields that a mistyped one may have meant.
     suggests: bool,
 }
@@ -43,7 +51,27 @@ impl Rules {
     pub fn new(sdl: &str, suggests: bool) -> Result<Self, String> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql")
             .map_err(|wrong| wrong.errors.to_string())?;
-        Ok(Self { schema, suggests })
+        let mut possible: HashMap<String, Vec<String>> = HashMap::new();
+        for (name, of) in &schema.types {
+            match of {
+                ExtendedType::Object(object) => {
+                    for interface in &object.implements_interfaces {
+                        let objects = possible.entry(interface.to_string()).or_default();
+                        objects.push(name.to_string());
+                    }
+                }
+                ExtendedType::Union(union) => {
+                    let members = union.members.iter().map(ToString::to_string);
+                    possible.insert(name.to_string(), members.collect());
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
+            schema,
+            possible,
+            suggests,
+        })
     }
 
     /// Holds a document against every rule.
@@ -69,7 +97,10 @@ impl Rules {
         variables: &Variables,
     ) -> Result<(), Refusal> {
         let fault = |error: RequestError| {
-            let what = (error.message().to_string(), error.location());
+            let what = (
+                without_value(&error.message().to_string()),
+                error.location(),
+            );
             told("BAD_USER_INPUT", what, document)
         };
         let operation = document.operations.get(name).map_err(fault)?;
@@ -84,9 +115,15 @@ impl Rules {
             .map_err(|fault| told("BAD_USER_INPUT", fault, document))
     }
 
-    /// Whether a type is an object, whose fragments' conditions all hold.
-    pub fn is_object(&self, name: &str) -> bool {
-        matches!(self.schema.types.get(name), Some(ExtendedType::Object(_)))
+    /// Objects that may stand where this interface or union does; `None` for any other type.
+    pub fn possible(&self, name: &str) -> Option<&[String]> {
+        self.possible.get(name).map(Vec::as_slice)
+    }
+
+    /// Whether an object is of a type: itself, or an interface or union that it belongs to.
+    pub fn is_a(&self, object: &str, of: &str) -> bool {
+        let belongs = |all: &[String]| all.iter().any(|own| own == object);
+        object == of || self.possible(of).is_some_and(belongs)
     }
 
     /// The type of a field, without lists and non-null.
@@ -101,14 +138,13 @@ impl Rules {
         let is_left_out = wrong
             .iter()
             .any(|one| name(&one).is_some_and(|name| LEFT_OUT.contains(&name)));
-        let own = wrong
+        let mut own = wrong
             .iter()
             .filter(|one| !is_left_out || name(one) != Some(EMPTY));
-        let mut all = own.map(|one| {
-            let mut message = one
-                .error
-                .unstable_compat_message()
-                .unwrap_or_else(|| one.error.to_string());
+        // The others are counted, not written.
+        let shown = own.by_ref().take(MAX_ERRORS).map(|one| {
+            let compat = one.error.unstable_compat_message();
+            let mut message = compat.unwrap_or_else(|| one.error.to_string());
             if !self.suggests {
                 let end = message.find(" Did you mean").unwrap_or(message.len());
                 message.truncate(end);
@@ -118,14 +154,18 @@ impl Rules {
             let range = one.line_column_range();
             Refusal {
                 location: range.map(|range| (range.start.line, range.start.column)),
-                ..Refusal::document("GRAPHQL_VALIDATION_FAILED", message)
+                ..Refusal::document(
+                    "GRAPHQL_VALIDATION_FAILED",
+                    refusal::shown(&message, MAX_MESSAGE),
+                )
             }
         });
-        let first = all.next().unwrap_or_else(|| {
+        let mut shown = shown.collect::<Vec<_>>().into_iter();
+        let first = shown.next().unwrap_or_else(|| {
             Refusal::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
         });
-        let others: Vec<Refusal> = all.by_ref().take(MAX_ERRORS - 1).collect();
-        let more = all.count();
+        let others: Vec<Refusal> = shown.collect();
+        let more = own.count();
         let mut refusal = Refusal { others, ..first };
         if more > 0
             && let Some(last) = refusal.others.last_mut()
@@ -149,11 +189,15 @@ impl Rules {
             Some(ExtendedType::Interface(interface)) => &interface.fields,
             _ => return String::new(),
         };
-        // As far as half of the letters may be wrong.
+        // As far as half of the letters may be wrong. What is much longer than any name is none.
+        let letters = field.chars().count();
+        if letters > MAX_NAME {
+            return String::new();
+        }
         let nearest = fields
             .keys()
             .map(|name| (strsim::damerau_levenshtein(field, name), name.as_str()))
-            .filter(|(distance, _)| *distance <= field.chars().count().div_ceil(2))
+            .filter(|(distance, _)| *distance <= letters.div_ceil(2))
             .min();
         nearest.map_or_else(String::new, |(_, name)| {
             format!(" Did you mean \"{name}\"?")
@@ -166,6 +210,14 @@ fn told(code: &'static str, (message, location): Fault, document: &ExecutableDoc
     let range = location.and_then(|at| at.line_column_range(&document.sources));
     Refusal {
         location: range.map(|range| (range.start.line, range.start.column)),
-        ..Refusal::document(code, message)
+        ..Refusal::document(code, refusal::shown(&message, MAX_MESSAGE))
+    }
+}
+
+/// What the validator says of a variable, without what was sent: that may be long, or a secret.
+fn without_value(message: &str) -> String {
+    match (message.split_once(": "), message.rsplit_once(" to type ")) {
+        (Some((what, _)), Some((_, of))) => format!("{what} to type {of}"),
+        _ => message.to_owned(),
     }
 }

@@ -49,6 +49,8 @@ pub struct Seen {
     pub nodes: u64,
     /// Places where a variable is used.
     pub variables: u64,
+    /// Selections of all operations, each fragment counted as often as it is spread.
+    pub selections: u64,
 }
 
 /// Weighs a document against the limits.
@@ -97,6 +99,8 @@ fn check<'a>(
     }
     let set = &operation.selection_set.node;
     let weight = scale.set(set)?;
+    let all = &mut scale.seen.selections;
+    *all = all.saturating_add(weight.selections);
     let deepest = if only_introspects(set) {
         limits.introspection_depth
     } else {

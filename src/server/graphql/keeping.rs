@@ -88,6 +88,8 @@ impl Keeping {
         if let Ok(tag) = HeaderValue::try_from(tag) {
             headers.insert(header::ETAG, tag);
         }
+        // Of a POST too where its document has a name: RFC 9110 would have 412 for what changes
+        // something, and a query changes nothing.
         if is_known {
             headers.remove(header::CONTENT_TYPE);
             headers.remove(header::CONTENT_LENGTH);

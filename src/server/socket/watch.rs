@@ -1,9 +1,9 @@
 //! graphql-transport-ws to the letter (its PROTOCOL.md): what each side may say next, and how a
 //! socket that says something else is closed. The engine's own reading of it is looser.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 use crate::server::refusal;
@@ -33,8 +33,8 @@ impl Close {
 /// What becomes of a client's message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The engine gets it.
-    Pass,
+    /// The engine gets this.
+    Pass(String),
     /// It needs nothing.
     Drop,
     /// It is answered without the engine.
@@ -49,11 +49,14 @@ enum State {
     Acknowledged,
 }
 
-/// One socket's conversation.
+/// One socket's conversation. Operations have names of their own towards the engine, so that what it
+/// still says of one that is over is never taken for another under the client's same id.
 pub struct Watch {
     state: State,
-    /// Operations that are under way and that the client has not completed.
-    running: HashSet<String>,
+    /// Operations that are under way and that the client has not completed: their ids at the client.
+    running: HashMap<u64, String>,
+    /// Operations so far.
+    count: u64,
 }
 
 #[derive(Deserialize)]
@@ -70,18 +73,35 @@ struct Frame<'a> {
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "read for their types")]
 struct Payload {
-    #[serde(default)]
-    query: String,
+    query: Option<String>,
     operation_name: Option<String>,
     variables: Option<serde_json::Map<String, Value>>,
     extensions: Option<serde_json::Map<String, Value>>,
+}
+
+/// A message with its payload as it is.
+#[derive(Serialize)]
+struct Message<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+}
+
+impl Message<'_> {
+    fn text(&self) -> String {
+        // Texts, and JSON that was read as such: nothing in it can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 impl Watch {
     pub fn new() -> Self {
         Self {
             state: State::Waiting,
-            running: HashSet::new(),
+            running: HashMap::new(),
+            count: 0,
         }
     }
 
@@ -99,13 +119,20 @@ impl Watch {
     }
 
     fn judge(&mut self, text: &str) -> Result<Verdict, Close> {
-        let frame: Frame<'_> = serde_json::from_str(text)
-            .map_err(|_| Close::invalid("a message is a JSON object with `type`"))?;
-        let is_object = |payload: Option<&RawValue>| {
-            payload.is_none_or(|own| own.get().starts_with('{') || own.get() == "null")
+        // A list would do for the fields in their order.
+        let frame: Option<Frame<'_>> = text
+            .trim_start()
+            .starts_with('{')
+            .then(|| serde_json::from_str(text).ok())
+            .flatten();
+        let Some(frame) = frame else {
+            return Err(Close::invalid("a message is a JSON object with `type`"));
         };
+        let is_object = |payload: &RawValue| payload.get().starts_with('{');
+        let is_none = |payload: &RawValue| payload.get() == "null";
+        let payload = frame.payload.filter(|own| !is_none(own));
         match frame.kind.as_str() {
-            "connection_init" | "ping" | "pong" if !is_object(frame.payload) => Err(
+            "connection_init" | "ping" | "pong" if !payload.is_none_or(is_object) => Err(
                 Close::invalid("the payload of this message is an object, or not there"),
             ),
             "connection_init" if self.state != State::Waiting => {
@@ -113,11 +140,11 @@ impl Watch {
             }
             "connection_init" => {
                 self.state = State::Initialising;
-                Ok(Verdict::Pass)
+                Ok(Verdict::Pass(text.to_owned()))
             }
             "ping" => {
                 let mut pong = serde_json::json!({ "type": "pong" });
-                if let Some(payload) = frame.payload
+                if let Some(payload) = payload
                     && let Ok(payload) = serde_json::from_str(payload.get())
                 {
                     pong["payload"] = payload;
@@ -127,37 +154,56 @@ impl Watch {
             "pong" => Ok(Verdict::Drop),
             "subscribe" => {
                 let id = id(frame.id)?;
-                let payload = frame.payload.map_or("", RawValue::get);
-                serde_json::from_str::<Payload>(payload).map_err(|_| {
-                    Close::invalid(
+                let fits = payload.is_some_and(|own| {
+                    is_object(own) && serde_json::from_str::<Payload>(own.get()).is_ok()
+                });
+                if !fits {
+                    return Err(Close::invalid(
                         "the payload of `subscribe` is an object with `query`, and optionally \
                          `operationName`, `variables`, `extensions`",
-                    )
-                })?;
+                    ));
+                }
                 if self.state != State::Acknowledged {
                     return Err(Close::new(4401, "Unauthorized"));
                 }
-                if self.running.contains(&id) {
+                if self.find(&id).is_some() {
                     let reason =
                         format!("Subscriber for {} already exists", refusal::shown(&id, 60));
                     return Err(Close::new(4409, &reason));
                 }
-                self.running.insert(id);
-                Ok(Verdict::Pass)
+                self.count += 1;
+                self.running.insert(self.count, id);
+                let own = self.count.to_string();
+                let message = Message {
+                    id: &own,
+                    kind: "subscribe",
+                    payload,
+                };
+                Ok(Verdict::Pass(message.text()))
             }
-            "complete" => {
-                // What is not under way may just have ended.
-                let was_running = self.running.remove(&id(frame.id)?);
-                Ok(if was_running {
-                    Verdict::Pass
-                } else {
-                    Verdict::Drop
-                })
-            }
+            "complete" => match self.find(&id(frame.id)?) {
+                Some(own) => {
+                    self.running.remove(&own);
+                    let message = Message {
+                        id: &own.to_string(),
+                        kind: "complete",
+                        payload: None,
+                    };
+                    Ok(Verdict::Pass(message.text()))
+                }
+                // It may just have ended.
+                None => Ok(Verdict::Drop),
+            },
             _ => Err(Close::invalid(
                 "a client's `type` is connection_init, subscribe, complete, ping or pong",
             )),
         }
+    }
+
+    /// The operation that is under way under a client's id.
+    fn find(&self, id: &str) -> Option<u64> {
+        let mut all = self.running.iter();
+        all.find(|(_, own)| *own == id).map(|(number, _)| *number)
     }
 
     /// A text of the engine's: what the client gets of it.
@@ -165,30 +211,33 @@ impl Watch {
         let Ok(frame) = serde_json::from_str::<Frame<'_>>(&text) else {
             return Some(text);
         };
-        let id = frame
-            .id
-            .as_ref()
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        match frame.kind.as_str() {
-            "connection_ack" => {
-                self.state = State::Acknowledged;
-                Some(text)
-            }
-            "next" if !self.running.contains(id) => None,
-            "next" => match frame.payload.and_then(request_errors) {
-                // Nothing was executed: the operation ends with its errors.
-                Some(errors) => {
-                    self.running.remove(id);
-                    let error = serde_json::json!({ "id": id, "type": "error", "payload": errors });
-                    Some(error.to_string())
-                }
-                None => Some(text),
-            },
-            // Whoever completed first has said it for both.
-            "complete" => self.running.remove(id).then_some(text),
-            _ => Some(text),
+        let kind = frame.kind.as_str();
+        if kind == "connection_ack" {
+            self.state = State::Acknowledged;
         }
+        let Some(number) = frame.id.as_ref().and_then(Value::as_str) else {
+            return Some(text);
+        };
+        // Whoever completed first has said it for both.
+        let number: u64 = number.parse().ok()?;
+        let id = self.running.get(&number)?.clone();
+        if kind == "complete" {
+            self.running.remove(&number);
+        }
+        if kind == "next"
+            && let Some(errors) = frame.payload.and_then(request_errors)
+        {
+            // Nothing was executed: the operation ends with its errors.
+            self.running.remove(&number);
+            let error = serde_json::json!({ "id": id, "type": "error", "payload": errors });
+            return Some(error.to_string());
+        }
+        let message = Message {
+            id: &id,
+            kind,
+            payload: frame.payload,
+        };
+        Some(message.text())
     }
 }
 
@@ -217,16 +266,28 @@ fn request_errors(payload: &RawValue) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn pass(watch: &mut Watch, message: &Value) -> Value {
+        match watch.received(&message.to_string()) {
+            Verdict::Pass(text) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+
+    fn told(watch: &mut Watch, message: &Value) -> Option<Value> {
+        let told = watch.sent(message.to_string());
+        told.map(|text| serde_json::from_str(&text).expect("JSON"))
+    }
 
     fn begun() -> Watch {
         let mut watch = Watch::new();
-        assert_eq!(
-            watch.received(r#"{"type":"connection_init"}"#),
-            Verdict::Pass
-        );
-        let ack = r#"{"type":"connection_ack"}"#.to_owned();
-        assert_eq!(watch.sent(ack.clone()), Some(ack));
+        let init = json!({ "type": "connection_init" });
+        assert_eq!(pass(&mut watch, &init), init);
+        let ack = json!({ "type": "connection_ack" });
+        assert_eq!(told(&mut watch, &ack), Some(ack));
         watch
     }
 
@@ -237,23 +298,28 @@ mod tests {
         }
     }
 
-    const ASK: &str = r#"{"id":"1","type":"subscribe","payload":{"query":"{__typename}"}}"#;
+    fn ask() -> Value {
+        json!({ "id": "a", "type": "subscribe", "payload": { "query": "{__typename}" } })
+    }
 
     #[test]
     fn each_breach_has_its_code() {
-        assert_eq!(code(&mut Watch::new(), ASK), 4401);
+        let ask = ask().to_string();
+        assert_eq!(code(&mut Watch::new(), &ask), 4401);
         let mut hasty = Watch::new();
         assert_eq!(code(&mut hasty, r#"{"type":"connection_init"}"#), 0);
-        assert_eq!(code(&mut hasty, ASK), 4401, "not acknowledged yet");
+        assert_eq!(code(&mut hasty, &ask), 4401, "not acknowledged yet");
         assert_eq!(code(&mut begun(), r#"{"type":"connection_init"}"#), 4429);
         let mut twice = begun();
-        assert_eq!(code(&mut twice, ASK), 0);
-        assert_eq!(code(&mut twice, ASK), 4409);
+        assert_eq!(code(&mut twice, &ask), 0);
+        assert_eq!(code(&mut twice, &ask), 4409);
         for wrong in [
             "",
             "7",
             "[]",
             "{}",
+            r#"["ping",null,null]"#,
+            r#"["subscribe","1",{"query":"{a}"}]"#,
             r#"{"type":7}"#,
             r#"{"type":"start","id":"1","payload":{"query":"{a}"}}"#,
             r#"{"type":"connection_terminate"}"#,
@@ -263,6 +329,7 @@ mod tests {
             r#"{"type":"subscribe","id":7,"payload":{"query":"{a}"}}"#,
             r#"{"type":"subscribe","id":"1"}"#,
             r#"{"type":"subscribe","id":"1","payload":"{a}"}"#,
+            r#"{"type":"subscribe","id":"1","payload":["{a}",null,null,null]}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":7}}"#,
             r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":[]}}"#,
             r#"{"type":"complete"}"#,
@@ -272,53 +339,73 @@ mod tests {
     }
 
     #[test]
-    fn an_id_may_be_used_again_once_its_operation_is_over() {
+    fn an_id_that_is_used_again_means_the_new_operation_alone() {
         let mut watch = begun();
-        assert_eq!(watch.received(ASK), Verdict::Pass);
-        let done = r#"{"type":"complete","id":"1"}"#;
-        assert!(watch.sent(done.to_owned()).is_some());
-        assert_eq!(watch.received(ASK), Verdict::Pass);
-        // Completed by the client: nothing more is said of it.
-        assert_eq!(watch.received(done), Verdict::Pass);
-        assert_eq!(watch.sent(done.to_owned()), None);
+        let done = json!({ "type": "complete", "id": "a" });
+        let first = pass(&mut watch, &ask())["id"].clone();
+        let next =
+            |id: &Value, of: u64| json!({ "type": "next", "id": id, "payload": { "of": of } });
         assert_eq!(
-            watch.sent(r#"{"type":"next","id":"1","payload":{}}"#.to_owned()),
+            told(&mut watch, &next(&first, 1)),
+            Some(next(&json!("a"), 1))
+        );
+        // Completed by the client, and asked for anew, before the engine has said its last.
+        assert_eq!(
+            pass(&mut watch, &done),
+            json!({ "type": "complete", "id": first })
+        );
+        let second = pass(&mut watch, &ask())["id"].clone();
+        assert_ne!(first, second);
+        assert_eq!(told(&mut watch, &next(&first, 1)), None);
+        assert_eq!(
+            told(&mut watch, &json!({ "type": "complete", "id": first })),
             None
         );
-        assert_eq!(watch.received(done), Verdict::Drop);
+        assert_eq!(
+            told(&mut watch, &next(&second, 2)),
+            Some(next(&json!("a"), 2))
+        );
+        let end = json!({ "type": "complete", "id": second });
+        assert_eq!(told(&mut watch, &end), Some(done.clone()));
+        assert_eq!(watch.received(&done.to_string()), Verdict::Drop);
     }
 
     #[test]
     fn pings_are_answered_at_any_time_with_their_payload() {
-        let ping = r#"{"type":"ping","payload":{"at":1}}"#;
-        let pong = r#"{"type":"pong","payload":{"at":1}}"#;
-        let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
-        let Verdict::Reply(reply) = Watch::new().received(ping) else {
+        let ping = json!({ "type": "ping", "payload": { "at": 1 } });
+        let pong = json!({ "type": "pong", "payload": { "at": 1 } });
+        let Verdict::Reply(reply) = Watch::new().received(&ping.to_string()) else {
             panic!("not answered");
         };
-        assert_eq!(read(&reply), read(pong));
-        assert_eq!(begun().received(pong), Verdict::Drop);
+        assert_eq!(serde_json::from_str::<Value>(&reply).expect("JSON"), pong);
+        assert_eq!(begun().received(&pong.to_string()), Verdict::Drop);
     }
 
     #[test]
     fn what_was_not_executed_is_an_error_and_nothing_follows_it() {
         let mut watch = begun();
-        assert_eq!(watch.received(ASK), Verdict::Pass);
-        let next =
-            r#"{"type":"next","id":"1","payload":{"errors":[{"message":"no"}],"data":null}}"#;
-        let told = watch.sent(next.to_owned()).expect("told");
-        let wanted = r#"{"type":"error","id":"1","payload":[{"message":"no"}]}"#;
+        let own = pass(&mut watch, &ask())["id"].clone();
+        let own = own.as_str().expect("an id");
+        let next = format!(
+            r#"{{"type":"next","id":"{own}","payload":{{"errors":[{{"message":"no"}}],"data":null}}}}"#
+        );
+        let answer = watch.sent(next).expect("told");
         assert_eq!(
-            serde_json::from_str::<Value>(&told).expect("JSON"),
-            serde_json::from_str::<Value>(wanted).expect("JSON")
+            serde_json::from_str::<Value>(&answer).expect("JSON"),
+            json!({ "type": "error", "id": "a", "payload": [{ "message": "no" }] })
         );
         assert_eq!(
-            watch.sent(r#"{"type":"complete","id":"1"}"#.to_owned()),
+            told(&mut watch, &json!({ "type": "complete", "id": own })),
             None
         );
         // A null that was executed is a result.
-        assert_eq!(watch.received(ASK), Verdict::Pass);
-        let null = r#"{"type":"next","id":"1","payload":{"errors":[{"message":"no","path":["a"]}],"data":null}}"#;
-        assert_eq!(watch.sent(null.to_owned()), Some(null.to_owned()));
+        let own = pass(&mut watch, &ask())["id"].clone();
+        let payload = json!({ "data": null, "errors": [{ "message": "no", "path": ["a"] }] });
+        let null = json!({ "type": "next", "id": own, "payload": payload });
+        let answer = told(&mut watch, &null).expect("told");
+        assert_eq!(
+            (&answer["type"], &answer["payload"]),
+            (&json!("next"), &payload)
+        );
     }
 }

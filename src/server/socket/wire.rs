@@ -1,18 +1,21 @@
 //! Between a socket and the engine: every frame passes the [`Watch`] on its way.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{Sink, Stream, sink, stream};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::watch::{Close, Verdict, Watch};
 
 /// Frames on their way, each way. The engine waits when the client does.
 const FRAMES: usize = 4;
+
+/// How long a client may take to close its end.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Our end.
 pub struct Ours {
@@ -70,6 +73,10 @@ impl Pump<'_> {
             // Whoever is gone already needs no word.
             let _ = self.socket.send(Message::Close(Some(frame))).await;
         }
+        // Until the other side's close, or the answer to it, is through: a socket that is let go
+        // with bytes unread is reset, and the code lost with it.
+        let rest = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(LINGER, rest).await;
     }
 
     /// Carries frames; gives why the socket is to be closed, where it still is open.
@@ -106,7 +113,8 @@ impl Pump<'_> {
             match frame? {
                 Ok(Message::Text(text)) => match self.watch.as_mut().map(|own| own.received(&text))
                 {
-                    None | Some(Verdict::Pass) => pending = Some(Message::Text(text)),
+                    None => pending = Some(Message::Text(text)),
+                    Some(Verdict::Pass(text)) => pending = Some(Message::Text(text.into())),
                     Some(Verdict::Drop) => {}
                     Some(Verdict::Reply(reply)) => {
                         self.socket.send(Message::Text(reply.into())).await.ok()?;
@@ -120,7 +128,10 @@ impl Pump<'_> {
                 // Answered below this.
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(Message::Close(_)) => return None,
-                Err(_) => return Some(Close::new(1009, "a message is too large, or broken")),
+                Err(error) if error.to_string().contains("too long") => {
+                    return Some(Close::new(1009, "a message is larger than it may be"));
+                }
+                Err(_) => return Some(Close::new(1002, "a frame is broken")),
             }
         }
     }
