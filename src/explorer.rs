@@ -43,10 +43,9 @@ pub fn is_bundled() -> bool {
 /// GraphiQL's page, or one that says how to get it. Deep links (`?query=…&variables=…`) are read
 /// by the page itself.
 #[must_use]
-pub fn page() -> Response {
+pub fn page(headers: &HeaderMap) -> Response {
     let mut response = match FILES.iter().find(|file| file.path == "index.html") {
-        // The page is small, and any browser takes it compressed.
-        Some(file) => serve(file, true),
+        Some(file) => serve(file, takes_gzip(headers)),
         None => (
             [(header::CONTENT_TYPE, "text/html; charset=utf-8")],
             WITHOUT,
@@ -61,14 +60,27 @@ pub fn page() -> Response {
 #[must_use]
 pub fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     let file = FILES.iter().find(|file| file.path == path)?;
-    let takes_gzip = headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("gzip"));
-    let mut response = serve(file, takes_gzip);
+    let mut response = serve(file, takes_gzip(headers));
     guard(response.headers_mut());
     Some(response)
+}
+
+/// Whether `Accept-Encoding` takes gzip (RFC 9110, 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let codings = values.filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let is_gzip = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let quality = parts.find_map(|part| part.strip_prefix("q="));
+        is_gzip
+            && quality
+                .and_then(|text| text.parse::<f32>().ok())
+                .unwrap_or(1.0)
+                > 0.0
+    })
 }
 
 /// A file as it was before it was compressed. Made once: whoever asks often costs no memory.

@@ -359,10 +359,11 @@ async fn explorer_file(
 
 async fn explorer_page(
     axum::extract::State(gateway): axum::extract::State<Gateway>,
+    headers: axum::http::HeaderMap,
     id: Option<axum::Extension<RequestId>>,
 ) -> Response {
     if gateway.0.explorer {
-        explorer::page()
+        explorer::page(&headers)
     } else {
         refusal::no_such_page(id).await
     }

@@ -9,7 +9,10 @@ use std::{
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::Authority},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header,
+        uri::Authority,
+    },
     middleware::Next,
     response::Response,
 };
@@ -179,6 +182,13 @@ pub async fn check_host(State(gateway): State<Gateway>, request: Request, next: 
     }
     let id = request.extensions().get::<RequestId>().cloned();
     let id = id.unwrap_or_else(RequestId::random);
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        // RFC 9112, 3.2.
+        let refusal = Refusal::bad_request("a request has exactly one `Host`");
+        refusal.log(&id);
+        return refusal.into_response(&id);
+    }
     let refusal = Refusal::new(
         StatusCode::MISDIRECTED_REQUEST,
         "FORBIDDEN",

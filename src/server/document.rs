@@ -56,7 +56,8 @@ impl Document {
     /// A [`Refusal`] for text that is too long, too deep or no GraphQL, for documents that weigh
     /// too much, and for what the schema's rules refuse.
     pub fn read(text: &str, limits: &Limits, rules: &Rules) -> Result<Self, Refusal> {
-        let (parsed, seen) = parse(text, limits)?;
+        let (parsed, seen) =
+            parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
         let valid = rules.check(text)?;
         let deciding = merge::deciding(&parsed);
         let mut merged = HashMap::new();

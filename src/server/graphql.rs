@@ -7,7 +7,8 @@ mod response;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_graphql::{
-    Request as GraphRequest, Response as GraphResponse, ServerError, parser::types::OperationType,
+    Request as GraphRequest, Response as GraphResponse, ServerError, Value,
+    parser::types::OperationType,
 };
 use axum::{
     extract::{Request, State},
@@ -34,8 +35,12 @@ use crate::{explorer, source::Context, write};
 
 pub use request::{Asked, arbitrary};
 
-/// `GET` and `POST /graphql`.
-pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
+/// `GET`, `HEAD` and `POST /graphql`.
+pub async fn handle(State(gateway): State<Gateway>, mut request: Request) -> Response {
+    if request.method() == Method::HEAD {
+        // The same, less the body, which is left out below this (RFC 9110, 9.3.2).
+        *request.method_mut() = Method::GET;
+    }
     let id = request
         .extensions()
         .get::<RequestId>()
@@ -45,7 +50,7 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
         && request.headers().get(header::UPGRADE).is_none()
         && negotiate::wants_page(request.headers());
     if is_navigation && gateway.0.explorer {
-        return explorer::page();
+        return explorer::page(request.headers());
     }
     match answer(&gateway, request, &id).await {
         Ok(response) => response,
@@ -74,21 +79,11 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
                 Ok(prepared) => Ok(run(gateway, &session, prepared, files.as_ref(), id).await),
                 Err(refusal) => Err(refusal),
             };
-            let is_malformed = files.is_some_and(|files| files.is_malformed());
-            let outcome = outcome.map(|(answer, keeping)| {
-                let keeping = if is_malformed {
-                    Keeping::NEVER
-                } else {
-                    keeping
-                };
-                (answer, keeping)
-            });
-            let mut response = respond(media_type, outcome, &headers, id)?;
-            // What was done is told, and that the request itself was at fault.
-            if is_malformed {
-                *response.status_mut() = StatusCode::BAD_REQUEST;
-            }
-            response
+            let outcome = match files.as_ref().and_then(|files| files.malformed()) {
+                Some(why) => outcome.and_then(|answer| broken(answer.0, why)),
+                None => outcome,
+            };
+            respond(media_type, outcome, &headers, id)?
         }
         Sent::Batch(all) => {
             let more = all.len() - 1;
@@ -107,6 +102,19 @@ async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<R
         refusal::tell(&standing, response.headers_mut());
     }
     Ok(response)
+}
+
+/// The answer to a request whose body broke off in a file. Where nothing but the upload was asked
+/// for, nothing was done; else what was done must be told.
+fn broken(response: GraphResponse, why: &str) -> Result<(GraphResponse, Keeping), Refusal> {
+    let fields = match &response.data {
+        Value::Object(fields) => fields.len(),
+        _ => 0,
+    };
+    if fields > 1 {
+        return Ok((response, Keeping::NEVER));
+    }
+    Err(Refusal::bad_request(why))
 }
 
 /// A request whose document is known to be safe.

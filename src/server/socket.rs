@@ -19,7 +19,7 @@ use async_graphql::{
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State, WebSocketUpgrade},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header},
     response::Response,
 };
 use futures_util::StreamExt;
@@ -70,6 +70,13 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
         ));
     }
     session::charge(&gateway, &Client::at(address), 1)?;
+    if !parts.headers.contains_key(header::UPGRADE) && parts.version <= Version::HTTP_11 {
+        return Err(Refusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "BAD_USER_INPUT",
+            "this address takes WebSockets (graphql-transport-ws): the graph is at /graphql too",
+        ));
+    }
     let protocol = GraphQLProtocol::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| {

@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, HashSet},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Poll,
@@ -58,8 +58,8 @@ pub struct Files {
     most: u64,
     /// More came than may.
     is_spent: Arc<AtomicBool>,
-    /// The body turned out not to be what it should be.
-    is_malformed: Arc<AtomicBool>,
+    /// What the body turned out not to be.
+    malformed: Arc<OnceLock<String>>,
     /// Some file came whole.
     is_useful: Arc<AtomicBool>,
     limit: u64,
@@ -147,7 +147,7 @@ pub async fn read(
         left,
         most,
         is_spent,
-        is_malformed: Arc::default(),
+        malformed: Arc::default(),
         is_useful: Arc::default(),
         limit: limits.upload_bytes,
         idle: limits.upload_idle,
@@ -354,15 +354,18 @@ impl Files {
         Ok(())
     }
 
-    /// Whether reading the files found that the body is no multipart body, before anything came of
-    /// it.
-    pub fn is_malformed(&self) -> bool {
-        self.is_malformed.load(Ordering::Relaxed) && !self.is_useful.load(Ordering::Relaxed)
+    /// Why the body is no multipart body, where reading the files found that before anything came
+    /// of them.
+    pub fn malformed(&self) -> Option<&str> {
+        let why = self.malformed.get()?;
+        (!self.is_useful.load(Ordering::Relaxed)).then_some(why)
     }
 
-    fn malformed(&self, message: impl Into<String>) -> FileError {
-        self.is_malformed.store(true, Ordering::Relaxed);
-        FileError::Malformed(message.into())
+    fn broken(&self, message: impl Into<String>) -> FileError {
+        let message = message.into();
+        // The first is the reason of the others.
+        let _ = self.malformed.set(message.clone());
+        FileError::Malformed(message)
     }
 
     async fn take_part(&self, name: &str, context: &Context) -> Result<Part, FileError> {
@@ -393,17 +396,17 @@ impl Files {
                 None => timeout(self.idle, body.parts.next_field())
                     .await
                     .map_err(|_| self.silent())?
-                    .map_err(|error| self.malformed(in_words(&error)))?,
+                    .map_err(|error| self.broken(in_words(&error)))?,
             };
             let Some(field) = field else {
-                return Err(self.malformed(format!(
+                return Err(self.broken(format!(
                     "the request has no part `{}`, though `map` names it",
                     shown(name)
                 )));
             };
             let own = field.name().unwrap_or_default().to_owned();
             if !self.uses.contains_key(&own) {
-                return Err(self.malformed(format!("the part `{}` is not in `map`", shown(&own))));
+                return Err(self.broken(format!("the part `{}` is not in `map`", shown(&own))));
             }
             body.passed.insert(own.clone());
             if own != name {
@@ -449,7 +452,7 @@ impl Files {
     fn bytes_of(&self, field: Field<'static>) -> FileStream {
         let open = Arc::clone(&self.open);
         *lock(&open) = Some(field);
-        let (is_malformed, silent) = (Arc::clone(&self.is_malformed), self.silent());
+        let (malformed, silent) = (Arc::clone(&self.malformed), self.silent());
         let (is_useful, is_spent) = (Arc::clone(&self.is_useful), Arc::clone(&self.is_spent));
         let limit = self.limit;
         let reading = Reading {
@@ -459,7 +462,7 @@ impl Files {
             came: 0,
         };
         stream::unfold(Some(reading), move |reading| {
-            let (is_malformed, silent) = (Arc::clone(&is_malformed), silent.clone());
+            let (malformed, silent) = (Arc::clone(&malformed), silent.clone());
             let (is_useful, is_spent) = (Arc::clone(&is_useful), Arc::clone(&is_spent));
             async move {
                 let mut reading = reading?;
@@ -479,8 +482,10 @@ impl Files {
                         Some((Err(error.into_io()), None))
                     }
                     Came::Broken(error) => {
-                        is_malformed.store(true, Ordering::Relaxed);
-                        let error = FileError::Malformed(in_words(&error).to_owned());
+                        let why = in_words(&error).to_owned();
+                        // The first is the reason of the others.
+                        let _ = malformed.set(why.clone());
+                        let error = FileError::Malformed(why);
                         Some((Err(error.into_io()), None))
                     }
                 }

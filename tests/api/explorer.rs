@@ -32,14 +32,25 @@ async fn the_page_and_what_it_loads_come_from_here() {
         assert!(policy.contains(part), "{policy}");
     }
     assert_eq!(page.headers()["x-content-type-options"], "nosniff");
-    assert_eq!(page.headers()["content-encoding"], "gzip");
-    let compressed = page.bytes().await.expect("a body");
-    let mut html = String::new();
-    std::io::Read::read_to_string(
-        &mut flate2::read::GzDecoder::new(&compressed[..]),
-        &mut html,
-    )
-    .expect("gzip");
+    assert_eq!(page.headers().get("content-encoding"), None);
+    let html = page.text().await.expect("a body");
+    for (accepted, is_small) in [("br, GZIP;q=0.5", true), ("gzip;q=0, br", false)] {
+        let page = world.client.get(world.url("/"));
+        let page = page.header("accept-encoding", accepted).send().await;
+        let page = page.expect("an answer");
+        assert_eq!(
+            page.headers().contains_key("content-encoding"),
+            is_small,
+            "{accepted}"
+        );
+        let bytes = page.bytes().await.expect("a body");
+        if is_small {
+            let mut read = String::new();
+            let mut decoder = flate2::read::GzDecoder::new(&bytes[..]);
+            std::io::Read::read_to_string(&mut decoder, &mut read).expect("gzip");
+            assert_eq!(read, html);
+        }
+    }
     let paths: Vec<&str> = html
         .split(['"', '\''])
         .filter(|part| part.starts_with("/explorer/"))

@@ -270,3 +270,21 @@ async fn an_id_is_free_as_soon_as_its_client_has_completed_it() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_older_protocol_is_closed_in_words_that_fit_too() {
+    let world = world().await;
+    for last in [
+        json!({ "type": "x".repeat(300) }),
+        json!({ "type": "connection_terminate" }),
+    ] {
+        let mut socket = open_socket(world.address, "graphql-ws", None)
+            .await
+            .expect("a socket");
+        say(&mut socket, &json!({ "type": "connection_init" })).await;
+        assert_eq!(heard(&mut socket).await["type"], "connection_ack");
+        say(&mut socket, &last).await;
+        let (_, reason) = closed(&mut socket).await;
+        assert!(reason.len() <= 123, "{reason}");
+    }
+}

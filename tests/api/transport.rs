@@ -159,6 +159,75 @@ async fn every_refusal_is_a_graphql_error_with_the_requests_id() {
 }
 
 #[tokio::test]
+async fn refusals_say_what_would_be_right() {
+    let world = world().await;
+    for (query, says) in [
+        ("{ sources { name }", "syntax error: expected"),
+        ("{ source(name: ) { name } }", "syntax error: expected"),
+        ("fragment A on Query { __typename }", "has no operation"),
+    ] {
+        let answer = world.ask(query).await;
+        assert_eq!(code(&answer), "GRAPHQL_PARSE_FAILED", "{answer}");
+        let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(says), "{query}: {message}");
+    }
+    let compressed = world
+        .client
+        .post(world.url("/graphql"))
+        .header("content-type", "application/json")
+        .header("content-encoding", "gzip")
+        .body("x");
+    let response = compressed.send().await.expect("an answer");
+    assert_eq!(response.status(), 415);
+    assert!(
+        body(response)
+            .await
+            .to_string()
+            .contains("content-encoding")
+    );
+    let page = world.get(&world.url("/graphql/ws")).await;
+    assert_eq!(page.status(), 426);
+    assert_eq!(page.headers()["upgrade"], "websocket");
+    assert_eq!(page.headers()["sec-websocket-version"], "13");
+    assert!(!code(&body(page).await).is_empty());
+}
+
+#[tokio::test]
+async fn head_is_get_without_its_body() {
+    let world = world().await;
+    let url = world.url("/graphql?query=%7Bsources%7Bname%7D%7D");
+    let got = world.get(&url).await;
+    let head = world.client.head(&url).send().await.expect("an answer");
+    assert_eq!(head.status(), 200);
+    for name in ["content-type", "etag", "cache-control", "content-length"] {
+        assert_eq!(head.headers().get(name), got.headers().get(name), "{name}");
+    }
+    assert_eq!(head.text().await.expect("nothing"), "");
+}
+
+#[tokio::test]
+async fn a_request_names_its_host_once() {
+    let world = world().await;
+    for hosts in ["", "host: 127.0.0.1\r\nhost: localhost\r\n"] {
+        let mut stream = tokio::net::TcpStream::connect(world.address)
+            .await
+            .expect("a connection");
+        let request = format!(
+            "GET /graphql?query=%7B__typename%7D HTTP/1.1\r\n{hosts}connection: close\r\n\r\n"
+        );
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+            .await
+            .expect("written");
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer)
+            .await
+            .expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains("exactly one"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_past_the_limit_is_told_so() {
     let world = world().await;
     let response = world

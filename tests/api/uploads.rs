@@ -798,6 +798,35 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
             serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
         assert_eq!(error(&answer).0, "BAD_USER_INPUT");
     }
+    // What else was asked for, and done, is told: an answer with data is one (GraphQL over HTTP,
+    // 6.4), and no request that failed.
+    let id = crate::help::asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
+    let query = "mutation($id: ID!, $input: UploadAssetInput!) { setAssetNote(input: {assetId: $id, note: \
+                 \"done\"}) { asset { note } } uploadAsset(input: $input) { asset { id } errors { code } } }";
+    let variables = json!({ "id": id, "input": { "source": "comfy", "file": null } });
+    let both = part(
+        "operations",
+        &json!({ "query": query, "variables": variables }).to_string(),
+    );
+    let response = world
+        .client
+        .post(world.url("/graphql"))
+        .header("content-type", "multipart/form-data; boundary=B")
+        .header("apollo-require-preflight", "true")
+        .body([&*both, &map, &bytes[..bytes.len() - 4]].concat())
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status(), 200);
+    let answer: Value = serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+    assert_eq!(
+        answer["data"]["setAssetNote"]["asset"]["note"], "done",
+        "{answer}"
+    );
+    assert_eq!(
+        answer["data"]["uploadAsset"]["errors"][0]["code"],
+        "BAD_USER_INPUT"
+    );
     assert_eq!(world.count(), before, "nothing came of any of them");
     // And as it should be.
     let response = world

@@ -23,6 +23,8 @@ const MAX_ERRORS: usize = 10;
 const MAX_MESSAGE: usize = 300;
 /// Letters of a name that another may have been meant by.
 const MAX_NAME: usize = 40;
+/// How its refusals of what is no GraphQL begin.
+const SYNTAX: &str = "syntax error";
 /// What the validator calls a field that is not there.
 const UNKNOWN: &str = "UndefinedField";
 /// Mistakes in fields that it then leaves out.
@@ -84,6 +86,27 @@ impl Rules {
         one_of::check(&document, &self.schema)
             .map_err(|fault| told("GRAPHQL_VALIDATION_FAILED", fault, &document))?;
         Ok(document)
+    }
+
+    /// A refusal of what is no GraphQL, in the validator's words: the engine's parser has none.
+    pub fn in_words(&self, text: &str, refusal: Refusal) -> Refusal {
+        if refusal.code != "GRAPHQL_PARSE_FAILED" {
+            return refusal;
+        }
+        let known = self.check(text).err().unwrap_or_else(|| refusal.clone());
+        let mut all = std::iter::once(&known).chain(&known.others);
+        match all.find(|own| own.message.starts_with(SYNTAX)) {
+            Some(own) => Refusal {
+                others: Vec::new(),
+                code: refusal.code,
+                ..own.clone()
+            },
+            None if refusal.location.is_none() => Refusal {
+                message: "the document has no operation".to_owned(),
+                ..refusal
+            },
+            None => refusal,
+        }
     }
 
     /// Whether the variables are what the operation of this name declares.

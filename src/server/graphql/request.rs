@@ -83,7 +83,7 @@ impl Asked {
                 hash,
                 id: parameters.document_id.filter(|id| !id.is_empty()),
             },
-            operation_name: parameters.operation_name,
+            operation_name: parameters.operation_name.filter(|name| !name.is_empty()),
             variables: variables.map(Variables::from_json).unwrap_or_default(),
         })
     }
@@ -132,6 +132,13 @@ pub async fn read(gateway: &Gateway, request: Request) -> Result<Sent, Refusal> 
                     "BAD_USER_INPUT",
                     "send the request as JSON in UTF-8, with `content-type: application/json`, or \
                      files as multipart/form-data",
+                ));
+            }
+            if head.headers.contains_key(header::CONTENT_ENCODING) {
+                return Err(Refusal::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "BAD_USER_INPUT",
+                    "send the request's body as it is, without `content-encoding`",
                 ));
             }
             let body = read_body(gateway, &head.headers, body).await?;
@@ -218,7 +225,7 @@ fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
         serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
             let path = error.path().to_string();
             Refusal::bad_request(match path.as_str() {
-                "." => WHAT.to_owned(),
+                "." | "?" => WHAT.to_owned(),
                 path => format!(
                     "`{}` in the body has the wrong type, or is cut off",
                     refusal::shown(path, 100)
@@ -244,7 +251,6 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
         match &*name {
             "query" => parameters.query = Some(value.into_owned()),
             "documentId" | "id" | "doc_id" => parameters.document_id = Some(value.into_owned()),
-            "operationName" if value.is_empty() => {}
             "operationName" => parameters.operation_name = Some(value.into_owned()),
             "variables" => parameters.variables = object("variables", &value)?,
             "extensions" => parameters.extensions = object("extensions", &value)?,

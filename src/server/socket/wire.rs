@@ -93,7 +93,11 @@ impl Pump<'_> {
                     continue;
                 }
                 message = self.ours.from_engine.recv() => {
-                    match self.told(message?) {
+                    // The older protocol's end.
+                    let Some(message) = message else {
+                        return Some(Close::new(1000, ""));
+                    };
+                    match self.told(message) {
                         Ok(Some(message)) => self.socket.send(message).await.ok()?,
                         Ok(None) => {}
                         Err(close) => return Some(close),
@@ -150,6 +154,7 @@ impl Pump<'_> {
                     None => Close::new(4400, &reason),
                 })
             }
+            (Message::Close(Some(frame)), None) => Err(Close::new(frame.code, &frame.reason)),
             (message, _) => Ok(Some(message)),
         }
     }
