@@ -145,6 +145,7 @@ macro_rules! suites {
 suites! {
     graphql_over_http_audits: "audits.test.mjs"
     relay_rules_of_the_schema: "lint.test.mjs"
+    introspection: "schema.test.mjs"
     relay: "relay.test.mjs"
     apollo_client: "apollo.test.mjs"
     urql: "urql.test.mjs"

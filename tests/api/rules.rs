@@ -91,6 +91,8 @@ async fn what_is_valid_is_answered() {
         // A variable that only a condition uses.
         "query($x: Boolean = true) { __typename @include(if: $x) sources { name } }",
         "query($n: Int = 3) { assets(first: $n) { nodes { id } } }",
+        // Newer than the validator.
+        "{ __type(name: \"UploadOptionsInput\") { isOneOf } }",
         "{ sources { name } ... @include(if: false) { assets { nodes { id } } } }",
         "{ assets(first: 1) { nodes { details { __typename ... on PiktidDetails { filename } } } } }",
     ] {
