@@ -36,6 +36,10 @@ use super::{
 };
 use crate::{access::Client, config::Limits};
 
+/// The sub-protocols.
+const NEWER: &str = "graphql-transport-ws";
+const OLDER: &str = "graphql-ws";
+
 /// How long a socket may take for its `connection_init`.
 const INIT: Duration = Duration::from_secs(10);
 
@@ -77,15 +81,20 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
             "this address takes WebSockets (graphql-transport-ws): the graph is at /graphql too",
         ));
     }
+    let name = protocol(&parts.headers).ok_or_else(|| {
+        Refusal::bad_request(
+            "name a WebSocket sub-protocol: graphql-transport-ws, or the older graphql-ws",
+        )
+    })?;
+    // The engine would take the first that is offered, whichever is answered.
+    let headers = &mut parts.headers;
+    headers.insert(
+        header::SEC_WEBSOCKET_PROTOCOL,
+        HeaderValue::from_static(name),
+    );
     let protocol = GraphQLProtocol::from_request_parts(&mut parts, &())
         .await
-        .map_err(|_| {
-            Refusal::bad_request(
-                "name a WebSocket sub-protocol: graphql-transport-ws, or the older graphql-ws",
-            )
-        })?;
-    let offered = parts.headers.get(header::SEC_WEBSOCKET_PROTOCOL);
-    let is_new = is_transport_ws(offered);
+        .map_err(|_| Refusal::bad_request("the sub-protocol is not known"))?;
     let limit = gateway.0.limits.body_bytes;
     let init = INIT.min(gateway.0.limits.idle);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
@@ -94,7 +103,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
     let sent = parts.headers;
     let deadline = Instant::now() + init;
     Ok(upgrade
-        .protocols(["graphql-transport-ws", "graphql-ws"])
+        .protocols([name])
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| async move {
@@ -143,7 +152,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
             let pump = wire::Pump {
                 socket,
                 ours,
-                watch: is_new.then(Watch::new),
+                watch: (name == NEWER).then(Watch::new),
                 deadline,
                 has_begun: &|| began.get().is_some(),
                 refused: &refused,
@@ -153,14 +162,17 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
         }))
 }
 
-/// Whether the first protocol offered that is known is the newer one, which the engine then takes.
-fn is_transport_ws(offered: Option<&HeaderValue>) -> bool {
-    let offered = offered
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let mut known = offered.split(',').map(str::trim);
-    let first = known.find(|name| ["graphql-transport-ws", "graphql-ws"].contains(name));
-    first == Some("graphql-transport-ws")
+/// The better of the sub-protocols that are offered and known.
+fn protocol(headers: &HeaderMap) -> Option<&'static str> {
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let offered: Vec<&str> = offered
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    [NEWER, OLDER]
+        .into_iter()
+        .find(|name| offered.contains(name))
 }
 
 /// The upgrade's headers, and those in the payload of `connection_init`: a browser's page cannot

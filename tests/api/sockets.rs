@@ -288,3 +288,16 @@ async fn the_older_protocol_is_closed_in_words_that_fit_too() {
         assert!(reason.len() <= 123, "{reason}");
     }
 }
+
+#[tokio::test]
+async fn of_two_protocols_the_newer_is_spoken_and_said_to_be() {
+    let world = world().await;
+    let both = "graphql-ws, graphql-transport-ws";
+    let mut socket = open_socket(world.address, both, None)
+        .await
+        .expect("a socket that says which");
+    say(&mut socket, &json!({ "type": "connection_init" })).await;
+    assert_eq!(heard(&mut socket).await["type"], "connection_ack");
+    say(&mut socket, &ask("1", "{ __typename }")).await;
+    assert_eq!(heard(&mut socket).await["type"], "next");
+}

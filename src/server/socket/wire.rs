@@ -73,6 +73,8 @@ impl Pump<'_> {
             // Whoever is gone already needs no word.
             let _ = self.socket.send(Message::Close(Some(frame))).await;
         }
+        // Whatever is under way ends.
+        drop(self.ours);
         // Until the other side's close, or the answer to it, is through: a socket that is let go
         // with bytes unread is reset, and the code lost with it.
         let rest = async { while let Some(Ok(_)) = self.socket.recv().await {} };
