@@ -35,6 +35,9 @@ use crate::{config::Limits, schema::Prices};
 /// together when they are asked for.
 const READY: u64 = 1_000;
 
+/// Bytes of them that are kept of a document at most.
+const LARGE: usize = 512 * 1024;
+
 /// A document that is safe to execute: the same for whoever sends it.
 pub struct Document {
     parsed: ExecutableDocument,
@@ -67,6 +70,10 @@ impl Document {
                 let plan = merge::merged(&parsed, &operation.node, rules, &none);
                 merged.insert(name.cloned(), plan);
             }
+        }
+        // Long texts in a fragment are in it as often as that is spread.
+        if merged.values().map(merge::bytes).sum::<usize>() > LARGE {
+            merged.clear();
         }
         Ok(Self {
             introspects: weigh::introspects(&parsed),
