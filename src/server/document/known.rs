@@ -103,11 +103,14 @@ impl Known {
 
     /// Whether a text is the one that the request's names mean.
     fn check_name(&self, wanted: &Wanted, hash: &Hash) -> Result<(), Refusal> {
-        let belongs = |name: &str| {
-            self.trusted.get(name) == Some(hash) || from_hex(plain(name)).as_ref() == Some(hash)
+        let meant = |name: &str| {
+            let trusted = self.trusted.get(name).copied();
+            trusted.or_else(|| from_hex(plain(name)))
         };
-        let mut names = wanted.hash.iter().chain(&wanted.id);
-        if names.all(|name| belongs(name)) {
+        let hash_fits = |name: &String| meant(name) == Some(*hash);
+        // An id that means nothing here is some client's own.
+        let id_fits = |name: &String| meant(name).is_none_or(|own| own == *hash);
+        if wanted.hash.as_ref().is_none_or(hash_fits) && wanted.id.as_ref().is_none_or(id_fits) {
             return Ok(());
         }
         Err(Refusal::bad_request(
@@ -230,6 +233,13 @@ mod tests {
             ..Wanted::default()
         };
         assert_eq!(code(&known, &as_id), "");
+        let with_id = |id: &str| Wanted {
+            text: Some(text.to_owned()),
+            id: Some(id.to_owned()),
+            hash: None,
+        };
+        assert_eq!(code(&known, &with_id("a client's own")), "");
+        assert_eq!(code(&known, &with_id(&"0".repeat(64))), "BAD_USER_INPUT");
         let invalid = "{nope}";
         assert_eq!(
             code(&known, &hashed(invalid, true)),
