@@ -34,7 +34,7 @@ pub struct Caller {
 }
 
 /// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Permissions([bool; Permission::ALL.len()]);
 
 impl Permissions {
@@ -72,6 +72,12 @@ impl Caller {
     #[must_use]
     pub const fn who(&self) -> &Arc<str> {
         &self.who
+    }
+
+    /// All they may do.
+    #[must_use]
+    pub const fn permissions(&self) -> Permissions {
+        self.permissions
     }
 
     #[must_use]

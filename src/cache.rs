@@ -10,6 +10,7 @@
 //! - Nothing outlives the signed URLs inside it, and what a source asks not to keep is not kept.
 //! - Bounded in bytes, half for assets and half for pages.
 
+mod answers;
 mod by_hash;
 mod epochs;
 mod flights;
@@ -27,8 +28,8 @@ use moka::{Expiry, future::Cache};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
-    epochs::{Epoch, Epochs},
-    flights::{Flight, Flights, Led, Lost},
+    epochs::Epochs,
+    flights::{Flight, Flights, Led},
 };
 use crate::{
     asset::{Asset, Location, SourceName},
@@ -36,7 +37,10 @@ use crate::{
     source::{Context, ListRequest, Page, Row, Scope, Source, SourceError, Variant},
 };
 
+pub use answers::{Answers, Eyes, Question};
 pub use by_hash::{ByHash, Hash};
+pub use epochs::Epoch;
+pub use flights::Lost;
 pub use outcomes::{Outcomes, Ticket, Told, Turn};
 
 /// How long a write without an answer may still take effect.

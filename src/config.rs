@@ -162,8 +162,10 @@ impl Default for Limits {
 /// How much is remembered, and for how long.
 #[derive(Debug, Clone)]
 pub struct CacheConfig {
-    /// For entities and pages together.
+    /// For all that is kept: assets, pages, whole answers, documents.
     pub size_bytes: u64,
+    /// Whether whole answers are kept, ready to send.
+    pub answers: bool,
     /// Where a source has no times of its own.
     pub freshness: Freshness,
 }
@@ -172,6 +174,7 @@ impl Default for CacheConfig {
     fn default() -> Self {
         Self {
             size_bytes: 64 * 1024 * 1024,
+            answers: true,
             freshness: Freshness::default(),
         }
     }

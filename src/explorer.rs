@@ -45,7 +45,7 @@ pub fn is_bundled() -> bool {
 #[must_use]
 pub fn page(headers: &HeaderMap) -> Response {
     let mut response = match FILES.iter().find(|file| file.path == "index.html") {
-        Some(file) => serve(file, takes_gzip(headers)),
+        Some(file) => serve(file, quality_of("gzip", headers) > 0.0),
         None => (
             [(header::CONTENT_TYPE, "text/html; charset=utf-8")],
             WITHOUT,
@@ -60,27 +60,25 @@ pub fn page(headers: &HeaderMap) -> Response {
 #[must_use]
 pub fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     let file = FILES.iter().find(|file| file.path == path)?;
-    let mut response = serve(file, takes_gzip(headers));
+    let mut response = serve(file, quality_of("gzip", headers) > 0.0);
     guard(response.headers_mut());
     Some(response)
 }
 
-/// Whether `Accept-Encoding` takes gzip (RFC 9110, 12.5.3).
-fn takes_gzip(headers: &HeaderMap) -> bool {
+/// How gladly `Accept-Encoding` takes a coding; 0: not at all (RFC 9110, 12.5.3).
+#[must_use]
+pub fn quality_of(coding: &str, headers: &HeaderMap) -> f32 {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let codings = values.filter_map(|value| value.to_str().ok());
-    codings.flat_map(|value| value.split(',')).any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let is_gzip = parts
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
-        let quality = parts.find_map(|part| part.strip_prefix("q="));
-        is_gzip
-            && quality
-                .and_then(|text| text.parse::<f32>().ok())
-                .unwrap_or(1.0)
-                > 0.0
-    })
+    let accepted = values.filter_map(|value| value.to_str().ok());
+    let mut qualities = accepted
+        .flat_map(|value| value.split(','))
+        .filter_map(|own| {
+            let mut parts = own.split(';').map(str::trim);
+            let is_meant = parts.next()?.eq_ignore_ascii_case(coding);
+            let quality = parts.find_map(|part| part.strip_prefix("q="));
+            is_meant.then(|| quality.and_then(|text| text.parse().ok()).unwrap_or(1.0))
+        });
+    qualities.next().unwrap_or(0.0)
 }
 
 /// A file as it was before it was compressed. Made once: whoever asks often costs no memory.

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use asset_gateway::cli::{self, Arguments};
 use clap::Parser;
 
+/// An answer that is not kept takes several hundred small pieces (README, "Speed").
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     cli::run(Arguments::parse()).await

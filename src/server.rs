@@ -15,13 +15,23 @@ mod session;
 mod socket;
 mod upload;
 
-use std::{future::Future, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_graphql::parser::types::OperationType;
 use axum::{
     Router,
     extract::{Request, rejection::PathRejection},
-    http::{HeaderName, HeaderValue, StatusCode},
+    http::{HeaderName, HeaderValue},
     middleware::{self, Next},
     response::Response,
     routing::{any, get},
@@ -30,22 +40,19 @@ use futures_util::FutureExt;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tower_http::{
-    CompressionLevel,
-    compression::{CompressionLayer, predicate::SizeAbove},
-};
 use tracing::Instrument;
 use url::Url;
 
 use self::{
     document::{Known, Rules},
+    graphql::{Outcome, Ready},
     refusal::Refusal,
     session::Session,
 };
 use crate::{
     access::{Access, Rates},
     asset::SourceName,
-    cache::Shelf,
+    cache::{Answers, Shelf},
     config::{Config, ConfigError, Limits, Secret},
     explorer,
     loader::Loader,
@@ -60,8 +67,8 @@ pub use health::{Probe, probe};
 /// Letters of a media secret at least; 32 random ones are right.
 const MIN_SECRET: usize = 8;
 
-/// Bytes of an answer from which on it is compressed: less fits a packet as it is.
-const COMPRESSED: u16 = 1_024;
+/// Where the graph is.
+const GRAPH: &str = "/graphql";
 
 /// How long running requests may go on after the gateway was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -78,6 +85,7 @@ struct Parts {
     media: MediaUrls,
     limits: Limits,
     documents: Known,
+    answers: Answers<Ready, Result<Outcome, Refusal>>,
     explorer: bool,
     introspection: bool,
     hosts: access::AllowedHosts,
@@ -92,16 +100,51 @@ struct Parts {
 }
 
 /// The number a request is known by in answers and logs.
-#[derive(Debug, Clone)]
-struct RequestId(Arc<str>);
+#[derive(Debug, Clone, Copy)]
+struct RequestId([u8; 16]);
 
 impl RequestId {
-    fn random() -> Self {
-        let mut bytes = [0; 8];
-        // Only a label: zeros do where the operating system has no randomness.
-        let _ = getrandom::fill(&mut bytes);
-        Self(format!("{:016x}", u64::from_be_bytes(bytes)).into())
+    /// One that no other request of this process has, nor, as good as surely, of another.
+    fn new() -> Self {
+        static FIRST: LazyLock<u64> = LazyLock::new(|| {
+            let mut bytes = [0; 8];
+            // Only a label: zeros do where the operating system has no randomness.
+            let _ = getrandom::fill(&mut bytes);
+            u64::from_ne_bytes(bytes)
+        });
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // An odd step meets every number once.
+        let step = COUNT.fetch_add(1, Ordering::Relaxed);
+        let number = FIRST.wrapping_add(step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut digits = [0; 16];
+        for (place, digit) in digits.iter_mut().enumerate() {
+            let nibble = (number >> (60 - 4 * place)) as u8 & 0xf;
+            *digit = nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        }
+        Self(digits)
     }
+
+    /// That [`identify`] gave the request.
+    fn of(request: &Request) -> Self {
+        let given = request.extensions().get().copied();
+        given.unwrap_or_else(Self::new)
+    }
+
+    fn as_str(&self) -> &str {
+        // Hexadecimal digits.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What log lines of a request stand in.
+fn span(client: IpAddr) -> tracing::Span {
+    tracing::info_span!("request", %client)
 }
 
 impl Gateway {
@@ -123,6 +166,11 @@ impl Gateway {
             .clone()
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
             .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
+        let answers = if config.cache.answers {
+            config.cache.size_bytes / 4
+        } else {
+            0
+        };
         let shelf = Shelf::new(config.cache);
         let registry = Arc::new(Registry::connect(
             config.sources,
@@ -142,6 +190,7 @@ impl Gateway {
             vary: vary(&registry),
             registry,
             writer: Writer::new(Arc::clone(&shelf)),
+            answers: Answers::new(Arc::clone(&shelf), answers),
             shelf,
             media: MediaUrls::new(key("asset-gateway media v1", secret), &public_url),
             limits: config.limits,
@@ -166,7 +215,7 @@ impl Gateway {
         let pages = Router::new()
             // People and the graph.
             .route("/", get(explorer_page))
-            .route("/graphql", any(graphql::handle).layer(compression()))
+            .route(GRAPH, any(graphql::handle))
             .route("/graphql/ws", any(socket::handle))
             // Browsers, for what the answers point at.
             .route("/media/{token}", get(media::handle))
@@ -181,13 +230,7 @@ impl Gateway {
             Some(cors) => pages.layer(cors),
             None => pages,
         };
-        pages
-            // Inside the request's id: a refused host still gets one.
-            .layer(middleware::from_fn_with_state(
-                self.clone(),
-                access::check_host,
-            ))
-            .layer(middleware::from_fn_with_state(self.clone(), identify))
+        pages.layer(middleware::from_fn_with_state(self.clone(), identify))
     }
 
     /// What one operation works with.
@@ -240,13 +283,6 @@ impl Gateway {
     }
 }
 
-/// gzip or brotli, as `Accept-Encoding` says; quick rather than small.
-fn compression() -> CompressionLayer<SizeAbove> {
-    CompressionLayer::new()
-        .quality(CompressionLevel::Precise(4))
-        .compress_when(SizeAbove::new(COMPRESSED))
-}
-
 /// Names of request headers that answers of the graph depend on (RFC 9110, 12.5.5).
 fn vary(registry: &Registry) -> HeaderValue {
     let profiles = registry.all().iter().map(|source| source.profile());
@@ -254,7 +290,10 @@ fn vary(registry: &Registry) -> HeaderValue {
         .filter(|profile| profile.passthrough)
         .flat_map(|profile| std::iter::once(&profile.name).chain(&profile.former_names))
         .map(|name| format!(", {}{name}", session::CREDENTIAL));
-    let text = format!("accept, authorization{}", names.collect::<String>());
+    let text = format!(
+        "accept, accept-encoding, authorization{}",
+        names.collect::<String>()
+    );
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("*"))
 }
 
@@ -319,24 +358,32 @@ async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = RequestId::random();
+    let id = RequestId::new();
     let client = session::address(&gateway, &request);
-    let span = tracing::info_span!("request", %client);
-    request.extensions_mut().insert(id.clone());
+    // The graph has spans of its own, where there is more to do than to send what is ready.
+    let span = if request.uri().path() == GRAPH {
+        tracing::Span::none()
+    } else {
+        span(client)
+    };
+    request.extensions_mut().insert(id);
     let request = request.map(leftover::Leftover::of);
     // A fault of our own costs this request alone, and is told.
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let run = run.instrument(span).await;
+    let run = async {
+        match access::check_host(&gateway, &request) {
+            Ok(()) => next.run(request).await,
+            Err(refusal) => {
+                refusal.log(id);
+                refusal.into_response(id)
+            }
+        }
+    };
+    let run = AssertUnwindSafe(run).catch_unwind().instrument(span).await;
     let mut response = run.unwrap_or_else(|_| {
-        tracing::error!(request.id = %id.0, "a request failed in the gateway itself");
-        Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL",
-            "a fault in the gateway: it is in its log",
-        )
-        .into_response(&id)
+        tracing::error!(request.id = %id, %client, "a request failed in the gateway itself");
+        Refusal::internal().into_response(id)
     });
-    if let Ok(value) = HeaderValue::from_str(&id.0) {
+    if let Ok(value) = HeaderValue::from_bytes(&id.0) {
         response
             .headers_mut()
             .insert(HeaderName::from_static("x-request-id"), value);

@@ -78,6 +78,15 @@ impl Epochs {
         }
     }
 
+    /// Whether none of the sources was written since, or is being written.
+    pub fn are_unwritten(&self, since: Epoch, sources: &[SourceName]) -> bool {
+        let table = self.table();
+        sources.iter().all(|source| {
+            let written = table.sources.get(source);
+            written.is_none_or(|written| written.open == 0 && written.pages <= since)
+        })
+    }
+
     /// A write to `ids` of `source` begins.
     pub fn open(&self, source: &SourceName, ids: &[Box<str>]) {
         let mut table = self.table();

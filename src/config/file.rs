@@ -81,6 +81,7 @@ struct LimitsFile {
 #[serde(deny_unknown_fields)]
 struct CacheFile {
     size_mib: Option<Spanned<u64>>,
+    answers: Option<bool>,
     page_fresh_seconds: Option<Spanned<f64>>,
     page_stale_seconds: Option<Spanned<f64>>,
     entity_fresh_seconds: Option<Spanned<f64>>,
@@ -372,6 +373,7 @@ fn cache(section: Option<CacheFile>, place: &Place<'_>) -> Result<CacheConfig, C
     Ok(CacheConfig {
         size_bytes: positive("size_mib", s.size_mib, d.size_bytes / mib, place)?
             .saturating_mul(mib),
+        answers: s.answers.unwrap_or(d.answers),
         freshness: d.freshness.with(times.resolve(place)?),
     })
 }

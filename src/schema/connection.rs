@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ErrorExtensions, Object, SimpleObject, connection::PageInfo};
+use async_graphql::{
+    ComplexObject, Context, Enum, ErrorExtensions, Object, SimpleObject, connection::PageInfo,
+};
 
 use super::{
     Code,
     asset::AssetNode,
     error::{SourceErrorInfo, all_failed, bad_input, coded},
-    reading,
+    operation, reading,
     scalars::DateTime,
     source::SourceNode,
 };
 use crate::{
     asset::SourceName,
     connection::{
-        BadCursor, ConnectionPage, Cursor, Edge, Fingerprint, List, MAX_PAGE, Place, SourceList,
-        SourceOutcome, Spot, Stretch,
+        BadCursor, ConnectionPage, Cursor, Edge, Fingerprint, List, MAX_PAGE, Place, Plan,
+        SourceList, SourceOutcome, Spot, Stretch,
     },
     source::{Filter, Narrowed, Order, Source},
 };
@@ -322,6 +324,7 @@ pub enum SourceResultStatus {
 
 /// How one source fared on a page.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct SourceResult {
     /// The source.
     source: SourceNode,
@@ -342,8 +345,8 @@ pub struct SourceResult {
     error: Option<SourceErrorInfo>,
     /// Rows that belong on this page and cannot be read. The rest of the page is whole.
     unreadable: Vec<UnreadableAsset>,
-    /// What it took: for people who wonder why a page is slow or short.
-    plan: SourcePlan,
+    #[graphql(skip)]
+    plan: Plan,
 }
 
 /// A row of a source that cannot be read, and so cannot be shown.
@@ -368,6 +371,31 @@ pub struct SourcePlan {
     rows_read: u64,
     /// List calls to the source that this page caused; 0 when the cache had it all.
     calls: u32,
+}
+
+#[ComplexObject]
+impl SourceResult {
+    /// What it took: for people who wonder why a page is slow or short.
+    async fn plan(&self, context: &Context<'_>) -> SourcePlan {
+        let Plan {
+            pushed,
+            finished,
+            rows_read,
+            calls,
+        } = self.plan.clone();
+        if calls > 0
+            && let Ok(operation) = operation(context)
+        {
+            // Of this request alone: whoever is told the same later would believe they caused calls.
+            operation.context.doubt();
+        }
+        SourcePlan {
+            pushed,
+            finished,
+            rows_read,
+            calls,
+        }
+    }
 }
 
 impl SourceResult {
@@ -398,12 +426,7 @@ impl SourceResult {
                     message: row.message.clone(),
                 })
                 .collect(),
-            plan: SourcePlan {
-                pushed: outcome.plan.pushed.clone(),
-                finished: outcome.plan.finished.clone(),
-                rows_read: outcome.plan.rows_read,
-                calls: outcome.plan.calls,
-            },
+            plan: outcome.plan.clone(),
         }
     }
 }

@@ -8,18 +8,16 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header,
         uri::Authority,
     },
-    middleware::Next,
-    response::Response,
 };
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
-use super::{Gateway, RequestId, refusal::Refusal};
+use super::{Gateway, refusal::Refusal};
 
 /// Headers that a page of another site cannot send without being asked first (`design.md` §6).
 const PREFLIGHT: [&str; 3] = [
@@ -175,26 +173,23 @@ pub fn is_named(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> bool {
 }
 
 /// Refuses requests for other hosts. Health probes may use any name.
-pub async fn check_host(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+///
+/// # Errors
+/// 400 where no one host is named, 421 for another's.
+pub fn check_host(gateway: &Gateway, request: &Request) -> Result<(), Refusal> {
     let is_probe = matches!(request.uri().path(), "/health" | "/ready");
-    if is_probe || is_named(&gateway, request.uri(), request.headers()) {
-        return next.run(request).await;
+    if is_probe || is_named(gateway, request.uri(), request.headers()) {
+        return Ok(());
     }
-    let id = request.extensions().get::<RequestId>().cloned();
-    let id = id.unwrap_or_else(RequestId::random);
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if request.version() == Version::HTTP_11 && hosts != 1 {
         // RFC 9112, 3.2.
-        let refusal = Refusal::bad_request("a request has exactly one `Host`");
-        refusal.log(&id);
-        return refusal.into_response(&id);
+        return Err(Refusal::bad_request("a request has exactly one `Host`"));
     }
-    let refusal = Refusal::new(
+    Err(Refusal::new(
         StatusCode::MISDIRECTED_REQUEST,
         "FORBIDDEN",
         "this gateway does not answer to that host name: use localhost, its address, the host of \
          `public_url` in its configuration, or one of `allowed_hosts` in [access]",
-    );
-    refusal.log(&id);
-    refusal.into_response(&id)
+    ))
 }

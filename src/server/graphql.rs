@@ -1,10 +1,11 @@
 //! One request to the graph: negotiate → read → limit → parse → execute → respond.
 
 mod keeping;
+mod ready;
 mod request;
 mod response;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use async_graphql::{
     Request as GraphRequest, Response as GraphResponse, ServerError, Value,
@@ -22,7 +23,6 @@ use tracing::Instrument;
 use self::{
     keeping::Keeping,
     request::{Parameters, Sent, read},
-    response::{finish, respond, respond_to_all},
 };
 use super::{
     Gateway, Parts, RequestId, access, document,
@@ -31,9 +31,26 @@ use super::{
     session::{self, Session},
     upload::Files,
 };
-use crate::{explorer, source::Context, write};
+use crate::{
+    asset::SourceName,
+    cache::{Lost, Question},
+    explorer,
+    source::Context,
+    write,
+};
 
+pub use ready::Ready;
 pub use request::{Asked, arbitrary};
+pub use response::shown;
+
+/// What came of an operation.
+#[derive(Clone)]
+pub enum Outcome {
+    /// An answer without errors.
+    Ready(Arc<Ready>),
+    /// One with errors, which each who asked is told with the id of the own request.
+    Failed(Arc<GraphResponse>),
+}
 
 /// `GET`, `HEAD` and `POST /graphql`.
 pub async fn handle(State(gateway): State<Gateway>, mut request: Request) -> Response {
@@ -41,80 +58,192 @@ pub async fn handle(State(gateway): State<Gateway>, mut request: Request) -> Res
         // The same, less the body, which is left out below this (RFC 9110, 9.3.2).
         *request.method_mut() = Method::GET;
     }
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .cloned()
-        .unwrap_or_else(RequestId::random);
+    let id = RequestId::of(&request);
     let is_navigation = request.method() == Method::GET
         && request.headers().get(header::UPGRADE).is_none()
         && negotiate::wants_page(request.headers());
     if is_navigation && gateway.0.explorer {
         return explorer::page(request.headers());
     }
-    match answer(&gateway, request, &id).await {
+    let address = session::address(&gateway, &request);
+    match answer(&gateway, request, address, id).await {
         Ok(response) => response,
         Err(refusal) => {
-            refusal.log(&id);
-            refusal.into_response(&id)
+            super::span(address).in_scope(|| refusal.log(id));
+            refusal.into_response(id)
         }
     }
 }
 
-async fn answer(gateway: &Gateway, request: Request, id: &RequestId) -> Result<Response, Refusal> {
+async fn answer(
+    gateway: &Gateway,
+    request: Request,
+    address: IpAddr,
+    id: RequestId,
+) -> Result<Response, Refusal> {
     let media_type = MediaType::of(request.headers())?;
     if request.method() == Method::GET {
         access::check_get(gateway, request.headers())?;
     }
-    let address = session::address(gateway, &request);
     let session = Session::open(gateway, request.headers(), address).await?;
     let mut standing = session::charge(gateway, &session.client, 1)?;
-    let (method, headers) = (request.method().clone(), request.headers().clone());
-    let mut response = match read(gateway, request).await? {
-        Sent::One(parameters, files) => {
-            let prepared = Asked::of(parameters)
-                .and_then(|asked| prepare(gateway, asked, files.as_ref()))
-                .and_then(|prepared| prepared.may_be_sent_by(&method));
-            let outcome = match prepared {
-                Ok(prepared) => Ok(run(gateway, &session, prepared, files.as_ref(), id).await),
-                Err(refusal) => Err(refusal),
+    let (head, body) = request.into_parts();
+    let span = || super::span(address);
+    let (ready, status) = match read(gateway, &head, body).await? {
+        Sent::One(written) => {
+            let question = Question {
+                eyes: session.eyes(),
+                by_address: head.method == Method::GET,
+                written,
             };
-            let outcome = match files.as_ref().and_then(|files| files.malformed()) {
-                Some(why) => outcome.and_then(|answer| broken(answer.0, why)),
-                None => outcome,
-            };
-            respond(media_type, outcome, &headers, id)?
+            // The way that most requests go: nothing that it can do without. The others are boxed, so
+            // that this one's future stays small.
+            if let Some(ready) = gateway.0.answers.get(&question) {
+                (ready, StatusCode::OK)
+            } else {
+                let made = one(gateway, &session, question, id).instrument(span());
+                self::written(Box::pin(made).await, media_type, id)?
+            }
+        }
+        Sent::WithFiles(parameters, files) => {
+            let made = with_files(gateway, &session, parameters, files, id).instrument(span());
+            written(Box::pin(made).await, media_type, id)?
         }
         Sent::Batch(all) => {
             let more = all.len() - 1;
             if more > 0 {
                 standing = session::charge(gateway, &session.client, more)?;
             }
-            let outcomes = run_all(gateway, &session, all, id).await?;
-            respond_to_all(media_type, outcomes, id)?
+            let made = run_all(gateway, &session, all, id).instrument(span());
+            (
+                Arc::new(together(Box::pin(made).await?, id)?),
+                StatusCode::OK,
+            )
         }
     };
+    let mut response = ready.respond(media_type, status, &head.headers);
     // What an answer depends on beside its address: caches must tell them apart.
-    response
-        .headers_mut()
-        .append(header::VARY, gateway.0.vary.clone());
+    let vary = gateway.0.vary.clone();
+    response.headers_mut().insert(header::VARY, vary);
     if let Some(standing) = standing {
         refusal::tell(&standing, response.headers_mut());
     }
     Ok(response)
 }
 
-/// The answer to a request whose body broke off in a file. Where nothing but the upload was asked
-/// for, nothing was done; else what was done must be told.
-fn broken(response: GraphResponse, why: &str) -> Result<(GraphResponse, Keeping), Refusal> {
-    let fields = match &response.data {
-        Value::Object(fields) => fields.len(),
-        _ => 0,
-    };
-    if fields > 1 {
-        return Ok((response, Keeping::NEVER));
+/// The answer to an operation that is not kept: made, or awaited where it is being made.
+async fn one(
+    gateway: &Gateway,
+    session: &Session,
+    question: Question,
+    id: RequestId,
+) -> Result<Outcome, Refusal> {
+    let parameters = Parameters::of(&question.written, question.by_address)?;
+    let prepared = prepare(gateway, Asked::of(parameters)?, None)?;
+    let named = prepared.named || question.by_address;
+    let answers = &gateway.0.answers;
+    // Before anything is read for it.
+    let began = answers.epoch();
+    if prepared.kind != OperationType::Query {
+        if question.by_address {
+            return Err(Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "BAD_USER_INPUT",
+                "GET is for queries: send mutations with POST",
+            ));
+        }
+        return run(gateway, session, prepared, None, id)
+            .await
+            .outcome(named);
     }
-    Err(Refusal::bad_request(why))
+    let make = || {
+        let (gateway, session, question) = (gateway.clone(), session.clone(), question.clone());
+        async move {
+            let done = run(&gateway, &session, prepared, None, id).await;
+            let sources = done.sources.clone();
+            let outcome = done.outcome(named);
+            if let Ok(Outcome::Ready(ready)) = &outcome
+                && let Some(until) = ready.keeping().until()
+            {
+                let (answer, bytes) = (Arc::clone(ready), ready.bytes());
+                let answers = &gateway.0.answers;
+                answers.keep(question, answer, began, sources, until, bytes);
+            }
+            outcome
+        }
+    };
+    let (outcome, is_own) = answers.shared(&question, began, make).await;
+    match outcome {
+        Ok(Ok(outcome)) => {
+            if !is_own && matches!(outcome, Outcome::Failed(_)) {
+                tracing::info!(request.id = %id, "answered with errors, as an equal request at the same time");
+            }
+            Ok(outcome)
+        }
+        Ok(Err(refusal)) => Err(refusal),
+        Err(Lost) => Err(Refusal::internal()),
+    }
+}
+
+/// The answer to an operation that sends files along.
+async fn with_files(
+    gateway: &Gateway,
+    session: &Session,
+    parameters: Parameters,
+    files: Arc<Files>,
+    id: RequestId,
+) -> Result<Outcome, Refusal> {
+    let prepared = Asked::of(parameters).and_then(|asked| prepare(gateway, asked, Some(&files)));
+    let outcome = match prepared {
+        Ok(prepared) => Ok(run(gateway, session, prepared, Some(&files), id).await),
+        Err(refusal) => Err(refusal),
+    };
+    let Some(why) = files.malformed() else {
+        return outcome?.outcome(false);
+    };
+    // The body broke off in a file. Where nothing but the upload was asked for, nothing was done;
+    // else what was done must be told.
+    let done = outcome?;
+    match &done.response.data {
+        Value::Object(fields) if fields.len() > 1 => done.outcome(false),
+        _ => Err(Refusal::bad_request(why)),
+    }
+}
+
+/// An answer's bytes, and its status.
+fn written(
+    outcome: Result<Outcome, Refusal>,
+    media_type: MediaType,
+    id: RequestId,
+) -> Result<(Arc<Ready>, StatusCode), Refusal> {
+    let (failed, text) = match outcome {
+        Ok(Outcome::Ready(ready)) => return Ok((ready, StatusCode::OK)),
+        Ok(Outcome::Failed(response)) => response::text(&response, id)?,
+        // Not even a request: the answer is plain JSON, whatever was asked for.
+        Err(refusal) if !refusal.by_document => return Err(refusal),
+        Err(refusal) => (true, refusal.text(id)),
+    };
+    let status = match media_type {
+        MediaType::Response if failed => StatusCode::BAD_REQUEST,
+        _ => StatusCode::OK,
+    };
+    Ok((Arc::new(Ready::new(text, Keeping::NONE, false)), status))
+}
+
+/// The answers to what was sent together, in its order. What was wrong with one is in its place.
+fn together(outcomes: Vec<Result<Done, Refusal>>, id: RequestId) -> Result<Ready, Refusal> {
+    let mut all = vec![b'['];
+    for (place, outcome) in outcomes.into_iter().enumerate() {
+        if place > 0 {
+            all.push(b',');
+        }
+        all.extend(match outcome {
+            Ok(done) => response::text(&done.response, id)?.1,
+            Err(refusal) => refusal.text(id),
+        });
+    }
+    all.push(b']');
+    Ok(Ready::new(all.into(), Keeping::NONE, false))
 }
 
 /// A request whose document is known to be safe.
@@ -123,25 +252,12 @@ pub struct Prepared {
     request: GraphRequest,
     /// As the client names it.
     name: Option<String>,
-    /// Its document is named by a hash or an id, or stands in an address.
+    /// Its document is named by a hash or an id.
     named: bool,
     cost: u64,
 }
 
 impl Prepared {
-    /// Whether a request of this method may do it (GraphQL over HTTP, 5.3: GET changes nothing).
-    fn may_be_sent_by(self, method: &Method) -> Result<Self, Refusal> {
-        if self.kind == OperationType::Query || *method == Method::POST {
-            let named = self.named || *method == Method::GET;
-            return Ok(Self { named, ..self });
-        }
-        Err(Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "BAD_USER_INPUT",
-            "GET is for queries: send mutations with POST",
-        ))
-    }
-
     /// What it may cost.
     pub fn cost(&self) -> u64 {
         self.cost
@@ -194,8 +310,8 @@ async fn run_all(
     gateway: &Gateway,
     session: &Session,
     all: Vec<Parameters>,
-    id: &RequestId,
-) -> Result<Vec<Result<(GraphResponse, Keeping), Refusal>>, Refusal> {
+    id: RequestId,
+) -> Result<Vec<Result<Done, Refusal>>, Refusal> {
     let all: Vec<_> = all
         .into_iter()
         .map(|parameters| prepare(gateway, Asked::of(parameters)?, None))
@@ -217,6 +333,29 @@ async fn run_all(
     Ok(stream::iter(running).buffered(at_once).collect().await)
 }
 
+/// An operation that was executed.
+pub struct Done {
+    pub response: GraphResponse,
+    keeping: Keeping,
+    /// That it read of.
+    sources: Vec<SourceName>,
+}
+
+impl Done {
+    /// As bytes, where it has no errors. `named`: see [`Ready::new`].
+    fn outcome(self, named: bool) -> Result<Outcome, Refusal> {
+        if !self.response.errors.is_empty() {
+            return Ok(Outcome::Failed(Arc::new(self.response)));
+        }
+        let text = response::data(&self.response)?;
+        Ok(Outcome::Ready(Arc::new(Ready::new(
+            text,
+            self.keeping,
+            named,
+        ))))
+    }
+}
+
 /// Executes a request whose document is known to be safe, within the operation's time.
 pub async fn run(
     gateway: &Gateway,
@@ -225,19 +364,18 @@ pub async fn run(
         kind,
         request,
         name,
-        named,
         ..
     }: Prepared,
     files: Option<&Arc<Files>>,
-    id: &RequestId,
-) -> (GraphResponse, Keeping) {
+    id: RequestId,
+) -> Done {
     let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::Parts>);
     let operation = gateway.operation(kind, parts, session);
     let context = Arc::clone(&operation.context);
     let name = name.as_deref().unwrap_or_default();
     let span = tracing::info_span!(
         "graphql",
-        request.id = %id.0,
+        request.id = %id,
         caller = &**session.caller.who(),
         client = %session.address,
         operation.name = refusal::shown(name, 100),
@@ -248,7 +386,7 @@ pub async fn run(
         .graph
         .execute(request.data(operation))
         .instrument(span.clone());
-    let mut response = in_time(&context, execution).await.unwrap_or_else(|| {
+    let response = in_time(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
             OperationType::Mutation => (
                 "UNKNOWN_OUTCOME",
@@ -264,7 +402,6 @@ pub async fn run(
         error.extensions.get_or_insert_default().set("code", code);
         GraphResponse::from_errors(vec![error])
     });
-    finish(&mut response, id);
     span.in_scope(|| {
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if response.errors.is_empty() {
@@ -280,9 +417,12 @@ pub async fn run(
             );
         }
     });
-    let keeping = Keeping::of(&response, kind, context.lifetime(), named);
     let is_own = !gateway.0.access.is_open() || session.has_credentials;
-    (response, if is_own { keeping.private() } else { keeping })
+    Done {
+        keeping: Keeping::of(kind, context.lifetime(), is_own),
+        sources: context.read(),
+        response,
+    }
 }
 
 /// Waits for an execution as long as its operation has time: uploads renew it.

@@ -32,11 +32,7 @@ pub async fn handle(
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .cloned()
-        .unwrap_or_else(RequestId::random);
+    let id = RequestId::of(&request);
     // The token is all that is asked for, so nobody is known but by their address.
     let admitted = session::charge(&gateway, &session::client(&gateway, &request), 1);
     let answered = match admitted {
@@ -49,8 +45,8 @@ pub async fn handle(
     match answered {
         Ok(response) => response,
         Err(refusal) => {
-            refusal.log(&id);
-            refusal.into_response(&id)
+            refusal.log(id);
+            refusal.into_response(id)
         }
     }
 }

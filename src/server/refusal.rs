@@ -4,6 +4,7 @@
 use async_graphql::{Pos, ServerError, Value};
 use axum::{
     Extension,
+    body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -52,6 +53,15 @@ impl Refusal {
             standing: None,
             others: Vec::new(),
         }
+    }
+
+    /// A fault of our own.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL",
+            "a fault in the gateway: it is in its log",
+        )
     }
 
     /// The request's shape is wrong.
@@ -119,15 +129,21 @@ impl Refusal {
         self.standing.as_ref()?.wait
     }
 
+    /// As the text of an answer that has nothing else. Leaves a line in the log.
+    pub fn text(&self, id: RequestId) -> Bytes {
+        self.log(id);
+        self.to_json(id).to_string().into()
+    }
+
     /// As an answer that has nothing else.
-    pub fn to_json(&self, id: &RequestId) -> serde_json::Value {
+    fn to_json(&self, id: RequestId) -> serde_json::Value {
         let others = self.others.iter().map(|other| other.error(id));
         let errors: Vec<_> = std::iter::once(self.error(id)).chain(others).collect();
         json!({ "errors": errors })
     }
 
     /// As GraphQL errors of the engine's kind.
-    pub fn to_errors(&self, id: &RequestId) -> Vec<ServerError> {
+    pub fn to_errors(&self, id: RequestId) -> Vec<ServerError> {
         let error = |own: &Self| {
             let pos = own.location.map(|(line, column)| Pos { line, column });
             let mut error = ServerError::new(own.message.clone(), pos);
@@ -148,10 +164,10 @@ impl Refusal {
     }
 
     /// As one GraphQL error.
-    fn error(&self, id: &RequestId) -> serde_json::Value {
+    fn error(&self, id: RequestId) -> serde_json::Value {
         let mut error = json!({
             "message": self.message,
-            "extensions": { "code": self.code, "requestId": &*id.0 },
+            "extensions": { "code": self.code, "requestId": id.as_str() },
         });
         if let Some((line, column)) = self.location {
             error["locations"] = json!([{ "line": line, "column": column }]);
@@ -170,14 +186,14 @@ impl Refusal {
     }
 
     /// Leaves a line in the log that the request's id is found by.
-    pub fn log(&self, id: &RequestId) {
+    pub fn log(&self, id: RequestId) {
         // As a value it is quoted: what a client wrote makes no line of its own.
         let reason = shown(&self.message, MAX_LOGGED);
-        tracing::info!(request.id = %id.0, code = self.code, reason, "refused");
+        tracing::info!(request.id = %id, code = self.code, reason, "refused");
     }
 
     /// As a whole answer of plain JSON.
-    pub fn into_response(self, id: &RequestId) -> Response {
+    pub fn into_response(self, id: RequestId) -> Response {
         let body = self.to_json(id).to_string();
         let mut response = (self.status, body).into_response();
         response.headers_mut().insert(
@@ -257,11 +273,11 @@ pub fn tell(standing: &Standing, headers: &mut HeaderMap) {
 
 /// 405 for what is only read.
 pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
-    let id = id.map_or_else(RequestId::random, |Extension(id)| id);
+    let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let message = "this is only read: use GET";
     let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_USER_INPUT", message);
-    refusal.log(&id);
-    let mut response = refusal.into_response(&id);
+    refusal.log(id);
+    let mut response = refusal.into_response(id);
     let headers = response.headers_mut();
     headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
@@ -269,9 +285,9 @@ pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
 
 /// 404 that says where things are.
 pub async fn no_such_page(id: Option<Extension<RequestId>>) -> Response {
-    let id = id.map_or_else(RequestId::random, |Extension(id)| id);
+    let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let message = "nothing here: the graph is at /graphql";
     let refusal = Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
-    refusal.log(&id);
-    refusal.into_response(&id)
+    refusal.log(id);
+    refusal.into_response(id)
 }

@@ -14,8 +14,9 @@ use super::{Gateway, connections::Peer, refusal::Refusal};
 use crate::{
     access::{Caller, Client, Denied, Standing},
     asset::SourceName,
+    cache::Eyes,
     config::Secret,
-    source::Registry,
+    source::{Registry, Source},
 };
 
 /// Begins the headers that carry callers' own credentials; a source's name follows.
@@ -89,6 +90,17 @@ impl Session {
             address: Ipv4Addr::LOCALHOST.into(),
             registry: Arc::clone(&gateway.0.registry),
             has_credentials: false,
+        }
+    }
+
+    /// Whose eyes answers are made for.
+    pub fn eyes(&self) -> Eyes {
+        let scope = |source: &Arc<dyn Source>| source.profile().scope;
+        Eyes {
+            permissions: self.caller.permissions(),
+            scopes: self
+                .has_credentials
+                .then(|| self.registry.all().iter().map(scope).collect()),
         }
     }
 

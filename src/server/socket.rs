@@ -45,16 +45,12 @@ const INIT: Duration = Duration::from_secs(10);
 
 /// `GET /graphql/ws`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .cloned()
-        .unwrap_or_else(RequestId::random);
+    let id = RequestId::of(&request);
     match upgrade(gateway, request).await {
         Ok(response) => response,
         Err(refusal) => {
-            refusal.log(&id);
-            refusal.into_response(&id)
+            refusal.log(id);
+            refusal.into_response(id)
         }
     }
 }
@@ -122,7 +118,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
             let (ours, sink, stream) = wire::pair();
             let serving = GraphQLWebSocket::new_with_pair(sink, stream, guarded, protocol)
                 .on_connection_init(move |payload| async move {
-                    let id = RequestId::random();
+                    let id = RequestId::new();
                     let opened = match with_payload(sent, &payload) {
                         Ok(headers) => Session::open(&gateway, &headers, address).await,
                         Err(refusal) => Err(refusal),
@@ -131,9 +127,9 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
                         // The protocol has one `connection_init`.
                         Ok(own) => drop(session.set(own)),
                         Err(refusal) => {
-                            refusal.log(&id);
+                            refusal.log(id);
                             let text = refusal::shown(&refusal.message, 80);
-                            let text = format!("{text} (request {})", id.0);
+                            let text = format!("{text} (request {id})");
                             // Who is not let in is told to stay away; others may come back.
                             let code = if refusal.status.is_client_error()
                                 && refusal.status != StatusCode::TOO_MANY_REQUESTS
@@ -235,11 +231,7 @@ impl Drop for Charged<'_> {
 }
 
 impl Guarded {
-    async fn answer(
-        &self,
-        request: GraphRequest,
-        id: &RequestId,
-    ) -> Result<GraphResponse, Refusal> {
+    async fn answer(&self, request: GraphRequest, id: RequestId) -> Result<GraphResponse, Refusal> {
         let session = self.session.get().ok_or_else(|| {
             Refusal::bad_request("send `connection_init` before the first operation")
         })?;
@@ -252,20 +244,22 @@ impl Guarded {
         session::charge(&self.gateway, &session.client, 1)?;
         let prepared = graphql::prepare(&self.gateway, Asked::over_socket(request)?, None)?;
         let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
-        let (response, _) = graphql::run(&self.gateway, session, prepared, None, id).await;
+        let done = graphql::run(&self.gateway, session, prepared, None, id).await;
+        let mut response = done.response;
+        response.errors = graphql::shown(&response, id);
         Ok(response)
     }
 }
 
 impl Executor for Guarded {
     async fn execute(&self, request: GraphRequest) -> GraphResponse {
-        let id = RequestId::random();
-        let refusal = match self.answer(request, &id).await {
+        let id = RequestId::new();
+        let refusal = match self.answer(request, id).await {
             Ok(response) => return response,
             Err(refusal) => refusal,
         };
-        refusal.log(&id);
-        GraphResponse::from_errors(refusal.to_errors(&id))
+        refusal.log(id);
+        GraphResponse::from_errors(refusal.to_errors(id))
     }
 
     fn execute_stream(

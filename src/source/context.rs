@@ -2,13 +2,17 @@
 //! from it.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::time::Instant;
 
 use super::{Profile, SourceError};
+use crate::asset::SourceName;
 
 /// How long a call may take that several operations wait for, each within its own time.
 const SHARED_CALL: Duration = Duration::from_secs(10);
@@ -33,13 +37,15 @@ pub struct Context {
     doubtful: AtomicBool,
     /// A credential took part in what it read.
     private: AtomicBool,
+    /// What it read of.
+    sources: Mutex<Vec<SourceName>>,
 }
 
 /// How long an operation's answer stays true, for caches between here and whoever reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Lifetime {
-    /// From now on; `None`: nothing was read that changes by itself.
-    pub age: Option<Duration>,
+    /// `None`: nothing was read that changes by itself.
+    pub until: Option<Instant>,
     /// For nobody but whoever asked.
     pub private: bool,
 }
@@ -55,6 +61,7 @@ impl Context {
             true_for: AtomicU64::new(u64::MAX),
             doubtful: AtomicBool::new(false),
             private: AtomicBool::new(false),
+            sources: Mutex::default(),
         }
     }
 
@@ -113,6 +120,21 @@ impl Context {
         if profile.authenticated {
             self.private.store(true, Ordering::Relaxed);
         }
+        let mut sources = self.sources();
+        if !sources.contains(&profile.name) {
+            sources.push(profile.name.clone());
+        }
+    }
+
+    /// The sources that were read so far.
+    #[must_use]
+    pub fn read(&self) -> Vec<SourceName> {
+        self.sources().clone()
+    }
+
+    fn sources(&self) -> std::sync::MutexGuard<'_, Vec<SourceName>> {
+        // Names are only added.
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long the answer stays true, by now; `None`: nobody may keep it.
@@ -122,12 +144,8 @@ impl Context {
             return None;
         }
         let end = self.true_for.load(Ordering::Relaxed);
-        let age = (end != u64::MAX).then(|| {
-            let end = self.began + Duration::from_millis(end);
-            end.saturating_duration_since(Instant::now())
-        });
         Some(Lifetime {
-            age,
+            until: (end != u64::MAX).then(|| self.began + Duration::from_millis(end)),
             private: self.private.load(Ordering::Relaxed),
         })
     }

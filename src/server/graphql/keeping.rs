@@ -1,101 +1,73 @@
-//! How long others may keep an answer (RFC 9111), and what they ask with when they have one
-//! (RFC 9110, 13).
+//! How long others may keep an answer (RFC 9111).
 
 use std::time::Duration;
 
-use async_graphql::{Response as GraphResponse, parser::types::OperationType};
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::Response,
-};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use async_graphql::parser::types::OperationType;
+use axum::http::HeaderValue;
+use tokio::time::Instant;
 
 use crate::source::Lifetime;
 
 /// How long an answer is kept in which nothing changes before the gateway is configured anew.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// What may be done with an answer.
+/// Whether and how long an answer may be kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Keeping {
-    /// `None`: nobody may keep it.
-    lifetime: Option<Lifetime>,
-    /// It has a tag to ask again with.
-    tagged: bool,
+    end: End,
+    /// By nobody but whoever asked.
+    private: bool,
+}
+
+/// When an answer stops being true.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// It was for a moment only: nobody may keep it.
+    Now,
+    At(Instant),
+    /// Not as long as this gateway runs.
+    Never,
 }
 
 impl Keeping {
-    pub const NEVER: Self = Self {
-        lifetime: None,
-        tagged: false,
+    /// Not at all.
+    pub const NONE: Self = Self {
+        end: End::Now,
+        private: false,
     };
 
-    /// Of an answer that was executed. `named`: its document can be asked for by name or address.
-    pub fn of(
-        response: &GraphResponse,
-        kind: OperationType,
-        lifetime: Option<Lifetime>,
-        named: bool,
-    ) -> Self {
-        let may = kind == OperationType::Query && response.errors.is_empty();
+    /// Of an answer to an operation that was executed.
+    pub fn of(kind: OperationType, lifetime: Option<Lifetime>, private: bool) -> Self {
+        let Some(lifetime) = lifetime.filter(|_| kind == OperationType::Query) else {
+            return Self::NONE;
+        };
         Self {
-            lifetime: lifetime.filter(|_| may),
-            tagged: named,
+            end: lifetime.until.map_or(End::Never, End::At),
+            private: private || lifetime.private,
         }
     }
 
-    /// The same, for a caller who had to say who they are.
-    pub fn private(self) -> Self {
-        let private = |lifetime| Lifetime {
-            private: true,
-            ..lifetime
-        };
-        Self {
-            lifetime: self.lifetime.map(private),
-            ..self
+    /// Until when the answer may be kept here; `None`: not at all.
+    pub fn until(self) -> Option<Instant> {
+        match self.end {
+            End::Now => None,
+            End::At(end) => Some(end),
+            End::Never => Some(Instant::now() + SETTLED),
         }
     }
 
-    /// Tells it, and answers 304 where whoever asks has the same answer already.
-    pub fn apply(self, response: &mut Response, body: &[u8], asked: &HeaderMap) {
-        let Some(lifetime) = self.lifetime else {
-            return;
+    /// As `Cache-Control`.
+    pub fn header(self) -> HeaderValue {
+        const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+        let age = match self.end {
+            End::Now => return NO_STORE,
+            End::At(end) => end.saturating_duration_since(Instant::now()),
+            End::Never => SETTLED,
         };
-        let who = if lifetime.private {
-            "private"
-        } else {
-            "public"
-        };
-        let age = lifetime.age.unwrap_or(SETTLED).as_secs();
-        let told = HeaderValue::try_from(format!("{who}, max-age={age}"));
-        let headers = response.headers_mut();
-        if let Ok(told) = told {
-            headers.insert(header::CACHE_CONTROL, told);
-        }
-        if !self.tagged {
-            return;
-        }
-        // Weak: compressed or not, it is the same answer.
-        let hash = blake3::hash(body);
-        // 18 of 32 bytes, and two letters that were just written: neither slice can fail.
-        let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_bytes()[..18]));
-        let is_known = asked
-            .get_all(header::IF_NONE_MATCH)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .any(|own| own.trim() == "*" || own.trim().trim_start_matches("W/") == &tag[2..]);
-        if let Ok(tag) = HeaderValue::try_from(tag) {
-            headers.insert(header::ETAG, tag);
-        }
-        // Of a POST too where its document has a name: RFC 9110 would have 412 for what changes
-        // something, and a query changes nothing.
-        if is_known {
-            headers.remove(header::CONTENT_TYPE);
-            headers.remove(header::CONTENT_LENGTH);
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            *response.body_mut() = Body::empty();
-        }
+        let (who, age) = (
+            if self.private { "private" } else { "public" },
+            age.as_secs(),
+        );
+        HeaderValue::try_from(format!("{who}, max-age={age}")).unwrap_or(NO_STORE)
     }
 }

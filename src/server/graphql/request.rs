@@ -5,8 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Request as GraphRequest, Variables};
 use axum::{
     body::{Body, Bytes},
-    extract::Request,
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -23,7 +22,10 @@ use crate::server::{
 
 /// What was sent.
 pub enum Sent {
-    One(Parameters, Option<Arc<Files>>),
+    /// One operation, as it is written in an address or a body of JSON: for [`Parameters::of`].
+    One(Bytes),
+    /// One, with files behind it.
+    WithFiles(Parameters, Arc<Files>),
     /// Several operations at once, as some clients' links send them; at least one.
     Batch(Vec<Parameters>),
 }
@@ -39,6 +41,20 @@ pub struct Parameters {
     operation_name: Option<String>,
     variables: Option<serde_json::Map<String, serde_json::Value>>,
     extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Parameters {
+    /// What an operation says that is written in an address, or in a body of JSON.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says what of it is wrong.
+    pub fn of(written: &[u8], by_address: bool) -> Result<Self, Refusal> {
+        if by_address {
+            from_query(written)
+        } else {
+            from_json(written)
+        }
+    }
 }
 
 /// An operation that somebody asks for.
@@ -114,16 +130,15 @@ impl Asked {
 ///
 /// # Errors
 /// A [`Refusal`] for every way in which it is no request.
-pub async fn read(gateway: &Gateway, request: Request) -> Result<Sent, Refusal> {
-    let (head, body) = request.into_parts();
+pub async fn read(gateway: &Gateway, head: &Parts, body: Body) -> Result<Sent, Refusal> {
     match head.method {
         Method::GET => {
-            let parameters = from_query(head.uri.query().unwrap_or_default())?;
-            Ok(Sent::One(parameters, None))
+            let query = head.uri.query().unwrap_or_default();
+            Ok(Sent::One(Bytes::copy_from_slice(query.as_bytes())))
         }
         Method::POST if upload::is_multipart(&head.headers) => {
             let (operations, files) = upload::read(&head.headers, body, &gateway.0.limits).await?;
-            Ok(Sent::One(from_json(&operations)?, Some(files)))
+            Ok(Sent::WithFiles(from_json(&operations)?, files))
         }
         Method::POST => {
             if !negotiate::is_json(&head.headers) {
@@ -145,7 +160,7 @@ pub async fn read(gateway: &Gateway, request: Request) -> Result<Sent, Refusal> 
             if body.trim_ascii_start().starts_with(b"[") {
                 batch(&body, gateway.0.limits.batch).map(Sent::Batch)
             } else {
-                Ok(Sent::One(from_json(&body)?, None))
+                Ok(Sent::One(body))
             }
         }
         _ => Err(Refusal::new(
@@ -238,7 +253,7 @@ fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
     Ok(parameters)
 }
 
-fn from_query(query: &str) -> Result<Parameters, Refusal> {
+fn from_query(query: &[u8]) -> Result<Parameters, Refusal> {
     let mut parameters = Parameters::default();
     let object = |name: &str, text: &str| {
         if text.is_empty() {
@@ -247,7 +262,7 @@ fn from_query(query: &str) -> Result<Parameters, Refusal> {
         serde_json::from_str(text)
             .map_err(|_| Refusal::bad_request(format!("`{name}` must be a JSON object")))
     };
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in url::form_urlencoded::parse(query) {
         match &*name {
             "query" => parameters.query = Some(value.into_owned()),
             "documentId" | "id" | "doc_id" => parameters.document_id = Some(value.into_owned()),

@@ -1,0 +1,85 @@
+//! What is measured: who answers which question, how many ask at once.
+
+use crate::{
+    contestants::{Keeping, Kind, Sources},
+    questions::Question,
+};
+
+/// The gateway over one source, with everything in its cache.
+pub const GATEWAY: Kind = Kind::Gateway(Keeping::Everything, Sources::One);
+/// The gateway that keeps nothing.
+const COLD: Kind = Kind::Gateway(Keeping::Nothing, Sources::One);
+/// The same over three sources.
+const COLD_THREE: Kind = Kind::Gateway(Keeping::Nothing, Sources::Three);
+const TAILCALL: Kind = Kind::Tailcall(Keeping::Nothing);
+const TAILCALL_CACHED: Kind = Kind::Tailcall(Keeping::Everything);
+
+/// One table of the report.
+pub struct Case {
+    pub name: String,
+    pub question: Question,
+    pub connections: u32,
+    /// The sources are 20 ms away.
+    pub is_far: bool,
+    pub contestants: Vec<Kind>,
+    /// Whom the others are compared with.
+    pub reference: Kind,
+}
+
+impl Case {
+    /// Thirty-two ask sources that are near.
+    fn new(name: &str, question: Question, contestants: &[Kind], reference: Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            question,
+            connections: 32,
+            is_far: false,
+            contestants: contestants.to_vec(),
+            reference,
+        }
+    }
+}
+
+/// Every case, in the order of the report.
+pub fn cases() -> Vec<Case> {
+    let everybody = [Kind::Static, GATEWAY, Kind::Engine, TAILCALL_CACHED];
+    let thinking = [GATEWAY, Kind::Engine];
+    let mut cases = Vec::new();
+    for (name, question) in [
+        ("warm list of 20 × 6 fields", Question::List),
+        ("warm 20 by id", Question::Ids),
+        ("warm list with previews", Question::Previews),
+    ] {
+        cases.push(Case::new(name, question, &everybody, Kind::Engine));
+    }
+    for (name, question) in [
+        ("warm, variables differ: 20 of 40 ids", Question::Variables),
+        ("warm, text differs: a comment", Question::Comment),
+        ("warm, text differs: the operation's name", Question::Name),
+        ("warm, text differs: an alias", Question::Alias),
+    ] {
+        cases.push(Case::new(name, question, &thinking, Kind::Engine));
+    }
+    for (name, question) in [
+        ("cold list", Question::List),
+        ("cold 20 by id", Question::Ids),
+        ("cold list with previews", Question::Previews),
+    ] {
+        cases.push(Case::new(name, question, &[COLD, TAILCALL], COLD));
+    }
+    for connections in [1, 32] {
+        let name = format!("cold list, sources 20 ms away, {connections} at once");
+        let contestants = [COLD, COLD_THREE];
+        cases.push(Case {
+            connections,
+            is_far: true,
+            ..Case::new(&name, Question::List, &contestants, COLD)
+        });
+    }
+    let crowd = [Kind::Static, GATEWAY];
+    cases.push(Case {
+        connections: 256,
+        ..Case::new("warm list, crowd", Question::List, &crowd, Kind::Static)
+    });
+    cases
+}

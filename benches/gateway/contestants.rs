@@ -1,0 +1,317 @@
+//! The processes under test: how each is started, what it takes, and that none outlives the bench.
+
+use std::{
+    ffi::OsString,
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use tokio::net::TcpStream;
+
+use crate::questions::Dialect;
+
+/// Tailcall over the same Comfy: `@PORT@`, `@UPSTREAM@` and `@KEEP@` are filled in.
+const TAILCALL: &str = r#"
+schema
+  @server(hostname: "127.0.0.1", port: @PORT@, workers: 1, showcase: false, batchRequests: false, queryValidation: false)
+  @upstream(poolMaxIdlePerHost: 1024) {
+  query: Query
+}
+
+type Query {
+  assets(limit: Int, offset: Int): AssetList
+    @http(
+      url: "@UPSTREAM@/api/assets"
+      query: [
+        { key: "limit", value: "{{.args.limit}}", skipEmpty: true }
+        { key: "offset", value: "{{.args.offset}}", skipEmpty: true }
+      ]
+      dedupe: false
+    ) @KEEP@
+  asset(id: ID!): Asset @http(url: "@UPSTREAM@/api/assets/{{.args.id}}", dedupe: false) @KEEP@
+}
+
+type AssetList {
+  assets: [Asset!]!
+  total: Int
+  has_more: Boolean
+}
+
+type Asset {
+  id: ID!
+  name: String
+  size: Int
+  mime_type: String
+  tags: [String!]
+  created_at: String
+  preview_id: ID!
+  preview: Asset @http(url: "@UPSTREAM@/api/assets/{{.value.preview_id}}", dedupe: false) @KEEP@
+}
+"#;
+
+/// Who answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A route that sends the gateway's very bytes.
+    Static,
+    /// async-graphql over memory, as a newcomer writes it.
+    Engine,
+    Gateway(Keeping, Sources),
+    Tailcall(Keeping),
+}
+
+/// What stays in a cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// For longer than a bench lasts.
+    Everything,
+    Nothing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sources {
+    /// Comfy.
+    One,
+    /// One of each provider.
+    Three,
+}
+
+/// Where a process runs: what is measured has a core for itself.
+#[derive(Clone, Copy)]
+pub enum Core {
+    Measured,
+    Other,
+}
+
+/// What contestants are started with.
+pub struct Ground<'a> {
+    /// For their files.
+    pub directory: &'a Path,
+    /// The port of the sources.
+    pub upstream: u16,
+    /// Tailcall's binary.
+    pub tailcall: Option<&'a Path>,
+}
+
+impl Ground<'_> {
+    /// Where the gateway's answer is, for [`Kind::Static`].
+    pub fn answer(&self) -> PathBuf {
+        self.directory.join("answer.json")
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.join(name);
+        fs::write(&path, text).expect("a place for a configuration");
+        path
+    }
+}
+
+impl Kind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Engine => "engine",
+            Self::Gateway(Keeping::Everything, Sources::One) => "gateway",
+            Self::Gateway(Keeping::Everything, Sources::Three) => "gateway, 3 sources",
+            Self::Gateway(Keeping::Nothing, Sources::One) => "gateway, nothing kept",
+            Self::Gateway(Keeping::Nothing, Sources::Three) => "gateway, nothing kept, 3 sources",
+            Self::Tailcall(Keeping::Everything) => "Tailcall, cached",
+            Self::Tailcall(Keeping::Nothing) => "Tailcall",
+        }
+    }
+
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Tailcall(_) => Dialect::Comfys,
+            Self::Static | Self::Engine | Self::Gateway(..) => Dialect::Ours,
+        }
+    }
+
+    /// What starts it on `port`.
+    pub fn command(self, port: u16, ground: &Ground<'_>) -> Command {
+        let number = port.to_string();
+        match self {
+            Self::Static => {
+                let mut command = role(&["static", &number], Core::Measured);
+                command.arg(ground.answer());
+                command
+            }
+            Self::Engine => role(&["engine", &number], Core::Measured),
+            Self::Gateway(keeping, sources) => {
+                let text = settings(keeping, sources, ground.upstream);
+                let file = ground.write(&format!("gateway-{port}.toml"), &text);
+                let binary = Path::new(env!("CARGO_BIN_EXE_asset-gateway"));
+                let mut command = command(binary, Core::Measured);
+                command.arg("serve").arg("--config").arg(file);
+                command.arg("--listen").arg(format!("127.0.0.1:{port}"));
+                command
+            }
+            Self::Tailcall(keeping) => {
+                let file = ground.write(
+                    &format!("tailcall-{port}.graphql"),
+                    &tailcall(keeping, port, ground.upstream),
+                );
+                let binary = ground
+                    .tailcall
+                    .expect("without it there is no such contestant");
+                let mut command = command(binary, Core::Measured);
+                command.arg("start").arg(file);
+                command.current_dir(ground.directory);
+                command.env("HOME", ground.directory);
+                command.env("XDG_CACHE_HOME", ground.directory);
+                command.env("TAILCALL_TRACKER", "false");
+                command.env("TAILCALL_LOG_LEVEL", "error");
+                command.stderr(Stdio::null());
+                command
+            }
+        }
+    }
+}
+
+/// The gateway's configuration.
+fn settings(keeping: Keeping, sources: Sources, upstream: u16) -> String {
+    let seconds = match keeping {
+        Keeping::Everything => 36_000,
+        Keeping::Nothing => 0,
+    };
+    let times = [
+        "page_fresh",
+        "page_stale",
+        "entity_fresh",
+        "entity_stale",
+        "missing_fresh",
+        "if_error",
+    ];
+    let times: String = times
+        .iter()
+        .map(|time| format!("{time}_seconds = {seconds}\n"))
+        .collect();
+    let base = format!("http://127.0.0.1:{upstream}");
+    let others = match sources {
+        Sources::One => String::new(),
+        Sources::Three => format!(
+            "[sources.scenario]\nurl = \"{base}/scenario/v1\"\napi_key = \"key\"\napi_secret = \"secret\"\n\
+             [sources.piktid]\nurl = \"{base}/piktid\"\ntoken = \"token\"\n"
+        ),
+    };
+    format!(
+        "[log]\nfilter = \"warn\"\n[cache]\n{times}[sources.comfy]\nurl = \"{base}/comfy\"\n{others}"
+    )
+}
+
+fn tailcall(keeping: Keeping, port: u16, upstream: u16) -> String {
+    let keep = match keeping {
+        Keeping::Everything => "@cache(maxAge: 3600000)",
+        Keeping::Nothing => "",
+    };
+    TAILCALL
+        .replace("@PORT@", &port.to_string())
+        .replace("@UPSTREAM@", &format!("http://127.0.0.1:{upstream}/comfy"))
+        .replace("@KEEP@", keep)
+}
+
+/// This very program as one of its servers.
+pub fn role(words: &[&str], core: Core) -> Command {
+    let own = std::env::current_exe().expect("the path of this program");
+    let mut command = command(&own, core);
+    command.arg("serve").args(words);
+    command
+}
+
+/// A program on its core, without this process's environment. Where `setpriv` is, it ends when
+/// whoever started it is killed.
+pub fn command(program: &Path, core: Core) -> Command {
+    let mut words: Vec<OsString> = Vec::new();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if cores > 1 && is_there("taskset") {
+        let number = match core {
+            Core::Measured => "0",
+            Core::Other => "1",
+        };
+        words.extend(["taskset", "-c", number].map(OsString::from));
+    }
+    if is_there("setpriv") {
+        words.extend(["setpriv", "--pdeathsig", "KILL"].map(OsString::from));
+    }
+    words.push(program.into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok()
+}
+
+/// A port that nobody listens on, for a moment at least.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// A process that listens; killed when dropped.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Starts it.
+    pub fn spawn(mut command: Command, port: u16) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.spawn().expect("it starts");
+        Self { child, port }
+    }
+
+    /// Starts it, and waits until it takes connections.
+    pub async fn start(command: Command, port: u16) -> Self {
+        let name = format!("{command:?}");
+        let mut server = Self::spawn(command, port);
+        for _ in 0..1_000 {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+                .await
+                .is_ok()
+            {
+                return server;
+            }
+            let ended = server.child.try_wait().expect("its state");
+            assert!(ended.is_none(), "it ended ({ended:?}): {name}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it takes no connections: {name}");
+    }
+
+    /// Processor time since its start, in hundredths of a second.
+    pub fn ticks(&self) -> u64 {
+        let stat = self.about_itself("stat");
+        // The name, in brackets, may hold blanks; of what follows the 12th and 13th are it.
+        let (_, rest) = stat.rsplit_once(')').expect("a name in brackets");
+        let times = rest.split_whitespace().skip(11).take(2);
+        times.filter_map(|word| word.parse::<u64>().ok()).sum()
+    }
+
+    /// Memory in use.
+    pub fn resident_kib(&self) -> u64 {
+        let status = self.about_itself("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|text| text.split_whitespace().next());
+        kib.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    fn about_itself(&self, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.child.id());
+        fs::read_to_string(path).expect("it runs, on a Linux")
+    }
+}

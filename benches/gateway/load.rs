@@ -1,0 +1,173 @@
+//! The load: `wrk`, with a script that says what each request's body is.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::contestants::{Core, command};
+
+/// Numbers runs, so that what differs each time differs from run to run too.
+static RUNS: AtomicU64 = AtomicU64::new(1);
+
+/// What requests carry.
+pub enum Body {
+    /// The same each time.
+    Same(String),
+    /// With a number in it that never comes again.
+    Counted { before: String, after: String },
+    /// With so many of the ids in it, drawn anew each time.
+    Shuffled {
+        before: String,
+        after: String,
+        ids: Vec<String>,
+        count: usize,
+    },
+}
+
+/// What `wrk` is to do.
+pub struct Load<'a> {
+    pub port: u16,
+    pub body: &'a Body,
+    pub connections: u32,
+    pub seconds: u64,
+    /// Answers shorter than so many bytes, or with errors, are failures; none: nobody looks.
+    pub least: Option<usize>,
+}
+
+/// What `wrk` said.
+pub struct Outcome {
+    pub requests: u64,
+    /// Requests a second.
+    pub rate: f64,
+    /// Microseconds.
+    pub p50: f64,
+    pub p99: f64,
+    /// Broken connections, timeouts, statuses other than 2xx, and answers that are wrong.
+    pub failures: u64,
+}
+
+impl Body {
+    /// One such body.
+    pub fn sample(&self) -> String {
+        match self {
+            Self::Same(body) => body.clone(),
+            Self::Counted { before, after } => format!("{before}0{after}"),
+            Self::Shuffled {
+                before,
+                after,
+                ids,
+                count,
+            } => format!("{before}{}{after}", serde_json::json!(ids[..*count])),
+        }
+    }
+
+    /// Lua that makes a request of it.
+    fn script(&self, run: u64) -> String {
+        match self {
+            Self::Same(body) => format!("wrk.body = [==[{body}]==]\n"),
+            Self::Counted { before, after } => format!(
+                "local before, after, n = [==[{before}{run}_]==], [==[{after}]==], 0\n\
+                 request = function()\n\
+                 n = n + 1\n\
+                 return wrk.format(nil, nil, nil, before .. n .. after)\n\
+                 end\n"
+            ),
+            Self::Shuffled {
+                before,
+                after,
+                ids,
+                count,
+            } => format!(
+                "math.randomseed({run})\n\
+                 local before, after = [==[{before}[\"]==], [==[\"]{after}]==]\n\
+                 local ids = {{\"{}\"}}\n\
+                 request = function()\n\
+                 for at = 1, {count} do\n\
+                 local other = math.random(at, #ids)\n\
+                 ids[at], ids[other] = ids[other], ids[at]\n\
+                 end\n\
+                 return wrk.format(nil, nil, nil, before .. table.concat(ids, '\",\"', 1, {count}) .. after)\n\
+                 end\n",
+                ids.join("\",\"")
+            ),
+        }
+    }
+}
+
+/// Runs `wrk` to its end; its files go below `directory`.
+pub fn run(load: &Load<'_>, directory: &Path) -> Outcome {
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let head = "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n";
+    let look = load.least.map(looking).unwrap_or_default();
+    let script = directory.join(format!("{run}.lua"));
+    let text = format!("{head}{}{look}", load.body.script(run));
+    std::fs::write(&script, text).expect("a place for the script");
+    let output = command(Path::new("wrk"), Core::Other)
+        .args(["-t1", "--latency", "--timeout", "10s"])
+        .arg(format!("-c{}", load.connections))
+        .arg(format!("-d{}s", load.seconds))
+        .arg("-s")
+        .arg(&script)
+        .arg(format!("http://127.0.0.1:{}/graphql", load.port))
+        .output()
+        .expect("wrk runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse(&text).unwrap_or_else(|| {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        panic!("wrk said something else: {text}{complaint}")
+    })
+}
+
+/// Lua that looks at each answer, and counts those that are wrong.
+fn looking(least: usize) -> String {
+    format!(
+        "bad = 0\n\
+         response = function(status, headers, body)\n\
+         if #body < {least} or body:find('\"errors\"', 1, true) then bad = bad + 1 end\n\
+         end\n\
+         local threads = {{}}\n\
+         setup = function(thread) table.insert(threads, thread) end\n\
+         done = function()\n\
+         local all = 0\n\
+         for _, thread in ipairs(threads) do all = all + thread:get('bad') end\n\
+         io.write('Bad answers: ' .. all .. '\\n')\n\
+         end\n"
+    )
+}
+
+/// Reads `wrk`'s report; `None` where it has none.
+fn parse(text: &str) -> Option<Outcome> {
+    let after = |label: &str| {
+        let mut lines = text.lines();
+        lines.find_map(|line| line.trim().strip_prefix(label))
+    };
+    let failures = [
+        "Socket errors:",
+        "Non-2xx or 3xx responses:",
+        "Bad answers:",
+    ]
+    .iter()
+    .filter_map(|label| after(label))
+    .flat_map(|rest| rest.split([' ', ',']))
+    .filter_map(|word| word.parse::<u64>().ok())
+    .sum();
+    let requests = text.lines().find(|line| line.contains(" requests in "))?;
+    Some(Outcome {
+        requests: requests.split_whitespace().next()?.parse().ok()?,
+        rate: after("Requests/sec:")?.trim().parse().ok()?,
+        p50: microseconds(after("50%")?)?,
+        p99: microseconds(after("99%")?)?,
+        failures,
+    })
+}
+
+/// `235.00us`, `1.02ms`, `1.50s`, `1.00m`.
+fn microseconds(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7)];
+    let (number, unit) = units
+        .iter()
+        .find_map(|(unit, worth)| Some((text.strip_suffix(*unit)?, worth)))?;
+    Some(number.parse::<f64>().ok()? * unit)
+}

@@ -1,0 +1,319 @@
+//! The gateway beside what it could be: the bare bytes, the bare engine, Tailcall. By hand: `cargo
+//! bench --bench gateway`, with `wrk` installed.
+//!
+//! Every server is a process of its own on core 0; the load and the upstream are on core 1. Rounds
+//! are interleaved, so that what else the machine does falls on all alike; ratios are what counts.
+//!
+//! - `BENCH_SECONDS` of a round (3), `BENCH_ROUNDS` (3), `BENCH_ONLY`: cases with this in their name.
+//! - `BENCH_TAILCALL`: the path of Tailcall's binary (1.6.14), which is left out otherwise.
+
+#![allow(clippy::print_stdout, reason = "its report")]
+
+mod cases;
+mod contestants;
+mod load;
+mod questions;
+mod reference;
+mod report;
+mod upstream;
+
+use std::{
+    path::PathBuf,
+    process::{Command, ExitCode},
+    time::Duration,
+};
+
+use axum::Router;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, time::Instant};
+
+use self::{
+    cases::{Case, GATEWAY, cases},
+    contestants::{Core, Ground, Kind, Server, free_port, role},
+    load::{Body, Load},
+    report::{Round, spread, table},
+};
+
+/// Seconds of load before the first round, for each contestant.
+const WARM_UP: u64 = 1;
+/// Times that the gateway is started.
+const STARTS: usize = 5;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["serve", "static", port, file] => serve(port, reference::fixed(file)),
+        ["serve", "engine", port] => serve(port, reference::engine()),
+        ["serve", "upstream", port, delay] => serve(port, upstream::router(delay)),
+        // `cargo bench` passes flags of its harness's, which this has not.
+        _ => return bench(),
+    }
+    ExitCode::SUCCESS
+}
+
+/// One of the servers beside the gateway, until it is killed.
+fn serve(port: &str, router: Router) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let address = format!("127.0.0.1:{port}");
+        let listener = TcpListener::bind(address).await.expect("a free port");
+        axum::serve(listener, router).await.expect("it serves");
+    });
+}
+
+fn bench() -> ExitCode {
+    if Command::new("wrk").arg("-v").output().is_err() {
+        println!("This needs wrk: apt-get install wrk (or brew install wrk).");
+        return ExitCode::SUCCESS;
+    }
+    // On the first thread: children end with the thread that started them.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let failures = runtime.block_on(async {
+        let bench = Bench::start().await;
+        let mut failures = 0;
+        for case in cases().iter().filter(|case| bench.wants(&case.name)) {
+            failures += bench.run(case).await;
+        }
+        if bench.wants("start") {
+            bench.starts().await;
+        }
+        failures
+    });
+    if failures == 0 {
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{failures} requests failed: the numbers above are not to be trusted.");
+    ExitCode::FAILURE
+}
+
+/// What all cases share.
+struct Bench {
+    seconds: u64,
+    rounds: usize,
+    only: String,
+    tailcall: Option<PathBuf>,
+    directory: TempDir,
+    client: reqwest::Client,
+    /// The sources, in memory.
+    upstream: Server,
+    /// The same, 20 ms away.
+    slow: Server,
+}
+
+/// A contestant in a case.
+struct Entry {
+    kind: Kind,
+    server: Server,
+    body: Body,
+    /// Bytes of a right answer, at least.
+    least: usize,
+    rounds: Vec<Round>,
+}
+
+impl Entry {
+    fn load(&self, case: &Case, seconds: u64) -> Load<'_> {
+        Load {
+            port: self.server.port,
+            body: &self.body,
+            connections: case.connections,
+            seconds,
+            // Looking costs the load more than the fastest takes to answer.
+            least: (!case.contestants.contains(&Kind::Static)).then_some(self.least),
+        }
+    }
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            // Ports are used again by the next server.
+            .pool_max_idle_per_host(0);
+        Self {
+            seconds: number("BENCH_SECONDS").unwrap_or(3),
+            rounds: number("BENCH_ROUNDS").map_or(3, |rounds| rounds.max(1) as usize),
+            only: std::env::var("BENCH_ONLY").unwrap_or_default(),
+            tailcall: std::env::var_os("BENCH_TAILCALL").map(PathBuf::from),
+            directory: tempfile::tempdir().expect("a place for files"),
+            client: client.build().expect("a client"),
+            upstream: sources("0").await,
+            slow: sources("20").await,
+        }
+    }
+
+    fn wants(&self, case: &str) -> bool {
+        case.contains(&self.only)
+    }
+
+    /// Runs a case, prints its table, and tells how many requests failed.
+    async fn run(&self, case: &Case) -> u64 {
+        let mut entries = Vec::new();
+        for kind in &case.contestants {
+            if self.tailcall.is_some() || !matches!(kind, Kind::Tailcall(_)) {
+                entries.push(self.enter(*kind, case).await);
+            }
+        }
+        for entry in &entries {
+            load::run(&entry.load(case, WARM_UP), self.directory.path());
+        }
+        for _ in 0..self.rounds {
+            for entry in &mut entries {
+                let round = self.round(entry, case).await;
+                entry.rounds.push(round);
+            }
+        }
+        for entry in &entries {
+            self.check(&entry.server, &entry.body, case).await;
+        }
+        let results: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.kind, &*entry.rounds))
+            .collect();
+        print!("{}", table(case, &results));
+        let rounds = entries.iter().flat_map(|entry| &entry.rounds);
+        rounds.map(|round| round.failures).sum()
+    }
+
+    /// Starts a contestant, and sees that it answers right.
+    async fn enter(&self, kind: Kind, case: &Case) -> Entry {
+        if kind == Kind::Static {
+            self.store_answer(case).await;
+        }
+        let body = case.question.body(kind.dialect());
+        let port = free_port();
+        let server = Server::start(kind.command(port, &self.ground(case)), port).await;
+        let answer = self.check(&server, &body, case).await;
+        Entry {
+            kind,
+            server,
+            body,
+            least: answer.len() * 9 / 10,
+            rounds: Vec::new(),
+        }
+    }
+
+    /// Keeps the gateway's very bytes for those who send nothing else.
+    async fn store_answer(&self, case: &Case) {
+        let port = free_port();
+        let gateway = Server::start(GATEWAY.command(port, &self.ground(case)), port).await;
+        let body = case.question.body(GATEWAY.dialect());
+        let answer = self.check(&gateway, &body, case).await;
+        std::fs::write(self.ground(case).answer(), answer).expect("a place for the answer");
+    }
+
+    fn ground(&self, case: &Case) -> Ground<'_> {
+        Ground {
+            directory: self.directory.path(),
+            upstream: self.sources(case).port,
+            tailcall: self.tailcall.as_deref(),
+        }
+    }
+
+    fn sources(&self, case: &Case) -> &Server {
+        if case.is_far {
+            &self.slow
+        } else {
+            &self.upstream
+        }
+    }
+
+    /// Asks once; the answer holds as many names as are asked for, and no error.
+    async fn check(&self, server: &Server, body: &Body, case: &Case) -> String {
+        let answer = self
+            .client
+            .post(format!("http://127.0.0.1:{}/graphql", server.port))
+            .header("content-type", "application/json")
+            .body(body.sample())
+            .send()
+            .await
+            .expect("an answer");
+        let text = answer.text().await.expect("a body");
+        let names = text.matches("\"name\":").count();
+        assert_eq!(names, case.question.names(), "{}: {text}", case.name);
+        assert!(!text.contains("\"errors\""), "{}: {text}", case.name);
+        text
+    }
+
+    async fn round(&self, entry: &Entry, case: &Case) -> Round {
+        // Asking begins the count again.
+        self.calls(case).await;
+        let before = entry.server.ticks();
+        let load = entry.load(case, self.seconds);
+        let outcome = load::run(&load, self.directory.path());
+        let ticks = entry.server.ticks() - before;
+        let calls = self.calls(case).await;
+        let requests = outcome.requests.max(1) as f64;
+        Round {
+            rate: outcome.rate,
+            // A tick is a hundredth of a second.
+            processor: ticks as f64 * 1e4 / requests,
+            p50: outcome.p50,
+            p99: outcome.p99,
+            resident: entry.server.resident_kib() as f64 / 1024.0,
+            calls: calls as f64 / requests,
+            failures: outcome.failures,
+        }
+    }
+
+    /// Calls that the sources had since this was asked last.
+    async fn calls(&self, case: &Case) -> u64 {
+        let url = format!("http://127.0.0.1:{}/calls", self.sources(case).port);
+        let answer = self.client.get(url).send().await.expect("an answer");
+        let text = answer.text().await.expect("a body");
+        let calls: Value = serde_json::from_str(&text).expect("JSON");
+        let each = calls
+            .as_object()
+            .expect("a count for each provider")
+            .values();
+        each.filter_map(Value::as_u64).sum()
+    }
+
+    /// From the start of the process to the first 200 of `/ready`.
+    async fn starts(&self) {
+        let ground = Ground {
+            directory: self.directory.path(),
+            upstream: self.upstream.port,
+            tailcall: None,
+        };
+        let mut times = Vec::new();
+        for _ in 0..STARTS {
+            let port = free_port();
+            let command = GATEWAY.command(port, &ground);
+            let url = format!("http://127.0.0.1:{port}/ready");
+            let began = Instant::now();
+            let _server = Server::spawn(command, port);
+            let ready = async {
+                while !self.is_fine(&url).await {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let limit = Duration::from_secs(10);
+            tokio::time::timeout(limit, ready)
+                .await
+                .expect("it gets ready");
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        let (low, middle, high) = spread(times);
+        println!(
+            "\n### start: {middle:.0} ms to the first 200 of /ready ({low:.0} to {high:.0}, {STARTS} times)"
+        );
+    }
+
+    async fn is_fine(&self, url: &str) -> bool {
+        let answer = self.client.get(url).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+}
+
+/// The sources' emulation, each answer after so many milliseconds.
+async fn sources(delay: &str) -> Server {
+    let port = free_port();
+    let command = role(&["upstream", &port.to_string(), delay], Core::Other);
+    Server::start(command, port).await
+}

@@ -1,0 +1,129 @@
+//! What is asked, in the words of whoever is asked.
+
+use asset_gateway::asset::Provider;
+use serde_json::json;
+
+use crate::{
+    load::Body,
+    upstream::{LISTED, global_id, rows},
+};
+
+/// Stands where each request has a number of its own.
+const COUNT: &str = "COUNT";
+/// Stands where each request has ids of its own.
+const IDS: &str = "IDS";
+
+/// Whose names for things.
+#[derive(Clone, Copy)]
+pub enum Dialect {
+    /// The gateway's, and the engine's.
+    Ours,
+    /// Comfy's own, which Tailcall's configuration leaves as they are.
+    Comfys,
+}
+
+/// A query, or a family of queries.
+#[derive(Clone, Copy)]
+pub enum Question {
+    /// Twenty assets of the list, six fields each.
+    List,
+    /// The same assets, each by its id.
+    Ids,
+    /// The list, and of each asset's preview its id and name.
+    Previews,
+    /// Twenty of forty ids, other ones each time, as a variable.
+    Variables,
+    /// The list, with a comment that never comes again.
+    Comment,
+    /// The list, under a name that never comes again.
+    Name,
+    /// The list, with an alias that never comes again.
+    Alias,
+}
+
+impl Question {
+    /// How many names are in a right answer.
+    pub const fn names(self) -> usize {
+        match self {
+            Self::Previews => 2 * LISTED,
+            _ => LISTED,
+        }
+    }
+
+    pub fn body(self, dialect: Dialect) -> Body {
+        let fields = dialect.fields();
+        let list = dialect.list(fields);
+        match self {
+            Self::List => same(&format!("{{{list}}}")),
+            Self::Ids => same(&by_id(dialect)),
+            Self::Previews => {
+                let list = dialect.list(&format!("{fields} preview{{id name}}"));
+                same(&format!("{{{list}}}"))
+            }
+            Self::Variables => shuffled(
+                &format!("query($ids:[ID!]!){{nodes(ids:$ids){{...on Asset{{{fields}}}}}}}"),
+                dialect.ids(),
+            ),
+            Self::Comment => counted(&format!("# {COUNT}\n{{{list}}}")),
+            Self::Name => counted(&format!("query Q{COUNT}{{{list}}}")),
+            Self::Alias => counted(&format!("{{a{COUNT}:{list}}}")),
+        }
+    }
+}
+
+impl Dialect {
+    const fn fields(self) -> &'static str {
+        match self {
+            Self::Ours => "id name size mimeType tags createdAt",
+            Self::Comfys => "id name size mime_type tags created_at",
+        }
+    }
+
+    fn list(self, fields: &str) -> String {
+        match self {
+            Self::Ours => format!("assets(first:{LISTED}){{nodes{{{fields}}}}}"),
+            Self::Comfys => format!("assets(limit:{LISTED},offset:0){{assets{{{fields}}}}}"),
+        }
+    }
+
+    /// Of all assets there are, the list's first.
+    fn ids(self) -> Vec<String> {
+        let rows = rows(Provider::Comfy).into_iter();
+        match self {
+            Self::Ours => rows.map(|row| global_id(&row.id)).collect(),
+            Self::Comfys => rows.map(|row| row.id).collect(),
+        }
+    }
+}
+
+fn by_id(dialect: Dialect) -> String {
+    let ids = dialect.ids().into_iter().take(LISTED).enumerate();
+    let fields = dialect.fields();
+    let each = ids.map(|(number, id)| format!("a{number}:asset(id:\"{id}\"){{{fields}}}"));
+    format!("{{{}}}", each.collect::<Vec<_>>().join(" "))
+}
+
+fn same(query: &str) -> Body {
+    Body::Same(json!({ "query": query }).to_string())
+}
+
+fn counted(query: &str) -> Body {
+    let body = json!({ "query": query }).to_string();
+    let (before, after) = body.split_once(COUNT).expect("it is in the query");
+    Body::Counted {
+        before: before.to_owned(),
+        after: after.to_owned(),
+    }
+}
+
+fn shuffled(query: &str, ids: Vec<String>) -> Body {
+    let body = json!({ "query": query, "variables": { "ids": IDS } }).to_string();
+    let place = format!("\"{IDS}\"");
+    let (before, after) = body.split_once(&place).expect("it is in the variables");
+    Body::Shuffled {
+        before: before.to_owned(),
+        after: after.to_owned(),
+        ids,
+        count: LISTED,
+    }
+}

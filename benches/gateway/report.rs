@@ -1,0 +1,67 @@
+//! The report: a table a case, a row a contestant.
+
+use crate::{cases::Case, contestants::Kind};
+
+/// What came of a round.
+pub struct Round {
+    /// Requests a second.
+    pub rate: f64,
+    /// Microseconds of processor time, for a request.
+    pub processor: f64,
+    /// Microseconds.
+    pub p50: f64,
+    pub p99: f64,
+    /// Memory in MiB.
+    pub resident: f64,
+    /// Upstream calls for a request.
+    pub calls: f64,
+    pub failures: u64,
+}
+
+/// A case's table, a row a contestant: medians over the rounds.
+pub fn table(case: &Case, results: &[(Kind, &[Round])]) -> String {
+    let rate = |round: &Round| round.rate;
+    let p50 = |round: &Round| round.p50;
+    let reference = results.iter().find(|(kind, _)| *kind == case.reference);
+    let reference = reference.map_or((f64::NAN, f64::NAN), |(_, rounds)| {
+        (middle(rounds, rate), middle(rounds, p50))
+    });
+    let mut text = format!(
+        "\n### {} ({} connections; ratios to {})\n\n\
+         | contestant | requests/s (from to) | ratio | CPU µs | p50 ms | ratio | p99 ms | p99/p50 | RSS MiB | upstream calls | failures |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        case.name,
+        case.connections,
+        case.reference.name()
+    );
+    for (kind, rounds) in results {
+        let (low, half, high) = spread(rounds.iter().map(rate).collect());
+        let (own_p50, own_p99) = (middle(rounds, p50), middle(rounds, |round| round.p99));
+        let failures: u64 = rounds.iter().map(|round| round.failures).sum();
+        text += &format!(
+            "| {} | {half:.0} ({low:.0} to {high:.0}) | {:.2} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.4} | {failures} |\n",
+            kind.name(),
+            half / reference.0,
+            middle(rounds, |round| round.processor),
+            own_p50 / 1e3,
+            own_p50 / reference.1,
+            own_p99 / 1e3,
+            own_p99 / own_p50,
+            middle(rounds, |round| round.resident),
+            middle(rounds, |round| round.calls),
+        );
+    }
+    text
+}
+
+/// The median over the rounds.
+fn middle(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
+    spread(rounds.iter().map(of).collect()).1
+}
+
+/// The least, the median and the most of some numbers; at least one.
+pub fn spread(mut numbers: Vec<f64>) -> (f64, f64, f64) {
+    numbers.sort_by(f64::total_cmp);
+    let last = numbers.len() - 1;
+    (numbers[0], numbers[last / 2], numbers[last])
+}

@@ -1,0 +1,152 @@
+//! An answer without errors as bytes, plain and compressed, with the tag that clients ask again
+//! with (RFC 9110, 8.8.3 and 13.1.2).
+
+use std::{io::Write, sync::OnceLock};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use brotli::CompressorWriter;
+use flate2::{Compression, write::GzEncoder};
+
+use super::keeping::Keeping;
+use crate::{explorer::quality_of, server::negotiate::MediaType};
+
+/// Bytes of an answer from which on it is compressed: less fits a packet as it is.
+const COMPRESSED: usize = 1_024;
+
+/// How hard: quick rather than small.
+const QUALITY: u32 = 4;
+
+/// Bytes that brotli looks back over, as a power of two, and works on at a time.
+const WINDOW: u32 = 20;
+const BUFFER: usize = 4_096;
+
+/// An answer, ready to send. Whoever asks gets the same bytes.
+pub struct Ready {
+    plain: Bytes,
+    /// Made when they are first asked for; `None`: not worth it.
+    gzip: OnceLock<Option<Bytes>>,
+    brotli: OnceLock<Option<Bytes>>,
+    tag: Option<HeaderValue>,
+    keeping: Keeping,
+}
+
+impl Ready {
+    /// `named`: it can be asked for by its document's name, or by address.
+    pub fn new(plain: Bytes, keeping: Keeping, named: bool) -> Self {
+        let is_tagged = named && keeping.until().is_some();
+        Self {
+            tag: is_tagged.then(|| tag(&plain)).flatten(),
+            gzip: OnceLock::new(),
+            brotli: OnceLock::new(),
+            plain,
+            keeping,
+        }
+    }
+
+    pub const fn keeping(&self) -> Keeping {
+        self.keeping
+    }
+
+    /// What it takes in memory, compressed in both ways as well: each is half of it at most.
+    pub fn bytes(&self) -> usize {
+        self.plain.len() * 2
+    }
+
+    /// To whoever sent these headers: 304 where they have it already.
+    pub fn respond(
+        &self,
+        media_type: MediaType,
+        status: StatusCode,
+        asked: &HeaderMap,
+    ) -> Response {
+        let is_known = self.is_known(asked);
+        let (body, coding) = match self.compressed(asked) {
+            // Of a POST too where its document has a name: RFC 9110 would have 412 for what changes
+            // something, and a query changes nothing.
+            _ if is_known => (Body::empty(), None),
+            Some((bytes, coding)) => (bytes.clone().into(), Some(coding)),
+            None => (self.plain.clone().into(), None),
+        };
+        let mut answer = Response::new(body);
+        let headers = answer.headers_mut();
+        headers.insert(header::CACHE_CONTROL, self.keeping.header());
+        let nosniff = HeaderValue::from_static("nosniff");
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+        if let Some(coding) = coding {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        if let Some(tag) = &self.tag {
+            headers.insert(header::ETAG, tag.clone());
+        }
+        if is_known {
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            headers.insert(header::CONTENT_TYPE, media_type.header());
+            *answer.status_mut() = status;
+        }
+        answer
+    }
+
+    fn is_known(&self, asked: &HeaderMap) -> bool {
+        let tag = self.tag.as_ref().and_then(|own| own.to_str().ok());
+        let Some(opaque) = tag.map(|own| own.trim_start_matches("W/")) else {
+            return false;
+        };
+        asked
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|own| own.trim() == "*" || own.trim().trim_start_matches("W/") == opaque)
+    }
+
+    /// Its compressed bytes and their coding, where these headers take one and they are fewer.
+    fn compressed(&self, asked: &HeaderMap) -> Option<(&Bytes, &'static str)> {
+        if self.plain.len() <= COMPRESSED || !asked.contains_key(header::ACCEPT_ENCODING) {
+            return None;
+        }
+        let gzip_quality = quality_of("gzip", asked);
+        let brotli_quality = quality_of("br", asked);
+        let (bytes, coding) = if gzip_quality > 0.0 && gzip_quality >= brotli_quality {
+            (self.gzip.get_or_init(|| gzip(&self.plain)), "gzip")
+        } else if brotli_quality > 0.0 {
+            (self.brotli.get_or_init(|| brotli(&self.plain)), "br")
+        } else {
+            return None;
+        };
+        bytes.as_ref().map(|bytes| (bytes, coding))
+    }
+}
+
+/// Weak: compressed or not, it is the same answer.
+fn tag(plain: &[u8]) -> Option<HeaderValue> {
+    let hash = blake3::hash(plain);
+    let (short, _) = hash.as_bytes().split_first_chunk::<18>()?;
+    HeaderValue::try_from(format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(short))).ok()
+}
+
+/// `None` where it is hardly smaller.
+fn gzip(plain: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(QUALITY));
+    // Into memory: it does not fail.
+    encoder.write_all(plain).ok()?;
+    smaller(encoder.finish().ok()?, plain)
+}
+
+/// `None` where it is hardly smaller.
+fn brotli(plain: &[u8]) -> Option<Bytes> {
+    let mut bytes = Vec::new();
+    let mut encoder = CompressorWriter::new(&mut bytes, BUFFER, QUALITY, WINDOW);
+    encoder.write_all(plain).ok()?;
+    drop(encoder); // which writes the end
+    smaller(bytes, plain)
+}
+
+fn smaller(bytes: Vec<u8>, plain: &[u8]) -> Option<Bytes> {
+    (bytes.len() <= plain.len() / 2).then(|| bytes.into())
+}
