@@ -19,7 +19,7 @@ fn hash(key: &str) -> String {
 }
 
 /// Three keys: for reading, for writing, and for deleting.
-fn keys() -> String {
+pub fn keys() -> String {
     let key = |id: &str, scopes: &str| {
         let hash = hash(&format!("key-of-{id}"));
         format!("[[access.keys]]\nid = \"{id}\"\nhash = \"{hash}\"\nscopes = [{scopes}]\n")

@@ -1,9 +1,9 @@
 //! A gateway over a sandbox, and a client.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use asset_gateway::{
-    config::Config,
+    config::{Config, Freshness, OwnFreshness},
     sandbox::{Options, Sandbox},
     server::{self, Gateway},
 };
@@ -63,10 +63,40 @@ async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -
     }
 }
 
+/// Says which caches the gateways of a run have (`caches`).
+pub const CACHES: &str = "ASSET_GATEWAY_TEST_CACHES";
+
+/// The settings with the caches that this run is for.
+fn as_asked_for(mut config: Config) -> Config {
+    match std::env::var(CACHES).as_deref() {
+        Ok("off") => without_caches(&mut config),
+        Ok("tiny") => config.cache.size_bytes = 64 * 1024,
+        _ => {}
+    }
+    config
+}
+
+/// Nothing is kept.
+pub fn without_caches(config: &mut Config) {
+    config.cache.answers = false;
+    config.cache.freshness = Freshness {
+        page_fresh: Duration::ZERO,
+        page_stale: Duration::ZERO,
+        entity_fresh: Duration::ZERO,
+        entity_stale: Duration::ZERO,
+        missing_fresh: Duration::ZERO,
+        if_error: Duration::ZERO,
+    };
+    for source in &mut config.sources {
+        source.freshness = OwnFreshness::default();
+    }
+}
+
 /// Starts a gateway on a free port.
 pub async fn gateway(config: Config) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound address");
+    let config = as_asked_for(config);
     let gateway = Gateway::new(config, address).expect("the configuration holds");
     let task = tokio::spawn(async move {
         server::serve(listener, &gateway, std::future::pending()).await;

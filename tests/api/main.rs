@@ -2,9 +2,11 @@
 //! emulators. One module a promise; calls are counted at the upstream.
 
 mod access;
+mod answers;
 mod bad_input;
 mod batching;
 mod browsers;
+mod caches;
 mod coverage;
 mod dialects;
 mod documents;

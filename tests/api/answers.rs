@@ -1,0 +1,272 @@
+//! Answers that are kept as ready bytes: nobody can tell, but for the time they take.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use asset_gateway::sandbox::{Fault, Options};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::{
+    caches,
+    help::{ask_at, asset_id, config, gateway, texts, without_caches, world, world_of, world_with},
+    writes::{own, payload},
+};
+
+const LIST: &str = "{ assets(first: 5) { nodes { id name note tags } } }";
+
+/// What changes with every call, or with the hour, and says nothing of the assets.
+fn settled(answer: &Value) -> Value {
+    match answer {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, _)| {
+                !matches!(name.as_str(), "fetchedAt" | "requestId" | "url" | "plan")
+            })
+            .map(|(name, value)| (name.clone(), settled(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Array(values) => values.iter().map(settled).collect(),
+        value => value.clone(),
+    }
+}
+
+#[tokio::test]
+async fn the_same_question_has_the_same_bytes_and_an_id_of_its_own() {
+    let world = world().await;
+    let body = json!({ "query": LIST }).to_string();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let answer = world.post(&body).await;
+        let id = answer.headers()["x-request-id"].clone();
+        seen.push((id, answer.text().await.expect("a body")));
+    }
+    assert_eq!(seen[0].1, seen[1].1);
+    assert_eq!(seen[1].1, seen[2].1);
+    assert!(seen[0].0 != seen[1].0 && seen[1].0 != seen[2].0);
+}
+
+#[tokio::test]
+async fn a_finished_write_is_in_the_next_answer() {
+    let world = world().await;
+    let ids = own(&world);
+    for (id, note) in [(&ids[0], "one"), (&ids[2], "two"), (&ids[0], "three")] {
+        let read = format!("{{ asset(id: \"{id}\") {{ note }} }}");
+        // Kept, and asked for again.
+        world.data(&read).await;
+        world.data(&read).await;
+        payload(
+            &world,
+            "setAssetNote",
+            json!({ "assetId": id, "note": note }),
+            "asset { id }",
+        )
+        .await;
+        assert_eq!(world.data(&read).await["asset"]["note"], note);
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_cost_is_told_to_whoever_caused_it() {
+    let world = world().await;
+    let query = "{ comfyAssets(first: 2) { sources { plan { calls rowsRead } } } }";
+    let calls = async || {
+        let data = world.data(query).await;
+        data["comfyAssets"]["sources"][0]["plan"]["calls"].clone()
+    };
+    assert_eq!(calls().await, 1);
+    let later = if caches::are_off() { 1 } else { 0 };
+    assert_eq!(calls().await, later);
+    assert_eq!(calls().await, later);
+}
+
+#[tokio::test]
+async fn an_answer_with_errors_or_in_parts_is_not_kept() {
+    let world = world().await;
+    let faults = &world.sandbox.comfy.faults;
+    faults.add("GET /api/assets", Fault::Reset);
+    let query = "{ comfyAssets(first: 2) { nodes { id } } }";
+    let failed = world.ask(query).await;
+    assert!(failed["errors"].is_array(), "{failed}");
+    let parts = "{ assets(first: 2) { nodes { id } sources { status } } }";
+    let partial = world.data(parts).await;
+    let has_failed =
+        |page: &Value| texts(&page["assets"]["sources"], "/status").contains(&"FAILED".to_owned());
+    assert!(has_failed(&partial), "{partial}");
+    faults.clear();
+    assert_eq!(world.ask(query).await.get("errors"), None);
+    assert!(!has_failed(&world.data(parts).await));
+}
+
+#[tokio::test]
+async fn equal_questions_at_once_are_answered_once_each_with_its_own_id() {
+    let world = world().await;
+    let faults = &world.sandbox.comfy.faults;
+    let gate = Arc::new(Semaphore::new(0));
+    faults.add("GET /api/assets", Fault::Hold(Arc::clone(&gate)));
+    let body = json!({ "query": "{ comfyAssets(first: 3) { nodes { id name } } }" }).to_string();
+    let opening = async {
+        while world.calls()[2] == 0 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(1);
+    };
+    let asking = join_all((0..20).map(|_| world.post(&body)));
+    let (answers, ()) = tokio::join!(asking, opening);
+    let mut ids = Vec::new();
+    let mut bodies = Vec::new();
+    for answer in answers {
+        ids.push(answer.headers()["x-request-id"].clone());
+        bodies.push(answer.text().await.expect("a body"));
+    }
+    assert_eq!(world.calls(), [0, 0, 1]);
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1);
+    ids.sort_by_key(|id| id.as_bytes().to_vec());
+    ids.dedup();
+    assert_eq!(ids.len(), 20);
+
+    // So are those that fail; each error names the request it is told to.
+    faults.clear();
+    faults.add("GET /api/assets", Fault::Reset);
+    let failing = json!({ "query": "{ comfyAssets(first: 4) { nodes { id name } } }" }).to_string();
+    for answer in join_all((0..5).map(|_| world.post(&failing))).await {
+        let id = answer.headers()["x-request-id"].clone();
+        let text = answer.text().await.expect("a body");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        let named = &answer["errors"][0]["extensions"]["requestId"];
+        assert_eq!(named, id.to_str().expect("letters"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn callers_are_shown_what_they_may_do_whoever_asked_before() {
+    let world = world_of(&crate::access::keys()).await;
+    let query = "{ piktidAssets(first: 3) { nodes { viewerCanTag viewerCanDelete } } }";
+    let ask = async |key: &str| {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str())];
+        world.with(&headers, query).await.2
+    };
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        for key in ["key-of-reader", "key-of-writer", "key-of-cleaner"] {
+            seen.push(settled(&ask(key).await));
+        }
+    }
+    assert_eq!(seen[..3], seen[3..], "the second round as the first");
+    assert_ne!(seen[0], seen[1], "who may write and who may not");
+    assert!(
+        seen[2]["errors"].is_array(),
+        "who may not read: {}",
+        seen[2]
+    );
+}
+
+#[tokio::test]
+async fn an_answer_ends_with_what_is_in_it() {
+    if caches::are_off() {
+        return; // it is about them
+    }
+    let world = world_with(Options::default(), |config| {
+        // Of no source whose assets are on the page.
+        let freshness = &mut config.cache.freshness;
+        freshness.page_fresh = Duration::from_secs(600);
+        freshness.entity_fresh = Duration::from_millis(1);
+        freshness.entity_stale = Duration::ZERO;
+    })
+    .await;
+    let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id);
+    let read =
+        format!("{{ asset(id: \"{id}\") {{ name }} comfyAssets(first: 1) {{ nodes {{ id }} }} }}");
+    world.data(&read).await;
+    world.forget_calls();
+    while world.calls()[2] == 0 {
+        world.data(&read).await;
+    }
+    let calls = world.sandbox.comfy.recorder.calls();
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.path.contains(&world.sandbox.store.comfy()[0].id))
+    );
+}
+
+/// Readers hammer while somebody writes: whatever is read after a write is finished is what a
+/// gateway answers that keeps nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_differs_with_and_without_caches_while_writes_happen() {
+    let world = Arc::new(world().await);
+    let mut bare = config(&world.sandbox);
+    without_caches(&mut bare);
+    let (bare, _task) = gateway(bare).await;
+    let ids = own(&world);
+    let listed = serde_json::to_string(&ids).expect("JSON");
+    let fields = "id name note tags kind status viewerCanTag details { __typename }";
+    let questions: Arc<[String]> = [
+        format!("{{ assets(first: 10) {{ nodes {{ {fields} }} pageInfo {{ endCursor hasNextPage }} totalCount }} }}"),
+        format!("{{ assets(last: 7) {{ edges {{ cursor node {{ {fields} }} }} sources {{ status totalCount }} }} }}"),
+        format!("{{ nodes(ids: {listed}) {{ ... on Asset {{ {fields} preview {{ id name }} }} }} }}"),
+        format!("{{ piktidAssets(first: 100) {{ nodes {{ {fields} }} }} }}"),
+        format!("{{ comfyAssets(first: 30) {{ nodes {{ {fields} preview {{ note tags }} }} totalCount }} }}"),
+        format!("{{ a: asset(id: \"{}\") {{ {fields} }} b: asset(id: \"{}\") {{ note }} }}", ids[0], ids[1]),
+    ]
+    .into();
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers = (0..4).map(|number| {
+        let (world, questions, stop) = (
+            Arc::clone(&world),
+            Arc::clone(&questions),
+            Arc::clone(&stop),
+        );
+        tokio::spawn(async move {
+            for question in questions.iter().cycle().skip(number) {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                world.ask(question).await;
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    for round in 0..12 {
+        let id = &ids[round % 3];
+        let tag = if round % 2 == 0 { "model" } else { "product" };
+        match round % 4 {
+            0 | 3 => {
+                let input = json!({ "assetIds": [id], "tags": [tag] });
+                payload(&world, "setAssetTags", input, "assets { id }").await
+            }
+            _ => {
+                let input = json!({ "assetId": id, "note": format!("round {round}") });
+                payload(&world, "setAssetNote", input, "asset { id }").await
+            }
+        };
+        for question in questions.iter() {
+            let (kept, new) = (world.ask(question).await, ask_at(bare, question).await);
+            assert_eq!(settled(&kept), settled(&new), "round {round}: {question}");
+        }
+    }
+    let gone = payload(
+        &world,
+        "deleteAsset",
+        json!({ "assetId": ids[2] }),
+        "deletedId",
+    )
+    .await;
+    assert_eq!(gone["deletedId"], ids[2]);
+    for question in questions.iter() {
+        let (kept, new) = (world.ask(question).await, ask_at(bare, question).await);
+        assert_eq!(settled(&kept), settled(&new), "after a delete: {question}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.await.expect("it reads on");
+    }
+}
