@@ -9,7 +9,7 @@ mod key;
 mod rate;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
@@ -61,8 +61,9 @@ impl Caller {
     /// Anybody, where nobody is asked who they are.
     #[must_use]
     pub fn anonymous() -> Self {
+        static WHO: LazyLock<Arc<str>> = LazyLock::new(|| "anonymous".into());
         Self {
-            who: "anonymous".into(),
+            who: Arc::clone(&WHO),
             permissions: Permissions::ALL,
             until: None,
         }

@@ -28,7 +28,7 @@ use moka::{Expiry, future::Cache};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
-    epochs::Epochs,
+    epochs::{Epoch, Epochs},
     flights::{Flight, Flights, Led},
 };
 use crate::{
@@ -37,9 +37,8 @@ use crate::{
     source::{Context, ListRequest, Page, Row, Scope, Source, SourceError, Variant},
 };
 
-pub use answers::{Answers, Eyes, Question};
+pub use answers::{Answers, Eyes, Moment, Question};
 pub use by_hash::{ByHash, Hash};
-pub use epochs::Epoch;
 pub use flights::Lost;
 pub use outcomes::{Outcomes, Ticket, Told, Turn};
 
@@ -53,8 +52,8 @@ pub type Entity = Result<Arc<Asset>, SourceError>;
 pub struct Shelf {
     entities: Cache<EntityKey, Kept<Entity>>,
     pages: Cache<PageKey, Kept<Arc<Page>>>,
-    entity_flights: Flights<EntityKey, Entity>,
-    page_flights: Flights<PageKey, Result<Arc<Page>, SourceError>>,
+    entity_flights: Flights<EntityKey, Landed<Entity>>,
+    page_flights: Flights<PageKey, Result<Landed<Arc<Page>>, SourceError>>,
     epochs: Epochs,
     freshness: Freshness,
 }
@@ -119,10 +118,12 @@ impl<V> Kept<V> {
     }
 }
 
-/// How long what was just read stays true; what is not kept is true for a moment only.
-fn tell<V>(kept: Option<&Kept<V>>, context: &Context) {
-    match kept {
-        Some(kept) => context.true_until(kept.fresh_until),
+/// What a call brought, and how long that stays true; what is not kept is true for a moment only.
+type Landed<V> = (V, Option<Instant>);
+
+fn tell(fresh_until: Option<Instant>, context: &Context) {
+    match fresh_until {
+        Some(end) => context.true_until(end),
         None => context.doubt(),
     }
 }
@@ -169,7 +170,7 @@ impl Read {
 impl Shelf {
     #[must_use]
     pub fn new(config: CacheConfig) -> Arc<Self> {
-        let half = config.size_bytes / 2;
+        let half = config.for_shelf() / 2;
         Arc::new(Self {
             entities: Cache::builder()
                 .max_capacity(half)
@@ -237,8 +238,8 @@ impl Shelf {
         context.spend(source.calls_to_list(key.request.listing))?;
         let (flight, called) = self.board_page(source, key.clone(), context);
         let error = match timeout_at(wait_until, flight.landed()).await {
-            Ok(Ok(Ok(page))) => {
-                tell(self.pages.get(&key).await.as_ref(), context);
+            Ok(Ok(Ok((page, fresh_until)))) => {
+                tell(fresh_until, context);
                 return Ok(Read {
                     page,
                     called,
@@ -270,7 +271,10 @@ impl Shelf {
         source: &Arc<dyn Source>,
         key: PageKey,
         context: &Context,
-    ) -> (Arc<Flight<PageKey, Result<Arc<Page>, SourceError>>>, bool) {
+    ) -> (
+        Arc<Flight<PageKey, Result<Landed<Arc<Page>>, SourceError>>>,
+        bool,
+    ) {
         let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
         let mut flights = self.page_flights.board([key], |led| async move {
             for (key, land) in led {
@@ -287,34 +291,39 @@ impl Shelf {
         source: &Arc<dyn Source>,
         key: PageKey,
         context: &Context,
-    ) -> Result<Arc<Page>, SourceError> {
+    ) -> Result<Landed<Arc<Page>>, SourceError> {
         let (before, asked) = (self.epochs.now(), Instant::now());
         let page = source.list(&key.request, context).await?;
         if page.no_store {
             // What was kept before is older.
             self.pages.invalidate(&key).await;
-            return Ok(Arc::new(page));
+            return Ok((Arc::new(page), None));
         }
         if page.primes {
             self.prime(source, &page, before, asked).await;
         }
         let page = Arc::new(page);
-        if !epochs::is_fleeting(key.epoch) {
+        let times = self.freshness(source);
+        if !epochs::is_fleeting(key.epoch) && !times.page_fresh.is_zero() {
             let ends = page.rows.iter().filter_map(|row| match row {
                 Row::Asset(asset) => url_end(asset),
                 Row::Unreadable(_) | Row::Gone(..) => None,
             });
-            let times = self.freshness(source);
             let times = (times.page_fresh, times.page_stale, times.if_error);
             let bytes = page.rows.iter().map(Row::weight).sum();
             let kept = Kept::new(Arc::clone(&page), asked, bytes, times, ends.min());
+            let fresh_until = kept.fresh_until;
             self.pages.insert(key, kept).await;
+            return Ok((page, Some(fresh_until)));
         }
-        Ok(page)
+        Ok((page, None))
     }
 
     /// Keeps a list's assets as if each had been read by id, but for those written meanwhile.
     async fn prime(&self, source: &Arc<dyn Source>, page: &Page, before: Epoch, asked: Instant) {
+        if self.freshness(source).entity_fresh.is_zero() {
+            return;
+        }
         for row in &page.rows {
             let Row::Asset(asset) = row else { continue };
             let key = self.entity_key(source, &asset.id.upstream, Variant::Plain);
@@ -387,19 +396,19 @@ impl Shelf {
                 landed.unwrap_or_else(|_| {
                     Arc::clone(&flight).leave();
                     source.gave_up();
-                    Ok(Err(SourceError::Timeout))
+                    Ok((Err(SourceError::Timeout), None))
                 })
             } else {
                 flight.landed().await
             };
-            let entity = landed.unwrap_or(Err(SourceError::Internal));
+            let (entity, fresh_until) = landed.unwrap_or((Err(SourceError::Internal), None));
             let entity = match (entity, kept) {
                 (Err(error), Some(kept)) if error.is_passing() => {
                     context.doubt();
                     kept.clone()
                 }
                 (entity, _) => {
-                    tell(self.entities.get(&key).await.as_ref(), context);
+                    tell(fresh_until, context);
                     entity
                 }
             };
@@ -414,7 +423,7 @@ impl Shelf {
         keys: Vec<EntityKey>,
         variant: Variant,
         context: &Context,
-    ) -> Vec<(Arc<Flight<EntityKey, Entity>>, bool)> {
+    ) -> Vec<(Arc<Flight<EntityKey, Landed<Entity>>>, bool)> {
         let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
         self.entity_flights.board(keys, |led| async move {
             shelf.read_entities(&source, led, variant, &context).await;
@@ -424,7 +433,7 @@ impl Shelf {
     async fn read_entities(
         &self,
         source: &Arc<dyn Source>,
-        led: Led<EntityKey, Entity>,
+        led: Led<EntityKey, Landed<Entity>>,
         variant: Variant,
         context: &Context,
     ) {
@@ -437,25 +446,32 @@ impl Shelf {
         let mut read = source.get_many(&ids, variant, context);
         while let Some((id, entity)) = read.next().await {
             if let Some((key, land)) = waiting.remove(&id) {
-                self.keep(source, key, entity.clone(), asked).await;
+                let fresh_until = self.keep(source, key, entity.clone(), asked).await;
                 // Nobody may be waiting.
-                let _ = land.send(entity);
+                let _ = land.send((entity, fresh_until));
             }
         }
         for (_, (_, land)) in waiting {
-            let _ = land.send(Err(SourceError::NotFound));
+            let _ = land.send((Err(SourceError::NotFound), None));
         }
     }
 
     /// Keeps an asset, or that there is none; other failures are worth asking again.
-    async fn keep(&self, source: &Arc<dyn Source>, key: EntityKey, entity: Entity, asked: Instant) {
+    /// Tells until when it is fresh, if it is kept.
+    async fn keep(
+        &self,
+        source: &Arc<dyn Source>,
+        key: EntityKey,
+        entity: Entity,
+        asked: Instant,
+    ) -> Option<Instant> {
         if epochs::is_fleeting(key.epoch) {
-            return;
+            return None;
         }
         if entity.as_ref().is_ok_and(|asset| asset.no_store) {
             // What was kept before is older.
             self.entities.invalidate(&key).await;
-            return;
+            return None;
         }
         let times = self.freshness(source);
         let (times, end) = match &entity {
@@ -466,16 +482,21 @@ impl Shelf {
             Err(SourceError::NotFound) => {
                 ((times.missing_fresh, Duration::ZERO, Duration::ZERO), None)
             }
-            Err(_) => return,
+            Err(_) => return None,
         };
+        if times.0.is_zero() {
+            return None;
+        }
         // What was asked for later is newer, whichever came first.
         let newer = self.entities.get(&key).await;
         if newer.is_some_and(|kept| kept.asked > asked) {
-            return;
+            return None;
         }
         let bytes = entity.as_ref().map_or(256, |asset| asset.weight());
         let kept = Kept::new(entity, asked, bytes, times, end);
+        let fresh_until = kept.fresh_until;
         self.entities.insert(key, kept).await;
+        Some(fresh_until)
     }
 
     fn entity_key(&self, source: &Arc<dyn Source>, id: &str, variant: Variant) -> EntityKey {

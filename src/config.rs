@@ -170,6 +170,26 @@ pub struct CacheConfig {
     pub freshness: Freshness,
 }
 
+impl CacheConfig {
+    /// Bytes for whole answers.
+    #[must_use]
+    pub const fn for_answers(&self) -> u64 {
+        if self.answers { self.size_bytes / 4 } else { 0 }
+    }
+
+    /// Bytes for documents that were read.
+    #[must_use]
+    pub const fn for_documents(&self) -> u64 {
+        self.size_bytes / 8
+    }
+
+    /// Bytes for what sources said: half for assets, half for pages.
+    #[must_use]
+    pub const fn for_shelf(&self) -> u64 {
+        self.size_bytes - self.for_answers() - self.for_documents()
+    }
+}
+
 impl Default for CacheConfig {
     fn default() -> Self {
         Self {

@@ -45,7 +45,7 @@ use url::Url;
 
 use self::{
     document::{Known, Rules},
-    graphql::{Outcome, Ready},
+    graphql::{Made, Ready},
     refusal::Refusal,
     session::Session,
 };
@@ -85,7 +85,7 @@ struct Parts {
     media: MediaUrls,
     limits: Limits,
     documents: Known,
-    answers: Answers<Ready, Result<Outcome, Refusal>>,
+    answers: Answers<Ready, Made>,
     explorer: bool,
     introspection: bool,
     hosts: access::AllowedHosts,
@@ -166,11 +166,7 @@ impl Gateway {
             .clone()
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
             .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
-        let answers = if config.cache.answers {
-            config.cache.size_bytes / 4
-        } else {
-            0
-        };
+        let (answers, documents) = (config.cache.for_answers(), config.cache.for_documents());
         let shelf = Shelf::new(config.cache);
         let registry = Arc::new(Registry::connect(
             config.sources,
@@ -182,6 +178,7 @@ impl Gateway {
                 Rules::new(&schema::sdl(false), config.suggestions).map_err(ConfigError)?,
                 config.trusted_documents,
                 &config.limits,
+                documents,
             ),
             prices: Prices::new(|provider| {
                 let all = registry.all().iter();
@@ -373,7 +370,7 @@ async fn identify(
         match access::check_host(&gateway, &request) {
             Ok(()) => next.run(request).await,
             Err(refusal) => {
-                refusal.log(id);
+                self::span(client).in_scope(|| refusal.log(id));
                 refusal.into_response(id)
             }
         }

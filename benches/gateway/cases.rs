@@ -50,7 +50,7 @@ pub fn cases() -> Vec<Case> {
         ("warm 20 by id", Question::Ids),
         ("warm list with previews", Question::Previews),
     ] {
-        cases.push(Case::new(name, question, &everybody, Kind::Engine));
+        cases.push(Case::new(name, question, &everybody, Kind::Static));
     }
     for (name, question) in [
         ("warm, variables differ: 20 of 40 ids", Question::Variables),
@@ -61,7 +61,8 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(name, question, &thinking, Kind::Engine));
     }
     for (name, question) in [
-        ("cold list", Question::List),
+        ("cold list, as asked by one and by all", Question::List),
+        ("cold list, each asked for by one alone", Question::Distinct),
         ("cold 20 by id", Question::Ids),
         ("cold list with previews", Question::Previews),
     ] {

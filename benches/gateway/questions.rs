@@ -31,6 +31,8 @@ pub enum Question {
     Ids,
     /// The list, and of each asset's preview its id and name.
     Previews,
+    /// The list without a tag that no asset has, another one each time: no two share a call.
+    Distinct,
     /// Twenty of forty ids, other ones each time, as a variable.
     Variables,
     /// The list, with a comment that never comes again.
@@ -60,6 +62,13 @@ impl Question {
                 let list = dialect.list(&format!("{fields} preview{{id name}}"));
                 same(&format!("{{{list}}}"))
             }
+            Self::Distinct => match dialect {
+                Dialect::Ours => counted(&format!(
+                    "{{assets(first:{LISTED} filter:{{tagsNone:[\"no{COUNT}\"]}}){{nodes{{{fields}}}}}}}"
+                )),
+                // It shares none anyway.
+                Dialect::Comfys => same(&format!("{{{list}}}")),
+            },
             Self::Variables => shuffled(
                 &format!("query($ids:[ID!]!){{nodes(ids:$ids){{...on Asset{{{fields}}}}}}}"),
                 dialect.ids(),

@@ -6,7 +6,8 @@
 //!   does, and with the first write to a source that was read for it. A write that is under way
 //!   ends it too.
 //! - Those who ask the same at the same time get one answer, made once. Only between writes:
-//!   whoever asks after one never gets what was begun before it.
+//!   whoever asks after one never gets what was begun before it, and while one is under way
+//!   each asks alone.
 //! - Bounded in bytes.
 
 use std::{
@@ -46,11 +47,19 @@ pub struct Question {
     pub written: Bytes,
 }
 
+/// When an answer was begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    epoch: Epoch,
+    /// No write was under way.
+    is_calm: bool,
+}
+
 /// An answer that is kept.
 struct Kept<A> {
     answer: Arc<A>,
-    /// When it was begun.
-    began: Epoch,
+    /// The last write before it was begun.
+    epoch: Epoch,
     sources: Vec<SourceName>,
     until: Instant,
     bytes: u32,
@@ -110,14 +119,15 @@ where
     pub fn get(&self, question: &Question) -> Option<Arc<A>> {
         let kept = self.kept.as_ref()?.get(question)?;
         let is_true = Instant::now() < kept.until
-            && (self.shelf.epochs).are_unwritten(kept.began, &kept.sources);
+            && (self.shelf.epochs).are_unwritten(kept.epoch, &kept.sources);
         is_true.then(|| Arc::clone(&kept.answer))
     }
 
-    /// The last write: to be noted before an answer is begun.
+    /// Now: to be noted before an answer is begun.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.shelf.epochs.now()
+    pub fn moment(&self) -> Moment {
+        let (epoch, is_calm) = self.shelf.epochs.moment();
+        Moment { epoch, is_calm }
     }
 
     /// Makes an answer, or waits for the one that is being made for whoever asked the same since
@@ -128,13 +138,16 @@ where
     pub async fn shared<F>(
         &self,
         question: &Question,
-        began: Epoch,
+        began: Moment,
         make: impl FnOnce() -> F,
     ) -> (Result<M, Lost>, bool)
     where
         F: Future<Output = M> + Send + 'static,
     {
-        let key = (question.clone(), began);
+        if !began.is_calm {
+            return (Ok(make().await), true);
+        }
+        let key = (question.clone(), began.epoch);
         let mut flights = self.flights.board([key], |led| {
             let making = make();
             async move {
@@ -155,20 +168,22 @@ where
         &self,
         question: Question,
         answer: Arc<A>,
-        began: Epoch,
+        began: Moment,
         sources: Vec<SourceName>,
         until: Instant,
         bytes: usize,
     ) {
         let Some(kept) = &self.kept else { return };
-        let is_new = self.shelf.epochs.are_unwritten(began, &sources);
+        let epoch = began.epoch;
+        let is_new = self.shelf.epochs.are_unwritten(epoch, &sources)
+            && (kept.get(&question)).is_none_or(|older| older.epoch <= epoch);
         if !is_new || until <= Instant::now() {
             return;
         }
         let bytes = bytes + question.written.len() + BASE;
         let value = Kept {
             answer,
-            began,
+            epoch,
             sources,
             until,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),

@@ -37,6 +37,8 @@ struct Table {
     now: Epoch,
     /// Reads during writes so far.
     fleeting: Epoch,
+    /// Writes under way, of any source.
+    open: usize,
     sources: HashMap<SourceName, Written>,
 }
 
@@ -78,6 +80,12 @@ impl Epochs {
         }
     }
 
+    /// The same, and whether no write is under way anywhere.
+    pub fn moment(&self) -> (Epoch, bool) {
+        let table = self.table();
+        (table.now, table.open == 0)
+    }
+
     /// Whether none of the sources was written since, or is being written.
     pub fn are_unwritten(&self, since: Epoch, sources: &[SourceName]) -> bool {
         let table = self.table();
@@ -91,6 +99,7 @@ impl Epochs {
     pub fn open(&self, source: &SourceName, ids: &[Box<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
+        table.open += 1;
         let written = table.sources.entry(source.clone()).or_default();
         written.open += 1;
         for id in ids {
@@ -102,6 +111,7 @@ impl Epochs {
     pub fn close(&self, source: &SourceName, ids: &[Box<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
+        table.open = table.open.saturating_sub(1);
         let written = table.sources.entry(source.clone()).or_default();
         written.open = written.open.saturating_sub(1);
         for id in ids {

@@ -386,8 +386,8 @@ impl SourceResult {
         if calls > 0
             && let Ok(operation) = operation(context)
         {
-            // Of this request alone: whoever is told the same later would believe they caused calls.
-            operation.context.doubt();
+            // Whoever is told the same would believe they caused calls.
+            operation.context.tells_of_itself();
         }
         SourcePlan {
             pushed,

@@ -49,28 +49,27 @@ impl AllowedHosts {
         let names = names.chain(others.iter().map(String::as_str));
         Self {
             own: address.ip(),
-            names: names.map(bare).collect(),
+            names: names.map(|name| bare(name).to_owned()).collect(),
         }
     }
 
     /// `host` without its port.
     fn allows(&self, host: &str) -> bool {
         let host = bare(host);
-        if let Ok(address) = host.parse::<IpAddr>() {
-            // An address cannot be rebound; on all interfaces any of ours may have been meant.
-            return address.is_loopback()
-                || address == self.own
-                || self.own.is_unspecified()
-                || self.names.contains(&host);
+        let is = |name: &str| name.eq_ignore_ascii_case(host);
+        if is("localhost") || self.names.iter().any(|name| is(name)) {
+            return true;
         }
-        host == "localhost" || self.names.contains(&host)
+        // An address cannot be rebound; on all interfaces any of ours may have been meant.
+        host.parse::<IpAddr>().is_ok_and(|address| {
+            address.is_loopback() || address == self.own || self.own.is_unspecified()
+        })
     }
 }
 
-/// A host as it is compared: small letters, no brackets.
-fn bare(host: &str) -> String {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.to_ascii_lowercase()
+/// A host without brackets.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 /// Origins whose pages may read answers and open WebSockets.

@@ -27,7 +27,7 @@ static PRICES: LazyLock<Prices> = LazyLock::new(|| Prices::new(|_| 1));
 static DOCUMENTS: LazyLock<Option<Known>> = LazyLock::new(|| {
     let rules = Rules::new(&schema::sdl(false), true).ok()?;
     let trusted = TrustedDocuments::default();
-    Some(Known::new(rules, trusted, &Limits::default()))
+    Some(Known::new(rules, trusted, &Limits::default(), 1 << 25))
 });
 
 /// An operation's whole way: scanned, parsed, weighed, held against the rules, priced, merged.

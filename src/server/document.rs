@@ -9,24 +9,28 @@ mod one_of;
 mod rules;
 mod scan;
 mod weigh;
+mod words;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use apollo_compiler::validation::Valid;
 use async_graphql::{
-    Name, Value as ConstValue, Variables,
+    Name, ServerError, Value as ConstValue, Variables,
     parser::{
         parse_query,
         types::{ExecutableDocument, OperationDefinition, OperationType},
     },
 };
 
-use self::weigh::{Seen, Values};
 pub use self::{
     known::{Known, Wanted},
     rules::Rules,
     scan::scan,
     weigh::weigh,
+};
+use self::{
+    weigh::{Seen, Values},
+    words::Words,
 };
 use super::refusal::Refusal;
 use crate::{config::Limits, schema::Prices};
@@ -41,7 +45,7 @@ const LARGE: usize = 512 * 1024;
 /// A document that is safe to execute: the same for whoever sends it.
 pub struct Document {
     parsed: ExecutableDocument,
-    valid: Valid<apollo_compiler::ExecutableDocument>,
+    valid: Arc<Valid<apollo_compiler::ExecutableDocument>>,
     /// How often it uses variables.
     uses: u64,
     introspects: bool,
@@ -50,6 +54,8 @@ pub struct Document {
     /// Operations with their fields put together, by name: those that are small, and the same
     /// whatever the variables.
     merged: HashMap<Option<Name>, ExecutableDocument>,
+    /// It was filled with this text's words: positions are those of the document it was made from.
+    text: Option<String>,
 }
 
 impl Document {
@@ -61,13 +67,50 @@ impl Document {
     pub fn read(text: &str, limits: &Limits, rules: &Rules) -> Result<Self, Refusal> {
         let (parsed, seen) =
             parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
-        let valid = rules.check(text)?;
-        let deciding = merge::deciding(&parsed);
+        let valid = Arc::new(rules.check(text)?);
+        Ok(Self {
+            introspects: weigh::introspects(&parsed),
+            deciding: merge::deciding(&parsed),
+            valid,
+            uses: seen.variables,
+            merged: HashMap::new(),
+            text: None,
+            parsed,
+        }
+        .put_together(&seen, rules))
+    }
+
+    /// A document of the same shape ([`words`]) as this, which is valid; `None`: read it as a whole.
+    fn filled(&self, words: Words<'_>, text: &str, limits: &Limits, rules: &Rules) -> Option<Self> {
+        let parsed = words.fill(&self.parsed)?;
+        let seen = weigh(&parsed, limits).ok()?;
+        Some(
+            Self {
+                introspects: self.introspects,
+                deciding: self.deciding.clone(),
+                valid: Arc::clone(&self.valid),
+                uses: seen.variables,
+                merged: HashMap::new(),
+                text: Some(text.to_owned()),
+                parsed,
+            }
+            .put_together(&seen, rules),
+        )
+    }
+
+    /// Whether others may be filled in its place.
+    fn has_shape(&self) -> bool {
+        self.parsed.fragments.is_empty() && words::keys_differ_in(&self.parsed)
+    }
+
+    /// Puts its operations together where that is worth keeping.
+    fn put_together(mut self, seen: &Seen, rules: &Rules) -> Self {
+        let (parsed, deciding) = (&self.parsed, &self.deciding);
         let mut merged = HashMap::new();
         if deciding.is_empty() && seen.selections <= READY {
             for (name, operation) in parsed.operations.iter() {
                 let none = Variables::default();
-                let plan = merge::merged(&parsed, &operation.node, rules, &none);
+                let plan = merge::merged(parsed, &operation.node, rules, &none);
                 merged.insert(name.cloned(), plan);
             }
         }
@@ -75,14 +118,26 @@ impl Document {
         if merged.values().map(merge::bytes).sum::<usize>() > LARGE {
             merged.clear();
         }
-        Ok(Self {
-            introspects: weigh::introspects(&parsed),
-            parsed,
-            valid,
-            uses: seen.variables,
-            deciding,
-            merged,
-        })
+        self.merged = merged;
+        self
+    }
+
+    /// Lets errors say where they are in the text that was sent.
+    pub fn place(&self, errors: &mut [ServerError]) {
+        let Some(text) = &self.text else { return };
+        let Ok(own) = parse_query(text) else { return };
+        let known = words::positions(&self.parsed);
+        let places: HashMap<_, _> = known
+            .iter()
+            .map(|pos| (pos.line, pos.column))
+            .zip(words::positions(&own))
+            .collect();
+        let all = errors.iter_mut().flat_map(|error| &mut error.locations);
+        for location in all {
+            if let Some(place) = places.get(&(location.line, location.column)) {
+                *location = *place;
+            }
+        }
     }
 
     /// What it takes in memory beside what its text does, about.
@@ -144,8 +199,20 @@ impl Operation<'_> {
     /// # Errors
     /// A [`Refusal`] that names the first that is not.
     pub fn check_types(&self, variables: &Variables, rules: &Rules) -> Result<(), Refusal> {
+        let Document { valid, text, .. } = self.document;
         let name = self.name.as_deref();
-        rules.check_variables(&self.document.valid, name, variables)?;
+        // A document that was filled is known by another's name; it is its only operation.
+        let known = name.filter(|_| text.is_none());
+        if let Err(refusal) = rules.check_variables(valid, known, variables) {
+            // What is wrong is where it is in the text that was sent.
+            return Err(match text.as_deref().map(|text| rules.check(text)) {
+                Some(Ok(own)) => match rules.check_variables(&own, name, variables) {
+                    Err(own) => own,
+                    Ok(()) => refusal,
+                },
+                _ => refusal,
+            });
+        }
         // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
         let mut deciding = self.document.deciding.iter();
         match deciding.find(|name| variables.get(*name) == Some(&ConstValue::Null)) {

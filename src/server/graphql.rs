@@ -25,7 +25,8 @@ use self::{
     request::{Parameters, Sent, read},
 };
 use super::{
-    Gateway, Parts, RequestId, access, document,
+    Gateway, Parts, RequestId, access,
+    document::{self, Document},
     negotiate::{self, MediaType},
     refusal::{self, Refusal},
     session::{self, Session},
@@ -43,6 +44,9 @@ pub use ready::Ready;
 pub use request::{Asked, arbitrary};
 pub use response::shown;
 
+/// How long after an operation was begun others may join it whose answer is true for a moment only.
+const TOGETHER: Duration = Duration::from_secs(1);
+
 /// What came of an operation.
 #[derive(Clone)]
 pub enum Outcome {
@@ -50,6 +54,28 @@ pub enum Outcome {
     Ready(Arc<Ready>),
     /// One with errors, which each who asked is told with the id of the own request.
     Failed(Arc<GraphResponse>),
+}
+
+/// What came of an operation that others may be waiting for.
+#[derive(Clone)]
+pub struct Made {
+    outcome: Result<Outcome, Refusal>,
+    began: Instant,
+    /// It tells of its own making.
+    alone: bool,
+}
+
+impl Made {
+    /// Whether it will do for somebody who joined at this moment: it is true still, or it was hardly
+    /// begun then.
+    fn will_do_since(&self, asked: Instant) -> bool {
+        let until = match &self.outcome {
+            Ok(Outcome::Ready(ready)) => ready.keeping().until(),
+            _ => None,
+        };
+        until.is_some_and(|until| Instant::now() < until)
+            || (!self.alone && asked.saturating_duration_since(self.began) < TOGETHER)
+    }
 }
 
 /// `GET`, `HEAD` and `POST /graphql`.
@@ -102,12 +128,14 @@ async fn answer(
                 (ready, StatusCode::OK)
             } else {
                 let made = one(gateway, &session, question, id).instrument(span());
-                self::written(Box::pin(made).await, media_type, id)?
+                let made = Box::pin(made).await;
+                span().in_scope(|| self::written(made, media_type, id))?
             }
         }
         Sent::WithFiles(parameters, files) => {
             let made = with_files(gateway, &session, parameters, files, id).instrument(span());
-            written(Box::pin(made).await, media_type, id)?
+            let made = Box::pin(made).await;
+            span().in_scope(|| written(made, media_type, id))?
         }
         Sent::Batch(all) => {
             let more = all.len() - 1;
@@ -115,10 +143,9 @@ async fn answer(
                 standing = session::charge(gateway, &session.client, more)?;
             }
             let made = run_all(gateway, &session, all, id).instrument(span());
-            (
-                Arc::new(together(Box::pin(made).await?, id)?),
-                StatusCode::OK,
-            )
+            let made = Box::pin(made).await?;
+            let ready = span().in_scope(|| together(made, id))?;
+            (Arc::new(ready), StatusCode::OK)
         }
     };
     let mut response = ready.respond(media_type, status, &head.headers);
@@ -143,7 +170,7 @@ async fn one(
     let named = prepared.named || question.by_address;
     let answers = &gateway.0.answers;
     // Before anything is read for it.
-    let began = answers.epoch();
+    let (began, asked) = (answers.moment(), Instant::now());
     if prepared.kind != OperationType::Query {
         if question.by_address {
             return Err(Refusal::new(
@@ -159,8 +186,9 @@ async fn one(
     let make = || {
         let (gateway, session, question) = (gateway.clone(), session.clone(), question.clone());
         async move {
+            let began_at = Instant::now();
             let done = run(&gateway, &session, prepared, None, id).await;
-            let sources = done.sources.clone();
+            let (sources, alone) = (done.sources.clone(), done.alone);
             let outcome = done.outcome(named);
             if let Ok(Outcome::Ready(ready)) = &outcome
                 && let Some(until) = ready.keeping().until()
@@ -169,19 +197,31 @@ async fn one(
                 let answers = &gateway.0.answers;
                 answers.keep(question, answer, began, sources, until, bytes);
             }
-            outcome
+            Made {
+                outcome,
+                began: began_at,
+                alone,
+            }
         }
     };
-    let (outcome, is_own) = answers.shared(&question, began, make).await;
-    match outcome {
-        Ok(Ok(outcome)) => {
-            if !is_own && matches!(outcome, Outcome::Failed(_)) {
+    match answers.shared(&question, began, make).await {
+        (Ok(made), true) => made.outcome,
+        (Ok(made), false) if made.will_do_since(asked) => {
+            if !matches!(made.outcome, Ok(Outcome::Ready(_))) {
                 tracing::info!(request.id = %id, "answered with errors, as an equal request at the same time");
             }
-            Ok(outcome)
+            made.outcome
         }
-        Ok(Err(refusal)) => Err(refusal),
-        Err(Lost) => Err(Refusal::internal()),
+        (Ok(_), false) => {
+            let parameters = Parameters::of(&question.written, question.by_address)?;
+            let prepared = prepare(gateway, Asked::of(parameters)?, None)?;
+            let done = run(gateway, session, prepared, None, id).await;
+            done.outcome(named)
+        }
+        (Err(Lost), _) => {
+            tracing::error!(request.id = %id, "a request failed in the gateway itself");
+            Err(Refusal::internal())
+        }
     }
 }
 
@@ -249,6 +289,7 @@ fn together(outcomes: Vec<Result<Done, Refusal>>, id: RequestId) -> Result<Ready
 /// A request whose document is known to be safe.
 pub struct Prepared {
     kind: OperationType,
+    document: Arc<Document>,
     request: GraphRequest,
     /// As the client names it.
     name: Option<String>,
@@ -297,6 +338,7 @@ pub fn prepare(
     request.set_parsed_query(operation.merged(&variables, rules));
     Ok(Prepared {
         kind: operation.kind(),
+        document: Arc::clone(&document),
         request: request.variables(variables),
         name: asked.operation_name,
         named: asked.document.text.is_none(),
@@ -339,6 +381,8 @@ pub struct Done {
     keeping: Keeping,
     /// That it read of.
     sources: Vec<SourceName>,
+    /// It tells of its own making.
+    alone: bool,
 }
 
 impl Done {
@@ -362,6 +406,7 @@ pub async fn run(
     session: &Session,
     Prepared {
         kind,
+        document,
         request,
         name,
         ..
@@ -386,7 +431,7 @@ pub async fn run(
         .graph
         .execute(request.data(operation))
         .instrument(span.clone());
-    let response = in_time(&context, execution).await.unwrap_or_else(|| {
+    let mut response = in_time(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
             OperationType::Mutation => (
                 "UNKNOWN_OUTCOME",
@@ -402,6 +447,7 @@ pub async fn run(
         error.extensions.get_or_insert_default().set("code", code);
         GraphResponse::from_errors(vec![error])
     });
+    document.place(&mut response.errors);
     span.in_scope(|| {
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if response.errors.is_empty() {
@@ -421,6 +467,7 @@ pub async fn run(
     Done {
         keeping: Keeping::of(kind, context.lifetime(), is_own),
         sources: context.read(),
+        alone: context.is_alone(),
         response,
     }
 }

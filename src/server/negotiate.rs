@@ -61,18 +61,25 @@ impl MediaType {
 pub fn wants_page(headers: &HeaderMap) -> bool {
     accepted(headers)
         .iter()
-        .any(|range| range.kind == "text" && range.subtype == "html" && range.quality > 0)
+        .any(|range| range.is("text", "html") && range.quality > 0)
 }
 
 #[derive(Debug)]
-struct Range {
-    kind: String,
-    subtype: String,
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
     /// In thousandths.
     quality: u16,
 }
 
-fn accepted(headers: &HeaderMap) -> Vec<Range> {
+impl Range<'_> {
+    /// Whether it names this, in letters of either case.
+    fn is(&self, kind: &str, subtype: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
+    }
+}
+
+fn accepted(headers: &HeaderMap) -> Vec<Range<'_>> {
     headers
         .get_all(header::ACCEPT)
         .iter()
@@ -86,8 +93,8 @@ fn accepted(headers: &HeaderMap) -> Vec<Range> {
                 .and_then(|q| q.parse::<f32>().ok())
                 .map_or(1000, |q| (q.clamp(0.0, 1.0) * 1000.0) as u16);
             Some(Range {
-                kind: kind.to_ascii_lowercase(),
-                subtype: subtype.to_ascii_lowercase(),
+                kind,
+                subtype,
                 quality,
             })
         })
@@ -95,17 +102,14 @@ fn accepted(headers: &HeaderMap) -> Vec<Range> {
 }
 
 /// The quality of the most specific range that fits.
-fn quality(ranges: &[Range], media_type: MediaType) -> u16 {
+fn quality(ranges: &[Range<'_>], media_type: MediaType) -> u16 {
     let (kind, subtype) = media_type.names();
     ranges
         .iter()
         .filter_map(|range| {
-            let fits = match (range.kind.as_str(), range.subtype.as_str()) {
-                ("*", "*") => 1,
-                (k, "*") if k == kind => 2,
-                (k, s) if k == kind && s == subtype => 3,
-                _ => return None,
-            };
+            // The more it says, the more it counts.
+            let forms = [("*", "*"), (kind, "*"), (kind, subtype)];
+            let fits = forms.iter().rposition(|(k, s)| range.is(k, s))?;
             Some((fits, range.quality))
         })
         .max_by_key(|(fits, _)| *fits)
@@ -113,10 +117,11 @@ fn quality(ranges: &[Range], media_type: MediaType) -> u16 {
 }
 
 /// Whether the newer type is asked for by name.
-fn names(ranges: &[Range]) -> bool {
+fn names(ranges: &[Range<'_>]) -> bool {
+    let (_, own) = MediaType::Response.names();
     ranges
         .iter()
-        .any(|range| range.subtype == "graphql-response+json")
+        .any(|range| range.subtype.eq_ignore_ascii_case(own))
 }
 
 /// Whether a body is JSON in UTF-8.
@@ -127,13 +132,14 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     else {
         return false;
     };
-    let mut parts = value
-        .split(';')
-        .map(|part| part.trim().to_ascii_lowercase());
-    parts.next().as_deref() == Some("application/json")
-        && parts.all(|parameter| match parameter.strip_prefix("charset=") {
-            Some(charset) => charset.trim_matches('"') == "utf-8",
-            None => true,
+    let mut parts = value.split(';').map(str::trim);
+    let is_named = (parts.next()).is_some_and(|own| own.eq_ignore_ascii_case("application/json"));
+    is_named
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
+                charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
         })
 }
 

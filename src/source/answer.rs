@@ -17,6 +17,10 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
     if !answer.status.is_success() {
         return Err(refusal(answer.status, &answer.headers, &answer.body));
     }
+    // Only where it cannot be read, once more: to tell where.
+    if let Ok(value) = serde_json::from_slice(&answer.body) {
+        return Ok(value);
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(&answer.body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         // A list that answers 200 with an error object is a refusal, not a riddle.

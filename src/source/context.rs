@@ -35,6 +35,8 @@ pub struct Context {
     true_for: AtomicU64,
     /// It read something that is older than it should be, or not whole.
     doubtful: AtomicBool,
+    /// Its answer tells of its own making.
+    alone: AtomicBool,
     /// A credential took part in what it read.
     private: AtomicBool,
     /// What it read of.
@@ -60,6 +62,7 @@ impl Context {
             calls_left: AtomicU32::new(calls),
             true_for: AtomicU64::new(u64::MAX),
             doubtful: AtomicBool::new(false),
+            alone: AtomicBool::new(false),
             private: AtomicBool::new(false),
             sources: Mutex::default(),
         }
@@ -113,6 +116,18 @@ impl Context {
     /// Something of the answer is older than it should be, not whole, or true for a moment only.
     pub fn doubt(&self) {
         self.doubtful.store(true, Ordering::Relaxed);
+    }
+
+    /// The answer tells of what this operation caused: it is nobody else's.
+    pub fn tells_of_itself(&self) {
+        self.alone.store(true, Ordering::Relaxed);
+        self.doubt();
+    }
+
+    /// Whether the answer is for nobody but whoever asked, at any time.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Relaxed)
     }
 
     /// A source of this profile is read.

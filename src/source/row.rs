@@ -77,6 +77,10 @@ pub fn one<W: DeserializeOwned>(
     raw: &RawValue,
     map: impl Fn(W, &RawValue) -> Result<Asset, Unfit>,
 ) -> Result<Asset, Unfit> {
+    // Only where it cannot be read, once more: to tell where.
+    if let Ok(wire) = serde_json::from_str(raw.get()) {
+        return map(wire, raw);
+    }
     let deserializer = &mut serde_json::Deserializer::from_str(raw.get());
     let wire: W = serde_path_to_error::deserialize(deserializer).map_err(|error| Unfit {
         path: match error.path().to_string() {

@@ -81,7 +81,7 @@ async fn what_a_page_cost_is_told_to_whoever_caused_it() {
         data["comfyAssets"]["sources"][0]["plan"]["calls"].clone()
     };
     assert_eq!(calls().await, 1);
-    let later = if caches::are_off() { 1 } else { 0 };
+    let later = i32::from(caches::are_off());
     assert_eq!(calls().await, later);
     assert_eq!(calls().await, later);
 }

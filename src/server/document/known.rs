@@ -4,15 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws_lc_rs::digest;
 
-use super::{Document, Rules};
+use super::{Document, Rules, Words};
 use crate::{
     cache::{ByHash, Hash},
     config::{Limits, TrustedDocuments},
     server::refusal::Refusal,
 };
 
-/// Bytes of documents that are kept.
-const CAPACITY: u64 = 32 * 1024 * 1024;
 /// Bytes that a document takes for each of its text's, about: it is kept parsed, by two parsers.
 const FACTOR: usize = 40;
 /// What a document takes at least.
@@ -31,17 +29,22 @@ pub struct Wanted {
 /// The documents of this process.
 pub struct Known {
     rules: Rules,
+    /// By their texts' hashes.
     read: ByHash<Document>,
+    /// By their shapes' ([`Words`]), which are nobody's names.
+    shapes: ByHash<Document>,
     trusted: HashMap<String, Hash>,
     texts: HashMap<Hash, String>,
     only_trusted: bool,
 }
 
 impl Known {
-    pub fn new(rules: Rules, trusted: TrustedDocuments, limits: &Limits) -> Self {
+    /// Keeps documents of so many bytes together.
+    pub fn new(rules: Rules, trusted: TrustedDocuments, limits: &Limits, capacity: u64) -> Self {
         let mut known = Self {
             rules,
-            read: ByHash::new(CAPACITY),
+            read: ByHash::new(capacity / 2),
+            shapes: ByHash::new(capacity / 2),
             trusted: HashMap::new(),
             texts: HashMap::new(),
             only_trusted: trusted.only,
@@ -95,9 +98,27 @@ impl Known {
         if let Some(document) = self.read.get(&hash) {
             return Ok(document);
         }
+        let mut words = Words::of(text);
+        let shape = words.as_ref().map(|own| sha256(&own.shape));
+        if let Some(known) = shape.and_then(|shape| self.shapes.get(&shape))
+            && super::scan(text, limits).is_ok()
+            && let Some(words) = words.take()
+            && let Some(filled) = known.filled(words, text, limits, &self.rules)
+        {
+            let document = Arc::new(filled);
+            // Whoever sends its name means to send that alone.
+            if wanted.hash.is_some() || wanted.id.is_some() {
+                self.read
+                    .keep(hash, Arc::clone(&document), weight(&document, text));
+            }
+            return Ok(document);
+        }
         let document = Arc::new(Document::read(text, limits, &self.rules)?);
-        let weight = BASE + text.len().saturating_mul(FACTOR) + document.bytes();
+        let weight = weight(&document, text);
         self.read.keep(hash, Arc::clone(&document), weight);
+        if let Some(shape) = shape.filter(|_| document.has_shape()) {
+            self.shapes.keep(shape, Arc::clone(&document), weight);
+        }
         Ok(document)
     }
 
@@ -156,14 +177,19 @@ enum Named<'a> {
     Trusted(Hash, &'a str),
 }
 
+/// What a document takes in memory, about.
+fn weight(document: &Document, text: &str) -> usize {
+    BASE + text.len().saturating_mul(FACTOR) + document.bytes()
+}
+
 /// Ids that name their own hash begin with its algorithm (GraphQL over HTTP, Persisted Documents).
 fn plain(name: &str) -> &str {
     name.strip_prefix("sha256:").unwrap_or(name)
 }
 
-fn sha256(text: &str) -> Hash {
+fn sha256(text: impl AsRef<[u8]>) -> Hash {
     let mut hash = Hash::default();
-    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let digest = digest::digest(&digest::SHA256, text.as_ref());
     hash.copy_from_slice(digest.as_ref()); // 32 bytes both, by the algorithm
     hash
 }
@@ -185,7 +211,7 @@ mod tests {
 
     fn known(trusted: TrustedDocuments) -> Known {
         let rules = Rules::new(&crate::schema::sdl(false), true).expect("the schema holds");
-        Known::new(rules, trusted, &Limits::default())
+        Known::new(rules, trusted, &Limits::default(), 1 << 20)
     }
 
     fn hashed(text: &str, send: bool) -> Wanted {

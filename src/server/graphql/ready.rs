@@ -74,6 +74,8 @@ impl Ready {
         };
         let mut answer = Response::new(body);
         let headers = answer.headers_mut();
+        // With those that are added on the way out.
+        headers.reserve(10);
         headers.insert(header::CACHE_CONTROL, self.keeping.header());
         let nosniff = HeaderValue::from_static("nosniff");
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
@@ -148,5 +150,5 @@ fn brotli(plain: &[u8]) -> Option<Bytes> {
 }
 
 fn smaller(bytes: Vec<u8>, plain: &[u8]) -> Option<Bytes> {
-    (bytes.len() <= plain.len() / 2).then(|| bytes.into())
+    (bytes.len() <= plain.len() / 2).then(|| bytes.into_boxed_slice().into())
 }

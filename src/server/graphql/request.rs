@@ -1,13 +1,13 @@
 //! What a request holds, however it was sent: GET, POST, several at once, or with files.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use async_graphql::{Request as GraphRequest, Variables};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
@@ -215,8 +215,14 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
             }
             all.extend_from_slice(&piece);
         }
-        Ok(Bytes::from(all))
+        // Without what room it has left: it may be kept.
+        Ok(Bytes::from(all.into_boxed_slice()))
     };
+    let mut reading = pin!(reading);
+    // Small ones come with their headers: no clock is started for them.
+    if let Some(read) = (&mut reading).now_or_never() {
+        return read;
+    }
     timeout(gateway.0.limits.body_deadline, reading)
         .await
         .map_err(|_| {

@@ -97,7 +97,9 @@ pub fn data(response: &GraphResponse) -> Result<Bytes, Refusal> {
 }
 
 fn written_out(body: &ResponseBody<'_>) -> Result<Bytes, Refusal> {
-    serde_json::to_vec(body).map(Bytes::from).map_err(|error| {
+    // Without what room it has left: it may be kept.
+    let bytes = serde_json::to_vec(body).map(|bytes| bytes.into_boxed_slice().into());
+    bytes.map_err(|error| {
         tracing::error!(%error, "an answer could not be written as JSON");
         Refusal::internal()
     })

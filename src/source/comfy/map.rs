@@ -118,6 +118,9 @@ fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
 fn media(base: &Url, kind: Kind, preview_url: Option<&str>, nominated: bool) -> Media {
     let shows = kind == Kind::Image || nominated;
     let preview = preview_url.filter(|_| shows).and_then(|url| {
+        if is_relative(url) {
+            return Some(Location::Proxied);
+        }
         let url = absolute(base, url)?;
         if url.origin() == base.origin() {
             return Some(Location::Proxied);
@@ -136,9 +139,14 @@ fn media(base: &Url, kind: Kind, preview_url: Option<&str>, nominated: bool) -> 
     }
 }
 
+/// Whether an address is under the source's own.
+fn is_relative(url: &str) -> bool {
+    url.starts_with('/') && !url.starts_with("//")
+}
+
 /// A preview's address: relative ones are under the source's own.
 pub fn absolute(base: &Url, url: &str) -> Option<Url> {
-    let url = if url.starts_with('/') && !url.starts_with("//") {
+    let url = if is_relative(url) {
         let root = base.as_str().trim_end_matches('/');
         Url::parse(&format!("{root}{url}")).ok()?
     } else {
