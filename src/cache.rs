@@ -335,6 +335,24 @@ impl Shelf {
 
     // === Assets ===
 
+    /// An asset, or that there is none, where that is known and fresh.
+    pub async fn fresh(
+        &self,
+        source: &Arc<dyn Source>,
+        id: &str,
+        variant: Variant,
+        context: &Context,
+    ) -> Option<Entity> {
+        let key = self.entity_key(source, id, variant);
+        let kept = self.entities.get(&key).await?;
+        if Instant::now() >= kept.fresh_until {
+            return None;
+        }
+        context.reads(source.profile());
+        context.true_until(kept.fresh_until);
+        Some(kept.value)
+    }
+
     /// Reads assets by id with as few upstream calls as the source allows, and hands each to `land`
     /// as it comes, once for every id.
     pub async fn entities(

@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use dataloader::{BatchFn, cached};
@@ -29,26 +29,33 @@ type Key = (AssetId, Variant);
 /// One operation's reads by id. What it answered once it answers again: one request, one answer.
 pub struct Loader {
     inner: cached::Loader<Key, Pending, Batch>,
+    registry: Arc<Registry>,
+    shelf: Arc<Shelf>,
     context: Arc<Context>,
+    answered: Mutex<HashMap<Key, Entity>>,
 }
 
 impl Loader {
     #[must_use]
     pub fn new(registry: Arc<Registry>, shelf: Arc<Shelf>, context: Arc<Context>) -> Self {
         let batch = Batch {
-            registry,
-            shelf,
+            registry: Arc::clone(&registry),
+            shelf: Arc::clone(&shelf),
             context: Arc::clone(&context),
             reads: JoinSet::new(),
         };
         Self {
             inner: cached::Loader::new(batch).with_max_batch_size(MAX_BATCH),
+            registry,
+            shelf,
             context,
+            answered: Mutex::default(),
         }
     }
 
     /// Forgets what it answered: something was changed.
     pub async fn forget(&self) {
+        self.answered().clear();
         self.inner.clear_all().await;
     }
 
@@ -58,9 +65,29 @@ impl Loader {
     /// The source's, [`SourceError::NotFound`] for a source that is not configured, or
     /// [`SourceError::Timeout`] at the operation's deadline.
     pub async fn load(&self, id: AssetId, variant: Variant) -> Entity {
+        let key = (id, variant);
+        if let Some(entity) = self.answered().get(&key) {
+            return entity.clone();
+        }
+        // What is at hand waits for no batch.
+        let entity = match self.fresh(&key).await {
+            Some(entity) => entity,
+            None => self.batched(key.clone()).await,
+        };
+        self.answered().insert(key, entity.clone());
+        entity
+    }
+
+    async fn fresh(&self, (id, variant): &Key) -> Option<Entity> {
+        let source = self.registry.named(&id.source)?;
+        let fresh = (self.shelf).fresh(source, &id.upstream, *variant, &self.context);
+        fresh.await
+    }
+
+    async fn batched(&self, key: Key) -> Entity {
         let pending = self
             .inner
-            .try_load((id, variant))
+            .try_load(key)
             .await
             .map_err(|_| SourceError::NotFound)?;
         match timeout_at(self.context.deadline(), pending.answer).await {
@@ -68,6 +95,13 @@ impl Loader {
             Ok(answer) => answer.unwrap_or(Err(SourceError::Internal)),
             Err(_) => Err(SourceError::Timeout),
         }
+    }
+}
+
+impl Loader {
+    fn answered(&self) -> MutexGuard<'_, HashMap<Key, Entity>> {
+        // Single inserts: a panic elsewhere cannot leave the table half-changed.
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,6 +3,7 @@
 //! `schema.graphql` is [`sdl`], committed; CI fails when they differ.
 
 mod asset;
+mod at_hand;
 mod connection;
 mod details;
 mod error;

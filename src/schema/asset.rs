@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
+    at_hand::{AtHand, Plain},
     connection::{self, AssetConnection, Described, Paging},
     details::AssetDetails,
     error::of_source,
@@ -285,20 +286,29 @@ impl AssetNode {
 
     /// The asset that shows this one as a picture (Scenario, Comfy); null when there is none or
     /// it is gone.
-    async fn preview(&self, context: &Context<'_>) -> Option<async_graphql::Result<AssetNode>> {
+    async fn preview(
+        &self,
+        context: &Context<'_>,
+    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
         let related = self.0.preview.as_deref()?;
         self.relative(context, related).await
     }
 
     /// The asset this one was made from (Scenario); null when there is none or it is gone.
-    async fn parent(&self, context: &Context<'_>) -> Option<async_graphql::Result<AssetNode>> {
+    async fn parent(
+        &self,
+        context: &Context<'_>,
+    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
         let related = self.0.parent.as_deref()?;
         self.relative(context, related).await
     }
 
     /// The first asset of the chain this one was made through (Scenario); null when there is none
     /// or it is gone.
-    async fn root(&self, context: &Context<'_>) -> Option<async_graphql::Result<AssetNode>> {
+    async fn root(
+        &self,
+        context: &Context<'_>,
+    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
         let related = self.0.root.as_deref()?;
         self.relative(context, related).await
     }
@@ -361,6 +371,37 @@ impl AssetNode {
         }
         let upstream = serde_json::from_str(self.0.upstream.get()).ok();
         upstream.map(|own| Ok(Json(own)))
+    }
+}
+
+impl Plain for AssetNode {
+    fn is_at_hand(field: &str) -> bool {
+        matches!(
+            field,
+            "id" | "provider"
+                | "upstreamId"
+                | "name"
+                | "kind"
+                | "mimeType"
+                | "size"
+                | "width"
+                | "height"
+                | "duration"
+                | "contentHash"
+                | "createdAt"
+                | "updatedAt"
+                | "status"
+                | "visibility"
+                | "owner"
+                | "tags"
+                | "note"
+                | "url"
+                | "urlExpiresAt"
+                | "thumbnail"
+                | "viewerCanTag"
+                | "viewerCanNote"
+                | "viewerCanDelete"
+        )
     }
 }
 
@@ -439,12 +480,13 @@ impl AssetNode {
         &self,
         context: &Context<'_>,
         upstream: &str,
-    ) -> Option<async_graphql::Result<AssetNode>> {
+    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
         let id = AssetId {
             source: self.0.id.source.clone(),
             upstream: upstream.into(),
         };
-        Box::pin(load(context, id)).await.transpose()
+        let loaded = Box::pin(load(context, id)).await;
+        loaded.transpose().map(|own| own.map(AtHand))
     }
 }
 

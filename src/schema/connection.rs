@@ -9,6 +9,7 @@ use async_graphql::{
 use super::{
     Code,
     asset::AssetNode,
+    at_hand::{AtHand, Plain},
     error::{SourceErrorInfo, all_failed, bad_input, coded},
     operation, reading,
     scalars::DateTime,
@@ -242,7 +243,7 @@ pub struct AssetConnection(Arc<ConnectionPage>);
 #[Object]
 impl AssetConnection {
     /// The assets with their cursors.
-    async fn edges(&self) -> Vec<AssetEdge> {
+    async fn edges(&self) -> Vec<AtHand<AssetEdge>> {
         self.0
             .edges
             .iter()
@@ -250,15 +251,16 @@ impl AssetConnection {
                 edge: edge.clone(),
                 page: Arc::clone(&self.0),
             })
+            .map(AtHand)
             .collect()
     }
 
     /// The assets alone.
-    async fn nodes(&self) -> Vec<AssetNode> {
+    async fn nodes(&self) -> Vec<AtHand<AssetNode>> {
         self.0
             .edges
             .iter()
-            .map(|edge| AssetNode(Arc::clone(&edge.asset)))
+            .map(|edge| AtHand(AssetNode(Arc::clone(&edge.asset))))
             .collect()
     }
 
@@ -298,14 +300,20 @@ pub struct AssetEdge {
 #[Object]
 impl AssetEdge {
     /// The asset.
-    async fn node(&self) -> AssetNode {
-        AssetNode(Arc::clone(&self.edge.asset))
+    async fn node(&self) -> AtHand<AssetNode> {
+        AtHand(AssetNode(Arc::clone(&self.edge.asset)))
     }
 
     /// Its place, for `after` and `before` of the same list with the same arguments. Opaque, and
     /// valid for as long as the list is: it outlives the asset, restarts and other instances.
     async fn cursor(&self) -> String {
         self.page.cursor(&self.edge.place)
+    }
+}
+
+impl Plain for AssetEdge {
+    fn is_at_hand(field: &str) -> bool {
+        field == "cursor"
     }
 }
 

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 
 use super::{
     asset::{self, AssetNode},
+    at_hand::AtHand,
     connection::{self, AssetConnection, Described, Paging},
     error::bad_input,
     filter::{AssetFilter, unknown_source},
@@ -43,8 +44,9 @@ impl Root {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The `id` of an asset or source, exactly as an answer gave it.")] id: ID,
-    ) -> Option<async_graphql::Result<Node>> {
-        refetch(context, &["id"], &id).await.transpose()
+    ) -> Option<async_graphql::Result<AtHand<Node>>> {
+        let node = refetch(context, &["id"], &id).await;
+        node.transpose().map(|own| own.map(AtHand))
     }
 
     /// Refetches several at once, in the order asked for; null for each that is gone or not
@@ -54,7 +56,7 @@ impl Root {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "At most 100 ids of assets or sources.")] ids: Vec<ID>,
-    ) -> async_graphql::Result<Vec<Option<async_graphql::Result<Node>>>> {
+    ) -> async_graphql::Result<Vec<Option<async_graphql::Result<AtHand<Node>>>>> {
         let most = reading(context)?.ids;
         if ids.len() > most {
             return Err(bad_input(
@@ -67,7 +69,7 @@ impl Root {
         Ok(join_all(read)
             .await
             .into_iter()
-            .map(Result::transpose)
+            .map(|own| own.transpose().map(|own| own.map(AtHand)))
             .collect())
     }
 
@@ -76,8 +78,9 @@ impl Root {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The asset's `id`, exactly as an answer gave it.")] id: ID,
-    ) -> Option<async_graphql::Result<AssetNode>> {
-        one_asset(context, &id).await.transpose()
+    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
+        let asset = one_asset(context, &id).await;
+        asset.transpose().map(|own| own.map(AtHand))
     }
 
     /// Every source's assets as one list. A source that fails is told in `sources`

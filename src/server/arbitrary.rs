@@ -70,7 +70,7 @@ pub fn document(bytes: &[u8]) {
     }
 }
 
-/// A document that was parsed, for `benches/limits.rs`.
+/// A document that was parsed, for the benches.
 pub struct Read(ExecutableDocument);
 
 impl Read {
@@ -92,6 +92,18 @@ impl Read {
     pub fn whole(text: &str) -> bool {
         let documents = DOCUMENTS.as_ref();
         documents.is_some_and(|own| Document::read(text, &Limits::default(), own.rules()).is_ok())
+    }
+
+    /// A document as requests look for it: known, of a known shape, or read and kept; whether it
+    /// passes.
+    #[must_use]
+    pub fn find(text: String) -> bool {
+        let wanted = Wanted {
+            text: Some(text),
+            ..Wanted::default()
+        };
+        let documents = DOCUMENTS.as_ref();
+        documents.is_some_and(|own| own.find(&wanted, &Limits::default()).is_ok())
     }
 
     /// Weighs; whether it passes.

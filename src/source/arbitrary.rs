@@ -1,15 +1,16 @@
-//! The decoders over bytes of any kind, for [`crate::fuzz`].
+//! The decoders over bytes of any kind, for [`crate::fuzz`] and the benches.
 
 use std::{path::PathBuf, sync::LazyLock};
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    Direction, ListRequest, Listing, Order, Parameters, Position, Row, SortBy, comfy::Comfy,
-    piktid::Piktid, registry::Link, scenario::Scenario,
+    ListRequest, Listing, Order, Parameters, Position, Row, comfy::Comfy, piktid::Piktid,
+    registry::Link, scenario::Scenario,
 };
 use crate::{
-    asset::SourceName,
+    asset::{Provider, SourceName},
     config::{Config, ConfigError, SourceConfig, SourceKind},
     upstream::{Answer, Paces},
 };
@@ -99,22 +100,41 @@ pub fn piktid(bytes: &[u8]) {
 /// Comfy's list and asset.
 pub fn comfy(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
-    let request = ListRequest {
-        listing: Listing::Own,
-        order: Order {
-            by: SortBy::CreatedAt,
-            direction: Direction::Descending,
-        },
-        after: None,
-        before: None,
-        position: Position::Start,
-        length: 20,
-        parameters: Parameters::default(),
-    };
+    let request = first_page(20);
     if let Ok(page) = clients.comfy.decode_list(answer(bytes), &request, 0) {
         check(&page.rows, "comfy");
     }
     let _ = clients.comfy.decode_one(&answer(bytes));
+}
+
+/// The rows of a provider's first page of 100, for `benches/parts`; `None`: it cannot be read.
+#[must_use]
+pub fn rows(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
+    let clients = CLIENTS.as_ref()?;
+    let answer = Answer {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body,
+    };
+    let page = match provider {
+        Provider::Scenario => clients.scenario.decode_list(answer, true),
+        Provider::Piktid => clients.piktid.decode_list(answer, 1, 100),
+        Provider::Comfy => clients.comfy.decode_list(answer, &first_page(100), 0),
+    };
+    page.ok().map(|page| page.rows)
+}
+
+/// Newest first, so many rows.
+fn first_page(length: u32) -> ListRequest {
+    ListRequest {
+        listing: Listing::Own,
+        order: Order::NEWEST,
+        after: None,
+        before: None,
+        position: Position::Start,
+        length,
+        parameters: Parameters::default(),
+    }
 }
 
 /// Whether the clients are there: without them nothing is decoded.

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, begin, error, open_socket, world, world_of};
+use crate::help::{World, asset_id, begin, config, error, gateway, open_socket, world, world_of};
 
 const TEXT: &str = "query Names($n: Int) { sources { name } assets(first: $n) { nodes { id } } }";
 
@@ -247,5 +247,53 @@ async fn a_manifest_that_cannot_be_used_stops_the_start() {
     ] {
         let refused = crate::help::configured(&sandbox, &toml).expect_err("refused");
         assert!(refused.contains(says), "{refused}");
+    }
+}
+
+/// An answer without the number of its request.
+fn plain(mut answer: Value) -> Value {
+    for error in answer["errors"].as_array_mut().into_iter().flatten() {
+        error["extensions"]["requestId"] = Value::Null;
+    }
+    answer
+}
+
+#[tokio::test]
+async fn texts_of_one_shape_are_each_answered_as_if_they_were_the_first() {
+    let (used, id) = (world().await, "a:comfy:nobody");
+    let bad = asset_id("comfy", "nobody");
+    // Known from now on.
+    for text in [
+        "query A($n: Int = 1) { x: comfyAssets(first: $n) { nodes { name } } }",
+        "query A($n: Int!) { x: comfyAssets(first: $n) { nodes { name } } }",
+        "{ comfyAssets(first: 2) { nodes { name } } asset(id: \"x\") { name } }",
+        "{ a: comfyAssets(first: 1) { nodes { name } } b: comfyAssets(first: 2) { nodes { name } } }",
+    ] {
+        post(&used, json!({ "query": text, "variables": { "n": 1 } })).await;
+    }
+    for body in [
+        json!({ "query": "# new\nquery B($n: Int = 1) {\n  y: comfyAssets(first: $n) { nodes { name } } }", "operationName": "B" }),
+        json!({ "query": "query B($n: Int = 1) { y: comfyAssets(first: $n) { nodes { name } } }", "operationName": "A" }),
+        json!({ "query": "# new\nquery C($n: Int!) { z: comfyAssets(first: $n) { nodes { name } } }", "variables": { "n": "x" } }),
+        json!({ "query": "query C(\n  $n: Int!\n) { z: comfyAssets(first: $n) { nodes { name } } }", "operationName": "C" }),
+        // What fails in it fails where it stands.
+        json!({ "query": "{ # few\n comfyAssets(first: 0) { nodes { name } }\n\n asset(id: \"y\") { name } }" }),
+        json!({ "query": format!("{{ comfyAssets(first: 101) {{ nodes {{ name }} }} asset(id: \"{bad}\") {{ name }} }}") }),
+        json!({ "query": format!("{{ comfyAssets(first: 3) {{ nodes {{ name }} }} asset(id: \"{id}\") {{ name }} }}") }),
+        // Two fields of one key, which are not the same.
+        json!({ "query": "{ a: comfyAssets(first: 1) { nodes { name } } a: comfyAssets(first: 2) { nodes { name } } }" }),
+        json!({ "query": "{ a: comfyAssets(first: 2) { nodes { name } } c: comfyAssets(first: 3) { nodes { name } } }" }),
+    ] {
+        let (new, serving) = gateway(config(&used.sandbox)).await;
+        let here = used
+            .client
+            .post(format!("http://{new}/graphql"))
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        let here = here.send().await.expect("an answer").text().await;
+        let here = serde_json::from_str(&here.expect("a body")).expect("JSON");
+        let there = post(&used, body.clone()).await;
+        serving.abort();
+        assert_eq!(plain(there), plain(here), "{body}");
     }
 }

@@ -326,4 +326,20 @@ mod tests {
             "PERSISTED_QUERY_NOT_FOUND"
         );
     }
+
+    #[test]
+    fn a_shape_is_nobodys_name() {
+        let known = known(TrustedDocuments::default());
+        let text = "query A { sources { name } }";
+        assert_eq!(code(&known, &hashed(text, true)), "");
+        let shape = Words::of(text).expect("it has one").shape;
+        let shape = String::from_utf8(shape).expect("letters");
+        assert!(known.shapes.get(&sha256(&shape)).is_some());
+        let named = hashed(&shape, false);
+        assert_eq!(code(&known, &named), "PERSISTED_QUERY_NOT_FOUND");
+        // One of the same shape is registered by its own.
+        let other = "query B { sources { name } }";
+        assert_eq!(code(&known, &hashed(other, true)), "");
+        assert_eq!(code(&known, &hashed(other, false)), "");
+    }
 }

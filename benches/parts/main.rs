@@ -1,0 +1,443 @@
+//! What the parts of a request cost, each by itself: its document, reading and merging sources,
+//! decoding what they say, keeping it, and writing the answer.
+//!
+//! `cargo bench --bench parts` for all, `-- merge` for one group, `-- memory` for what an asset takes
+//! in memory. Times are of one thread. `benches/gateway` measures the whole.
+
+#![allow(clippy::print_stdout, reason = "its report")]
+
+mod world;
+
+use std::{cell::LazyCell, fs, hint::black_box, sync::Arc, time::Duration};
+
+use asset_gateway::{
+    access::Permissions,
+    asset::{AssetId, GlobalId, Provider, SourceName},
+    cache::{Answers, Entity, Eyes, Question, Shelf},
+    connection::{Cursor, Fingerprint, List, SourceList, Stretch},
+    server::arbitrary::Read,
+    source::{
+        Context, Filter, ListRequest, Listing, Order, Page, Parameters, Source, Variant, arbitrary,
+    },
+};
+use bytes::Bytes;
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use serde_json::{Value, json};
+use tokio::{runtime::Runtime, time::Instant};
+
+use self::world::{
+    AN_HOUR, INDEX, InMemory, LARGE_PAGE, WINDOW, assets, body, context, id, measure, request,
+    runtime, shelf, time, url,
+};
+
+/// As the gateway has it.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Assets of a client's page.
+const PAGE: usize = 20;
+/// More than anything here takes.
+const ROOM: u64 = 1 << 40;
+/// Assets kept, to see what one takes.
+const KEPT: usize = 100_000;
+
+fn main() {
+    let wants = |own: String| own == "--bench" || own == "memory";
+    // First: later, memory that was given back would be used again unseen.
+    let memory = std::env::args().skip(1).all(wants).then(memory);
+    let mut criterion = Criterion::default()
+        .without_plots()
+        .nresamples(10_000)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    document(&mut criterion);
+    merge(&mut criterion);
+    decode(&mut criterion);
+    encode(&mut criterion);
+    cache(&mut criterion);
+    criterion.final_summary();
+    if let Some(memory) = memory {
+        println!("{memory}");
+    }
+}
+
+// === Documents ===
+
+fn document(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("document");
+    let kinds: [(&str, fn(usize) -> String); 2] = [("list", list_text), ("20 ids", ids_text)];
+    for (name, text) in kinds {
+        let first = text(0);
+        assert!(Read::whole(&first) && Read::find(first.clone()), "{name}");
+        group.bench_function(BenchmarkId::new("parse", name), |b| {
+            b.iter(|| Read::parse(black_box(&first)));
+        });
+        group.bench_function(BenchmarkId::new("unknown", name), |b| {
+            b.iter(|| Read::whole(black_box(&first)));
+        });
+        let mut number = 0;
+        group.bench_function(BenchmarkId::new("known shape", name), |b| {
+            let next = || {
+                number += 1;
+                text(number)
+            };
+            b.iter_batched(next, Read::find, BatchSize::SmallInput);
+        });
+        group.bench_function(BenchmarkId::new("known", name), |b| {
+            b.iter_batched(|| first.clone(), Read::find, BatchSize::SmallInput);
+        });
+    }
+}
+
+/// What Relay asks for; the operation's name is new each time.
+fn list_text(number: usize) -> String {
+    format!(
+        "query List{number}($n: Int, $a: String) {{ assets(first: $n, after: $a) {{ edges {{ cursor node {{ \
+         id name kind createdAt tags thumbnail source {{ name }} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+    )
+}
+
+/// What clients without variables write; each id is new each time.
+fn ids_text(number: usize) -> String {
+    let source = SourceName::parse("comfy").expect("a name");
+    let fields: String = (0..PAGE)
+        .map(|own| {
+            let upstream = id(Provider::Comfy, number * PAGE + own).into();
+            let source = source.clone();
+            let id = GlobalId::Asset(AssetId { source, upstream });
+            format!("a{own}: asset(id: \"{id}\") {{ id name kind }} ")
+        })
+        .collect();
+    format!("{{ {fields}}}")
+}
+
+// === Merging ===
+
+fn merge(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("merge");
+    let runtime = runtime();
+    for count in [1, 3, 6, 12] {
+        let list = LazyCell::new(|| list(count, 1_000));
+        group.bench_function(BenchmarkId::new("sources", count), |b| {
+            let (list, stretch) = (&*list, stretch(PAGE, None));
+            measure(b, &runtime, || list.page(&stretch));
+        });
+    }
+    let list = LazyCell::new(|| list(3, 12_000));
+    for depth in [0, 100, 1_000, 10_000] {
+        let cursor = LazyCell::new(|| runtime.block_on(cursor_at(&list, depth)));
+        group.bench_function(BenchmarkId::new("depth", depth), |b| {
+            let (list, stretch) = (&*list, stretch(PAGE, cursor.clone()));
+            measure(b, &runtime, || list.page(&stretch));
+        });
+        if depth == 0 {
+            continue;
+        }
+        // As after a source was added: the place is sought.
+        group.bench_function(BenchmarkId::new("depth without hints", depth), |b| {
+            let key = cursor.as_ref().map(|own| own.key.clone());
+            let hints = Vec::new();
+            let (list, stretch) = (&*list, stretch(PAGE, key.map(|key| Cursor { key, hints })));
+            measure(b, &runtime, || list.page(&stretch));
+        });
+    }
+}
+
+/// Sources whose assets alternate; every other one pages by time, and nothing is kept of them.
+fn list(sources: usize, rows: usize) -> List {
+    let part = |own: usize| {
+        let numbers = (0..rows).map(|row| row * sources + own);
+        let source = InMemory {
+            paging: if own.is_multiple_of(2) { INDEX } else { WINDOW },
+            primes: false,
+            ..InMemory::new(&format!("s{own}"), assets(Provider::Piktid, numbers))
+        };
+        SourceList {
+            paging: source.paging,
+            source: Arc::new(source),
+            listing: Listing::Own,
+            parameters: Parameters::default(),
+            finished: Vec::new(),
+            listed: Vec::new(),
+        }
+    };
+    List {
+        sources: (0..sources).map(part).collect(),
+        skipped: Vec::new(),
+        order: Order::NEWEST,
+        filter: Filter::default(),
+        fingerprint: Fingerprint::of("assets", &[]),
+        shelf: shelf(ROOM, Duration::ZERO, Duration::ZERO),
+        context: context(),
+    }
+}
+
+fn stretch(count: usize, after: Option<Cursor>) -> Stretch<Cursor> {
+    Stretch {
+        forward: true,
+        count,
+        after,
+        before: None,
+    }
+}
+
+/// The cursor that a client who walked so far has: with hints.
+async fn cursor_at(list: &List, depth: usize) -> Option<Cursor> {
+    let mut cursor = None;
+    for _ in 0..depth / LARGE_PAGE {
+        let stretch = stretch(LARGE_PAGE, cursor);
+        let page = list.page(&stretch).await.expect("they never fail");
+        assert_eq!(page.edges.len(), LARGE_PAGE);
+        let end = page.end.as_ref().expect("more follows");
+        let text = page.cursor(end);
+        cursor = Some(Cursor::decode(&text, &list.fingerprint).expect("our own"));
+    }
+    cursor
+}
+
+// === Bytes to assets, and answers to bytes ===
+
+fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode");
+    for provider in Provider::ALL {
+        let body = body(provider, 0..LARGE_PAGE);
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(BenchmarkId::new("100 assets", provider.word()), |b| {
+            b.iter(|| arbitrary::rows(provider, black_box(&body).clone()).map(|rows| rows.len()));
+        });
+    }
+}
+
+fn encode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("encode");
+    let nodes: Vec<Value> = (0..PAGE)
+        .map(|number| {
+            json!({
+                "id": id(Provider::Comfy, number), "name": format!("asset_{number:05}.png"),
+                "kind": "IMAGE", "mimeType": "image/png", "size": 1_000_000 + number,
+                "width": 1024, "height": 1024, "createdAt": time(number).to_string(),
+                "tags": ["output", "product"], "thumbnail": url(Provider::Comfy, number),
+            })
+        })
+        .collect();
+    let answer = json!({ "assets": { "nodes": nodes } });
+    let answer = async_graphql::Value::from_json(answer).expect("an answer");
+    let bytes = serde_json::to_vec(&answer).expect("an answer");
+    group.throughput(Throughput::Bytes(bytes.len() as u64));
+    group.bench_function("20 assets", |b| {
+        b.iter(|| serde_json::to_vec(black_box(&answer)));
+    });
+}
+
+// === The cache ===
+
+/// Far from one another, so that what is asked for next is seldom near.
+const STRIDE: usize = 7_919;
+
+fn cache(criterion: &mut Criterion) {
+    let runtime = runtime();
+    for count in [1_000, 10_000, 100_000] {
+        pages(criterion, &runtime, count);
+        entities(criterion, &runtime, count);
+        answers(criterion, count);
+    }
+}
+
+/// A shelf and what it reads. It has room for what is kept and hardly more, so that it stays as
+/// full when more is put in.
+struct Kept {
+    shelf: Arc<Shelf>,
+    source: Arc<dyn Source>,
+    context: Arc<Context>,
+    until: Instant,
+}
+
+impl Kept {
+    fn new(source: InMemory, assets: usize, pages: Duration, entities: Duration) -> Self {
+        let heaviest = source.assets.iter().map(|asset| asset.weight()).max();
+        let bytes = assets as u64 * u64::from(heaviest.unwrap_or_default());
+        Self {
+            // Five sixteenths are for either.
+            shelf: shelf(bytes * 16 / 5, pages, entities),
+            source: Arc::new(source),
+            context: context(),
+            until: Instant::now() + AN_HOUR,
+        }
+    }
+
+    async fn page(&self, request: ListRequest) -> Arc<Page> {
+        let (shelf, context) = (&self.shelf, &self.context);
+        let read = shelf.page(&self.source, request, context, self.until).await;
+        read.expect("it never fails").page
+    }
+
+    async fn entities(&self, ids: Vec<Box<str>>) {
+        let (shelf, plain) = (&self.shelf, Variant::Plain);
+        let land = |id: &str, entity: Entity| {
+            black_box((id, entity)).1.expect("it is there");
+        };
+        let (source, context) = (&self.source, &self.context);
+        shelf.entities(source, ids, plain, context, &land).await;
+    }
+}
+
+fn pages(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
+    // As requests differ: by their filters.
+    let request = |number: usize| {
+        let parameters = Parameters::new(vec![("name", format!("{number:09}"))]);
+        request(number % 900, PAGE, parameters)
+    };
+    let kept = LazyCell::new(|| {
+        let source = InMemory {
+            primes: false,
+            ..InMemory::new("memory", assets(Provider::Piktid, 0..1_000))
+        };
+        let kept = Kept::new(source, count * PAGE, AN_HOUR, Duration::ZERO);
+        runtime.block_on(async {
+            for number in 0..count {
+                kept.page(request(number)).await;
+            }
+        });
+        kept
+    });
+    let mut group = criterion.benchmark_group("cache");
+    group.bench_function(BenchmarkId::new("get a page", count), |b| {
+        let (kept, mut at) = (&*kept, 0);
+        measure(b, runtime, || {
+            at = (at + STRIDE) % count;
+            kept.page(request(at))
+        });
+    });
+    let mut next = count;
+    group.bench_function(BenchmarkId::new("put a page", count), |b| {
+        let kept = &*kept;
+        measure(b, runtime, || {
+            next += 1;
+            kept.page(request(next))
+        });
+    });
+}
+
+fn entities(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
+    let kept = LazyCell::new(|| {
+        let source = InMemory::new("memory", assets(Provider::Piktid, 0..count));
+        let kept = Kept::new(source, count, Duration::ZERO, AN_HOUR);
+        runtime.block_on(async {
+            for offset in (0..count).step_by(LARGE_PAGE) {
+                let request = request(offset, LARGE_PAGE, Parameters::default());
+                assert_eq!(kept.page(request).await.rows.len(), LARGE_PAGE);
+            }
+        });
+        kept
+    });
+    let mut group = criterion.benchmark_group("cache");
+    group.bench_function(BenchmarkId::new("get 20 assets", count), |b| {
+        let (kept, mut at) = (&*kept, 0);
+        measure(b, runtime, || {
+            let next = || {
+                at = (at + STRIDE) % count;
+                Box::<str>::from(id(Provider::Piktid, at))
+            };
+            kept.entities(std::iter::repeat_with(next).take(PAGE).collect())
+        });
+    });
+    let mut next = count;
+    group.bench_function(BenchmarkId::new("put an asset", count), |b| {
+        let kept = &*kept;
+        measure(b, runtime, || {
+            next += 1;
+            kept.entities(vec![id(Provider::Piktid, next).into()])
+        });
+    });
+}
+
+fn answers(criterion: &mut Criterion, count: usize) {
+    const BYTES: usize = 8_192;
+    let question = |number: usize| Question {
+        eyes: Eyes {
+            permissions: Permissions::ALL,
+            scopes: None,
+        },
+        by_address: false,
+        written: format!("{{\"query\":\"{}\"}}", list_text(number)).into(),
+    };
+    let sources = vec![SourceName::parse("memory").expect("a name")];
+    let (answer, until) = (Arc::new(Bytes::new()), Instant::now() + AN_HOUR);
+    let keep = |answers: &Answers<Bytes, ()>, question: Question| {
+        let (answer, sources) = (Arc::clone(&answer), sources.clone());
+        answers.keep(question, answer, answers.moment(), sources, until, BYTES);
+    };
+    let kept = LazyCell::new(|| {
+        let shelf = shelf(ROOM, AN_HOUR, AN_HOUR);
+        // With what an answer takes beside its own bytes.
+        let answers = Answers::new(shelf, (count * (BYTES + 1_024)) as u64);
+        (0..count).for_each(|number| keep(&answers, question(number)));
+        answers
+    });
+    let mut group = criterion.benchmark_group("cache");
+    group.bench_function(BenchmarkId::new("get an answer", count), |b| {
+        let mut at = 0;
+        let next = || {
+            at = (at + STRIDE) % count;
+            question(at)
+        };
+        let get = |question: Question| kept.get(&question).expect("it is kept");
+        b.iter_batched(next, get, BatchSize::SmallInput);
+    });
+    let mut number = count;
+    group.bench_function(BenchmarkId::new("put an answer", count), |b| {
+        let next = || {
+            number += 1;
+            question(number)
+        };
+        let put = |question: Question| keep(&kept, question);
+        b.iter_batched(next, put, BatchSize::SmallInput);
+    });
+}
+
+// === Memory ===
+
+/// What assets take that are kept, beside what the cache believes.
+fn memory() -> String {
+    let runtime = runtime();
+    let mut report =
+        "\n| kept assets of | bytes as sent | weight | memory |\n|---|---|---|---|".to_owned();
+    // Kept to the end, so that nothing is used again.
+    let mut shelves = Vec::new();
+    for provider in Provider::ALL {
+        // What is made once is not counted.
+        drop(assets(provider, 0..LARGE_PAGE));
+        let (shelf, context) = (shelf(ROOM, Duration::ZERO, AN_HOUR), context());
+        let (mut sent, mut weight, before) = (0, 0, resident());
+        for first in (0..KEPT).step_by(LARGE_PAGE) {
+            let assets = assets(provider, first..first + LARGE_PAGE);
+            sent += assets
+                .iter()
+                .map(|own| own.upstream.get().len())
+                .sum::<usize>();
+            weight += assets
+                .iter()
+                .map(|own| own.weight() as usize)
+                .sum::<usize>();
+            let source: Arc<dyn Source> = Arc::new(InMemory::new("memory", assets));
+            let request = request(0, LARGE_PAGE, Parameters::default());
+            let until = Instant::now() + AN_HOUR;
+            let read = runtime.block_on(shelf.page(&source, request, &context, until));
+            assert_eq!(read.expect("it never fails").page.rows.len(), LARGE_PAGE);
+        }
+        let taken = resident().saturating_sub(before);
+        let [sent, weight, taken] = [sent, weight, taken].map(|bytes| bytes / KEPT);
+        report += &format!("\n| {} | {sent} | {weight} | {taken} |", provider.word());
+        shelves.push(shelf);
+    }
+    report
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    number.expect("in kibibytes") * 1_024
+}

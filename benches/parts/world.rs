@@ -1,0 +1,300 @@
+//! What is measured with: sources in memory, their assets, and the clock.
+
+use std::{hint::black_box, sync::Arc, time::Duration};
+
+use asset_gateway::{
+    asset::{Asset, Provider, SourceName},
+    cache::Shelf,
+    config::{CacheConfig, Freshness, OwnFreshness},
+    source::{
+        Capabilities, Context, Direction, Filter, ListRequest, Listing, Narrowed, Order, Page,
+        Paging, Parameters, Position, Profile, Row, Scope, SortBy, Source, SourceError, Variant,
+        arbitrary,
+    },
+};
+use bytes::Bytes;
+use criterion::Bencher;
+use futures_util::{
+    StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::Instant,
+};
+
+/// Assets of a provider's page.
+pub const LARGE_PAGE: usize = 100;
+/// Longer than any run.
+pub const AN_HOUR: Duration = Duration::from_secs(3_600);
+/// When the newest asset was made, in milliseconds.
+const NEWEST: i64 = 1_767_225_600_000;
+
+pub fn runtime() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_time().build().expect("a runtime")
+}
+
+/// Times asynchronous work; entering the runtime, once a sample, is not in it.
+pub fn measure<F: Future>(b: &mut Bencher<'_>, runtime: &Runtime, mut work: impl FnMut() -> F) {
+    b.iter_custom(|times| {
+        runtime.block_on(async {
+            let began = Instant::now();
+            for _ in 0..times {
+                black_box(work().await);
+            }
+            began.elapsed()
+        })
+    });
+}
+
+pub fn context() -> Arc<Context> {
+    Arc::new(Context::new(AN_HOUR, u32::MAX))
+}
+
+/// So large, keeping pages and assets for so long.
+pub fn shelf(size_bytes: u64, page_fresh: Duration, entity_fresh: Duration) -> Arc<Shelf> {
+    let freshness = Freshness {
+        page_fresh,
+        entity_fresh,
+        ..Freshness::default()
+    };
+    Shelf::new(CacheConfig {
+        size_bytes,
+        freshness,
+        ..CacheConfig::default()
+    })
+}
+
+pub fn request(offset: usize, length: usize, parameters: Parameters) -> ListRequest {
+    ListRequest {
+        listing: Listing::Own,
+        order: Order::NEWEST,
+        after: None,
+        before: None,
+        position: Position::Offset(offset as u64),
+        length: length as u32, // 100 at most
+        parameters,
+    }
+}
+
+/// As Scenario's list.
+pub const WINDOW: Paging = Paging::Window {
+    cap: 100,
+    resolution: Duration::from_millis(1),
+};
+/// As Comfy's.
+pub const INDEX: Paging = Paging::Index {
+    cap: 500,
+    reach: 500,
+};
+
+/// A source that answers at once, newest first.
+pub struct InMemory {
+    pub profile: Profile,
+    pub paging: Paging,
+    /// Newest first.
+    pub assets: Vec<Arc<Asset>>,
+    pub primes: bool,
+}
+
+impl InMemory {
+    pub fn new(name: &str, assets: Vec<Arc<Asset>>) -> Self {
+        let profile = Profile {
+            name: SourceName::parse(name).expect("a name"),
+            former_names: Vec::new(),
+            provider: Provider::Piktid,
+            scope: Scope::none(),
+            patience: AN_HOUR,
+            in_flight: 16,
+            freshness: OwnFreshness::default(),
+            passthrough: false,
+            authenticated: true,
+            capabilities: Capabilities {
+                can_upload: false,
+                can_tag: false,
+                can_note: false,
+                can_delete: false,
+                tag_vocabulary: None,
+                max_tags: None,
+                counts_exactly: true,
+                delete_meaning: "",
+                max_upload_bytes: None,
+                batch_read: 1,
+            },
+        };
+        Self {
+            profile,
+            paging: INDEX,
+            assets,
+            primes: true,
+        }
+    }
+
+    fn read(&self, request: &ListRequest) -> Page {
+        assert_eq!(request.order.direction, Direction::Descending);
+        let begin = match &request.position {
+            // Later ones come first.
+            Position::Start => request.before.map_or(0, |bound| {
+                self.assets.partition_point(|own| own.created_at >= bound)
+            }),
+            Position::Token(token) => token.parse().expect("our own"),
+            Position::Offset(offset) => usize::try_from(*offset).expect("our own"),
+        };
+        let length = request.length.min(self.paging.cap()) as usize;
+        let rows = self.assets.get(begin..).unwrap_or_default();
+        let rows = &rows[..length.min(rows.len())];
+        let end = begin + rows.len();
+        let (by_time, last) = (self.paging == WINDOW, end >= self.assets.len());
+        Page {
+            rows: rows.iter().cloned().map(Row::Asset).collect(),
+            next: (by_time && !last).then(|| end.to_string().into()),
+            offset: begin as u64,
+            last,
+            total: (!by_time).then_some(self.assets.len() as u64),
+            counts: !by_time,
+            fetched_at: Timestamp::UNIX_EPOCH,
+            primes: self.primes,
+            no_store: false,
+        }
+    }
+}
+
+impl Source for InMemory {
+    fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    fn paging(&self, _: Listing, _: SortBy) -> Option<Paging> {
+        Some(self.paging)
+    }
+
+    fn narrow(&self, _: &Filter, _: SortBy) -> Narrowed {
+        Narrowed::Skip("not asked here")
+    }
+
+    fn list<'a>(
+        &'a self,
+        request: &'a ListRequest,
+        _: &'a Context,
+    ) -> BoxFuture<'a, Result<Page, SourceError>> {
+        Box::pin(async { Ok(self.read(request)) })
+    }
+
+    fn get<'a>(
+        &'a self,
+        _: &'a str,
+        _: Variant,
+        _: &'a Context,
+    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
+        Box::pin(async { Err(SourceError::NotFound) })
+    }
+
+    /// Whatever the id, it is the first.
+    fn get_many<'a>(
+        &'a self,
+        ids: &'a [Box<str>],
+        _: Variant,
+        _: &'a Context,
+    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+        let read = ids
+            .iter()
+            .map(move |id| (id.clone(), Ok(Arc::clone(&self.assets[0]))));
+        stream::iter(read).boxed()
+    }
+}
+
+// === Assets as their providers send them ===
+
+/// Read as the gateway does.
+pub fn assets(provider: Provider, numbers: impl IntoIterator<Item = usize>) -> Vec<Arc<Asset>> {
+    let numbers: Vec<usize> = numbers.into_iter().collect();
+    let pages = numbers.chunks(LARGE_PAGE).map(|numbers| {
+        let body = body(provider, numbers.iter().copied());
+        arbitrary::rows(provider, body).expect("a list")
+    });
+    let asset = |row: Row| match row {
+        Row::Asset(asset) => asset,
+        row => panic!("no asset: {row:?}"),
+    };
+    pages.flatten().map(asset).collect()
+}
+
+/// A list's answer with these.
+pub fn body(provider: Provider, numbers: impl Iterator<Item = usize>) -> Bytes {
+    let assets: Vec<Value> = numbers.map(|number| asset(provider, number)).collect();
+    let list = match provider {
+        Provider::Scenario => json!({ "assets": assets, "nextPaginationToken": "eyJpZCI6ImEifQ" }),
+        Provider::Piktid => json!({
+            "pagination": {
+                "page": 1, "per_page": LARGE_PAGE, "total": 9_000, "pages": 90,
+                "has_next": true, "has_prev": false,
+            },
+            "assets": assets,
+        }),
+        Provider::Comfy => json!({ "assets": assets, "total": 9_000, "has_more": true }),
+    };
+    list.to_string().into()
+}
+
+/// One of them (`upstreams/*.md`: the asset object).
+pub fn asset(provider: Provider, number: usize) -> Value {
+    let (id, url, time) = (id(provider, number), url(provider, number), time(number));
+    let (name, time) = (format!("asset_{number:08}.png"), time.to_string());
+    match provider {
+        Provider::Scenario => json!({
+            "id": id, "createdAt": time, "updatedAt": time, "kind": "image",
+            "mimeType": "image/png", "privacy": "private", "status": "success",
+            "tags": ["castle", "night"], "url": url, "authorId": "user_1", "ownerId": "proj_1",
+            "source": "generation", "collectionIds": ["collection_1"], "editCapabilities": ["UPSCALE"],
+            "metadata": {
+                "kind": "image", "type": "inference-txt2img", "name": name, "modelId": "flux.1-dev",
+                "prompt": "a castle on a hill at night, lit from within, painted in gouache",
+                "seed": "3141592653", "width": 1024, "height": 1024, "guidance": 3.5,
+                "numInferenceSteps": 28, "inferenceId": "inf_1", "thumbnail": { "assetId": id, "url": url },
+            },
+            "properties": { "size": 1_234_567, "width": 1024, "height": 1024, "format": "png" },
+        }),
+        Provider::Piktid => json!({
+            "id": id, "created_at": time, "filename": name, "url": url, "created_by": "ada",
+            "tags": ["model", "product"], "visibility": "private", "thumbnail_big": url,
+            "thumbnail_small": url, "styling_note": "worn open", "dimensions": [1024, 1536],
+            "detected": {
+                "has_person": true, "has_clothing": true, "person_attributes": ["adult"],
+                "clothing_items": ["coat", "scarf"], "categories": ["outerwear"],
+            },
+        }),
+        Provider::Comfy => json!({
+            "id": id, "name": name, "asset_hash": format!("blake3:{number:064x}"),
+            "size": 1_234_567, "mime_type": "image/png", "tags": ["output", "favourite"],
+            "preview_id": id, "preview_url": format!("/api/assets/{id}/content"),
+            "created_at": time, "updated_at": time, "last_access_time": time, "is_immutable": false,
+            "user_metadata": { "user_description": "the second try" },
+            "metadata": { "kind": "image", "width": 1024, "height": 1024 },
+        }),
+    }
+}
+
+/// As long as the provider's own.
+pub fn id(provider: Provider, number: usize) -> String {
+    match provider {
+        Provider::Scenario => format!("asset_{number:022}"),
+        Provider::Piktid | Provider::Comfy => format!("3c90c3cc-0d44-4b50-8888-{number:012x}"),
+    }
+}
+
+pub fn url(provider: Provider, number: usize) -> String {
+    format!(
+        "https://files.example.com/{}/{}.png",
+        provider.word(),
+        id(provider, number)
+    )
+}
+
+/// A millisecond earlier than the one before, so that each source's order is certain.
+pub fn time(number: usize) -> Timestamp {
+    Timestamp::from_millisecond(NEWEST - number as i64).expect("in range")
+}
