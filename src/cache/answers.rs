@@ -8,10 +8,14 @@
 //! - Those who ask the same at the same time get one answer, made once. Only between writes:
 //!   whoever asks after one never gets what was begun before it, and while one is under way
 //!   each asks alone.
-//! - Bounded in bytes.
+//! - What is asked once is made and given; what is asked again is kept too. Bounded in bytes.
 
 use std::{
-    sync::Arc,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant as Clock},
 };
 
@@ -28,6 +32,9 @@ use crate::{access::Permissions, asset::SourceName, source::Scope};
 
 /// What an answer takes beside its own bytes and its request's, about.
 const BASE: usize = 512;
+
+/// Questions that are remembered to have been asked, about.
+const REMEMBERED: usize = 4_096;
 
 /// Whose eyes see an answer: callers of the same eyes are shown the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -71,6 +78,29 @@ pub struct Answers<A, M: Clone> {
     /// `None`: nothing is kept.
     kept: Option<Cache<Question, Arc<Kept<A>>>>,
     flights: Flights<(Question, Epoch), M>,
+    asked: Asked,
+}
+
+/// Questions that were asked lately, by their hashes: one in each place, the latest.
+struct Asked {
+    hasher: RandomState,
+    places: Box<[AtomicU64]>,
+}
+
+impl Asked {
+    fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            places: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Whether it was asked before, as far as that is remembered; from now on it is.
+    fn again(&self, question: &Question) -> bool {
+        let hash = self.hasher.hash_one(question);
+        let place = self.places.get(hash as usize % REMEMBERED);
+        place.is_some_and(|place| place.swap(hash, Ordering::Relaxed) == hash)
+    }
 }
 
 /// Ends each answer when the first thing in it ends.
@@ -111,6 +141,7 @@ where
             shelf,
             kept,
             flights: Flights::default(),
+            asked: Asked::new(),
         }
     }
 
@@ -163,7 +194,8 @@ where
         (flight.landed().await, is_own)
     }
 
-    /// Keeps an answer of so many bytes that was made of these sources, until then at the latest.
+    /// Keeps an answer of so many bytes that was made of these sources, until then at the latest, if
+    /// it was asked for before.
     pub fn keep(
         &self,
         question: Question,
@@ -174,6 +206,9 @@ where
         bytes: usize,
     ) {
         let Some(kept) = &self.kept else { return };
+        if !self.asked.again(&question) {
+            return;
+        }
         let epoch = began.epoch;
         let is_new = self.shelf.epochs.are_unwritten(epoch, &sources)
             && (kept.get(&question)).is_none_or(|older| older.epoch <= epoch);
@@ -189,5 +224,70 @@ where
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         };
         kept.insert(question, Arc::new(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CacheConfig;
+
+    fn question(text: &'static str) -> Question {
+        Question {
+            eyes: Eyes {
+                permissions: Permissions::ALL,
+                scopes: None,
+            },
+            by_address: false,
+            written: Bytes::from_static(text.as_bytes()),
+        }
+    }
+
+    fn answers() -> (Arc<Shelf>, Answers<u8, ()>) {
+        let shelf = Shelf::new(CacheConfig::default());
+        (Arc::clone(&shelf), Answers::new(shelf, 1 << 20))
+    }
+
+    fn keep(answers: &Answers<u8, ()>, answer: u8, began: Moment, sources: &[SourceName]) {
+        let until = Instant::now() + Duration::from_secs(60);
+        let answer = Arc::new(answer);
+        answers.keep(question("a"), answer, began, sources.to_vec(), until, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_again_is_kept_until_one_of_its_sources_is_written() {
+        let (shelf, answers) = answers();
+        let name = |text: &str| SourceName::parse(text).expect("a name");
+        let (own, other) = (name("own"), name("other"));
+        let get = || answers.get(&question("a")).map(|own| *own);
+        keep(&answers, 1, answers.moment(), &[own.clone()]);
+        assert_eq!(get(), None, "asked for once");
+        keep(&answers, 1, answers.moment(), &[own.clone()]);
+        assert_eq!(get(), Some(1));
+        drop(shelf.writing(&other, Vec::new()));
+        assert_eq!(get(), Some(1), "it is of another source");
+        let before = answers.moment();
+        let writing = shelf.writing(&own, Vec::new());
+        assert_eq!(get(), None, "a write is under way");
+        keep(&answers, 2, answers.moment(), &[own.clone()]);
+        assert_eq!(get(), None, "nothing is kept meanwhile");
+        drop(writing);
+        keep(&answers, 3, before, &[own.clone()]);
+        assert_eq!(get(), None, "begun before the write");
+        keep(&answers, 4, answers.moment(), &[own]);
+        assert_eq!(get(), Some(4));
+    }
+
+    #[tokio::test]
+    async fn an_older_answer_never_takes_a_newer_ones_place() {
+        let (shelf, answers) = answers();
+        let other = SourceName::parse("other").expect("a name");
+        let before = answers.moment();
+        drop(shelf.writing(&other, Vec::new()));
+        for _ in 0..2 {
+            keep(&answers, 2, answers.moment(), &[]);
+        }
+        keep(&answers, 1, before, &[]);
+        assert_eq!(answers.get(&question("a")).as_deref(), Some(&2));
     }
 }

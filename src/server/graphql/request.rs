@@ -241,6 +241,10 @@ fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Refusal::bad_request(WHAT));
     }
+    // Only where it cannot be read, once more: to tell where.
+    if let Ok(parameters) = serde_json::from_slice(body) {
+        return Ok(parameters);
+    }
     let deserializer = &mut serde_json::Deserializer::from_slice(body);
     let parameters: Parameters =
         serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
