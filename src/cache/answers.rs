@@ -248,10 +248,10 @@ mod tests {
         (Arc::clone(&shelf), Answers::new(shelf, 1 << 20))
     }
 
-    fn keep(answers: &Answers<u8, ()>, answer: u8, began: Moment, sources: &[SourceName]) {
+    fn keep(answers: &Answers<u8, ()>, answer: u8, began: Moment, source: &SourceName) {
         let until = Instant::now() + Duration::from_secs(60);
         let answer = Arc::new(answer);
-        answers.keep(question("a"), answer, began, sources.to_vec(), until, 1);
+        answers.keep(question("a"), answer, began, vec![source.clone()], until, 1);
     }
 
     #[tokio::test]
@@ -260,34 +260,35 @@ mod tests {
         let name = |text: &str| SourceName::parse(text).expect("a name");
         let (own, other) = (name("own"), name("other"));
         let get = || answers.get(&question("a")).map(|own| *own);
-        keep(&answers, 1, answers.moment(), &[own.clone()]);
+        keep(&answers, 1, answers.moment(), &own);
         assert_eq!(get(), None, "asked for once");
-        keep(&answers, 1, answers.moment(), &[own.clone()]);
+        keep(&answers, 1, answers.moment(), &own);
         assert_eq!(get(), Some(1));
         drop(shelf.writing(&other, Vec::new()));
         assert_eq!(get(), Some(1), "it is of another source");
         let before = answers.moment();
         let writing = shelf.writing(&own, Vec::new());
         assert_eq!(get(), None, "a write is under way");
-        keep(&answers, 2, answers.moment(), &[own.clone()]);
+        keep(&answers, 2, answers.moment(), &own);
         assert_eq!(get(), None, "nothing is kept meanwhile");
         drop(writing);
-        keep(&answers, 3, before, &[own.clone()]);
+        keep(&answers, 3, before, &own);
         assert_eq!(get(), None, "begun before the write");
-        keep(&answers, 4, answers.moment(), &[own]);
+        keep(&answers, 4, answers.moment(), &own);
         assert_eq!(get(), Some(4));
     }
 
     #[tokio::test]
     async fn an_older_answer_never_takes_a_newer_ones_place() {
         let (shelf, answers) = answers();
-        let other = SourceName::parse("other").expect("a name");
+        let name = |text: &str| SourceName::parse(text).expect("a name");
+        let (own, other) = (name("own"), name("other"));
         let before = answers.moment();
         drop(shelf.writing(&other, Vec::new()));
         for _ in 0..2 {
-            keep(&answers, 2, answers.moment(), &[]);
+            keep(&answers, 2, answers.moment(), &own);
         }
-        keep(&answers, 1, before, &[]);
+        keep(&answers, 1, before, &own);
         assert_eq!(answers.get(&question("a")).as_deref(), Some(&2));
     }
 }
