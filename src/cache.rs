@@ -116,6 +116,11 @@ impl<V> Kept<V> {
             bytes,
         }
     }
+
+    /// Until when it is true; `None`: it is not kept, as something in it ends at once.
+    fn true_until(&self) -> Option<Instant> {
+        (!self.life.is_zero()).then_some(self.fresh_until)
+    }
 }
 
 /// What a call brought, and how long that stays true; what is not kept is true for a moment only.
@@ -312,9 +317,9 @@ impl Shelf {
             let times = (times.page_fresh, times.page_stale, times.if_error);
             let bytes = page.rows.iter().map(Row::weight).sum();
             let kept = Kept::new(Arc::clone(&page), asked, bytes, times, ends.min());
-            let fresh_until = kept.fresh_until;
+            let fresh_until = kept.true_until();
             self.pages.insert(key, kept).await;
-            return Ok((page, Some(fresh_until)));
+            return Ok((page, fresh_until));
         }
         Ok((page, None))
     }
@@ -502,19 +507,21 @@ impl Shelf {
             }
             Err(_) => return None,
         };
-        if times.0.is_zero() {
-            return None;
-        }
         // What was asked for later is newer, whichever came first.
         let newer = self.entities.get(&key).await;
         if newer.is_some_and(|kept| kept.asked > asked) {
             return None;
         }
+        if times.0.is_zero() {
+            // What was kept before is older.
+            self.entities.invalidate(&key).await;
+            return None;
+        }
         let bytes = entity.as_ref().map_or(256, |asset| asset.weight());
         let kept = Kept::new(entity, asked, bytes, times, end);
-        let fresh_until = kept.fresh_until;
+        let fresh_until = kept.true_until();
         self.entities.insert(key, kept).await;
-        Some(fresh_until)
+        fresh_until
     }
 
     fn entity_key(&self, source: &Arc<dyn Source>, id: &str, variant: Variant) -> EntityKey {

@@ -177,16 +177,19 @@ impl CacheConfig {
         if self.answers { self.size_bytes / 4 } else { 0 }
     }
 
-    /// Bytes for documents that were read.
+    /// Bytes for documents that were read: no fewer than some take, since clients may send the hash
+    /// of one alone.
     #[must_use]
     pub const fn for_documents(&self) -> u64 {
-        self.size_bytes / 8
+        const LEAST: u64 = 2 * 1024 * 1024;
+        let share = self.size_bytes / 4;
+        if share < LEAST { LEAST } else { share }
     }
 
     /// Bytes for what sources said: half for assets, half for pages.
     #[must_use]
     pub const fn for_shelf(&self) -> u64 {
-        self.size_bytes - self.for_answers() - self.for_documents()
+        self.size_bytes - self.for_answers() - self.size_bytes / 4
     }
 }
 

@@ -74,8 +74,8 @@ impl Loader {
             Some(entity) => entity,
             None => self.batched(key.clone()).await,
         };
-        self.answered().insert(key, entity.clone());
-        entity
+        // Whatever came first stays: one request, one answer.
+        self.answered().entry(key).or_insert(entity).clone()
     }
 
     async fn fresh(&self, (id, variant): &Key) -> Option<Entity> {
@@ -144,7 +144,7 @@ impl BatchFn<Key, Pending> for Batch {
             let (source, shelf) = (Arc::clone(source), Arc::clone(&self.shelf));
             let context = Arc::clone(&self.context);
             self.reads.spawn(
-                async move {
+                Box::pin(async move {
                     let ids = senders.keys().cloned().collect();
                     let senders = Mutex::new(senders);
                     let land = |id: &str, entity| {
@@ -156,7 +156,7 @@ impl BatchFn<Key, Pending> for Batch {
                         let _ = sender.map(|sender| sender.send(entity));
                     };
                     shelf.entities(&source, ids, variant, &context, &land).await;
-                }
+                })
                 .in_current_span(),
             );
         }

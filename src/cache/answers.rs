@@ -5,7 +5,7 @@
 //! - An answer is true as long as everything inside it is: it ends with the first thing in it that
 //!   does, and with the first write to a source that was read for it. A write that is under way
 //!   ends it too.
-//! - Those who ask the same at the same time get one answer, made once. Only between writes:
+//! - Those who ask the same within the same second get one answer, made once. Only between writes:
 //!   whoever asks after one never gets what was begun before it, and while one is under way
 //!   each asks alone.
 //! - What is asked once is made and given; what is asked again is kept too. Bounded in bytes.
@@ -32,6 +32,9 @@ use crate::{access::Permissions, asset::SourceName, source::Scope};
 
 /// What an answer takes beside its own bytes and its request's, about.
 const BASE: usize = 512;
+
+/// How old an answer under way may be for whoever joins.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Questions that are remembered to have been asked, about.
 const REMEMBERED: usize = 4_096;
@@ -77,8 +80,10 @@ pub struct Answers<A, M: Clone> {
     shelf: Arc<Shelf>,
     /// `None`: nothing is kept.
     kept: Option<Cache<Question, Arc<Kept<A>>>>,
-    flights: Flights<(Question, Epoch), M>,
+    /// By the second they were begun in, too.
+    flights: Flights<(Question, Epoch, u64), M>,
     asked: Asked,
+    since: Instant,
 }
 
 /// Questions that were asked lately, by their hashes: one in each place, the latest.
@@ -142,6 +147,7 @@ where
             kept,
             flights: Flights::default(),
             asked: Asked::new(),
+            since: Instant::now(),
         }
     }
 
@@ -178,9 +184,11 @@ where
         if !began.is_calm {
             return (Ok(make().await), true);
         }
-        let key = (question.clone(), began.epoch);
+        let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
+        let key = (question.clone(), began.epoch, second);
         let mut flights = self.flights.board([key], |led| {
-            let making = make();
+            // Boxed here, it is copied once, however large.
+            let making = Box::pin(make());
             async move {
                 let made = making.await;
                 for (_, land) in led {

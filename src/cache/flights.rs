@@ -89,7 +89,8 @@ where
             }
         }
         if !led.is_empty() {
-            let task = tokio::spawn(read(led).in_current_span());
+            // Boxed once: spawning moves a future a dozen times.
+            let task = tokio::spawn(Box::pin(read(led)).in_current_span());
             *lock(&crew.0) = Some(task.abort_handle());
         }
         flights

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, ScalarType, Value, resolver_utils::enum_value};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -374,38 +374,53 @@ impl AssetNode {
     }
 }
 
+/// As the resolvers of the same names; `tests/api/reading.rs` holds one against the other.
 impl Plain for AssetNode {
-    fn is_at_hand(field: &str) -> bool {
-        matches!(
-            field,
-            "id" | "provider"
-                | "upstreamId"
-                | "name"
-                | "kind"
-                | "mimeType"
-                | "size"
-                | "width"
-                | "height"
-                | "duration"
-                | "contentHash"
-                | "createdAt"
-                | "updatedAt"
-                | "status"
-                | "visibility"
-                | "owner"
-                | "tags"
-                | "note"
-                | "url"
-                | "urlExpiresAt"
-                | "thumbnail"
-                | "viewerCanTag"
-                | "viewerCanNote"
-                | "viewerCanDelete"
-        )
+    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+        let own = &*self.0;
+        let field = &context.item.node;
+        Some(match field.name.node.as_str() {
+            "id" => Value::String(GlobalId::Asset(own.id.clone()).to_string()),
+            "provider" => enum_value(ProviderWord::from(own.provider)),
+            "upstreamId" => text(&own.id.upstream),
+            "name" => text(&own.name),
+            "kind" => enum_value(AssetKind::from(own.kind)),
+            "mimeType" => own.mime_type.as_deref().map_or(Value::Null, text),
+            "size" => own.size_bytes.map_or(Value::Null, Value::from),
+            "width" => own.width.map_or(Value::Null, Value::from),
+            "height" => own.height.map_or(Value::Null, Value::from),
+            "contentHash" => own.content_hash.as_deref().map_or(Value::Null, text),
+            "createdAt" => DateTime::at(own.created_at).to_value(),
+            "updatedAt" => (own.updated_at).map_or(Value::Null, |at| DateTime::at(at).to_value()),
+            "visibility" => (own.visibility).map_or(Value::Null, |visibility| {
+                enum_value(AssetVisibility::from(visibility))
+            }),
+            "owner" => own.owner.as_deref().map_or(Value::Null, text),
+            "tags" => own
+                .tags
+                .iter()
+                .map(|tag| text(tag))
+                .collect::<Vec<_>>()
+                .into(),
+            "note" => own.note.as_deref().map_or(Value::Null, text),
+            "url" => self.address(context, Rendition::Original)?,
+            "thumbnail" if field.arguments.is_empty() => self.address(context, Rendition::Small)?,
+            _ => return None,
+        })
     }
 }
 
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
 impl AssetNode {
+    /// Where a rendition is; `None`: that is not said, and why is an error.
+    fn address(&self, context: &Context<'_>, rendition: Rendition) -> Option<Value> {
+        let location = self.location(context, rendition).ok()?;
+        Some(location.map_or(Value::Null, |(url, _)| Value::String(url)))
+    }
+
     async fn children_of(
         &self,
         context: &Context<'_>,

@@ -4,20 +4,21 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
+    Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
     indexmap::IndexMap,
     parser::types::{Field, Selection},
     registry::Registry,
     resolver_utils::ContainerType,
 };
-use futures_util::{FutureExt, future::try_join_all};
+use futures_util::future::try_join_all;
 
 use super::query::Node;
 
-/// An object whose resolvers are known to await nothing, but for some.
+/// An object most of whose fields only read memory.
 pub trait Plain: ContainerType {
-    /// Whether this field's resolver awaits nothing, and does nothing but read.
-    fn is_at_hand(field: &str) -> bool;
+    /// The field, where nothing has to be awaited for it and it does not fail; else the engine asks
+    /// its resolver.
+    fn at_hand(&self, context: &Context<'_>) -> Option<Value>;
 }
 
 /// The same object, resolved in one go as far as that goes.
@@ -96,11 +97,8 @@ async fn resolve<T: Plain>(
         let name = own.node.name.node.as_str();
         let value = if name == "__typename" {
             Some(Value::String(root.introspection_type_name().into_owned()))
-        } else if T::is_at_hand(name) {
-            let resolved = root.resolve_field(&context.with_field(own)).now_or_never();
-            resolved.transpose()?.map(Option::unwrap_or_default)
         } else {
-            None
+            root.at_hand(&context.with_field(own))
         };
         let key = &own.node.response_key().node;
         if value.is_none() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    ComplexObject, Context, Enum, ErrorExtensions, Object, SimpleObject, connection::PageInfo,
+    ComplexObject, Context, Enum, ErrorExtensions, Object, SimpleObject, Value,
+    connection::PageInfo,
 };
 
 use super::{
@@ -312,8 +313,9 @@ impl AssetEdge {
 }
 
 impl Plain for AssetEdge {
-    fn is_at_hand(field: &str) -> bool {
-        field == "cursor"
+    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
+        let is_cursor = context.item.node.name.node == "cursor";
+        is_cursor.then(|| Value::String(self.page.cursor(&self.edge.place)))
     }
 }
 

@@ -295,7 +295,7 @@ impl OwnList {
             last,
             before,
         };
-        connection::resolve(context, described, paging).await
+        Box::pin(connection::resolve(context, described, paging)).await
     }
 }
 

@@ -229,5 +229,5 @@ async fn merged(
         filter: fields,
         order,
     };
-    connection::resolve(context, described, paging).await
+    Box::pin(connection::resolve(context, described, paging)).await
 }

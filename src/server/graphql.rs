@@ -44,9 +44,6 @@ pub use ready::Ready;
 pub use request::{Asked, arbitrary};
 pub use response::shown;
 
-/// How long after an operation was begun others may join it whose answer is true for a moment only.
-const TOGETHER: Duration = Duration::from_secs(1);
-
 /// What came of an operation.
 #[derive(Clone)]
 pub enum Outcome {
@@ -60,22 +57,8 @@ pub enum Outcome {
 #[derive(Clone)]
 pub struct Made {
     outcome: Result<Outcome, Refusal>,
-    began: Instant,
     /// It tells of its own making.
     alone: bool,
-}
-
-impl Made {
-    /// Whether it will do for somebody who joined at this moment: it is true still, or it was hardly
-    /// begun then.
-    fn will_do_since(&self, asked: Instant) -> bool {
-        let until = match &self.outcome {
-            Ok(Outcome::Ready(ready)) => ready.keeping().until(),
-            _ => None,
-        };
-        until.is_some_and(|until| Instant::now() < until)
-            || (!self.alone && asked.saturating_duration_since(self.began) < TOGETHER)
-    }
 }
 
 /// `GET`, `HEAD` and `POST /graphql`.
@@ -127,8 +110,8 @@ async fn answer(
             if let Some(ready) = gateway.0.answers.get(&question) {
                 (ready, StatusCode::OK)
             } else {
-                let made = one(gateway, &session, question, id).instrument(span());
-                let made = Box::pin(made).await;
+                let made = Box::pin(one(gateway, &session, question, id));
+                let made = made.instrument(span()).await;
                 span().in_scope(|| self::written(made, media_type, id))?
             }
         }
@@ -170,7 +153,7 @@ async fn one(
     let named = prepared.named || question.by_address;
     let answers = &gateway.0.answers;
     // Before anything is read for it.
-    let (began, asked) = (answers.moment(), Instant::now());
+    let began = answers.moment();
     if prepared.kind != OperationType::Query {
         if question.by_address {
             return Err(Refusal::new(
@@ -186,7 +169,6 @@ async fn one(
     let make = || {
         let (gateway, session, question) = (gateway.clone(), session.clone(), question.clone());
         async move {
-            let began_at = Instant::now();
             let done = run(&gateway, &session, prepared, None, id).await;
             let (sources, alone) = (done.sources.clone(), done.alone);
             let outcome = done.outcome(named);
@@ -197,16 +179,12 @@ async fn one(
                 let answers = &gateway.0.answers;
                 answers.keep(question, answer, began, sources, until, bytes);
             }
-            Made {
-                outcome,
-                began: began_at,
-                alone,
-            }
+            Made { outcome, alone }
         }
     };
     match answers.shared(&question, began, make).await {
         (Ok(made), true) => made.outcome,
-        (Ok(made), false) if made.will_do_since(asked) => {
+        (Ok(made), false) if !made.alone => {
             if !matches!(made.outcome, Ok(Outcome::Ready(_))) {
                 tracing::info!(request.id = %id, "answered with errors, as an equal request at the same time");
             }

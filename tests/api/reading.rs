@@ -335,3 +335,42 @@ async fn everything_in_the_schema_is_described() {
     }
     assert!(bare.is_empty(), "without description: {bare:?}");
 }
+
+#[tokio::test]
+async fn an_asset_is_the_same_by_every_way_to_it() {
+    let world = world().await;
+    let fields = "__typename id provider upstreamId name kind mimeType size width height duration contentHash createdAt
+                  updatedAt status visibility owner tags note url urlExpiresAt thumbnail small: thumbnail(size: SMALL)
+                  large: thumbnail(size: LARGE) viewerCanTag viewerCanNote viewerCanDelete";
+    for list in ["scenarioAssets", "piktidAssets", "comfyAssets"] {
+        let query = format!(
+            "{{ list: {list}(first: 30) {{ nodes {{ {fields} }} edges {{ node {{ {fields} }} }} }} }}"
+        );
+        let data = world.data(&query).await;
+        let nodes = data["list"]["nodes"].as_array().expect("a list");
+        let edges = data["list"]["edges"].as_array().expect("a list");
+        assert!(nodes.len() > 5, "{list}");
+        let edges: Vec<&Value> = edges.iter().map(|edge| &edge["node"]).collect();
+        assert_eq!(nodes.iter().collect::<Vec<_>>(), edges);
+        let ids = json!(texts(&data["list"]["nodes"], "/id"));
+        let by_id = world
+            .data(&format!(
+                "{{ nodes(ids: {ids}) {{ ... on Asset {{ {fields} }} }} }}"
+            ))
+            .await;
+        assert_eq!(data["list"]["nodes"], by_id["nodes"], "{list}");
+        // By the engine, field by field.
+        let each: Vec<Value> = nodes
+            .iter()
+            .map(|own| json!({ "__typename": "Asset", "id": own["id"] }))
+            .collect();
+        let query = format!(
+            "query($all: [_Any!]!) {{ _entities(representations: $all) {{ ... on Asset {{ {fields} }} }} }}"
+        );
+        let entities = world.ask_with(&query, json!({ "all": each })).await;
+        assert_eq!(
+            data["list"]["nodes"], entities["data"]["_entities"],
+            "{list}"
+        );
+    }
+}

@@ -43,8 +43,9 @@ impl Known {
     pub fn new(rules: Rules, trusted: TrustedDocuments, limits: &Limits, capacity: u64) -> Self {
         let mut known = Self {
             rules,
-            read: ByHash::new(capacity / 2),
-            shapes: ByHash::new(capacity / 2),
+            // Most of what has a shape is in both.
+            read: ByHash::new(capacity / 4 * 3),
+            shapes: ByHash::new(capacity / 4),
             trusted: HashMap::new(),
             texts: HashMap::new(),
             only_trusted: trusted.only,
