@@ -32,6 +32,7 @@ pub struct Loader {
     registry: Arc<Registry>,
     shelf: Arc<Shelf>,
     context: Arc<Context>,
+    /// What was loaded, by whichever way.
     answered: Mutex<HashMap<Key, Entity>>,
 }
 
@@ -96,9 +97,7 @@ impl Loader {
             Err(_) => Err(SourceError::Timeout),
         }
     }
-}
 
-impl Loader {
     fn answered(&self) -> MutexGuard<'_, HashMap<Key, Entity>> {
         // Single inserts: a panic elsewhere cannot leave the table half-changed.
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
