@@ -15,7 +15,6 @@ pub mod scenario;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 pub use file_type::{FileType, TELLING};
 pub use id::{AssetId, GlobalId, SourceName, is_upstream_id_text};
@@ -53,8 +52,8 @@ pub struct Asset {
     pub root: Option<Box<str>>,
     pub viewer_can: ViewerCan,
     pub details: Details,
-    /// The row as the source sent it, less what must not leave (a server's file paths).
-    pub upstream: Box<RawValue>,
+    /// The row as the source sent it, less what must not leave (a server's file paths): JSON.
+    pub upstream: Box<str>,
     /// The source asked that nobody keep it.
     pub no_store: bool,
 }
@@ -68,7 +67,7 @@ impl Asset {
             Details::Scenario(_) => 4_096,
             Details::Piktid(_) | Details::Comfy(_) => 1_024,
         };
-        u32::try_from(self.upstream.get().len() * 2).map_or(u32::MAX, |w| w.saturating_add(fixed))
+        u32::try_from(self.upstream.len() * 2).map_or(u32::MAX, |w| w.saturating_add(fixed))
     }
 }
 

@@ -415,10 +415,7 @@ fn memory() -> String {
         let (mut sent, mut weight, before) = (0, 0, resident());
         for first in (0..KEPT).step_by(LARGE_PAGE) {
             let assets = assets(provider, first..first + LARGE_PAGE);
-            sent += assets
-                .iter()
-                .map(|own| own.upstream.get().len())
-                .sum::<usize>();
+            sent += assets.iter().map(|own| own.upstream.len()).sum::<usize>();
             weight += assets
                 .iter()
                 .map(|own| own.weight() as usize)

@@ -1,6 +1,9 @@
 //! Times as people and servers write them.
 
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{
+    Timestamp, civil,
+    tz::{Offset, TimeZone},
+};
 
 /// Reads RFC 3339. The last day of the year 9999, as many write for "for ever", is past what a
 /// [`Timestamp`] holds and counts as its end.
@@ -16,7 +19,8 @@ pub fn rfc3339(text: &str) -> Option<Timestamp> {
 /// Reads RFC 3339, or a time without a zone, which means UTC (comfy-observed.md 1).
 #[must_use]
 pub fn lenient(text: &str) -> Option<Timestamp> {
-    rfc3339(text).or_else(|| {
+    let plain = plain(text.strip_suffix('Z').unwrap_or(text));
+    plain.or_else(|| rfc3339(text)).or_else(|| {
         let civil = text.parse::<civil::DateTime>().ok()?;
         match civil.to_zoned(TimeZone::UTC) {
             Ok(zoned) => Some(zoned.timestamp()),
@@ -25,9 +29,109 @@ pub fn lenient(text: &str) -> Option<Timestamp> {
     })
 }
 
+/// Reads `2026-11-20T15:40:38.767428`, as UTC: how nearly all times come, for a tenth of what it
+/// takes to read them whatever way they are written.
+fn plain(text: &str) -> Option<Timestamp> {
+    let (date_time, fraction) = match text.as_bytes() {
+        [whole @ .., b'.', _, _, _] if whole.len() == 19 => (whole, text.get(20..)?),
+        [whole @ .., b'.', _, _, _, _, _, _] if whole.len() == 19 => (whole, text.get(20..)?),
+        whole => (whole, ""),
+    };
+    let [
+        a,
+        b,
+        c,
+        d,
+        b'-',
+        e,
+        f,
+        b'-',
+        g,
+        h,
+        b'T',
+        i,
+        j,
+        b':',
+        k,
+        l,
+        b':',
+        m,
+        n,
+    ] = *date_time
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_i16, |number, digit| {
+            let digit = digit.is_ascii_digit().then(|| i16::from(digit - b'0'))?;
+            Some(number * 10 + digit)
+        })
+    };
+    // Of two digits.
+    let two = |digits: [u8; 2]| number(&digits).map(|number| number as i8);
+    let fraction = fraction.as_bytes();
+    let (thousandths, millionths) = fraction.split_at(fraction.len().min(3));
+    let nanoseconds =
+        i32::from(number(thousandths)?) * 1_000_000 + i32::from(number(millionths)?) * 1_000;
+    let year = number(&[a, b, c, d])?;
+    let civil = civil::DateTime::new(
+        year,
+        two([e, f])?,
+        two([g, h])?,
+        two([i, j])?,
+        two([k, l])?,
+        two([m, n])?,
+        nanoseconds,
+    );
+    Offset::UTC.to_timestamp(civil.ok()?).ok()
+}
+
+/// Appends a time as RFC 3339 in UTC with milliseconds, which is how [`Timestamp`] prints with three
+/// digits: `2026-11-20T15:40:38.767Z`.
+pub fn write(time: Timestamp, text: &mut Vec<u8>) {
+    let civil = Offset::UTC.to_datetime(time);
+    let Ok(year) = u32::try_from(civil.year()) else {
+        return text.extend_from_slice(format!("{time:.3}").as_bytes());
+    };
+    let digit = |number: u32| b'0' + (number % 10) as u8;
+    let two = |number: i8| {
+        let number = u32::from(number.unsigned_abs());
+        [digit(number / 10), digit(number)]
+    };
+    let [a, b] = [digit(year / 1_000), digit(year / 100)];
+    let [c, d] = [digit(year / 10), digit(year)];
+    let [[e, f], [g, h]] = [two(civil.month()), two(civil.day())];
+    let [[i, j], [k, l], [m, n]] = [civil.hour(), civil.minute(), civil.second()].map(two);
+    let millisecond = u32::from(civil.millisecond().unsigned_abs());
+    let [o, p, q] = [millisecond / 100, millisecond / 10, millisecond].map(digit);
+    text.extend_from_slice(&[
+        a, b, c, d, b'-', e, f, b'-', g, h, b'T', i, j, b':', k, l, b':', m, n, b'.', o, p, q, b'Z',
+    ]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_written_as_they_print() {
+        for text in [
+            "2026-11-20T15:40:38.767428Z",
+            "1969-12-31T23:59:59.999999Z",
+            "0001-01-02T00:00:00Z",
+            "-000044-03-15T00:00:00.25Z",
+        ] {
+            let time: Timestamp = text.parse().unwrap();
+            let mut written = Vec::new();
+            write(time, &mut written);
+            assert_eq!(String::from_utf8(written).unwrap(), format!("{time:.3}"));
+        }
+        for time in [Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
+            let mut written = Vec::new();
+            write(time, &mut written);
+            assert_eq!(String::from_utf8(written).unwrap(), format!("{time:.3}"));
+        }
+    }
 
     #[test]
     fn times_are_read_with_and_without_a_zone() {
@@ -45,6 +149,28 @@ mod tests {
         );
         assert_eq!(lenient("yesterday"), None);
         assert_eq!(rfc3339("2026-11-20T15:40:38"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_times_are_read_as_any_others(
+            text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,9})?(Z|z|\\+01:00)?",
+            seconds in -62_000_000_000_i64..250_000_000_000,
+            micros in 0_i32..1_000_000,
+        ) {
+            // As `lenient` without its first line.
+            let reference = |text: &str| -> Option<Timestamp> {
+                rfc3339(text).or_else(|| {
+                    let civil = text.parse::<civil::DateTime>().ok()?;
+                    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+                })
+            };
+            proptest::prop_assert_eq!(lenient(&text), reference(&text));
+            let time = Timestamp::new(seconds, micros * 1_000).unwrap();
+            let text = time.to_string();
+            proptest::prop_assert_eq!(lenient(&text), Some(time));
+            proptest::prop_assert_eq!(lenient(text.trim_end_matches('Z')), Some(time));
+        }
     }
 
     #[test]

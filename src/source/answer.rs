@@ -53,7 +53,7 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
 pub const NO_TEXT: char = '\u{fffd}';
 
 /// Reads a list's answer, also where single rows are no text or no JSON: bytes that are not UTF-8
-/// become [`NO_TEXT`], rows that are no JSON become null, and [`super::row::decode`] reports both.
+/// become [`NO_TEXT`], rows that are no JSON become null, and [`super::row::list`] reports both.
 /// Tells whether text was replaced.
 ///
 /// # Errors

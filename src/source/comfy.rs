@@ -14,6 +14,7 @@ use std::sync::Arc;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
+use memchr::memmem;
 use url::Url;
 
 use super::{
@@ -115,21 +116,26 @@ impl Comfy {
         offset: u64,
     ) -> Result<Page, SourceError> {
         let no_store = answer::no_store(&answer.headers);
-        let (list, lossy) = answer::list(answer, read::<wire::List>)?;
-        let read = offset + list.assets.len() as u64;
+        // A view of the same bytes.
+        let body = answer.body.clone();
+        let (list, rows) = row::list(
+            answer,
+            read::<wire::List>,
+            |list| &list.assets,
+            |wire, raw| self.map(wire, raw),
+        )?;
+        let read = offset + rows.len() as u64;
         Ok(Page {
-            rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
-                self.map(wire, raw)
-            }),
             next: list.next_cursor,
             offset,
             // An empty page ends the list whatever `has_more` says: nothing would come of going on.
-            last: list.assets.is_empty() || !list.has_more.unwrap_or(read < list.total),
+            last: rows.is_empty() || !list.has_more.unwrap_or(read < list.total),
             total: Some(list.total).filter(|total| *total < MAX_TOTAL),
-            counts: !filters_by_new_names(request) || is_newer(&list.assets),
+            counts: !filters_by_new_names(request) || rows.is_empty() || is_newer(&body),
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
+            rows,
         })
     }
 
@@ -150,11 +156,7 @@ impl Comfy {
             .map_err(|unfit| unfit.into_error("asset"))
     }
 
-    fn map(
-        &self,
-        wire: wire::Asset,
-        raw: &serde_json::value::RawValue,
-    ) -> Result<Asset, row::Unfit> {
+    fn map(&self, wire: wire::Asset, raw: &str) -> Result<Asset, row::Unfit> {
         map::asset(&self.profile.name, &self.link.config.url, wire, raw)
     }
 
@@ -385,9 +387,9 @@ fn filters_by_new_names(request: &ListRequest) -> bool {
         .any(|(name, _)| newer.contains(name))
 }
 
-/// Whether rows show a server that knows it: one that does not ignores it in silence, and counts
+/// Whether a list's rows show a server that knows it: one that does not ignores it in silence, and counts
 /// what was not asked for (4.1). The published contract has none of these fields (3).
-fn is_newer(rows: &[Box<serde_json::value::RawValue>]) -> bool {
+fn is_newer(list: &[u8]) -> bool {
     let fields = [
         "\"hash\"",
         "\"job_id\"",
@@ -395,10 +397,8 @@ fn is_newer(rows: &[Box<serde_json::value::RawValue>]) -> bool {
         "\"loader_path\"",
         "\"metadata\"",
     ];
-    rows.is_empty()
-        || rows
-            .iter()
-            .any(|row| fields.iter().any(|field| row.get().contains(field)))
+    let mut fields = fields.iter().map(|field| field.as_bytes());
+    fields.any(|field| memmem::find(list, field).is_some())
 }
 
 /// [`answer::json`] with Comfy's own meanings of statuses.

@@ -97,7 +97,12 @@ impl Piktid {
             return Ok(past_the_end((page - 1) * per_page));
         }
         let no_store = answer::no_store(&answer.headers);
-        let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
+        let (list, rows) = row::list(
+            answer,
+            answer::json::<wire::List>,
+            |list| &list.assets,
+            |wire, raw| Ok(map::asset(&self.profile.name, wire, raw)),
+        )?;
         // Pages of another size begin elsewhere: nothing of such a list can be found again.
         if let Some(other) = list.pagination.per_page.filter(|own| *own != per_page) {
             return Err(SourceError::Malformed {
@@ -107,15 +112,12 @@ impl Piktid {
             });
         }
         let offset = (page - 1) * per_page;
-        let end = offset + list.assets.len() as u64;
+        let end = offset + rows.len() as u64;
         Ok(Page {
-            rows: row::decode("assets", &list.assets, lossy, |wire, raw| {
-                Ok(map::asset(&self.profile.name, wire, raw))
-            }),
             next: None,
             offset,
             // An empty page ends the list whatever `has_next` says.
-            last: list.assets.is_empty()
+            last: rows.is_empty()
                 || !list
                     .pagination
                     .has_next
@@ -126,6 +128,7 @@ impl Piktid {
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
+            rows,
         })
     }
 

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use ahash::RandomState;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method};
@@ -40,7 +41,7 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 pub struct Registry {
     sources: Vec<Arc<dyn Source>>,
     /// Current and former names.
-    by_name: Arc<HashMap<SourceName, usize>>,
+    by_name: Arc<HashMap<SourceName, usize, RandomState>>,
     /// Of sources whose callers bring credentials.
     passthrough: HashMap<SourceName, Link>,
 }
@@ -79,7 +80,7 @@ impl Registry {
             })
             .collect::<Result<Vec<_>, _>>()?;
         sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));
-        let by_name: HashMap<_, _> = sources
+        let by_name: HashMap<_, _, _> = sources
             .iter()
             .enumerate()
             .flat_map(|(index, source)| {

@@ -1,14 +1,20 @@
-//! Two-stage decoding: a page is rows of raw JSON first, then each row by itself. One bad asset
-//! costs that asset, never the page.
+//! From a page's JSON to its rows. One bad asset costs that asset, never the page: such a page is
+//! rows of raw JSON first, then each row by itself.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
-use super::{Row, SourceError, Unreadable, answer};
-use crate::asset::{Asset, is_upstream_id_text, moment};
+use super::{Row, SourceError, Unreadable, answer, one_pass};
+use crate::{
+    asset::{Asset, is_upstream_id_text, moment},
+    upstream::Answer,
+};
 
 /// The part of a row that keeps its slot in a list, read leniently.
 #[derive(Default, Deserialize)]
@@ -29,13 +35,46 @@ struct Envelope {
     updated_at: Option<String>,
 }
 
-/// Decodes the rows of a page; `list` names their array in the answer (`assets`), `lossy` says that
-/// text was replaced in it ([`answer::list`]).
-pub fn decode<W: DeserializeOwned>(
-    list: &str,
+/// What every provider's lists call the array of their rows.
+const ROWS: &str = "assets";
+
+/// Reads a list's answer: what is around its rows, and each of those. In one pass where all of it is
+/// whole; else in two, so that one bad row costs that row alone.
+///
+/// # Errors
+/// As `read`'s, where the rows are not to blame.
+pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
+    answer: Answer,
+    read: impl Fn(&Answer) -> Result<L, SourceError>,
+    rows: impl Fn(&L) -> &[Box<RawValue>],
+    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
+) -> Result<(L, Vec<Row>), SourceError> {
+    if let Some(whole) = in_one_pass(&answer, &map) {
+        return Ok(whole);
+    }
+    let (list, lossy) = answer::list(answer, read)?;
+    let rows = decode(rows(&list), lossy, &map);
+    Ok((list, rows))
+}
+
+fn in_one_pass<L: DeserializeOwned, W: DeserializeOwned>(
+    answer: &Answer,
+    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
+) -> Option<(L, Vec<Row>)> {
+    let text = std::str::from_utf8(&answer.body).ok();
+    let text = text.filter(|_| answer.status.is_success())?;
+    let (rows, around) = one_pass::rows(text, ROWS, |wire, raw| {
+        let asset = map(wire, raw).ok()?;
+        Some(Row::Asset(Arc::new(asset)))
+    })?;
+    Some((serde_json::from_str(&around).ok()?, rows))
+}
+
+/// Decodes rows; `lossy` says that text was replaced in them ([`answer::list`]).
+fn decode<W: DeserializeOwned>(
     rows: &[Box<RawValue>],
     lossy: bool,
-    map: impl Fn(W, &RawValue) -> Result<Asset, Unfit>,
+    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Vec<Row> {
     rows.iter()
         .enumerate()
@@ -52,7 +91,7 @@ pub fn decode<W: DeserializeOwned>(
                             .map(Into::into),
                         created_at: time(envelope.created_at),
                         updated_at: time(envelope.updated_at),
-                        path: unfit.at(&format!("{list}[{index}]")),
+                        path: unfit.at(&format!("{ROWS}[{index}]")),
                         message: unfit.message,
                     }))
                 }
@@ -75,11 +114,11 @@ fn whole(raw: &RawValue, lossy: bool) -> Result<(), Unfit> {
 /// Decodes one asset; the path of a failure starts at the asset.
 pub fn one<W: DeserializeOwned>(
     raw: &RawValue,
-    map: impl Fn(W, &RawValue) -> Result<Asset, Unfit>,
+    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Result<Asset, Unfit> {
     // Only where it cannot be read, once more: to tell where.
     if let Ok(wire) = serde_json::from_str(raw.get()) {
-        return map(wire, raw);
+        return map(wire, raw.get());
     }
     let deserializer = &mut serde_json::Deserializer::from_str(raw.get());
     let wire: W = serde_path_to_error::deserialize(deserializer).map_err(|error| Unfit {
@@ -89,7 +128,7 @@ pub fn one<W: DeserializeOwned>(
         },
         message: answer::reason(error.inner()),
     })?;
-    map(wire, raw)
+    map(wire, raw.get())
 }
 
 /// Why a row is no asset, and where in the row.
@@ -128,16 +167,74 @@ impl Unfit {
 
 /// For required times of wire shapes.
 pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    moment::lenient(&text).ok_or_else(|| serde::de::Error::custom("not an ISO 8601 time"))
+    deserializer.deserialize_str(Time)
+}
+
+/// Reads a time where it stands.
+struct Time;
+
+impl Visitor<'_> for Time {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an ISO 8601 time")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        moment::lenient(text).ok_or_else(|| E::custom("not an ISO 8601 time"))
+    }
 }
 
 /// For optional times: absent, null or unreadable is none.
 pub fn time_option<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
-    let text: Option<String> = crate::asset::lenient::option(deserializer)?;
-    Ok(text.as_deref().and_then(moment::lenient))
+    deserializer.deserialize_any(TimeOption)
+}
+
+/// Reads a time where it stands, and anything else as none.
+struct TimeOption;
+
+impl<'de> Visitor<'de> for TimeOption {
+    type Value = Option<Timestamp>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an ISO 8601 time, or anything else")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(moment::lenient(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
 }
 
 /// For required ids: one we can carry.

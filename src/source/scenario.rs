@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use jiff::Timestamp;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 use std::time::Duration;
 
 use self::parameters::ScenarioParameters;
@@ -146,9 +146,10 @@ impl Scenario {
     /// A list's answer as a page.
     pub(super) fn decode_list(&self, answer: Answer, primes: bool) -> Result<Page, SourceError> {
         let no_store = answer::no_store(&answer.headers);
-        let (list, lossy) = answer::list(answer, answer::json::<wire::List>)?;
+        let read = answer::json::<wire::List>;
+        let (list, rows) = row::list(answer, read, |list| &list.assets, self.reading(no_store))?;
         Ok(Page {
-            rows: self.rows(&list.assets, lossy, no_store),
+            rows,
             last: list.next_pagination_token.is_none(),
             next: list.next_pagination_token,
             offset: 0,
@@ -187,12 +188,9 @@ impl Scenario {
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let one: wire::One = answer::json(answer)?;
         let no_store = answer::no_store(&answer.headers);
-        row::one(&one.asset, |wire, raw| {
-            let asset = map::asset(&self.profile.name, wire, raw);
-            Ok(Asset { no_store, ..asset })
-        })
-        .map(Arc::new)
-        .map_err(|unfit| unfit.into_error("asset"))
+        row::one(&one.asset, self.reading(no_store))
+            .map(Arc::new)
+            .map_err(|unfit| unfit.into_error("asset"))
     }
 
     /// What the search finds (5.12), newest first: its hits are not assets, so they are read by id.
@@ -276,11 +274,12 @@ impl Scenario {
             .collect())
     }
 
-    fn rows(&self, rows: &[Box<RawValue>], lossy: bool, no_store: bool) -> Vec<Row> {
-        row::decode("assets", rows, lossy, |wire, raw| {
+    /// Makes assets of rows.
+    fn reading(&self, no_store: bool) -> impl Fn(wire::Asset, &str) -> Result<Asset, row::Unfit> {
+        move |wire, raw| {
             let asset = map::asset(&self.profile.name, wire, raw);
             Ok(Asset { no_store, ..asset })
-        })
+        }
     }
 
     /// One `get-bulk` of at most [`BULK_CAP`] ids, in no order. Absent ids are gone (5.4 [inferred]).
@@ -301,8 +300,9 @@ impl Scenario {
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let no_store = answer::no_store(&answer.headers);
-        let (list, lossy) = answer::list(answer, answer::json::<wire::Bulk>)?;
-        Ok(self.rows(&list.assets, lossy, no_store))
+        let read = answer::json::<wire::Bulk>;
+        let (_, rows) = row::list(answer, read, |list| &list.assets, self.reading(no_store))?;
+        Ok(rows)
     }
 
     /// What a batch read says of each id.

@@ -18,8 +18,9 @@ pub fn asset(
     source: &SourceName,
     base: &Url,
     wire: wire::Asset,
-    raw: &RawValue,
+    raw: &str,
 ) -> Result<Asset, Unfit> {
+    let has_server_path = has_server_path(&wire);
     let name = wire.name.unwrap_or_default();
     let tags = wire.tags.unwrap_or_default();
     let kind = kind(wire.mime_type.as_deref(), &name, &tags);
@@ -89,7 +90,11 @@ pub fn asset(
             user_metadata: wire.user_metadata,
             metadata: wire.metadata.map(without_server_paths),
         })),
-        upstream: presentable(raw)?,
+        upstream: if has_server_path {
+            without_paths(raw)?
+        } else {
+            raw.into()
+        },
         no_store: false,
         mime_type: wire.mime_type,
         id: AssetId {
@@ -155,15 +160,18 @@ pub fn absolute(base: &Url, url: &str) -> Option<Url> {
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
-/// The row as sent, less the server's file paths (comfy-observed.md 4).
-fn presentable(raw: &RawValue) -> Result<Box<RawValue>, Unfit> {
-    if !raw.get().contains("_path") {
-        return Ok(raw.to_owned());
-    }
+/// Whether the row tells where a file is on the server's disk (comfy-observed.md 4).
+fn has_server_path(wire: &wire::Asset) -> bool {
+    let paths = [&wire.file_path, &wire.loader_path];
+    paths.into_iter().flatten().any(|path| is_server_path(path))
+        || (wire.metadata.as_ref()).is_some_and(|own| own.get("file_path").is_some())
+}
+
+/// The row as sent, less the server's file paths.
+fn without_paths(raw: &str) -> Result<Box<str>, Unfit> {
     let unfit = |_| Unfit::new("", "cannot be represented");
     // Values stay as they are written: numbers may be longer than ours.
-    let mut row: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_str(raw.get()).map_err(unfit)?;
+    let mut row: BTreeMap<String, Box<RawValue>> = serde_json::from_str(raw).map_err(unfit)?;
     for name in ["file_path", "loader_path"] {
         let path = row
             .get(name)
@@ -180,7 +188,8 @@ fn presentable(raw: &RawValue) -> Result<Box<RawValue>, Unfit> {
         let metadata = serde_json::value::to_raw_value(&metadata).map_err(unfit)?;
         row.insert("metadata".to_owned(), metadata);
     }
-    serde_json::value::to_raw_value(&row).map_err(unfit)
+    let row = serde_json::to_string(&row).map_err(unfit)?;
+    Ok(row.into())
 }
 
 fn without_server_paths(mut metadata: Value) -> Value {
@@ -208,9 +217,8 @@ mod tests {
     fn no_server_path_leaves() {
         let raw = r#"{"id":"1","file_path":"/srv/x","loader_path":"sd/x.safetensors",
                       "metadata":{"kind":"image","file_path":"C:\\x"}}"#;
-        let raw: Box<RawValue> = serde_json::from_str(raw).unwrap();
         assert_eq!(
-            presentable(&raw).unwrap().get(),
+            &*without_paths(raw).unwrap(),
             r#"{"id":"1","loader_path":"sd/x.safetensors","metadata":{"kind":"image"}}"#
         );
     }

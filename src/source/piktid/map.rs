@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
 use super::wire;
 use crate::{
     asset::{
@@ -13,7 +11,7 @@ use crate::{
     source::signature::direct,
 };
 
-pub fn asset(source: &SourceName, wire: wire::Asset, raw: &RawValue) -> Asset {
+pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
     let filename = wire.filename.unwrap_or_default();
     let pixels = |index: usize| {
         lenient::whole(
@@ -69,7 +67,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &RawValue) -> Asset {
             dimensions: wire.dimensions,
             detected: wire.detected,
         })),
-        upstream: raw.to_owned(),
+        upstream: raw.into(),
         no_store: false,
         id: AssetId {
             source: source.clone(),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
 use super::wire;
 use crate::{
     asset::{
@@ -13,7 +11,7 @@ use crate::{
     source::signature::direct,
 };
 
-pub fn asset(source: &SourceName, wire: wire::Asset, raw: &RawValue) -> Asset {
+pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
     let metadata = wire.metadata.unwrap_or_default();
     let properties = wire.properties.unwrap_or_default();
     let kind = kind(wire.kind.as_deref().or(metadata.kind.as_deref()));
@@ -102,7 +100,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &RawValue) -> Asset {
             original_mime_type: wire.original_mime_type,
             quality_gate: wire.quality_gate,
         })),
-        upstream: raw.to_owned(),
+        upstream: raw.into(),
         no_store: false,
     }
 }
