@@ -124,6 +124,9 @@ impl Document {
 
     /// Lets errors say where they are in the text that was sent.
     pub fn place(&self, errors: &mut [ServerError]) {
+        if errors.is_empty() {
+            return;
+        }
         let Some(text) = &self.text else { return };
         let Ok(own) = parse_query(text) else { return };
         let known = words::positions(&self.parsed);
