@@ -9,6 +9,7 @@ mod details;
 mod error;
 mod federation;
 mod filter;
+mod json;
 mod lists;
 mod mutation;
 mod order;
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub use error::{Code, code_of, coded};
+pub use json::write as write_json;
 pub use price::{Price, Prices};
 pub use upload::{Upload, Uploads};
 
@@ -53,6 +55,9 @@ pub struct Operation {
     pub caller: Caller,
     pub media: MediaUrls,
     pub uploads: Uploads,
+    /// Values may be written as JSON before their time ([`write_json`]); else they are the engine's
+    /// to write.
+    pub writes_json: bool,
     /// Ids that a field takes at once, and a bulk delete.
     pub ids: usize,
     pub bulk_delete_ids: usize,

@@ -70,6 +70,24 @@ pub struct AssetId {
     pub upstream: Box<str>,
 }
 
+impl AssetId {
+    /// Appends its global id, as [`GlobalId`] prints it: letters, digits, `-` and `_`.
+    pub fn write_global(&self, text: &mut Vec<u8>) {
+        let plain = self.plain();
+        let begin = text.len();
+        // Four letters for three bytes, and some for the rest.
+        text.resize(begin + plain.len() * 4 / 3 + 4, 0);
+        let room = text.get_mut(begin..).unwrap_or_default();
+        let written = URL_SAFE_NO_PAD.encode_slice(plain, room);
+        text.truncate(begin + written.expect("there is room for it"));
+    }
+
+    fn plain(&self) -> Vec<u8> {
+        let (source, upstream) = (self.source.as_str(), &*self.upstream);
+        [b"a:", source.as_bytes(), b":", upstream.as_bytes()].concat()
+    }
+}
+
 /// What a Relay global id names. On the wire: unpadded base64url of `a:<source>:<upstream id>`
 /// or `s:<source>`, in the one canonical spelling; stable for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -91,25 +109,23 @@ impl GlobalId {
         }
         let plain = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidId)?;
         let plain = String::from_utf8(plain).map_err(|_| InvalidId)?;
-        let id = match plain.split_once(':').ok_or(InvalidId)? {
+        // Of all spellings base64 takes only the one that `to_string` gives: no padding, no stray bits.
+        match plain.split_once(':').ok_or(InvalidId)? {
             ("a", rest) => {
                 let (source, upstream) = rest.split_once(':').ok_or(InvalidId)?;
                 if !is_upstream_id_text(upstream) {
                     return Err(InvalidId);
                 }
-                Self::Asset(AssetId {
+                Ok(Self::Asset(AssetId {
                     source: SourceName::parse(source).map_err(|_| InvalidId)?,
                     upstream: upstream.into(),
-                })
+                }))
             }
-            ("s", source) => Self::Source(SourceName::parse(source).map_err(|_| InvalidId)?),
-            _ => return Err(InvalidId),
-        };
-        // base64 can be spelled in several ways (stray bits in the last letter); ids have one.
-        if id.to_string() == text {
-            Ok(id)
-        } else {
-            Err(InvalidId)
+            ("s", source) => {
+                let source = SourceName::parse(source).map_err(|_| InvalidId)?;
+                Ok(Self::Source(source))
+            }
+            _ => Err(InvalidId),
         }
     }
 }
@@ -117,8 +133,8 @@ impl GlobalId {
 impl fmt::Display for GlobalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = match self {
-            Self::Asset(id) => format!("a:{}:{}", id.source, id.upstream),
-            Self::Source(name) => format!("s:{name}"),
+            Self::Asset(id) => id.plain(),
+            Self::Source(name) => format!("s:{name}").into_bytes(),
         };
         f.write_str(&URL_SAFE_NO_PAD.encode(plain))
     }
@@ -146,7 +162,11 @@ mod tests {
             source: SourceName::parse("comfy-local").unwrap(),
             upstream: "a:b/ü".into(),
         });
-        assert_eq!(GlobalId::parse(&id.to_string()), Ok(id));
+        assert_eq!(GlobalId::parse(&id.to_string()), Ok(id.clone()));
+        let GlobalId::Asset(own) = &id else { panic!() };
+        let mut written = b"of ".to_vec();
+        own.write_global(&mut written);
+        assert_eq!(String::from_utf8(written).unwrap(), format!("of {id}"));
     }
 
     #[test]
@@ -159,6 +179,20 @@ mod tests {
         assert_eq!(spelled, "czphYg");
         assert!(GlobalId::parse("czphYg").is_ok());
         assert!(GlobalId::parse("czphYh").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_written_the_same(
+            text in "(YT|cz)[A-Za-z0-9_=+/-]{1,40}",
+            plain in "[as]:[a-z:]{1,9}(:.{0,9})?",
+        ) {
+            for text in [&text, &URL_SAFE_NO_PAD.encode(plain)] {
+                if let Ok(id) = GlobalId::parse(text) {
+                    proptest::prop_assert_eq!(&id.to_string(), text);
+                }
+            }
+        }
     }
 
     #[test]

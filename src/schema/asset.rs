@@ -1,13 +1,16 @@
 //! `Asset`: what all sources' assets share.
 
+mod plain;
+
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, ScalarType, Value, resolver_utils::enum_value};
+use async_graphql::{Context, Enum, ID, Object};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    at_hand::{AtHand, Plain},
+    Operation,
+    at_hand::AtHand,
     connection::{self, AssetConnection, Described, Paging},
     details::AssetDetails,
     error::of_source,
@@ -86,6 +89,16 @@ pub enum AssetStatus {
     Ready,
     /// Making it failed, for good; it stays in lists.
     Failed,
+}
+
+impl From<Status> for AssetStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending => Self::Pending,
+            Status::Ready => Self::Ready,
+            Status::Failed => Self::Failed,
+        }
+    }
 }
 
 /// Who can see an asset. Values may be added.
@@ -222,11 +235,7 @@ impl AssetNode {
 
     /// Whether it can be used yet.
     async fn status(&self) -> AssetStatus {
-        match self.0.status {
-            Status::Pending => AssetStatus::Pending,
-            Status::Ready => AssetStatus::Ready,
-            Status::Failed => AssetStatus::Failed,
-        }
+        self.0.status.into()
     }
 
     /// Who can see it; null where the source uses a word not known here.
@@ -328,7 +337,7 @@ impl AssetNode {
         #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
             String,
         >,
-    ) -> Option<async_graphql::Result<AssetConnection>> {
+    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let paging = Paging {
             first,
             after,
@@ -369,63 +378,17 @@ impl AssetNode {
         if let Err(forbidden) = reading(context) {
             return Some(Err(forbidden));
         }
-        let upstream = serde_json::from_str(self.0.upstream.get()).ok();
+        let upstream = serde_json::from_str(&self.0.upstream).ok();
         upstream.map(|own| Ok(Json(own)))
     }
 }
 
-/// As the resolvers of the same names; `tests/api/reading.rs` holds one against the other.
-impl Plain for AssetNode {
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
-        let own = &*self.0;
-        let field = &context.item.node;
-        Some(match field.name.node.as_str() {
-            "id" => Value::String(GlobalId::Asset(own.id.clone()).to_string()),
-            "provider" => enum_value(ProviderWord::from(own.provider)),
-            "upstreamId" => text(&own.id.upstream),
-            "name" => text(&own.name),
-            "kind" => enum_value(AssetKind::from(own.kind)),
-            "mimeType" => own.mime_type.as_deref().map_or(Value::Null, text),
-            "size" => own.size_bytes.map_or(Value::Null, Value::from),
-            "width" => own.width.map_or(Value::Null, Value::from),
-            "height" => own.height.map_or(Value::Null, Value::from),
-            "contentHash" => own.content_hash.as_deref().map_or(Value::Null, text),
-            "createdAt" => DateTime::at(own.created_at).to_value(),
-            "updatedAt" => (own.updated_at).map_or(Value::Null, |at| DateTime::at(at).to_value()),
-            "visibility" => (own.visibility).map_or(Value::Null, |visibility| {
-                enum_value(AssetVisibility::from(visibility))
-            }),
-            "owner" => own.owner.as_deref().map_or(Value::Null, text),
-            "tags" => own
-                .tags
-                .iter()
-                .map(|tag| text(tag))
-                .collect::<Vec<_>>()
-                .into(),
-            "note" => own.note.as_deref().map_or(Value::Null, text),
-            "url" => self.address(context, Rendition::Original)?,
-            "thumbnail" if field.arguments.is_empty() => self.address(context, Rendition::Small)?,
-            _ => return None,
-        })
-    }
-}
-
-fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
-}
-
 impl AssetNode {
-    /// Where a rendition is; `None`: that is not said, and why is an error.
-    fn address(&self, context: &Context<'_>, rendition: Rendition) -> Option<Value> {
-        let location = self.location(context, rendition).ok()?;
-        Some(location.map_or(Value::Null, |(url, _)| Value::String(url)))
-    }
-
     async fn children_of(
         &self,
         context: &Context<'_>,
         paging: Paging,
-    ) -> async_graphql::Result<Option<AssetConnection>> {
+    ) -> async_graphql::Result<Option<AtHand<AssetConnection>>> {
         let id = &self.0.id;
         let Some(source) = reading(context)?.registry.named(&id.source) else {
             return Ok(None);
@@ -460,24 +423,28 @@ impl AssetNode {
         rendition: Rendition,
     ) -> async_graphql::Result<Option<(String, Option<Timestamp>)>> {
         // What a write shows of an asset is not its bytes.
-        let operation = reading(context)?;
+        Ok(self.located(reading(context)?, rendition))
+    }
+
+    /// The same, for an operation that may read.
+    fn located(
+        &self,
+        operation: &Operation,
+        rendition: Rendition,
+    ) -> Option<(String, Option<Timestamp>)> {
         let media = &self.0.media;
         let location = match rendition {
             Rendition::Original => &media.original,
             Rendition::Small => &media.small,
             Rendition::Large => &media.large,
         };
-        Ok(match location {
-            None => None,
-            Some(Location::Direct { url, expires_at }) => Some((url.clone(), *expires_at)),
-            Some(Location::Proxied) => {
-                let Some(source) = operation.registry.named(&self.0.id.source) else {
-                    return Ok(None);
-                };
-                let profile = source.profile();
+        match location.as_ref()? {
+            Location::Direct { url, expires_at } => Some((url.clone(), *expires_at)),
+            Location::Proxied => {
+                let profile = operation.registry.named(&self.0.id.source)?.profile();
                 if profile.passthrough {
                     // Whoever loads the address would have no credential.
-                    return Ok(None);
+                    return None;
                 }
                 let scope = &profile.scope;
                 let now = Timestamp::now();
@@ -486,7 +453,7 @@ impl AssetNode {
                 operation.context.true_until(Instant::now() + left);
                 Some((url, Some(end)))
             }
-        })
+        }
     }
 
     /// Another asset of the same source; gone ones are null. Boxed: the engine allots each field of
@@ -511,11 +478,15 @@ fn viewer_can(
     own: Option<bool>,
     permission: Permission,
 ) -> async_graphql::Result<Option<bool>> {
-    Ok(if operation(context)?.caller.may(permission) {
+    Ok(allowed(operation(context)?, own, permission))
+}
+
+fn allowed(operation: &Operation, own: Option<bool>, permission: Permission) -> Option<bool> {
+    if operation.caller.may(permission) {
         own
     } else {
         Some(false)
-    })
+    }
 }
 
 /// Reads an asset through the operation's loader; `None` when it is gone.

@@ -1,24 +1,128 @@
-//! Fields that are at hand, resolved where they stand. The engine makes a future in a box of its
-//! own for every field; most of an asset's only read memory.
+//! Objects most of whose fields only read memory: those are written as JSON where they stand. The
+//! engine makes a future in a box of its own for every field, a map for every object, and the JSON
+//! of both at the end.
 
 use std::borrow::Cow;
 
 use async_graphql::{
-    Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
-    indexmap::IndexMap,
-    parser::types::{Field, Selection},
+    ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
+    parser::types::{Field, Selection, SelectionSet},
     registry::Registry,
-    resolver_utils::ContainerType,
+    resolver_utils::{ContainerType, resolve_list},
 };
 use futures_util::future::try_join_all;
 
-use super::query::Node;
+use super::{Operation, asset::AssetNode, json, query::Node};
 
 /// An object most of whose fields only read memory.
 pub trait Plain: ContainerType {
-    /// The field, where nothing has to be awaited for it and it does not fail; else the engine asks
-    /// its resolver.
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value>;
+    /// One of those fields.
+    type Plain<'a>;
+
+    /// Which of those is selected; `None`: the engine asks the field's resolver.
+    fn plain(field: &Field) -> Option<Self::Plain<'_>>;
+
+    /// Writes it as JSON. `None`, where it has to be awaited this time, or fails: the engine asks
+    /// its resolver, and what was written is taken back.
+    fn write(
+        &self,
+        plain: &Self::Plain<'_>,
+        operation: &Operation,
+        json: &mut Vec<u8>,
+    ) -> Option<()>;
+}
+
+/// A field as it is selected.
+enum Choice<P> {
+    Typename,
+    Plain(P),
+    Other,
+}
+
+/// What is selected of an object.
+pub struct Selected<'a, T: Plain>(Vec<(&'a Positioned<Field>, Choice<T::Plain<'a>>)>);
+
+impl<'a, T: Plain> Selected<'a, T> {
+    /// `None`: fragments are the engine's. An operation that was put together
+    /// (`server/document/merge.rs`) has none on objects, each field once, and no conditions.
+    fn of(set: &'a SelectionSet) -> Option<Self> {
+        let choices = set.items.iter().map(|selection| {
+            let Selection::Field(own) = &selection.node else {
+                return None;
+            };
+            let choice = if own.node.name.node == "__typename" {
+                Choice::Typename
+            } else {
+                T::plain(&own.node).map_or(Choice::Other, Choice::Plain)
+            };
+            Some((own, choice))
+        });
+        choices.collect::<Option<_>>().map(Self)
+    }
+
+    /// The same, of an object within an object: all of it is plain, or none.
+    pub fn wholly(set: &'a SelectionSet) -> Option<Self> {
+        let is_plain = |(_, choice): &(_, Choice<_>)| !matches!(choice, Choice::Other);
+        Self::of(set).filter(|selected| selected.0.iter().all(is_plain))
+    }
+
+    /// Writes the object, where all of it is at hand.
+    pub fn write(&self, root: &T, operation: &Operation, json: &mut Vec<u8>) -> Option<()> {
+        self.write_or(root, operation, json, |_, _| None)
+    }
+
+    /// Writes the object; `awaited` hears of each field that is not at hand, and of its place.
+    fn write_or(
+        &self,
+        root: &T,
+        operation: &Operation,
+        json: &mut Vec<u8>,
+        mut awaited: impl FnMut(&'a Positioned<Field>, usize) -> Option<()>,
+    ) -> Option<()> {
+        for (place, (own, choice)) in self.0.iter().enumerate() {
+            json.push(if place == 0 { b'{' } else { b',' });
+            json::key(&own.node.response_key().node, json);
+            let begin = json.len();
+            let written = match choice {
+                Choice::Typename => {
+                    json::put(&root.introspection_type_name(), json);
+                    Some(())
+                }
+                Choice::Plain(plain) => root.write(plain, operation, json),
+                Choice::Other => None,
+            };
+            if written.is_none() {
+                json.truncate(begin);
+                awaited(own, begin)?;
+            }
+        }
+        json.push(b'}');
+        Some(())
+    }
+}
+
+/// Writes a list of objects, where all of it is at hand.
+pub fn write_list<T: Plain>(
+    roots: impl ExactSizeIterator<Item = T>,
+    selected: &Selected<'_, T>,
+    operation: &Operation,
+    json: &mut Vec<u8>,
+) -> Option<()> {
+    json.push(b'[');
+    let rest = roots.len();
+    for (place, root) in roots.enumerate() {
+        if place > 0 {
+            json.push(b',');
+        }
+        let begin = json.len();
+        selected.write(&root, operation, json)?;
+        if place == 0 {
+            // The others are about as long.
+            json.reserve(rest * (json.len() - begin + 16));
+        }
+    }
+    json.push(b']');
+    Some(())
 }
 
 /// The same object, resolved in one go as far as that goes.
@@ -46,6 +150,18 @@ impl<T: Plain> OutputType for AtHand<T> {
     }
 }
 
+/// What is selected of the assets among nodes. What is put together (`server/document/merge.rs`)
+/// has one fragment for each type.
+fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
+    set.items.iter().find_map(|selection| {
+        let Selection::InlineFragment(own) = &selection.node else {
+            return None;
+        };
+        let on = own.node.type_condition.as_ref()?;
+        (on.node.on.node == "Asset").then_some(&own.node.selection_set)
+    })
+}
+
 impl OutputType for AtHand<Node> {
     fn type_name() -> Cow<'static, str> {
         Node::type_name()
@@ -64,15 +180,7 @@ impl OutputType for AtHand<Node> {
         context: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        // What is put together (`server/document/merge.rs`) has one fragment for each type.
-        let of_asset = context.item.node.items.iter().find_map(|selection| {
-            let Selection::InlineFragment(own) = &selection.node else {
-                return None;
-            };
-            let on = own.node.type_condition.as_ref()?;
-            (on.node.on.node == "Asset").then_some(&own.node.selection_set)
-        });
-        match (&self.0, of_asset) {
+        match (&self.0, of_assets(&context.item.node)) {
             (Node::Asset(asset), Some(set)) => {
                 resolve(asset, &context.with_selection_set(set), field).await
             }
@@ -81,41 +189,109 @@ impl OutputType for AtHand<Node> {
     }
 }
 
-/// The fields of an operation that was put together: each once, without conditions.
+/// What was read by id: null for each that is gone, and an error for each that cannot be read.
+pub struct EachAtHand(pub Vec<Each>);
+
+type Each = Option<async_graphql::Result<AtHand<Node>>>;
+
+impl EachAtHand {
+    /// All of it, where it is assets and nulls and nothing else.
+    fn write(&self, context: &ContextSelectionSet<'_>) -> Option<Vec<u8>> {
+        let operation = writing(context)?;
+        let selected = Selected::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
+        let mut json = vec![b'['];
+        for (place, node) in self.0.iter().enumerate() {
+            if place > 0 {
+                json.push(b',');
+            }
+            match node {
+                None => json::null(&mut json),
+                Some(Ok(AtHand(Node::Asset(asset)))) => {
+                    selected.write(asset, operation, &mut json)?;
+                }
+                Some(_) => return None,
+            }
+        }
+        json.push(b']');
+        Some(json)
+    }
+}
+
+impl OutputType for EachAtHand {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<Each>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Vec<Each> as OutputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Vec<Each> as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        context: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        if let Some(json) = self.write(context) {
+            return Ok(json::written(json));
+        }
+        let each = self.0.iter().map(|own| {
+            let own = own.as_ref();
+            own.map(|own| own.as_ref().map_err(Clone::clone))
+        });
+        resolve_list(context, field, each, Some(self.0.len())).await
+    }
+}
+
+/// The operation, where its values may be written before their time.
+fn writing<'a>(context: &ContextSelectionSet<'a>) -> Option<&'a Operation> {
+    let operation = context.data_opt::<Operation>()?;
+    operation.writes_json.then_some(operation)
+}
+
 async fn resolve<T: Plain>(
     root: &T,
     context: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
 ) -> ServerResult<Value> {
-    let selections = &context.item.node.items;
-    let mut object = IndexMap::with_capacity(selections.len());
-    let mut others = Vec::new();
-    for selection in selections {
-        let Selection::Field(own) = &selection.node else {
-            return Box::pin(root.resolve(context, field)).await;
-        };
-        let name = own.node.name.node.as_str();
-        let value = if name == "__typename" {
-            Some(Value::String(root.introspection_type_name().into_owned()))
-        } else {
-            root.at_hand(&context.with_field(own))
-        };
-        let key = &own.node.response_key().node;
-        if value.is_none() {
-            others.push((key, own));
-        }
-        // Others have their place already.
-        object.insert(key.clone(), value.unwrap_or_default());
+    let Some((json, others)) = what_is_at_hand(root, context) else {
+        return Box::pin(root.resolve(context, field)).await;
+    };
+    if others.is_empty() {
+        return Ok(json::written(json));
     }
-    if !others.is_empty() {
-        let resolving = others.iter().map(|(_, own)| {
-            let resolving = async { root.resolve_field(&context.with_field(own)).await };
-            Box::pin(resolving)
-        });
-        let resolved = try_join_all(resolving).await?;
-        for ((key, _), value) in others.into_iter().zip(resolved) {
-            object.insert(key.clone(), value.unwrap_or_default());
-        }
+    let resolving = others.iter().map(|(own, _)| {
+        let resolving = async { root.resolve_field(&context.with_field(own)).await };
+        Box::pin(resolving)
+    });
+    let resolved = try_join_all(resolving).await?;
+    let mut whole = Vec::with_capacity(json.len());
+    let (mut rest, mut begin) = (&*json, 0);
+    for ((_, place), value) in others.iter().zip(&resolved) {
+        let (before, after) = rest.split_at(place - begin);
+        whole.extend_from_slice(before);
+        json::write(value.as_ref().unwrap_or(&Value::Null), &mut whole);
+        (rest, begin) = (after, *place);
     }
-    Ok(Value::Object(object))
+    whole.extend_from_slice(rest);
+    Ok(json::written(whole))
+}
+
+/// The object, less the fields that are not at hand: those, and where each belongs. `None`: the
+/// engine resolves it.
+fn what_is_at_hand<'a, T: Plain>(
+    root: &T,
+    context: &ContextSelectionSet<'a>,
+) -> Option<(Vec<u8>, Vec<(&'a Positioned<Field>, usize)>)> {
+    let operation = writing(context)?;
+    let selected = Selected::<T>::of(&context.item.node)?;
+    let (mut json, mut others) = (Vec::new(), Vec::new());
+    selected.write_or(root, operation, &mut json, |own, place| {
+        others.push((own, place));
+        Some(())
+    })?;
+    Some((json, others))
 }

@@ -1,16 +1,17 @@
 //! `AssetConnection`: one ordered list over many sources, paged as Relay pages it.
 
+mod plain;
+
 use std::sync::Arc;
 
 use async_graphql::{
-    ComplexObject, Context, Enum, ErrorExtensions, Object, SimpleObject, Value,
-    connection::PageInfo,
+    ComplexObject, Context, Enum, ErrorExtensions, Object, SimpleObject, connection::PageInfo,
 };
 
 use super::{
     Code,
     asset::AssetNode,
-    at_hand::{AtHand, Plain},
+    at_hand::AtHand,
     error::{SourceErrorInfo, all_failed, bad_input, coded},
     operation, reading,
     scalars::DateTime,
@@ -106,7 +107,7 @@ pub async fn resolve(
     context: &Context<'_>,
     described: Described,
     paging: Paging,
-) -> async_graphql::Result<AssetConnection> {
+) -> async_graphql::Result<AtHand<AssetConnection>> {
     let operation = reading(context)?;
     let order = described.order;
     let mut arguments = described.arguments;
@@ -149,7 +150,7 @@ pub async fn resolve(
     {
         operation.context.doubt();
     }
-    page.map(|page| AssetConnection(Arc::new(page)))
+    page.map(|page| AtHand(AssetConnection(Arc::new(page))))
         .map_err(|all| {
             for (source, error) in &all.errors {
                 tracing::warn!(%source, error = error.to_string(), "a list has no answer from any of its sources");
@@ -245,30 +246,48 @@ pub struct AssetConnection(Arc<ConnectionPage>);
 impl AssetConnection {
     /// The assets with their cursors.
     async fn edges(&self) -> Vec<AtHand<AssetEdge>> {
-        self.0
-            .edges
-            .iter()
-            .map(|edge| AssetEdge {
-                edge: edge.clone(),
-                page: Arc::clone(&self.0),
-            })
-            .map(AtHand)
-            .collect()
+        self.all_edges().map(AtHand).collect()
     }
 
     /// The assets alone.
     async fn nodes(&self) -> Vec<AtHand<AssetNode>> {
-        self.0
-            .edges
-            .iter()
-            .map(|edge| AtHand(AssetNode(Arc::clone(&edge.asset))))
-            .collect()
+        self.all_nodes().map(AtHand).collect()
     }
 
     /// Where to go on. `endCursor` is set whenever `hasNextPage` is true, also on a page without
     /// edges: it names how far was read. `hasNextPage` is true while a source is missing that may
     /// hold more: see `sources`.
     async fn page_info(&self) -> PageInfo {
+        self.ends()
+    }
+
+    /// How many assets the whole list has, exactly; null when a source does not tell (Scenario does
+    /// not, unless one page shows its whole list), when rows were filtered after reading, or when a
+    /// source failed.
+    async fn total_count(&self) -> Option<i64> {
+        self.count()
+    }
+
+    /// How each source asked fared: a page is whole only when all of them are `OK`.
+    async fn sources(&self) -> Vec<SourceResult> {
+        self.0.sources.iter().map(SourceResult::of).collect()
+    }
+}
+
+impl AssetConnection {
+    fn all_edges(&self) -> impl ExactSizeIterator<Item = AssetEdge> {
+        self.0.edges.iter().map(|edge| AssetEdge {
+            edge: edge.clone(),
+            page: Arc::clone(&self.0),
+        })
+    }
+
+    fn all_nodes(&self) -> impl ExactSizeIterator<Item = AssetNode> {
+        let edges = self.0.edges.iter();
+        edges.map(|edge| AssetNode(Arc::clone(&edge.asset)))
+    }
+
+    fn ends(&self) -> PageInfo {
         let cursor = |place: &Option<Place>| place.as_ref().map(|place| self.0.cursor(place));
         PageInfo {
             has_previous_page: self.0.has_previous_page,
@@ -278,16 +297,8 @@ impl AssetConnection {
         }
     }
 
-    /// How many assets the whole list has, exactly; null when a source does not tell (Scenario does
-    /// not, unless one page shows its whole list), when rows were filtered after reading, or when a
-    /// source failed.
-    async fn total_count(&self) -> Option<i64> {
+    fn count(&self) -> Option<i64> {
         self.0.total.and_then(|total| i64::try_from(total).ok())
-    }
-
-    /// How each source asked fared: a page is whole only when all of them are `OK`.
-    async fn sources(&self) -> Vec<SourceResult> {
-        self.0.sources.iter().map(SourceResult::of).collect()
     }
 }
 
@@ -309,13 +320,6 @@ impl AssetEdge {
     /// valid for as long as the list is: it outlives the asset, restarts and other instances.
     async fn cursor(&self) -> String {
         self.page.cursor(&self.edge.place)
-    }
-}
-
-impl Plain for AssetEdge {
-    fn at_hand(&self, context: &Context<'_>) -> Option<Value> {
-        let is_cursor = context.item.node.name.node == "cursor";
-        is_cursor.then(|| Value::String(self.page.cursor(&self.edge.place)))
     }
 }
 

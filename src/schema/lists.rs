@@ -14,6 +14,7 @@ use self::{
     scenario::{ScenarioAssetFilter, ScenarioAssetOrder, ScenarioPublicAssetFilter},
 };
 use super::{
+    at_hand::AtHand,
     connection::{self, AssetConnection, Described, Paging},
     error::bad_input,
     filter::named,
@@ -60,7 +61,7 @@ impl ProviderLists {
         #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
             String,
         >,
-    ) -> Option<async_graphql::Result<AssetConnection>> {
+    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
         let asked = filter
             .unwrap_or_default()
@@ -108,7 +109,7 @@ impl ProviderLists {
         #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
             String,
         >,
-    ) -> Option<async_graphql::Result<AssetConnection>> {
+    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
         let asked = filter
             .unwrap_or_default()
@@ -150,7 +151,7 @@ impl ProviderLists {
         #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
             String,
         >,
-    ) -> Option<async_graphql::Result<AssetConnection>> {
+    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(PiktidAssetOrder::NEWEST).into();
         let list = OwnList {
             name: "piktidAssets",
@@ -191,7 +192,7 @@ impl ProviderLists {
         #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
             String,
         >,
-    ) -> Option<async_graphql::Result<AssetConnection>> {
+    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ComfyAssetOrder::NEWEST).into();
         let list = OwnList {
             name: "comfyAssets",
@@ -236,7 +237,7 @@ impl OwnList {
         asked: async_graphql::Result<Asked>,
         [first, last]: [Option<i32>; 2],
         [after, before]: [Option<String>; 2],
-    ) -> async_graphql::Result<AssetConnection> {
+    ) -> async_graphql::Result<AtHand<AssetConnection>> {
         let asked = asked?;
         let registry = &reading(context)?.registry;
         let own = ProviderWord::from(self.provider);

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::{
     asset::{self, AssetNode},
-    at_hand::AtHand,
+    at_hand::{AtHand, EachAtHand},
     connection::{self, AssetConnection, Described, Paging},
     error::bad_input,
     filter::{AssetFilter, unknown_source},
@@ -56,7 +56,7 @@ impl Root {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "At most 100 ids of assets or sources.")] ids: Vec<ID>,
-    ) -> async_graphql::Result<Vec<Option<async_graphql::Result<AtHand<Node>>>>> {
+    ) -> async_graphql::Result<EachAtHand> {
         let most = reading(context)?.ids;
         if ids.len() > most {
             return Err(bad_input(
@@ -66,11 +66,9 @@ impl Root {
         }
         // Each id stands for itself: one that fails leaves null and its own error.
         let read = ids.iter().map(|id| refetch(context, &["ids"], id));
-        Ok(join_all(read)
-            .await
-            .into_iter()
-            .map(|own| own.transpose().map(|own| own.map(AtHand)))
-            .collect())
+        let read = join_all(read).await.into_iter();
+        let each = read.map(|own| own.transpose().map(|own| own.map(AtHand)));
+        Ok(EachAtHand(each.collect()))
     }
 
     /// One asset; null when it is gone or not visible.
@@ -106,7 +104,7 @@ impl Root {
             default_with = "Some(AssetOrder::NEWEST)"
         )]
         order_by: Option<AssetOrder>,
-    ) -> Option<async_graphql::Result<AssetConnection>> {
+    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let paging = Paging {
             first,
             after,
@@ -212,7 +210,7 @@ async fn merged(
     filter: AssetFilter,
     order: Order,
     paging: Paging,
-) -> async_graphql::Result<AssetConnection> {
+) -> async_graphql::Result<AtHand<AssetConnection>> {
     let fields = filter.fields()?;
     let sources = filter.sources(&reading(context)?.registry)?;
     let described = Described {

@@ -3,7 +3,7 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
 
-use super::error::bad_input;
+use super::{error::bad_input, json};
 use crate::asset::moment;
 
 /// A moment: RFC 3339 in UTC with milliseconds, such as `2026-11-01T12:00:00.000Z`. Sources keep
@@ -16,6 +16,18 @@ pub struct DateTime(Result<Timestamp, String>);
 impl DateTime {
     pub const fn at(time: Timestamp) -> Self {
         Self(Ok(time))
+    }
+
+    /// Writes it as JSON.
+    pub fn write(&self, json: &mut Vec<u8>) {
+        match &self.0 {
+            Ok(time) => {
+                json.push(b'"');
+                moment::write(*time, json);
+                json.push(b'"');
+            }
+            Err(given) => json::put(given, json),
+        }
     }
 
     /// The moment, for an argument at `path`.

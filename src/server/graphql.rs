@@ -36,6 +36,7 @@ use crate::{
     asset::SourceName,
     cache::{Lost, Question},
     explorer,
+    schema::Operation,
     source::Context,
     write,
 };
@@ -274,12 +275,22 @@ pub struct Prepared {
     /// Its document is named by a hash or an id.
     named: bool,
     cost: u64,
+    /// See [`Operation`].
+    writes_json: bool,
 }
 
 impl Prepared {
     /// What it may cost.
     pub fn cost(&self) -> u64 {
         self.cost
+    }
+
+    /// The same, for an answer that the engine writes.
+    pub fn as_values(self) -> Self {
+        Self {
+            writes_json: false,
+            ..self
+        }
     }
 }
 
@@ -321,6 +332,7 @@ pub fn prepare(
         name: asked.operation_name,
         named: asked.document.text.is_none(),
         cost,
+        writes_json: true,
     })
 }
 
@@ -369,7 +381,7 @@ impl Done {
         if !self.response.errors.is_empty() {
             return Ok(Outcome::Failed(Arc::new(self.response)));
         }
-        let text = response::data(&self.response)?;
+        let text = response::data(&self.response);
         Ok(Outcome::Ready(Arc::new(Ready::new(
             text,
             self.keeping,
@@ -387,13 +399,17 @@ pub async fn run(
         document,
         request,
         name,
+        writes_json,
         ..
     }: Prepared,
     files: Option<&Arc<Files>>,
     id: RequestId,
 ) -> Done {
     let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::Parts>);
-    let operation = gateway.operation(kind, parts, session);
+    let operation = Operation {
+        writes_json,
+        ..gateway.operation(kind, parts, session)
+    };
     let context = Arc::clone(&operation.context);
     let name = name.as_deref().unwrap_or_default();
     let span = tracing::info_span!(

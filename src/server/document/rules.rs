@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use apollo_compiler::{
-    ExecutableDocument, Schema,
+    ExecutableDocument, Node, Schema,
+    ast::{Type, VariableDefinition},
     diagnostic::Diagnostic,
     request::{RequestError, coerce_variable_values},
     response::JsonMap,
@@ -13,6 +14,7 @@ use apollo_compiler::{
     validation::{DiagnosticData, DiagnosticList, Valid},
 };
 use async_graphql::Variables;
+use async_graphql_value::ConstValue;
 
 use super::one_of::{self, Fault};
 use crate::server::refusal::{self, Refusal};
@@ -131,6 +133,13 @@ impl Rules {
             told("BAD_USER_INPUT", what, document)
         };
         let operation = document.operations.get(name).map_err(fault)?;
+        let is_plain = |own: &Node<VariableDefinition>| match variables.get(own.name.as_str()) {
+            Some(value) => plainly_fits(value, &own.ty),
+            None => own.default_value.is_some() || !own.ty.is_non_null(),
+        };
+        if operation.variables.iter().all(is_plain) {
+            return Ok(());
+        }
         let mut values = JsonMap::new();
         for (name, value) in variables.iter() {
             // Numbers and texts alone cannot fail to be JSON.
@@ -246,5 +255,23 @@ fn without_value(message: &str) -> String {
     match (message.split_once(": "), message.rsplit_once(" to type ")) {
         (Some((what, _)), Some((_, of))) => format!("{what} to type {of}"),
         _ => message.to_owned(),
+    }
+}
+
+/// Whether a value is of a type that needs no schema: nearly all are.
+fn plainly_fits(value: &ConstValue, ty: &Type) -> bool {
+    match (ty, value) {
+        (Type::Named(_) | Type::List(_), ConstValue::Null) => true,
+        (Type::List(of) | Type::NonNullList(of), ConstValue::List(values)) => {
+            values.iter().all(|value| plainly_fits(value, of))
+        }
+        (Type::Named(name) | Type::NonNullNamed(name), value) => match (name.as_str(), value) {
+            ("ID" | "String", ConstValue::String(_)) | ("Boolean", ConstValue::Boolean(_)) => true,
+            ("Int", ConstValue::Number(number)) => number
+                .as_i64()
+                .is_some_and(|number| i32::try_from(number).is_ok()),
+            _ => false,
+        },
+        _ => false,
     }
 }

@@ -4,9 +4,12 @@ use async_graphql::{PathSegment, Response as GraphResponse, ServerError, Value};
 use axum::body::Bytes;
 use serde::Serialize;
 
-use crate::server::{
-    RequestId,
-    refusal::{self, Refusal},
+use crate::{
+    schema,
+    server::{
+        RequestId,
+        refusal::{self, Refusal},
+    },
 };
 
 /// Letters of an error's message.
@@ -53,14 +56,6 @@ fn is_request_error(response: &GraphResponse) -> bool {
 }
 
 #[derive(Serialize)]
-struct ResponseBody<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ErrorBody<'a>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-}
-
-#[derive(Serialize)]
 struct ErrorBody<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -78,31 +73,38 @@ pub fn text(response: &GraphResponse, id: RequestId) -> Result<(bool, Bytes), Re
     let failed = is_request_error(response);
     let errors = shown(response, id);
     let errors: Vec<ErrorBody<'_>> = errors.iter().map(error_body).collect();
-    let body = ResponseBody {
-        errors: &errors,
-        data: (!failed).then_some(&response.data),
-    };
-    Ok((failed, written_out(&body)?))
+    let mut json = Vec::new();
+    json.push(b'{');
+    if !errors.is_empty() {
+        json.extend_from_slice(b"\"errors\":");
+        serde_json::to_writer(&mut json, &errors).map_err(|error| {
+            tracing::error!(%error, "an answer could not be written as JSON");
+            Refusal::internal()
+        })?;
+    }
+    if !failed {
+        json.extend_from_slice(if errors.is_empty() {
+            b"\"data\":"
+        } else {
+            b",\"data\":"
+        });
+        schema::write_json(&response.data, &mut json);
+    }
+    json.push(b'}');
+    Ok((failed, tight(json)))
 }
 
 /// The text of an answer without errors.
-///
-/// # Errors
-/// For an answer that cannot be written.
-pub fn data(response: &GraphResponse) -> Result<Bytes, Refusal> {
-    written_out(&ResponseBody {
-        errors: &[],
-        data: Some(&response.data),
-    })
+pub fn data(response: &GraphResponse) -> Bytes {
+    let mut json = b"{\"data\":".to_vec();
+    schema::write_json(&response.data, &mut json);
+    json.push(b'}');
+    tight(json)
 }
 
-fn written_out(body: &ResponseBody<'_>) -> Result<Bytes, Refusal> {
-    // Without what room it has left: it may be kept.
-    let bytes = serde_json::to_vec(body).map(|bytes| bytes.into_boxed_slice().into());
-    bytes.map_err(|error| {
-        tracing::error!(%error, "an answer could not be written as JSON");
-        Refusal::internal()
-    })
+/// Without what room it has left: it may be kept.
+fn tight(json: Vec<u8>) -> Bytes {
+    json.into_boxed_slice().into()
 }
 
 fn error_body(error: &ServerError) -> ErrorBody<'_> {
