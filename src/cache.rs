@@ -22,6 +22,7 @@ use std::{
     time::{Duration, Instant as Clock},
 };
 
+use ahash::RandomState;
 use futures_util::{StreamExt, future::join_all};
 use jiff::Timestamp;
 use moka::{Expiry, future::Cache};
@@ -50,8 +51,8 @@ pub type Entity = Result<Arc<Asset>, SourceError>;
 
 /// Process-wide; shared by all operations.
 pub struct Shelf {
-    entities: Cache<EntityKey, Kept<Entity>>,
-    pages: Cache<PageKey, Kept<Arc<Page>>>,
+    entities: Cache<EntityKey, Kept<Entity>, RandomState>,
+    pages: Cache<PageKey, Kept<Arc<Page>>, RandomState>,
     entity_flights: Flights<EntityKey, Landed<Entity>>,
     page_flights: Flights<PageKey, Result<Landed<Arc<Page>>, SourceError>>,
     epochs: Epochs,
@@ -181,12 +182,12 @@ impl Shelf {
                 .max_capacity(half)
                 .weigher(|_: &EntityKey, kept: &Kept<Entity>| kept.bytes)
                 .expire_after(OwnLife)
-                .build(),
+                .build_with_hasher(RandomState::new()),
             pages: Cache::builder()
                 .max_capacity(half)
                 .weigher(|_: &PageKey, kept: &Kept<Arc<Page>>| kept.bytes)
                 .expire_after(OwnLife)
-                .build(),
+                .build_with_hasher(RandomState::new()),
             entity_flights: Flights::default(),
             page_flights: Flights::default(),
             epochs: Epochs::default(),

@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use ahash::RandomState;
 use dataloader::{BatchFn, cached};
 use futures_util::{FutureExt, future::Shared};
 use tokio::{sync::oneshot, task::JoinSet, time::timeout_at};
@@ -33,8 +34,10 @@ pub struct Loader {
     shelf: Arc<Shelf>,
     context: Arc<Context>,
     /// What was loaded, by whichever way.
-    answered: Mutex<HashMap<Key, Entity>>,
+    answered: Mutex<Answered>,
 }
+
+type Answered = HashMap<Key, Entity, RandomState>;
 
 impl Loader {
     #[must_use]
@@ -98,7 +101,7 @@ impl Loader {
         }
     }
 
-    fn answered(&self) -> MutexGuard<'_, HashMap<Key, Entity>> {
+    fn answered(&self) -> MutexGuard<'_, Answered> {
         // Single inserts: a panic elsewhere cannot leave the table half-changed.
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -265,6 +265,7 @@ impl Gateway {
             },
             ids: limits.ids,
             bulk_delete_ids: limits.bulk_delete_ids,
+            writes_json: true,
         }
     }
 

@@ -11,6 +11,7 @@ mod context;
 mod error;
 mod filter;
 mod locked;
+mod one_pass;
 mod page;
 mod piktid;
 mod registry;

@@ -11,7 +11,6 @@
 //! - What is asked once is made and given; what is asked again is kept too. Bounded in bytes.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,6 +18,7 @@ use std::{
     time::{Duration, Instant as Clock},
 };
 
+use ahash::RandomState;
 use bytes::Bytes;
 use moka::{Expiry, sync::Cache};
 use tokio::time::Instant;
@@ -79,7 +79,7 @@ struct Kept<A> {
 pub struct Answers<A, M: Clone> {
     shelf: Arc<Shelf>,
     /// `None`: nothing is kept.
-    kept: Option<Cache<Question, Arc<Kept<A>>>>,
+    kept: Option<Cache<Question, Arc<Kept<A>>, RandomState>>,
     /// By the second they were begun in, too.
     flights: Flights<(Question, Epoch, u64), M>,
     asked: Asked,
@@ -140,7 +140,7 @@ where
                 .max_capacity(capacity)
                 .weigher(|_: &Question, kept: &Arc<Kept<A>>| kept.bytes)
                 .expire_after(OwnEnd)
-                .build()
+                .build_with_hasher(RandomState::new())
         });
         Self {
             shelf,

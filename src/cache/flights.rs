@@ -7,11 +7,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use ahash::RandomState;
 use futures_util::{FutureExt, future::Shared};
 use tokio::{sync::oneshot, task::AbortHandle};
 use tracing::Instrument;
 
-type Table<K, V> = Arc<Mutex<HashMap<K, Weak<Flight<K, V>>>>>;
+type Table<K, V> = Arc<Mutex<HashMap<K, Weak<Flight<K, V>>, RandomState>>>;
 
 /// The table of reads under way. Cheap to clone.
 #[derive(Debug)]
