@@ -151,21 +151,28 @@ impl Kind {
     /// Guesses from a media type; `None` where it says nothing (`application/octet-stream`).
     #[must_use]
     pub fn of_mime_type(mime_type: &str) -> Option<Self> {
-        let essence = mime_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        match essence.split_once('/')? {
-            ("image", _) => Some(Self::Image),
-            ("video", _) => Some(Self::Video),
-            ("audio", _) => Some(Self::Audio),
-            ("model", _) => Some(Self::Model3d),
-            ("application", "json") => Some(Self::Data),
-            ("application", "pdf") => Some(Self::Document),
-            ("application", "safetensors" | "x-safetensors") => Some(Self::ModelWeights),
-            ("text", _) => Some(Self::Text),
+        let (family, rest) = mime_type.trim_start().split_once('/')?;
+        let families = [
+            ("image", Self::Image),
+            ("video", Self::Video),
+            ("audio", Self::Audio),
+            ("model", Self::Model3d),
+            ("text", Self::Text),
+        ];
+        let own = families
+            .iter()
+            .find(|(name, _)| family.eq_ignore_ascii_case(name));
+        if let Some((_, kind)) = own {
+            return Some(*kind);
+        }
+        if !family.eq_ignore_ascii_case("application") {
+            return None;
+        }
+        let subtype = rest.split(';').next().unwrap_or_default().trim_end();
+        match subtype.to_ascii_lowercase().as_str() {
+            "json" => Some(Self::Data),
+            "pdf" => Some(Self::Document),
+            "safetensors" | "x-safetensors" => Some(Self::ModelWeights),
             _ => None,
         }
     }

@@ -265,7 +265,7 @@ impl Gateway {
             },
             ids: limits.ids,
             bulk_delete_ids: limits.bulk_delete_ids,
-            writes_json: true,
+            writes_json: false,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where an asset stands in the list.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 use crate::source::Direction;
 
@@ -13,7 +13,7 @@ pub struct Key {
     /// [`crate::asset::SourceName::hash16`].
     pub source: u16,
     /// The upstream id; empty for a row whose id could not be read.
-    pub id: Box<str>,
+    pub id: Arc<str>,
 }
 
 impl Key {
@@ -24,12 +24,12 @@ impl Key {
             Direction::Descending => Self {
                 time: MAX_TIME,
                 source: 0,
-                id: Box::default(),
+                id: Arc::default(),
             },
             Direction::Ascending => Self {
                 time: MIN_TIME,
                 source: u16::MAX,
-                id: Box::default(),
+                id: Arc::default(),
             },
         }
     }
@@ -41,7 +41,7 @@ impl Key {
         Self {
             time: micros,
             source: 0,
-            id: Box::default(),
+            id: Arc::default(),
         }
     }
 

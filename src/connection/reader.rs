@@ -424,7 +424,7 @@ impl<'a> Reader<'a> {
         let direction = self.direction;
         group.sort_by(|a, b| a.key.walk(&b.key, direction));
         group.dedup_by(|a, b| a.key == b.key && !a.key.id.is_empty());
-        for slot in group {
+        for slot in group.drain(..) {
             if self
                 .until
                 .as_ref()
@@ -446,6 +446,8 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        // Most groups are one row: the next has its room.
+        self.open = group;
     }
 
     /// How many assets this source's list has, when that is certain.

@@ -14,6 +14,9 @@ use futures_util::future::try_join_all;
 
 use super::{Operation, asset::AssetNode, json, query::Node};
 
+/// Bytes that a list takes room for ahead.
+const MOST_AHEAD: usize = 64 * 1024;
+
 /// An object most of whose fields only read memory.
 pub trait Plain: ContainerType {
     /// One of those fields.
@@ -79,8 +82,9 @@ impl<'a, T: Plain> Selected<'a, T> {
         json: &mut Vec<u8>,
         mut awaited: impl FnMut(&'a Positioned<Field>, usize) -> Option<()>,
     ) -> Option<()> {
+        json.push(b'{');
         for (place, (own, choice)) in self.0.iter().enumerate() {
-            json.push(if place == 0 { b'{' } else { b',' });
+            json::part(place, json);
             json::key(&own.node.response_key().node, json);
             let begin = json.len();
             let written = match choice {
@@ -109,16 +113,15 @@ pub fn write_list<T: Plain>(
     json: &mut Vec<u8>,
 ) -> Option<()> {
     json.push(b'[');
-    let rest = roots.len();
+    let count = roots.len();
     for (place, root) in roots.enumerate() {
-        if place > 0 {
-            json.push(b',');
-        }
+        json::part(place, json);
         let begin = json.len();
         selected.write(&root, operation, json)?;
         if place == 0 {
-            // The others are about as long.
-            json.reserve(rest * (json.len() - begin + 16));
+            // The others are about as long, unless this is a giant.
+            let like_it = count.saturating_sub(1) * (json.len() - begin + 16);
+            json.reserve(like_it.min(MOST_AHEAD));
         }
     }
     json.push(b']');
@@ -201,9 +204,7 @@ impl EachAtHand {
         let selected = Selected::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
         let mut json = vec![b'['];
         for (place, node) in self.0.iter().enumerate() {
-            if place > 0 {
-                json.push(b',');
-            }
+            json::part(place, &mut json);
             match node {
                 None => json::null(&mut json),
                 Some(Ok(AtHand(Node::Asset(asset)))) => {

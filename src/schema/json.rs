@@ -4,8 +4,9 @@
 use async_graphql::Value;
 use serde::Serialize;
 
-/// A value that is written already. The engine knows bytes, and no scalar of this graph is made of
-/// them: nothing that a source or a client sends can pass for this.
+/// A value that is written already. The engine knows bytes, and no resolver gives any: what a client
+/// sends as such (the part that an upload is in) stays among the arguments, and must not be given
+/// back as it is.
 pub fn written(json: Vec<u8>) -> Value {
     Value::Binary(json.into())
 }
@@ -17,9 +18,7 @@ pub fn write(value: &Value, json: &mut Vec<u8>) {
         Value::Object(object) => {
             json.push(b'{');
             for (place, (name, value)) in object.iter().enumerate() {
-                if place > 0 {
-                    json.push(b',');
-                }
+                part(place, json);
                 put(name.as_str(), json);
                 json.push(b':');
                 write(value, json);
@@ -29,14 +28,19 @@ pub fn write(value: &Value, json: &mut Vec<u8>) {
         Value::List(values) => {
             json.push(b'[');
             for (place, value) in values.iter().enumerate() {
-                if place > 0 {
-                    json.push(b',');
-                }
+                part(place, json);
                 write(value, json);
             }
             json.push(b']');
         }
         leaf => put(leaf, json),
+    }
+}
+
+/// Parts an element or a member from the one before it.
+pub fn part(place: usize, json: &mut Vec<u8>) {
+    if place > 0 {
+        json.push(b',');
     }
 }
 

@@ -9,7 +9,7 @@ pub mod parameters;
 mod upload;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -19,7 +19,7 @@ use url::Url;
 
 use super::{
     Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Health, Link, ListRequest,
-    Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
+    Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, Row, SortBy, Source,
     SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
@@ -116,8 +116,6 @@ impl Comfy {
         offset: u64,
     ) -> Result<Page, SourceError> {
         let no_store = answer::no_store(&answer.headers);
-        // A view of the same bytes.
-        let body = answer.body.clone();
         let (list, rows) = row::list(
             answer,
             read::<wire::List>,
@@ -131,7 +129,7 @@ impl Comfy {
             // An empty page ends the list whatever `has_more` says: nothing would come of going on.
             last: rows.is_empty() || !list.has_more.unwrap_or(read < list.total),
             total: Some(list.total).filter(|total| *total < MAX_TOTAL),
-            counts: !filters_by_new_names(request) || rows.is_empty() || is_newer(&body),
+            counts: !filters_by_new_names(request) || is_newer(&rows),
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
@@ -387,18 +385,26 @@ fn filters_by_new_names(request: &ListRequest) -> bool {
         .any(|(name, _)| newer.contains(name))
 }
 
-/// Whether a list's rows show a server that knows it: one that does not ignores it in silence, and counts
-/// what was not asked for (4.1). The published contract has none of these fields (3).
-fn is_newer(list: &[u8]) -> bool {
-    let fields = [
+/// What rows of a server that knows them have: the published contract has none of these (3).
+static NEWER: LazyLock<[memmem::Finder<'static>; 5]> = LazyLock::new(|| {
+    [
         "\"hash\"",
         "\"job_id\"",
         "\"display_name\"",
         "\"loader_path\"",
         "\"metadata\"",
-    ];
-    let mut fields = fields.iter().map(|field| field.as_bytes());
-    fields.any(|field| memmem::find(list, field).is_some())
+    ]
+    .map(memmem::Finder::new)
+});
+
+/// Whether rows show a server that knows the newer spelling: one that does not ignores it in silence,
+/// and counts what was not asked for (4.1).
+fn is_newer(rows: &[Row]) -> bool {
+    let has = |row: &Row, field: &memmem::Finder<'_>| match row {
+        Row::Asset(asset) => field.find(asset.upstream.as_bytes()).is_some(),
+        Row::Unreadable(_) | Row::Gone(..) => false,
+    };
+    rows.is_empty() || (rows.iter()).any(|row| NEWER.iter().any(|field| has(row, field)))
 }
 
 /// [`answer::json`] with Comfy's own meanings of statuses.

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use jiff::Timestamp;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -177,7 +177,7 @@ impl Visitor<'_> for Time {
     type Value = Timestamp;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an ISO 8601 time")
+        f.write_str("a string")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Timestamp, E> {
@@ -189,60 +189,40 @@ impl Visitor<'_> for Time {
 pub fn time_option<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
-    deserializer.deserialize_any(TimeOption)
-}
-
-/// Reads a time where it stands, and anything else as none.
-struct TimeOption;
-
-impl<'de> Visitor<'de> for TimeOption {
-    type Value = Option<Timestamp>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an ISO 8601 time, or anything else")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(moment::lenient(text))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
+    let raw = <&RawValue>::deserialize(deserializer)?.get();
+    let inside = raw
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    Ok(match inside {
+        Some(text) if !text.contains('\\') => moment::lenient(text),
+        Some(_) => {
+            let text: Option<String> = serde_json::from_str(raw).ok();
+            text.as_deref().and_then(moment::lenient)
+        }
+        None => None,
+    })
 }
 
 /// For required ids: one we can carry.
 pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if is_upstream_id_text(&text) {
-        Ok(text.into())
-    } else {
-        Err(serde::de::Error::custom("an id must have 1 to 128 bytes"))
+    deserializer.deserialize_str(Id)
+}
+
+/// Reads an id where it stands.
+struct Id;
+
+impl Visitor<'_> for Id {
+    type Value = Box<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Box<str>, E> {
+        if is_upstream_id_text(text) {
+            Ok(text.into())
+        } else {
+            Err(E::custom("an id must have 1 to 128 bytes"))
+        }
     }
 }

@@ -45,4 +45,5 @@ mod unreadable;
 mod upload_trouble;
 mod uploads;
 mod walks;
+mod ways;
 mod writes;

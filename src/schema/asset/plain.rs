@@ -83,10 +83,10 @@ impl Plain for AssetNode {
                 own.id.write_global(out);
                 out.push(b'"');
             }
-            Own::Provider => word(ProviderWord::from(own.provider), out),
+            Own::Provider => word(ProviderWord::from(own.provider), out)?,
             Own::UpstreamId => json::put(&own.id.upstream, out),
             Own::Name => json::put(&own.name, out),
-            Own::Kind => word(AssetKind::from(own.kind), out),
+            Own::Kind => word(AssetKind::from(own.kind), out)?,
             Own::MimeType => json::put(&own.mime_type, out),
             Own::Size => json::put(&own.size_bytes, out),
             Own::Width => json::put(&own.width, out),
@@ -98,9 +98,9 @@ impl Plain for AssetNode {
                 Some(time) => DateTime::at(time).write(out),
                 None => json::null(out),
             },
-            Own::Status => word(AssetStatus::from(own.status), out),
+            Own::Status => word(AssetStatus::from(own.status), out)?,
             Own::Visibility => match own.visibility {
-                Some(visibility) => word(AssetVisibility::from(visibility), out),
+                Some(visibility) => word(AssetVisibility::from(visibility), out)?,
                 None => json::null(out),
             },
             Own::Owner => json::put(&own.owner, out),
@@ -143,10 +143,9 @@ fn none(is_none: bool, out: &mut Vec<u8>) -> Option<()> {
     is_none.then(|| json::null(out))
 }
 
-/// An enum's value.
-fn word<T: EnumType>(value: T, out: &mut Vec<u8>) {
-    match T::items().iter().find(|item| item.value == value) {
-        Some(item) => json::put(item.name, out),
-        None => json::null(out),
-    }
+/// An enum's value; `None` where the graph has no word for it, which the engine has to tell.
+fn word<T: EnumType>(value: T, out: &mut Vec<u8>) -> Option<()> {
+    let item = T::items().iter().find(|item| item.value == value)?;
+    json::put(item.name, out);
+    Some(())
 }

@@ -258,7 +258,8 @@ fn without_value(message: &str) -> String {
     }
 }
 
-/// Whether a value is of a type that needs no schema: nearly all are.
+/// Whether a value surely is of a type, by the names of its scalars alone; where not, the schema has to
+/// be asked.
 fn plainly_fits(value: &ConstValue, ty: &Type) -> bool {
     match (ty, value) {
         (Type::Named(_) | Type::List(_), ConstValue::Null) => true,
