@@ -68,6 +68,8 @@ pub enum Kind {
 pub enum Keeping {
     /// For longer than a bench lasts.
     Everything,
+    /// The same, as far as it goes into 32 MiB.
+    Little,
     Nothing,
 }
 
@@ -116,9 +118,10 @@ impl Kind {
             Self::Engine => "engine",
             Self::Gateway(Keeping::Everything, Sources::One) => "gateway",
             Self::Gateway(Keeping::Everything, Sources::Three) => "gateway, 3 sources",
+            Self::Gateway(Keeping::Little, _) => "gateway, 32 MiB",
             Self::Gateway(Keeping::Nothing, Sources::One) => "gateway, nothing kept",
             Self::Gateway(Keeping::Nothing, Sources::Three) => "gateway, nothing kept, 3 sources",
-            Self::Tailcall(Keeping::Everything) => "Tailcall, cached",
+            Self::Tailcall(Keeping::Everything | Keeping::Little) => "Tailcall, cached",
             Self::Tailcall(Keeping::Nothing) => "Tailcall",
         }
     }
@@ -174,8 +177,12 @@ impl Kind {
 /// The gateway's configuration.
 fn settings(keeping: Keeping, sources: Sources, upstream: u16) -> String {
     let seconds = match keeping {
-        Keeping::Everything => 36_000,
+        Keeping::Everything | Keeping::Little => 36_000,
         Keeping::Nothing => 0,
+    };
+    let size = match keeping {
+        Keeping::Little => "size_mib = 32\n",
+        Keeping::Everything | Keeping::Nothing => "",
     };
     let times = [
         "page_fresh",
@@ -198,13 +205,13 @@ fn settings(keeping: Keeping, sources: Sources, upstream: u16) -> String {
         ),
     };
     format!(
-        "[log]\nfilter = \"warn\"\n[cache]\n{times}[sources.comfy]\nurl = \"{base}/comfy\"\n{others}"
+        "[log]\nfilter = \"warn\"\n[cache]\n{size}{times}[sources.comfy]\nurl = \"{base}/comfy\"\n{others}"
     )
 }
 
 fn tailcall(keeping: Keeping, port: u16, upstream: u16) -> String {
     let keep = match keeping {
-        Keeping::Everything => "@cache(maxAge: 3600000)",
+        Keeping::Everything | Keeping::Little => "@cache(maxAge: 3600000)",
         Keeping::Nothing => "",
     };
     TAILCALL

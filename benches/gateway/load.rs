@@ -23,6 +23,8 @@ pub enum Body {
         ids: Vec<String>,
         count: usize,
     },
+    /// Now one of these, now another.
+    Mixed(Vec<Self>),
 }
 
 /// What `wrk` is to do.
@@ -59,13 +61,17 @@ impl Body {
                 ids,
                 count,
             } => format!("{before}{}{after}", serde_json::json!(ids[..*count])),
+            Self::Mixed(all) => all.first().map(Self::sample).unwrap_or_default(),
         }
     }
 
     /// Lua that makes a request of it.
     fn script(&self, run: u64) -> String {
         match self {
-            Self::Same(body) => format!("wrk.body = [==[{body}]==]\n"),
+            Self::Same(body) => format!(
+                "local body = [==[{body}]==]\n\
+                 request = function() return wrk.format(nil, nil, nil, body) end\n"
+            ),
             Self::Counted { before, after } => format!(
                 "local before, after, n = [==[{before}{run}_]==], [==[{after}]==], 0\n\
                  request = function()\n\
@@ -91,6 +97,16 @@ impl Body {
                  end\n",
                 ids.join("\",\"")
             ),
+            Self::Mixed(all) => {
+                let each = all
+                    .iter()
+                    .map(|body| format!("do\n{}all[#all + 1] = request\nend\n", body.script(run)));
+                format!(
+                    "local all = {{}}\n\
+                     {}request = function() return all[math.random(#all)]() end\n",
+                    each.collect::<String>()
+                )
+            }
         }
     }
 }

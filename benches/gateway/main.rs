@@ -5,6 +5,7 @@
 //! are interleaved, so that what else the machine does falls on all alike; ratios are what counts.
 //!
 //! - `BENCH_SECONDS` of a round (3), `BENCH_ROUNDS` (3), `BENCH_ONLY`: cases with this in their name.
+//! - `BENCH_MEMORY_SECONDS` of mixed load for the gateway's memory (0: left out).
 //! - `BENCH_TAILCALL`: the path of Tailcall's binary (1.6.14), which is left out otherwise.
 
 #![allow(clippy::print_stdout, reason = "its report")]
@@ -29,9 +30,10 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, time::Instant};
 
 use self::{
-    cases::{Case, GATEWAY, cases},
+    cases::{Case, GATEWAY, LITTLE, cases},
     contestants::{Core, Ground, Kind, Server, free_port, role},
     load::{Body, Load},
+    questions::Question,
     report::{Round, spread, table},
 };
 
@@ -82,6 +84,9 @@ fn bench() -> ExitCode {
         if bench.wants("start") {
             bench.starts().await;
         }
+        if bench.memory > 0 {
+            failures += bench.memory().await;
+        }
         failures
     });
     if failures == 0 {
@@ -95,6 +100,8 @@ fn bench() -> ExitCode {
 struct Bench {
     seconds: u64,
     rounds: usize,
+    /// Seconds.
+    memory: u64,
     only: String,
     tailcall: Option<PathBuf>,
     directory: TempDir,
@@ -138,6 +145,7 @@ impl Bench {
         Self {
             seconds: number("BENCH_SECONDS").unwrap_or(3),
             rounds: number("BENCH_ROUNDS").map_or(3, |rounds| rounds.max(1) as usize),
+            memory: number("BENCH_MEMORY_SECONDS").unwrap_or(0),
             only: std::env::var("BENCH_ONLY").unwrap_or_default(),
             tailcall: std::env::var_os("BENCH_TAILCALL").map(PathBuf::from),
             directory: tempfile::tempdir().expect("a place for files"),
@@ -303,6 +311,42 @@ impl Bench {
         println!(
             "\n### start: {middle:.0} ms to the first 200 of /ready ({low:.0} to {high:.0}, {STARTS} times)"
         );
+    }
+
+    /// Mixed load on a gateway with 32 MiB for its cache, and what it takes in memory all along.
+    async fn memory(&self) -> u64 {
+        let ground = Ground {
+            directory: self.directory.path(),
+            upstream: self.upstream.port,
+            tailcall: None,
+        };
+        let port = free_port();
+        let gateway = Server::start(LITTLE.command(port, &ground), port).await;
+        let body = Question::Mixed.body(LITTLE.dialect());
+        let mebibytes = || gateway.resident_kib() as f64 / 1024.0;
+        println!("\n### memory: mixed load on 32 connections, a cache of 32 MiB\n");
+        println!("| after s | requests/s | RSS MiB | failures |\n|--:|--:|--:|--:|");
+        println!("| 0 | | {:.1} | |", mebibytes());
+        let (mut failures, mut after) = (0, 0);
+        while after < self.memory {
+            let seconds = 30.min(self.memory - after);
+            let load = Load {
+                port,
+                body: &body,
+                connections: 32,
+                seconds,
+                least: Some(100),
+            };
+            let outcome = load::run(&load, self.directory.path());
+            after += seconds;
+            failures += outcome.failures;
+            let (rate, memory) = (outcome.rate, mebibytes());
+            println!(
+                "| {after} | {rate:.0} | {memory:.1} | {} |",
+                outcome.failures
+            );
+        }
+        failures
     }
 
     async fn is_fine(&self, url: &str) -> bool {

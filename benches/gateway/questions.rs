@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     load::Body,
-    upstream::{LISTED, global_id, rows},
+    upstream::{LISTED, MANY, global_id, id, rows},
 };
 
 /// Stands where each request has a number of its own.
@@ -41,6 +41,8 @@ pub enum Question {
     Name,
     /// The list, with an alias that never comes again.
     Alias,
+    /// All of it: what is asked again, and what never comes again; twenty of many ids each time.
+    Mixed,
 }
 
 impl Question {
@@ -69,13 +71,25 @@ impl Question {
                 // It shares none anyway.
                 Dialect::Comfys => same(&format!("{{{list}}}")),
             },
-            Self::Variables => shuffled(
-                &format!("query($ids:[ID!]!){{nodes(ids:$ids){{...on Asset{{{fields}}}}}}}"),
-                dialect.ids(),
-            ),
+            Self::Variables => by_variable(fields, dialect.ids()),
             Self::Comment => counted(&format!("# {COUNT}\n{{{list}}}")),
             Self::Name => counted(&format!("query Q{COUNT}{{{list}}}")),
             Self::Alias => counted(&format!("{{a{COUNT}:{list}}}")),
+            Self::Mixed => {
+                let others = [
+                    Self::List,
+                    Self::Ids,
+                    Self::Previews,
+                    Self::Distinct,
+                    Self::Variables,
+                    Self::Comment,
+                    Self::Alias,
+                ];
+                let mut all: Vec<Body> = others.map(|own| own.body(dialect)).into();
+                let many = (0..MANY).map(|number| global_id(&id(Provider::Comfy, number)));
+                all.push(by_variable(fields, many.collect()));
+                Body::Mixed(all)
+            }
         }
     }
 }
@@ -110,6 +124,13 @@ fn by_id(dialect: Dialect) -> String {
     let fields = dialect.fields();
     let each = ids.map(|(number, id)| format!("a{number}:asset(id:\"{id}\"){{{fields}}}"));
     format!("{{{}}}", each.collect::<Vec<_>>().join(" "))
+}
+
+fn by_variable(fields: &str, ids: Vec<String>) -> Body {
+    shuffled(
+        &format!("query($ids:[ID!]!){{nodes(ids:$ids){{...on Asset{{{fields}}}}}}}"),
+        ids,
+    )
 }
 
 fn same(query: &str) -> Body {

@@ -1,7 +1,7 @@
 //! The sources: the lists and reads by id of three providers, as bytes made before anybody asks.
 //!
 //! Each has [`LISTED`] assets in its list, newest first, and as many more that show them, which
-//! are found by id alone. `GET /calls` tells how often each was asked since that was asked last.
+//! are found by id alone. Comfy has [`MANY`] of those, made when they are asked for. `GET /calls` tells how often each was asked since that was asked last.
 
 use std::{
     collections::HashMap,
@@ -28,6 +28,9 @@ use serde_json::{Value, json};
 /// Assets in each provider's list.
 pub const LISTED: usize = 20;
 
+/// Comfy's assets, with those that are found by id alone.
+pub const MANY: usize = 50_000;
+
 /// What every provider's asset has, in one form or another.
 pub struct Row {
     pub id: String,
@@ -40,24 +43,28 @@ pub struct Row {
 
 /// A provider's assets: the list, then those that show them and are shown by them.
 pub fn rows(provider: Provider) -> Vec<Row> {
-    (0..2 * LISTED)
-        .map(|number| Row {
-            id: id(provider, number),
-            preview_id: id(provider, (number + LISTED) % (2 * LISTED)),
-            name: format!("asset_{number:05}.png"),
-            size: 1_000_000 + number as u64,
-            tags: vec!["output".to_owned(), format!("t{number}")],
-            // Newest first, and no two of them at once.
-            created_at: format!(
-                "2026-01-01T00:{:02}:{:02}.000Z",
-                59 - number,
-                provider as usize
-            ),
-        })
-        .collect()
+    let listed = 0..2 * LISTED;
+    listed.map(|number| row(provider, number)).collect()
 }
 
-fn id(provider: Provider, number: usize) -> String {
+fn row(provider: Provider, number: usize) -> Row {
+    Row {
+        id: id(provider, number),
+        preview_id: id(provider, (number + LISTED) % (2 * LISTED)),
+        name: format!("asset_{number:05}.png"),
+        size: 1_000_000 + number as u64,
+        tags: vec!["output".to_owned(), format!("t{number}")],
+        // Of those in the list newest first, and no two of them at once.
+        created_at: format!(
+            "2026-01-01T00:{:02}:{:02}.000Z",
+            59 - number % 60,
+            provider as usize
+        ),
+    }
+}
+
+/// An asset's id at its provider.
+pub fn id(provider: Provider, number: usize) -> String {
     match provider {
         Provider::Scenario => format!("asset_{number:024x}"),
         Provider::Piktid => format!("00000000-0000-4000-9000-{number:012x}"),
@@ -92,7 +99,13 @@ pub fn router(delay: &str) -> Router {
         let one = move |State(world): State<Arc<World>>, Path(id): Path<String>| async move {
             match world.asked(provider).await.assets.get(&id) {
                 Some((_, answer)) => json_answer(answer.clone()),
-                None => StatusCode::NOT_FOUND.into_response(),
+                None => match one_of_many(&id) {
+                    Some(number) if provider == Provider::Comfy => {
+                        let row = row(provider, number);
+                        json_answer(asset(provider, &row).to_string().into())
+                    }
+                    _ => StatusCode::NOT_FOUND.into_response(),
+                },
             }
         };
         router = router
@@ -100,6 +113,13 @@ pub fn router(delay: &str) -> Router {
             .route(&format!("{base}/{{id}}"), get(one));
     }
     router.with_state(world)
+}
+
+/// Which of [`MANY`] an id means.
+fn one_of_many(id: &str) -> Option<usize> {
+    let (_, digits) = id.rsplit_once('-')?;
+    let number = usize::from_str_radix(digits, 16).ok()?;
+    (number < MANY).then_some(number)
 }
 
 /// The sources together.

@@ -272,7 +272,7 @@ impl OwnList {
                 ),
             ));
         }
-        let mut arguments = asked.parameters.0.clone();
+        let mut arguments = asked.parameters.0.to_vec();
         arguments.extend(asked.filter.arguments());
         let ask = Narrowed::Ask {
             listing: self.listing,

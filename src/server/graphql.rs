@@ -132,6 +132,7 @@ async fn answer(
             (Arc::new(ready), StatusCode::OK)
         }
     };
+    ready.compress_aside(&head.headers).await;
     let mut response = ready.respond(media_type, status, &head.headers);
     // What an answer depends on beside its address: caches must tell them apart.
     let vary = gateway.0.vary.clone();

@@ -78,7 +78,7 @@ impl Comfy {
         if request.listing != Listing::Own {
             return Err(SourceError::no_such_list());
         }
-        let mut pairs = request.parameters.0.clone();
+        let mut pairs = request.parameters.0.to_vec();
         let mut offset = 0;
         match &request.position {
             Position::Offset(rows) => offset = *rows,

@@ -109,16 +109,16 @@ pub enum Position {
     Offset(u64),
 }
 
-/// A provider's own query parameters, sorted by name: made by its typed `…Parameters`.
+/// A provider's own query parameters, sorted by name: made by its typed `…Parameters`. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Parameters(pub Vec<(&'static str, String)>);
+pub struct Parameters(pub Arc<[(&'static str, String)]>);
 
 impl Parameters {
     /// Sorted, so that equal filters are equal cache keys.
     #[must_use]
     pub fn new(mut pairs: Vec<(&'static str, String)>) -> Self {
         pairs.sort();
-        Self(pairs)
+        Self(pairs.into())
     }
 }
 

@@ -66,7 +66,7 @@ impl Piktid {
             Position::Start | Position::Token(_) => 0,
         };
         let (page, per_page) = page_holding(offset, u64::from(request.length.clamp(1, LIST_CAP)));
-        let mut pairs = request.parameters.0.clone();
+        let mut pairs = request.parameters.0.to_vec();
         pairs.push(("page", page.to_string()));
         pairs.push(("per_page", per_page.to_string()));
         let sort_by = match (request.listing, request.order.by) {

@@ -106,7 +106,7 @@ impl Scenario {
         context: &Context,
     ) -> Result<Page, SourceError> {
         let listing = self.listing(request.listing);
-        let mut pairs = request.parameters.0.clone();
+        let mut pairs = request.parameters.0.to_vec();
         if !pairs.iter().any(|(name, _)| *name == "projectId") {
             pairs.extend(self.project(listing));
         }
@@ -211,7 +211,7 @@ impl Scenario {
             "imageSemanticRatio": 0,
             "sortBy": [format!("createdAt:{}", direction(request))],
         });
-        for (name, value) in &request.parameters.0 {
+        for (name, value) in request.parameters.0.iter() {
             body[*name] = json!(value);
         }
         let pairs: Vec<_> = self.project(Listing::Search).into_iter().collect();

@@ -1,7 +1,10 @@
 //! An answer without errors as bytes, plain and compressed, with the tag that clients ask again
 //! with (RFC 9110, 8.8.3 and 13.1.2).
 
-use std::{io::Write, sync::OnceLock};
+use std::{
+    io::Write,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -11,6 +14,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use brotli::CompressorWriter;
 use flate2::{Compression, write::GzEncoder};
+use tokio::task::spawn_blocking;
 
 use super::keeping::Keeping;
 use crate::{explorer::quality_of, server::negotiate::MediaType};
@@ -18,12 +22,22 @@ use crate::{explorer::quality_of, server::negotiate::MediaType};
 /// Bytes of an answer from which on it is compressed: less fits a packet as it is.
 const COMPRESSED: usize = 1_024;
 
+/// Bytes from which on that takes milliseconds, in which a thread answers dozens of others.
+const LARGE: usize = 128 * 1_024;
+
 /// How hard: quick rather than small.
 const QUALITY: u32 = 4;
 
 /// Bytes that brotli looks back over, as a power of two, and works on at a time.
 const WINDOW: u32 = 20;
 const BUFFER: usize = 4_096;
+
+/// How an answer is compressed.
+#[derive(Debug, Clone, Copy)]
+enum Coding {
+    Gzip,
+    Brotli,
+}
 
 /// An answer, ready to send. Whoever asks gets the same bytes.
 pub struct Ready {
@@ -65,7 +79,8 @@ impl Ready {
         asked: &HeaderMap,
     ) -> Response {
         let is_known = self.is_known(asked);
-        let (body, coding) = match self.compressed(asked) {
+        let coded = self.coding(asked).and_then(|own| self.coded(own));
+        let (body, coding) = match coded {
             // Of a POST too where its document has a name: RFC 9110 would have 412 for what changes
             // something, and a query changes nothing.
             _ if is_known => (Body::empty(), None),
@@ -107,21 +122,36 @@ impl Ready {
             .any(|own| own.trim() == "*" || own.trim().trim_start_matches("W/") == opaque)
     }
 
-    /// Its compressed bytes and their coding, where these headers take one and they are fewer.
-    fn compressed(&self, asked: &HeaderMap) -> Option<(&Bytes, &'static str)> {
+    /// Compresses a large answer, if these headers ask for it, where nobody waits for it but they.
+    pub async fn compress_aside(self: &Arc<Self>, asked: &HeaderMap) {
+        let Some(coding) = self.coding(asked).filter(|_| self.plain.len() > LARGE) else {
+            return;
+        };
+        let own = Arc::clone(self);
+        // Where that fails, it is done in its turn.
+        drop(spawn_blocking(move || own.coded(coding).is_some()).await);
+    }
+
+    /// How it is compressed for whoever sent these headers.
+    fn coding(&self, asked: &HeaderMap) -> Option<Coding> {
         if self.plain.len() <= COMPRESSED || !asked.contains_key(header::ACCEPT_ENCODING) {
             return None;
         }
-        let gzip_quality = quality_of("gzip", asked);
-        let brotli_quality = quality_of("br", asked);
-        let (bytes, coding) = if gzip_quality > 0.0 && gzip_quality >= brotli_quality {
-            (self.gzip.get_or_init(|| gzip(&self.plain)), "gzip")
-        } else if brotli_quality > 0.0 {
-            (self.brotli.get_or_init(|| brotli(&self.plain)), "br")
+        let (gzip, brotli) = (quality_of("gzip", asked), quality_of("br", asked));
+        if gzip > 0.0 && gzip >= brotli {
+            Some(Coding::Gzip)
         } else {
-            return None;
+            (brotli > 0.0).then_some(Coding::Brotli)
+        }
+    }
+
+    /// Its compressed bytes, where they are fewer, and their coding's name.
+    fn coded(&self, coding: Coding) -> Option<(&Bytes, &'static str)> {
+        let (bytes, name) = match coding {
+            Coding::Gzip => (self.gzip.get_or_init(|| gzip(&self.plain)), "gzip"),
+            Coding::Brotli => (self.brotli.get_or_init(|| brotli(&self.plain)), "br"),
         };
-        bytes.as_ref().map(|bytes| (bytes, coding))
+        bytes.as_ref().map(|bytes| (bytes, name))
     }
 }
 
