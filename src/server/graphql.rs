@@ -112,23 +112,26 @@ async fn answer(
                 (ready, StatusCode::OK)
             } else {
                 let made = Box::pin(one(gateway, &session, question, id));
-                let made = made.instrument(span()).await;
-                span().in_scope(|| self::written(made, media_type, id))?
+                let span = span();
+                let made = made.instrument(span.clone()).await;
+                span.in_scope(|| self::written(made, media_type, id))?
             }
         }
         Sent::WithFiles(parameters, files) => {
-            let made = with_files(gateway, &session, parameters, files, id).instrument(span());
-            let made = Box::pin(made).await;
-            span().in_scope(|| written(made, media_type, id))?
+            let made = Box::pin(with_files(gateway, &session, parameters, files, id));
+            let span = span();
+            let made = made.instrument(span.clone()).await;
+            span.in_scope(|| written(made, media_type, id))?
         }
         Sent::Batch(all) => {
             let more = all.len() - 1;
             if more > 0 {
                 standing = session::charge(gateway, &session.client, more)?;
             }
-            let made = run_all(gateway, &session, all, id).instrument(span());
-            let made = Box::pin(made).await?;
-            let ready = span().in_scope(|| together(made, id))?;
+            let made = Box::pin(run_all(gateway, &session, all, id));
+            let span = span();
+            let made = made.instrument(span.clone()).await?;
+            let ready = span.in_scope(|| together(made, id))?;
             (Arc::new(ready), StatusCode::OK)
         }
     };
