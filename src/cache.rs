@@ -202,7 +202,7 @@ impl Shelf {
     // === Pages ===
 
     /// Reads a stretch of a list; waits until `wait_until` at the latest, while the call itself
-    /// may go on for whoever asks next.
+    /// may go on for whoever asks next. What is kept beside it does not matter: one look-up by hash.
     ///
     /// # Errors
     /// The source's, or [`SourceError::Timeout`] when the wait is over first, where nothing older
@@ -360,7 +360,8 @@ impl Shelf {
     }
 
     /// Reads assets by id with as few upstream calls as the source allows, and hands each to `land`
-    /// as it comes, once for every id.
+    /// as it comes, once for every id. Of n ids it costs O(n), whatever else is kept
+    /// (`benches/parts`: 1,000 to 100,000 entries).
     pub async fn entities(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,

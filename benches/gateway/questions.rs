@@ -41,7 +41,7 @@ pub enum Question {
     Name,
     /// The list, with an alias that never comes again.
     Alias,
-    /// All of it: what is asked again, and what never comes again; twenty of many ids each time.
+    /// All of it: what is asked again, and what never comes again; three of many ids each time.
     Mixed,
 }
 
@@ -71,7 +71,7 @@ impl Question {
                 // It shares none anyway.
                 Dialect::Comfys => same(&format!("{{{list}}}")),
             },
-            Self::Variables => by_variable(fields, dialect.ids()),
+            Self::Variables => by_variable(fields, dialect.ids(), LISTED),
             Self::Comment => counted(&format!("# {COUNT}\n{{{list}}}")),
             Self::Name => counted(&format!("query Q{COUNT}{{{list}}}")),
             Self::Alias => counted(&format!("{{a{COUNT}:{list}}}")),
@@ -87,7 +87,8 @@ impl Question {
                 ];
                 let mut all: Vec<Body> = others.map(|own| own.body(dialect)).into();
                 let many = (0..MANY).map(|number| global_id(&id(Provider::Comfy, number)));
-                all.push(by_variable(fields, many.collect()));
+                // Few at once: more would be more than the source takes.
+                all.push(by_variable(fields, many.collect(), 3));
                 Body::Mixed(all)
             }
         }
@@ -126,11 +127,9 @@ fn by_id(dialect: Dialect) -> String {
     format!("{{{}}}", each.collect::<Vec<_>>().join(" "))
 }
 
-fn by_variable(fields: &str, ids: Vec<String>) -> Body {
-    shuffled(
-        &format!("query($ids:[ID!]!){{nodes(ids:$ids){{...on Asset{{{fields}}}}}}}"),
-        ids,
-    )
+fn by_variable(fields: &str, ids: Vec<String>, count: usize) -> Body {
+    let query = format!("query($ids:[ID!]!){{nodes(ids:$ids){{...on Asset{{{fields}}}}}}}");
+    shuffled(&query, ids, count)
 }
 
 fn same(query: &str) -> Body {
@@ -146,7 +145,7 @@ fn counted(query: &str) -> Body {
     }
 }
 
-fn shuffled(query: &str, ids: Vec<String>) -> Body {
+fn shuffled(query: &str, ids: Vec<String>, count: usize) -> Body {
     let body = json!({ "query": query, "variables": { "ids": IDS } }).to_string();
     let place = format!("\"{IDS}\"");
     let (before, after) = body.split_once(&place).expect("it is in the variables");
@@ -154,6 +153,6 @@ fn shuffled(query: &str, ids: Vec<String>) -> Body {
         before: before.to_owned(),
         after: after.to_owned(),
         ids,
-        count: LISTED,
+        count,
     }
 }

@@ -75,11 +75,11 @@ impl AssetId {
     pub fn write_global(&self, text: &mut Vec<u8>) {
         let plain = self.plain();
         let begin = text.len();
-        // Four letters for three bytes, and some for the rest.
+        // Four letters for three bytes, and some for the rest: there is always room.
         text.resize(begin + plain.len() * 4 / 3 + 4, 0);
         let room = text.get_mut(begin..).unwrap_or_default();
         let written = URL_SAFE_NO_PAD.encode_slice(plain, room);
-        text.truncate(begin + written.expect("there is room for it"));
+        text.truncate(begin + written.unwrap_or_default());
     }
 
     fn plain(&self) -> Vec<u8> {

@@ -151,7 +151,8 @@ where
         }
     }
 
-    /// The answer, where it is still true.
+    /// The answer, where it is still true: one look-up by hash, and one for each source that was read
+    /// for it, whatever else is kept.
     #[must_use]
     pub fn get(&self, question: &Question) -> Option<Arc<A>> {
         let kept = self.kept.as_ref()?.get(question)?;

@@ -57,7 +57,7 @@ pub enum Outcome {
 /// What came of an operation that others may be waiting for.
 #[derive(Clone)]
 pub struct Made {
-    outcome: Result<Outcome, Refusal>,
+    outcome: Outcome,
     /// It tells of its own making.
     alone: bool,
 }
@@ -167,9 +167,8 @@ async fn one(
                 "GET is for queries: send mutations with POST",
             ));
         }
-        return run(gateway, session, prepared, None, id)
-            .await
-            .outcome(named);
+        let done = run(gateway, session, prepared, None, id).await;
+        return Ok(done.outcome(named));
     }
     let make = || {
         let (gateway, session, question) = (gateway.clone(), session.clone(), question.clone());
@@ -177,7 +176,7 @@ async fn one(
             let done = run(&gateway, &session, prepared, None, id).await;
             let (sources, alone) = (done.sources.clone(), done.alone);
             let outcome = done.outcome(named);
-            if let Ok(Outcome::Ready(ready)) = &outcome
+            if let Outcome::Ready(ready) = &outcome
                 && let Some(until) = ready.keeping().until()
             {
                 let (answer, bytes) = (Arc::clone(ready), ready.bytes());
@@ -188,18 +187,18 @@ async fn one(
         }
     };
     match answers.shared(&question, began, make).await {
-        (Ok(made), true) => made.outcome,
+        (Ok(made), true) => Ok(made.outcome),
         (Ok(made), false) if !made.alone => {
-            if !matches!(made.outcome, Ok(Outcome::Ready(_))) {
+            if !matches!(made.outcome, Outcome::Ready(_)) {
                 tracing::info!(request.id = %id, "answered with errors, as an equal request at the same time");
             }
-            made.outcome
+            Ok(made.outcome)
         }
         (Ok(_), false) => {
             let parameters = Parameters::of(&question.written, question.by_address)?;
             let prepared = prepare(gateway, Asked::of(parameters)?, None)?;
             let done = run(gateway, session, prepared, None, id).await;
-            done.outcome(named)
+            Ok(done.outcome(named))
         }
         (Err(Lost), _) => {
             tracing::error!(request.id = %id, "a request failed in the gateway itself");
@@ -222,13 +221,13 @@ async fn with_files(
         Err(refusal) => Err(refusal),
     };
     let Some(why) = files.malformed() else {
-        return outcome?.outcome(false);
+        return Ok(outcome?.outcome(false));
     };
     // The body broke off in a file. Where nothing but the upload was asked for, nothing was done;
     // else what was done must be told.
     let done = outcome?;
     match &done.response.data {
-        Value::Object(fields) if fields.len() > 1 => done.outcome(false),
+        Value::Object(fields) if fields.len() > 1 => Ok(done.outcome(false)),
         _ => Err(Refusal::bad_request(why)),
     }
 }
@@ -290,7 +289,7 @@ impl Prepared {
     }
 
     /// The same, for an answer that the engine writes.
-    pub fn as_values(self) -> Self {
+    pub fn into_values(self) -> Self {
         Self {
             writes_json: false,
             ..self
@@ -381,16 +380,12 @@ pub struct Done {
 
 impl Done {
     /// As bytes, where it has no errors. `named`: see [`Ready::new`].
-    fn outcome(self, named: bool) -> Result<Outcome, Refusal> {
+    fn outcome(self, named: bool) -> Outcome {
         if !self.response.errors.is_empty() {
-            return Ok(Outcome::Failed(Arc::new(self.response)));
+            return Outcome::Failed(Arc::new(self.response));
         }
         let text = response::data(&self.response);
-        Ok(Outcome::Ready(Arc::new(Ready::new(
-            text,
-            self.keeping,
-            named,
-        ))))
+        Outcome::Ready(Arc::new(Ready::new(text, self.keeping, named)))
     }
 }
 

@@ -244,7 +244,7 @@ impl Guarded {
         session::charge(&self.gateway, &session.client, 1)?;
         let prepared = graphql::prepare(&self.gateway, Asked::over_socket(request)?, None)?;
         let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
-        let prepared = prepared.as_values();
+        let prepared = prepared.into_values();
         let done = graphql::run(&self.gateway, session, prepared, None, id).await;
         let mut response = done.response;
         response.errors = graphql::shown(&response, id);
