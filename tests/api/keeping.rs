@@ -154,23 +154,28 @@ async fn persisted_operations_have_tags_whichever_way_they_are_sent() {
 async fn answers_are_compressed_as_accept_encoding_says() {
     let world = world().await;
     let query = "{ assets(first: 50) { nodes { id name tags source { name } } } }";
-    let plain = get(&world, query, &[]).await;
-    assert_eq!(header(&plain, "content-encoding"), "");
-    let tag = header(&plain, "etag");
-    let plain = plain.bytes().await.expect("a body");
-    for encoding in ["gzip", "br"] {
-        let small = get(&world, query, &[("accept-encoding", encoding)]).await;
-        assert_eq!(header(&small, "content-encoding"), encoding);
-        assert!(header(&small, "vary").contains("accept-encoding"));
-        assert_eq!(header(&small, "etag"), tag);
-        let bytes = small.bytes().await.expect("a body");
-        assert!(bytes.len() < plain.len() / 2, "{encoding}: {}", bytes.len());
-        if encoding == "gzip" {
-            let mut read = Vec::new();
-            flate2::read::GzDecoder::new(&*bytes)
-                .read_to_end(&mut read)
-                .expect("gzip");
-            assert_eq!(read, plain);
+    // Large ones are compressed aside.
+    let large = "{ assets(first: 100) { nodes { id a: upstream b: upstream c: upstream } } }";
+    for (query, least) in [(query, 0), (large, 128 * 1_024)] {
+        let plain = get(&world, query, &[]).await;
+        assert_eq!(header(&plain, "content-encoding"), "");
+        let tag = header(&plain, "etag");
+        let plain = plain.bytes().await.expect("a body");
+        assert!(plain.len() > least, "{}", plain.len());
+        for encoding in ["gzip", "br"] {
+            let small = get(&world, query, &[("accept-encoding", encoding)]).await;
+            assert_eq!(header(&small, "content-encoding"), encoding);
+            assert!(header(&small, "vary").contains("accept-encoding"));
+            assert_eq!(header(&small, "etag"), tag);
+            let bytes = small.bytes().await.expect("a body");
+            assert!(bytes.len() < plain.len() / 2, "{encoding}: {}", bytes.len());
+            if encoding == "gzip" {
+                let mut read = Vec::new();
+                flate2::read::GzDecoder::new(&*bytes)
+                    .read_to_end(&mut read)
+                    .expect("gzip");
+                assert_eq!(read, plain);
+            }
         }
     }
     let tiny = get(&world, "{ __typename }", &[("accept-encoding", "gzip, br")]).await;
