@@ -79,8 +79,8 @@ impl Ready {
         asked: &HeaderMap,
     ) -> Response {
         let is_known = self.is_known(asked);
-        let coded = self.coding(asked).and_then(|own| self.coded(own));
-        let (body, coding) = match coded {
+        let coding = self.coding(asked).filter(|_| !is_known);
+        let (body, coding) = match coding.and_then(|own| self.coded(own)) {
             // Of a POST too where its document has a name: RFC 9110 would have 412 for what changes
             // something, and a query changes nothing.
             _ if is_known => (Body::empty(), None),
@@ -124,7 +124,11 @@ impl Ready {
 
     /// Compresses a large answer, if these headers ask for it, where nobody waits for it but they.
     pub async fn compress_aside(self: &Arc<Self>, asked: &HeaderMap) {
-        let Some(coding) = self.coding(asked).filter(|_| self.plain.len() > LARGE) else {
+        if self.plain.len() <= LARGE || self.is_known(asked) {
+            return;
+        }
+        let is_to_do = |coding: &Coding| self.slot(*coding).get().is_none();
+        let Some(coding) = self.coding(asked).filter(is_to_do) else {
             return;
         };
         let own = Arc::clone(self);
@@ -147,11 +151,19 @@ impl Ready {
 
     /// Its compressed bytes, where they are fewer, and their coding's name.
     fn coded(&self, coding: Coding) -> Option<(&Bytes, &'static str)> {
-        let (bytes, name) = match coding {
-            Coding::Gzip => (self.gzip.get_or_init(|| gzip(&self.plain)), "gzip"),
-            Coding::Brotli => (self.brotli.get_or_init(|| brotli(&self.plain)), "br"),
+        let (compress, name): (fn(&[u8]) -> Option<Bytes>, _) = match coding {
+            Coding::Gzip => (gzip, "gzip"),
+            Coding::Brotli => (brotli, "br"),
         };
+        let bytes = self.slot(coding).get_or_init(|| compress(&self.plain));
         bytes.as_ref().map(|bytes| (bytes, name))
+    }
+
+    const fn slot(&self, coding: Coding) -> &OnceLock<Option<Bytes>> {
+        match coding {
+            Coding::Gzip => &self.gzip,
+            Coding::Brotli => &self.brotli,
+        }
     }
 }
 
