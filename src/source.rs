@@ -10,6 +10,7 @@ mod comfy;
 mod context;
 mod error;
 mod filter;
+mod held;
 mod locked;
 mod one_pass;
 mod page;

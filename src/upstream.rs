@@ -516,21 +516,27 @@ async fn read_answer(
     mut response: reqwest::Response,
     limit: usize,
 ) -> Result<Answer, UpstreamError> {
-    let mut body = BytesMut::new();
+    let mut body = Bytes::new();
+    // Where there is one piece, it is the body as it is.
+    let mut joined = BytesMut::new();
     while let Some(piece) = response
         .chunk()
         .await
         .map_err(|error| UpstreamError::of(&error))?
     {
-        if body.len() + piece.len() > limit {
+        if joined.len() + body.len() + piece.len() > limit {
             return Err(UpstreamError::TooLarge { limit });
         }
-        body.extend_from_slice(&piece);
+        joined.extend_from_slice(&std::mem::replace(&mut body, piece));
+    }
+    if !joined.is_empty() {
+        joined.extend_from_slice(&body);
+        body = joined.freeze();
     }
     Ok(Answer {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
-        body: body.freeze(),
+        body,
     })
 }
 

@@ -22,4 +22,6 @@ pub struct Details {
     pub user_metadata: Option<serde_json::Value>,
     /// The server's own, less its file paths.
     pub metadata: Option<serde_json::Value>,
+    /// Sent with fields that only the newer contract has.
+    pub is_newer: bool,
 }

@@ -3,11 +3,11 @@
 use std::{path::PathBuf, sync::LazyLock};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL};
 
 use super::{
-    ListRequest, Listing, Order, Parameters, Position, Row, comfy::Comfy, piktid::Piktid,
-    registry::Link, scenario::Scenario,
+    ListRequest, Listing, Order, Page, Parameters, Position, Row, SourceError, comfy::Comfy,
+    piktid::Piktid, registry::Link, scenario::Scenario,
 };
 use crate::{
     asset::{Provider, SourceName},
@@ -65,9 +65,17 @@ fn answer(bytes: &[u8]) -> Answer {
     }
 }
 
-/// Every row is an asset of this source, or says what is wrong with it.
-fn check(rows: &[Row], source: &str) {
-    for row in rows {
+/// Every row is an asset of this source, or says what is wrong with it; read again, it is the same.
+fn check(read: impl Fn() -> Result<Page, SourceError>, source: &str) {
+    let Ok(Page { rows, .. }) = read() else {
+        return;
+    };
+    let again = read().map(|page| page.rows);
+    assert_eq!(
+        again.ok().map(|rows| format!("{rows:?}")),
+        Some(format!("{rows:?}"))
+    );
+    for row in &rows {
         assert!(row.weight() > 0);
         match row {
             Row::Asset(asset) => assert_eq!(asset.id.source.as_str(), source),
@@ -80,9 +88,8 @@ fn check(rows: &[Row], source: &str) {
 /// Scenario's list and asset.
 pub fn scenario(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
-    if let Ok(page) = clients.scenario.decode_list(answer(bytes), true) {
-        check(&page.rows, "scenario");
-    }
+    let read = || clients.scenario.decode_list(answer(bytes), true);
+    check(read, "scenario");
     // What is wrong is told; that it is told at all is what matters here.
     let _ = clients.scenario.decode_one(&answer(bytes));
 }
@@ -91,9 +98,8 @@ pub fn scenario(bytes: &[u8]) {
 pub fn piktid(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
     let page = u64::from(bytes.len() as u32 % 3) + 1;
-    if let Ok(page) = clients.piktid.decode_list(answer(bytes), page, 20) {
-        check(&page.rows, "piktid");
-    }
+    let read = || clients.piktid.decode_list(answer(bytes), page, 20);
+    check(read, "piktid");
     let _ = clients.piktid.decode_one(&answer(bytes));
 }
 
@@ -101,19 +107,34 @@ pub fn piktid(bytes: &[u8]) {
 pub fn comfy(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
     let request = first_page(20);
-    if let Ok(page) = clients.comfy.decode_list(answer(bytes), &request, 0) {
-        check(&page.rows, "comfy");
-    }
+    let read = || clients.comfy.decode_list(answer(bytes), &request, 0);
+    check(read, "comfy");
     let _ = clients.comfy.decode_one(&answer(bytes));
 }
 
-/// The rows of a provider's first page of 100, for `benches/parts`; `None`: it cannot be read.
+/// The rows of a provider's first page of 100, for `benches/parts`: those that are held are not read
+/// again. `None`: they cannot be read.
 #[must_use]
 pub fn rows(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
+    page(provider, body, HeaderMap::new())
+}
+
+/// The same, where nobody is to keep them: each is read.
+#[must_use]
+pub fn rows_to_read(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
+    let no_store = HeaderValue::from_static("no-store");
+    page(
+        provider,
+        body,
+        HeaderMap::from_iter([(CACHE_CONTROL, no_store)]),
+    )
+}
+
+fn page(provider: Provider, body: Bytes, headers: HeaderMap) -> Option<Vec<Row>> {
     let clients = CLIENTS.as_ref()?;
     let answer = Answer {
         status: StatusCode::OK,
-        headers: HeaderMap::new(),
+        headers,
         body,
     };
     let page = match provider {

@@ -9,12 +9,11 @@ pub mod parameters;
 mod upload;
 mod wire;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use futures_util::{future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
-use memchr::memmem;
 use url::Url;
 
 use super::{
@@ -118,6 +117,7 @@ impl Comfy {
         let no_store = answer::no_store(&answer.headers);
         let (list, rows) = row::list(
             answer,
+            &self.link.held,
             read::<wire::List>,
             |list| &list.assets,
             |wire, raw| self.map(wire, raw),
@@ -385,26 +385,14 @@ fn filters_by_new_names(request: &ListRequest) -> bool {
         .any(|(name, _)| newer.contains(name))
 }
 
-/// What rows of a server that knows them have: the published contract has none of these (3).
-static NEWER: LazyLock<[memmem::Finder<'static>; 5]> = LazyLock::new(|| {
-    [
-        "\"hash\"",
-        "\"job_id\"",
-        "\"display_name\"",
-        "\"loader_path\"",
-        "\"metadata\"",
-    ]
-    .map(memmem::Finder::new)
-});
-
 /// Whether rows show a server that knows the newer spelling: one that does not ignores it in silence,
 /// and counts what was not asked for (4.1).
 fn is_newer(rows: &[Row]) -> bool {
-    let has = |row: &Row, field: &memmem::Finder<'_>| match row {
-        Row::Asset(asset) => field.find(asset.upstream.as_bytes()).is_some(),
+    let has = |row: &Row| match row {
+        Row::Asset(asset) => matches!(&asset.details, Details::Comfy(own) if own.is_newer),
         Row::Unreadable(_) | Row::Gone(..) => false,
     };
-    rows.is_empty() || (rows.iter()).any(|row| NEWER.iter().any(|field| has(row, field)))
+    rows.is_empty() || rows.iter().any(has)
 }
 
 /// [`answer::json`] with Comfy's own meanings of statuses.

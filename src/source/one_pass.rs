@@ -5,11 +5,13 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
-/// The rows of the top-level array `name`, and the text less what is in it. `None`: something is not
-/// as it should be.
+/// The rows of the top-level array `name`, and the text less what is in it. What a row is that is
+/// `known` by its text, of which it is the beginning, is not read. `None`: something is not as it
+/// should be.
 pub fn rows<'a, W: DeserializeOwned, T>(
     text: &'a str,
     name: &str,
+    known: impl Fn(&'a str) -> Option<(T, &'a str)>,
     map: impl Fn(W, &'a str) -> Option<T>,
 ) -> Option<(Vec<T>, String)> {
     let mut rest = Rest(text);
@@ -23,7 +25,7 @@ pub fn rows<'a, W: DeserializeOwned, T>(
         } else if found.is_none() {
             rest.pass('[')?;
             let begin = text.len() - rest.0.len();
-            let rows = rest.elements(&map)?;
+            let rows = rest.elements(&known, &map)?;
             // Its bracket is passed already.
             found = Some((rows, begin, text.len() - rest.0.len() - 1));
         } else {
@@ -66,6 +68,7 @@ impl<'a> Rest<'a> {
     /// The elements of an array that has begun, to its end.
     fn elements<W: DeserializeOwned, T>(
         &mut self,
+        known: impl Fn(&'a str) -> Option<(T, &'a str)>,
         map: impl Fn(W, &'a str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let mut elements = Vec::new();
@@ -73,8 +76,14 @@ impl<'a> Rest<'a> {
             return Some(elements);
         }
         loop {
-            let (element, text) = self.value()?;
-            elements.push(map(element, text)?);
+            self.0 = self.0.trim_start_matches(is_space);
+            if let Some((element, text)) = known(self.0) {
+                self.0 = self.0.strip_prefix(text)?;
+                elements.push(element);
+            } else {
+                let (element, text) = self.value()?;
+                elements.push(map(element, text)?);
+            }
             if self.pass(',').is_none() {
                 break;
             }
@@ -95,8 +104,12 @@ mod tests {
 
     use super::*;
 
+    fn unknown<T>(_: &str) -> Option<(T, &str)> {
+        None
+    }
+
     fn read(text: &str) -> Option<(Vec<(u64, &str)>, String)> {
-        rows(text, "assets", |own: u64, text| Some((own, text)))
+        rows(text, "assets", unknown, |own: u64, text| Some((own, text)))
     }
 
     #[test]
@@ -134,7 +147,12 @@ mod tests {
             assert_eq!(read(text), None, "{text}");
         }
         assert_eq!(
-            rows(r#"{"assets":[1]}"#, "assets", |_: u64, _| None::<()>),
+            rows(
+                r#"{"assets":[1]}"#,
+                "assets",
+                unknown,
+                |_: u64, _| None::<()>
+            ),
             None
         );
     }
@@ -148,7 +166,7 @@ mod tests {
                 format!("{{\"assets\":[1],{text}}}"),
                 format!("{{{text}\"assets\":[1]}}"),
             ] {
-                let own = rows(&text, "assets", |own: Value, text| Some((own, text)));
+                let own = rows(&text, "assets", unknown, |own: Value, text| Some((own, text)));
                 let Some((own, around)) = own else { continue };
                 let whole: Value = serde_json::from_str(&text).unwrap();
                 let around: Value = serde_json::from_str(&around).unwrap();

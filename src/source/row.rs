@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Row, SourceError, Unreadable, answer, one_pass};
+use super::{Row, SourceError, Unreadable, answer, held::Held, one_pass};
 use crate::{
     asset::{Asset, is_upstream_id_text, moment},
     upstream::Answer,
@@ -39,17 +39,20 @@ struct Envelope {
 const ROWS: &str = "assets";
 
 /// Reads a list's answer: what is around its rows, and each of those. In one pass where all of it is
-/// whole; else in two, so that one bad row costs that row alone.
+/// whole; else in two, so that one bad row costs that row alone. Rows that are `held` are not read
+/// again, unless nobody is to keep them.
 ///
 /// # Errors
 /// As `read`'s, where the rows are not to blame.
 pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
     answer: Answer,
+    held: &Held,
     read: impl Fn(&Answer) -> Result<L, SourceError>,
     rows: impl Fn(&L) -> &[Box<RawValue>],
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Result<(L, Vec<Row>), SourceError> {
-    if let Some(whole) = in_one_pass(&answer, &map) {
+    let held = Some(held).filter(|_| !answer::no_store(&answer.headers));
+    if let Some(whole) = in_one_pass(&answer, held, &map) {
         return Ok(whole);
     }
     let (list, lossy) = answer::list(answer, read)?;
@@ -59,13 +62,21 @@ pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
 
 fn in_one_pass<L: DeserializeOwned, W: DeserializeOwned>(
     answer: &Answer,
+    held: Option<&Held>,
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Option<(L, Vec<Row>)> {
     let text = std::str::from_utf8(&answer.body).ok();
     let text = text.filter(|_| answer.status.is_success())?;
-    let (rows, around) = one_pass::rows(text, ROWS, |wire, raw| {
-        let asset = map(wire, raw).ok()?;
-        Some(Row::Asset(Arc::new(asset)))
+    let known = |text| {
+        let (asset, row) = held?.row_of(text)?;
+        Some((Row::Asset(asset), row))
+    };
+    let (rows, around) = one_pass::rows(text, ROWS, known, |wire, raw| {
+        let asset = Arc::new(map(wire, raw).ok()?);
+        if let Some(held) = held {
+            held.remember(&asset, raw);
+        }
+        Some(Row::Asset(asset))
     })?;
     Some((serde_json::from_str(&around).ok()?, rows))
 }

@@ -147,7 +147,13 @@ impl Scenario {
     pub(super) fn decode_list(&self, answer: Answer, primes: bool) -> Result<Page, SourceError> {
         let no_store = answer::no_store(&answer.headers);
         let read = answer::json::<wire::List>;
-        let (list, rows) = row::list(answer, read, |list| &list.assets, self.reading(no_store))?;
+        let (list, rows) = row::list(
+            answer,
+            &self.link.held,
+            read,
+            |list| &list.assets,
+            self.reading(no_store),
+        )?;
         Ok(Page {
             rows,
             last: list.next_pagination_token.is_none(),
@@ -301,7 +307,13 @@ impl Scenario {
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let no_store = answer::no_store(&answer.headers);
         let read = answer::json::<wire::Bulk>;
-        let (_, rows) = row::list(answer, read, |list| &list.assets, self.reading(no_store))?;
+        let (_, rows) = row::list(
+            answer,
+            &self.link.held,
+            read,
+            |list| &list.assets,
+            self.reading(no_store),
+        )?;
         Ok(rows)
     }
 

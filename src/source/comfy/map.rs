@@ -21,11 +21,12 @@ pub fn asset(
     raw: &str,
 ) -> Result<Asset, Unfit> {
     let has_server_path = has_server_path(&wire);
+    let is_newer = wire.is_newer();
     let name = wire.name.unwrap_or_default();
     let tags = wire.tags.unwrap_or_default();
     let kind = kind(wire.mime_type.as_deref(), &name, &tags);
-    let pixels = |side: &str| lenient::whole(wire.metadata.as_ref()?.get(side)?.as_f64());
-    let hash = wire.hash.or(wire.asset_hash);
+    let pixels = |side: &str| lenient::whole(wire.metadata.value.as_ref()?.get(side)?.as_f64());
+    let hash = wire.hash.value.or(wire.asset_hash);
     let can = wire.is_immutable.map(|immutable| !immutable);
     Ok(Asset {
         name: if name.is_empty() {
@@ -77,18 +78,19 @@ pub fn asset(
         },
         details: Details::Comfy(Arc::new(comfy::Details {
             hash,
-            job_id: wire.job_id.or(wire.prompt_id),
+            job_id: wire.job_id.value.or(wire.prompt_id),
             last_access_time: wire.last_access_time,
             preview_id: wire.preview_id,
             preview_url: wire.preview_url,
-            display_name: wire.display_name,
+            display_name: wire.display_name.value,
             file_path: wire.file_path.filter(|path| !is_server_path(path)),
-            loader_path: wire.loader_path.filter(|path| !is_server_path(path)),
+            loader_path: wire.loader_path.value.filter(|path| !is_server_path(path)),
             short_url: wire.short_url,
             is_immutable: wire.is_immutable,
             created_new: wire.created_new,
             user_metadata: wire.user_metadata,
-            metadata: wire.metadata.map(without_server_paths),
+            metadata: wire.metadata.value.map(without_server_paths),
+            is_newer,
         })),
         upstream: if has_server_path {
             without_paths(raw)?
@@ -162,9 +164,9 @@ pub fn absolute(base: &Url, url: &str) -> Option<Url> {
 
 /// Whether the row tells where a file is on the server's disk (comfy-observed.md 4).
 fn has_server_path(wire: &wire::Asset) -> bool {
-    let paths = [&wire.file_path, &wire.loader_path];
+    let paths = [&wire.file_path, &wire.loader_path.value];
     paths.into_iter().flatten().any(|path| is_server_path(path))
-        || (wire.metadata.as_ref()).is_some_and(|own| own.get("file_path").is_some())
+        || (wire.metadata.value.as_ref()).is_some_and(|own| own.get("file_path").is_some())
 }
 
 /// The row as sent, less the server's file paths.

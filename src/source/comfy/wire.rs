@@ -2,7 +2,7 @@
 //! fields, absent and null alike, times with and without a zone.
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
 use crate::{asset::lenient, source::row};
@@ -28,13 +28,15 @@ pub struct Asset {
     pub updated_at: Option<Timestamp>,
     pub name: Option<String>,
     pub size: Option<u64>,
-    pub hash: Option<String>,
+    #[serde(default, deserialize_with = "Sent::strict")]
+    pub hash: Sent<String>,
     pub asset_hash: Option<String>,
     pub mime_type: Option<String>,
     pub tags: Option<Vec<String>>,
     /// Strict: what cannot be read here cannot be shown either, and must be reported.
     pub user_metadata: Option<Value>,
-    pub metadata: Option<Value>,
+    #[serde(default, deserialize_with = "Sent::strict")]
+    pub metadata: Sent<Value>,
     pub preview_url: Option<String>,
     pub preview_id: Option<String>,
     pub is_immutable: Option<bool>,
@@ -42,18 +44,61 @@ pub struct Asset {
     pub last_access_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub prompt_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub job_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "Sent::lenient")]
+    pub job_id: Sent<String>,
+    #[serde(default, deserialize_with = "Sent::lenient")]
+    pub display_name: Sent<String>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub file_path: Option<String>,
-    #[serde(default, deserialize_with = "lenient::option")]
-    pub loader_path: Option<String>,
+    #[serde(default, deserialize_with = "Sent::lenient")]
+    pub loader_path: Sent<String>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub short_url: Option<String>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub created_new: Option<bool>,
+}
+
+impl Asset {
+    /// Whether it has fields that the published contract has not (3), whatever is in them.
+    pub const fn is_newer(&self) -> bool {
+        self.hash.is_there
+            || self.job_id.is_there
+            || self.display_name.is_there
+            || self.loader_path.is_there
+            || self.metadata.is_there
+    }
+}
+
+/// A field that tells by being there.
+pub struct Sent<T> {
+    pub is_there: bool,
+    pub value: Option<T>,
+}
+
+impl<T> Default for Sent<T> {
+    fn default() -> Self {
+        Self {
+            is_there: false,
+            value: None,
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Sent<T> {
+    fn strict<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::of)
+    }
+
+    fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        lenient::option(deserializer).map(Self::of)
+    }
+
+    const fn of(value: Option<T>) -> Self {
+        Self {
+            is_there: true,
+            value,
+        }
+    }
 }
 
 /// `POST /api/assets`: what is needed of the new asset.
