@@ -175,7 +175,8 @@ impl List {
         &self,
         stretch: &Stretch<Spot>,
     ) -> Result<ConnectionPage, AllFailed> {
-        collation::page(self, stretch).await
+        // Boxed: the order that most lists are in must not carry this one's future along.
+        Box::pin(collation::page(self, stretch)).await
     }
 
     /// An empty page that says how all sources fared.

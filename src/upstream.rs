@@ -298,21 +298,21 @@ impl Upstream {
     /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`.
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         let shown = Shown::of(&call.headers);
-        let answer = self.send_and_repeat(call, deadline).await?;
+        let answer = self.send_and_repeat(&call, deadline).await?;
         Ok(shown.hidden_in(answer))
     }
 
     async fn send_and_repeat(
         &self,
-        call: Call,
+        call: &Call,
         deadline: Instant,
     ) -> Result<Answer, UpstreamError> {
         self.budget.earn();
         let waits_out_429 = self.policy.waits_out_429;
         let last_start = deadline.min(Instant::now() + self.policy.patience);
-        let mut result = self.send_once(call.clone(), deadline).await;
+        let mut result = self.send_once(call, deadline).await;
         for attempt in 0..retry::RETRIES {
-            let Some(wait) = retry::wait(&call, &result, attempt, waits_out_429) else {
+            let Some(wait) = retry::wait(call, &result, attempt, waits_out_429) else {
                 break;
             };
             // In place of an attempt that would come too late, what is known now.
@@ -320,7 +320,7 @@ impl Upstream {
                 break;
             }
             tokio::time::sleep(wait).await;
-            match self.send_once(call.clone(), deadline).await {
+            match self.send_once(call, deadline).await {
                 // Not made at all: the attempt before says more.
                 Err(
                     UpstreamError::Spared { .. } | UpstreamError::Busy { .. } | UpstreamError::Late,
@@ -331,8 +331,8 @@ impl Upstream {
         result
     }
 
-    async fn send_once(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let span = self.span(&call);
+    async fn send_once(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
+        let span = self.span(call);
         async {
             let started = Instant::now();
             let result = self.attempt(call, deadline).await;
@@ -343,7 +343,7 @@ impl Upstream {
         .await
     }
 
-    async fn attempt(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
+    async fn attempt(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         let place = self.place(deadline).await?;
         let pass = self.breaker.pass()?;
         let result = self.exchange(call, deadline).await;
@@ -352,7 +352,7 @@ impl Upstream {
         result
     }
 
-    async fn exchange(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
+    async fn exchange(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         if Instant::now() >= deadline {
             return Err(UpstreamError::Late);
         }
@@ -388,7 +388,7 @@ impl Upstream {
         let _place = self.place(deadline).await?;
         let pass = self.breaker.pass()?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
-        let response = timeout_at(deadline, self.execute(call))
+        let response = timeout_at(deadline, self.execute(&call))
             .await
             .unwrap_or(Err(UpstreamError::Timeout));
         pass.end(blame(&response, reqwest::Response::status));
@@ -467,17 +467,17 @@ impl Upstream {
         self.breaker.pass()
     }
 
-    async fn execute(&self, call: Call) -> Result<reqwest::Response, UpstreamError> {
+    async fn execute(&self, call: &Call) -> Result<reqwest::Response, UpstreamError> {
         // Only files go elsewhere, without a credential.
         if call.url.origin() != self.base.origin() {
             return Err(UpstreamError::NotAllowed);
         }
         let mut request = self
             .client
-            .request(call.method, call.url)
-            .headers(call.headers);
-        if let Some(body) = call.body {
-            request = request.body(body);
+            .request(call.method.clone(), call.url.clone())
+            .headers(call.headers.clone());
+        if let Some(body) = &call.body {
+            request = request.body(body.clone());
         }
         request
             .send()

@@ -183,7 +183,7 @@ where
         F: Future<Output = M> + Send + 'static,
     {
         if !began.is_calm {
-            return (Ok(make().await), true);
+            return (Ok(Box::pin(make()).await), true);
         }
         let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
         let key = (question.clone(), began.epoch, second);

@@ -5,7 +5,12 @@ mod ready;
 mod request;
 mod response;
 
-use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_graphql::{
     Request as GraphRequest, Response as GraphResponse, ServerError, Value,
@@ -167,7 +172,8 @@ async fn one(
                 "GET is for queries: send mutations with POST",
             ));
         }
-        let done = run(gateway, session, prepared, None, id).await;
+        // Boxed, as below: the way that most go keeps a small future.
+        let done = Box::pin(run(gateway, session, prepared, None, id)).await;
         return Ok(done.outcome(named));
     }
     let make = || {
@@ -197,7 +203,7 @@ async fn one(
         (Ok(_), false) => {
             let parameters = Parameters::of(&question.written, question.by_address)?;
             let prepared = prepare(gateway, Asked::of(parameters)?, None)?;
-            let done = run(gateway, session, prepared, None, id).await;
+            let done = Box::pin(run(gateway, session, prepared, None, id)).await;
             Ok(done.outcome(named))
         }
         (Err(Lost), _) => {
@@ -419,11 +425,10 @@ pub async fn run(
         operation.name = refusal::shown(name, 100),
     );
     let began = Instant::now();
-    let execution = gateway
-        .0
-        .graph
-        .execute(request.data(operation))
-        .instrument(span.clone());
+    let execution = gateway.0.graph.execute(request.data(operation));
+    // Pinned here, there is one of it: handed on by value, it would be in three futures, one in the
+    // other.
+    let execution = pin!(execution.instrument(span.clone()));
     let mut response = in_time(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
             OperationType::Mutation => (
@@ -466,12 +471,14 @@ pub async fn run(
 }
 
 /// Waits for an execution as long as its operation has time: uploads renew it.
-async fn in_time<T>(context: &Context, execution: impl Future<Output = T>) -> Option<T> {
-    let mut execution = pin!(execution);
+async fn in_time<T>(
+    context: &Context,
+    mut execution: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
     loop {
         // Sources answer or fail by the deadline; a moment more for putting the answer together.
         let end = context.deadline() + Duration::from_secs(1);
-        match timeout_at(end, &mut execution).await {
+        match timeout_at(end, execution.as_mut()).await {
             Ok(done) => return Some(done),
             Err(_) if context.deadline() + Duration::from_secs(1) > end => {}
             Err(_) => return None,
