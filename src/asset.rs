@@ -23,6 +23,8 @@ pub use id::{AssetId, GlobalId, SourceName, is_upstream_id_text};
 #[derive(Debug)]
 pub struct Asset {
     pub id: AssetId,
+    /// [`AssetId::global`], kept because every answer has it.
+    pub global_id: Box<str>,
     pub provider: Provider,
     /// Never empty: where the source has no name, its id stands in.
     pub name: String,
@@ -47,9 +49,9 @@ pub struct Asset {
     pub note: Option<String>,
     pub media: Media,
     /// Other assets of the same source, by upstream id.
-    pub preview: Option<Box<str>>,
-    pub parent: Option<Box<str>>,
-    pub root: Option<Box<str>>,
+    pub preview: Option<Arc<str>>,
+    pub parent: Option<Arc<str>>,
+    pub root: Option<Arc<str>>,
     pub viewer_can: ViewerCan,
     pub details: Details,
     /// The row as the source sent it, less what must not leave (a server's file paths): JSON.

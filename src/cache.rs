@@ -63,7 +63,7 @@ pub struct Shelf {
 struct EntityKey {
     source: SourceName,
     scope: Scope,
-    upstream: Box<str>,
+    upstream: Arc<str>,
     variant: Variant,
     epoch: Epoch,
 }
@@ -345,7 +345,7 @@ impl Shelf {
     pub async fn fresh(
         &self,
         source: &Arc<dyn Source>,
-        id: &str,
+        id: &Arc<str>,
         variant: Variant,
         context: &Context,
     ) -> Option<Entity> {
@@ -365,7 +365,7 @@ impl Shelf {
     pub async fn entities(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
-        ids: Vec<Box<str>>,
+        ids: Vec<Arc<str>>,
         variant: Variant,
         context: &Context,
         land: &(dyn Fn(&str, Entity) + Send + Sync),
@@ -463,11 +463,11 @@ impl Shelf {
         context: &Context,
     ) {
         let asked = Instant::now();
-        let mut waiting: HashMap<Box<str>, _> = led
+        let mut waiting: HashMap<Arc<str>, _> = led
             .into_iter()
             .map(|(key, land)| (key.upstream.clone(), (key, land)))
             .collect();
-        let ids: Vec<Box<str>> = waiting.keys().cloned().collect();
+        let ids: Vec<Arc<str>> = waiting.keys().cloned().collect();
         let mut read = source.get_many(&ids, variant, context);
         while let Some((id, entity)) = read.next().await {
             if let Some((key, land)) = waiting.remove(&id) {
@@ -526,12 +526,12 @@ impl Shelf {
         fresh_until
     }
 
-    fn entity_key(&self, source: &Arc<dyn Source>, id: &str, variant: Variant) -> EntityKey {
+    fn entity_key(&self, source: &Arc<dyn Source>, id: &Arc<str>, variant: Variant) -> EntityKey {
         let profile = source.profile();
         EntityKey {
             source: profile.name.clone(),
             scope: profile.scope,
-            upstream: id.into(),
+            upstream: Arc::clone(id),
             variant,
             epoch: self.epochs.of_entity(&profile.name, id),
         }
@@ -542,7 +542,7 @@ impl Shelf {
     /// Says that `ids` of `source` are being written, until the outcome is known. Nothing read
     /// before its end is served after it, in any scope, and nobody shares what is read meanwhile.
     #[must_use = "the write is over when this is dropped"]
-    pub fn writing(self: &Arc<Self>, source: &SourceName, ids: Vec<Box<str>>) -> Writing {
+    pub fn writing(self: &Arc<Self>, source: &SourceName, ids: Vec<Arc<str>>) -> Writing {
         self.epochs.open(source, &ids);
         Writing {
             shelf: Arc::clone(self),
@@ -556,7 +556,7 @@ impl Shelf {
 pub struct Writing {
     shelf: Arc<Shelf>,
     source: SourceName,
-    ids: Vec<Box<str>>,
+    ids: Vec<Arc<str>>,
 }
 
 impl Writing {

@@ -106,10 +106,10 @@ pub trait Source: Send + Sync {
     /// Reads several assets and gives each as it comes. An id that never comes is gone.
     fn get_many<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)>;
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)>;
 
     /// Upstream calls that [`Source::list`] makes.
     fn calls_to_list(&self, _listing: Listing) -> u32 {
@@ -196,9 +196,9 @@ pub trait Source: Send + Sync {
     /// Deletes at most [`Source::delete_batch`] assets and says what became of each.
     fn delete<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         _context: &'a Context,
-    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(async move {
             let mut outcomes = Vec::with_capacity(ids.len());
             for id in ids {
@@ -225,10 +225,10 @@ pub trait Source: Send + Sync {
 /// flight allow.
 fn fan_out<'a, S: Source>(
     source: &'a S,
-    ids: &'a [Box<str>],
+    ids: &'a [Arc<str>],
     variant: Variant,
     context: &'a Context,
-) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
     let mut reads = Vec::with_capacity(ids.len());
     for id in ids {
         reads.push(async move { (id.clone(), source.get(id, variant, context).await) });

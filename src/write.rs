@@ -234,8 +234,8 @@ fn named<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
 }
 
 /// Targets by source.
-fn by_source(targets: Vec<Target>) -> Vec<(Arc<dyn Source>, Vec<Box<str>>)> {
-    let mut order: Vec<(Arc<dyn Source>, Vec<Box<str>>)> = Vec::new();
+fn by_source(targets: Vec<Target>) -> Vec<(Arc<dyn Source>, Vec<Arc<str>>)> {
+    let mut order: Vec<(Arc<dyn Source>, Vec<Arc<str>>)> = Vec::new();
     let mut places = HashMap::new();
     for target in targets {
         let place = *places.entry(target.id.source.clone()).or_insert_with(|| {

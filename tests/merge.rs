@@ -246,11 +246,13 @@ impl Simulated {
                 message: "bad".to_owned(),
             }));
         }
+        let own = AssetId {
+            source: self.profile.name.clone(),
+            upstream: id.into(),
+        };
         Row::Asset(Arc::new(Asset {
-            id: AssetId {
-                source: self.profile.name.clone(),
-                upstream: id.into(),
-            },
+            global_id: own.global(),
+            id: own,
             provider: Provider::Piktid,
             name: tick.to_string(),
             kind: Kind::Image,
@@ -311,10 +313,10 @@ impl Source for Simulated {
 
     fn get_many<'a>(
         &'a self,
-        _: &'a [Box<str>],
+        _: &'a [Arc<str>],
         _: Variant,
         _: &'a Context,
-    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         futures_util::stream::empty().boxed()
     }
 

@@ -65,6 +65,10 @@ pub fn cases() -> Vec<Case> {
     for (name, question) in [
         ("cold list, as asked by one and by all", Question::List),
         ("cold list, each asked for by one alone", Question::Distinct),
+        (
+            "cold list, each asked for by one alone, no asset as it was",
+            Question::Changed,
+        ),
         ("cold 20 by id", Question::Ids),
         ("cold list with previews", Question::Previews),
     ] {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     load::Body,
-    upstream::{LISTED, MANY, global_id, id, rows},
+    upstream::{CHANGED, LISTED, MANY, global_id, id, rows},
 };
 
 /// Stands where each request has a number of its own.
@@ -33,6 +33,8 @@ pub enum Question {
     Previews,
     /// The list without a tag that no asset has, another one each time: no two share a call.
     Distinct,
+    /// The same, and no asset is ever what it was before.
+    Changed,
     /// Twenty of forty ids, other ones each time, as a variable.
     Variables,
     /// The list, with a comment that never comes again.
@@ -64,17 +66,25 @@ impl Question {
                 let list = dialect.list(&format!("{fields} preview{{id name}}"));
                 same(&format!("{{{list}}}"))
             }
-            Self::Distinct => match dialect {
-                Dialect::Ours => counted(&format!(
-                    "{{assets(first:{LISTED} filter:{{tagsNone:[\"no{COUNT}\"]}}){{nodes{{{fields}}}}}}}"
-                )),
-                // It shares none anyway.
+            Self::Distinct | Self::Changed => match dialect {
+                Dialect::Ours => {
+                    let tag = match self {
+                        Self::Changed => CHANGED,
+                        _ => "no",
+                    };
+                    let query = format!(
+                        "query($tag:String!){{assets(first:{LISTED} filter:{{tagsNone:[$tag]}}){{nodes{{{fields}}}}}}}"
+                    );
+                    let tag = format!("{tag}{COUNT}");
+                    counted(&json!({ "query": query, "variables": { "tag": tag } }).to_string())
+                }
+                // It shares none anyway, and keeps no asset.
                 Dialect::Comfys => same(&format!("{{{list}}}")),
             },
             Self::Variables => by_variable(fields, dialect.ids(), LISTED),
-            Self::Comment => counted(&format!("# {COUNT}\n{{{list}}}")),
-            Self::Name => counted(&format!("query Q{COUNT}{{{list}}}")),
-            Self::Alias => counted(&format!("{{a{COUNT}:{list}}}")),
+            Self::Comment => counted(&text(&format!("# {COUNT}\n{{{list}}}"))),
+            Self::Name => counted(&text(&format!("query Q{COUNT}{{{list}}}"))),
+            Self::Alias => counted(&text(&format!("{{a{COUNT}:{list}}}"))),
             Self::Mixed => {
                 let others = [
                     Self::List,
@@ -133,11 +143,16 @@ fn by_variable(fields: &str, ids: Vec<String>, count: usize) -> Body {
 }
 
 fn same(query: &str) -> Body {
-    Body::Same(json!({ "query": query }).to_string())
+    Body::Same(text(query))
 }
 
-fn counted(query: &str) -> Body {
-    let body = json!({ "query": query }).to_string();
+/// A body that sends a query.
+fn text(query: &str) -> String {
+    json!({ "query": query }).to_string()
+}
+
+/// A body with a number of its own each time.
+fn counted(body: &str) -> Body {
     let (before, after) = body.split_once(COUNT).expect("it is in the query");
     Body::Counted {
         before: before.to_owned(),

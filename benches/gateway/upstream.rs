@@ -16,7 +16,7 @@ use asset_gateway::asset::Provider;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -30,6 +30,13 @@ pub const LISTED: usize = 20;
 
 /// Comfy's assets, with those that are found by id alone.
 pub const MANY: usize = 50_000;
+
+/// What a tag begins with that Comfy's list is asked for without, where each of its assets is to be
+/// another than the last time.
+pub const CHANGED: &str = "changed";
+
+/// Where an asset of Comfy's has a number that may change: sixteen digits.
+const CHANGES: &str = "blake3:";
 
 /// What every provider's asset has, in one form or another.
 pub struct Row {
@@ -93,8 +100,14 @@ pub fn router(delay: &str) -> Router {
             Provider::Piktid => "/piktid/assets",
             Provider::Comfy => "/comfy/api/assets",
         };
-        let list = move |State(world): State<Arc<World>>| async move {
-            json_answer(world.asked(provider).await.list.clone())
+        let list = move |State(world): State<Arc<World>>, RawQuery(query): RawQuery| async move {
+            let own = world.asked(provider).await;
+            let changes = query.is_some_and(|query| query.contains(CHANGED));
+            json_answer(if changes {
+                own.changed()
+            } else {
+                own.list.clone()
+            })
         };
         let one = move |State(world): State<Arc<World>>, Path(id): Path<String>| async move {
             match world.asked(provider).await.assets.get(&id) {
@@ -134,6 +147,8 @@ struct Shelf {
     provider: Provider,
     calls: AtomicU64,
     list: Bytes,
+    /// Where in it [`CHANGES`] ends.
+    changes: Vec<usize>,
     /// Each asset by its id: as a row, and as the answer to who asks for it.
     assets: HashMap<String, (String, Bytes)>,
 }
@@ -152,6 +167,17 @@ impl World {
 }
 
 impl Shelf {
+    /// The list, each of its assets another than ever before.
+    fn changed(&self) -> Bytes {
+        static TIMES: AtomicU64 = AtomicU64::new(1);
+        let number = format!("{:016x}", TIMES.fetch_add(1, Ordering::Relaxed));
+        let mut list = self.list.to_vec();
+        for begin in &self.changes {
+            list[*begin..*begin + number.len()].copy_from_slice(number.as_bytes());
+        }
+        list.into()
+    }
+
     fn new(provider: Provider) -> Self {
         let rows = rows(provider);
         let all: Vec<Value> = rows.iter().map(|row| asset(provider, row)).collect();
@@ -172,10 +198,13 @@ impl Shelf {
             };
             (row.id, (text, answer.into()))
         });
+        let list = list.to_string();
+        let changes = list.match_indices(CHANGES);
         Self {
             provider,
             calls: AtomicU64::new(0),
-            list: list.to_string().into(),
+            changes: changes.map(|(begin, text)| begin + text.len()).collect(),
+            list: list.into(),
             assets: assets.collect(),
         }
     }

@@ -277,7 +277,7 @@ impl Kept {
         read.expect("it never fails").page
     }
 
-    async fn entities(&self, ids: Vec<Box<str>>) {
+    async fn entities(&self, ids: Vec<Arc<str>>) {
         let (shelf, plain) = (&self.shelf, Variant::Plain);
         let land = |id: &str, entity: Entity| {
             black_box((id, entity)).1.expect("it is there");
@@ -342,7 +342,7 @@ fn entities(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
         measure(b, runtime, || {
             let next = || {
                 at = (at + STRIDE) % count;
-                Box::<str>::from(id(Provider::Piktid, at))
+                Arc::<str>::from(id(Provider::Piktid, at))
             };
             kept.entities(std::iter::repeat_with(next).take(PAGE).collect())
         });

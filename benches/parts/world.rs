@@ -196,10 +196,10 @@ impl Source for InMemory {
     /// Whatever the id, it is the first.
     fn get_many<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         _: Variant,
         _: &'a Context,
-    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         let read = ids
             .iter()
             .map(move |id| (id.clone(), Ok(Arc::clone(&self.assets[0]))));

@@ -67,24 +67,16 @@ pub struct InvalidName;
 pub struct AssetId {
     pub source: SourceName,
     /// The source's own id: opaque, case-sensitive, 1 to 128 bytes.
-    pub upstream: Box<str>,
+    pub upstream: Arc<str>,
 }
 
 impl AssetId {
-    /// Appends its global id, as [`GlobalId`] prints it: letters, digits, `-` and `_`.
-    pub fn write_global(&self, text: &mut Vec<u8>) {
-        let plain = self.plain();
-        let begin = text.len();
-        // Four letters for three bytes, and some for the rest: there is always room.
-        text.resize(begin + plain.len() * 4 / 3 + 4, 0);
-        let room = text.get_mut(begin..).unwrap_or_default();
-        let written = URL_SAFE_NO_PAD.encode_slice(plain, room);
-        text.truncate(begin + written.unwrap_or_default());
-    }
-
-    fn plain(&self) -> Vec<u8> {
+    /// Its global id, as [`GlobalId`] prints it: letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn global(&self) -> Box<str> {
         let (source, upstream) = (self.source.as_str(), &*self.upstream);
-        [b"a:", source.as_bytes(), b":", upstream.as_bytes()].concat()
+        let plain = [b"a:", source.as_bytes(), b":", upstream.as_bytes()].concat();
+        URL_SAFE_NO_PAD.encode(plain).into()
     }
 }
 
@@ -132,11 +124,10 @@ impl GlobalId {
 
 impl fmt::Display for GlobalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = match self {
-            Self::Asset(id) => id.plain(),
-            Self::Source(name) => format!("s:{name}").into_bytes(),
-        };
-        f.write_str(&URL_SAFE_NO_PAD.encode(plain))
+        match self {
+            Self::Asset(id) => f.write_str(&id.global()),
+            Self::Source(name) => f.write_str(&URL_SAFE_NO_PAD.encode(format!("s:{name}"))),
+        }
     }
 }
 
@@ -163,10 +154,6 @@ mod tests {
             upstream: "a:b/ü".into(),
         });
         assert_eq!(GlobalId::parse(&id.to_string()), Ok(id.clone()));
-        let GlobalId::Asset(own) = &id else { panic!() };
-        let mut written = b"of ".to_vec();
-        own.write_global(&mut written);
-        assert_eq!(String::from_utf8(written).unwrap(), format!("of {id}"));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! While a write is under way nobody knows whether a read sees it: such reads get numbers of their
 //! own, so that nothing is kept of them and nobody shares them.
 
+use std::sync::Arc;
+
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -48,10 +50,10 @@ struct Written {
     pages: Epoch,
     /// All assets not in `entities`.
     others: Epoch,
-    entities: HashMap<Box<str>, Epoch>,
+    entities: HashMap<Arc<str>, Epoch>,
     /// Writes under way: of the source, and of each asset.
     open: usize,
-    open_entities: HashMap<Box<str>, usize>,
+    open_entities: HashMap<Arc<str>, usize>,
 }
 
 impl Epochs {
@@ -96,7 +98,7 @@ impl Epochs {
     }
 
     /// A write to `ids` of `source` begins.
-    pub fn open(&self, source: &SourceName, ids: &[Box<str>]) {
+    pub fn open(&self, source: &SourceName, ids: &[Arc<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
         table.open += 1;
@@ -108,7 +110,7 @@ impl Epochs {
     }
 
     /// It is over: its outcome is known, or nobody will know it.
-    pub fn close(&self, source: &SourceName, ids: &[Box<str>]) {
+    pub fn close(&self, source: &SourceName, ids: &[Arc<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
         table.open = table.open.saturating_sub(1);
@@ -136,7 +138,7 @@ impl Table {
         FLEETING | self.fleeting
     }
 
-    fn raise(&mut self, source: &SourceName, ids: &[Box<str>]) {
+    fn raise(&mut self, source: &SourceName, ids: &[Arc<str>]) {
         let table = self;
         table.now += 1;
         let now = table.now;
@@ -187,7 +189,7 @@ mod tests {
     fn a_full_table_forgets_more_never_less() {
         let epochs = Epochs::default();
         let source = SourceName::parse("one").unwrap();
-        let ids: Vec<Box<str>> = (0..=MAX_ENTITIES).map(|n| n.to_string().into()).collect();
+        let ids: Vec<Arc<str>> = (0..=MAX_ENTITIES).map(|n| n.to_string().into()).collect();
         for ids in [&["early".into()], ids.as_slice()] {
             epochs.open(&source, ids);
             epochs.close(&source, ids);

@@ -7,6 +7,8 @@
 //! anything. Where none is found the place is lost, and said to be. The list is always read the way
 //! it runs, backward pages too: the other direction need not be its mirror where values are equal.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::{
@@ -322,8 +324,8 @@ impl<'a> Walk<'a> {
                 source,
                 // Of a row that cannot be read nobody knows when it moves, whatever its id.
                 id: match row {
-                    Row::Asset(asset) => asset.id.upstream.clone(),
-                    Row::Unreadable(_) | Row::Gone(..) => Box::default(),
+                    Row::Asset(asset) => Arc::clone(&asset.id.upstream),
+                    Row::Unreadable(_) | Row::Gone(..) => Arc::default(),
                 },
                 value: value_hash(row, by),
                 index,

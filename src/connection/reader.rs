@@ -352,6 +352,7 @@ impl<'a> Reader<'a> {
 
     fn note_positions(&mut self, page: &Page) {
         self.positions.retain(|(index, _)| *index < page.offset);
+        self.positions.reserve(page.rows.len());
         let by = self.list.order.by;
         let times = page.rows.iter().map(|row| time_of(row, by));
         self.positions.extend(
@@ -389,7 +390,7 @@ impl<'a> Reader<'a> {
                 key: Key {
                     time,
                     source: self.source_hash,
-                    id: row.id().into(),
+                    id: row.shared_id(),
                 },
                 row: row.clone(),
             });
@@ -399,6 +400,7 @@ impl<'a> Reader<'a> {
 
     /// Adds rows in walking order; a group closes when a row of another time follows.
     fn feed(&mut self, slots: Vec<Slot>) -> Result<(), SourceError> {
+        self.closed.reserve(slots.len());
         for slot in slots {
             if let Some(last) = self.open.last() {
                 if precedes(slot.key.time, last.key.time, self.direction) {

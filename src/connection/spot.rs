@@ -7,6 +7,8 @@
 //! and after 4 each · index (varint) · id … · checksum 4
 //! ```
 
+use std::sync::Arc;
+
 use super::{
     cursor::{BadCursor, Fingerprint, open, seal},
     packing::{pack, push_varint, read_varint, unpack},
@@ -25,7 +27,7 @@ pub struct Spot {
     /// [`crate::asset::SourceName::hash16`].
     pub source: u16,
     /// The row's upstream id; empty where the row could not be read: no place is made of those.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// A hash of what the row is sorted by: when that changes, the row moves.
     pub value: u64,
     /// Rows before it when it was read.

@@ -35,7 +35,7 @@ pub struct AssetNode(pub Arc<Asset>);
 impl AssetNode {
     /// Global id, for `node` and `asset`. Stable for ever.
     pub async fn id(&self) -> ID {
-        GlobalId::Asset(self.0.id.clone()).to_string().into()
+        self.0.global_id.to_string().into()
     }
 
     /// The account or server it is kept in.

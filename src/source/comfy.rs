@@ -328,9 +328,9 @@ impl Source for Comfy {
 
     fn delete<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         context: &'a Context,
-    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(async move {
             let each = ids
                 .iter()
@@ -341,10 +341,10 @@ impl Source for Comfy {
 
     fn get_many<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         super::fan_out(self, ids, variant, context)
     }
 

@@ -65,10 +65,10 @@ impl Source for Locked {
 
     fn get_many<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         _variant: Variant,
         _context: &'a Context,
-    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         stream::iter(ids.iter().map(|id| (id.clone(), Err(self.refusal())))).boxed()
     }
 
@@ -133,9 +133,9 @@ impl Source for Locked {
 
     fn delete<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         _context: &'a Context,
-    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(async {
             let each = ids.iter().map(|id| (id.clone(), Err(self.refusal())));
             each.collect()

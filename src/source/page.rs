@@ -161,7 +161,7 @@ pub enum Row {
     Unreadable(Arc<Unreadable>),
     /// It keeps its slot too, but there is nothing to show: a search index that lags still lists
     /// an asset that was deleted.
-    Gone(Box<str>, Timestamp),
+    Gone(Arc<str>, Timestamp),
 }
 
 impl Row {
@@ -172,6 +172,16 @@ impl Row {
             Self::Asset(asset) => &asset.id.upstream,
             Self::Unreadable(bad) => bad.upstream_id.as_deref().unwrap_or_default(),
             Self::Gone(id, _) => id,
+        }
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn shared_id(&self) -> Arc<str> {
+        match self {
+            Self::Asset(asset) => Arc::clone(&asset.id.upstream),
+            Self::Unreadable(bad) => bad.upstream_id.clone().unwrap_or_default(),
+            Self::Gone(id, _) => Arc::clone(id),
         }
     }
 
@@ -188,7 +198,7 @@ impl Row {
 /// A row that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    pub upstream_id: Option<Box<str>>,
+    pub upstream_id: Option<Arc<str>>,
     pub created_at: Option<Timestamp>,
     pub updated_at: Option<Timestamp>,
     /// The JSON path in the answer, such as `assets[3].metadata`.

@@ -254,18 +254,18 @@ impl Source for Piktid {
 
     fn delete<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         context: &'a Context,
-    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(self.bulk_delete(ids, context))
     }
 
     fn get_many<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         super::fan_out(self, ids, variant, context)
     }
 }

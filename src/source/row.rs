@@ -215,7 +215,7 @@ pub fn time_option<'de, D: Deserializer<'de>>(
 }
 
 /// For required ids: one we can carry.
-pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
+pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
     deserializer.deserialize_str(Id)
 }
 
@@ -223,13 +223,13 @@ pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Err
 struct Id;
 
 impl Visitor<'_> for Id {
-    type Value = Box<str>;
+    type Value = Arc<str>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Box<str>, E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Arc<str>, E> {
         if is_upstream_id_text(text) {
             Ok(text.into())
         } else {

@@ -253,11 +253,11 @@ impl Scenario {
         hits: &[wire::Hit],
         context: &Context,
     ) -> Result<Vec<Row>, SourceError> {
-        let ids: Vec<Box<str>> = hits.iter().filter_map(|hit| hit.id.clone()).collect();
+        let ids: Vec<Arc<str>> = hits.iter().filter_map(|hit| hit.id.clone()).collect();
         let mut found = HashMap::new();
         for chunk in ids.chunks(BULK_CAP) {
             for row in self.read_bulk(chunk, context).await? {
-                found.insert(Box::<str>::from(row.id()), row);
+                found.insert(row.shared_id(), row);
             }
         }
         Ok(hits
@@ -291,7 +291,7 @@ impl Scenario {
     /// One `get-bulk` of at most [`BULK_CAP`] ids, in no order. Absent ids are gone (5.4 [inferred]).
     async fn read_bulk(
         &self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         context: &Context,
     ) -> Result<Vec<Row>, SourceError> {
         let pairs: Vec<_> = self
@@ -320,9 +320,9 @@ impl Scenario {
     /// What a batch read says of each id.
     async fn read_each(
         &self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         context: &Context,
-    ) -> HashMap<Box<str>, Result<Arc<Asset>, SourceError>> {
+    ) -> HashMap<Arc<str>, Result<Arc<Asset>, SourceError>> {
         let all = |error: &SourceError| -> HashMap<_, _> {
             ids.iter()
                 .map(|id| (id.clone(), Err(error.clone())))
@@ -438,10 +438,10 @@ impl Source for Scenario {
 
     fn get_many<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         variant: Variant,
         context: &'a Context,
-    ) -> BoxStream<'a, (Box<str>, Result<Arc<Asset>, SourceError>)> {
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         // The public token opens no batch read (2), and a batch read brings no embeddings (5.4).
         if self.is_public_only() || variant == Variant::Full {
             return super::fan_out(self, ids, variant, context);
@@ -516,9 +516,9 @@ impl Source for Scenario {
 
     fn delete<'a>(
         &'a self,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         context: &'a Context,
-    ) -> BoxFuture<'a, Vec<(Box<str>, Result<(), SourceError>)>> {
+    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(self.delete_all(ids, context))
     }
 

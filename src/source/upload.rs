@@ -1,6 +1,6 @@
 //! What a source is given to make an asset of, and what it makes of it.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -75,7 +75,7 @@ pub enum ComfyDestination {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uploaded {
     Ready {
-        id: Box<str>,
+        id: Arc<str>,
         /// The source's own number for the upload, where it has one.
         upload: Option<Box<str>>,
         /// False where the source knew the bytes.
@@ -90,7 +90,7 @@ pub enum Uploaded {
 pub struct UploadFailure {
     pub error: SourceError,
     /// An asset without its bytes that the source may list now.
-    pub id: Option<Box<str>>,
+    pub id: Option<Arc<str>>,
     /// The source's own number for the upload.
     pub upload: Option<Box<str>>,
 }

@@ -145,7 +145,7 @@ impl Writer {
     async fn delete_at(
         &self,
         source: &Arc<dyn Source>,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         context: &Arc<Context>,
     ) -> Deleted {
         let name = &source.profile().name;
@@ -185,7 +185,7 @@ impl Writer {
     async fn delete_chunk(
         &self,
         source: &Arc<dyn Source>,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         context: &Context,
     ) -> Outcomes {
         let outcomes = self.delete_some(source, ids, context).await;
@@ -207,7 +207,7 @@ impl Writer {
     fn delete_some<'a>(
         &'a self,
         source: &'a Arc<dyn Source>,
-        ids: &'a [Box<str>],
+        ids: &'a [Arc<str>],
         context: &'a Context,
     ) -> BoxFuture<'a, Outcomes> {
         async move {
@@ -257,7 +257,7 @@ impl Writer {
 }
 
 /// What became of each id.
-type Outcomes = Vec<(Box<str>, Result<(), SourceError>)>;
+type Outcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
 
 /// Into so many calls one is parted that the source refused whole.
 const PARTS: usize = 10;

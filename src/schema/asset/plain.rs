@@ -80,7 +80,7 @@ impl Plain for AssetNode {
         match plain {
             Own::Id => {
                 out.push(b'"');
-                own.id.write_global(out);
+                out.extend_from_slice(own.global_id.as_bytes());
                 out.push(b'"');
             }
             Own::Provider => word(ProviderWord::from(own.provider), out)?,

@@ -22,6 +22,10 @@ pub fn asset(
 ) -> Result<Asset, Unfit> {
     let has_server_path = has_server_path(&wire);
     let is_newer = wire.is_newer();
+    let id = AssetId {
+        source: source.clone(),
+        upstream: wire.id,
+    };
     let name = wire.name.unwrap_or_default();
     let tags = wire.tags.unwrap_or_default();
     let kind = kind(wire.mime_type.as_deref(), &name, &tags);
@@ -30,7 +34,7 @@ pub fn asset(
     let can = wire.is_immutable.map(|immutable| !immutable);
     Ok(Asset {
         name: if name.is_empty() {
-            wire.id.to_string()
+            id.upstream.to_string()
         } else {
             name
         },
@@ -99,10 +103,8 @@ pub fn asset(
         },
         no_store: false,
         mime_type: wire.mime_type,
-        id: AssetId {
-            source: source.clone(),
-            upstream: wire.id,
-        },
+        global_id: id.global(),
+        id,
     })
 }
 

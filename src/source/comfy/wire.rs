@@ -1,6 +1,8 @@
 //! Comfy's JSON as sent, all generations together (comfy.md 3 and 4): both names of renamed
 //! fields, absent and null alike, times with and without a zone.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
@@ -21,7 +23,7 @@ pub struct List {
 #[expect(clippy::struct_field_names, reason = "names as sent")]
 pub struct Asset {
     #[serde(deserialize_with = "row::id")]
-    pub id: Box<str>,
+    pub id: Arc<str>,
     #[serde(deserialize_with = "row::time")]
     pub created_at: Timestamp,
     #[serde(default, deserialize_with = "row::time_option")]
@@ -105,7 +107,7 @@ impl<T: DeserializeOwned> Sent<T> {
 #[derive(Deserialize)]
 pub struct Created {
     #[serde(deserialize_with = "row::id")]
-    pub id: Box<str>,
+    pub id: Arc<str>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub created_new: Option<bool>,
 }

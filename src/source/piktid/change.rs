@@ -1,6 +1,6 @@
 //! What can be changed at PiktID (piktid.md 4.4 to 4.7).
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use http::Method;
@@ -46,7 +46,7 @@ impl Piktid {
 
     async fn send_delete(
         &self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         context: &Context,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (
@@ -92,9 +92,9 @@ impl Piktid {
     /// Those that failed come back without a reason (4.7): each is looked up.
     pub(super) async fn bulk_delete(
         &self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         context: &Context,
-    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
         let all = |error: &SourceError| -> Vec<_> {
             ids.iter()
                 .map(|id| (id.clone(), Err(error.clone())))
@@ -135,11 +135,11 @@ impl Piktid {
     /// What an answer says; those that failed come without a reason, which is looked up.
     async fn told(
         &self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         told: &wire::Deleted,
         context: &Context,
-    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
-        let (failed, deleted): (Vec<Box<str>>, Vec<Box<str>>) = ids
+    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
+        let (failed, deleted): (Vec<Arc<str>>, Vec<Arc<str>>) = ids
             .iter()
             .cloned()
             .partition(|id| told.failed_ids.contains(id));
@@ -164,10 +164,10 @@ impl Piktid {
     /// What is still there, where no answer says it. `error`: instead of one.
     async fn looked_up(
         &self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         error: Option<SourceError>,
         context: &Context,
-    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
         let mut outcomes = Vec::with_capacity(ids.len());
         let mut there = ids.to_vec();
         let mut seen = HashSet::new();

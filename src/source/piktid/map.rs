@@ -12,6 +12,10 @@ use crate::{
 };
 
 pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
+    let id = AssetId {
+        source: source.clone(),
+        upstream: wire.id,
+    };
     let filename = wire.filename.unwrap_or_default();
     let pixels = |index: usize| {
         lenient::whole(
@@ -23,7 +27,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
     let note = wire.styling_note.clone().filter(|note| !note.is_empty());
     Asset {
         name: if filename.is_empty() {
-            wire.id.to_string()
+            id.upstream.to_string()
         } else {
             filename.clone()
         },
@@ -69,10 +73,8 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         })),
         upstream: raw.into(),
         no_store: false,
-        id: AssetId {
-            source: source.clone(),
-            upstream: wire.id,
-        },
+        global_id: id.global(),
+        id,
     }
 }
 

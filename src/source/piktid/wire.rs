@@ -1,5 +1,7 @@
 //! PiktID's JSON as sent (piktid.md 3 and 4).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,7 +30,7 @@ pub struct Pagination {
 #[derive(Deserialize)]
 pub struct Asset {
     #[serde(deserialize_with = "row::id")]
-    pub id: Box<str>,
+    pub id: Arc<str>,
     #[serde(deserialize_with = "row::time")]
     pub created_at: Timestamp,
     pub filename: Option<String>,
@@ -50,12 +52,12 @@ pub struct Asset {
 pub struct Deleted {
     pub deleted_count: Option<u64>,
     #[serde(default)]
-    pub failed_ids: Vec<Box<str>>,
+    pub failed_ids: Vec<Arc<str>>,
 }
 
 impl Deleted {
     /// Whether it tells of each of `ids` that it is either deleted or failed.
-    pub fn adds_up(&self, ids: &[Box<str>]) -> bool {
+    pub fn adds_up(&self, ids: &[Arc<str>]) -> bool {
         let failed = ids.iter().filter(|id| self.failed_ids.contains(id)).count();
         let deleted = (ids.len() - failed) as u64;
         self.deleted_count == Some(deleted) && self.failed_ids.iter().all(|id| ids.contains(id))
@@ -67,6 +69,6 @@ impl Deleted {
 pub struct Place {
     pub upload_url: String,
     #[serde(deserialize_with = "row::id")]
-    pub file_id: Box<str>,
+    pub file_id: Arc<str>,
     pub content_type: String,
 }

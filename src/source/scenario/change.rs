@@ -1,6 +1,6 @@
 //! What can be changed at Scenario (scenario.md 5.7 to 5.9).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use http::Method;
 use serde_json::json;
@@ -68,9 +68,9 @@ impl Scenario {
     /// The reply says nothing of any id (5.9), so what is there is read before and after.
     pub(super) async fn delete_all(
         &self,
-        ids: &[Box<str>],
+        ids: &[Arc<str>],
         context: &Context,
-    ) -> Vec<(Box<str>, Result<(), SourceError>)> {
+    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
         let mut outcomes = Vec::with_capacity(ids.len());
         let mut there = Vec::new();
         for (id, found) in self.read_each(ids, context).await {

@@ -12,6 +12,10 @@ use crate::{
 };
 
 pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
+    let id = AssetId {
+        source: source.clone(),
+        upstream: wire.id,
+    };
     let metadata = wire.metadata.unwrap_or_default();
     let properties = wire.properties.unwrap_or_default();
     let kind = kind(wire.kind.as_deref().or(metadata.kind.as_deref()));
@@ -27,11 +31,9 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             .name
             .clone()
             .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| wire.id.to_string()),
-        id: AssetId {
-            source: source.clone(),
-            upstream: wire.id,
-        },
+            .unwrap_or_else(|| id.upstream.to_string()),
+        global_id: id.global(),
+        id,
         provider: Provider::Scenario,
         kind,
         mime_type: wire.mime_type,

@@ -5,6 +5,8 @@
 //! assets share may be absent or null, but a wrong type there makes the row unreadable, rather
 //! than showing a value that is not the asset's. Details of a wrong type read as absent.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -47,7 +49,7 @@ pub struct Hits {
 #[serde(rename_all = "camelCase")]
 pub struct Hit {
     #[serde(default, deserialize_with = "hit_id")]
-    pub id: Option<Box<str>>,
+    pub id: Option<Arc<str>>,
     #[serde(default, deserialize_with = "row::time_option")]
     pub created_at: Option<Timestamp>,
 }
@@ -63,7 +65,7 @@ pub struct One {
 #[serde(rename_all = "camelCase")]
 pub struct Asset {
     #[serde(deserialize_with = "row::id")]
-    pub id: Box<str>,
+    pub id: Arc<str>,
     #[serde(deserialize_with = "row::time")]
     pub created_at: Timestamp,
     #[serde(default, deserialize_with = "row::time_option")]
@@ -113,8 +115,8 @@ pub struct Asset {
     pub quality_gate: Option<QualityGate>,
 }
 
-fn hit_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
-    let id: Option<Box<str>> = lenient::option(deserializer)?;
+fn hit_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Arc<str>>, D::Error> {
+    let id: Option<Arc<str>> = lenient::option(deserializer)?;
     Ok(id.filter(|id| is_upstream_id_text(id)))
 }
 
@@ -134,10 +136,10 @@ pub struct UploadAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct Upload {
     #[serde(deserialize_with = "row::id")]
-    pub id: Box<str>,
+    pub id: Arc<str>,
     pub status: String,
     #[serde(default, deserialize_with = "lenient::option")]
-    pub entity_id: Option<Box<str>>,
+    pub entity_id: Option<Arc<str>>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub error_message: Option<String>,
     /// Only at the beginning; in no order.
@@ -157,5 +159,5 @@ pub struct UploadPart {
 #[derive(Deserialize)]
 pub struct Id {
     #[serde(deserialize_with = "row::id")]
-    pub id: Box<str>,
+    pub id: Arc<str>,
 }
