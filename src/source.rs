@@ -10,7 +10,7 @@ mod comfy;
 mod context;
 mod error;
 mod filter;
-mod held;
+mod known_rows;
 mod locked;
 mod one_pass;
 mod page;

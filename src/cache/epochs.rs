@@ -7,11 +7,9 @@
 //! While a write is under way nobody knows whether a read sees it: such reads get numbers of their
 //! own, so that nothing is kept of them and nobody shares them.
 
-use std::sync::Arc;
-
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::asset::SourceName;

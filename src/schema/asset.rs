@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     access::Permission,
-    asset::{Asset, AssetId, GlobalId, Location, Rendition},
+    asset::{Asset, AssetId, Location, Rendition},
     source::{Filter, Listing, Narrowed, Order, SourceError, Variant},
 };
 
@@ -275,7 +275,7 @@ impl AssetNode {
         };
         let described = Described {
             name: "children",
-            arguments: vec![("of", GlobalId::Asset(id.clone()).to_string())],
+            arguments: vec![("of", self.0.global_id.to_string())],
             sources: vec![(
                 Arc::clone(source),
                 Narrowed::Ask {

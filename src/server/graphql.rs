@@ -172,7 +172,7 @@ async fn one(
                 "GET is for queries: send mutations with POST",
             ));
         }
-        // Boxed, as below: the way that most go keeps a small future.
+        // Boxed, so that the future of those who only wait for an answer stays small.
         let done = Box::pin(run(gateway, session, prepared, None, id)).await;
         return Ok(done.outcome(named));
     }

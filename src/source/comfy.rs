@@ -117,7 +117,7 @@ impl Comfy {
         let no_store = answer::no_store(&answer.headers);
         let (list, rows) = row::list(
             answer,
-            &self.link.held,
+            &self.link.known,
             read::<wire::List>,
             |list| &list.assets,
             |wire, raw| self.map(wire, raw),

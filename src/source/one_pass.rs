@@ -5,9 +5,9 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
-/// The rows of the top-level array `name`, and the text less what is in it. What a row is that is
-/// `known` by its text, of which it is the beginning, is not read. `None`: something is not as it
-/// should be.
+/// The rows of the top-level array `name`, and the text less what is in it. `known` is shown the text
+/// from a row on: where it knows the row, it gives what that stands for and the row's own text, which
+/// is not read then. `None`: something is not as it should be.
 pub fn rows<'a, W: DeserializeOwned, T>(
     text: &'a str,
     name: &str,
@@ -78,7 +78,7 @@ impl<'a> Rest<'a> {
         loop {
             self.0 = self.0.trim_start_matches(is_space);
             if let Some((element, text)) = known(self.0) {
-                self.0 = self.0.strip_prefix(text)?;
+                self.0 = self.0.get(text.len()..)?;
                 elements.push(element);
             } else {
                 let (element, text) = self.value()?;
@@ -121,6 +121,22 @@ mod tests {
         assert_eq!(read(text), Some((rows, around.to_owned())));
         let none = (Vec::new(), r#"{"\u0061ssets":[]}"#.to_owned());
         assert_eq!(read(r#"{"\u0061ssets":[ ]}"#), Some(none));
+    }
+
+    #[test]
+    fn what_is_known_is_not_read() {
+        let known = |text: &'static str| {
+            let row = text.get(..2).filter(|row| *row == "[]")?;
+            Some(((0, row), row))
+        };
+        let read = |text| rows(text, "assets", known, |own: u64, text| Some((own, text)));
+        let all = Some((
+            vec![(1, "1"), (0, "[]"), (0, "[]")],
+            r#"{"assets":[]}"#.to_owned(),
+        ));
+        assert_eq!(read(r#"{"assets":[1, [] ,[]]}"#), all);
+        assert_eq!(read(r#"{"assets":[[]1]}"#), None);
+        assert_eq!(read(r#"{"assets":[[]"#), None);
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Piktid {
         let no_store = answer::no_store(&answer.headers);
         let (list, rows) = row::list(
             answer,
-            &self.link.held,
+            &self.link.known,
             answer::json::<wire::List>,
             |list| &list.assets,
             |wire, raw| Ok(map::asset(&self.profile.name, wire, raw)),

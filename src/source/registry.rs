@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Capabilities, Context, Profile, Scope, Source, SourceError, answer, comfy, held::Held,
-    locked::Locked, piktid, scenario,
+    Capabilities, Context, Profile, Scope, Source, SourceError, answer, comfy,
+    known_rows::KnownRows, locked::Locked, piktid, scenario,
 };
 use crate::{
     asset::{Provider, SourceName},
@@ -149,8 +149,7 @@ pub struct Link {
     pub scope_key: [u8; 32],
     /// Shared by all sources.
     pub paces: Paces,
-    /// What is known of this source's rows.
-    pub held: Arc<Held>,
+    pub known: Arc<KnownRows>,
 }
 
 impl Link {
@@ -210,7 +209,7 @@ impl Link {
             in_flight,
             scope_key: *scope_key,
             paces: paces.clone(),
-            held: Arc::default(),
+            known: Arc::default(),
         })
     }
 

@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Row, SourceError, Unreadable, answer, held::Held, one_pass};
+use super::{Row, SourceError, Unreadable, answer, known_rows::KnownRows, one_pass};
 use crate::{
     asset::{Asset, is_upstream_id_text, moment},
     upstream::Answer,
@@ -39,75 +39,87 @@ struct Envelope {
 const ROWS: &str = "assets";
 
 /// Reads a list's answer: what is around its rows, and each of those. In one pass where all of it is
-/// whole; else in two, so that one bad row costs that row alone. Rows that are `held` are not read
+/// whole; else in two, so that one bad row costs that row alone. Rows that are `known` are not read
 /// again, unless nobody is to keep them.
 ///
 /// # Errors
 /// As `read`'s, where the rows are not to blame.
 pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
     answer: Answer,
-    held: &Held,
+    known: &KnownRows,
     read: impl Fn(&Answer) -> Result<L, SourceError>,
     rows: impl Fn(&L) -> &[Box<RawValue>],
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Result<(L, Vec<Row>), SourceError> {
-    let held = Some(held).filter(|_| !answer::no_store(&answer.headers));
-    if let Some(whole) = in_one_pass(&answer, held, &map) {
+    let known = Some(known).filter(|_| !answer::no_store(&answer.headers));
+    if let Some(whole) = in_one_pass(&answer, known, &map) {
         return Ok(whole);
     }
     let (list, lossy) = answer::list(answer, read)?;
-    let rows = decode(rows(&list), lossy, &map);
+    let rows = decode(rows(&list), lossy, known, &map);
     Ok((list, rows))
 }
 
 fn in_one_pass<L: DeserializeOwned, W: DeserializeOwned>(
     answer: &Answer,
-    held: Option<&Held>,
+    known: Option<&KnownRows>,
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Option<(L, Vec<Row>)> {
     let text = std::str::from_utf8(&answer.body).ok();
     let text = text.filter(|_| answer.status.is_success())?;
-    let known = |text| {
-        let (asset, row) = held?.row_of(text)?;
+    let find = |text| {
+        let (asset, row) = known?.find(text)?;
         Some((Row::Asset(asset), row))
     };
-    let (rows, around) = one_pass::rows(text, ROWS, known, |wire, raw| {
-        let asset = Arc::new(map(wire, raw).ok()?);
-        if let Some(held) = held {
-            held.remember(&asset, raw);
-        }
-        Some(Row::Asset(asset))
+    let (rows, around) = one_pass::rows(text, ROWS, find, |wire, raw| {
+        let asset = map(wire, raw).ok()?;
+        Some(Row::Asset(learned(asset, raw, known)))
     })?;
     Some((serde_json::from_str(&around).ok()?, rows))
+}
+
+/// An asset that was read from `raw`, to be known from now on.
+fn learned(asset: Asset, raw: &str, known: Option<&KnownRows>) -> Arc<Asset> {
+    let asset = Arc::new(asset);
+    if let Some(known) = known {
+        known.learn(&asset, raw);
+    }
+    asset
 }
 
 /// Decodes rows; `lossy` says that text was replaced in them ([`answer::list`]).
 fn decode<W: DeserializeOwned>(
     rows: &[Box<RawValue>],
     lossy: bool,
+    known: Option<&KnownRows>,
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Vec<Row> {
+    let read = |raw: &RawValue| {
+        whole(raw, lossy)?;
+        match known.and_then(|known| known.find(raw.get())) {
+            Some((asset, row)) if row.len() == raw.get().len() => Ok(asset),
+            _ => one(raw, &map).map(|asset| learned(asset, raw.get(), known)),
+        }
+    };
     rows.iter()
         .enumerate()
-        .map(
-            |(index, raw)| match whole(raw, lossy).and_then(|()| one(raw, &map)) {
-                Ok(asset) => Row::Asset(Arc::new(asset)),
-                Err(unfit) => {
-                    let envelope: Envelope = serde_json::from_str(raw.get()).unwrap_or_default();
-                    let time = |text: Option<String>| text.as_deref().and_then(moment::lenient);
-                    Row::Unreadable(Arc::new(Unreadable {
-                        upstream_id: envelope
-                            .id
-                            .filter(|id| is_upstream_id_text(id))
-                            .map(Into::into),
-                        created_at: time(envelope.created_at),
-                        updated_at: time(envelope.updated_at),
-                        path: unfit.at(&format!("{ROWS}[{index}]")),
-                        message: unfit.message,
-                    }))
-                }
-            },
-        )
+        .map(|(index, raw)| match read(raw) {
+            Ok(asset) => Row::Asset(asset),
+            Err(unfit) => {
+                let envelope: Envelope = serde_json::from_str(raw.get()).unwrap_or_default();
+                let time = |text: Option<String>| text.as_deref().and_then(moment::lenient);
+                Row::Unreadable(Arc::new(Unreadable {
+                    upstream_id: envelope
+                        .id
+                        .filter(|id| is_upstream_id_text(id))
+                        .map(Into::into),
+                    created_at: time(envelope.created_at),
+                    updated_at: time(envelope.updated_at),
+                    path: unfit.at(&format!("{ROWS}[{index}]")),
+                    message: unfit.message,
+                }))
+            }
+        })
         .collect()
 }
 

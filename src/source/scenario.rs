@@ -149,7 +149,7 @@ impl Scenario {
         let read = answer::json::<wire::List>;
         let (list, rows) = row::list(
             answer,
-            &self.link.held,
+            &self.link.known,
             read,
             |list| &list.assets,
             self.reading(no_store),
@@ -309,7 +309,7 @@ impl Scenario {
         let read = answer::json::<wire::Bulk>;
         let (_, rows) = row::list(
             answer,
-            &self.link.held,
+            &self.link.known,
             read,
             |list| &list.assets,
             self.reading(no_store),

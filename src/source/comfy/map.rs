@@ -228,6 +228,22 @@ mod tests {
     }
 
     #[test]
+    fn the_newer_contract_is_known_by_its_fields() {
+        let is_newer = |fields: &str| {
+            let row = format!(r#"{{"id":"1","created_at":"2026-01-01T00:00:00Z"{fields}}}"#);
+            serde_json::from_str::<wire::Asset>(&row)
+                .unwrap()
+                .is_newer()
+        };
+        assert!(!is_newer(
+            r#","asset_hash":"blake3:0","user_metadata":{"hash":"x","metadata":{}}"#
+        ));
+        for field in ["hash", "job_id", "display_name", "loader_path", "metadata"] {
+            assert!(is_newer(&format!(r#","{field}":null"#)), "{field}");
+        }
+    }
+
+    #[test]
     fn previews_are_joined_to_the_base() {
         let base = Url::parse("http://10.0.0.9:8188/comfy").unwrap();
         let joined = absolute(&base, "/api/view?type=input").unwrap();
