@@ -2,7 +2,7 @@
 //! assets, mostly brings rows that are known to the letter.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -13,9 +13,9 @@ use crate::asset::Asset;
 /// How much of a row's beginning it is found by: every provider's id or time of creation is in it.
 const BEGINNING: usize = 192;
 
-/// How many rows are known at most. What nobody holds any more keeps some 600 bytes until another
-/// takes its place.
-const PLACES: usize = 2_048;
+/// How many rows are known at most. One that nobody holds any more keeps some 600 bytes until it is
+/// forgotten.
+const MOST: usize = 2_048;
 
 /// How much of what was read last is held here, so that it is still there when it comes again: bytes.
 const RECENT: u64 = 1024 * 1024;
@@ -25,40 +25,28 @@ const RECENT: u64 = 1024 * 1024;
 /// No answer is older for it: the text has just come. All who read of the source share it, whatever
 /// their credentials: what a row means depends on its text and the source's configuration alone, and
 /// whoever finds an asset here has been sent all of it.
+#[derive(Default)]
 pub struct KnownRows {
     rows: Mutex<Rows>,
-    /// Keyed: a source must not choose which of its rows takes another's place.
+    /// Keyed: a source must not choose which of its rows hides another.
     hasher: RandomState,
 }
 
+#[derive(Default)]
 struct Rows {
-    /// Each where its beginning's hash puts it; the one that was read last.
-    places: Vec<Weak<Asset>>,
+    /// Of those that begin alike, the one that was read last.
+    by_beginning: HashMap<u64, Weak<Asset>, RandomState>,
     /// What was read last, up to [`RECENT`].
     recent: VecDeque<Arc<Asset>>,
     /// What those weigh.
     weight: u64,
 }
 
-impl Default for KnownRows {
-    fn default() -> Self {
-        let rows = Rows {
-            places: std::iter::repeat_with(Weak::new).take(PLACES).collect(),
-            recent: VecDeque::new(),
-            weight: 0,
-        };
-        Self {
-            rows: Mutex::new(rows),
-            hasher: RandomState::new(),
-        }
-    }
-}
-
 impl KnownRows {
     /// The asset whose row `text` begins with, and that row.
     pub fn find<'a>(&self, text: &'a str) -> Option<(Arc<Asset>, &'a str)> {
-        let place = self.place(text)?;
-        let asset = self.lock().places.get(place)?.upgrade()?;
+        let beginning = self.beginning(text)?;
+        let asset = self.lock().by_beginning.get(&beginning)?.upgrade()?;
         // A row ends with its own bracket, so that none is the beginning of another.
         let row = text.get(..asset.upstream.len())?;
         (*row == *asset.upstream).then_some((asset, row))
@@ -67,11 +55,10 @@ impl KnownRows {
     /// Finds `asset` from now on by `row`, the text it was read from. What is kept otherwise than it
     /// was sent is not found, nor what is short.
     pub fn learn(&self, asset: &Arc<Asset>, row: &str) {
-        let Some(place) = self.place(row).filter(|_| *row == *asset.upstream) else {
+        let Some(beginning) = self.beginning(row).filter(|_| *row == *asset.upstream) else {
             return;
         };
-        let (former, mut surplus) = self.lock().take(place, asset);
-        drop(former);
+        let mut surplus = self.lock().take(beginning, asset);
         // Each is given up outside the lock.
         while surplus.is_some() {
             let next = self.lock().surplus();
@@ -79,9 +66,9 @@ impl KnownRows {
         }
     }
 
-    fn place(&self, text: &str) -> Option<usize> {
+    fn beginning(&self, text: &str) -> Option<u64> {
         let beginning = text.as_bytes().get(..BEGINNING)?;
-        Some(self.hasher.hash_one(beginning) as usize % PLACES)
+        Some(self.hasher.hash_one(beginning))
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
@@ -92,16 +79,28 @@ impl KnownRows {
 
 impl Rows {
     /// Takes it in; gives what has to go.
-    fn take(&mut self, place: usize, asset: &Arc<Asset>) -> (Weak<Asset>, Option<Arc<Asset>>) {
-        let place = self.places.get_mut(place);
-        let former = place.map(|place| std::mem::replace(place, Arc::downgrade(asset)));
+    fn take(&mut self, beginning: u64, asset: &Arc<Asset>) -> Option<Arc<Asset>> {
+        if self.by_beginning.len() >= MOST {
+            self.forget();
+        }
+        self.by_beginning.insert(beginning, Arc::downgrade(asset));
         let weight = u64::from(asset.weight());
         // One so large would push out all others.
         if weight <= RECENT / 4 {
             self.weight += weight;
             self.recent.push_back(Arc::clone(asset));
         }
-        (former.unwrap_or_default(), self.surplus())
+        self.surplus()
+    }
+
+    /// Forgets what nobody holds; and all, where that makes little room: it takes half of [`MOST`]
+    /// to come here again.
+    fn forget(&mut self) {
+        self.by_beginning
+            .retain(|_, asset| asset.strong_count() > 0);
+        if self.by_beginning.len() > MOST / 2 {
+            self.by_beginning.clear();
+        }
     }
 
     /// The oldest of the recent, where there are too many.
@@ -233,10 +232,32 @@ mod tests {
         let recent: u64 = rows.recent.iter().map(|own| u64::from(own.weight())).sum();
         assert_eq!(rows.weight, recent);
         assert!((RECENT / 2..=RECENT).contains(&recent));
-        let is_held = rows.places.iter().filter(|own| own.strong_count() > 0);
-        assert!(is_held.count() <= rows.recent.len() + 1);
-        // Unless another has its place, what is held elsewhere is found.
-        assert_eq!(Arc::strong_count(&kept), 1);
+        let is_held = |own: &&Weak<Asset>| own.strong_count() > 0;
+        let held = rows.by_beginning.values().filter(is_held).count();
+        assert_eq!(held, rows.recent.len() + 1, "and the one that is held here");
+        drop(rows);
+        let (asset, _) = known.find(&first[0]).expect("it is held");
+        assert!(Arc::ptr_eq(&asset, &kept));
+    }
+
+    #[test]
+    fn no_more_are_known_than_there_is_room_for() {
+        let known = KnownRows::default();
+        let text = row("many", "one");
+        let page = arbitrary::rows_to_read(Provider::Comfy, body(&[&text])).expect("a page");
+        let asset = assets(page).remove(0);
+        // All of them held, and so never forgotten one by one.
+        for beginning in 0..3 * MOST as u64 {
+            known.lock().take(beginning, &asset);
+            assert!(known.lock().by_beginning.len() <= MOST);
+        }
+        let dead = Arc::downgrade(&asset);
+        drop(asset);
+        let mut rows = known.lock();
+        rows.recent.clear();
+        rows.forget();
+        assert_eq!(dead.strong_count(), 0, "nobody has it but the test");
+        assert!(rows.by_beginning.is_empty());
     }
 
     #[test]

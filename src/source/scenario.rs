@@ -7,15 +7,15 @@ mod types;
 mod upload;
 mod wire;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
 use jiff::Timestamp;
-use serde_json::json;
-use std::time::Duration;
+use serde::de::DeserializeOwned;
+use serde_json::{json, value::RawValue};
 
 use self::parameters::ScenarioParameters;
 use super::{
@@ -146,14 +146,7 @@ impl Scenario {
     /// A list's answer as a page.
     pub(super) fn decode_list(&self, answer: Answer, primes: bool) -> Result<Page, SourceError> {
         let no_store = answer::no_store(&answer.headers);
-        let read = answer::json::<wire::List>;
-        let (list, rows) = row::list(
-            answer,
-            &self.link.known,
-            read,
-            |list| &list.assets,
-            self.reading(no_store),
-        )?;
+        let (list, rows) = self.rows(answer, |list: &wire::List| &list.assets)?;
         Ok(Page {
             rows,
             last: list.next_pagination_token.is_none(),
@@ -288,6 +281,16 @@ impl Scenario {
         }
     }
 
+    /// What an answer holds beside its assets, and those.
+    fn rows<L: DeserializeOwned>(
+        &self,
+        answer: Answer,
+        assets: impl Fn(&L) -> &[Box<RawValue>],
+    ) -> Result<(L, Vec<Row>), SourceError> {
+        let reading = self.reading(answer::no_store(&answer.headers));
+        row::list(answer, &self.link.known, answer::json, assets, reading)
+    }
+
     /// One `get-bulk` of at most [`BULK_CAP`] ids, in no order. Absent ids are gone (5.4 [inferred]).
     async fn read_bulk(
         &self,
@@ -305,15 +308,7 @@ impl Scenario {
             Bytes::from(json!({ "assetIds": ids }).to_string()),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
-        let no_store = answer::no_store(&answer.headers);
-        let read = answer::json::<wire::Bulk>;
-        let (_, rows) = row::list(
-            answer,
-            &self.link.known,
-            read,
-            |list| &list.assets,
-            self.reading(no_store),
-        )?;
+        let (_, rows) = self.rows(answer, |bulk: &wire::Bulk| &bulk.assets)?;
         Ok(rows)
     }
 
