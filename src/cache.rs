@@ -35,7 +35,10 @@ use self::{
 use crate::{
     asset::{Asset, Location, SourceName},
     config::{CacheConfig, Freshness},
-    source::{Context, ListRequest, Page, Row, Scope, Source, SourceError, Variant},
+    source::{
+        Breaker, Context, ListRequest, Openings, Page, Row, Scope, Source, SourceError, Variant,
+    },
+    upstream::UpstreamError,
 };
 
 pub use answers::{Answers, Eyes, Moment, Question};
@@ -99,7 +102,8 @@ impl<V> Kept<V> {
         (fresh, stale, if_error): (Duration, Duration, Duration),
         end: Option<Timestamp>,
     ) -> Self {
-        let now = Instant::now();
+        // The answer may be as old as its question.
+        let age = asked.elapsed();
         let fresh = within(fresh, end);
         // What is not to be kept is not kept for errors either.
         let (stale, life) = if fresh.is_zero() {
@@ -111,9 +115,9 @@ impl<V> Kept<V> {
         Self {
             value,
             asked,
-            fresh_until: now + fresh,
-            stale_until: now + stale,
-            life,
+            fresh_until: asked + fresh,
+            stale_until: asked + stale,
+            life: life.saturating_sub(age),
             bytes,
         }
     }
@@ -242,9 +246,11 @@ impl Shelf {
             }
         }
         context.spend(source.calls_to_list(key.request.listing))?;
+        let outage = Outage::watch(source);
         let (flight, called) = self.board_page(source, key.clone(), context);
-        let error = match timeout_at(wait_until, flight.landed()).await {
-            Ok(Ok(Ok((page, fresh_until)))) => {
+        let landed = outage.or(called, flight.landed());
+        let error = match timeout_at(wait_until, landed).await {
+            Ok(Ok(Ok(Ok((page, fresh_until))))) => {
                 tell(fresh_until, context);
                 return Ok(Read {
                     page,
@@ -252,11 +258,10 @@ impl Shelf {
                     stale: None,
                 });
             }
-            Ok(Ok(Err(error))) => error,
-            Ok(Err(Lost)) => SourceError::Internal,
+            Ok(Ok(Ok(Err(error)))) | Ok(Err(error)) => error,
+            Ok(Ok(Err(Lost))) => SourceError::Internal,
             Err(_) => {
                 flight.leave();
-                source.gave_up();
                 SourceError::Timeout
             }
         };
@@ -409,24 +414,30 @@ impl Shelf {
             }
             return;
         }
+        let outages: Vec<Outage> = missing.iter().map(|_| Outage::watch(source)).collect();
         let flights = self.board_entities(source, missing, variant, context);
         let (older, patience) = (&older, source.profile().patience);
-        join_all(flights.into_iter().map(|(flight, _)| async move {
+        let waits = flights.into_iter().zip(outages);
+        join_all(waits.map(|((flight, called), outage)| async move {
             let key = flight.key().clone();
             let id = &key.upstream;
             let kept = older.get(id);
+            let landed = outage.or(called, flight.landed());
             let landed = if kept.is_some() {
                 // It will do for whoever would wait longer than for a page.
-                let landed = timeout(patience, flight.landed()).await;
+                let landed = timeout(patience, landed).await;
                 landed.unwrap_or_else(|_| {
                     Arc::clone(&flight).leave();
-                    source.gave_up();
-                    Ok((Err(SourceError::Timeout), None))
+                    Err(SourceError::Timeout)
                 })
             } else {
-                flight.landed().await
+                landed.await
             };
-            let (entity, fresh_until) = landed.unwrap_or((Err(SourceError::Internal), None));
+            let (entity, fresh_until) = match landed {
+                Ok(Ok(landed)) => landed,
+                Ok(Err(Lost)) => (Err(SourceError::Internal), None),
+                Err(error) => (Err(error), None),
+            };
             let entity = match (entity, kept) {
                 (Err(error), Some(kept)) if error.is_passing() => {
                     context.doubt();
@@ -540,7 +551,7 @@ impl Shelf {
     // === Writes ===
 
     /// Says that `ids` of `source` are being written, until the outcome is known. Nothing read
-    /// before its end is served after it, in any scope, and nobody shares what is read meanwhile.
+    /// before its end is served after it, in any scope. What is read meanwhile is not kept.
     #[must_use = "the write is over when this is dropped"]
     pub fn writing(self: &Arc<Self>, source: &SourceName, ids: Vec<Arc<str>>) -> Writing {
         self.epochs.open(source, &ids);
@@ -573,6 +584,40 @@ impl Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         self.shelf.epochs.close(&self.source, &self.ids);
+    }
+}
+
+/// What those who wait for a source's call hear when the source goes down meanwhile.
+struct Outage {
+    breaker: Breaker,
+    openings: Openings,
+}
+
+impl Outage {
+    fn watch(source: &Arc<dyn Source>) -> Self {
+        let breaker = source.breaker();
+        Self {
+            openings: breaker.openings(),
+            breaker,
+        }
+    }
+
+    /// What `landed` gives, unless the source goes down first. One that is down already may be
+    /// tried by one call: that call's own caller waits for it, others who join it do not.
+    async fn or<T>(
+        mut self,
+        called: bool,
+        landed: impl Future<Output = T>,
+    ) -> Result<T, SourceError> {
+        let is_down = !called && self.breaker.spares().is_some();
+        tokio::select! {
+            biased;
+            landed = landed, if !is_down => return Ok(landed),
+            () = self.openings.next(), if !is_down => {}
+            else => {}
+        }
+        let wait = self.breaker.spares().unwrap_or_default();
+        Err(SourceError::from(UpstreamError::Spared { wait }))
     }
 }
 

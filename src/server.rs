@@ -97,6 +97,7 @@ struct Parts {
     prices: Prices,
     /// Names of request headers that answers of the graph depend on.
     vary: HeaderValue,
+    readiness: health::Readiness,
 }
 
 /// The number a request is known by in answers and logs.
@@ -185,6 +186,7 @@ impl Gateway {
                 all.filter(|own| own.profile().provider == provider).count() as u64
             }),
             vary: vary(&registry),
+            readiness: health::Readiness::default(),
             registry,
             writer: Writer::new(Arc::clone(&shelf)),
             answers: Answers::new(Arc::clone(&shelf), answers),

@@ -32,7 +32,7 @@ use crate::{
     upstream::BodyStream,
 };
 
-pub use crate::upstream::{Health, Status};
+pub use crate::upstream::{Breaker, Health, Openings, Status};
 
 pub use change::{ChangeFailure, TagChange};
 pub use comfy::parameters::ComfyParameters;
@@ -62,13 +62,10 @@ pub use scenario::parameters::{
 pub trait Source: Send + Sync {
     fn profile(&self) -> &Profile;
 
-    /// How it has done lately.
-    fn health(&self) -> Health {
-        Health::default()
+    /// How it does, and whether it is called at all.
+    fn breaker(&self) -> Breaker {
+        Breaker::default()
     }
-
-    /// Somebody waited for it as long as they would.
-    fn gave_up(&self) {}
 
     /// How this list is paged when it is sorted so; `None`: there is no such list or order.
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging>;
@@ -301,6 +298,15 @@ impl Paging {
     pub const fn cap(self) -> u32 {
         match self {
             Self::Window { cap, .. } | Self::Index { cap, .. } => cap,
+        }
+    }
+
+    /// Rows from any position on that a call gives at least, where there are as many.
+    #[must_use]
+    pub const fn reach(self) -> u32 {
+        match self {
+            Self::Index { reach, .. } => reach,
+            Self::Window { cap, .. } => cap,
         }
     }
 }

@@ -17,12 +17,13 @@ mod shown;
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use ahash::RandomState;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode};
@@ -33,13 +34,13 @@ use tokio::{
 use tracing::Instrument;
 use url::Url;
 
-use breaker::{Breaker, Pass};
+use breaker::{Failure, Pass};
 use elsewhere::PublicNames;
 use shown::Shown;
 
 use crate::config::is_this_machine;
 
-pub use breaker::{Health, Status};
+pub use breaker::{Breaker, Health, Openings, Status, Subject};
 pub use elsewhere::Elsewhere;
 pub use error::UpstreamError;
 pub use pace::{Pace, Paces};
@@ -121,10 +122,11 @@ pub struct Call {
     pub body: Option<Bytes>,
     /// Changes nothing upstream: may be made again.
     pub is_safe: bool,
+    pub subject: Subject,
 }
 
 impl Call {
-    /// A GET.
+    /// A GET of a list, or of what else the whole source is needed for.
     #[must_use]
     pub fn get(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
         Self {
@@ -134,6 +136,36 @@ impl Call {
             headers,
             body: None,
             is_safe: true,
+            subject: Subject::Source,
+        }
+    }
+
+    /// A GET of one thing, whose failure says little of the others.
+    #[must_use]
+    pub fn get_item(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
+        Self {
+            subject: Subject::Item(number_of(&url)),
+            ..Self::get(operation, url, headers)
+        }
+    }
+
+    /// A GET of a file's bytes.
+    #[must_use]
+    pub fn get_file(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
+        Self {
+            subject: Subject::File(number_of(&url)),
+            ..Self::get(operation, url, headers)
+        }
+    }
+
+    /// A change without a body.
+    #[must_use]
+    pub fn write(operation: &'static str, method: Method, url: Url, headers: HeaderMap) -> Self {
+        Self {
+            method,
+            is_safe: false,
+            subject: Subject::Write,
+            ..Self::get(operation, url, headers)
         }
     }
 
@@ -147,11 +179,12 @@ impl Call {
     ) -> Self {
         Self {
             is_safe: true,
+            subject: Subject::Source,
             ..Self::json(operation, Method::POST, url, headers, body)
         }
     }
 
-    /// Any method with a body of JSON. The caller serialises: an unserialisable body is its own
+    /// A change with a body of JSON. The caller serialises: an unserialisable body is its own
     /// mistake.
     #[must_use]
     pub fn json(
@@ -166,14 +199,16 @@ impl Call {
             http::HeaderValue::from_static("application/json"),
         );
         Self {
-            operation,
-            method,
-            url,
-            headers,
             body: Some(body),
-            is_safe: false,
+            ..Self::write(operation, method, url, headers)
         }
     }
+}
+
+/// An address as a number: the same for as long as the process runs.
+fn number_of(url: &Url) -> u64 {
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    HASHER.hash_one(url.as_str())
 }
 
 /// An answer that was read whole, whatever its status.
@@ -323,7 +358,10 @@ impl Upstream {
             match self.send_once(call, deadline).await {
                 // Not made at all: the attempt before says more.
                 Err(
-                    UpstreamError::Spared { .. } | UpstreamError::Busy { .. } | UpstreamError::Late,
+                    UpstreamError::Spared { .. }
+                    | UpstreamError::ItemSpared { .. }
+                    | UpstreamError::Busy { .. }
+                    | UpstreamError::Late,
                 ) => break,
                 other => result = other,
             }
@@ -344,8 +382,8 @@ impl Upstream {
     }
 
     async fn attempt(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let place = self.place(deadline).await?;
-        let pass = self.breaker.pass()?;
+        let place = self.place(call.subject, deadline).await?;
+        let pass = self.breaker.pass(call.subject)?;
         let result = self.exchange(call, deadline).await;
         drop(place);
         pass.end(blame(&result, |answer| answer.status));
@@ -385,8 +423,8 @@ impl Upstream {
     async fn begin(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
         let stream = permit(&self.streams, self.policy.streams, deadline).await?;
         // Held until the headers are there; the body has a place of its own kind.
-        let _place = self.place(deadline).await?;
-        let pass = self.breaker.pass()?;
+        let _place = self.place(call.subject, deadline).await?;
+        let pass = self.breaker.pass(call.subject)?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let response = timeout_at(deadline, self.execute(&call))
             .await
@@ -403,8 +441,13 @@ impl Upstream {
         })
     }
 
-    /// Waits for a place among the calls in flight, unless too many wait already.
-    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
+    /// Waits for a place among the calls in flight, unless too many wait already, and as long as
+    /// the source may be called at all.
+    async fn place(
+        &self,
+        subject: Subject,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, UpstreamError> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
@@ -413,7 +456,16 @@ impl Upstream {
         if waiting.others >= self.policy.queue {
             return Err(UpstreamError::Busy { in_flight });
         }
-        permit(&self.places, in_flight, deadline).await
+        let mut openings = self.breaker.openings();
+        // Said at once where the answer would be the same after waiting.
+        drop(self.breaker.pass(subject)?);
+        tokio::select! {
+            place = permit(&self.places, in_flight, deadline) => place,
+            () = openings.next() => {
+                let wait = self.breaker.spares().unwrap_or_default();
+                Err(UpstreamError::Spared { wait })
+            }
+        }
     }
 
     /// The client for an address: the source's own, or one that trusts what the system trusts.
@@ -451,20 +503,29 @@ impl Upstream {
         url.origin() == self.base.origin() || self.policy.elsewhere.allows(url, &self.base)
     }
 
-    /// Somebody waited for the source as long as they would.
-    pub fn gave_up(&self) {
-        self.breaker.gave_up();
-    }
-
-    /// How the source has done lately.
+    /// How the source does.
     #[must_use]
-    pub fn health(&self) -> Health {
-        self.breaker.health()
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
     }
 
-    /// Leave to send a file: the breaker's, as for any call.
-    fn pass(&self) -> Result<Pass, UpstreamError> {
-        self.breaker.pass()
+    /// The same way out for one caller who brings a credential: what fails for one says nothing
+    /// of the source to another.
+    #[must_use]
+    pub fn with_breaker(&self, breaker: Breaker) -> Self {
+        Self {
+            breaker,
+            ..self.clone()
+        }
+    }
+
+    /// Leave to send a file to this address: the breaker's, as for any call, where it is the
+    /// source's own.
+    fn pass_to(&self, url: &Url) -> Result<Option<Pass>, UpstreamError> {
+        let is_own = url.origin() == self.base.origin();
+        is_own
+            .then(|| self.breaker.pass(Subject::Write))
+            .transpose()
     }
 
     async fn execute(&self, call: &Call) -> Result<reqwest::Response, UpstreamError> {
@@ -564,20 +625,27 @@ impl Drop for Waiting<'_> {
 fn blame<T>(
     result: &Result<T, UpstreamError>,
     status: impl Fn(&T) -> StatusCode,
-) -> Option<String> {
+) -> Option<Failure> {
+    let failure = |reason, is_unreachable| {
+        Some(Failure {
+            reason,
+            is_unreachable,
+        })
+    };
     match result {
         Ok(answer) if status(answer).is_server_error() => {
-            Some(format!("it answered {}", status(answer).as_u16()))
+            failure(format!("it answered {}", status(answer).as_u16()), false)
         }
         Ok(_) => None,
         Err(error) => match error {
-            UpstreamError::Connect { .. }
-            | UpstreamError::Timeout
+            UpstreamError::Connect { .. } => failure(error.to_string(), true),
+            UpstreamError::Timeout
             | UpstreamError::Broken { .. }
-            | UpstreamError::TooLarge { .. } => Some(error.to_string()),
+            | UpstreamError::TooLarge { .. } => failure(error.to_string(), false),
             UpstreamError::Late
             | UpstreamError::Busy { .. }
             | UpstreamError::Spared { .. }
+            | UpstreamError::ItemSpared { .. }
             | UpstreamError::NotAllowed
             | UpstreamError::Setup(_) => None,
         },

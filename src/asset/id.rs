@@ -134,8 +134,12 @@ impl fmt::Display for GlobalId {
 /// Whether a source's own id is one we can carry.
 #[must_use]
 pub fn is_upstream_id_text(text: &str) -> bool {
-    // Dots alone are no segment of a path: a read by such an id would ask for something else.
-    (1..=MAX_UPSTREAM_ID).contains(&text.len()) && text != "." && text != ".."
+    // Neither dots alone nor control characters survive in an address: a read by such an id would
+    // ask for something else.
+    (1..=MAX_UPSTREAM_ID).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && !text.chars().any(char::is_control)
 }
 
 /// A text that is no id of this gateway.
@@ -166,6 +170,17 @@ mod tests {
         assert_eq!(spelled, "czphYg");
         assert!(GlobalId::parse("czphYg").is_ok());
         assert!(GlobalId::parse("czphYh").is_err());
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_path_is_no_id() {
+        for bad in [
+            "", ".", "..", "\t", "a\nb", "a\r", "\u{7f}", "\u{85}", "a\0",
+        ] {
+            assert!(!is_upstream_id_text(bad), "{bad:?}");
+            let text = URL_SAFE_NO_PAD.encode(format!("a:comfy:{bad}"));
+            assert!(GlobalId::parse(&text).is_err(), "{bad:?}");
+        }
     }
 
     proptest::proptest! {

@@ -5,9 +5,8 @@
 //! - An answer is true as long as everything inside it is: it ends with the first thing in it that
 //!   does, and with the first write to a source that was read for it. A write that is under way
 //!   ends it too.
-//! - Those who ask the same within the same second get one answer, made once. Only between writes:
-//!   whoever asks after one never gets what was begun before it, and while one is under way
-//!   each asks alone.
+//! - Those who ask the same within the same second get one answer, made once, as long as no write
+//!   begins or ends between them: whoever asks after one never gets what was begun before it.
 //! - What is asked once is made and given; what is asked again is kept too. Bounded in bytes.
 
 use std::{
@@ -61,8 +60,6 @@ pub struct Question {
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     epoch: Epoch,
-    /// No write was under way.
-    is_calm: bool,
 }
 
 /// An answer that is kept.
@@ -164,8 +161,9 @@ where
     /// Now: to be noted before an answer is begun.
     #[must_use]
     pub fn moment(&self) -> Moment {
-        let (epoch, is_calm) = self.shelf.epochs.moment();
-        Moment { epoch, is_calm }
+        Moment {
+            epoch: self.shelf.epochs.now(),
+        }
     }
 
     /// Makes an answer, or waits for the one that is being made for whoever asked the same since
@@ -182,9 +180,6 @@ where
     where
         F: Future<Output = M> + Send + 'static,
     {
-        if !began.is_calm {
-            return (Ok(Box::pin(make()).await), true);
-        }
         let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
         let key = (question.clone(), began.epoch, second);
         let mut flights = self.flights.board([key], |led| {

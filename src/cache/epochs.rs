@@ -4,8 +4,9 @@
 //! its pages) and at each asset written. A key carries the number that held when its call began,
 //! so a write makes everything older unreachable at once.
 //!
-//! While a write is under way nobody knows whether a read sees it: such reads get numbers of their
-//! own, so that nothing is kept of them and nobody shares them.
+//! While a write is under way nobody knows whether a read sees it: nothing is kept of such reads.
+//! Those that begin between the same two raises of a number share one call all the same: no write
+//! ends between them.
 
 use std::{
     collections::HashMap,
@@ -14,13 +15,13 @@ use std::{
 
 use crate::asset::SourceName;
 
-/// A moment between two writes, or of one read during one.
+/// A moment between two raises: of reads between writes, or during one.
 pub type Epoch = u64;
 
-/// Marks the number of one read during a write.
+/// Marks the number of reads during a write.
 const FLEETING: Epoch = 1 << 63;
 
-/// Whether it belongs to one read alone.
+/// Whether nothing read in it is kept.
 pub const fn is_fleeting(epoch: Epoch) -> bool {
     epoch & FLEETING != 0
 }
@@ -35,10 +36,6 @@ pub struct Epochs(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     now: Epoch,
-    /// Reads during writes so far.
-    fleeting: Epoch,
-    /// Writes under way, of any source.
-    open: usize,
     sources: HashMap<SourceName, Written>,
 }
 
@@ -62,28 +59,26 @@ impl Epochs {
 
     /// The number of the last write to the source.
     pub fn of_pages(&self, source: &SourceName) -> Epoch {
-        let mut table = self.table();
+        let table = self.table();
         match table.sources.get(source) {
             None => 0,
-            Some(written) if written.open > 0 => table.fleeting(),
+            Some(written) if written.open > 0 => FLEETING | written.pages,
             Some(written) => written.pages,
         }
     }
 
     /// The number of the last write to the asset.
     pub fn of_entity(&self, source: &SourceName, id: &str) -> Epoch {
-        let mut table = self.table();
-        match table.sources.get(source) {
-            None => 0,
-            Some(written) if written.open_entities.contains_key(id) => table.fleeting(),
-            Some(written) => written.entities.get(id).copied().unwrap_or(written.others),
-        }
-    }
-
-    /// The same, and whether no write is under way anywhere.
-    pub fn moment(&self) -> (Epoch, bool) {
         let table = self.table();
-        (table.now, table.open == 0)
+        let Some(written) = table.sources.get(source) else {
+            return 0;
+        };
+        let last = written.entities.get(id).copied().unwrap_or(written.others);
+        if written.open_entities.contains_key(id) {
+            FLEETING | last
+        } else {
+            last
+        }
     }
 
     /// Whether none of the sources was written since, or is being written.
@@ -99,7 +94,6 @@ impl Epochs {
     pub fn open(&self, source: &SourceName, ids: &[Arc<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
-        table.open += 1;
         let written = table.sources.entry(source.clone()).or_default();
         written.open += 1;
         for id in ids {
@@ -111,7 +105,6 @@ impl Epochs {
     pub fn close(&self, source: &SourceName, ids: &[Arc<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
-        table.open = table.open.saturating_sub(1);
         let written = table.sources.entry(source.clone()).or_default();
         written.open = written.open.saturating_sub(1);
         for id in ids {
@@ -131,11 +124,6 @@ impl Epochs {
 }
 
 impl Table {
-    fn fleeting(&mut self) -> Epoch {
-        self.fleeting += 1;
-        FLEETING | self.fleeting
-    }
-
     fn raise(&mut self, source: &SourceName, ids: &[Arc<str>]) {
         let table = self;
         table.now += 1;
@@ -167,15 +155,19 @@ mod tests {
         let ids = ["a".into()];
         epochs.open(&one, &ids);
         let (first, second) = (epochs.of_entity(&one, "a"), epochs.of_entity(&one, "a"));
-        assert!(is_fleeting(first) && is_fleeting(second) && first != second);
-        assert!(is_fleeting(epochs.of_pages(&one)));
+        assert!(is_fleeting(first), "nothing is kept");
+        assert_eq!(first, second, "no write ended between them");
+        let pages = epochs.of_pages(&one);
+        assert!(is_fleeting(pages));
         assert_eq!(epochs.of_entity(&one, "b"), 0);
         epochs.open(&one, &ids);
+        assert_ne!(epochs.of_entity(&one, "a"), first, "another began");
+        let both = (epochs.of_entity(&one, "a"), epochs.of_pages(&one));
         epochs.close(&one, &ids);
-        assert!(
-            is_fleeting(epochs.of_entity(&one, "a")),
-            "one is still open"
-        );
+        let left = (epochs.of_entity(&one, "a"), epochs.of_pages(&one));
+        assert!(is_fleeting(left.0), "one is still open");
+        assert!(left.0 != both.0 && left.1 != both.1, "one has ended");
+        assert_ne!(left.1, pages);
         epochs.close(&one, &ids);
         assert_eq!(epochs.of_entity(&one, "a"), 4);
         assert_eq!(epochs.of_entity(&one, "b"), 0);

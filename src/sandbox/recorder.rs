@@ -2,6 +2,7 @@
 //! gateway.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -28,10 +29,13 @@ pub struct Recorded {
     pub body: String,
 }
 
-/// All calls since the start or the last [`Recorder::clear`]; file downloads and the recorder's
-/// own routes are left out.
+/// Calls remembered; the oldest are forgotten first.
+const MOST: usize = 16_384;
+
+/// The latest calls since the start or the last [`Recorder::clear`]; file downloads and the
+/// recorder's own routes are left out.
 #[derive(Debug, Default)]
-pub struct Recorder(Mutex<Vec<Recorded>>);
+pub struct Recorder(Mutex<VecDeque<Recorded>>);
 
 impl Recorder {
     #[must_use]
@@ -39,7 +43,9 @@ impl Recorder {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+            .iter()
+            .cloned()
+            .collect()
     }
 
     /// Calls whose method and path begin so: `GET /assets`.
@@ -59,10 +65,11 @@ impl Recorder {
     }
 
     fn push(&self, call: Recorded) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(call);
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.len() >= MOST {
+            calls.pop_front();
+        }
+        calls.push_back(call);
     }
 }
 

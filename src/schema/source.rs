@@ -82,7 +82,7 @@ impl SourceNode {
             // Of this moment.
             operation.context.doubt();
         }
-        SourceHealth::of(self.0.health())
+        SourceHealth::of(self.0.breaker().health())
     }
 
     /// The request header that your own credential for this source goes in, sent on as it is

@@ -10,7 +10,7 @@ use axum::{
 };
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     Gateway, access,
@@ -28,17 +28,46 @@ use crate::{
 
 /// How long a probe waits for a source.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long what the probes found is told to those who ask again.
+const AGE: Duration = Duration::from_secs(3);
+
+/// What the last probes found, and when.
+#[derive(Default)]
+pub struct Readiness(Mutex<Option<(Instant, Arc<[Probe]>)>>);
+
+/// What probes found in the last seconds: the sources are asked once, whoever asks here, and
+/// however often. `None`: a fault of the gateway's own, which is in the log.
+async fn latest(gateway: &Gateway) -> Option<Arc<[Probe]>> {
+    let gateway = gateway.clone();
+    // In a task of its own: whoever leaves meanwhile does not make the next ask anew.
+    let probing = tokio::spawn(async move {
+        let mut last = gateway.0.readiness.0.lock().await;
+        if let Some((at, probes)) = &*last
+            && at.elapsed() < AGE
+        {
+            return Arc::clone(probes);
+        }
+        let probes: Arc<[Probe]> = probe(&gateway, PATIENCE).await.into();
+        *last = Some((Instant::now(), Arc::clone(&probes)));
+        probes
+    });
+    probing
+        .await
+        .inspect_err(|panic| tracing::error!(%panic, "a probe failed in the gateway itself"))
+        .ok()
+}
 
 /// The process is up.
 pub async fn health() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// 200 while at least one source answers; names the state of each.
+/// 200 while at least one source answers, as far as was seen in the last three seconds; names the
+/// state of each.
 pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response {
     let address = session::address(&gateway, &request);
     let (parts, _) = request.into_parts();
-    let probes = probe(&gateway, PATIENCE).await;
+    let probes = latest(&gateway).await.unwrap_or_default();
     let usable = probes.iter().any(Probe::is_fine);
     let (status, word) = if usable {
         (StatusCode::OK, "ready")
@@ -65,7 +94,7 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
     let health: serde_json::Map<String, serde_json::Value> = probes
         .iter()
         .map(|probe| {
-            let word = match probe.source.health().status {
+            let word = match probe.source.breaker().health().status {
                 Status::Up => "UP",
                 Status::Degraded => "DEGRADED",
                 Status::Down => "DOWN",

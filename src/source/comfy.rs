@@ -17,9 +17,10 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Health, Link, ListRequest,
-    Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, Row, SortBy, Source,
-    SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
+    Breaker, Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link,
+    ListRequest, Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, Row,
+    SortBy, Source, SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant,
+    answer, row,
 };
 use crate::{
     asset::{Asset, Details, FileType, Rendition},
@@ -101,7 +102,7 @@ impl Comfy {
             Direction::Ascending => "asc",
         };
         pairs.push(("order", order.to_owned()));
-        let url = self.link.url(&["api", "assets"], &pairs);
+        let url = self.link.url(&["api", "assets"], &pairs)?;
         let call = Call::get("list", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         self.decode_list(answer, request, offset)
@@ -129,7 +130,7 @@ impl Comfy {
             // An empty page ends the list whatever `has_more` says: nothing would come of going on.
             last: rows.is_empty() || !list.has_more.unwrap_or(read < list.total),
             total: Some(list.total).filter(|total| *total < MAX_TOTAL),
-            counts: !filters_by_new_names(request) || is_newer(&rows),
+            counts: !filters_by_new_names(request) || is_newer(&rows, list.total),
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
@@ -138,8 +139,8 @@ impl Comfy {
     }
 
     async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
-        let url = self.link.url(&["api", "assets", id], &[]);
-        let call = Call::get("get", url, self.headers.clone());
+        let url = self.link.url(&["api", "assets", id], &[])?;
+        let call = Call::get_item("get", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         self.decode_one(&answer)
     }
@@ -171,7 +172,7 @@ impl Comfy {
         let content = self.link.url(
             &["api", "assets", &asset.id.upstream, "content"],
             &[("disposition", "inline".to_owned())],
-        );
+        )?;
         let preview = details
             .preview_url
             .as_deref()
@@ -205,7 +206,7 @@ impl Comfy {
         if let Some(range) = range {
             headers.insert(header::RANGE, range.clone());
         }
-        let call = Call::get("media", url.clone(), headers);
+        let call = Call::get_file("media", url.clone(), headers);
         let answer = self.link.upstream.open(call, context.deadline()).await?;
         match answer.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
@@ -251,12 +252,8 @@ impl Source for Comfy {
         &self.profile
     }
 
-    fn health(&self) -> Health {
-        self.link.upstream.health()
-    }
-
-    fn gave_up(&self) {
-        self.link.upstream.gave_up();
+    fn breaker(&self) -> Breaker {
+        self.link.upstream.breaker().clone()
     }
 
     fn paging(&self, listing: Listing, _: SortBy) -> Option<Paging> {
@@ -386,13 +383,13 @@ fn filters_by_new_names(request: &ListRequest) -> bool {
 }
 
 /// Whether rows show a server that knows the newer spelling: one that does not ignores it in silence,
-/// and counts what was not asked for (4.1).
-fn is_newer(rows: &[Row]) -> bool {
+/// and counts what was not asked for (4.1). Of none there is nothing to miscount.
+fn is_newer(rows: &[Row], total: u64) -> bool {
     let has = |row: &Row| match row {
         Row::Asset(asset) => matches!(&asset.details, Details::Comfy(own) if own.is_newer),
         Row::Unreadable(_) | Row::Gone(..) => false,
     };
-    rows.is_empty() || rows.iter().any(has)
+    (rows.is_empty() && total == 0) || rows.iter().any(has)
 }
 
 /// [`answer::json`] with Comfy's own meanings of statuses.

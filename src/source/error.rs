@@ -160,6 +160,7 @@ impl SourceError {
             UpstreamError::Late => Self::NotTried,
             UpstreamError::Busy { .. }
             | UpstreamError::Spared { .. }
+            | UpstreamError::ItemSpared { .. }
             | UpstreamError::Connect { .. }
             | UpstreamError::NotAllowed
             | UpstreamError::Setup(_) => Self::from(error),
@@ -214,12 +215,13 @@ impl From<UpstreamError> for SourceError {
                 reason: error.to_string(),
                 retry_after: Some(Duration::from_secs(1)),
             },
-            UpstreamError::Spared { wait } => Self::Unavailable {
-                status: None,
-                reason: error.to_string(),
-                // Whole seconds are told: not sooner.
-                retry_after: Some(wait + Duration::from_millis(999)),
-            },
+            UpstreamError::Spared { wait } | UpstreamError::ItemSpared { wait } => {
+                Self::Unavailable {
+                    status: None,
+                    reason: error.to_string(),
+                    retry_after: Some(wait),
+                }
+            }
             UpstreamError::NotAllowed
             | UpstreamError::Connect { .. }
             | UpstreamError::Broken { .. }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
 
 use super::{
-    ChangeFailure, Context, FileStream, Filter, Health, ListRequest, Listing, Narrowed, NewFile,
+    Breaker, ChangeFailure, Context, FileStream, Filter, ListRequest, Listing, Narrowed, NewFile,
     Page, Paging, Parameters, Profile, SortBy, Source, SourceError, TagChange, UploadFailure,
     UploadOptions, Uploaded, Variant,
 };
@@ -26,8 +26,8 @@ impl Source for Locked {
         self.0.profile()
     }
 
-    fn health(&self) -> Health {
-        self.0.health()
+    fn breaker(&self) -> Breaker {
+        self.0.breaker()
     }
 
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {

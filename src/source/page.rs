@@ -153,6 +153,14 @@ pub struct Page {
     pub no_store: bool,
 }
 
+impl Page {
+    /// Rows up to the last one here, for sources that page by position.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.offset + self.rows.len() as u64
+    }
+}
+
 /// One row of a page.
 #[derive(Debug, Clone)]
 pub enum Row {

@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Health, Link, ListRequest,
-    Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source, SourceError,
-    TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
+    Breaker, Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link,
+    ListRequest, Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
+    SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -80,7 +80,7 @@ impl Piktid {
             Direction::Ascending => "asc",
         };
         pairs.push(("order", order.to_owned()));
-        let call = Call::get("list", self.link.url(&["assets"], &pairs), self.headers());
+        let call = Call::get("list", self.link.url(&["assets"], &pairs)?, self.headers());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         self.decode_list(answer, page, per_page)
     }
@@ -134,7 +134,7 @@ impl Piktid {
     }
 
     async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
-        let call = Call::get("get", self.link.url(&["assets", id], &[]), self.headers());
+        let call = Call::get_item("get", self.link.url(&["assets", id], &[])?, self.headers());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         self.decode_one(&answer)
     }
@@ -157,12 +157,8 @@ impl Source for Piktid {
         &self.profile
     }
 
-    fn health(&self) -> Health {
-        self.link.upstream.health()
-    }
-
-    fn gave_up(&self) {
-        self.link.upstream.gave_up();
+    fn breaker(&self) -> Breaker {
+        self.link.upstream.breaker().clone()
     }
 
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     future::ready,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -14,6 +14,7 @@ use ahash::RandomState;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method};
+use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 use url::Url;
 
@@ -24,7 +25,7 @@ use super::{
 use crate::{
     asset::{Provider, SourceName},
     config::{ConfigError, Secret, SourceConfig, SourceKind},
-    upstream::{Answer, Call, Content, Elsewhere, Paces, Policy, Upstream},
+    upstream::{Answer, Breaker, Call, Content, Elsewhere, Health, Paces, Policy, Upstream},
 };
 
 /// What a source said of a file.
@@ -118,7 +119,7 @@ impl Registry {
             if !given.insert(current.clone()) {
                 return Err(WrongCredential::Twice(current));
             }
-            *place = link.source(link.config.kind.clone().with(credential));
+            *place = link.for_caller(credential);
         }
         Ok(Self {
             sources,
@@ -150,9 +151,48 @@ pub struct Link {
     /// Shared by all sources.
     pub paces: Paces,
     pub known: Arc<KnownRows>,
+    /// Of callers who bring a credential, by it.
+    breakers: Breakers,
+}
+
+/// Callers whose breakers are kept at most.
+const MANY: usize = 1_024;
+
+/// A breaker for each scope: what fails for one caller's credential says nothing of another's.
+#[derive(Clone, Default)]
+struct Breakers(Arc<Mutex<HashMap<Scope, Breaker>>>);
+
+impl Breakers {
+    fn of(&self, scope: Scope) -> Breaker {
+        // Single insertions: a panic elsewhere cannot leave them half-changed.
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains_key(&scope) && all.len() >= MANY {
+            all.retain(|_, breaker| breaker.health() != Health::default());
+            // They begin anew: a source that fails is noticed again.
+            if all.len() >= MANY {
+                all.clear();
+            }
+        }
+        all.entry(scope).or_default().clone()
+    }
 }
 
 impl Link {
+    /// The source as a caller sees it who brings this credential.
+    fn for_caller(&self, credential: Secret) -> Arc<dyn Source> {
+        let scope = Scope::of(
+            &self.scope_key,
+            &self.config.name,
+            self.config.url.as_str(),
+            credential.expose(),
+        );
+        let link = Self {
+            upstream: self.upstream.with_breaker(self.breakers.of(scope)),
+            ..self.clone()
+        };
+        link.source(self.config.kind.clone().with(credential))
+    }
+
     /// The provider's client.
     fn source(&self, kind: SourceKind) -> Arc<dyn Source> {
         let link = self.clone();
@@ -210,6 +250,7 @@ impl Link {
             scope_key: *scope_key,
             paces: paces.clone(),
             known: Arc::default(),
+            breakers: Breakers::default(),
         })
     }
 
@@ -283,11 +324,7 @@ impl Link {
     ) -> Result<Answer, SourceError> {
         let call = match body {
             Some(body) => Call::json(operation, method, url, headers, Bytes::from(body)),
-            None => Call {
-                method,
-                is_safe: false,
-                ..Call::get(operation, url, headers)
-            },
+            None => Call::write(operation, method, url, headers),
         };
         let answer = self.upstream.send(call, context.deadline()).await;
         answer.map_err(SourceError::of_write)
@@ -324,11 +361,7 @@ impl Link {
                 ready(piece)
             })
             .boxed();
-        let call = Call {
-            method,
-            is_safe: false,
-            ..Call::get(operation, url, headers)
-        };
+        let call = Call::write(operation, method, url, headers);
         let sent = self
             .upstream
             .push(call, content, || context.deadline())
@@ -363,14 +396,70 @@ impl Link {
     }
 
     /// The source's address plus `segments` (escaped) and `pairs`.
-    pub fn url(&self, segments: &[&str], pairs: &[(&str, String)]) -> Url {
+    ///
+    /// # Errors
+    /// [`SourceError::Invalid`] where a segment is none: the address would lead to another route,
+    /// with the source's credential.
+    pub fn url(&self, segments: &[&str], pairs: &[(&str, String)]) -> Result<Url, SourceError> {
         let mut url = self.config.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
+        if !ends_with(&url, &self.config.url, segments) {
+            return Err(SourceError::Invalid(
+                "an id that is no part of an address: it has control characters, or dots alone"
+                    .to_owned(),
+            ));
+        }
         if !pairs.is_empty() {
             url.query_pairs_mut().extend_pairs(pairs);
         }
-        url
+        Ok(url)
+    }
+}
+
+/// Whether a path is that of `base` and then these segments, each come back as it went in: parsers
+/// of addresses drop some characters, and take dots for steps.
+fn ends_with(url: &Url, base: &Url, segments: &[&str]) -> bool {
+    let all = |url: &Url| -> Vec<String> {
+        let all = url.path_segments().into_iter().flatten();
+        all.map(str::to_owned).collect()
+    };
+    let (mut expected, found) = (all(base), all(url));
+    expected.pop_if(|last| last.is_empty());
+    let is_base = found.starts_with(&expected);
+    let own = found.get(expected.len()..).unwrap_or_default();
+    is_base
+        && own.len() == segments.len()
+        && own
+            .iter()
+            .zip(segments)
+            .all(|(own, segment)| percent_decode_str(own).eq(segment.bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_the_segments_it_was_given() {
+        for base in ["http://h/", "http://h/v1", "http://h/v1/"] {
+            let base = Url::parse(base).expect("an address");
+            let with = |segments: &[&str]| {
+                let mut url = base.clone();
+                if let Ok(mut path) = url.path_segments_mut() {
+                    path.pop_if_empty().extend(segments);
+                }
+                ends_with(&url, &base, segments)
+            };
+            for good in ["a", "a b", "a/b", "ü", "%2e", "a%00", "...", "?x#y", "\\"] {
+                assert!(with(&["assets", good]), "{good}");
+                assert!(with(&["assets", good, "tags"]), "{good}");
+            }
+            for bad in [".", "..", "\t", "\n", "\r\n", "a\tb", ".\t.", "%2e\n"] {
+                assert!(!with(&["assets", bad]), "{bad:?}");
+                assert!(!with(&["assets", bad, "tags"]), "{bad:?}");
+            }
+        }
     }
 }

@@ -19,10 +19,10 @@ use serde_json::{json, value::RawValue};
 
 use self::parameters::ScenarioParameters;
 use super::{
-    Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Health, Link, ListRequest,
-    Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile, Row, SortBy, Source,
-    SourceError, TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded, Variant, answer,
-    row,
+    Breaker, Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link,
+    ListRequest, Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile, Row,
+    SortBy, Source, SourceError, TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded,
+    Variant, answer, row,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -136,7 +136,7 @@ impl Scenario {
             (Listing::Public, PublicEndpoint::AssetsPublic) => &["assets", "public"],
             _ => &["assets"],
         };
-        let call = Call::get("list", self.link.url(path, &pairs), self.headers(listing));
+        let call = Call::get("list", self.link.url(path, &pairs)?, self.headers(listing));
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
         // `originalAssets` changes URLs: such rows are not what a read by id gives.
@@ -174,9 +174,9 @@ impl Scenario {
             pairs.push(("withEmbedding", "true".to_owned()));
             pairs.push(("withQualityGateDetails", "true".to_owned()));
         }
-        let call = Call::get(
+        let call = Call::get_item(
             "get",
-            self.link.url(&["assets", id], &pairs),
+            self.link.url(&["assets", id], &pairs)?,
             self.headers(Listing::Own),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
@@ -216,7 +216,7 @@ impl Scenario {
         let pairs: Vec<_> = self.project(Listing::Search).into_iter().collect();
         let call = Call::read_by_post(
             "search",
-            self.link.url(&["search", "assets"], &pairs),
+            self.link.url(&["search", "assets"], &pairs)?,
             self.headers(Listing::Search),
             Bytes::from(body.to_string()),
         );
@@ -224,13 +224,11 @@ impl Scenario {
         let no_store = answer::no_store(&answer.headers);
         let found: wire::Hits = answer::json(&answer)?;
         let total = found.estimated_total_hits;
-        let end = offset + found.hits.len() as u64;
         Ok(Page {
             next: None,
             offset,
-            // A short page ends the list, unless the estimate says otherwise: an empty one does.
-            last: found.hits.is_empty()
-                || (found.hits.len() < limit as usize && total.is_none_or(|total| end >= total)),
+            // A short page ends the list, whatever the estimate says (5.12).
+            last: found.hits.len() < limit as usize,
             total,
             counts: false,
             fetched_at: Timestamp::now(),
@@ -303,7 +301,7 @@ impl Scenario {
             .collect();
         let call = Call::read_by_post(
             "get-bulk",
-            self.link.url(&["assets", "get-bulk"], &pairs),
+            self.link.url(&["assets", "get-bulk"], &pairs)?,
             self.headers(Listing::Own),
             Bytes::from(json!({ "assetIds": ids }).to_string()),
         );
@@ -350,12 +348,8 @@ impl Source for Scenario {
         &self.profile
     }
 
-    fn health(&self) -> Health {
-        self.link.upstream.health()
-    }
-
-    fn gave_up(&self) {
-        self.link.upstream.gave_up();
+    fn breaker(&self) -> Breaker {
+        self.link.upstream.breaker().clone()
     }
 
     fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {

@@ -1,27 +1,52 @@
 //! Spares a source that fails: after too many failures it is asked by one call at a time, now and
 //! then, until one succeeds.
+//!
+//! A failure counts for what it says of the source. A list that fails says that the source fails; an
+//! asset that cannot be read says so of itself, and counts once however often it is asked for. A
+//! file, and a write to a busy server, say nothing of the lists. A call that its caller gives up
+//! says nothing at all: callers leave for reasons of their own.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::time::Instant;
+use ahash::RandomState;
+use tokio::{sync::watch, time::Instant};
 
 use super::UpstreamError;
 
 /// How far back failures count.
 const WINDOW: Duration = Duration::from_secs(30);
-/// Calls within the window before their failures say anything.
+/// Calls within the window before the half of them that failed says anything.
 const LEAST: usize = 8;
+/// Fewer failures are enough where no call succeeded, and together they took so long: a source that
+/// hangs gets few calls.
+const LEAST_SLOW: usize = 3;
+const SLOW: Duration = Duration::from_secs(20);
 /// Outcomes remembered; more within the window push the oldest out, so that a busy source that
 /// fails is noticed as soon as an idle one.
 const MOST: usize = 40;
 /// How long a source is left alone before the next probe.
 const PAUSE: Duration = Duration::from_secs(5);
-/// A call that was given up after so long says that the source is slow.
-const SLOW: Duration = Duration::from_secs(2);
+/// Failures of one asset or file, one after another, before it is left alone by itself.
+const ITEM_FAILURES: u32 = 3;
+/// Assets and files whose failures are remembered; the ones that failed longest ago go first.
+const MOST_ITEMS: usize = 1_024;
+
+/// What a call asks for, and so what its failure is evidence of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The source: its lists, searches and batch reads.
+    Source,
+    /// One asset, or another single thing of the source's, named by its address.
+    Item(u64),
+    /// One file's bytes, named by its address.
+    File(u64),
+    /// A change, or a file that is sent.
+    Write,
+}
 
 /// How a source has done lately.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,65 +71,135 @@ pub enum Status {
     Down,
 }
 
+/// Why a call failed, as far as that is the source's doing.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub reason: String,
+    /// No connection could be made: true of whatever is asked for.
+    pub is_unreachable: bool,
+}
+
 /// One source's breaker. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Breaker(Arc<Mutex<State>>);
+#[derive(Debug, Clone)]
+pub struct Breaker {
+    state: Arc<Mutex<State>>,
+    /// How often it has opened.
+    openings: watch::Sender<u64>,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            state: Arc::default(),
+            openings: watch::Sender::new(0),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
-    /// When each call ended, and whether it failed.
-    outcomes: VecDeque<(Instant, bool)>,
-    /// Open until then; one probe at a time after.
-    open_until: Option<Instant>,
-    is_probing: bool,
+    outcomes: VecDeque<Outcome>,
+    open: Option<Open>,
     reason: Option<String>,
+    items: HashMap<u64, Failing, RandomState>,
 }
 
-/// Leave to make one call. Dropped without a word, the call was given up.
+/// How a call ended.
+#[derive(Debug)]
+struct Outcome {
+    ended: Instant,
+    took: Duration,
+    has_failed: bool,
+    /// What it asked for, where that is one thing.
+    item: Option<u64>,
+}
+
+/// The source is down.
+#[derive(Debug)]
+struct Open {
+    /// When the next probe may ask for a list; and whether one does.
+    probe_at: Instant,
+    is_probing: bool,
+    /// The same for calls that say less of the source. They hold up no probe.
+    trial_at: Instant,
+    is_trying: bool,
+}
+
+/// One asset or file that fails.
+#[derive(Debug)]
+struct Failing {
+    times: u32,
+    last: Instant,
+}
+
+/// The place that a call holds while the source is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    None,
+    Probe,
+    Trial,
+}
+
+/// Leave to make one call. Dropped without a word, the call was given up, which says nothing.
 #[derive(Debug)]
 pub struct Pass {
     breaker: Breaker,
+    subject: Subject,
     began: Instant,
-    is_probe: bool,
-    is_told: bool,
+    place: Place,
+}
+
+/// Tells when the breaker opens.
+pub struct Openings(watch::Receiver<u64>);
+
+impl Openings {
+    /// Waits until the breaker opens, counted from when this was made.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // No breaker is left that could open.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 impl Breaker {
     /// Leave to call the source.
     ///
     /// # Errors
-    /// [`UpstreamError::Spared`], with how long to wait.
-    pub fn pass(&self) -> Result<Pass, UpstreamError> {
+    /// [`UpstreamError::Spared`], with how long to wait, where the source is down;
+    /// [`UpstreamError::ItemSpared`] where what is asked for keeps failing by itself.
+    pub fn pass(&self, subject: Subject) -> Result<Pass, UpstreamError> {
         let now = Instant::now();
         let mut state = self.state();
-        let is_probe = match state.open_until {
-            None => false,
-            Some(until) if now < until => {
-                let wait = until - now;
-                return Err(UpstreamError::Spared { wait });
-            }
-            Some(_) if state.is_probing => {
-                return Err(UpstreamError::Spared { wait: PAUSE });
-            }
-            Some(_) => {
-                state.is_probing = true;
-                true
-            }
+        if let Subject::Item(item) | Subject::File(item) = subject {
+            state.check_item(item, now)?;
+        }
+        let place = match &mut state.open {
+            None => Place::None,
+            Some(open) => open.place(subject, now)?,
         };
         Ok(Pass {
             breaker: self.clone(),
+            subject,
             began: now,
-            is_probe,
-            is_told: false,
+            place,
         })
     }
 
-    /// Somebody waited as long as they would: a source that hangs is noticed though few calls are
-    /// made to it.
-    pub fn gave_up(&self) {
-        if self.state().open_until.is_none() {
-            self.end(false, Some("no answer in time".to_owned()));
-        }
+    /// Whether the source is down, and when it is asked again.
+    #[must_use]
+    pub fn spares(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let state = self.state();
+        let open = state.open.as_ref()?;
+        let wait = open.probe_at.saturating_duration_since(now);
+        Some(if wait.is_zero() { PAUSE } else { wait })
+    }
+
+    /// Openings from now on.
+    #[must_use]
+    pub fn openings(&self) -> Openings {
+        Openings(self.openings.subscribe())
     }
 
     pub fn health(&self) -> Health {
@@ -113,7 +208,7 @@ impl Breaker {
         state.forget(now);
         let calls = state.outcomes.len();
         let failures = state.failures();
-        let status = match state.open_until {
+        let status = match state.open {
             Some(_) => Status::Down,
             None if failures > 0 => Status::Degraded,
             None => Status::Up,
@@ -123,82 +218,192 @@ impl Breaker {
             calls,
             failures,
             reason: state.reason.clone().filter(|_| status != Status::Up),
-            retry_after: state
-                .open_until
-                .map(|until| until.saturating_duration_since(now)),
+            retry_after: (state.open.as_ref())
+                .map(|open| open.probe_at.saturating_duration_since(now)),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, is_probe: bool, failure: Option<String>) {
+    fn end(&self, pass: &Pass, failure: Option<Failure>) {
         let now = Instant::now();
         let mut state = self.state();
-        state.forget(now);
-        if state.outcomes.len() >= MOST {
-            state.outcomes.pop_front();
+        if let Subject::Item(item) | Subject::File(item) = pass.subject {
+            state.note_item(item, failure.is_some(), now);
         }
-        state.outcomes.push_back((now, failure.is_some()));
-        if is_probe {
-            state.is_probing = false;
-        }
-        let Some(reason) = failure else {
-            if is_probe {
+        let Some(failure) = failure else {
+            if state.counts(pass.subject, false) {
+                state.note(pass, false, now);
+            }
+            if state.open.is_some() && pass.place != Place::None {
                 tracing::info!("the source answers again");
-                state.open_until = None;
+                state.open = None;
                 state.outcomes.clear();
             }
             return;
         };
-        state.reason = Some(reason);
-        let calls = state.outcomes.len();
-        let is_failing = calls >= LEAST && state.failures() * 2 >= calls;
-        if is_probe || (is_failing && state.open_until.is_none()) {
+        if pass.place == Place::Trial && !failure.is_unreachable {
+            if let Some(open) = &mut state.open {
+                open.trial_at = now + PAUSE;
+            }
+            return;
+        }
+        if !state.counts(pass.subject, failure.is_unreachable) {
+            return;
+        }
+        state.note(pass, true, now);
+        state.reason = Some(failure.reason);
+        let is_new = state.open.is_none() && state.is_failing();
+        if is_new || pass.place != Place::None {
             let reason = state.reason.as_deref().unwrap_or_default();
             tracing::warn!(
                 reason,
                 "the source is asked by one call every {} seconds until one succeeds",
                 PAUSE.as_secs()
             );
-            state.open_until = Some(now + PAUSE);
+            state.open = Some(Open {
+                probe_at: now + PAUSE,
+                is_probing: false,
+                trial_at: now + PAUSE,
+                is_trying: false,
+            });
+            drop(state);
+            self.openings.send_modify(|openings| *openings += 1);
         }
     }
 }
 
+impl Open {
+    fn place(&mut self, subject: Subject, now: Instant) -> Result<Place, UpstreamError> {
+        let at = match subject {
+            Subject::Source => self.probe_at,
+            Subject::Item(_) | Subject::File(_) | Subject::Write => self.trial_at,
+        };
+        if now < at {
+            return Err(UpstreamError::Spared { wait: at - now });
+        }
+        let (is_taken, place) = match subject {
+            Subject::Source => (&mut self.is_probing, Place::Probe),
+            Subject::Item(_) | Subject::Write => (&mut self.is_trying, Place::Trial),
+            // A file is no probe: it may fail by itself, or take long.
+            Subject::File(_) => return Ok(Place::None),
+        };
+        if std::mem::replace(is_taken, true) {
+            return Err(UpstreamError::Spared { wait: PAUSE });
+        }
+        Ok(place)
+    }
+}
+
 impl State {
+    /// Whether a call to this tells anything of the source's lists.
+    fn counts(&self, subject: Subject, is_unreachable: bool) -> bool {
+        match subject {
+            Subject::Source | Subject::Item(_) => true,
+            Subject::Write => is_unreachable,
+            Subject::File(_) => false,
+        }
+    }
+
+    fn note(&mut self, pass: &Pass, has_failed: bool, now: Instant) {
+        self.forget(now);
+        let item = match pass.subject {
+            Subject::Item(item) => Some(item),
+            _ => None,
+        };
+        // One asset counts once, by how it did last.
+        if item.is_some() {
+            self.outcomes.retain(|own| own.item != item);
+        }
+        if self.outcomes.len() >= MOST {
+            self.outcomes.pop_front();
+        }
+        self.outcomes.push_back(Outcome {
+            ended: now,
+            took: now.duration_since(pass.began),
+            has_failed,
+            item,
+        });
+    }
+
+    fn is_failing(&self) -> bool {
+        let (calls, failures) = (self.outcomes.len(), self.failures());
+        let took: Duration = self.outcomes.iter().map(|own| own.took).sum();
+        let hangs = failures >= LEAST_SLOW && failures == calls && took >= SLOW;
+        hangs || (calls >= LEAST && failures * 2 >= calls)
+    }
+
     fn forget(&mut self, now: Instant) {
-        while let Some((ended, _)) = self.outcomes.front()
-            && now.duration_since(*ended) > WINDOW
+        while let Some(oldest) = self.outcomes.front()
+            && now.duration_since(oldest.ended) > WINDOW
         {
             self.outcomes.pop_front();
         }
     }
 
     fn failures(&self) -> usize {
-        self.outcomes.iter().filter(|(_, failed)| *failed).count()
+        self.outcomes.iter().filter(|own| own.has_failed).count()
+    }
+
+    fn check_item(&self, item: u64, now: Instant) -> Result<(), UpstreamError> {
+        let Some(failing) = self.items.get(&item) else {
+            return Ok(());
+        };
+        let until = failing.last + PAUSE;
+        if failing.times >= ITEM_FAILURES && now < until {
+            return Err(UpstreamError::ItemSpared { wait: until - now });
+        }
+        Ok(())
+    }
+
+    fn note_item(&mut self, item: u64, has_failed: bool, now: Instant) {
+        if !has_failed {
+            self.items.remove(&item);
+            return;
+        }
+        if self.items.len() >= MOST_ITEMS && !self.items.contains_key(&item) {
+            self.items
+                .retain(|_, own| now.duration_since(own.last) <= WINDOW);
+            let oldest = self.items.iter().min_by_key(|(_, own)| own.last);
+            if let Some(oldest) = oldest.map(|(item, _)| *item)
+                && self.items.len() >= MOST_ITEMS
+            {
+                self.items.remove(&oldest);
+            }
+        }
+        let failing = self.items.entry(item).or_insert(Failing {
+            times: 0,
+            last: now,
+        });
+        // Failures long apart are no row of failures.
+        if now.duration_since(failing.last) > WINDOW {
+            failing.times = 0;
+        }
+        failing.times += 1;
+        failing.last = now;
     }
 }
 
 impl Pass {
     /// The call ended; `failure`: the source is to blame, and how.
-    pub fn end(mut self, failure: Option<String>) {
-        self.is_told = true;
-        self.breaker.end(self.is_probe, failure);
+    pub fn end(self, failure: Option<Failure>) {
+        self.breaker.end(&self, failure);
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if self.is_told {
+        if self.place == Place::None {
             return;
         }
-        if self.began.elapsed() >= SLOW {
-            let reason = "no answer in time".to_owned();
-            self.breaker.end(self.is_probe, Some(reason));
-        } else if self.is_probe {
-            self.breaker.state().is_probing = false;
+        if let Some(open) = &mut self.breaker.state().open {
+            match self.place {
+                Place::Probe => open.is_probing = false,
+                Place::Trial => open.is_trying = false,
+                Place::None => {}
+            }
         }
     }
 }
@@ -207,56 +412,70 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    fn fail(breaker: &Breaker) -> bool {
-        let pass = breaker.pass();
+    fn failure(reason: &str) -> Option<Failure> {
+        Some(Failure {
+            reason: reason.to_owned(),
+            is_unreachable: false,
+        })
+    }
+
+    fn fail(breaker: &Breaker, subject: Subject) -> bool {
+        let pass = breaker.pass(subject);
         let passed = pass.is_ok();
         if let Ok(pass) = pass {
-            pass.end(Some("it answered 500".to_owned()));
+            pass.end(failure("it answered 500"));
         }
         passed
+    }
+
+    fn status(breaker: &Breaker) -> Status {
+        breaker.health().status
     }
 
     #[tokio::test(start_paused = true)]
     async fn failures_open_it_and_one_success_closes_it() {
         let breaker = Breaker::default();
-        assert_eq!(breaker.health().status, Status::Up);
+        assert_eq!(status(&breaker), Status::Up);
         for _ in 0..LEAST {
-            assert!(fail(&breaker));
+            assert!(fail(&breaker, Subject::Source));
         }
-        assert_eq!(breaker.health().status, Status::Down);
-        assert!(breaker.pass().is_err());
+        assert_eq!(status(&breaker), Status::Down);
+        assert!(breaker.pass(Subject::Source).is_err());
         tokio::time::advance(PAUSE).await;
-        let probe = breaker.pass().expect("one probe");
-        assert!(breaker.pass().is_err(), "and no other");
-        probe.end(Some("still".to_owned()));
-        assert!(breaker.pass().is_err());
+        let probe = breaker.pass(Subject::Source).expect("one probe");
+        assert!(breaker.pass(Subject::Source).is_err(), "and no other");
+        probe.end(failure("still"));
+        assert!(breaker.pass(Subject::Source).is_err());
         tokio::time::advance(PAUSE).await;
-        breaker.pass().expect("the next probe").end(None);
-        assert_eq!(breaker.health().status, Status::Up);
-        assert!(breaker.pass().is_ok());
+        breaker
+            .pass(Subject::Source)
+            .expect("the next probe")
+            .end(None);
+        assert_eq!(status(&breaker), Status::Up);
+        assert!(breaker.pass(Subject::Source).is_ok());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probe_that_is_given_up_makes_room_for_another() {
+    async fn a_call_that_is_given_up_says_nothing_however_long_it_took() {
         let breaker = Breaker::default();
-        while fail(&breaker) {}
+        for _ in 0..MOST {
+            let pass = breaker.pass(Subject::Source).expect("closed");
+            tokio::time::advance(PAUSE).await;
+            drop(pass);
+        }
+        assert_eq!(breaker.health(), Health::default());
+        while fail(&breaker, Subject::Source) {}
         tokio::time::advance(PAUSE).await;
-        drop(breaker.pass().expect("a probe"));
-        let probe = breaker.pass().expect("another");
-        tokio::time::advance(SLOW).await;
-        drop(probe);
-        assert!(
-            breaker.pass().is_err(),
-            "given up late, it counts as a failure"
-        );
+        drop(breaker.pass(Subject::Source).expect("a probe"));
+        assert!(breaker.pass(Subject::Source).is_ok(), "another");
     }
 
     #[tokio::test(start_paused = true)]
     async fn few_failures_among_many_calls_only_degrade() {
         let breaker = Breaker::default();
         for number in 0..30 {
-            let failure = (number % 3 == 0).then(|| "now and then".to_owned());
-            breaker.pass().expect("closed").end(failure);
+            let failure = (number % 3 == 0).then(|| failure("now and then")).flatten();
+            breaker.pass(Subject::Source).expect("closed").end(failure);
         }
         let health = breaker.health();
         assert_eq!(
@@ -264,6 +483,68 @@ mod tests {
             (Status::Degraded, 30, 10)
         );
         tokio::time::advance(WINDOW * 2).await;
-        assert_eq!(breaker.health().status, Status::Up);
+        assert_eq!(status(&breaker), Status::Up);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_hangs_is_noticed_by_few_calls() {
+        let breaker = Breaker::default();
+        for _ in 0..LEAST_SLOW {
+            assert_eq!(breaker.spares(), None);
+            let pass = breaker.pass(Subject::Source).expect("closed");
+            tokio::time::advance(Duration::from_secs(10)).await;
+            pass.end(failure("no complete answer in time"));
+        }
+        assert_eq!(status(&breaker), Status::Down);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_file_or_asset_is_left_alone_by_itself() {
+        for subject in [Subject::File as fn(u64) -> Subject, Subject::Item] {
+            let breaker = Breaker::default();
+            for _ in 0..ITEM_FAILURES {
+                assert!(fail(&breaker, subject(7)));
+            }
+            assert!(!fail(&breaker, subject(7)), "it failed too often");
+            assert!(breaker.pass(subject(8)).is_ok(), "another");
+            tokio::time::advance(PAUSE).await;
+            assert!(fail(&breaker, subject(7)), "once more");
+            assert!(!fail(&breaker, subject(7)));
+            assert!(breaker.pass(Subject::Source).is_ok());
+            assert!(breaker.health().failures <= 1, "an asset counts once");
+            for other in 10..10 + 2 * MOST_ITEMS as u64 {
+                breaker.state().note_item(other, true, Instant::now());
+            }
+            assert_eq!(breaker.state().items.len(), MOST_ITEMS);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn writes_that_a_busy_server_refuses_open_nothing_and_hold_up_no_probe() {
+        let breaker = Breaker::default();
+        for _ in 0..MOST {
+            assert!(fail(&breaker, Subject::Write));
+        }
+        assert_eq!(breaker.health(), Health::default());
+        while fail(&breaker, Subject::Source) {}
+        assert!(breaker.pass(Subject::Write).is_err());
+        tokio::time::advance(PAUSE).await;
+        let trial = breaker.pass(Subject::Write).expect("a trial");
+        assert!(breaker.pass(Subject::Write).is_err(), "one at a time");
+        let probe = breaker.pass(Subject::Source).expect("a probe beside it");
+        trial.end(failure("it answered 500"));
+        assert!(breaker.pass(Subject::Write).is_err(), "after a while");
+        drop(probe);
+        assert!(breaker.pass(Subject::Source).is_ok(), "at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_hears_that_it_opens() {
+        let breaker = Breaker::default();
+        let mut openings = breaker.openings();
+        let opened = tokio::spawn(async move { openings.next().await });
+        while fail(&breaker, Subject::Source) {}
+        opened.await.expect("told");
+        assert_eq!(breaker.spares(), Some(PAUSE));
     }
 }

@@ -61,6 +61,8 @@ impl Upstream {
     ) -> Result<Answer, UpstreamError> {
         // Apart from the calls in flight: a slow client's upload holds up no list.
         let _place = permit(&self.uploads, self.policy.streams, deadline()).await?;
+        // What becomes of a file is no sign of how the source does: its client may break it off.
+        let pass = self.pass_to(&call.url)?;
         let mut request = self
             .client_for(&call.url)?
             .request(call.method, call.url)
@@ -94,7 +96,6 @@ impl Upstream {
                 request.multipart(whole.part("file", file))
             }
         };
-        let pass = self.pass()?;
         let limit = self.policy.answer_bytes;
         let mut sending = pin!(async {
             let response = request
@@ -110,9 +111,9 @@ impl Upstream {
                 Err(_) if deadline() > end => continue,
                 Err(_) => Err(UpstreamError::Timeout),
             };
-            // A body that breaks off is the client's doing as often as the source's.
-            let is_broken = matches!(result, Err(UpstreamError::Broken { .. }));
-            pass.end(blame(&result, |answer| answer.status).filter(|_| !is_broken));
+            if let Some(pass) = pass {
+                pass.end(blame(&result, |answer| answer.status));
+            }
             return result;
         }
     }

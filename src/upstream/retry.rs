@@ -15,6 +15,9 @@ pub const RETRIES: u32 = 2;
 /// Before the first of them at most; twice as long before the second.
 const BACKOFF: Duration = Duration::from_millis(100);
 
+/// The longest wait that a source can ask for.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
 /// What retries may cost: a tenth of the calls, and a few to begin with. In tenths of a call.
 #[derive(Debug)]
 pub struct Budget(AtomicU32);
@@ -97,7 +100,8 @@ fn jitter(attempt: u32) -> Duration {
     (BACKOFF * 2_u32.pow(attempt)).mul_f64(part)
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110 10.2.3), up to a day.
+/// `Retry-After` in seconds or as a date (RFC 9110 10.2.3), up to a day. Some servers send fractions
+/// of a second, which the RFC does not have.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -105,10 +109,12 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let date = || {
         let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
         let left = date.duration_since(Timestamp::now()).as_secs();
-        Some(u64::try_from(left).unwrap_or(0))
+        Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
     };
-    let seconds = text.parse::<u64>().ok().or_else(date)?;
-    Some(Duration::from_secs(seconds.min(86_400)))
+    let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let seconds = text.parse::<f64>().ok().filter(|_| is_number);
+    let wait = seconds.map(|seconds| Duration::from_secs_f64(seconds.min(A_DAY.as_secs_f64())));
+    wait.or_else(|| Some(date()?.min(A_DAY)))
 }
 
 #[cfg(test)]
@@ -135,6 +141,10 @@ mod tests {
             retry_after(&headers)
         };
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
+        assert_eq!(after("0.5"), Some(Duration::from_millis(500)));
+        for none in ["", ".", "1.2.3", "inf", "nan", "1e9"] {
+            assert_eq!(after(none), None, "{none}");
+        }
         assert_eq!(after("99999999"), Some(Duration::from_secs(86_400)));
         assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let soon = Timestamp::now() + Duration::from_secs(90);

@@ -209,3 +209,58 @@ async fn a_source_of_another_name_keeps_old_ids_alive() {
         ["comfy", "piktid", "scenario"]
     );
 }
+
+#[tokio::test]
+async fn an_id_that_is_no_part_of_a_path_is_refused_before_any_call() {
+    let world = world().await;
+    for source in ["scenario", "piktid", "comfy"] {
+        for upstream in [
+            "\t", "\n", ".\t.", "..", ".", "a\tb", "a\r\nb", "a\u{7f}", "\u{85}a", "\0",
+        ] {
+            let id = asset_id(source, upstream);
+            let reads = world
+                .ask(&format!("{{ asset(id: \"{id}\") {{ id }} }}"))
+                .await;
+            assert_eq!(error(&reads).0, "BAD_USER_INPUT", "{upstream:?}: {reads:#}");
+            for (field, input) in [
+                ("deleteAsset", format!("{{assetId: \"{id}\"}}")),
+                (
+                    "setAssetNote",
+                    format!("{{assetId: \"{id}\", note: \"x\"}}"),
+                ),
+                (
+                    "addAssetTags",
+                    format!("{{assetIds: [\"{id}\"], tags: [\"model\"]}}"),
+                ),
+                ("bulkDeleteAssets", format!("{{assetIds: [\"{id}\"]}}")),
+            ] {
+                let query =
+                    format!("mutation {{ {field}(input: {input}) {{ errors {{ code }} }} }}");
+                let answer = world.ask(&query).await;
+                let code = answer
+                    .pointer("/errors/0/extensions/code")
+                    .or(answer.pointer(&format!("/data/{field}/errors/0/code")));
+                assert_eq!(
+                    code,
+                    Some(&json!("BAD_USER_INPUT")),
+                    "{upstream:?}: {answer:#}"
+                );
+            }
+        }
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+    // What only looks odd is an id like any other.
+    for upstream in ["a/b", "a%09b", "...", "ü", "a b", "%2e%2e", "?x=1#y"] {
+        let id = asset_id("piktid", upstream);
+        let answer = world
+            .ask(&format!("{{ asset(id: \"{id}\") {{ id }} }}"))
+            .await;
+        assert_eq!(answer, json!({ "data": { "asset": null } }), "{upstream}");
+    }
+    let calls = world.sandbox.piktid.recorder.calls();
+    assert_eq!(calls.len(), 7);
+    for call in calls {
+        let below = call.path.strip_prefix("/assets/");
+        assert!(below.is_some_and(|id| !id.contains('/')), "{}", call.path);
+    }
+}

@@ -166,11 +166,12 @@ async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() 
 }
 
 #[tokio::test]
-async fn a_source_that_hangs_is_noticed_by_those_who_gave_up() {
+async fn a_source_that_hangs_is_noticed_by_the_calls_that_end_so() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::ZERO;
         for source in &mut config.sources {
             source.patience = Duration::from_millis(100);
+            source.attempt = Duration::from_millis(200);
         }
     })
     .await;
@@ -179,12 +180,52 @@ async fn a_source_that_hangs_is_noticed_by_those_who_gave_up() {
     piktid
         .faults
         .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
-    let mut asked = 0;
-    while health(&world).await["status"] != "DOWN" {
-        let data = world.data(PAGE).await;
-        assert!(data["assets"]["nodes"][0]["id"].is_string());
-        asked += 1;
-        assert!(asked < 20, "{}", health(&world).await);
-    }
+    let noticing = async {
+        while health(&world).await["status"] != "DOWN" {
+            let data = world.data(PAGE).await;
+            assert!(data["assets"]["nodes"][0]["id"].is_string());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), noticing)
+        .await
+        .expect("its calls fail");
     gate.close();
+}
+
+#[tokio::test]
+async fn ready_asks_the_sources_once_in_a_while_whoever_asks() {
+    let world = world_with(Options::default(), crate::help::without_caches).await;
+    let url = world.url("/ready");
+    for outcome in [200, 503] {
+        world.forget_calls();
+        let asked = (0..50).map(|_| world.get(&url));
+        for response in futures_util::future::join_all(asked).await {
+            assert_eq!(response.status(), outcome);
+        }
+        let calls = world.calls();
+        assert!(calls.iter().all(|calls| *calls <= 3), "{calls:?}");
+        let all = [
+            &world.sandbox.scenario,
+            &world.sandbox.piktid,
+            &world.sandbox.comfy,
+        ];
+        for upstream in all {
+            upstream.faults.add(
+                "",
+                Fault::Answer {
+                    status: 500,
+                    content_type: "text/plain",
+                    body: String::new(),
+                },
+            );
+        }
+        let noticed = async {
+            while outcome == 200 && world.get(&url).await.status() == 200 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), noticed)
+            .await
+            .expect("the sources are asked again");
+    }
 }

@@ -21,7 +21,7 @@ impl Comfy {
         body: Option<String>,
         context: &Context,
     ) -> Result<Answer, SourceError> {
-        let (url, headers) = (self.link.url(path, &[]), self.headers.clone());
+        let (url, headers) = (self.link.url(path, &[])?, self.headers.clone());
         let sent = self
             .link
             // 429 is about money here, not speed: no waiting helps (comfy.md 1).
@@ -106,8 +106,8 @@ impl Comfy {
     }
 
     async fn metadata(&self, id: &str, context: &Context) -> Result<Metadata, SourceError> {
-        let url = self.link.url(&["api", "assets", id], &[]);
-        let call = Call::get("get", url, self.headers.clone());
+        let url = self.link.url(&["api", "assets", id], &[])?;
+        let call = Call::get_item("get", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let row: Row = read(&answer).map_err(|error| match error {
             SourceError::Malformed { .. } => SourceError::Invalid(

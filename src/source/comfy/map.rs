@@ -65,8 +65,9 @@ pub fn asset(
         media: media(
             base,
             kind,
+            wire.size,
             wire.preview_url.as_deref(),
-            wire.preview_id.is_some(),
+            (wire.preview_id.as_deref()).is_some_and(|own| own != &*id.upstream),
         ),
         preview: wire
             .preview_id
@@ -121,11 +122,22 @@ fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
         .unwrap_or(Kind::Other)
 }
 
+/// The largest file that is its own thumbnail, in bytes: a page of a gallery loads many.
+const MAX_THUMBNAIL: u64 = 2 * 1024 * 1024;
+
 /// Bytes need the key or are at an internal address, so they go through the media route; a
-/// preview that is already elsewhere (signed storage) loads by itself. The preview address of what
-/// is no picture is its own file (comfy.md 3), unless a picture was nominated for it.
-fn media(base: &Url, kind: Kind, preview_url: Option<&str>, nominated: bool) -> Media {
-    let shows = kind == Kind::Image || nominated;
+/// preview that is already elsewhere (signed storage) loads by itself. The preview address of an
+/// asset is its own file (comfy.md 3), unless another asset was nominated for it: then it is a
+/// thumbnail where the file is a picture, and small.
+fn media(
+    base: &Url,
+    kind: Kind,
+    size: Option<u64>,
+    preview_url: Option<&str>,
+    nominated: bool,
+) -> Media {
+    let is_own_thumbnail = kind == Kind::Image && size.is_some_and(|bytes| bytes <= MAX_THUMBNAIL);
+    let shows = is_own_thumbnail || nominated;
     let preview = preview_url.filter(|_| shows).and_then(|url| {
         if is_relative(url) {
             return Some(Location::Proxied);
@@ -140,7 +152,7 @@ fn media(base: &Url, kind: Kind, preview_url: Option<&str>, nominated: bool) -> 
         })
     });
     // Duplicates of known bytes have no preview of their own (comfy-observed.md 5).
-    let picture = (kind == Kind::Image).then_some(Location::Proxied);
+    let picture = is_own_thumbnail.then_some(Location::Proxied);
     Media {
         original: Some(Location::Proxied),
         small: preview.clone().or_else(|| picture.clone()),

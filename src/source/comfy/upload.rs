@@ -61,7 +61,7 @@ impl Comfy {
                 file_name: plain_name(file),
             }),
         };
-        let url = self.link.url(&["api", "assets"], &[]);
+        let url = self.link.url(&["api", "assets"], &[])?;
         let headers = self.headers.clone();
         let Pushed { answer, is_whole } = self
             .link

@@ -30,7 +30,7 @@ impl Piktid {
         body: serde_json::Value,
         context: &Context,
     ) -> Result<Answer, SourceError> {
-        let (url, headers) = (self.link.url(path, &[]), self.headers());
+        let (url, headers) = (self.link.url(path, &[])?, self.headers());
         let sent = self.link.write(
             operation,
             method,
@@ -50,7 +50,7 @@ impl Piktid {
         context: &Context,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (
-            self.link.url(&["assets", "bulk-delete"], &[]),
+            self.link.url(&["assets", "bulk-delete"], &[])?,
             self.headers(),
         );
         let body = Some(json!({ "asset_ids": ids }).to_string());

@@ -25,7 +25,7 @@ impl Scenario {
         context: &Context,
     ) -> Result<Answer, SourceError> {
         let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
-        let (url, headers) = (self.link.url(path, &pairs), self.headers(Listing::Own));
+        let (url, headers) = (self.link.url(path, &pairs)?, self.headers(Listing::Own));
         let sent = self.link.write(
             operation,
             method,

@@ -163,7 +163,7 @@ impl Scenario {
         let body = Bytes::from(body.to_string());
         let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
         let (url, headers) = (
-            self.link.url(&["assets"], &pairs),
+            self.link.url(&["assets"], &pairs)?,
             self.headers(Listing::Own),
         );
         let content = Content {
@@ -322,8 +322,8 @@ impl Scenario {
     async fn look(&self, id: &str, context: &Context) -> Result<wire::Upload, SourceError> {
         context.spend(1)?;
         let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
-        let url = self.link.url(&["uploads", id], &pairs);
-        let call = Call::get("upload-state", url, self.headers(Listing::Own));
+        let url = self.link.url(&["uploads", id], &pairs)?;
+        let call = Call::get_item("upload-state", url, self.headers(Listing::Own));
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         answer::json::<wire::UploadAnswer>(&answer).map(|answer| answer.upload)
     }

@@ -1,0 +1,296 @@
+//! What takes a source down and what does not: calls that end in failure do; those who wait, those
+//! who leave, single files, single assets and writes do not.
+
+use std::{sync::Arc, time::Duration};
+
+use asset_gateway::sandbox::{Fault, Options, Rule};
+use futures_util::{SinkExt, future::join_all};
+use serde_json::{Value, json};
+use tokio::{sync::Semaphore, time::timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::{
+    help::{World, asset_id, begin, open_socket, texts, without_caches, world, world_with},
+    writes::own,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A gateway that keeps nothing, so that each query calls.
+async fn uncached() -> World {
+    world_with(Options::default(), without_caches).await
+}
+
+async fn health(world: &World, source: &str) -> Value {
+    let data = world
+        .data("{ sources { name health { status calls failures reason retryAfterSeconds } } }")
+        .await;
+    let all = data["sources"].as_array().cloned().unwrap_or_default();
+    let own = all.into_iter().find(|own| own["name"] == source);
+    own.expect("the source")["health"].clone()
+}
+
+fn list(source: &str, first: usize) -> String {
+    format!(
+        "{{ assets(first: {first}, filter: {{sources: [\"{source}\"]}}) {{ nodes {{ id }} \
+         sources {{ status error {{ code message retryAfterSeconds }} }} }} }}"
+    )
+}
+
+/// A list that is there and whole.
+async fn lists(world: &World, source: &str) {
+    let data = world.data(&list(source, 3)).await;
+    assert_eq!(data["assets"]["sources"][0]["status"], "OK", "{data:#}");
+}
+
+fn says(status: u16) -> Fault {
+    Fault::Answer {
+        status,
+        content_type: "text/plain",
+        body: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_that_many_wait_for_is_no_failure() {
+    let world = world_with(Options::default(), |config| {
+        without_caches(config);
+        for source in &mut config.sources {
+            source.patience = Duration::from_millis(200);
+        }
+    })
+    .await;
+    let gate = Arc::new(Semaphore::new(0));
+    let faults = &world.sandbox.piktid.faults;
+    faults.add("GET /assets", Fault::Hold(Arc::clone(&gate)));
+    let query = list("piktid", 3);
+    // They are told that it is late, and the call goes on.
+    let answers = join_all((0..10).map(|_| world.ask(&query))).await;
+    for answer in &answers {
+        let code = &answer["errors"][0]["extensions"]["code"];
+        assert_eq!(code, "UPSTREAM_TIMEOUT", "{answer:#}");
+    }
+    gate.add_permits(1_000);
+    faults.clear();
+    lists(&world, "piktid").await;
+    let health = health(&world, "piktid").await;
+    assert_eq!(health["status"], "UP", "{health}");
+    assert_eq!(health["failures"], 0, "{health}");
+}
+
+#[tokio::test]
+async fn those_who_leave_say_nothing_of_the_source() {
+    let world = uncached().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let faults = &world.sandbox.piktid.faults;
+    faults.add("GET /assets", Fault::Hold(Arc::clone(&gate)));
+    for number in 0..12 {
+        let mut socket = open_socket(world.address, "graphql-transport-ws", None)
+            .await
+            .expect("a socket");
+        begin(&mut socket, &json!({})).await.expect("acknowledged");
+        let query = list("piktid", 5 + number);
+        let ask = json!({ "id": "1", "type": "subscribe", "payload": { "query": query } });
+        let called = world.calls()[1];
+        socket
+            .send(Message::text(ask.to_string()))
+            .await
+            .expect("sent");
+        while world.calls()[1] == called {
+            tokio::task::yield_now().await;
+        }
+        drop(socket);
+    }
+    gate.close();
+    faults.clear();
+    lists(&world, "piktid").await;
+    assert_eq!(health(&world, "piktid").await["status"], "UP");
+}
+
+#[tokio::test]
+async fn one_file_that_fails_takes_nothing_down_and_is_left_alone_by_itself() {
+    let world = uncached().await;
+    let data = world
+        .data("{ comfyAssets(first: 50) { nodes { kind url thumbnail } } }")
+        .await;
+    let nodes = data["comfyAssets"]["nodes"].as_array().expect("assets");
+    let pictures: Vec<&Value> = nodes.iter().filter(|own| own["kind"] == "IMAGE").collect();
+    let bad = pictures[0]["thumbnail"].as_str().expect("a thumbnail");
+    let good = pictures[1]["thumbnail"].as_str().expect("a thumbnail");
+    let faults = &world.sandbox.comfy.faults;
+    faults.push(Rule {
+        beginning: "GET /api/view".to_owned(),
+        times: Some(40),
+        fault: Fault::Reset,
+    });
+    world.forget_calls();
+    for _ in 0..40 {
+        assert_eq!(world.get(bad).await.status(), 502);
+        lists(&world, "comfy").await;
+    }
+    let tried = world.sandbox.comfy.recorder.count("GET /api/view");
+    assert!((3..=10).contains(&tried), "{tried} calls for one file");
+    assert_eq!(health(&world, "comfy").await["status"], "UP");
+    faults.clear();
+    assert_eq!(world.get(good).await.status(), 200, "another file");
+    let again = async {
+        while world.get(bad).await.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(SOON, again).await.expect("it is tried again");
+}
+
+#[tokio::test]
+async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down() {
+    let world = uncached().await;
+    let [_, piktid, comfy] = own(&world);
+    for (source, id) in [("piktid", &piktid), ("comfy", &comfy)] {
+        let faults = match source {
+            "piktid" => &world.sandbox.piktid.faults,
+            _ => &world.sandbox.comfy.faults,
+        };
+        let root = if source == "comfy" {
+            "/api/assets"
+        } else {
+            "/assets"
+        };
+        faults.add(&format!("GET {root}/{id}"), says(500));
+        faults.add("PUT", says(500));
+        faults.add("PATCH", says(500));
+        faults.add("POST", says(500));
+        let id = asset_id(source, id);
+        for _ in 0..15 {
+            let answer = world
+                .ask(&format!("{{ asset(id: \"{id}\") {{ name }} }}"))
+                .await;
+            let code = &answer["errors"][0]["extensions"]["code"];
+            assert_eq!(code, "UPSTREAM_UNAVAILABLE", "{answer:#}");
+            lists(&world, source).await;
+        }
+        // Many writes at once, each refused.
+        let data = world.data(&list(source, 20)).await;
+        let change = format!(
+            "mutation {{ addAssetTags(input: {{assetIds: {}, tags: [\"model\"]}}) \
+             {{ errors {{ code }} }} }}",
+            json!(texts(&data["assets"]["nodes"], "/id"))
+        );
+        let answer = world.ask(&change).await;
+        let failed = texts(&answer["data"]["addAssetTags"]["errors"], "/code");
+        assert!(failed.len() > 10, "{answer:#}");
+        lists(&world, source).await;
+        let health = health(&world, source).await;
+        assert_ne!(health["status"], "DOWN", "{health}");
+        faults.clear();
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_is_answered_when_the_source_goes_down() {
+    let world = world_with(Options::default(), |config| {
+        without_caches(config);
+        for source in &mut config.sources {
+            source.patience = Duration::from_secs(600);
+            source.attempt = Duration::from_secs(600);
+        }
+    })
+    .await;
+    let gate = Arc::new(Semaphore::new(0));
+    let faults = &world.sandbox.piktid.faults;
+    faults.push(Rule {
+        beginning: "GET /assets".to_owned(),
+        times: Some(2),
+        fault: Fault::Hold(Arc::clone(&gate)),
+    });
+    let [_, piktid, _] = own(&world);
+    let id = asset_id("piktid", &piktid);
+    // Two calls hang; others join them.
+    let page = list("piktid", 7);
+    let one = format!("{{ asset(id: \"{id}\") {{ name }} }}");
+    let hanging = async {
+        let pages = (0..3).map(|_| world.ask(&page));
+        let ones = (0..3).map(|_| world.ask(&one));
+        join_all(pages.chain(ones)).await
+    };
+    let failing = async {
+        while world.calls()[1] < 2 {
+            tokio::task::yield_now().await;
+        }
+        faults.add("GET /assets", says(500));
+        while health(&world, "piktid").await["status"] != "DOWN" {
+            world.ask(&list("piktid", 9)).await;
+        }
+        // A call that hangs may be joined by name, but nobody is made to wait for it.
+        world.ask(&page).await
+    };
+    let (answers, joined) = timeout(SOON, async { tokio::join!(hanging, failing) })
+        .await
+        .expect("at once, not when the calls end");
+    for answer in answers.iter().chain([&joined]) {
+        let extensions = &answer["errors"][0]["extensions"];
+        assert_eq!(extensions["code"], "UPSTREAM_UNAVAILABLE", "{answer:#}");
+        assert!(extensions["retryAfterSeconds"].is_u64(), "{answer:#}");
+    }
+    gate.close();
+}
+
+#[tokio::test]
+async fn half_a_second_is_waited_for() {
+    let world = world().await;
+    let faults = &world.sandbox.piktid.faults;
+    faults.push(Rule {
+        beginning: "GET /assets".to_owned(),
+        times: Some(1),
+        fault: Fault::Unavailable("0.5"),
+    });
+    let began = std::time::Instant::now();
+    lists(&world, "piktid").await;
+    assert!(began.elapsed() >= Duration::from_millis(500));
+    assert_eq!(world.sandbox.piktid.recorder.count("GET /assets"), 2);
+}
+
+#[tokio::test]
+async fn reads_are_shared_while_a_write_is_under_way() {
+    let world = world_with(Options::default(), |config| {
+        for source in &mut config.sources {
+            source.patience = Duration::from_millis(500);
+            source.attempt = Duration::from_secs(60);
+        }
+    })
+    .await;
+    let [_, piktid, _] = own(&world);
+    let id = asset_id("piktid", &piktid);
+    let gate = Arc::new(Semaphore::new(0));
+    let piktid = &world.sandbox.piktid;
+    piktid.faults.add("PATCH", Fault::Hold(Arc::clone(&gate)));
+    let change = format!(
+        "mutation {{ setAssetNote(input: {{assetId: \"{id}\", note: \"x\"}}) {{ errors {{ code }} }} }}"
+    );
+    let writing = world.ask(&change);
+    let reading = async {
+        while piktid.recorder.count("PATCH") == 0 {
+            tokio::task::yield_now().await;
+        }
+        let held = Arc::new(Semaphore::new(0));
+        let counted = piktid.recorder.count("GET /assets");
+        piktid
+            .faults
+            .add("GET /assets", Fault::Hold(Arc::clone(&held)));
+        // Written in many ways, they are many answers, and one page.
+        let queries: Vec<String> = (0..50)
+            .map(|number| format!("{} # {number}", list("piktid", 3)))
+            .collect();
+        for answer in join_all(queries.iter().map(|query| world.ask(query))).await {
+            let code = &answer["errors"][0]["extensions"]["code"];
+            assert_eq!(code, "UPSTREAM_TIMEOUT", "they waited: {answer:#}");
+        }
+        let calls = piktid.recorder.count("GET /assets") - counted;
+        assert_eq!(calls, 1, "of 50 equal queries");
+        held.close();
+        piktid.faults.clear();
+        gate.close();
+    };
+    timeout(SOON, async { tokio::join!(writing, reading) })
+        .await
+        .expect("answered");
+}
