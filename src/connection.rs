@@ -161,9 +161,10 @@ impl List {
     /// Reads a page.
     ///
     /// # Errors
-    /// The first source's error when every source failed from the start; a source that fails
-    /// while others answer is told in [`ConnectionPage::sources`] instead.
-    pub async fn page(&self, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, AllFailed> {
+    /// [`Unanswered`] when every source failed from the start, and when a page asked with a cursor
+    /// would stand still because some did. Another source that fails while others answer is told
+    /// in [`ConnectionPage::sources`] instead.
+    pub async fn page(&self, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, Unanswered> {
         merge::page(self, stretch).await
     }
 
@@ -174,7 +175,7 @@ impl List {
     pub async fn collated_page(
         &self,
         stretch: &Stretch<Spot>,
-    ) -> Result<ConnectionPage, AllFailed> {
+    ) -> Result<ConnectionPage, Unanswered> {
         // Boxed: the order that most lists are in must not carry this one's future along.
         Box::pin(collation::page(self, stretch)).await
     }
@@ -211,11 +212,14 @@ impl List {
     }
 }
 
-/// Every source asked failed.
+/// There is no page: every source asked failed, or those that may hold more did, and nothing
+/// lies between the client's cursor and where they would go on.
 #[derive(Debug, Clone)]
-pub struct AllFailed {
+pub struct Unanswered {
     /// By source, in the order of names; never empty.
     pub errors: Vec<(crate::asset::SourceName, SourceError)>,
+    /// The others have nothing more.
+    pub others_answered: bool,
 }
 
 impl ConnectionPage {

@@ -12,11 +12,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    AllFailed, ConnectionPage, Edge, List, Place, SourceList, Stretch,
+    ConnectionPage, Edge, List, Place, SourceList, Stretch, Unanswered,
     record::{Record, Whole},
     spot::{Spot, value_hash},
 };
-use crate::source::{ListRequest, Paging, Position, Row, SourceError};
+use crate::{
+    cache::Read,
+    source::{ListRequest, Position, Row, SourceError},
+};
 
 /// Slices read for a page (design §3).
 const BUDGET: u32 = 5;
@@ -24,15 +27,16 @@ const BUDGET: u32 = 5;
 const SLACK: u64 = 8;
 
 /// Reads a page: usually one call.
-pub async fn page(list: &List, stretch: &Stretch<Spot>) -> Result<ConnectionPage, AllFailed> {
+pub async fn page(list: &List, stretch: &Stretch<Spot>) -> Result<ConnectionPage, Unanswered> {
     let Some(part) = list.sources.first() else {
         return Ok(list.answered(Vec::new()));
     };
     let mut walk = Walk::new(list, part, stretch);
     walk.run().await;
     match walk.error {
-        Some(error) if walk.seen.is_none() => Err(AllFailed {
+        Some(error) if walk.seen.is_none() => Err(Unanswered {
             errors: vec![(part.source.profile().name.clone(), error)],
+            others_answered: false,
         }),
         _ => Ok(walk.assemble()),
     }
@@ -94,20 +98,12 @@ impl Slice {
 /// Where a walk stops.
 struct Far<'a> {
     spot: &'a Spot,
-    /// The row is gone from where the walk is: its neighbours stand for it.
+    /// The row is gone: its neighbours stand for it.
     is_gone: bool,
     forward: bool,
 }
 
-impl<'a> Far<'a> {
-    fn new(spot: &'a Spot, slice: &Slice, forward: bool) -> Self {
-        Self {
-            spot,
-            is_gone: !slice.rows.iter().any(|(own, _)| spot.is_of(own)),
-            forward,
-        }
-    }
-
+impl Far<'_> {
     fn stops_before(&self, own: &Spot) -> bool {
         let neighbour = if self.forward {
             self.spot.next
@@ -141,6 +137,8 @@ struct Walk<'a> {
     slices: u32,
     /// Rows that fit, in walking order.
     kept: Vec<(Spot, Row)>,
+    /// Whether the row at `far` is gone, once that is known.
+    is_far_gone: Option<bool>,
     /// The furthest row read.
     seen: Option<Spot>,
     exhausted: bool,
@@ -152,10 +150,17 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(list: &'a List, part: &'a SourceList, stretch: &'a Stretch<Spot>) -> Self {
+        let after = stretch.after.as_ref();
+        // A `before` that `after` has left behind is not there any more (Relay's
+        // ApplyCursorsToEdges). Walking forward it is never met.
+        let is_left_behind =
+            |before: &&Spot| !stretch.forward && after.is_some_and(|own| own.index >= before.index);
+        let before = stretch.before.as_ref();
+        let before = before.filter(|own| !is_left_behind(own));
         let (near, far) = if stretch.forward {
-            (stretch.after.as_ref(), stretch.before.as_ref())
+            (after, before)
         } else {
-            (stretch.before.as_ref(), stretch.after.as_ref())
+            (before, after)
         };
         Self {
             list,
@@ -167,6 +172,7 @@ impl<'a> Walk<'a> {
             patience: Instant::now() + part.source.profile().patience,
             slices: 0,
             kept: Vec::new(),
+            is_far_gone: None,
             seen: None,
             exhausted: false,
             wide: false,
@@ -184,13 +190,42 @@ impl<'a> Walk<'a> {
         {
             let from = self.seen.clone().or_else(|| self.near.cloned());
             match self.locate(from.as_ref()).await {
-                Ok((slice, gap)) => self.take(slice, gap),
+                Ok((slice, gap)) => {
+                    if let Err(error) = self.judge_far(&slice).await {
+                        self.error = Some(error);
+                        return;
+                    }
+                    self.take(slice, gap);
+                }
                 Err(error) => {
                     self.error = Some(error);
                     return;
                 }
             }
         }
+        if self.seen.is_none() && !self.exhausted && self.error.is_none() {
+            // A page that stood still would be asked for again for ever.
+            self.error = Some(lost_among_unreadable());
+        }
+    }
+
+    /// Finds out whether the row at `far` is gone, where this slice has a neighbour of it and not
+    /// the row: rows that came in between may have moved it to another slice.
+    async fn judge_far(&mut self, slice: &Slice) -> Result<(), SourceError> {
+        let Some(far) = self.far else { return Ok(()) };
+        let has = |slice: &Slice| slice.rows.iter().any(|(own, _)| far.is_of(own));
+        let is_neighbour = |own: &Spot| [far.before, far.next].contains(&own.mark());
+        let mut named = slice.rows.iter().filter(|(own, _)| own.mark() != 0);
+        if self.is_far_gone.is_some() || !named.any(|(own, _)| is_neighbour(own)) {
+            return Ok(());
+        }
+        let is_gone = !has(slice) && {
+            let length = self.lead(u64::MAX / 2);
+            let start = far.index.saturating_sub(length / 2);
+            !has(&self.read(start, length).await?)
+        };
+        self.is_far_gone = Some(is_gone);
+        Ok(())
     }
 
     /// The slice around a place, and where in it the place is.
@@ -253,11 +288,12 @@ impl<'a> Walk<'a> {
     /// Rows before a place that are read with it, walking backward: as many as surely leave room for
     /// the place itself.
     fn lead(&self, wanted: u64) -> u64 {
-        let reach = match self.part.paging {
-            Paging::Index { reach, .. } => u64::from(reach),
-            Paging::Window { cap, .. } => u64::from(cap),
-        };
+        let reach = self.reach();
         (wanted + SLACK).min(reach.saturating_sub(SLACK + 1)).max(1)
+    }
+
+    fn reach(&self) -> u64 {
+        u64::from(self.part.paging.reach())
     }
 
     /// The beginning of the list, or its end for who walks backward.
@@ -298,23 +334,10 @@ impl<'a> Walk<'a> {
     }
 
     async fn read(&mut self, offset: u64, length: u64) -> Result<Slice, SourceError> {
-        self.slices += 1;
         let cap = self.part.paging.cap();
-        let request = ListRequest {
-            listing: self.part.listing,
-            order: self.list.order,
-            after: None,
-            before: None,
-            position: Position::Offset(offset),
-            length: u32::try_from(length).map_or(cap, |length| length.min(cap)),
-            parameters: self.part.parameters.clone(),
-        };
-        let (shelf, context) = (&self.list.shelf, &self.list.context);
-        let read = shelf
-            .page(&self.part.source, request, context, self.patience)
-            .await
-            .inspect_err(|error| self.record.failed(error))?;
-        self.record.note(&read);
+        let asked = u32::try_from(length).map_or(cap, |length| length.min(cap));
+        self.slices += 1;
+        let read = self.read_page(offset, asked).await?;
         let source = self.part.source.profile().name.hash16();
         let by = self.list.order.by;
         let mut before = 0;
@@ -340,11 +363,39 @@ impl<'a> Walk<'a> {
             spot.next = next;
             next = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(next);
         }
+        let end = read.page.end();
+        // It had room for more: whatever the source says of more to come, a look shows.
+        let is_short = end < offset.saturating_add(u64::from(asked).min(self.reach()));
+        let is_last = read.page.last || (is_short && !rows.is_empty() && self.is_end(end).await?);
         Ok(Slice {
             offset: read.page.offset,
             rows,
-            is_last: read.page.last,
+            is_last,
         })
+    }
+
+    /// Whether the list has no row at a position.
+    async fn is_end(&mut self, end: u64) -> Result<bool, SourceError> {
+        Ok(self.read_page(end, 1).await?.page.end() <= end)
+    }
+
+    async fn read_page(&mut self, offset: u64, length: u32) -> Result<Read, SourceError> {
+        let request = ListRequest {
+            listing: self.part.listing,
+            order: self.list.order,
+            after: None,
+            before: None,
+            position: Position::Offset(offset),
+            length,
+            parameters: self.part.parameters.clone(),
+        };
+        let (shelf, context) = (&self.list.shelf, &self.list.context);
+        let read = shelf
+            .page(&self.part.source, request, context, self.patience)
+            .await
+            .inspect_err(|error| self.record.failed(error))?;
+        self.record.note(&read);
+        Ok(read)
     }
 
     /// Adds what lies beyond the gap, walking.
@@ -354,7 +405,11 @@ impl<'a> Walk<'a> {
         } else {
             slice.offset == 0
         };
-        let far = self.far.map(|far| Far::new(far, &slice, self.forward));
+        let far = self.far.map(|spot| Far {
+            spot,
+            is_gone: self.is_far_gone == Some(true),
+            forward: self.forward,
+        });
         let mut rows = slice.rows;
         let mut beyond: Vec<_> = if self.forward {
             rows.split_off(gap.min(rows.len()))

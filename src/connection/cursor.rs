@@ -25,6 +25,9 @@ const USUAL_SIZE: usize = 48;
 const MAX_HINTS: u8 = 16;
 /// Hints are no exacter than this, for brevity.
 const GRAIN: u64 = 4;
+/// Rows that a place may have before or after it: more than any source holds, and few enough that
+/// servers of every kind read the number.
+pub const MOST_ROWS: u64 = 1 << 40;
 /// The time is in whole milliseconds.
 const MILLISECONDS: u8 = 0x40;
 
@@ -150,7 +153,10 @@ impl Cursor {
 
 /// Sources by their bits, then their numbers.
 fn pack_hints(hints: &[Hint]) -> Vec<u8> {
-    let hints = hints.iter().filter(|hint| hint.source < MAX_HINTS);
+    let fits = |hint: &&Hint| {
+        hint.source < MAX_HINTS && hint.newer <= MOST_ROWS && hint.older <= MOST_ROWS
+    };
+    let hints = hints.iter().filter(fits);
     let mask = hints
         .clone()
         .fold(0_u64, |mask, hint| mask | 1 << hint.source);
@@ -168,14 +174,18 @@ fn unpack_hints(bytes: &[u8]) -> Option<Vec<Hint>> {
     if bytes.is_empty() {
         return Some(hints);
     }
+    let rows = |grains: u64| {
+        let rows = grains.checked_mul(GRAIN)?;
+        (rows <= MOST_ROWS).then_some(rows)
+    };
     let (mask, mut rest) = read_varint(bytes)?;
     for source in (0..MAX_HINTS).filter(|source| mask >> source & 1 == 1) {
         let (newer, after) = read_varint(rest)?;
         let (older, after) = read_varint(after)?;
         hints.push(Hint {
             source,
-            newer: newer.checked_mul(GRAIN)?,
-            older: older.checked_mul(GRAIN)?,
+            newer: rows(newer)?,
+            older: rows(older)?,
         });
         rest = after;
     }
@@ -268,6 +278,26 @@ mod tests {
         let text = cursor.encode(&list());
         assert!(text.len() <= 256, "{}", text.len());
         assert_eq!(Cursor::decode(&text, &list()), Ok(cursor));
+    }
+
+    #[test]
+    fn a_hint_that_no_list_reaches_is_refused() {
+        let with = |newer: u64, older: u64| {
+            let plain = Cursor {
+                key: Key::start(crate::source::Direction::Descending),
+                hints: Vec::new(),
+            };
+            let mut bytes = open(&plain.encode(&list()), &list()).expect("our own");
+            push_varint(&mut bytes, 1);
+            push_varint(&mut bytes, newer / GRAIN);
+            push_varint(&mut bytes, older / GRAIN);
+            Cursor::decode(&seal(bytes, &list()), &list())
+        };
+        assert!(with(MOST_ROWS, MOST_ROWS).is_ok());
+        for far in [MOST_ROWS + GRAIN, 1 << 62, 1 << 63] {
+            assert_eq!(with(far, 0), Err(BadCursor), "{far}");
+            assert_eq!(with(0, far), Err(BadCursor), "{far}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    AllFailed, ConnectionPage, Edge, List, Place, Stretch,
+    ConnectionPage, Edge, List, Place, Stretch, Unanswered,
     cursor::{Cursor, Hint},
     key::Key,
     reader::{self, Reader, Slot},
@@ -66,8 +66,8 @@ struct Walk {
     hints: Vec<Hint>,
     until: Option<Key>,
     count: usize,
-    /// The client gave a place to begin.
-    came: bool,
+    /// Where the client says to begin.
+    came: Option<Key>,
 }
 
 impl Walk {
@@ -77,10 +77,18 @@ impl Walk {
         } else {
             list.order.direction.reversed()
         };
+        // A `before` that `after` has left behind is not there any more (Relay's
+        // ApplyCursorsToEdges).
+        let is_left_behind = |before: &&Cursor| {
+            let after = stretch.after.as_ref();
+            after.is_some_and(|after| after.key.walk(&before.key, list.order.direction).is_ge())
+        };
+        let before = stretch.before.as_ref().filter(|own| !is_left_behind(own));
+        let after = stretch.after.as_ref();
         let (near, far) = if stretch.forward {
-            (&stretch.after, &stretch.before)
+            (after, before)
         } else {
-            (&stretch.before, &stretch.after)
+            (before, after)
         };
         // The filter's times bound the walk. Exclusive: later than everything before `before`…
         let (after, before) = list.filter.span(list.order.by);
@@ -91,7 +99,7 @@ impl Walk {
             Direction::Descending => (newest, oldest),
             Direction::Ascending => (oldest, newest),
         };
-        let own = near.as_ref().map(|cursor| &cursor.key);
+        let own = near.map(|cursor| &cursor.key);
         let is_own = match (own, &first) {
             (Some(own), Some(first)) => own.walk(first, direction).is_ge(),
             (own, _) => own.is_some(),
@@ -100,15 +108,14 @@ impl Walk {
             direction,
             from: if is_own { own.cloned() } else { first },
             hints: near
-                .as_ref()
                 .filter(|_| is_own)
                 .map_or_else(Vec::new, |cursor| cursor.hints.clone()),
-            until: [far.as_ref().map(|cursor| cursor.key.clone()), last]
+            until: [far.map(|cursor| cursor.key.clone()), last]
                 .into_iter()
                 .flatten()
                 .min_by(|a, b| a.walk(b, direction)),
             count: stretch.count,
-            came: near.is_some(),
+            came: near.map(|cursor| cursor.key.clone()),
         }
     }
 }
@@ -132,7 +139,7 @@ fn ceil_microseconds(time: Timestamp) -> i64 {
 /// are sorted once, together; whether more must be read is asked at most a constant number of times
 /// for each source, in O(s log n). How deep in a list the page is does not matter: it is entered at
 /// its place (`benches/parts` measures both).
-pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, AllFailed> {
+pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, Unanswered> {
     let walk = Walk::of(list, stretch);
     let direction = walk.direction;
     let mut readers = reader::readers(
@@ -171,18 +178,40 @@ pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPa
         advance(&mut holding, walk.count, began).await;
     }
     if !readers.is_empty() && readers.iter().all(Reader::lost) {
-        return Err(AllFailed {
-            errors: list
-                .sources
-                .iter()
-                .zip(readers)
-                .filter_map(|(part, reader)| {
-                    Some((part.source.profile().name.clone(), reader.error?))
-                })
-                .collect(),
-        });
+        return Err(Unanswered::of(&readers, false));
     }
-    Ok(assemble(list, stretch.forward, &walk, readers))
+    let errors = Unanswered::of(&readers, true);
+    let page = assemble(list, stretch.forward, &walk, readers);
+    // Whoever asks on with the same cursor gets the same page, for as long as the source is away.
+    let far = if stretch.forward {
+        &page.end
+    } else {
+        &page.start
+    };
+    let more = if stretch.forward {
+        page.has_next_page
+    } else {
+        page.has_previous_page
+    };
+    let stands_still =
+        matches!((&walk.came, far), (Some(came), Some(Place::Key(far))) if came == far);
+    if page.edges.is_empty() && more && stands_still && !errors.errors.is_empty() {
+        return Err(errors);
+    }
+    Ok(page)
+}
+
+impl Unanswered {
+    fn of(readers: &[Reader<'_>], others_answered: bool) -> Self {
+        let errors = readers.iter().filter_map(|reader| {
+            let name = reader.source().profile().name.clone();
+            Some((name, reader.error.clone()?))
+        });
+        Self {
+            errors: errors.collect(),
+            others_answered,
+        }
+    }
 }
 
 async fn advance(readers: &mut [&mut Reader<'_>], count: usize, began: Instant) {
@@ -263,10 +292,10 @@ fn assemble(
         }
     }
     let (start, end, has_previous_page, has_next_page) = if forward {
-        (near, far, walk.came, more)
+        (near, far, walk.came.is_some(), more)
     } else {
         edges.reverse();
-        (far, near, more, walk.came)
+        (far, near, more, walk.came.is_some())
     };
     let hints = (0..)
         .zip(&readers)

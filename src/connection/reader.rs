@@ -9,7 +9,7 @@
 //! Sources order equal times as they like. A group of equal times is handed over only when its
 //! end has been seen, then in our own order.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use super::{
     search::{Search, precedes},
 };
 use crate::source::{
-    Direction, ListRequest, Order, Page, Paging, Position, Row, SortBy, SourceError,
+    Direction, ListRequest, Order, Page, Paging, Position, Row, SortBy, Source, SourceError,
 };
 
 /// Slices read for one source and page (design §3).
@@ -132,6 +132,10 @@ impl<'a> Reader<'a> {
         self.part.source.profile().patience
     }
 
+    pub fn source(&self) -> &dyn Source {
+        &*self.part.source
+    }
+
     pub fn pages_by_position(&self) -> bool {
         matches!(self.step, Step::Index(_))
     }
@@ -168,6 +172,21 @@ impl<'a> Reader<'a> {
         let request = self.request(wanted);
         let asked = u64::from(request.length);
         self.record.asked(&request);
+        let page = self.read(request, patience).await?;
+        match self.step.clone() {
+            Step::Window { .. } => self.take_window(&page),
+            Step::Index(search) => {
+                let is_last = page.last || self.ends_with(&page, &search, asked, patience).await?;
+                self.take_slice(&page, search, asked, is_last)
+            }
+        }
+    }
+
+    async fn read(
+        &mut self,
+        request: ListRequest,
+        patience: Instant,
+    ) -> Result<Arc<Page>, SourceError> {
         let read = self
             .list
             .shelf
@@ -175,10 +194,30 @@ impl<'a> Reader<'a> {
             .await
             .inspect_err(|error| self.record.failed(error))?;
         self.record.note(&read);
-        match self.step.clone() {
-            Step::Window { .. } => self.take_window(&read.page),
-            Step::Index(search) => self.take_slice(&read.page, search, asked),
+        Ok(read.page)
+    }
+
+    /// Whether a slice is the last though the source says that more is to come: it had room for
+    /// more, and a look at what follows shows nothing.
+    async fn ends_with(
+        &mut self,
+        page: &Page,
+        search: &Search,
+        asked: u64,
+        patience: Instant,
+    ) -> Result<bool, SourceError> {
+        let end = page.end();
+        let room = search.next.saturating_add(asked.min(self.reach()));
+        if page.rows.is_empty() || end >= room {
+            return Ok(false);
         }
+        let request = ListRequest {
+            position: Position::Offset(end),
+            length: 1,
+            ..self.request(0)
+        };
+        self.slices += 1;
+        Ok(self.read(request, patience).await?.end() <= end)
     }
 
     /// Whether nothing yet tells where the run begins.
@@ -262,6 +301,8 @@ impl<'a> Reader<'a> {
         }
         match &page.next {
             None => self.finish(),
+            // A source that goes on giving one token at its end brings nothing with it.
+            Some(token) if page.rows.is_empty() && self.tokens.contains(token) => self.finish(),
             // A token that comes twice leads in a circle.
             Some(token) if !self.tokens.insert(token.clone()) => {
                 return Err(malformed(
@@ -280,7 +321,13 @@ impl<'a> Reader<'a> {
 
     // === Index ===
 
-    fn take_slice(&mut self, page: &Page, search: Search, asked: u64) -> Result<(), SourceError> {
+    fn take_slice(
+        &mut self,
+        page: &Page,
+        search: Search,
+        asked: u64,
+        is_last: bool,
+    ) -> Result<(), SourceError> {
         let slots = self.slots(page)?;
         let rest = match (&search.after, search.time) {
             (Some(after), _) => {
@@ -308,7 +355,7 @@ impl<'a> Reader<'a> {
                     return Ok(());
                 }
                 let reaches = slots.last().is_some_and(|last| !is_before(last));
-                if !reaches && !page.last {
+                if !reaches && !is_last {
                     let passed = page.offset + (slots.len() as u64).saturating_sub(1);
                     self.step = Step::Index(search.further_on(passed, asked, self.record.total));
                     return Ok(());
@@ -320,7 +367,7 @@ impl<'a> Reader<'a> {
         };
         self.note_positions(page);
         self.feed(rest)?;
-        if page.last {
+        if is_last {
             self.finish();
         } else {
             self.step = Step::Index(self.next_search(page));
@@ -330,16 +377,12 @@ impl<'a> Reader<'a> {
 
     /// Goes on with an overlap: the open group once more, after a row that is before it.
     fn next_search(&self, page: &Page) -> Search {
-        let end = page.offset + page.rows.len() as u64;
+        let end = page.end();
         let Some(last) = self.open.last() else {
             return Search::exactly(end, None);
         };
         let group = self.open.len() as u64;
-        let reach = match self.part.paging {
-            Paging::Index { reach, .. } => u64::from(reach),
-            Paging::Window { cap, .. } => u64::from(cap),
-        };
-        if group + 2 > reach {
+        if group + 2 > self.reach() {
             // No call surely holds the group: only its own order can carry on (`merge.md` condition 4).
             return Search {
                 after: Some(last.key.clone()),
@@ -348,6 +391,10 @@ impl<'a> Reader<'a> {
             };
         }
         Search::exactly(end.saturating_sub(group + 1), Some(last.key.time))
+    }
+
+    fn reach(&self) -> u64 {
+        u64::from(self.part.paging.reach())
     }
 
     fn note_positions(&mut self, page: &Page) {
@@ -459,8 +506,12 @@ impl<'a> Reader<'a> {
         }
         let is_whole = self.exhausted && self.from.is_none() && self.until.is_none();
         self.record.exact_total(is_whole.then(|| {
+            // An asset that was updated between two calls is here twice.
+            let ids = self.closed.iter().map(|slot| &slot.key.id);
+            let nameless = ids.clone().filter(|id| id.is_empty()).count();
+            let named: HashSet<_> = ids.filter(|id| !id.is_empty()).collect();
             Whole {
-                rows: self.closed.len(),
+                rows: named.len() + nameless,
                 is_readable: self
                     .closed
                     .iter()
@@ -498,7 +549,8 @@ fn time_of(row: &Row, by: SortBy) -> Option<i64> {
 const A_MILLENNIUM: i64 = 1_000 * 365 * 86_400 * 1_000_000;
 
 /// A filter's bound, moved outward by the filter's own resolution: whether it is exclusive, and
-/// how it rounds, no longer matters; rows are checked by key.
+/// how it rounds, no longer matters; rows are checked by key. None where no upstream tells such
+/// times apart, and a nearer bound would leave rows out.
 fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timestamp> {
     let unit = i64::try_from(resolution.max(1)).ok()?;
     let floor = micros.div_euclid(unit) * unit;
@@ -506,7 +558,13 @@ fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timest
         Direction::Descending => floor.checked_add(2 * unit)?,
         Direction::Ascending => floor.checked_sub(unit)?,
     };
-    // What lies beyond is not told apart by any upstream.
+    let is_too_far = match direction {
+        Direction::Descending => bound > A_MILLENNIUM,
+        Direction::Ascending => bound < -A_MILLENNIUM,
+    };
+    if is_too_far {
+        return None;
+    }
     let bound = bound.clamp(-A_MILLENNIUM, A_MILLENNIUM);
     Timestamp::from_microsecond(bound).ok()
 }

@@ -72,7 +72,10 @@ impl<'a> Record<'a> {
         self.plan.calls += u32::from(read.called);
         self.plan.rows_read += page.rows.len() as u64;
         self.total = page.total.or(self.total);
-        self.counts = page.counts;
+        // A page without rows shows nothing of how its server counts, once another did.
+        if !page.rows.is_empty() || self.plan.rows_read == 0 {
+            self.counts = page.counts;
+        }
         if read.stale.is_some() {
             self.stale.clone_from(&read.stale);
         }

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::{
-    cursor::{BadCursor, Fingerprint, open, seal},
+    cursor::{BadCursor, Fingerprint, MOST_ROWS, open, seal},
     packing::{pack, push_varint, read_varint, unpack},
 };
 use crate::{
@@ -75,7 +75,7 @@ impl Spot {
         let (next, rest) = rest.split_first_chunk::<4>()?;
         let (index, rest) = read_varint(rest)?;
         let (id, rest) = unpack(head >> 4, usize::from(*length), rest)?;
-        (head & 0x0f == VERSION && rest.is_empty()).then(|| Self {
+        (head & 0x0f == VERSION && rest.is_empty() && index <= MOST_ROWS).then(|| Self {
             source: u16::from_be_bytes([*s1, *s2]),
             id: id.into(),
             value: u64::from_be_bytes(*value),
@@ -172,6 +172,22 @@ mod tests {
         #[test]
         fn a_payload_with_a_right_checksum_never_panics(payload: Vec<u8>) {
             let _ = Spot::decode(&seal(payload, &list()), &list());
+        }
+    }
+
+    #[test]
+    fn a_place_that_no_list_reaches_is_refused() {
+        for (index, is_good) in [(MOST_ROWS, true), (MOST_ROWS + 1, false), (1 << 63, false)] {
+            let spot = Spot {
+                source: 7,
+                id: "a".into(),
+                value: 1,
+                index,
+                before: 1,
+                next: 2,
+            };
+            let read = Spot::decode(&spot.encode(&list()), &list());
+            assert_eq!(read.is_ok(), is_good, "{index}");
         }
     }
 

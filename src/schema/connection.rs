@@ -12,7 +12,7 @@ use super::{
     Code,
     asset::AssetNode,
     at_hand::AtHand,
-    error::{SourceErrorInfo, all_failed, bad_input, coded},
+    error::{SourceErrorInfo, bad_input, coded, unanswered},
     operation, reading,
     scalars::DateTime,
     source::SourceNode,
@@ -153,9 +153,9 @@ pub async fn resolve(
     page.map(|page| AtHand(AssetConnection(Arc::new(page))))
         .map_err(|all| {
             for (source, error) in &all.errors {
-                tracing::warn!(%source, error = error.to_string(), "a list has no answer from any of its sources");
+                tracing::warn!(%source, error = error.to_string(), "a list has no page, as this source failed");
             }
-            all_failed(&all)
+            unanswered(&all)
         })
 }
 

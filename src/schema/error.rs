@@ -4,7 +4,7 @@ use async_graphql::{Enum, Error, ErrorExtensions, ID, SimpleObject};
 
 use crate::{
     asset::{Provider, SourceName},
-    connection::AllFailed,
+    connection::Unanswered,
     source::{Profile, SourceError},
 };
 
@@ -149,29 +149,45 @@ fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> 
     })
 }
 
-/// Every source of a list failed: one error that names each.
-pub fn all_failed(all: &AllFailed) -> Error {
-    match all.errors.as_slice() {
-        [(name, error)] => about(name, None, error),
-        [(_, first), ..] => {
-            let reasons: Vec<String> = all
-                .errors
+/// A list has no page: one error that names each source that failed.
+pub fn unanswered(all: &Unanswered) -> Error {
+    let errors = || all.errors.iter().map(|(_, error)| error);
+    let Some(first) = errors().next() else {
+        return coded(Code::Internal, "a fault in the gateway: it is in its log");
+    };
+    let names: Vec<String> = all.errors.iter().map(|(n, _)| n.to_string()).collect();
+    let error = match all.errors.as_slice() {
+        [(name, error)] if !all.others_answered => about(name, None, error),
+        several => {
+            let is_common = errors().all(|own| code_of(own) == code_of(first));
+            let code = if is_common {
+                code_of(first)
+            } else {
+                Code::UpstreamUnavailable
+            };
+            let reasons: Vec<String> = several
                 .iter()
                 .map(|(name, error)| format!("source `{name}`: {error}"))
                 .collect();
-            let names: Vec<String> = all.errors.iter().map(|(n, _)| n.to_string()).collect();
-            coded(
-                code_of(first),
-                format!("no source answered. {}", reasons.join("; ")),
-            )
-            .extend_with(|_, e| e.set("sources", names.clone()))
+            let what = if all.others_answered {
+                "the other sources have nothing more, and these may: ask again with the same cursor"
+            } else {
+                "no source answered"
+            };
+            let error = coded(code, format!("{what}. {}", reasons.join("; ")));
+            match errors().filter_map(retry_after_seconds).min() {
+                Some(wait) => error.extend_with(|_, e| e.set("retryAfterSeconds", wait)),
+                None => error,
+            }
         }
-        [] => coded(Code::Internal, "a fault in the gateway: it is in its log"),
-    }
+    };
+    error.extend_with(|_, e| e.set("sources", names.clone()))
 }
 
 fn retry_after_seconds(error: &SourceError) -> Option<i32> {
-    let seconds = error.retry_after()?.as_secs();
+    let wait = error.retry_after()?;
+    // Whole seconds, and not sooner.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     Some(i32::try_from(seconds).unwrap_or(i32::MAX))
 }
 

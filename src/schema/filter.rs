@@ -27,7 +27,8 @@ pub struct AssetFilter {
     providers: Option<Vec<ProviderWord>>,
     /// Only of these kinds.
     kinds: Option<Vec<AssetKind>>,
-    /// With all of these tags, case-sensitive.
+    /// With all of these tags, case-sensitive. Blanks around a tag are cut off, as when tags are
+    /// written.
     tags_all: Option<Vec<String>>,
     /// With at least one of these tags.
     tags_any: Option<Vec<String>>,
@@ -35,7 +36,10 @@ pub struct AssetFilter {
     tags_none: Option<Vec<String>>,
     /// With this text in their name, whatever its case.
     name_contains: Option<String>,
-    /// Made after this moment.
+    /// Made after this moment. Compared with the microseconds that a source keeps, while
+    /// `createdAt` shows milliseconds, cut off: the time of an asset that was seen may bring that
+    /// asset again. To ask for what follows the last asset seen, use its cursor; for what is newer
+    /// than all seen, take the latest `createdAt` and pass over ids already seen.
     created_after: Option<DateTime>,
     /// Made before this moment.
     created_before: Option<DateTime>,
@@ -93,9 +97,9 @@ impl AssetFilter {
     pub fn fields(&self) -> async_graphql::Result<Filter> {
         let filter = Filter {
             kinds: list("kinds", self.kinds.as_deref(), |kind| (*kind).into())?,
-            tags_all: words("tagsAll", self.tags_all.as_deref())?,
-            tags_any: words("tagsAny", self.tags_any.as_deref())?,
-            tags_none: words("tagsNone", self.tags_none.as_deref())?,
+            tags_all: tags("tagsAll", self.tags_all.as_deref())?,
+            tags_any: tags("tagsAny", self.tags_any.as_deref())?,
+            tags_none: tags("tagsNone", self.tags_none.as_deref())?,
             name_contains: text("nameContains", self.name_contains.as_deref())?,
             created_after: moment("createdAfter", self.created_after.as_ref())?,
             created_before: moment("createdBefore", self.created_before.as_ref())?,
@@ -196,6 +200,16 @@ pub fn words(field: &str, values: Option<&[String]>) -> async_graphql::Result<Ve
         text(field, Some(word))?;
     }
     Ok(words)
+}
+
+/// A list of tags, without blanks around them: none is written with those.
+///
+/// # Errors
+/// As [`words`].
+pub fn tags(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec<String>> {
+    let trimmed = |tags: &[String]| tags.iter().map(|tag| tag.trim().to_owned()).collect();
+    let tags: Option<Vec<String>> = values.map(trimmed);
+    words(field, tags.as_deref())
 }
 
 /// A text that must not be empty.

@@ -7,7 +7,7 @@ use super::{Asked, broken};
 use crate::{
     schema::{
         error::bad_input,
-        filter::{text, words},
+        filter::{tags, text},
         order::OrderDirection,
         scalars::Json,
     },
@@ -103,11 +103,11 @@ impl ComfyAssetFilter {
     /// `BAD_USER_INPUT` for what breaks a rule of Comfy's.
     pub fn asked(self) -> async_graphql::Result<Asked> {
         let parameters = ComfyParameters {
-            include_tags: words("includeTags", self.include_tags.as_deref())?,
-            exclude_tags: words("excludeTags", self.exclude_tags.as_deref())?,
-            tags_all: words("tagsAll", self.tags_all.as_deref())?,
-            tags_any: words("tagsAny", self.tags_any.as_deref())?,
-            tags_none: words("tagsNone", self.tags_none.as_deref())?,
+            include_tags: tags("includeTags", self.include_tags.as_deref())?,
+            exclude_tags: tags("excludeTags", self.exclude_tags.as_deref())?,
+            tags_all: tags("tagsAll", self.tags_all.as_deref())?,
+            tags_any: tags("tagsAny", self.tags_any.as_deref())?,
+            tags_none: tags("tagsNone", self.tags_none.as_deref())?,
             name_contains: text("nameContains", self.name_contains.as_deref())?,
             metadata_filter: metadata(self.metadata_filter)?,
             include_public: self.include_public,

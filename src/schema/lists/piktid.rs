@@ -5,7 +5,7 @@ use async_graphql::{Enum, InputObject};
 use super::{Asked, broken};
 use crate::{
     schema::{
-        filter::{moment, text, words},
+        filter::{moment, tags, text},
         order::OrderDirection,
         scalars::DateTime,
     },
@@ -101,8 +101,8 @@ impl PiktidAssetFilter {
             created_before: moment("createdBefore", self.created_before.as_ref())?,
             search: text("search", self.search.as_deref())?,
             ownership: self.ownership.map(Into::into),
-            include_tags: words("includeTags", self.include_tags.as_deref())?,
-            exclude_tags: words("excludeTags", self.exclude_tags.as_deref())?,
+            include_tags: tags("includeTags", self.include_tags.as_deref())?,
+            exclude_tags: tags("excludeTags", self.exclude_tags.as_deref())?,
         };
         parameters.check().map_err(broken)?;
         Ok(Asked {

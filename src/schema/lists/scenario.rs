@@ -5,7 +5,7 @@ use async_graphql::{Enum, InputObject};
 use super::{Asked, broken};
 use crate::{
     schema::{
-        filter::{moment, spans, text, words},
+        filter::{moment, spans, tags, text, words},
         order::OrderDirection,
         scalars::DateTime,
     },
@@ -145,7 +145,7 @@ impl ScenarioAssetFilter {
             collection_id: id("collectionId", self.collection_id)?,
             parent_asset_id: id("parentAssetId", self.parent_asset_id)?,
             root_asset_id: id("rootAssetId", self.root_asset_id)?,
-            tags: words("tags", self.tags.as_deref())?,
+            tags: tags("tags", self.tags.as_deref())?,
             r#type: id("type", self.r#type)?,
             types: words("types", self.types.as_deref())?,
             original_assets,
@@ -193,7 +193,7 @@ impl ScenarioPublicAssetFilter {
     pub fn asked(self, order: Order, original_assets: bool) -> async_graphql::Result<Asked> {
         let parameters = ScenarioPublicParameters {
             model_id: text("modelId", self.model_id.as_deref())?,
-            tags: words("tags", self.tags.as_deref())?,
+            tags: tags("tags", self.tags.as_deref())?,
             r#type: text("type", self.r#type.as_deref())?,
             types: words("types", self.types.as_deref())?,
             original_assets,
