@@ -36,6 +36,7 @@ use crate::{
 pub use error::{Code, code_of, coded};
 pub use json::write as write_json;
 pub use price::{Price, Prices};
+pub use scalars::byte_size;
 pub use upload::{Upload, Uploads};
 
 /// Where every query begins.

@@ -66,6 +66,20 @@ impl ScalarType for DateTime {
     }
 }
 
+/// What is known of [`ByteSize`] where values are checked before anything is executed.
+pub mod byte_size {
+    /// As the schema calls it.
+    pub const NAME: &str = "ByteSize";
+    /// What its values keep to.
+    pub const RULE: &str = "must be an integer from 0 to 2^53 − 1";
+
+    /// Whether it is one that JSON carries exactly.
+    #[must_use]
+    pub const fn fits(bytes: u64) -> bool {
+        bytes < 1 << 53
+    }
+}
+
 /// A count of bytes.
 pub struct ByteSize(pub u64);
 
@@ -76,9 +90,9 @@ impl ScalarType for ByteSize {
         match &value {
             Value::Number(number) => number
                 .as_u64()
-                .filter(|bytes| *bytes < 1 << 53)
+                .filter(|bytes| byte_size::fits(*bytes))
                 .map(Self)
-                .ok_or_else(|| InputValueError::custom("must be an integer from 0 to 2^53 − 1")),
+                .ok_or_else(|| InputValueError::custom(byte_size::RULE)),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -3,9 +3,9 @@
 //! multipart, WebSocket) comes through [`Known::find`] and [`Document`].
 
 mod cost;
+mod input_values;
 mod known;
 mod merge;
-mod one_of;
 mod rules;
 mod scan;
 mod weigh;
@@ -51,6 +51,8 @@ pub struct Document {
     introspects: bool,
     /// Variables that decide on conditions.
     deciding: Vec<Name>,
+    /// Variables that may be null by their type, and not where they are used.
+    not_null: Arc<[Name]>,
     /// Operations with their fields put together, by name: those that are small, and the same
     /// whatever the variables.
     merged: HashMap<Option<Name>, ExecutableDocument>,
@@ -67,11 +69,12 @@ impl Document {
     pub fn read(text: &str, limits: &Limits, rules: &Rules) -> Result<Self, Refusal> {
         let (parsed, seen) =
             parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
-        let valid = Arc::new(rules.check(text)?);
+        let (valid, not_null) = rules.check(text)?;
         Ok(Self {
             introspects: weigh::introspects(&parsed),
             deciding: merge::deciding(&parsed),
-            valid,
+            not_null: not_null.iter().map(Name::new).collect(),
+            valid: Arc::new(valid),
             uses: seen.variables,
             merged: HashMap::new(),
             text: None,
@@ -88,6 +91,7 @@ impl Document {
             Self {
                 introspects: self.introspects,
                 deciding: self.deciding.clone(),
+                not_null: Arc::clone(&self.not_null),
                 valid: Arc::clone(&self.valid),
                 uses: seen.variables,
                 merged: HashMap::new(),
@@ -209,7 +213,7 @@ impl Operation<'_> {
         if let Err(refusal) = rules.check_variables(valid, known, variables) {
             // What is wrong is where it is in the text that was sent.
             return Err(match text.as_deref().map(|text| rules.check(text)) {
-                Some(Ok(own)) => match rules.check_variables(&own, name, variables) {
+                Some(Ok((own, _))) => match rules.check_variables(&own, name, variables) {
                     Err(own) => own,
                     Ok(()) => refusal,
                 },
@@ -217,12 +221,21 @@ impl Operation<'_> {
             });
         }
         // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
-        let mut deciding = self.document.deciding.iter();
-        match deciding.find(|name| variables.get(*name) == Some(&ConstValue::Null)) {
+        let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
+        let Document {
+            deciding, not_null, ..
+        } = self.document;
+        let refuse = |message| Err(Refusal::document("BAD_USER_INPUT", message));
+        if let Some(name) = deciding.iter().find(is_null) {
+            return refuse(format!(
+                "the variable ${name} decides on a condition: it must not be null"
+            ));
+        }
+        match not_null.iter().find(is_null) {
             None => Ok(()),
-            Some(name) => Err(Refusal::document(
-                "BAD_USER_INPUT",
-                format!("the variable ${name} decides on a condition: it must not be null"),
+            Some(name) => refuse(format!(
+                "the variable ${name} is used where null is not allowed: leave it out to get the \
+                 default"
             )),
         }
     }
@@ -254,10 +267,23 @@ impl Operation<'_> {
             // Without a name there is one operation.
             None => ready.values().next(),
         };
-        match ready {
+        let mut merged = match ready {
             Some(ready) => ready.clone(),
             None => merge::merged(&self.document.parsed, self.definition, rules, variables),
+        };
+        let has_default = |name: &Name| {
+            let mut all = self.definition.variable_definitions.iter();
+            let own = all.find(|own| own.node.name.node == *name);
+            own.is_some_and(|own| own.node.default_value.is_some())
+        };
+        let not_null = self.document.not_null.iter();
+        let absent: Vec<&Name> = not_null
+            .filter(|name| !variables.contains_key(*name) && !has_default(name))
+            .collect();
+        if !absent.is_empty() {
+            merge::leave_out(&mut merged, &absent);
         }
+        merged
     }
 }
 

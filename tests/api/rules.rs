@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::help::{error, texts, world};
 
 /// Documents that are not valid, and what their first error says.
-const INVALID: [(&str, &str); 25] = [
+const INVALID: [(&str, &str); 34] = [
     ("{ nope }", "Cannot query field"),
     ("{ sources { nam } }", "Did you mean \"name\"?"),
     ("{ sources }", "must have a selection"),
@@ -61,6 +61,44 @@ const INVALID: [(&str, &str); 25] = [
         "{ assets(first: \"ten\") { nodes { id } } }",
         "Int cannot represent",
     ),
+    // Variables inside lists and input objects.
+    (
+        "query($v: [[String]]) { assets(filter: {nameContains: $v}) { nodes { id } } }",
+        "of type \"[[String]]\" used in position expecting type \"String\"",
+    ),
+    (
+        "query($s: String) { assets(first: 1, filter: {sources: [$s]}) { nodes { id } } sources { name } }",
+        "of type \"String\" used in position expecting type \"String!\"",
+    ),
+    (
+        "query($s: [String]) { assets(filter: {sources: $s}) { nodes { id } } }",
+        "used in position expecting type \"[String!]\"",
+    ),
+    (
+        "query($t: String!) { assets(filter: {tagsAll: $t}) { nodes { id } } }",
+        "used in position expecting type \"[String!]\"",
+    ),
+    (
+        "query($v: Boolean = null) { sources { name @include(if: $v) } }",
+        "used in position expecting type \"Boolean!\"",
+    ),
+    (
+        "mutation($i: [ID]!) { bulkDeleteAssets(input: {assetIds: $i}) { deletedIds } }",
+        "used in position expecting type \"[ID!]!\"",
+    ),
+    // What the engine cannot make a count of bytes of.
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: -5}) { created } }",
+        "must be an integer from 0 to 2^53",
+    ),
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: 9007199254740992}) { created } }",
+        "must be an integer from 0 to 2^53",
+    ),
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: 1.5}) { created } }",
+        "must be an integer from 0 to 2^53",
+    ),
 ];
 
 #[tokio::test]
@@ -95,6 +133,9 @@ async fn what_is_valid_is_answered() {
         "{ __type(name: \"UploadOptionsInput\") { isOneOf } }",
         "{ sources { name } ... @include(if: false) { assets { nodes { id } } } }",
         "{ assets(first: 1) { nodes { details { __typename ... on PiktidDetails { filename } } } } }",
+        "query($s: [String!]) { assets(first: 1, filter: {sources: $s}) { nodes { id } } }",
+        "query($s: String! = \"comfy\") { assets(first: 1, filter: {sources: [$s]}) { nodes { id } } }",
+        "query($s: ThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
     ] {
         world.data(document).await;
     }
@@ -133,6 +174,22 @@ async fn variables_are_what_the_operation_declares() {
             upload,
             json!({ "i": { "source": "comfy", "options": { "scenario": {}, "comfy": null } } }),
         ),
+        (
+            upload,
+            json!({ "i": { "source": "comfy", "byteLength": -5 } }),
+        ),
+        (
+            upload,
+            json!({ "i": { "source": "comfy", "byteLength": "5" } }),
+        ),
+        (
+            upload,
+            json!({ "i": { "source": "comfy", "byteLength": 1_u64 << 53 } }),
+        ),
+        (
+            "query($s: ThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
+            json!({ "s": null }),
+        ),
     ] {
         let answer = world.ask_with(document, variables.clone()).await;
         assert_eq!(answer.get("data"), None, "{variables}: {answer}");
@@ -143,6 +200,45 @@ async fn variables_are_what_the_operation_declares() {
     let fits = json!({ "f": { "kinds": "IMAGE" }, "other": 1 });
     let answer = world.ask_with(page, fits).await;
     assert_eq!(answer.get("errors"), None, "{answer}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_meant_stops_what_stands_before_it() {
+    let world = world().await;
+    let id = &ids(&world, "comfy", 1).await[0];
+    let deleting = format!("a: deleteAsset(input: {{ assetId: \"{id}\" }}) {{ deletedId }}");
+    let length = |length: &str| {
+        format!(
+            "b: uploadAsset(input: {{ source: \"comfy\", base64: \"aGk=\", byteLength: {length} }}) {{ created }}"
+        )
+    };
+    world.forget_calls();
+    // Known by its shape, with a length that is one.
+    world.ask(&format!("mutation {{ {} }}", length("3"))).await;
+    let calls = world.calls();
+    for (document, variables) in [
+        (
+            format!("mutation {{ {deleting} {} }}", length("-5")),
+            json!({}),
+        ),
+        (
+            format!("mutation {{ {} {deleting} }}", length("-5")),
+            json!({}),
+        ),
+        (
+            format!("mutation($n: ByteSize) {{ {deleting} {} }}", length("$n")),
+            json!({ "n": -5 }),
+        ),
+        (format!("mutation {{ {} }}", length("-5")), json!({})),
+    ] {
+        let answer = world.ask_with(&document, variables).await;
+        assert_eq!(answer.get("data"), None, "{answer}");
+        error(&answer);
+    }
+    assert_eq!(world.calls(), calls);
+    world
+        .data(&format!("{{ asset(id: \"{id}\") {{ name }} }}"))
+        .await;
 }
 
 /// The assets that a list names first at a source.

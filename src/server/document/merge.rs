@@ -114,6 +114,49 @@ pub fn merged(
     }
 }
 
+/// Leaves out arguments and fields of inputs that are one of these variables, which have no value: in
+/// their places defaults stand (GraphQL, 6.4.1). The engine takes null for such a variable.
+pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
+    fn in_value(value: &mut Value, absent: &[&Name]) {
+        match value {
+            Value::List(items) => items.iter_mut().for_each(|own| in_value(own, absent)),
+            Value::Object(fields) => {
+                fields.retain(|_, value| !is_one(value, absent));
+                fields.values_mut().for_each(|own| in_value(own, absent));
+            }
+            _ => {}
+        }
+    }
+    fn in_set(set: &mut SelectionSet, absent: &[&Name]) {
+        for selection in &mut set.items {
+            match &mut selection.node {
+                Selection::Field(field) => {
+                    let Field {
+                        arguments,
+                        selection_set,
+                        ..
+                    } = &mut field.node;
+                    arguments.retain(|(_, value)| !is_one(&value.node, absent));
+                    for (_, value) in arguments {
+                        in_value(&mut value.node, absent);
+                    }
+                    in_set(&mut selection_set.node, absent);
+                }
+                Selection::InlineFragment(own) => {
+                    in_set(&mut own.node.selection_set.node, absent);
+                }
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    fn is_one(value: &Value, absent: &[&Name]) -> bool {
+        matches!(value, Value::Variable(name) if absent.contains(&name))
+    }
+    if let DocumentOperations::Single(own) = &mut document.operations {
+        in_set(&mut own.node.selection_set.node, absent);
+    }
+}
+
 struct Merger<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     rules: &'a Rules,

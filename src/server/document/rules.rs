@@ -2,7 +2,7 @@
 //! and 6.1.2). The engine takes documents that the specification refuses and refuses some that it
 //! allows, so they are held against the rules here, and the engine is told to trust them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use apollo_compiler::{
     ExecutableDocument, Node, Schema,
@@ -16,7 +16,7 @@ use apollo_compiler::{
 use async_graphql::Variables;
 use async_graphql_value::ConstValue;
 
-use super::one_of::{self, Fault};
+use super::input_values::{self, Fault};
 use crate::server::refusal::{self, Refusal};
 
 /// Errors that are shown at most.
@@ -82,16 +82,21 @@ impl Rules {
         })
     }
 
-    /// Holds a document against every rule.
+    /// Holds a document against every rule. Gives it, and the variables that must not be null though
+    /// their types allow it.
     ///
     /// # Errors
     /// A [`Refusal`] that says what is wrong where, the first ten things of it.
-    pub fn check(&self, text: &str) -> Result<Valid<ExecutableDocument>, Refusal> {
+    pub fn check(
+        &self,
+        text: &str,
+    ) -> Result<(Valid<ExecutableDocument>, BTreeSet<String>), Refusal> {
         let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
             .map_err(|wrong| self.refusal(&wrong.errors))?;
-        one_of::check(&document, &self.schema)
+        let not_null = input_values::check(&document, &self.schema)
             .map_err(|fault| told("GRAPHQL_VALIDATION_FAILED", fault, &document))?;
-        Ok(document)
+        let not_null = not_null.iter().map(ToString::to_string).collect();
+        Ok((document, not_null))
     }
 
     /// A refusal of what is no GraphQL, in the validator's words: the engine's parser has none.
@@ -147,7 +152,7 @@ impl Rules {
             values.insert(name.as_str(), value.into());
         }
         coerce_variable_values(&self.schema, operation, &values).map_err(fault)?;
-        one_of::check_variables(operation, &values, &self.schema)
+        input_values::check_variables(operation, &values, &self.schema)
             .map_err(|fault| told("BAD_USER_INPUT", fault, document))
     }
 

@@ -1,0 +1,292 @@
+//! Input values that the validator takes and the engine cannot coerce: such values are refused
+//! before anything is executed, as a failure in the middle would null what was done before it.
+//!
+//! - Variables in every position, also inside lists and input objects (GraphQL, September 2025,
+//!   5.8.5): the validator holds them to the names of their types alone.
+//! - Inputs of which exactly one field is given (`@oneOf`, 5.6.5).
+//! - Scalars with a range of their own.
+
+use std::collections::{BTreeSet, HashSet};
+
+use apollo_compiler::{
+    ExecutableDocument, Name, Node, Schema,
+    ast::{Argument, DirectiveList, InputValueDefinition, Type, Value},
+    executable::{Operation, Selection, SelectionSet},
+    parser::SourceSpan,
+    response::{JsonMap, JsonValue},
+    schema::{ExtendedType, InputObjectType},
+};
+
+use crate::schema::byte_size;
+
+/// What is wrong, and where in the document.
+pub type Fault = (String, Option<SourceSpan>);
+
+/// Looks at every value of a document. Gives the variables that may be null, and are used where null
+/// is not: in place of a default.
+///
+/// # Errors
+/// For the first that cannot be what its place wants.
+pub fn check(document: &ExecutableDocument, schema: &Schema) -> Result<BTreeSet<Name>, Fault> {
+    let mut not_null = BTreeSet::new();
+    for operation in document.operations.iter() {
+        let mut usage = Usage {
+            document,
+            schema,
+            operation,
+            fragments: HashSet::new(),
+            not_null: &mut not_null,
+        };
+        for variable in &operation.variables {
+            if let Some(default) = &variable.default_value {
+                usage.literal(default, &variable.ty, None)?;
+            }
+        }
+        usage.directives(&operation.directives)?;
+        usage.set(&operation.selection_set)?;
+    }
+    Ok(not_null)
+}
+
+/// Looks at the variables of an operation, which are of the types that it declares.
+///
+/// # Errors
+/// For the first that cannot be what its type wants.
+pub fn check_variables(
+    operation: &Operation,
+    variables: &JsonMap,
+    schema: &Schema,
+) -> Result<(), Fault> {
+    for variable in &operation.variables {
+        if let Some(value) = variables.get(variable.name.as_str()) {
+            constant(value, &variable.ty, schema)
+                .map_err(|(what, at)| (format!("Variable \"${}\": {what}", variable.name), at))?;
+        }
+    }
+    Ok(())
+}
+
+/// One operation's use of values.
+struct Usage<'a> {
+    document: &'a ExecutableDocument,
+    schema: &'a Schema,
+    operation: &'a Operation,
+    /// Those looked at already.
+    fragments: HashSet<&'a Name>,
+    not_null: &'a mut BTreeSet<Name>,
+}
+
+impl<'a> Usage<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<(), Fault> {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => {
+                    self.directives(&field.directives)?;
+                    self.arguments(&field.arguments, &field.definition.arguments)?;
+                    self.set(&field.selection_set)?;
+                }
+                Selection::InlineFragment(fragment) => {
+                    self.directives(&fragment.directives)?;
+                    self.set(&fragment.selection_set)?;
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.directives(&spread.directives)?;
+                    let fragment = self.document.fragments.get_key_value(&spread.fragment_name);
+                    // The validator refuses those that are not there, or spread themselves.
+                    if let Some((name, fragment)) = fragment
+                        && self.fragments.insert(name)
+                    {
+                        self.directives(&fragment.directives)?;
+                        self.set(&fragment.selection_set)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn directives(&mut self, directives: &DirectiveList) -> Result<(), Fault> {
+        for directive in &directives.0 {
+            let schema = self.schema;
+            if let Some(definition) = schema.directive_definitions.get(&directive.name) {
+                self.arguments(&directive.arguments, &definition.arguments)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn arguments(
+        &mut self,
+        given: &[Node<Argument>],
+        definitions: &[Node<InputValueDefinition>],
+    ) -> Result<(), Fault> {
+        for argument in given {
+            let mut all = definitions.iter();
+            if let Some(own) = all.find(|own| own.name == argument.name) {
+                self.literal(&argument.value, &own.ty, own.default_value.as_deref())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A value in a place of this type and default.
+    fn literal(
+        &mut self,
+        value: &Node<Value>,
+        of: &Type,
+        default: Option<&Value>,
+    ) -> Result<(), Fault> {
+        let name = of.inner_named_type();
+        match &**value {
+            Value::Variable(variable) => self.variable(variable, value, of, default),
+            Value::List(items) => {
+                // A list where none is due is the validator's to refuse.
+                let item = if of.is_list() { of.item_type() } else { of };
+                let mut items = items.iter();
+                items.try_for_each(|own| self.literal(own, item, None))
+            }
+            // One value alone is a list of one.
+            _ if of.is_list() => self.literal(value, of.item_type(), None),
+            Value::Object(fields) => self.object(value, fields, of),
+            Value::Null | Value::String(_) | Value::Boolean(_) | Value::Enum(_) => Ok(()),
+            Value::Int(number) => {
+                let fits = number.as_str().parse().is_ok_and(byte_size::fits);
+                number_of(name, fits).map_err(|what| (what, value.location()))
+            }
+            Value::Float(_) => number_of(name, false).map_err(|what| (what, value.location())),
+        }
+    }
+
+    fn object(
+        &mut self,
+        value: &Node<Value>,
+        fields: &[(Name, Node<Value>)],
+        of: &Type,
+    ) -> Result<(), Fault> {
+        let Some(own) = input(of, self.schema) else {
+            return Ok(());
+        };
+        if is_one_of(own) {
+            let is_given = match fields {
+                [(_, value)] => match &**value {
+                    Value::Null => false,
+                    // One that may be null may leave nothing.
+                    Value::Variable(name) => {
+                        let mut all = self.operation.variables.iter();
+                        let variable = all.find(|own| own.name == *name);
+                        variable.is_none_or(|own| own.ty.is_non_null())
+                    }
+                    _ => true,
+                },
+                _ => false,
+            };
+            if !is_given {
+                return Err(one_of_fault(own, value.location()));
+            }
+        }
+        for (name, value) in fields {
+            if let Some(field) = own.fields.get(name) {
+                self.literal(value, &field.ty, field.default_value.as_deref())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a variable may stand in a place (GraphQL, September 2025, 5.8.5,
+    /// `IsVariableUsageAllowed`).
+    fn variable(
+        &mut self,
+        name: &Name,
+        value: &Node<Value>,
+        of: &Type,
+        default: Option<&Value>,
+    ) -> Result<(), Fault> {
+        let mut all = self.operation.variables.iter();
+        // The validator refuses those that are not declared.
+        let Some(variable) = all.find(|own| own.name == *name) else {
+            return Ok(());
+        };
+        let has_default = default.is_some()
+            || variable
+                .default_value
+                .as_ref()
+                .is_some_and(|own| !own.is_null());
+        let may_be_null = !variable.ty.is_non_null();
+        let fits = if of.is_non_null() && may_be_null && has_default {
+            self.not_null.insert(name.clone());
+            is_compatible(&variable.ty, &of.clone().nullable())
+        } else {
+            is_compatible(&variable.ty, of)
+        };
+        if fits {
+            return Ok(());
+        }
+        let what = format!(
+            "Variable \"${name}\" of type \"{}\" used in position expecting type \"{of}\".",
+            variable.ty
+        );
+        Err((what, value.location()))
+    }
+}
+
+/// `AreTypesCompatible` (5.8.5).
+fn is_compatible(variable: &Type, place: &Type) -> bool {
+    match (variable, place) {
+        (Type::NonNullNamed(own), Type::Named(of) | Type::NonNullNamed(of))
+        | (Type::Named(own), Type::Named(of)) => own == of,
+        (Type::NonNullList(own), Type::List(of) | Type::NonNullList(of))
+        | (Type::List(own), Type::List(of)) => is_compatible(own, of),
+        _ => false,
+    }
+}
+
+fn input<'a>(of: &Type, schema: &'a Schema) -> Option<&'a InputObjectType> {
+    match schema.types.get(of.inner_named_type())? {
+        ExtendedType::InputObject(input) => Some(input),
+        _ => None,
+    }
+}
+
+fn is_one_of(input: &InputObjectType) -> bool {
+    input.directives.has("oneOf")
+}
+
+fn one_of_fault(input: &InputObjectType, location: Option<SourceSpan>) -> Fault {
+    let name = &input.name;
+    let what =
+        format!("Exactly one key must be specified for OneOf type \"{name}\", and not null.");
+    (what, location)
+}
+
+/// Whether what is no more than a number may be of this scalar.
+fn number_of(name: &Name, fits: bool) -> Result<(), String> {
+    if name == byte_size::NAME && !fits {
+        return Err(format!("a {name} {}", byte_size::RULE));
+    }
+    Ok(())
+}
+
+fn constant(value: &JsonValue, of: &Type, schema: &Schema) -> Result<(), Fault> {
+    if let Some(items) = value.as_array() {
+        let item = if of.is_list() { of.item_type() } else { of };
+        let mut items = items.iter();
+        return items.try_for_each(|own| constant(own, item, schema));
+    }
+    let name = of.inner_named_type();
+    if name == byte_size::NAME && !value.is_null() {
+        let fits = value.as_u64().is_some_and(byte_size::fits);
+        return number_of(name, fits).map_err(|what| (what, None));
+    }
+    let (Some(own), Some(fields)) = (input(of, schema), value.as_object()) else {
+        return Ok(());
+    };
+    if is_one_of(own) && (fields.len() != 1 || fields.values().any(JsonValue::is_null)) {
+        return Err(one_of_fault(own, None));
+    }
+    for (name, value) in fields {
+        if let Some(field) = own.fields.get(name.as_str()) {
+            constant(value, &field.ty, schema)?;
+        }
+    }
+    Ok(())
+}
