@@ -4,8 +4,10 @@
 //! Knows no GraphQL, and of HTTP only headers. What a caller shows is compared, hashed or verified
 //! here, and never logged.
 
+mod budget;
 mod jwks;
 mod key;
+mod places;
 mod rate;
 mod token;
 
@@ -18,7 +20,9 @@ use self::{key::Keys, token::Tokens};
 use crate::config::{AccessMode, ConfigError};
 
 pub use crate::config::Permission;
+pub use budget::{Budget, Exceeded, Share};
 pub use key::NewKey;
+pub use places::{Place, Places};
 pub use rate::{Client, Rates, Standing};
 
 /// The longest credential that is looked at, in bytes.

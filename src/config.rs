@@ -94,6 +94,10 @@ pub struct Limits {
     pub batch: usize,
     /// Operations under way at once on one WebSocket.
     pub socket_operations: usize,
+    /// What bodies and variables of all requests take in memory together.
+    pub request_memory_bytes: u64,
+    /// What uploads that wait on disk take together.
+    pub spool_bytes: u64,
     /// Assets and upstream calls that one request may cause.
     pub cost: u64,
     /// One uploaded file.
@@ -141,6 +145,8 @@ impl Default for Limits {
             bulk_delete_ids: 1_000,
             batch: 8,
             socket_operations: 32,
+            request_memory_bytes: 64 * 1024 * 1024,
+            spool_bytes: 1024 * 1024 * 1024,
             cost: 5_000,
             upload_bytes: 100 * 1024 * 1024,
             upload_files: 10,

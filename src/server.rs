@@ -9,6 +9,7 @@ mod graphql;
 mod health;
 mod leftover;
 mod media;
+mod memory;
 mod negotiate;
 mod refusal;
 mod session;
@@ -30,7 +31,8 @@ use std::{
 use async_graphql::parser::types::OperationType;
 use axum::{
     Router,
-    extract::{Request, rejection::PathRejection},
+    body::HttpBody,
+    extract::{ConnectInfo, Request, rejection::PathRejection},
     http::{HeaderName, HeaderValue},
     middleware::{self, Next},
     response::Response,
@@ -44,13 +46,14 @@ use tracing::Instrument;
 use url::Url;
 
 use self::{
+    connections::{Counted, Peer},
     document::{Known, Rules},
     graphql::{Made, Ready},
     refusal::Refusal,
     session::Session,
 };
 use crate::{
-    access::{Access, Rates},
+    access::{Access, Budget, Client, Places, Rates},
     asset::SourceName,
     cache::{Answers, Shelf},
     config::{Config, ConfigError, Limits, Secret},
@@ -59,7 +62,7 @@ use crate::{
     media::MediaUrls,
     schema::{self, Graph, Operation, Prices, Uploads},
     source::{Context, Registry},
-    write::{self, Writer},
+    write::{self, Room, Writer},
 };
 
 pub use health::{Probe, probe};
@@ -69,6 +72,10 @@ const MIN_SECRET: usize = 8;
 
 /// Where the graph is.
 const GRAPH: &str = "/graphql";
+
+/// Uploads of a client at once, and files of a source that a client loads at once; more wait.
+const UPLOADS: usize = 16;
+const FILES: usize = 24;
 
 /// How long running requests may go on after the gateway was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -98,6 +105,15 @@ struct Parts {
     /// Names of request headers that answers of the graph depend on.
     vary: HeaderValue,
     readiness: health::Readiness,
+    sockets: socket::Sockets,
+    /// What requests take in memory.
+    memory: Budget,
+    /// What uploads take on disk.
+    spools: Budget,
+    /// For uploads of each client.
+    upload_places: Places<Client>,
+    /// For files of a source, of each client.
+    media_places: Places<(SourceName, Client)>,
 }
 
 /// The number a request is known by in answers and logs.
@@ -187,6 +203,11 @@ impl Gateway {
             }),
             vary: vary(&registry),
             readiness: health::Readiness::default(),
+            sockets: socket::Sockets::default(),
+            memory: Budget::new(config.limits.request_memory_bytes),
+            spools: Budget::new(config.limits.spool_bytes),
+            upload_places: Places::new(UPLOADS),
+            media_places: Places::new(FILES),
             registry,
             writer: Writer::new(Arc::clone(&shelf)),
             answers: Answers::new(Arc::clone(&shelf), answers),
@@ -264,6 +285,11 @@ impl Gateway {
                 parts: files,
                 limit: limits.upload_bytes,
                 base64_limit: limits.upload_base64_bytes,
+                room: Room {
+                    client: session.client.clone(),
+                    places: parts.upload_places.clone(),
+                    spools: parts.spools.clone(),
+                },
             },
             ids: limits.ids,
             bulk_delete_ids: limits.bulk_delete_ids,
@@ -309,45 +335,50 @@ fn key(purpose: &'static str, secret: Option<&str>) -> [u8; 32] {
     }
 }
 
-/// Serves until `stop` is ready, then refuses new connections and lets running requests finish,
-/// for [`DRAIN`] at most.
+/// Serves until `stop` is ready, then refuses new connections and operations, and lets those under
+/// way finish: requests, operations on sockets, and writes whose clients are gone, all for
+/// [`DRAIN`] at most.
 pub async fn serve(
     listener: TcpListener,
     gateway: &Gateway,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+    let Parts {
+        limits,
+        proxies,
+        sockets,
+        writer,
+        ..
+    } = &*gateway.0;
+    let mut stopping = sockets.stopping();
     let stop = async move {
         stop.await;
-        tracing::info!("stopping: running requests may finish");
-        // The receiver below lives as long as this future.
-        let _ = stopping.send(true);
+        tracing::info!(
+            seconds = DRAIN.as_secs(),
+            "stopping: what is under way may finish"
+        );
+        sockets.stop();
     };
-    let Parts {
-        limits, proxies, ..
-    } = &*gateway.0;
-    let serving = connections::serve(listener, gateway.router(), limits, proxies, stop);
+    let finishing = async {
+        connections::serve(listener, gateway.router(), limits, proxies, stop).await;
+        sockets.closed().await;
+        // Of clients that are gone, too: what they have done must be told in the log.
+        writer.settled().await;
+    };
     let too_late = async {
-        // An error means that serving ended by itself.
-        let _ = stopped.wait_for(|stopping| *stopping).await;
+        connections::told(&mut stopping).await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        () = serving => {}
+        () = finishing => tracing::info!("stopped: all that was under way has finished"),
         () = too_late => {
-            tracing::warn!(seconds = DRAIN.as_secs(), "requests still running were cut off");
-        }
-    }
-    // Of clients that are gone, too: what they have done must be told in the log.
-    if tokio::time::timeout(DRAIN, gateway.0.writer.settled())
-        .await
-        .is_err()
-    {
-        for what in gateway.0.writer.under_way() {
-            tracing::warn!(
-                what,
-                "cut off: what became of it is not known beyond the log above"
-            );
+            tracing::warn!(seconds = DRAIN.as_secs(), "stopped: what was still under way is cut off");
+            for what in writer.under_way() {
+                tracing::warn!(
+                    what,
+                    "cut off: what became of it is not known beyond the log above"
+                );
+            }
         }
     }
 }
@@ -367,6 +398,8 @@ async fn identify(
         span(client)
     };
     request.extensions_mut().insert(id);
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let under_way = peer.map(|peer| peer.0.requests.begin());
     let request = request.map(leftover::Leftover::of);
     // A fault of our own costs this request alone, and is told.
     let run = async {
@@ -388,8 +421,23 @@ async fn identify(
             .headers_mut()
             .insert(HeaderName::from_static("x-request-id"), value);
     }
-    response
+    match under_way {
+        // Small ones leave at once.
+        Some(under_way)
+            if response
+                .body()
+                .size_hint()
+                .exact()
+                .is_none_or(|own| own > SMALL) =>
+        {
+            response.map(|body| Counted::of(body, under_way))
+        }
+        _ => response,
+    }
 }
+
+/// Bytes of an answer that are sent in one go.
+const SMALL: u64 = 16 * 1024;
 
 async fn explorer_file(
     axum::extract::State(gateway): axum::extract::State<Gateway>,

@@ -29,10 +29,9 @@ use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
 use crate::{
     asset::{Asset, FileType, Provider, Rendition, SourceName},
     config::OwnFreshness,
-    upstream::BodyStream,
 };
 
-pub use crate::upstream::{Breaker, Health, Openings, Status};
+pub use crate::upstream::{BodyStream, Breaker, Health, Openings, Status};
 
 pub use change::{ChangeFailure, TagChange};
 pub use comfy::parameters::ComfyParameters;
@@ -45,8 +44,8 @@ pub use page::{
 };
 pub use registry::{Registry, WrongCredential};
 pub use upload::{
-    ComfyDestination, ComfyUpload, FileStream, NewFile, ScenarioUpload, ScenarioUploadKind,
-    UploadFailure, UploadOptions, Uploaded,
+    ComfyDestination, ComfyUpload, FileContent, FileStream, NewFile, ScenarioUpload,
+    ScenarioUploadKind, UploadFailure, UploadOptions, Uploaded,
 };
 
 pub use piktid::parameters::{Ownership, PiktidParameters};
@@ -165,11 +164,11 @@ pub trait Source: Send + Sync {
         false
     }
 
-    /// Makes an asset of a file. Sends `bytes` once, as they come.
+    /// Makes an asset of a file. What its client sends is sent on as it comes.
     fn upload<'a>(
         &'a self,
         _file: &'a NewFile<'a>,
-        _bytes: FileStream,
+        _content: FileContent,
         _context: &'a Context,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(async { Err(SourceError::no_uploads().into()) })

@@ -59,8 +59,12 @@ pub struct Policy {
     pub answer_bytes: usize,
     /// Bodies passed on at once.
     pub streams: usize,
-    /// How long whoever a body is passed on to may take for a piece of it.
+    /// How long whoever a body is passed on to may take for a piece of it, and for the first.
     pub stall: Duration,
+    pub first_stall: Duration,
+    /// A body of so many bytes is read whole before it is passed on, so that it holds its place for
+    /// no longer than the source needs.
+    pub read_whole: u64,
     /// Calls that wait for a place; more are refused at once.
     pub queue: usize,
     /// Whether 429 is about speed, so that waiting helps.
@@ -80,6 +84,8 @@ impl Default for Policy {
             answer_bytes: 16 * 1024 * 1024,
             streams: 64,
             stall: Duration::from_secs(30),
+            first_stall: Duration::from_secs(5),
+            read_whole: 256 * 1024,
             queue: 256,
             waits_out_429: true,
             patience: Duration::from_secs(3),
@@ -98,6 +104,8 @@ pub struct Upstream {
     places: Arc<Semaphore>,
     /// Bodies being passed on: apart from `places`, so that slow readers of files hold up no list.
     streams: Arc<Semaphore>,
+    /// Bodies that are read whole.
+    whole: Arc<Semaphore>,
     /// Files being sent: apart again, so that they hold up no pictures.
     uploads: Arc<Semaphore>,
     /// For addresses that the source gave elsewhere: its own roots may not hold there.
@@ -225,11 +233,18 @@ pub struct OpenAnswer {
     pub headers: HeaderMap,
     response: reqwest::Response,
     stream: OwnedSemaphorePermit,
-    /// Between two pieces from the source.
-    idle: Duration,
-    /// Until a piece is taken.
-    stall: Duration,
+    /// Of the source's own.
+    policy: Arc<Policy>,
+    /// For bodies that are read whole.
+    whole: Arc<Semaphore>,
 }
+
+/// Pieces of a body that wait for being taken: of one that is passed on, and of one that is read
+/// whole. Pieces of the network have a KiB and more.
+const PASSED: usize = 2;
+const WHOLE: usize = 1_024;
+/// Bodies of a source that are read whole at once, or wait for being taken.
+const READ_WHOLE: usize = 128;
 
 /// A body's pieces as they come.
 pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, UpstreamError>>;
@@ -242,16 +257,23 @@ impl OpenAnswer {
         let Self {
             mut response,
             stream,
-            idle,
-            stall,
+            policy,
+            whole,
             ..
         } = self;
-        let (give, take) = tokio::sync::mpsc::channel(2);
+        let is_small = response
+            .content_length()
+            .is_some_and(|own| own <= policy.read_whole);
+        let whole = is_small.then(|| whole.try_acquire_owned().ok()).flatten();
+        // What is read whole fits, however many pieces it comes in: they are taken later.
+        let pieces = if whole.is_some() { WHOLE } else { PASSED };
+        let (give, take) = tokio::sync::mpsc::channel(pieces);
         tokio::spawn(async move {
-            let _stream = stream;
+            let mut stream = Some(stream);
+            let mut is_first = true;
             loop {
                 let read = tokio::select! {
-                    read = tokio::time::timeout(idle, response.chunk()) => read,
+                    read = tokio::time::timeout(policy.attempt, response.chunk()) => read,
                     () = give.closed() => return, // nobody takes it any more
                 };
                 let piece = match read {
@@ -260,9 +282,26 @@ impl OpenAnswer {
                     Err(_) => Err(UpstreamError::Timeout),
                 };
                 let ends = !matches!(piece, Ok(Some(_)));
-                let taken = tokio::time::timeout(stall, give.send(piece)).await;
-                if ends || !matches!(taken, Ok(Ok(()))) {
+                let taken = tokio::time::timeout(policy.stall, give.send(piece)).await;
+                if !matches!(taken, Ok(Ok(()))) {
                     return;
+                }
+                if ends {
+                    // The source has no more to do with it.
+                    stream.take();
+                    // Until it is taken, it is one of those that were read whole.
+                    if whole.is_some() {
+                        give.closed().await;
+                    }
+                    return;
+                }
+                if std::mem::take(&mut is_first) && whole.is_none() {
+                    // Free again when the first piece is taken.
+                    let first = give.reserve_many(pieces);
+                    let first = tokio::time::timeout(policy.first_stall, first).await;
+                    if !matches!(first, Ok(Ok(_))) {
+                        return;
+                    }
                 }
             }
         });
@@ -315,6 +354,7 @@ impl Upstream {
             client,
             places: Arc::new(Semaphore::new(policy.in_flight)),
             streams: Arc::new(Semaphore::new(policy.streams)),
+            whole: Arc::new(Semaphore::new(READ_WHOLE)),
             uploads: Arc::new(Semaphore::new(policy.streams)),
             elsewhere: Arc::default(),
             base: base.clone(),
@@ -436,8 +476,8 @@ impl Upstream {
             headers: response.headers().clone(),
             response,
             stream,
-            idle: self.policy.attempt,
-            stall: self.policy.stall,
+            policy: Arc::clone(&self.policy),
+            whole: Arc::clone(&self.whole),
         })
     }
 

@@ -34,8 +34,8 @@ use crate::{
 pub use change::Outcome;
 pub use delete::Deleted;
 pub use upload::{
-    FileError, Incoming, NewAsset, Part, Parts, Progress, Spool, Step, StepState, UploadError,
-    UploadOutcome,
+    FileError, Incoming, NewAsset, Part, Parts, Progress, Room, Spool, Step, StepState,
+    UploadError, UploadOutcome,
 };
 
 /// The log's target of audit lines.

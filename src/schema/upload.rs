@@ -25,7 +25,9 @@ use crate::{
     access::Permission,
     asset::{GlobalId, SourceName},
     source::{ComfyDestination, ComfyUpload, ScenarioUpload, ScenarioUploadKind, UploadOptions},
-    write::{FileError, Incoming, NewAsset, Parts, Step, StepState, UploadError, UploadOutcome},
+    write::{
+        FileError, Incoming, NewAsset, Parts, Room, Step, StepState, UploadError, UploadOutcome,
+    },
 };
 
 /// Letters of a name.
@@ -39,6 +41,7 @@ pub struct Uploads {
     pub limit: u64,
     /// Bytes of a file in base64, decoded.
     pub base64_limit: usize,
+    pub room: Room,
 }
 
 /// The name of a file's part; none where the client sent something else in its place.
@@ -321,6 +324,7 @@ fn meant(
         options: options(input.options.as_ref())?,
         limit: uploads.limit,
         key: key(input.idempotency_key.clone())?,
+        room: uploads.room.clone(),
     })
 }
 
@@ -472,6 +476,7 @@ fn mutation_error(outcome: &UploadOutcome, error: &UploadError) -> MutationError
                 FileError::WrongLength { .. } => (Code::BadUserInput, "byteLength"),
                 FileError::WrongHash => (Code::BadUserInput, "contentHash"),
                 FileError::NoRoom => (Code::Internal, "file"),
+                FileError::Crowded { .. } => (Code::LimitExceeded, "file"),
                 FileError::Empty | FileError::Malformed(_) | FileError::Silent { .. } => {
                     (Code::BadUserInput, "file")
                 }

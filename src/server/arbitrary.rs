@@ -1,7 +1,7 @@
 //! The way in over bytes of any kind, for [`crate::fuzz`] and the benches: up to where the engine
 //! would take over.
 
-use std::sync::LazyLock;
+use std::{net::Ipv4Addr, sync::LazyLock};
 
 use async_graphql::{Variables, parser::types::ExecutableDocument};
 use axum::{
@@ -13,10 +13,12 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::{
     document::{self, Document, Known, Rules, Wanted},
-    graphql::{self, Asked},
+    graphql::{self, Asked, Given},
+    memory::Memory,
     upload,
 };
 use crate::{
+    access::{Budget, Client},
     config::{Limits, TrustedDocuments},
     schema::{self, Prices},
     source::Context,
@@ -31,7 +33,7 @@ static DOCUMENTS: LazyLock<Option<Known>> = LazyLock::new(|| {
 });
 
 /// An operation's whole way: scanned, parsed, weighed, held against the rules, priced, merged.
-fn prepare(asked: &Asked) {
+fn prepare(asked: Asked) {
     let limits = Limits::default();
     let Some(documents) = &*DOCUMENTS else { return };
     let Ok(document) = documents.find(&asked.document, &limits) else {
@@ -42,7 +44,11 @@ fn prepare(asked: &Asked) {
     let Ok(operation) = document.operation(asked.operation_name.as_deref()) else {
         return;
     };
-    let (variables, rules) = (&asked.variables, documents.rules());
+    let declares = |name: &str| operation.declares(name);
+    let Ok(variables) = without_bounds(|memory| asked.variables.read(declares, memory)) else {
+        return;
+    };
+    let (variables, rules) = (&variables, documents.rules());
     if operation.check_size(variables, &limits).is_ok()
         && operation.check_types(variables, rules).is_ok()
     {
@@ -51,21 +57,30 @@ fn prepare(asked: &Asked) {
     }
 }
 
+/// With all the memory that is wanted.
+fn without_bounds<T>(work: impl FnOnce(&mut Memory<'_>) -> T) -> T {
+    let (budget, client) = (
+        Budget::new(u64::MAX),
+        Client::at(Ipv4Addr::LOCALHOST.into()),
+    );
+    work(&mut Memory::new(&budget, &client))
+}
+
 /// A body of JSON, one operation or several.
 pub fn request(bytes: &[u8]) {
-    graphql::arbitrary(bytes).iter().for_each(prepare);
+    graphql::arbitrary(bytes).into_iter().for_each(prepare);
 }
 
 /// A document.
 pub fn document(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        prepare(&Asked {
+        prepare(Asked {
             document: Wanted {
                 text: Some(text.to_owned()),
                 ..Wanted::default()
             },
             operation_name: None,
-            variables: Variables::default(),
+            variables: Given::default(),
         });
     }
 }
@@ -147,13 +162,20 @@ pub fn multipart(bytes: &[u8]) {
     let work = async {
         let pieces = pieces.into_iter().map(Ok::<_, std::convert::Infallible>);
         let body = Body::from_stream(stream::iter(pieces));
-        let Ok((operations, files)) = upload::read(&headers, body, &limits).await else {
+        let (budget, client) = (
+            Budget::new(u64::MAX),
+            Client::at(Ipv4Addr::LOCALHOST.into()),
+        );
+        let mut memory = Memory::new(&budget, &client);
+        let read = upload::read(&headers, body, &limits, &budget, &mut memory).await;
+        let Ok((operations, files)) = read else {
             return;
         };
-        let mut requests = graphql::arbitrary(&operations);
         let context = Context::new(limits.mutation_deadline, 1);
-        for request in &mut requests {
-            let _ = files.put_into(&mut request.variables);
+        for request in graphql::arbitrary(&operations) {
+            if let Ok(mut variables) = request.variables.read(|_| true, &mut memory) {
+                let _ = files.put_into(&mut variables);
+            }
         }
         for name in files.names() {
             if let Ok(mut part) = files.take(&name, &context).await {

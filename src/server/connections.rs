@@ -1,32 +1,39 @@
 //! Connections: so many at once, so many of one address, each with a time for saying what it wants
-//! and for taking its answer.
+//! and for taking its answer. One without a request for too long ends.
 
 use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::{Router, extract::connect_info::Connected};
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::connect_info::Connected,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::conn::auto::Builder,
     service::TowerToHyperService,
 };
 use ipnet::IpNet;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, Sleep, sleep},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
+    time::{Instant, Sleep, sleep, sleep_until, timeout},
 };
 use tower_service::Service;
 
-use crate::config::Limits;
+use crate::{access::Client, config::Limits};
 
 /// Waited where nothing can be accepted, such as without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -38,13 +45,107 @@ const STREAMS: u32 = 100;
 const PREFACE: usize = 24;
 /// How long whoever asked may take for a piece of the answer.
 const STALL: Duration = Duration::from_secs(60);
+/// How long a client may keep a connection that it was told has ended.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The other end of a connection. Whoever outlives the connection, such as a WebSocket, keeps it
 /// to keep the place.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
+    /// What is asked over the connection.
+    pub requests: Arc<Requests>,
     _place: Arc<Place>,
+}
+
+/// Requests under way on a connection, and when the last of them ended.
+#[derive(Debug)]
+pub struct Requests {
+    since: Instant,
+    open: AtomicUsize,
+    /// Milliseconds from `since`.
+    ended: AtomicU64,
+}
+
+impl Requests {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            open: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
+        }
+    }
+
+    /// A request begins; it ends when what is returned is dropped.
+    pub fn begin(self: &Arc<Self>) -> UnderWay {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    /// Waits until no request has been under way for so long.
+    async fn idle_for(&self, idle: Duration) {
+        loop {
+            let now = Instant::now();
+            let ended = self.since + Duration::from_millis(self.ended.load(Ordering::Relaxed));
+            let until = if self.open.load(Ordering::Relaxed) > 0 {
+                now + idle
+            } else {
+                ended + idle
+            };
+            if until <= now {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Requests>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let own = &self.0;
+        let ended = u64::try_from(own.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        own.ended.fetch_max(ended, Ordering::Relaxed);
+        own.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body of an answer: its request is under way until it is sent, or nobody takes it any more.
+pub struct Counted {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl Counted {
+    pub fn of(body: Body, under_way: UnderWay) -> Body {
+        Body::new(Self {
+            body,
+            _under_way: under_way,
+        })
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
 }
 
 impl Connected<Peer> for Peer {
@@ -53,26 +154,27 @@ impl Connected<Peer> for Peer {
     }
 }
 
-/// A connection's place among all, and among those of its address.
+/// A connection's place among all, and among those of its client.
 struct Place {
     _any: OwnedSemaphorePermit,
-    address: IpAddr,
+    client: Client,
     counts: Counts,
 }
 
-/// Connections of each address.
-type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
+/// Connections of each client.
+type Counts = Arc<Mutex<HashMap<Client, usize>>>;
 
 impl Place {
-    /// `None`: the address has as many as it may.
+    /// `None`: the client at this address has as many as it may.
     fn new(
         any: OwnedSemaphorePermit,
         address: IpAddr,
         counts: &Counts,
         most: usize,
     ) -> Option<Self> {
+        let client = Client::at(address);
         let mut all = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(address).or_insert(0);
+        let count = all.entry(client.clone()).or_insert(0);
         if *count >= most {
             return None;
         }
@@ -80,7 +182,7 @@ impl Place {
         drop(all);
         Some(Self {
             _any: any,
-            address,
+            client,
             counts: Arc::clone(counts),
         })
     }
@@ -89,10 +191,10 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.address) {
+        if let Some(count) = all.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
-                all.remove(&self.address);
+                all.remove(&self.client);
             }
         }
     }
@@ -119,7 +221,9 @@ pub async fn serve(
         .max_concurrent_streams(STREAMS)
         .enable_connect_protocol();
     let builder = Arc::new(builder);
-    let graceful = GracefulShutdown::new();
+    // Every connection holds a sender: they are all gone when nothing can be received any more.
+    let (open, mut gone) = mpsc::channel::<()>(1);
+    let (tell, stopping) = watch::channel(false);
     let places = Arc::new(Semaphore::new(limits.connections));
     let counts = Counts::default();
     let mut services = router.into_make_service_with_connect_info::<Peer>();
@@ -162,18 +266,40 @@ pub async fn serve(
             };
             // Small answers must not wait for more; a refusal only costs that.
             let _ = stream.set_nodelay(true);
+            let requests = Arc::new(Requests::new());
             let peer = Peer {
                 address,
+                requests: Arc::clone(&requests),
                 _place: Arc::new(place),
             };
             let Ok(service) = services.call(peer).await;
             let service = TowerToHyperService::new(service);
             let builder = Arc::clone(&builder);
-            let watcher = graceful.watcher();
-            let stream = TokioIo::new(Timed::new(stream, limits.idle));
+            let (idle, mut stopping, open) = (limits.idle, stopping.clone(), open.clone());
+            let stream = TokioIo::new(Timed::new(stream, idle));
             tokio::spawn(async move {
+                let _open = open;
                 let connection = builder.serve_connection_with_upgrades(stream, service);
-                if let Err(error) = watcher.watch(connection).await {
+                let mut connection = pin!(connection);
+                let mut has_ended = false;
+                let mut end = pin!(requests.idle_for(idle));
+                // HTTP/2 is told (GOAWAY); HTTP/1 has a time for the head of its next request too.
+                let done = loop {
+                    tokio::select! {
+                        done = connection.as_mut() => break done,
+                        () = end.as_mut(), if !has_ended => has_ended = true,
+                        () = told(&mut stopping), if !has_ended => {
+                            connection.as_mut().graceful_shutdown();
+                            break connection.await;
+                        }
+                    }
+                    if has_ended {
+                        connection.as_mut().graceful_shutdown();
+                        // Some clients do not let go.
+                        break timeout(FAREWELL, connection).await.unwrap_or(Ok(()));
+                    }
+                };
+                if let Err(error) = done {
                     tracing::debug!(%error, "a connection broke off");
                 }
             });
@@ -184,7 +310,15 @@ pub async fn serve(
         () = stop => {}
     }
     drop(listener);
-    graceful.shutdown().await;
+    tell.send_replace(true);
+    drop(open);
+    let _ = gone.recv().await;
+}
+
+/// Ready when the gateway stops.
+pub async fn told(stopping: &mut watch::Receiver<bool>) {
+    // Nobody is left to tell: it has stopped.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 /// Whether only the connection that was just coming is lost.
@@ -297,6 +431,18 @@ impl AsyncWrite for Timed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_household_of_the_newer_kind_has_one_clients_places() {
+        let (places, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
+        let place = |address: &str| {
+            let any = Arc::clone(&places).try_acquire_owned().expect("a place");
+            Place::new(any, address.parse().expect("an address"), &counts, 2)
+        };
+        let _two = (place("2001:db8:0:7::1"), place("2001:db8:0:7:8::2"));
+        assert!(place("2001:db8:0:7:ffff::3").is_none(), "a third");
+        assert!(place("2001:db8:0:8::1").is_some(), "another's first");
+    }
 
     #[test]
     fn an_address_has_so_many_places_and_gives_them_back() {

@@ -193,6 +193,12 @@ impl Operation<'_> {
         self.definition.ty
     }
 
+    /// Whether it declares a variable of this name.
+    pub fn declares(&self, name: &str) -> bool {
+        let mut all = self.definition.variable_definitions.iter();
+        all.any(|own| own.node.name.node == name)
+    }
+
     /// Holds variables against the limits, before anything else looks at them.
     ///
     /// # Errors

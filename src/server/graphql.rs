@@ -32,6 +32,7 @@ use self::{
 use super::{
     Gateway, Parts, RequestId, access,
     document::{self, Document},
+    memory::Memory,
     negotiate::{self, MediaType},
     refusal::{self, Refusal},
     session::{self, Session},
@@ -47,7 +48,7 @@ use crate::{
 };
 
 pub use ready::Ready;
-pub use request::{Asked, arbitrary};
+pub use request::{Asked, Given, arbitrary};
 pub use response::shown;
 
 /// What came of an operation.
@@ -104,7 +105,9 @@ async fn answer(
     let mut standing = session::charge(gateway, &session.client, 1)?;
     let (head, body) = request.into_parts();
     let span = || super::span(address);
-    let (ready, status) = match read(gateway, &head, body).await? {
+    // Until the answer is there.
+    let mut memory = Memory::of(gateway, &session.client);
+    let (ready, status) = match read(gateway, &head, body, &mut memory).await? {
         Sent::One(written) => {
             let question = Question {
                 eyes: session.eyes(),
@@ -116,14 +119,15 @@ async fn answer(
             if let Some(ready) = gateway.0.answers.get(&question) {
                 (ready, StatusCode::OK)
             } else {
-                let made = Box::pin(one(gateway, &session, question, id));
+                let made = Box::pin(one(gateway, &session, question, id, &mut memory));
                 let span = span();
                 let made = made.instrument(span.clone()).await;
                 span.in_scope(|| self::written(made, media_type, id))?
             }
         }
         Sent::WithFiles(parameters, files) => {
-            let made = Box::pin(with_files(gateway, &session, parameters, files, id));
+            let made = with_files(gateway, &session, parameters, files, id, &mut memory);
+            let made = Box::pin(made);
             let span = span();
             let made = made.instrument(span.clone()).await;
             span.in_scope(|| written(made, media_type, id))?
@@ -133,7 +137,7 @@ async fn answer(
             if more > 0 {
                 standing = session::charge(gateway, &session.client, more)?;
             }
-            let made = Box::pin(run_all(gateway, &session, all, id));
+            let made = Box::pin(run_all(gateway, &session, all, id, &mut memory));
             let span = span();
             let made = made.instrument(span.clone()).await?;
             let ready = span.in_scope(|| together(made, id))?;
@@ -157,9 +161,10 @@ async fn one(
     session: &Session,
     question: Question,
     id: RequestId,
+    memory: &mut Memory<'_>,
 ) -> Result<Outcome, Refusal> {
     let parameters = Parameters::of(&question.written, question.by_address)?;
-    let prepared = prepare(gateway, Asked::of(parameters)?, None)?;
+    let prepared = prepare(gateway, Asked::of(parameters)?, None, memory)?;
     let named = prepared.named || question.by_address;
     let answers = &gateway.0.answers;
     // Before anything is read for it.
@@ -178,7 +183,10 @@ async fn one(
     }
     let make = || {
         let (gateway, session, question) = (gateway.clone(), session.clone(), question.clone());
+        // Others may wait for it when this one is gone.
+        let share = memory.share();
         async move {
+            let _share = share;
             let done = run(&gateway, &session, prepared, None, id).await;
             let (sources, alone) = (done.sources.clone(), done.alone);
             let outcome = done.outcome(named);
@@ -202,7 +210,7 @@ async fn one(
         }
         (Ok(_), false) => {
             let parameters = Parameters::of(&question.written, question.by_address)?;
-            let prepared = prepare(gateway, Asked::of(parameters)?, None)?;
+            let prepared = prepare(gateway, Asked::of(parameters)?, None, memory)?;
             let done = Box::pin(run(gateway, session, prepared, None, id)).await;
             Ok(done.outcome(named))
         }
@@ -220,8 +228,10 @@ async fn with_files(
     parameters: Parameters,
     files: Arc<Files>,
     id: RequestId,
+    memory: &mut Memory<'_>,
 ) -> Result<Outcome, Refusal> {
-    let prepared = Asked::of(parameters).and_then(|asked| prepare(gateway, asked, Some(&files)));
+    let prepared = Asked::of(parameters);
+    let prepared = prepared.and_then(|asked| prepare(gateway, asked, Some(&files), memory));
     let outcome = match prepared {
         Ok(prepared) => Ok(run(gateway, session, prepared, Some(&files), id).await),
         Err(refusal) => Err(refusal),
@@ -312,6 +322,7 @@ pub fn prepare(
     gateway: &Gateway,
     asked: Asked,
     files: Option<&Arc<Files>>,
+    memory: &mut Memory<'_>,
 ) -> Result<Prepared, Refusal> {
     let Parts {
         limits,
@@ -325,7 +336,8 @@ pub fn prepare(
         document.check_introspection()?;
     }
     let operation = document.operation(asked.operation_name.as_deref())?;
-    let mut variables = asked.variables;
+    let declares = |name: &str| operation.declares(name);
+    let mut variables = asked.variables.read(declares, memory)?;
     operation.check_size(&variables, limits)?;
     if let Some(files) = files {
         files.put_into(&mut variables)?;
@@ -352,10 +364,11 @@ async fn run_all(
     session: &Session,
     all: Vec<Parameters>,
     id: RequestId,
+    memory: &mut Memory<'_>,
 ) -> Result<Vec<Result<Done, Refusal>>, Refusal> {
     let all: Vec<_> = all
         .into_iter()
-        .map(|parameters| prepare(gateway, Asked::of(parameters)?, None))
+        .map(|parameters| prepare(gateway, Asked::of(parameters)?, None, memory))
         .collect();
     let prepared = || all.iter().flatten();
     let cost = prepared().fold(0, |sum: u64, own| sum.saturating_add(own.cost));

@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use jiff::Timestamp;
 
 use super::{
@@ -20,10 +21,11 @@ use super::{
     session::{self, Session},
 };
 use crate::{
-    asset::{Asset, Location, Rendition},
+    access::{Client, Place},
+    asset::{Asset, Location, Rendition, SourceName},
     media::{Grant, InvalidToken},
     schema::code_of,
-    source::{MediaAnswer, SourceError, Variant},
+    source::{BodyStream, MediaAnswer, SourceError, Variant},
 };
 
 /// `GET` and `HEAD /media/{token}`.
@@ -34,10 +36,11 @@ pub async fn handle(
 ) -> Response {
     let id = RequestId::of(&request);
     // The token is all that is asked for, so nobody is known but by their address.
-    let admitted = session::charge(&gateway, &session::client(&gateway, &request), 1);
+    let client = session::client(&gateway, &request);
+    let admitted = session::charge(&gateway, &client, 1);
     let answered = match admitted {
         Ok(_) => match path {
-            Ok(Path(token)) => answer(&gateway, &token, request.headers()).await,
+            Ok(Path(token)) => answer(&gateway, &client, &token, request.headers()).await,
             Err(_) => Err(not_found(InvalidToken::Unknown.to_string())),
         },
         Err(refusal) => Err(refusal),
@@ -51,7 +54,12 @@ pub async fn handle(
     }
 }
 
-async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
+async fn answer(
+    gateway: &Gateway,
+    client: &Client,
+    token: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
     let grant = gateway.grant(token).map_err(|invalid| match invalid {
         InvalidToken::Unknown => not_found(invalid.to_string()),
         InvalidToken::Expired => Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string()),
@@ -81,6 +89,11 @@ async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<R
         .registry()
         .named(&grant.id.source)
         .ok_or_else(|| refusal(&SourceError::NotFound))?;
+    // A client who takes its time for many files holds up its own alone.
+    let own = (source.profile().name.clone(), client.clone());
+    let deadline = operation.context.deadline();
+    let place = gateway.0.media_places.place(own, deadline).await;
+    let place = place.ok_or_else(|| too_many(&grant.id.source))?;
     match source
         .media(&asset, grant.rendition, range, &operation.context)
         .await
@@ -92,11 +105,35 @@ async fn answer(gateway: &Gateway, token: &str, headers: &HeaderMap) -> Result<R
             headers: sent,
             body,
         } => {
+            let body = held(body, place);
             let mut response = range::respond(status, &sent, body, range);
             decorate(response.headers_mut(), &grant, tag);
             describe(response.headers_mut(), &sent, &asset, grant.rendition);
             Ok(response)
         }
+    }
+}
+
+/// A body, with its client's place until it has been taken.
+fn held(body: BodyStream, place: Place) -> BodyStream {
+    body.map(move |piece| {
+        let _place = &place;
+        piece
+    })
+    .boxed()
+}
+
+fn too_many(source: &SourceName) -> Refusal {
+    Refusal {
+        wait: Some(1),
+        ..Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "RATE_LIMITED",
+            format!(
+                "too many files of source `{source}` are on their way to you: take those first, \
+                 then ask again"
+            ),
+        )
     }
 }
 

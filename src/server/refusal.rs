@@ -11,7 +11,7 @@ use axum::{
 use serde_json::json;
 
 use super::RequestId;
-use crate::access::Standing;
+use crate::access::{Exceeded, Standing};
 
 /// Why a request is refused before execution. The message is safe to show.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,6 +29,8 @@ pub struct Refusal {
     pub limit: Option<Box<Limit>>,
     /// How the caller's requests stand, where there are too many.
     pub standing: Option<Box<Standing>>,
+    /// Seconds until it is worth trying again, where nothing else tells.
+    pub wait: Option<u64>,
     /// What else is wrong with the document.
     pub others: Vec<Refusal>,
 }
@@ -51,6 +53,7 @@ impl Refusal {
             by_document: false,
             limit: None,
             standing: None,
+            wait: None,
             others: Vec::new(),
         }
     }
@@ -97,6 +100,20 @@ impl Refusal {
         }
     }
 
+    /// 503 where what all requests share is taken, such as memory.
+    pub fn no_room(name: &'static str, exceeded: Exceeded, message: &str) -> Self {
+        let Exceeded { value, maximum } = exceeded;
+        Self {
+            limit: Some(Box::new(Limit {
+                name,
+                value,
+                maximum,
+            })),
+            wait: Some(1),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "LIMIT_EXCEEDED", message)
+        }
+    }
+
     /// 413 for a body, announced or already come, of more bytes than it may have.
     pub fn too_large(what: &str, bytes: Option<u64>, maximum: u64) -> Self {
         let value = bytes.map_or_else(|| "more than that".to_owned(), |bytes| bytes.to_string());
@@ -126,7 +143,7 @@ impl Refusal {
 
     /// Seconds until it is worth trying again.
     fn retry_after(&self) -> Option<u64> {
-        self.standing.as_ref()?.wait
+        self.standing.as_ref().map_or(self.wait, |own| own.wait)
     }
 
     /// As the text of an answer that has nothing else. Leaves a line in the log.
@@ -137,9 +154,13 @@ impl Refusal {
 
     /// As an answer that has nothing else.
     fn to_json(&self, id: RequestId) -> serde_json::Value {
+        json!({ "errors": self.errors(id) })
+    }
+
+    /// As a list of GraphQL errors.
+    pub fn errors(&self, id: RequestId) -> serde_json::Value {
         let others = self.others.iter().map(|other| other.error(id));
-        let errors: Vec<_> = std::iter::once(self.error(id)).chain(others).collect();
-        json!({ "errors": errors })
+        std::iter::once(self.error(id)).chain(others).collect()
     }
 
     /// As GraphQL errors of the engine's kind.

@@ -1,7 +1,8 @@
 //! `/graphql/ws`: the same graph, the same limits, over a WebSocket (graphql-transport-ws, and the
 //! older graphql-ws).
 
-mod watch;
+mod newer;
+mod older;
 mod wire;
 
 use std::{
@@ -23,14 +24,22 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
-use self::watch::{Close, Watch};
+use self::{
+    newer::{Close, Newer},
+    older::Older,
+    wire::Protocol,
+};
 use super::{
     Gateway, RequestId,
     connections::Peer,
     document,
     graphql::{self, Asked},
+    memory::Memory,
     refusal::{self, Refusal},
     session::{self, Session},
 };
@@ -42,6 +51,54 @@ const OLDER: &str = "graphql-ws";
 
 /// How long a socket may take for its `connection_init`.
 const INIT: Duration = Duration::from_secs(10);
+
+/// All sockets of a gateway: told together that it stops, and waited for.
+pub struct Sockets {
+    stopping: watch::Sender<bool>,
+    open: watch::Sender<usize>,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Self {
+            stopping: watch::Sender::new(false),
+            open: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Sockets {
+    /// Tells every socket that the gateway stops: no new operation begins, and each socket closes
+    /// when its last one has been answered.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Whether it stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    /// Waits until no socket is open.
+    pub async fn closed(&self) {
+        // The sender lives as long as this.
+        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+
+    fn open(&self) -> Open {
+        self.open.send_modify(|open| *open += 1);
+        Open(self.open.clone())
+    }
+}
+
+/// A socket, as long as it is open.
+struct Open(watch::Sender<usize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
 
 /// `GET /graphql/ws`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -98,13 +155,16 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
         .map_err(|_| Refusal::bad_request("this address takes WebSockets only"))?;
     let sent = parts.headers;
     let deadline = Instant::now() + init;
+    let (open, stopping) = (gateway.0.sockets.open(), gateway.0.sockets.stopping());
+    let (idle, client) = (gateway.0.limits.idle, Client::at(address));
+    let memory = gateway.0.memory.clone();
     Ok(upgrade
         .protocols([name])
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| async move {
             // As long as the socket lives it has its connection's place.
-            let _peer = peer;
+            let (_peer, _open) = (peer, open);
             let session = Arc::<OnceLock<Session>>::default();
             let guarded = Guarded {
                 gateway: gateway.clone(),
@@ -148,8 +208,16 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
             let pump = wire::Pump {
                 socket,
                 ours,
-                watch: (name == NEWER).then(Watch::new),
+                protocol: if name == NEWER {
+                    Protocol::Newer(Newer::new())
+                } else {
+                    Protocol::Older(Older::default())
+                },
                 deadline,
+                idle,
+                stopping,
+                memory,
+                client,
                 has_begun: &|| began.get().is_some(),
                 refused: &refused,
             };
@@ -242,7 +310,9 @@ impl Guarded {
             Refusal::limit(name, most + 1, most)
         })?;
         session::charge(&self.gateway, &session.client, 1)?;
-        let prepared = graphql::prepare(&self.gateway, Asked::over_socket(request)?, None)?;
+        let mut memory = Memory::of(&self.gateway, &session.client);
+        let asked = Asked::over_socket(request)?;
+        let prepared = graphql::prepare(&self.gateway, asked, None, &mut memory)?;
         let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
         let prepared = prepared.into_values();
         let done = graphql::run(&self.gateway, session, prepared, None, id).await;

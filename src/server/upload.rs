@@ -28,9 +28,11 @@ use tokio::{
 
 use super::{
     access,
+    memory::Memory,
     refusal::{self, Refusal},
 };
 use crate::{
+    access::{Budget, Client},
     config::Limits,
     schema::Upload,
     source::{Context, FileStream},
@@ -64,6 +66,9 @@ pub struct Files {
     is_useful: Arc<AtomicBool>,
     limit: u64,
     idle: Duration,
+    /// For files that several variables stand for, and whose disk they take.
+    spools: Budget,
+    client: Client,
 }
 
 type OpenField = Arc<Mutex<Option<Field<'static>>>>;
@@ -94,7 +99,9 @@ pub async fn read(
     headers: &HeaderMap,
     body: Body,
     limits: &Limits,
-) -> Result<(Vec<u8>, Arc<Files>), Refusal> {
+    spools: &Budget,
+    memory: &mut Memory<'_>,
+) -> Result<(Bytes, Arc<Files>), Refusal> {
     if !access::is_asked_for(headers) {
         return Err(Refusal::bad_request(
             "a multipart request needs a header that a page of another site cannot send unasked: \
@@ -123,7 +130,7 @@ pub async fn read(
         passed: HashSet::new(),
         kept: HashMap::new(),
     };
-    let head = timeout(limits.body_deadline, reading.head(limits)).await;
+    let head = timeout(limits.body_deadline, reading.head(limits, memory)).await;
     let (operations, uses) = head.unwrap_or_else(|_| {
         Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -151,8 +158,10 @@ pub async fn read(
         is_useful: Arc::default(),
         limit: limits.upload_bytes,
         idle: limits.upload_idle,
+        spools: spools.clone(),
+        client: memory.client().clone(),
     };
-    Ok((operations, Arc::new(files)))
+    Ok((operations.into(), Arc::new(files)))
 }
 
 impl Files {
@@ -166,9 +175,10 @@ impl InBody {
     async fn head(
         &mut self,
         limits: &Limits,
+        memory: &mut Memory<'_>,
     ) -> Result<(Vec<u8>, HashMap<String, Vec<String>>), Refusal> {
-        let operations = self.text("operations", limits.body_bytes).await?;
-        let map = self.text("map", MAP_BYTES).await?;
+        let operations = self.text("operations", limits.body_bytes, memory).await?;
+        let map = self.text("map", MAP_BYTES, memory).await?;
         let uses = uses(&map, limits.upload_files)?;
         self.next = self.parts.next_field().await.map_err(broken)?;
         let first = self.next.as_ref().and_then(|field| field.name());
@@ -188,7 +198,12 @@ impl InBody {
         }
     }
 
-    async fn text(&mut self, name: &str, limit: usize) -> Result<Vec<u8>, Refusal> {
+    async fn text(
+        &mut self,
+        name: &str,
+        limit: usize,
+        memory: &mut Memory<'_>,
+    ) -> Result<Vec<u8>, Refusal> {
         let field = self.parts.next_field().await.map_err(broken)?;
         let Some(mut field) = field.filter(|field| field.name() == Some(name)) else {
             return Err(Refusal::bad_request(format!(
@@ -202,6 +217,7 @@ impl InBody {
                 let what = format!("the part `{name}`");
                 return Err(Refusal::too_large(&what, None, limit as u64));
             }
+            memory.take(piece.len())?;
             text.extend_from_slice(&piece);
         }
         Ok(text)
@@ -343,8 +359,8 @@ impl Files {
                     .filter(|value| **value == Value::Null);
                 let Some(place) = place else {
                     return Err(Refusal::bad_request(format!(
-                        "`map` names `{}`, which is not a null in `operations`: paths begin with \
-                         `variables.`",
+                        "`map` names `{}`, which is not a null in `operations`, or no variable that \
+                         the operation declares: paths begin with `variables.`",
                         shown(path)
                     )));
                 };
@@ -421,7 +437,8 @@ impl Files {
             if self.uses.get(name).is_none_or(|uses| uses.len() < 2) {
                 return Ok(Part { file_name, bytes });
             }
-            let spool = Spool::fill(bytes, self.limit, context).await?;
+            let share = self.spools.share(&self.client);
+            let spool = Spool::fill(bytes, self.limit, share, context).await?;
             body.kept.insert(own, (file_name.clone(), spool.clone()));
             return Ok(Part {
                 file_name,

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link,
+    Breaker, Capabilities, ChangeFailure, Context, Direction, FileContent, Filter, Link,
     ListRequest, Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, Row,
     SortBy, Source, SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant,
     answer, row,
@@ -317,10 +317,10 @@ impl Source for Comfy {
     fn upload<'a>(
         &'a self,
         file: &'a NewFile<'a>,
-        bytes: FileStream,
+        content: FileContent,
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(self.send(file, bytes, context))
+        Box::pin(self.send(file, content, context))
     }
 
     fn delete<'a>(

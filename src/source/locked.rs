@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
 
 use super::{
-    Breaker, ChangeFailure, Context, FileStream, Filter, ListRequest, Listing, Narrowed, NewFile,
+    Breaker, ChangeFailure, Context, FileContent, Filter, ListRequest, Listing, Narrowed, NewFile,
     Page, Paging, Parameters, Profile, SortBy, Source, SourceError, TagChange, UploadFailure,
     UploadOptions, Uploaded, Variant,
 };
@@ -113,7 +113,7 @@ impl Source for Locked {
     fn upload<'a>(
         &'a self,
         _file: &'a NewFile<'a>,
-        _bytes: FileStream,
+        _content: FileContent,
         _context: &'a Context,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(async { Err(self.refusal().into()) })

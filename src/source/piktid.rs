@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link,
+    Breaker, Capabilities, ChangeFailure, Context, Direction, FileContent, Filter, Link,
     ListRequest, Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
     SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
@@ -238,10 +238,10 @@ impl Source for Piktid {
     fn upload<'a>(
         &'a self,
         file: &'a NewFile<'a>,
-        bytes: FileStream,
+        content: FileContent,
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(self.send(file, bytes, context))
+        Box::pin(self.send(file, content, context))
     }
 
     fn delete_batch(&self) -> usize {

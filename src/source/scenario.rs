@@ -19,7 +19,7 @@ use serde_json::{json, value::RawValue};
 
 use self::parameters::ScenarioParameters;
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, Direction, FileStream, Filter, Link,
+    Breaker, Capabilities, ChangeFailure, Context, Direction, FileContent, Filter, Link,
     ListRequest, Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile, Row,
     SortBy, Source, SourceError, TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded,
     Variant, answer, row,
@@ -485,10 +485,10 @@ impl Source for Scenario {
     fn upload<'a>(
         &'a self,
         file: &'a NewFile<'a>,
-        bytes: FileStream,
+        content: FileContent,
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(self.send(file, bytes, context))
+        Box::pin(self.send(file, content, context))
     }
 
     fn upload_state<'a>(

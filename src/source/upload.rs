@@ -12,6 +12,25 @@ use crate::asset::FileType;
 /// sent so far is not the file.
 pub type FileStream = BoxStream<'static, io::Result<Bytes>>;
 
+/// A file's bytes on their way to a source.
+pub enum FileContent {
+    /// They come from a client: once.
+    Once(FileStream),
+    /// They are on disk: from any place on, as often as wanted.
+    Again(Arc<dyn Fn(u64) -> FileStream + Send + Sync>),
+}
+
+impl FileContent {
+    /// All of them, from the beginning.
+    #[must_use]
+    pub fn whole(self) -> FileStream {
+        match self {
+            Self::Once(bytes) => bytes,
+            Self::Again(from) => from(0),
+        }
+    }
+}
+
 /// A file, and what it shall be as an asset.
 pub struct NewFile<'a> {
     /// Without folders, with an ending that fits.

@@ -17,11 +17,12 @@ use super::{
     word_of,
 };
 use crate::{
+    access::{Budget, Client, Place, Places},
     asset::{Asset, AssetId, FileType, SourceName},
     cache::Turn,
     source::{
-        Context, FileStream, NewFile, Source, SourceError, TagChange, UploadFailure, UploadOptions,
-        Uploaded,
+        Context, FileContent, FileStream, NewFile, Source, SourceError, TagChange, UploadFailure,
+        UploadOptions, Uploaded,
     },
 };
 
@@ -50,6 +51,25 @@ pub struct NewAsset {
     pub limit: u64,
     /// Under which the outcome is kept.
     pub key: Option<String>,
+    /// Whose places and disk it takes.
+    pub room: Room,
+}
+
+/// Places for uploads, and disk for those that wait on it, as one client has them.
+#[derive(Clone)]
+pub struct Room {
+    pub client: Client,
+    /// Of all clients.
+    pub places: Places<Client>,
+    pub spools: Budget,
+}
+
+impl Room {
+    /// Waits for a place, as long as the operation has time to begin something.
+    async fn place(&self, context: &Context) -> Result<Place, SourceError> {
+        let place = self.places.place(self.client.clone(), context.last_start());
+        place.await.ok_or(SourceError::NotTried)
+    }
 }
 
 /// What came of an upload.
@@ -298,6 +318,8 @@ impl Writer {
         }
         source.check_tags(&new.tags)?;
         context.spend(CALLS)?;
+        // Before anything of the file is read.
+        let _place = new.room.place(context).await?;
         let (file_name, bytes) = new.file.open(context).await?;
         let bounds = Bounds {
             limit: new.limit,
@@ -308,12 +330,12 @@ impl Writer {
         let (first, bytes) = peek(bytes).await?;
         let kind = FileType::sniff(&first);
         source.check_upload(kind, &new.options)?;
-        let (bytes, length) = new.measured(bytes, context).await?;
+        let measured = new.measured(bytes, context).await?;
         let hash = new.hash.map(|hash| format!("blake3:{}", hash.to_hex()));
         let file = NewFile {
             name: kind.fit(new.name.as_ref().unwrap_or(&file_name)),
             kind,
-            length,
+            length: measured.length(),
             hash: hash.as_deref(),
             tags: &new.tags,
             note: new.note.as_deref(),
@@ -322,17 +344,28 @@ impl Writer {
         // From its last byte on the asset may be there.
         let (shelf, name) = (Arc::clone(&self.shelf), source.profile().name.clone());
         let writing = Arc::new(Mutex::new(None));
-        let begin = {
+        let begin: Begin = {
             let writing = Arc::clone(&writing);
-            move || {
+            Arc::new(move || {
                 let own = shelf.writing(&name, Vec::new());
-                *writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(own);
-            }
+                let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
+                writing.get_or_insert(own);
+            })
         };
         let sent = source
-            .upload(&file, with_end(bytes, length, begin), context)
+            .upload(&file, measured.content(&begin, context), context)
             .await;
-        drop(writing);
+        let writing =
+            (writing.lock()).map_or_else(|own| own.into_inner().take(), |mut own| own.take());
+        let is_open = (sent.as_ref().err())
+            .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
+        match writing {
+            // It may be there any moment, or not at all.
+            writing if is_open => writing
+                .unwrap_or_else(|| self.shelf.writing(&source.profile().name, Vec::new()))
+                .linger(),
+            writing => drop(writing),
+        }
         // An asset without its bytes may be listed too.
         drop(self.shelf.writing(&source.profile().name, Vec::new()));
         Ok(sent)
@@ -479,13 +512,12 @@ fn renamed(asset: &Asset) -> SourceError {
     ))
 }
 
+/// What happens before a file's last byte is sent.
+type Begin = Arc<dyn Fn() + Send + Sync>;
+
 /// `bytes`, with `begin` called before the last of them: at `length`, or at their end.
-fn with_end(
-    bytes: FileStream,
-    length: Option<u64>,
-    begin: impl FnOnce() + Send + 'static,
-) -> FileStream {
-    let mut begin = Some(begin);
+fn with_end(bytes: FileStream, length: Option<u64>, begin: &Begin) -> FileStream {
+    let mut begin = Some(Arc::clone(begin));
     let mut left = length;
     bytes
         .map(Some)
@@ -557,19 +589,17 @@ impl NewAsset {
         &self,
         bytes: FileStream,
         context: &Arc<Context>,
-    ) -> Result<(FileStream, Option<u64>), FileError> {
+    ) -> Result<Measured, FileError> {
         let known = match &self.file {
             Incoming::Bytes(bytes) => Some(bytes.len() as u64),
             Incoming::Part { .. } => self.length,
         };
         if known.is_some() || !self.source.needs_length() {
-            return Ok((bytes, known));
+            return Ok(Measured::Passing(bytes, known));
         }
-        let spool = Spool::fill(bytes, self.limit, context).await?;
-        let (length, context) = (spool.length(), Arc::clone(context));
-        // On its way to the source it is still on its way.
-        let bytes = spool.read().inspect(move |_| context.renew()).boxed();
-        Ok((bytes, Some(length)))
+        let share = self.room.spools.share(&self.room.client);
+        let spool = Spool::fill(bytes, self.limit, share, context).await?;
+        Ok(Measured::OnDisk(spool))
     }
 
     /// Reads the file for its hash alone.
@@ -605,6 +635,37 @@ impl NewAsset {
             )
         );
         *blake3::hash(said.as_bytes()).as_bytes()
+    }
+}
+
+/// A file that is ready to be sent.
+enum Measured {
+    /// As it comes from its client, of this length, where that is known.
+    Passing(FileStream, Option<u64>),
+    OnDisk(Spool),
+}
+
+impl Measured {
+    const fn length(&self) -> Option<u64> {
+        match self {
+            Self::Passing(_, length) => *length,
+            Self::OnDisk(spool) => Some(spool.length()),
+        }
+    }
+
+    fn content(self, begin: &Begin, context: &Arc<Context>) -> FileContent {
+        match self {
+            Self::Passing(bytes, length) => FileContent::Once(with_end(bytes, length, begin)),
+            Self::OnDisk(spool) => {
+                let (begin, context) = (Arc::clone(begin), Arc::clone(context));
+                FileContent::Again(Arc::new(move |at| {
+                    let (length, context) = (spool.length(), Arc::clone(&context));
+                    // On its way to the source it is still on its way.
+                    let bytes = spool.read_from(at).inspect(move |_| context.renew());
+                    with_end(bytes.boxed(), length.checked_sub(at), &begin)
+                }))
+            }
+        }
     }
 }
 

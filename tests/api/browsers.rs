@@ -434,15 +434,16 @@ async fn bytes_that_are_no_request_are_told_so() {
         )
     };
     let deep = format!(
-        "{{\"query\":\"{{__typename}}\",\"variables\":{{\"x\":{}{}}}}}",
-        "[".repeat(100_000),
-        "]".repeat(100_000)
+        "{{\"query\":\"query($n:Int){{assets(first:$n){{nodes{{id}}}}}}\",\"variables\":{{\"n\":{}{}}}}}",
+        "[".repeat(200),
+        "]".repeat(200)
     );
     for body in [
         b"{\"query\":\"{a(x:\\\"\xff\xfe\\\")}\"}".to_vec(),
         b"\xef\xbb\xbf{\"query\":\"{__typename}\"}".to_vec(),
         b"{\"query\":\"\\ud800\"}".to_vec(),
-        b"{\"query\":\"{__typename}\",\"variables\":{\"x\":1e999}}".to_vec(),
+        b"{\"query\":\"query($n:Int){assets(first:$n){nodes{id}}}\",\"variables\":{\"n\":1e999}}"
+            .to_vec(),
         b"{\"query\":{}}".to_vec(),
         b"null".to_vec(),
         b"\0".to_vec(),

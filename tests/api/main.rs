@@ -7,6 +7,7 @@ mod bad_input;
 mod batching;
 mod breaker;
 mod browsers;
+mod budgets;
 mod caches;
 mod coverage;
 mod dialects;

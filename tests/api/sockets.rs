@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{
 
 use asset_gateway::sandbox::{Fault, Options};
 
-use crate::help::{Socket, World, open_socket, world, world_of, world_with};
+use crate::help::{Socket, World, begin, open_socket, world, world_of, world_with};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 
@@ -300,4 +300,118 @@ async fn of_two_protocols_the_newer_is_spoken_and_said_to_be() {
     assert_eq!(heard(&mut socket).await["type"], "connection_ack");
     say(&mut socket, &ask("1", "{ __typename }")).await;
     assert_eq!(heard(&mut socket).await["type"], "next");
+}
+
+#[tokio::test]
+async fn a_socket_without_an_operation_ends_and_one_with_an_operation_stays() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.idle = Duration::from_millis(400);
+        for source in &mut config.sources {
+            source.patience = Duration::from_secs(20);
+        }
+    })
+    .await;
+    for protocol in ["graphql-transport-ws", "graphql-ws"] {
+        let mut socket = open_socket(world.address, protocol, None)
+            .await
+            .expect("a socket");
+        begin(&mut socket, &json!({})).await.expect("acknowledged");
+        let gate = Arc::new(Semaphore::new(0));
+        let faults = &world.sandbox.piktid.faults;
+        faults.add("GET /assets", Fault::Hold(Arc::clone(&gate)));
+        let kind = if protocol == "graphql-ws" {
+            "start"
+        } else {
+            "subscribe"
+        };
+        let first = if protocol == "graphql-ws" { 3 } else { 4 };
+        let query = format!(
+            "{{ assets(first: {first}, filter: {{sources: [\"piktid\"]}}) {{ nodes {{ id }} }} }}"
+        );
+        let ask = json!({ "id": "1", "type": kind, "payload": { "query": query } });
+        let began = std::time::Instant::now();
+        say(&mut socket, &ask).await;
+        let (answer, ()) = tokio::join!(heard(&mut socket), async {
+            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            gate.add_permits(100);
+        });
+        assert!(answer["payload"]["data"].is_object(), "{answer}");
+        assert!(began.elapsed() > Duration::from_secs(1));
+        assert_eq!(heard(&mut socket).await["type"], "complete");
+        faults.clear();
+        let (code, reason) = tokio::time::timeout(Duration::from_secs(10), closed(&mut socket))
+            .await
+            .expect("it ends");
+        assert_eq!(code, 1001, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn when_the_gateway_stops_operations_are_answered_and_sockets_close_to_come_back() {
+    use asset_gateway::{
+        sandbox::Sandbox,
+        server::{self, Gateway},
+    };
+    for protocol in ["graphql-transport-ws", "graphql-ws"] {
+        let sandbox = Sandbox::start(Options::default()).await.expect("it starts");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let gateway = Gateway::new(crate::help::config(&sandbox), address).expect("it holds");
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            server::serve(listener, &gateway, stopped).await;
+        });
+        let id = {
+            let store = sandbox.store.piktid();
+            let own = store.iter().find(|own| own.created_by == "ada");
+            crate::help::asset_id("piktid", &own.expect("an asset").id)
+        };
+        let gate = Arc::new(Semaphore::new(0));
+        let piktid = &sandbox.piktid;
+        piktid.faults.add("PATCH", Fault::Hold(Arc::clone(&gate)));
+        let mut socket = open_socket(address, protocol, None)
+            .await
+            .expect("a socket");
+        let mut idle = open_socket(address, protocol, None)
+            .await
+            .expect("a socket");
+        for own in [&mut socket, &mut idle] {
+            begin(own, &json!({})).await.expect("acknowledged");
+        }
+        let kind = if protocol == "graphql-ws" {
+            "start"
+        } else {
+            "subscribe"
+        };
+        let change = format!(
+            "mutation {{ setAssetNote(input: {{assetId: \"{id}\", note: \"last\"}}) \
+             {{ asset {{ note }} errors {{ code }} }} }}"
+        );
+        let ask = json!({ "id": "1", "type": kind, "payload": { "query": change } });
+        say(&mut socket, &ask).await;
+        while piktid.recorder.count("PATCH") == 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.send(()).expect("it serves");
+        // The one that has nothing to wait for closes first.
+        assert_eq!(closed(&mut idle).await.0, 1012);
+        // No operation begins any more.
+        let late = json!({ "id": "2", "type": kind, "payload": { "query": change } });
+        say(&mut socket, &late).await;
+        gate.add_permits(100);
+        let answer = heard(&mut socket).await;
+        assert_eq!(answer["id"], "1");
+        let payload = &answer["payload"]["data"]["setAssetNote"];
+        assert_eq!(payload["asset"]["note"], "last", "{answer}");
+        assert_eq!(heard(&mut socket).await["type"], "complete");
+        assert_eq!(closed(&mut socket).await.0, 1012);
+        tokio::time::timeout(Duration::from_secs(9), serving)
+            .await
+            .expect("it ends when all is answered")
+            .expect("it ends well");
+        assert_eq!(piktid.recorder.count("PATCH"), 1);
+    }
 }

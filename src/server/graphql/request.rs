@@ -1,20 +1,24 @@
 //! What a request holds, however it was sent: GET, POST, several at once, or with files.
 
-use std::{pin::pin, sync::Arc};
+use std::{fmt, pin::pin, sync::Arc};
 
-use async_graphql::{Request as GraphRequest, Variables};
+use async_graphql::{Name, Request as GraphRequest, Value as ConstValue, Variables};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use futures_util::{FutureExt, StreamExt};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use crate::server::{
     Gateway,
     document::Wanted,
+    memory::{self, Memory},
     negotiate,
     refusal::{self, Refusal},
     upload::{self, Files},
@@ -31,16 +35,43 @@ pub enum Sent {
 }
 
 /// What a request says, however it was sent (GraphQL over HTTP 5.1).
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct Parameters {
+    query: Option<String>,
+    document_id: Option<String>,
+    operation_name: Option<String>,
+    /// Objects, as they are written: only what of them is needed is read.
+    variables: Option<Bytes>,
+    extensions: Option<Bytes>,
+}
+
+/// The same in JSON.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
     query: Option<String>,
     /// GraphQL over HTTP, Persisted Documents; Relay's examples call it `id` or `doc_id`.
     #[serde(alias = "id", alias = "doc_id")]
     document_id: Option<String>,
     operation_name: Option<String>,
-    variables: Option<serde_json::Map<String, serde_json::Value>>,
-    extensions: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(borrow)]
+    variables: Option<Object<'a>>,
+    #[serde(borrow)]
+    extensions: Option<Object<'a>>,
+}
+
+/// A JSON object, as it is written.
+struct Object<'a>(&'a str);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.starts_with('{') {
+            Ok(Self(text))
+        } else {
+            Err(D::Error::custom("no object"))
+        }
+    }
 }
 
 impl Parameters {
@@ -48,7 +79,7 @@ impl Parameters {
     ///
     /// # Errors
     /// A [`Refusal`] that says what of it is wrong.
-    pub fn of(written: &[u8], by_address: bool) -> Result<Self, Refusal> {
+    pub fn of(written: &Bytes, by_address: bool) -> Result<Self, Refusal> {
         if by_address {
             from_query(written)
         } else {
@@ -62,7 +93,95 @@ impl Parameters {
 pub struct Asked {
     pub document: Wanted,
     pub operation_name: Option<String>,
-    pub variables: Variables,
+    pub variables: Given,
+}
+
+/// The variables that a request gives.
+#[derive(Debug)]
+pub enum Given {
+    /// As they are written.
+    Text(Bytes),
+    Read(Variables),
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self::Read(Variables::default())
+    }
+}
+
+impl Given {
+    /// Those that an operation declares. The others are not looked at, and take no memory.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where they are no JSON, or take more memory than there is.
+    pub fn read(
+        self,
+        declares: impl Fn(&str) -> bool,
+        memory: &mut Memory<'_>,
+    ) -> Result<Variables, Refusal> {
+        let text = match self {
+            Self::Read(mut variables) => {
+                let others: Vec<Name> = variables.keys().cloned().collect();
+                for name in others.iter().filter(|name| !declares(name)) {
+                    variables.remove(name);
+                }
+                return Ok(variables);
+            }
+            Self::Text(text) => text,
+        };
+        let wrong =
+            |_| Refusal::bad_request("`variables` is nested too deep, or is no JSON object");
+        let mut deserializer = serde_json::Deserializer::from_slice(&text);
+        let declared = Declared(declares);
+        let written = declared.deserialize(&mut deserializer).map_err(wrong)?;
+        let mut variables = Variables::default();
+        for (name, value) in written {
+            memory.take(memory::weight_of(value.get().as_bytes()))?;
+            let value: ConstValue = serde_json::from_str(value.get()).map_err(wrong)?;
+            variables.insert(Name::new(name), value);
+        }
+        Ok(variables)
+    }
+}
+
+/// Of an object, the fields with these names, as they are written.
+struct Declared<F>(F);
+
+impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Declared<F> {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Declared<F> {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut fields = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if (self.0)(&name) {
+                fields.push((name, map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Of `extensions`, what is known.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Extensions<'a> {
+    #[serde(borrow)]
+    persisted_query: Option<&'a RawValue>,
 }
 
 /// `extensions.persistedQuery` (Apollo's protocol of automatic persisted queries).
@@ -77,22 +196,23 @@ impl Asked {
     /// # Errors
     /// For a persisted query of another protocol than version 1.
     pub fn of(parameters: Parameters) -> Result<Self, Refusal> {
-        let extensions = parameters.extensions.unwrap_or_default();
-        let persisted = extensions
-            .get("persistedQuery")
-            .filter(|own| !own.is_null());
-        let hash = persisted.map(|own| PersistedQuery::deserialize(own).map_err(|_| ()));
+        let extensions = match &parameters.extensions {
+            None => Extensions::default(),
+            Some(text) => serde_json::from_slice(text)
+                .map_err(|_| Refusal::bad_request("`extensions` must be a JSON object"))?,
+        };
+        let persisted = extensions.persisted_query;
+        let hash = persisted.map(|own| serde_json::from_str::<PersistedQuery>(own.get()));
         let hash = match hash.transpose() {
             Ok(Some(own)) if own.version == 1 => Some(own.sha256_hash),
             Ok(None) => None,
-            Ok(Some(_)) | Err(()) => {
+            Ok(Some(_)) | Err(_) => {
                 return Err(Refusal::bad_request(
                     "`extensions.persistedQuery` must be an object with `version` 1 and \
                      `sha256Hash`",
                 ));
             }
         };
-        let variables = parameters.variables.map(serde_json::Value::Object);
         Ok(Self {
             document: Wanted {
                 text: parameters.query.filter(|text| !text.is_empty()),
@@ -100,7 +220,7 @@ impl Asked {
                 id: parameters.document_id.filter(|id| !id.is_empty()),
             },
             operation_name: parameters.operation_name.filter(|name| !name.is_empty()),
-            variables: variables.map(Variables::from_json).unwrap_or_default(),
+            variables: parameters.variables.map(Given::Text).unwrap_or_default(),
         })
     }
 
@@ -109,18 +229,16 @@ impl Asked {
     /// # Errors
     /// As [`Asked::of`].
     pub fn over_socket(request: GraphRequest) -> Result<Self, Refusal> {
-        let extensions = request.extensions.0.into_iter().map(|(name, value)| {
-            // What came as JSON goes as JSON.
-            (name, value.into_json().unwrap_or_default())
-        });
+        // What came as JSON goes as JSON.
+        let extensions = serde_json::to_vec(&request.extensions).unwrap_or_default();
         let asked = Self::of(Parameters {
             query: Some(request.query),
             operation_name: request.operation_name,
-            extensions: Some(extensions.collect()),
+            extensions: Some(extensions.into()),
             ..Parameters::default()
         })?;
         Ok(Self {
-            variables: request.variables,
+            variables: Given::Read(request.variables),
             ..asked
         })
     }
@@ -130,14 +248,21 @@ impl Asked {
 ///
 /// # Errors
 /// A [`Refusal`] for every way in which it is no request.
-pub async fn read(gateway: &Gateway, head: &Parts, body: Body) -> Result<Sent, Refusal> {
+pub async fn read(
+    gateway: &Gateway,
+    head: &Parts,
+    body: Body,
+    memory: &mut Memory<'_>,
+) -> Result<Sent, Refusal> {
     match head.method {
         Method::GET => {
             let query = head.uri.query().unwrap_or_default();
             Ok(Sent::One(Bytes::copy_from_slice(query.as_bytes())))
         }
         Method::POST if upload::is_multipart(&head.headers) => {
-            let (operations, files) = upload::read(&head.headers, body, &gateway.0.limits).await?;
+            let (limits, spools) = (&gateway.0.limits, &gateway.0.spools);
+            let read = upload::read(&head.headers, body, limits, spools, memory);
+            let (operations, files) = read.await?;
             Ok(Sent::WithFiles(from_json(&operations)?, files))
         }
         Method::POST => {
@@ -156,7 +281,7 @@ pub async fn read(gateway: &Gateway, head: &Parts, body: Body) -> Result<Sent, R
                     "send the request's body as it is, without `content-encoding`",
                 ));
             }
-            let body = read_body(gateway, &head.headers, body).await?;
+            let body = read_body(gateway, &head.headers, body, memory).await?;
             if body.trim_ascii_start().starts_with(b"[") {
                 batch(&body, gateway.0.limits.batch).map(Sent::Batch)
             } else {
@@ -172,7 +297,7 @@ pub async fn read(gateway: &Gateway, head: &Parts, body: Body) -> Result<Sent, R
 }
 
 /// Operations sent together.
-fn batch(body: &[u8], most: usize) -> Result<Vec<Parameters>, Refusal> {
+fn batch(body: &Bytes, most: usize) -> Result<Vec<Parameters>, Refusal> {
     // Counted before they are read.
     let all: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|_| Refusal::bad_request("the body is no JSON list of operations"))?;
@@ -187,12 +312,20 @@ fn batch(body: &[u8], most: usize) -> Result<Vec<Parameters>, Refusal> {
         });
     }
     all.into_iter()
-        .map(|own| from_json(own.get().as_bytes()))
+        .map(|own| from_json(&body.slice_ref(own.get().as_bytes())))
         .collect()
 }
 
-/// Reads the body within its limits of size and time.
-async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+/// What room for a body is made before any of it has come: what is announced may never come.
+const FIRST: usize = 16 * 1024;
+
+/// Reads the body within its limits of size, time and memory.
+async fn read_body(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    body: Body,
+    memory: &mut Memory<'_>,
+) -> Result<Bytes, Refusal> {
     let limit = gateway.0.limits.body_bytes;
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -207,12 +340,13 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
         return Err(too_large());
     }
     let reading = async {
-        let mut all = Vec::with_capacity(announced.unwrap_or(1024).min(limit));
+        let mut all = Vec::with_capacity(announced.unwrap_or(1024).min(limit).min(FIRST));
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|_| Refusal::bad_request("the request's body broke off"))?;
             if all.len() + piece.len() > limit {
                 return Err(too_large());
             }
+            memory.take(piece.len())?;
             all.extend_from_slice(&piece);
         }
         // Without what room it has left: it may be kept.
@@ -234,19 +368,29 @@ async fn read_body(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result
         })?
 }
 
-fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
+fn from_json(body: &Bytes) -> Result<Parameters, Refusal> {
     const WHAT: &str = "the body must be one JSON object with `query` (or `documentId`), and \
                         optionally `operationName`, `variables` and `extensions`";
     // A list would do for the fields in their order.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Refusal::bad_request(WHAT));
     }
+    let own = |written: Written<'_>| {
+        let part = |own: Object<'_>| body.slice_ref(own.0.as_bytes());
+        Parameters {
+            query: written.query,
+            document_id: written.document_id,
+            operation_name: written.operation_name,
+            variables: written.variables.map(part),
+            extensions: written.extensions.map(part),
+        }
+    };
     // Only where it cannot be read, once more: to tell where.
-    if let Ok(parameters) = serde_json::from_slice(body) {
-        return Ok(parameters);
+    if let Ok(written) = serde_json::from_slice(body) {
+        return Ok(own(written));
     }
     let deserializer = &mut serde_json::Deserializer::from_slice(body);
-    let parameters: Parameters =
+    let written: Written<'_> =
         serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
             let path = error.path().to_string();
             Refusal::bad_request(match path.as_str() {
@@ -260,7 +404,7 @@ fn from_json(body: &[u8]) -> Result<Parameters, Refusal> {
     deserializer
         .end()
         .map_err(|_| Refusal::bad_request("the body goes on after its JSON object"))?;
-    Ok(parameters)
+    Ok(own(written))
 }
 
 fn from_query(query: &[u8]) -> Result<Parameters, Refusal> {
@@ -269,8 +413,12 @@ fn from_query(query: &[u8]) -> Result<Parameters, Refusal> {
         if text.is_empty() {
             return Ok(None);
         }
-        serde_json::from_str(text)
-            .map_err(|_| Refusal::bad_request(format!("`{name}` must be a JSON object")))
+        match serde_json::from_str::<Option<Object<'_>>>(text) {
+            Ok(own) => Ok(own.map(|own| Bytes::copy_from_slice(own.0.as_bytes()))),
+            Err(_) => Err(Refusal::bad_request(format!(
+                "`{name}` must be a JSON object"
+            ))),
+        }
     };
     for (name, value) in url::form_urlencoded::parse(query) {
         match &*name {
@@ -287,6 +435,7 @@ fn from_query(query: &[u8]) -> Result<Parameters, Refusal> {
 
 /// The operations that a body of JSON holds, for [`super::arbitrary`].
 pub fn arbitrary(body: &[u8]) -> Vec<Asked> {
+    let body = &Bytes::copy_from_slice(body);
     let one = from_json(body).map(|one| vec![one]);
     let all = one.or_else(|_| batch(body, usize::MAX)).unwrap_or_default();
     all.into_iter()

@@ -1,15 +1,25 @@
-//! Between a socket and the engine: every frame passes the [`Watch`] on its way.
+//! Between a socket and the engine: every frame passes the [`Protocol`] on its way.
 
 use std::{sync::OnceLock, time::Duration};
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::{
+    body::Bytes,
+    extract::ws::{CloseFrame, Message, WebSocket},
+};
 use futures_util::{Sink, Stream, sink, stream};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
 
-use super::watch::{Close, Verdict, Watch};
+use super::{
+    newer::{Close, Newer, Verdict},
+    older::Older,
+};
+use crate::{
+    access::{Budget, Client, Share},
+    server::{DRAIN, RequestId, connections::told, memory, refusal::Refusal},
+};
 
 /// Frames on their way, each way. The engine waits when the client does.
 const FRAMES: usize = 4;
@@ -49,14 +59,70 @@ pub fn pair() -> (
     (ours, sink, stream)
 }
 
+/// How often a client is asked whether it is there; two such questions without an answer end it.
+const PING: Duration = Duration::from_secs(12);
+const MISSED: u32 = 2;
+
+/// Before the end of [`DRAIN`] a socket closes whatever is under way, so that its close arrives.
+const BEFORE_END: Duration = Duration::from_millis(500);
+
+/// Messages of this size take no more memory than any request has without asking.
+const SMALL: usize = 1024;
+
+/// Which protocol a socket speaks.
+pub enum Protocol {
+    Newer(Newer),
+    /// Has no codes.
+    Older(Older),
+}
+
+impl Protocol {
+    fn received(&mut self, text: &str) -> Verdict {
+        match self {
+            Self::Newer(newer) => newer.received(text),
+            Self::Older(older) => older.received(text),
+        }
+    }
+
+    fn running(&self) -> usize {
+        match self {
+            Self::Newer(newer) => newer.running(),
+            Self::Older(older) => older.running(),
+        }
+    }
+
+    fn stop(&mut self) {
+        match self {
+            Self::Newer(newer) => newer.stop(),
+            Self::Older(older) => older.stop(),
+        }
+    }
+
+    /// Refuses the operation that a text began: what its client is told.
+    fn refuse(&mut self, text: &str, refusal: &Refusal) -> Option<String> {
+        let id = RequestId::new();
+        refusal.log(id);
+        let (own, payload) = match self {
+            Self::Newer(newer) => (newer.refuse()?, refusal.errors(id)),
+            Self::Older(older) => (older.refuse(text)?, refusal.errors(id)[0].take()),
+        };
+        let error = serde_json::json!({ "id": own, "type": "error", "payload": payload });
+        Some(error.to_string())
+    }
+}
+
 /// What carries frames between the two.
 pub struct Pump<'a> {
     pub socket: WebSocket,
     pub ours: Ours,
-    /// `None`: the older protocol, which has no codes.
-    pub watch: Option<Watch>,
+    pub protocol: Protocol,
     /// By when the client must have begun.
     pub deadline: Instant,
+    /// How long it may be without an operation.
+    pub idle: Duration,
+    pub stopping: watch::Receiver<bool>,
+    pub memory: Budget,
+    pub client: Client,
     pub has_begun: &'a (dyn Fn() -> bool + Send + Sync),
     /// Why the engine was told to refuse the client.
     pub refused: &'a OnceLock<Close>,
@@ -86,7 +152,20 @@ impl Pump<'_> {
         let to_engine = self.ours.to_engine.clone();
         let mut pending = None;
         let mut is_late = false;
+        let mut shares = Vec::new();
+        let mut idle_since = Instant::now();
+        let (mut next_ping, mut unanswered) = (Instant::now() + PING, 0);
+        let mut end = None;
         loop {
+            let is_idle = self.protocol.running() == 0;
+            if is_idle {
+                shares.clear();
+                if end.is_some() && pending.is_none() {
+                    return Some(restarting());
+                }
+            } else {
+                idle_since = Instant::now();
+            }
             let frame = tokio::select! {
                 frame = self.socket.recv(), if pending.is_none() => frame,
                 permit = to_engine.reserve(), if pending.is_some() => {
@@ -109,25 +188,53 @@ impl Pump<'_> {
                 // Whoever says nothing is not waited for; who is being let in is.
                 () = sleep_until(self.deadline), if !is_late => {
                     is_late = true;
-                    let waits = self.watch.as_ref().map_or(!(self.has_begun)(), Watch::is_waiting);
+                    let waits = match &self.protocol {
+                        Protocol::Newer(newer) => newer.is_waiting(),
+                        Protocol::Older(_) => !(self.has_begun)(),
+                    };
                     if waits {
                         return Some(Close::new(4408, "Connection initialisation timeout"));
                     }
                     continue;
                 }
+                () = sleep_until(idle_since + self.idle), if is_idle => {
+                    return Some(Close::new(1001, "no operation for too long: come back for the next"));
+                }
+                () = sleep_until(next_ping) => {
+                    if unanswered >= MISSED {
+                        return Some(Close::new(1001, "two pings were not answered"));
+                    }
+                    unanswered += 1;
+                    next_ping += PING;
+                    self.socket.send(Message::Ping(Bytes::new())).await.ok()?;
+                    continue;
+                }
+                () = told(&mut self.stopping), if end.is_none() => {
+                    self.protocol.stop();
+                    end = Some(Instant::now() + DRAIN.saturating_sub(BEFORE_END));
+                    continue;
+                }
+                () = sleep_until(end.unwrap_or(next_ping)), if end.is_some() => {
+                    return Some(restarting());
+                }
             };
+            unanswered = 0;
             match frame? {
-                Ok(Message::Text(text)) => match self.watch.as_mut().map(|own| own.received(&text))
-                {
-                    None => pending = Some(Message::Text(text)),
-                    Some(Verdict::Pass(text)) => pending = Some(Message::Text(text.into())),
-                    Some(Verdict::Drop) => {}
-                    Some(Verdict::Reply(reply)) => {
+                Ok(Message::Text(text)) => match self.protocol.received(&text) {
+                    Verdict::Pass(passed) => match self.room(&passed, &mut shares) {
+                        Ok(()) => pending = Some(Message::Text(passed.into())),
+                        Err(refusal) => {
+                            let reply = self.protocol.refuse(&passed, &refusal)?;
+                            self.socket.send(Message::Text(reply.into())).await.ok()?;
+                        }
+                    },
+                    Verdict::Drop => {}
+                    Verdict::Reply(reply) => {
                         self.socket.send(Message::Text(reply.into())).await.ok()?;
                     }
-                    Some(Verdict::Close(close)) => return Some(close),
+                    Verdict::Close(close) => return Some(close),
                 },
-                Ok(Message::Binary(bytes)) if self.watch.is_none() => {
+                Ok(Message::Binary(bytes)) if matches!(self.protocol, Protocol::Older(_)) => {
                     pending = Some(Message::Binary(bytes));
                 }
                 Ok(Message::Binary(_)) => return Some(Close::new(4400, "messages are texts")),
@@ -142,13 +249,27 @@ impl Pump<'_> {
         }
     }
 
+    /// Takes the memory that a message needs when it is read, until no operation is under way.
+    fn room(&self, text: &str, shares: &mut Vec<Share>) -> Result<(), Refusal> {
+        if text.len() > SMALL {
+            let share = self.memory.share(&self.client);
+            memory::take(&share, memory::weight_of(text.as_bytes()))?;
+            shares.push(share);
+        }
+        Ok(())
+    }
+
     /// What the client gets of the engine's message.
     fn told(&mut self, message: Message) -> Result<Option<Message>, Close> {
-        match (message, &mut self.watch) {
-            (Message::Text(text), Some(watch)) => Ok(watch
+        match (message, &mut self.protocol) {
+            (Message::Text(text), Protocol::Newer(newer)) => Ok(newer
                 .sent(text.to_string())
                 .map(|text| Message::Text(text.into()))),
-            (Message::Close(frame), Some(_)) => {
+            (Message::Text(text), Protocol::Older(older)) => {
+                older.sent(&text);
+                Ok(Some(Message::Text(text)))
+            }
+            (Message::Close(frame), Protocol::Newer(_)) => {
                 let reason = frame.map(|own| own.reason.to_string()).unwrap_or_default();
                 // The engine has one code for whatever it does not like.
                 Err(match self.refused.get() {
@@ -156,8 +277,15 @@ impl Pump<'_> {
                     None => Close::new(4400, &reason),
                 })
             }
-            (Message::Close(Some(frame)), None) => Err(Close::new(frame.code, &frame.reason)),
+            (Message::Close(Some(frame)), Protocol::Older(_)) => {
+                Err(Close::new(frame.code, &frame.reason))
+            }
             (message, _) => Ok(Some(message)),
         }
     }
+}
+
+/// Not 1000, after which some clients come back at once and for ever.
+fn restarting() -> Close {
+    Close::new(1012, "the gateway restarts: come back in a moment")
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Comfy, read, refusal, wire};
 use crate::{
     source::{
-        ComfyDestination, ComfyUpload, Context, FileStream, NewFile, Pushed, SourceError,
+        ComfyDestination, ComfyUpload, Context, FileContent, NewFile, Pushed, SourceError,
         UploadFailure, UploadOptions, Uploaded, upload::settled,
     },
     upstream::{Content, Form},
@@ -49,11 +49,11 @@ impl Comfy {
     pub(super) async fn send(
         &self,
         file: &NewFile<'_>,
-        bytes: FileStream,
+        content: FileContent,
         context: &Context,
     ) -> Result<Uploaded, UploadFailure> {
         let content = Content {
-            bytes,
+            bytes: content.whole(),
             length: file.length,
             media_type: Some(file.kind.media_type.to_owned()),
             form: Some(Form {

@@ -7,7 +7,7 @@ use super::{Piktid, wire};
 use crate::{
     asset::FileType,
     source::{
-        Context, FileStream, NewFile, Pushed, SourceError, UploadFailure, UploadOptions, Uploaded,
+        Context, FileContent, NewFile, Pushed, SourceError, UploadFailure, UploadOptions, Uploaded,
         answer, done,
     },
     upstream::Content,
@@ -35,7 +35,7 @@ impl Piktid {
     pub(super) async fn send(
         &self,
         file: &NewFile<'_>,
-        bytes: FileStream,
+        content: FileContent,
         context: &Context,
     ) -> Result<Uploaded, UploadFailure> {
         let body = json!({ "filename": file.name });
@@ -53,7 +53,7 @@ impl Piktid {
             .presigned(&place.upload_url, "upload_url")
             .map_err(failed)?;
         let content = Content {
-            bytes,
+            bytes: content.whole(),
             length: file.length,
             // Part of the signature, to the letter.
             media_type: Some(place.content_type.clone()),

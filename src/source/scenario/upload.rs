@@ -1,7 +1,7 @@
 //! An upload to Scenario: a small picture in one call (scenario.md 5.5), everything else in parts
 //! that are put to signed addresses, completed, and processed in Scenario's own time (5.6).
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -9,13 +9,14 @@ use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use tokio::{sync::Mutex, time::Instant};
+use url::Url;
 
 use super::{Scenario, wire};
 use crate::{
     asset::{FileType, is_upstream_id_text},
     source::{
-        Context, FileStream, Listing, NewFile, Pushed, ScenarioUpload, ScenarioUploadKind,
-        SourceError, UploadFailure, UploadOptions, Uploaded, answer, done,
+        Context, FileContent, FileStream, Listing, NewFile, Pushed, ScenarioUpload,
+        ScenarioUploadKind, SourceError, UploadFailure, UploadOptions, Uploaded, answer, done,
         upload::{POLL, settled},
     },
     upstream::{Call, Content},
@@ -119,7 +120,7 @@ impl Scenario {
     pub(super) async fn send(
         &self,
         file: &NewFile<'_>,
-        bytes: FileStream,
+        content: FileContent,
         context: &Context,
     ) -> Result<Uploaded, UploadFailure> {
         let options = scenario(file.options)?;
@@ -129,9 +130,10 @@ impl Scenario {
             .ok_or_else(SourceError::no_uploads)?;
         let length = file.length.ok_or(SourceError::Internal)?;
         if kind == ScenarioUploadKind::Image && length <= SMALL {
-            self.create(file, &options, bytes, context).await
+            self.create(file, length, &options, content.whole(), context)
+                .await
         } else {
-            self.send_parts(file, kind, length, &options, bytes, context)
+            self.send_parts(file, kind, length, &options, content, context)
                 .await
         }
     }
@@ -140,35 +142,30 @@ impl Scenario {
     async fn create(
         &self,
         file: &NewFile<'_>,
+        length: u64,
         options: &ScenarioUpload,
-        mut bytes: FileStream,
+        bytes: FileStream,
         context: &Context,
     ) -> Result<Uploaded, UploadFailure> {
-        let mut whole = Vec::new();
-        while let Some(piece) = bytes.next().await {
-            // Whoever gave the bytes knows what became of them.
-            let piece = piece.map_err(|_| SourceError::Timeout)?;
-            whole.extend_from_slice(&piece);
-        }
-        let mut body = json!({
-            "name": file.name,
-            "image": format!(
-                "data:{};base64,{}",
-                file.kind.media_type,
-                STANDARD.encode(&whole)
-            ),
-        });
-        drop(whole);
+        let mut body = json!({ "name": file.name });
         merge(&mut body, asset_options(options));
-        let body = Bytes::from(body.to_string());
+        let body = body.to_string();
+        // The picture is the last field, so that it can be sent as it comes.
+        let (start, media_type) = (body.trim_end_matches('}'), file.kind.media_type);
+        let start = format!("{start},\"image\":\"data:{media_type};base64,");
+        let end = "\"}";
+        let encoded = length.div_ceil(3) * 4;
         let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
         let (url, headers) = (
             self.link.url(&["assets"], &pairs)?,
             self.headers(Listing::Own),
         );
         let content = Content {
-            length: Some(body.len() as u64),
-            bytes: stream::once(async move { Ok(body) }).boxed(),
+            length: Some((start.len() + end.len()) as u64 + encoded),
+            bytes: stream::once(ready(Ok(Bytes::from(start))))
+                .chain(in_base64(bytes))
+                .chain(stream::once(ready(Ok(Bytes::from_static(end.as_bytes())))))
+                .boxed(),
             media_type: Some("application/json".to_owned()),
             form: None,
         };
@@ -195,7 +192,7 @@ impl Scenario {
         kind: ScenarioUploadKind,
         length: u64,
         options: &ScenarioUpload,
-        bytes: FileStream,
+        content: FileContent,
         context: &Context,
     ) -> Result<Uploaded, UploadFailure> {
         let count = length.div_ceil(PART).max(1);
@@ -224,36 +221,33 @@ impl Scenario {
                 message: format!("{count} parts were asked for, {} came", parts.len()),
             }));
         }
-        let slices = Slices::new(bytes);
-        let mut left = length;
+        let slices = Slices::new(content);
+        let mut at = 0;
         for part in parts {
-            let own = left.min(PART);
-            left -= own;
+            let own = (length - at).min(PART);
             let url = self
                 .link
                 .presigned(&part.url, "upload.parts.url")
                 .map_err(failed)?;
-            let content = Content {
-                bytes: slices.next(own),
-                length: Some(own),
-                media_type: None,
-                form: None,
-            };
-            // The address is signed: no credential goes there.
-            let headers = HeaderMap::new();
-            let sent = self
-                .link
-                .push("upload-part", Method::PUT, url, headers, content, context);
-            // Until it is completed nothing has come of it: the answer says what happened.
-            let Pushed { answer, is_whole } = sent.await.map_err(failed)?;
-            done(&answer).map_err(failed)?;
-            if !is_whole {
-                return Err(failed(SourceError::Malformed {
-                    status: answer.status.as_u16(),
-                    path: "the whole answer".to_owned(),
-                    message: "it came before the part had been sent".to_owned(),
-                }));
+            let mut tries = if slices.may_be_sent_again() { TRIES } else { 1 };
+            // Until the upload is completed nothing has come of a part: it may be sent again.
+            while let Err(error) = self
+                .put_part(&url, slices.next(at, own), own, context)
+                .await
+            {
+                tries -= 1;
+                let is_late = Instant::now() + POLL >= context.last_start();
+                if tries == 0 || is_late || !error.is_passing() || context.spend(1).is_err() {
+                    return Err(failed(error));
+                }
+                tracing::info!(
+                    upload = &*upload.id,
+                    error = error.to_string(),
+                    "a part of an upload is sent again"
+                );
+                tokio::time::sleep(POLL).await;
             }
+            at += own;
         }
         let path = ["uploads", &*upload.id, "action"];
         let body = json!({ "action": "complete" });
@@ -263,6 +257,42 @@ impl Scenario {
             Err(error) if !error.is_open() => Err(failed(error)),
             Ok(_) | Err(_) => self.state(&upload.id, context).await,
         }
+    }
+
+    /// Puts a part where it belongs.
+    async fn put_part(
+        &self,
+        url: &Url,
+        bytes: FileStream,
+        length: u64,
+        context: &Context,
+    ) -> Result<(), SourceError> {
+        let content = Content {
+            bytes,
+            length: Some(length),
+            media_type: None,
+            form: None,
+        };
+        // The address is signed: no credential goes there.
+        let (url, headers) = (url.clone(), HeaderMap::new());
+        let sent = self
+            .link
+            .push("upload-part", Method::PUT, url, headers, content, context);
+        let Pushed { answer, is_whole } = match sent.await {
+            Ok(pushed) => pushed,
+            // Nothing comes of a part by itself.
+            Err(SourceError::UnknownOutcome) => return Err(SourceError::Timeout),
+            Err(error) => return Err(error),
+        };
+        done(&answer)?;
+        if is_whole {
+            return Ok(());
+        }
+        Err(SourceError::Malformed {
+            status: answer.status.as_u16(),
+            path: "the whole answer".to_owned(),
+            message: "it came before the part had been sent".to_owned(),
+        })
     }
 
     /// Looks at an upload until it is an asset or has failed; at the end of the operation's time
@@ -350,8 +380,42 @@ fn merge(body: &mut Value, more: Value) {
     }
 }
 
-/// A stream cut into stretches that are sent one after another.
-struct Slices(Arc<Mutex<Rest>>);
+/// Bytes in base64, as they come.
+fn in_base64(bytes: FileStream) -> FileStream {
+    // Three bytes make four letters: up to two wait for the next piece.
+    let way = (bytes, Vec::with_capacity(3), false);
+    stream::unfold(
+        way,
+        |(mut bytes, mut rest, is_over): (_, Vec<u8>, _)| async move {
+            if is_over {
+                return None;
+            }
+            match bytes.next().await {
+                Some(Ok(piece)) => {
+                    rest.extend_from_slice(&piece);
+                    let left = rest.split_off(rest.len() / 3 * 3);
+                    let letters = Bytes::from(STANDARD.encode(&rest));
+                    Some((Ok(letters), (bytes, left, false)))
+                }
+                Some(Err(error)) => Some((Err(error), (bytes, Vec::new(), true))),
+                None => {
+                    let letters = Bytes::from(STANDARD.encode(&rest));
+                    Some((Ok(letters), (bytes, Vec::new(), true)))
+                }
+            }
+        },
+    )
+    .boxed()
+}
+
+/// How often a part is sent at most.
+const TRIES: u32 = 3;
+
+/// A file cut into stretches that are sent one after another.
+enum Slices {
+    Once(Arc<Mutex<Rest>>),
+    Again(Arc<dyn Fn(u64) -> FileStream + Send + Sync>),
+}
 
 struct Rest {
     bytes: FileStream,
@@ -360,14 +424,35 @@ struct Rest {
 }
 
 impl Slices {
-    fn new(bytes: FileStream) -> Self {
+    fn new(content: FileContent) -> Self {
+        match content {
+            FileContent::Once(bytes) => Self::Once(Rest::new(bytes)),
+            FileContent::Again(from) => Self::Again(from),
+        }
+    }
+
+    const fn may_be_sent_again(&self) -> bool {
+        matches!(self, Self::Again(_))
+    }
+
+    /// `length` bytes from `at` on, which is where the stretch before ended.
+    fn next(&self, at: u64, length: u64) -> FileStream {
+        match self {
+            Self::Once(rest) => Rest::next(rest, length),
+            Self::Again(from) => Rest::next(&Rest::new(from(at)), length),
+        }
+    }
+}
+
+impl Rest {
+    fn new(bytes: FileStream) -> Arc<Mutex<Self>> {
         let piece = Bytes::new();
-        Self(Arc::new(Mutex::new(Rest { bytes, piece })))
+        Arc::new(Mutex::new(Self { bytes, piece }))
     }
 
     /// The next `length` bytes, as they come.
-    fn next(&self, length: u64) -> FileStream {
-        let rest = Arc::clone(&self.0);
+    fn next(own: &Arc<Mutex<Self>>, length: u64) -> FileStream {
+        let rest = Arc::clone(own);
         stream::unfold(Some(length), move |left| {
             let rest = Arc::clone(&rest);
             async move {
@@ -386,5 +471,25 @@ impl Slices {
             }
         })
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn base64_is_the_same_however_the_bytes_come() {
+        let whole: Vec<u8> = (0..=255).collect();
+        for size in 1..9 {
+            for length in [0, 1, 2, 3, 4, 255, 256] {
+                let pieces = whole[..length].chunks(size).map(Bytes::copy_from_slice);
+                let pieces: Vec<_> = pieces.map(Ok).collect();
+                let letters: Vec<_> = in_base64(stream::iter(pieces).boxed()).collect().await;
+                let letters: Vec<u8> = letters.into_iter().flatten().flatten().collect();
+                assert_eq!(letters, STANDARD.encode(&whole[..length]).into_bytes());
+                assert_eq!(letters.len(), length.div_ceil(3) * 4);
+            }
+        }
     }
 }

@@ -31,6 +31,12 @@ pub enum FileError {
     Malformed(String),
     #[error("no piece of the file came for {seconds} seconds: send it again")]
     Silent { seconds: u64 },
+    /// Other uploads take what all of them may take on disk.
+    #[error(
+        "uploads that wait on disk take all that they may ({maximum} bytes): try again in a moment, \
+         or give `byteLength`, with which the file is sent on as it comes"
+    )]
+    Crowded { maximum: u64 },
     /// Nowhere to keep it meanwhile.
     #[error(
         "the gateway has no room for the file right now: try again later, or give `byteLength`"

@@ -8,7 +8,10 @@ use futures_util::{StreamExt, stream};
 use tokio::task::spawn_blocking;
 
 use super::file::FileError;
-use crate::source::{Context, FileStream};
+use crate::{
+    access::{Exceeded, Share},
+    source::{Context, FileStream},
+};
 
 /// Bytes read at once.
 const PIECE: usize = 256 * 1024;
@@ -18,16 +21,20 @@ const PIECE: usize = 256 * 1024;
 pub struct Spool {
     file: Arc<File>,
     length: u64,
+    /// What it takes of all that uploads may take.
+    _share: Arc<Share>,
 }
 
 impl Spool {
-    /// Reads `bytes` to their end, `limit` of them at most.
+    /// Reads `bytes` to their end, `limit` of them at most, into its client's `share` of all spools.
     ///
     /// # Errors
-    /// The stream's own, or [`FileError::NoRoom`].
+    /// The stream's own, [`FileError::Crowded`] where the share is used up, or
+    /// [`FileError::NoRoom`].
     pub async fn fill(
         mut bytes: FileStream,
         limit: u64,
+        share: Share,
         context: &Context,
     ) -> Result<Self, FileError> {
         let no_room = |error: io::Error| {
@@ -44,12 +51,20 @@ impl Spool {
             if length > limit {
                 return Err(FileError::TooLarge { limit });
             }
+            let maximum = |exceeded: Exceeded| FileError::Crowded {
+                maximum: exceeded.maximum,
+            };
+            share.take(piece.len() as u64).map_err(maximum)?;
             let file = Arc::clone(&file);
             on_disk(move || io::Write::write_all(&mut &*file, &piece))
                 .await
                 .map_err(no_room)?;
         }
-        Ok(Self { file, length })
+        Ok(Self {
+            file,
+            length,
+            _share: Arc::new(share),
+        })
     }
 
     pub const fn length(&self) -> u64 {
@@ -58,9 +73,14 @@ impl Spool {
 
     /// The bytes from the beginning.
     pub fn read(&self) -> FileStream {
-        let (file, length) = (Arc::clone(&self.file), self.length);
-        stream::unfold(0_u64, move |at| {
-            let file = Arc::clone(&file);
+        self.read_from(0)
+    }
+
+    /// The bytes from a place on.
+    pub fn read_from(&self, at: u64) -> FileStream {
+        let (own, length) = (self.clone(), self.length);
+        stream::unfold(at, move |at| {
+            let file = Arc::clone(&own.file);
             async move {
                 let left = length.checked_sub(at).filter(|left| *left > 0)?;
                 let wanted = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
@@ -107,15 +127,21 @@ async fn on_disk<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::{Budget, Client};
 
     #[tokio::test]
     async fn what_was_kept_is_read_whole_as_often_as_wanted() {
         let context = Context::new(std::time::Duration::from_secs(60), 0);
         let pieces = (0_u8..9).map(|n| Ok(Bytes::from(vec![n; 100_000])));
-        let spool = Spool::fill(stream::iter(pieces).boxed(), 900_000, &context)
+        let budget = Budget::new(2 * 900_000);
+        let client = Client::Known("anna".into());
+        let fill = |pieces| Spool::fill(pieces, 900_000, budget.share(&client), &context);
+        let spool = fill(stream::iter(pieces.clone()).boxed())
             .await
             .expect("room for a small file");
         assert_eq!(spool.length(), 900_000);
+        let crowded = fill(stream::iter(pieces).boxed()).await.err();
+        assert_eq!(crowded, Some(FileError::Crowded { maximum: 900_000 }));
         for mut bytes in [spool.read(), spool.read()] {
             let mut whole = Vec::new();
             while let Some(piece) = bytes.next().await {
@@ -129,5 +155,9 @@ mod tests {
                     .all(|(at, byte)| usize::from(*byte) == at / 100_000)
             );
         }
+        let rest: Vec<_> = spool.read_from(899_999).collect().await;
+        assert!(matches!(rest.as_slice(), [Ok(last)] if **last == [8]));
+        drop(spool);
+        assert_eq!(budget.taken(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! graphql-transport-ws to the letter (its PROTOCOL.md): what each side may say next, and how a
 //! socket that says something else is closed. The engine's own reading of it is looser.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
@@ -51,12 +51,13 @@ enum State {
 
 /// One socket's conversation. Operations have names of their own towards the engine, so that what it
 /// still says of one that is over is never taken for another under the client's same id.
-pub struct Watch {
+pub struct Newer {
     state: State,
     /// Operations that are under way and that the client has not completed: their ids at the client.
     running: HashMap<u64, String>,
     /// Operations so far.
     count: u64,
+    is_stopping: bool,
 }
 
 #[derive(Deserialize)]
@@ -72,11 +73,21 @@ struct Frame<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "read for their types")]
-struct Payload {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<serde_json::Map<String, Value>>,
-    extensions: Option<serde_json::Map<String, Value>>,
+struct Payload<'a> {
+    query: Option<Cow<'a, str>>,
+    operation_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+}
+
+impl Payload<'_> {
+    fn fits(&self) -> bool {
+        let objects = [self.variables, self.extensions];
+        let is_object = |own: &RawValue| own.get().starts_with('{');
+        objects.into_iter().flatten().all(is_object)
+    }
 }
 
 /// A message with its payload as it is.
@@ -96,13 +107,29 @@ impl Message<'_> {
     }
 }
 
-impl Watch {
+impl Newer {
     pub fn new() -> Self {
         Self {
             state: State::Waiting,
             running: HashMap::new(),
             count: 0,
+            is_stopping: false,
         }
+    }
+
+    /// Operations under way.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// From now on no operation begins: its client sends it again when it is back.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Takes back the last operation that began; its id at the client.
+    pub fn refuse(&mut self) -> Option<String> {
+        self.running.remove(&self.count)
     }
 
     /// Whether the client has yet to begin.
@@ -155,7 +182,9 @@ impl Watch {
             "subscribe" => {
                 let id = id(frame.id)?;
                 let fits = payload.is_some_and(|own| {
-                    is_object(own) && serde_json::from_str::<Payload>(own.get()).is_ok()
+                    is_object(own)
+                        && serde_json::from_str::<Payload<'_>>(own.get())
+                            .is_ok_and(|own| own.fits())
                 });
                 if !fits {
                     return Err(Close::invalid(
@@ -170,6 +199,9 @@ impl Watch {
                     let reason =
                         format!("Subscriber for {} already exists", refusal::shown(&id, 60));
                     return Err(Close::new(4409, &reason));
+                }
+                if self.is_stopping {
+                    return Ok(Verdict::Drop);
                 }
                 self.count += 1;
                 self.running.insert(self.count, id);
@@ -270,29 +302,29 @@ mod tests {
 
     use super::*;
 
-    fn pass(watch: &mut Watch, message: &Value) -> Value {
-        match watch.received(&message.to_string()) {
+    fn pass(conversation: &mut Newer, message: &Value) -> Value {
+        match conversation.received(&message.to_string()) {
             Verdict::Pass(text) => serde_json::from_str(&text).expect("JSON"),
             other => panic!("{message}: {other:?}"),
         }
     }
 
-    fn told(watch: &mut Watch, message: &Value) -> Option<Value> {
-        let told = watch.sent(message.to_string());
+    fn told(conversation: &mut Newer, message: &Value) -> Option<Value> {
+        let told = conversation.sent(message.to_string());
         told.map(|text| serde_json::from_str(&text).expect("JSON"))
     }
 
-    fn begun() -> Watch {
-        let mut watch = Watch::new();
+    fn begun() -> Newer {
+        let mut conversation = Newer::new();
         let init = json!({ "type": "connection_init" });
-        assert_eq!(pass(&mut watch, &init), init);
+        assert_eq!(pass(&mut conversation, &init), init);
         let ack = json!({ "type": "connection_ack" });
-        assert_eq!(told(&mut watch, &ack), Some(ack));
-        watch
+        assert_eq!(told(&mut conversation, &ack), Some(ack));
+        conversation
     }
 
-    fn code(watch: &mut Watch, text: &str) -> u16 {
-        match watch.received(text) {
+    fn code(conversation: &mut Newer, text: &str) -> u16 {
+        match conversation.received(text) {
             Verdict::Close(close) => close.code,
             _ => 0,
         }
@@ -305,8 +337,8 @@ mod tests {
     #[test]
     fn each_breach_has_its_code() {
         let ask = ask().to_string();
-        assert_eq!(code(&mut Watch::new(), &ask), 4401);
-        let mut hasty = Watch::new();
+        assert_eq!(code(&mut Newer::new(), &ask), 4401);
+        let mut hasty = Newer::new();
         assert_eq!(code(&mut hasty, r#"{"type":"connection_init"}"#), 0);
         assert_eq!(code(&mut hasty, &ask), 4401, "not acknowledged yet");
         assert_eq!(code(&mut begun(), r#"{"type":"connection_init"}"#), 4429);
@@ -340,41 +372,44 @@ mod tests {
 
     #[test]
     fn an_id_that_is_used_again_means_the_new_operation_alone() {
-        let mut watch = begun();
+        let mut conversation = begun();
         let done = json!({ "type": "complete", "id": "a" });
-        let first = pass(&mut watch, &ask())["id"].clone();
+        let first = pass(&mut conversation, &ask())["id"].clone();
         let next =
             |id: &Value, of: u64| json!({ "type": "next", "id": id, "payload": { "of": of } });
         assert_eq!(
-            told(&mut watch, &next(&first, 1)),
+            told(&mut conversation, &next(&first, 1)),
             Some(next(&json!("a"), 1))
         );
         // Completed by the client, and asked for anew, before the engine has said its last.
         assert_eq!(
-            pass(&mut watch, &done),
+            pass(&mut conversation, &done),
             json!({ "type": "complete", "id": first })
         );
-        let second = pass(&mut watch, &ask())["id"].clone();
+        let second = pass(&mut conversation, &ask())["id"].clone();
         assert_ne!(first, second);
-        assert_eq!(told(&mut watch, &next(&first, 1)), None);
+        assert_eq!(told(&mut conversation, &next(&first, 1)), None);
         assert_eq!(
-            told(&mut watch, &json!({ "type": "complete", "id": first })),
+            told(
+                &mut conversation,
+                &json!({ "type": "complete", "id": first })
+            ),
             None
         );
         assert_eq!(
-            told(&mut watch, &next(&second, 2)),
+            told(&mut conversation, &next(&second, 2)),
             Some(next(&json!("a"), 2))
         );
         let end = json!({ "type": "complete", "id": second });
-        assert_eq!(told(&mut watch, &end), Some(done.clone()));
-        assert_eq!(watch.received(&done.to_string()), Verdict::Drop);
+        assert_eq!(told(&mut conversation, &end), Some(done.clone()));
+        assert_eq!(conversation.received(&done.to_string()), Verdict::Drop);
     }
 
     #[test]
     fn pings_are_answered_at_any_time_with_their_payload() {
         let ping = json!({ "type": "ping", "payload": { "at": 1 } });
         let pong = json!({ "type": "pong", "payload": { "at": 1 } });
-        let Verdict::Reply(reply) = Watch::new().received(&ping.to_string()) else {
+        let Verdict::Reply(reply) = Newer::new().received(&ping.to_string()) else {
             panic!("not answered");
         };
         assert_eq!(serde_json::from_str::<Value>(&reply).expect("JSON"), pong);
@@ -383,26 +418,26 @@ mod tests {
 
     #[test]
     fn what_was_not_executed_is_an_error_and_nothing_follows_it() {
-        let mut watch = begun();
-        let own = pass(&mut watch, &ask())["id"].clone();
+        let mut conversation = begun();
+        let own = pass(&mut conversation, &ask())["id"].clone();
         let own = own.as_str().expect("an id");
         let next = format!(
             r#"{{"type":"next","id":"{own}","payload":{{"errors":[{{"message":"no"}}],"data":null}}}}"#
         );
-        let answer = watch.sent(next).expect("told");
+        let answer = conversation.sent(next).expect("told");
         assert_eq!(
             serde_json::from_str::<Value>(&answer).expect("JSON"),
             json!({ "type": "error", "id": "a", "payload": [{ "message": "no" }] })
         );
         assert_eq!(
-            told(&mut watch, &json!({ "type": "complete", "id": own })),
+            told(&mut conversation, &json!({ "type": "complete", "id": own })),
             None
         );
         // A null that was executed is a result.
-        let own = pass(&mut watch, &ask())["id"].clone();
+        let own = pass(&mut conversation, &ask())["id"].clone();
         let payload = json!({ "data": null, "errors": [{ "message": "no", "path": ["a"] }] });
         let null = json!({ "type": "next", "id": own, "payload": payload });
-        let answer = told(&mut watch, &null).expect("told");
+        let answer = told(&mut conversation, &null).expect("told");
         assert_eq!(
             (&answer["type"], &answer["payload"]),
             (&json!("next"), &payload)

@@ -1,0 +1,151 @@
+//! Something that all requests share, such as memory: how much of it is taken, and by whom. One
+//! client gets at most half, so that the others still get some.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ahash::RandomState;
+
+use super::Client;
+
+/// A number of bytes that is shared. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Budget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most: u64,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: u64,
+    by_client: HashMap<Client, u64, RandomState>,
+}
+
+/// There is not so much left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exceeded {
+    /// What would be taken then.
+    pub value: u64,
+    /// The most that may be: by one client, or by all together.
+    pub maximum: u64,
+}
+
+/// What one request has taken. Dropped, it is free again.
+#[derive(Debug)]
+pub struct Share {
+    budget: Budget,
+    client: Client,
+    bytes: Mutex<u64>,
+}
+
+impl Budget {
+    #[must_use]
+    pub fn new(most: u64) -> Self {
+        Self(Arc::new(Shared {
+            most,
+            taken: Mutex::default(),
+        }))
+    }
+
+    /// A client's share, with nothing in it.
+    #[must_use]
+    pub fn share(&self, client: &Client) -> Share {
+        Share {
+            budget: self.clone(),
+            client: client.clone(),
+            bytes: Mutex::new(0),
+        }
+    }
+
+    /// Bytes that are taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.state().all
+    }
+
+    fn state(&self) -> MutexGuard<'_, Taken> {
+        // Plain numbers: a panic elsewhere cannot leave them half-changed.
+        (self.0.taken.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share {
+    /// Takes so many bytes more.
+    ///
+    /// # Errors
+    /// [`Exceeded`], and nothing is taken.
+    pub fn take(&self, bytes: u64) -> Result<(), Exceeded> {
+        let most = self.budget.0.most;
+        let mut taken = self.budget.state();
+        let own = taken.by_client.get(&self.client).copied();
+        let own = own.unwrap_or(0).saturating_add(bytes);
+        let all = taken.all.saturating_add(bytes);
+        for (value, maximum) in [(own, most / 2), (all, most)] {
+            if value > maximum {
+                return Err(Exceeded { value, maximum });
+            }
+        }
+        taken.all = all;
+        taken.by_client.insert(self.client.clone(), own);
+        *self.own() += bytes;
+        Ok(())
+    }
+
+    fn own(&self) -> MutexGuard<'_, u64> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let bytes = *self.own();
+        if bytes == 0 {
+            return;
+        }
+        let mut taken = self.budget.state();
+        taken.all = taken.all.saturating_sub(bytes);
+        if let Some(own) = taken.by_client.get_mut(&self.client) {
+            *own = own.saturating_sub(bytes);
+            if *own == 0 {
+                taken.by_client.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_gets_half_and_all_get_the_whole() {
+        let budget = Budget::new(100);
+        let client = |name: &str| Client::Known(name.into());
+        let (anna, again) = (budget.share(&client("anna")), budget.share(&client("anna")));
+        assert_eq!(anna.take(30), Ok(()));
+        assert_eq!(again.take(20), Ok(()));
+        let too_much = Err(Exceeded {
+            value: 51,
+            maximum: 50,
+        });
+        assert_eq!(anna.take(1), too_much);
+        let (ben, carl) = (budget.share(&client("ben")), budget.share(&client("carl")));
+        assert_eq!(ben.take(40), Ok(()));
+        let full = Err(Exceeded {
+            value: 101,
+            maximum: 100,
+        });
+        assert_eq!(carl.take(11), full);
+        assert_eq!(carl.take(10), Ok(()));
+        drop(again);
+        assert_eq!(anna.take(20), Ok(()));
+        drop((anna, ben, carl));
+        assert_eq!(budget.taken(), 0);
+        assert!(budget.state().by_client.is_empty());
+    }
+}

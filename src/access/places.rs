@@ -1,0 +1,97 @@
+//! Places for what takes long, such as a file on its way: so many for each client, so that nobody
+//! takes all that there are.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use ahash::RandomState;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+/// Clients that are kept without a look at whether they still hold places.
+const MANY: usize = 1_024;
+
+/// Places by client, or by whatever else tells them apart. Cheap to clone.
+#[derive(Debug)]
+pub struct Places<K> {
+    most: usize,
+    all: Arc<Mutex<HashMap<K, Weak<Semaphore>, RandomState>>>,
+}
+
+impl<K> Clone for Places<K> {
+    fn clone(&self) -> Self {
+        Self {
+            most: self.most,
+            all: Arc::clone(&self.all),
+        }
+    }
+}
+
+/// A place, as long as it is held.
+#[derive(Debug)]
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Keeps the client's other places counted.
+    _own: Arc<Semaphore>,
+}
+
+impl<K: Eq + Hash> Places<K> {
+    /// So many for each.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            all: Arc::default(),
+        }
+    }
+
+    /// Waits for one of the places of `key`. `None`: all of them are held until `deadline`.
+    pub async fn place(&self, key: K, deadline: Instant) -> Option<Place> {
+        let own = self.of(key);
+        let waiting = Arc::clone(&own).acquire_owned();
+        let permit = timeout_at(deadline, waiting).await.ok()?.ok()?;
+        Some(Place {
+            _permit: permit,
+            _own: own,
+        })
+    }
+
+    fn of(&self, key: K) -> Arc<Semaphore> {
+        // Single insertions: a panic elsewhere cannot leave the table half-changed.
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get(&key).and_then(Weak::upgrade) {
+            return own;
+        }
+        if all.len() >= MANY {
+            all.retain(|_, own| own.strong_count() > 0);
+        }
+        let own = Arc::new(Semaphore::new(self.most));
+        all.insert(key, Arc::downgrade(&own));
+        own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_has_so_many_places_and_no_more() {
+        let places = Places::new(2);
+        let soon = || Instant::now() + Duration::from_secs(1);
+        let one = places.place("anna", soon()).await;
+        let two = places.place("anna", soon()).await;
+        assert!(one.is_some() && two.is_some());
+        assert!(places.place("anna", soon()).await.is_none(), "a third");
+        assert!(places.place("ben", soon()).await.is_some());
+        drop(one);
+        assert!(places.place("anna", soon()).await.is_some(), "again");
+    }
+}

@@ -1,0 +1,111 @@
+//! What requests take in memory: bodies as they come, and what is read from them. All requests
+//! together have a budget (`request_memory_bytes`), of which one client gets half.
+
+use std::sync::Arc;
+
+use super::{Gateway, refusal::Refusal};
+use crate::access::{Budget, Client, Share};
+
+/// Bytes that each request has without asking: small queries are answered while the budget is
+/// spent.
+const FREE: usize = 1024;
+/// What a value of JSON takes when it is read, and a field's name beside it, about: measured with
+/// lists of numbers and objects of one field.
+const VALUE: usize = 96;
+const NAME: usize = 96;
+
+/// One request's part of the budget.
+pub struct Memory<'a> {
+    budget: &'a Budget,
+    client: &'a Client,
+    free: usize,
+    share: Option<Arc<Share>>,
+}
+
+impl<'a> Memory<'a> {
+    pub fn of(gateway: &'a Gateway, client: &'a Client) -> Self {
+        Self::new(&gateway.0.memory, client)
+    }
+
+    pub fn new(budget: &'a Budget, client: &'a Client) -> Self {
+        Self {
+            budget,
+            client,
+            free: FREE,
+            share: None,
+        }
+    }
+
+    /// Takes so many bytes more, until the request is over.
+    ///
+    /// # Errors
+    /// 503 where so much is not left.
+    pub fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let beyond = bytes.saturating_sub(self.free);
+        self.free = self.free.saturating_sub(bytes);
+        if beyond == 0 {
+            return Ok(());
+        }
+        let (budget, client) = (self.budget, self.client);
+        let share = self
+            .share
+            .get_or_insert_with(|| Arc::new(budget.share(client)));
+        take(share, beyond)
+    }
+
+    /// Whose memory it is.
+    pub fn client(&self) -> &Client {
+        self.client
+    }
+
+    /// What was taken, for work that outlives the request.
+    pub fn share(&self) -> Option<Arc<Share>> {
+        self.share.clone()
+    }
+}
+
+/// Takes so many bytes into a share.
+///
+/// # Errors
+/// 503 where so much is not left.
+pub fn take(share: &Share, bytes: usize) -> Result<(), Refusal> {
+    share.take(bytes as u64).map_err(|exceeded| {
+        Refusal::no_room(
+            "request_memory_bytes",
+            exceeded,
+            "the requests under way take all the memory that they may: ask again in a moment, or \
+             for less at once",
+        )
+    })
+}
+
+/// What a text of JSON takes when it is read, about.
+pub fn weight_of(json: &[u8]) -> usize {
+    let (mut values, mut names) = (1, 0);
+    let (mut in_text, mut is_escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b',' | b'[' | b'{' => values += 1,
+            b':' => names += 1,
+            _ => {}
+        }
+    }
+    json.len() + values * VALUE + names * NAME
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_text_takes_goes_by_its_values() {
+        assert_eq!(weight_of(b"7"), 1 + VALUE);
+        let text = br#"{"a":[1,2,3],"b":"[,{\":"}"#;
+        // The object, its two fields, three items: a comma more or less.
+        assert_eq!(weight_of(text), text.len() + 6 * VALUE + 2 * NAME);
+    }
+}

@@ -1,0 +1,311 @@
+//! What all requests share has an end, and one client cannot take it from the others.
+
+use std::time::Duration;
+
+use asset_gateway::{config::Limits, sandbox::Options};
+use futures_util::future::join_all;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::help::{World, asset_id, begin, open_socket, world_with};
+
+const SOON: Duration = Duration::from_secs(20);
+
+async fn world(change: impl FnOnce(&mut Limits)) -> World {
+    world_with(Options::default(), |config| change(&mut config.limits)).await
+}
+
+/// A request whose body is announced, and begins to come.
+async fn begun(world: &World, announced: usize, sent: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(world.address).await.expect("connected");
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+         content-length: {announced}\r\n\r\n",
+        world.address
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    stream.write_all(&vec![b' '; sent]).await.expect("sent");
+    stream
+}
+
+/// A query of so many bytes, with a variable that it declares, or does not.
+fn query(declared: bool, bytes: usize) -> String {
+    let own = if declared {
+        "($f: ComfyAssetFilter)"
+    } else {
+        ""
+    };
+    let used = if declared {
+        "(filter: $f, first: 1)"
+    } else {
+        "(first: 1)"
+    };
+    let items = "1,".repeat(bytes / 2);
+    json!({
+        "query": format!("query{own} {{ comfyAssets{used} {{ nodes {{ id }} }} }}"),
+        "variables": { "f": "?" },
+    })
+    .to_string()
+    .replace(
+        "\"?\"",
+        &format!("{{\"metadataFilter\":[{{\"key\":\"k\",\"anyOf\":[{items}1]}}]}}"),
+    )
+}
+
+fn refusal(answer: &Value) -> &Value {
+    &answer["errors"][0]["extensions"]
+}
+
+async fn posted(world: &World, body: &str) -> (u16, Value) {
+    let response = world.post(body).await;
+    let status = response.status().as_u16();
+    let text = response.text().await.expect("text");
+    (status, serde_json::from_str(&text).expect("JSON"))
+}
+
+#[tokio::test]
+async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
+    let world = world(|limits| limits.request_memory_bytes = 400_000).await;
+    let small = "{ sources { name } }";
+    world.data(small).await;
+    // Announced, and hardly anything sent: nothing is taken for what may never come.
+    let announced = join_all((0..20).map(|_| begun(&world, 1_000_000, 10))).await;
+    let body = query(false, 150_000);
+    let (status, answer) = posted(&world, &body).await;
+    assert_eq!((status, answer.get("errors")), (200, None), "{answer}");
+    drop(announced);
+    // Half of all, less a little, has come.
+    let held = begun(&world, 1_000_000, 190_000).await;
+    let refused = async {
+        loop {
+            let (status, answer) = posted(&world, &body).await;
+            if status != 200 {
+                return (status, answer);
+            }
+        }
+    };
+    let (status, answer) = timeout(SOON, refused).await.expect("refused");
+    assert_eq!(status, 503, "{answer}");
+    let extensions = refusal(&answer);
+    assert_eq!(extensions["code"], "LIMIT_EXCEEDED");
+    assert_eq!(extensions["limit"]["name"], "request_memory_bytes");
+    assert_eq!(extensions["limit"]["maximum"], 200_000);
+    assert_eq!(extensions["retryAfterSeconds"], 1);
+    world.data(small).await;
+    // Another client has a half too.
+    let other = reqwest::Client::builder()
+        .local_address(Some([127, 0, 0, 2].into()))
+        .build()
+        .expect("a client");
+    let asked = other
+        .post(world.url("/graphql"))
+        .header("content-type", "application/json")
+        .body(body.clone());
+    assert_eq!(asked.send().await.expect("an answer").status(), 200);
+    // Whoever leaves gives it back.
+    drop(held);
+    let again = async { while posted(&world, &body).await.0 != 200 {} };
+    timeout(SOON, again).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn variables_that_are_not_declared_are_not_read() {
+    let world = world(|limits| limits.request_memory_bytes = 4_000_000).await;
+    let (status, answer) = posted(&world, &query(false, 700_000)).await;
+    assert_eq!((status, answer.get("errors")), (200, None), "{answer}");
+    // Read, it takes many times its size.
+    let (status, answer) = posted(&world, &query(true, 700_000)).await;
+    assert_eq!(status, 503, "{answer}");
+    assert_eq!(refusal(&answer)["limit"]["name"], "request_memory_bytes");
+    // Over a socket too.
+    for protocol in ["graphql-transport-ws", "graphql-ws"] {
+        let mut socket = open_socket(world.address, protocol, None)
+            .await
+            .expect("a socket");
+        begin(&mut socket, &json!({})).await.expect("acknowledged");
+        let kind = if protocol == "graphql-ws" {
+            "start"
+        } else {
+            "subscribe"
+        };
+        let payload: Value = serde_json::from_str(&query(true, 700_000)).expect("JSON");
+        let ask = json!({ "id": "7", "type": kind, "payload": payload }).to_string();
+        use futures_util::{SinkExt, StreamExt};
+        use tokio_tungstenite::tungstenite::Message;
+        socket.send(Message::text(ask)).await.expect("sent");
+        let Some(Ok(Message::Text(text))) = socket.next().await else {
+            panic!("no message");
+        };
+        let message: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(
+            (&message["id"], &message["type"]),
+            (&json!("7"), &json!("error"))
+        );
+        let error = message["payload"].get(0).unwrap_or(&message["payload"]);
+        assert_eq!(error["extensions"]["code"], "LIMIT_EXCEEDED", "{message}");
+        let ask = json!({ "id": "8", "type": kind, "payload": { "query": "{ __typename }" } });
+        socket
+            .send(Message::text(ask.to_string()))
+            .await
+            .expect("sent");
+        let answered = socket.next().await.expect("a message").expect("a frame");
+        assert!(answered.to_string().contains("\"8\""), "{answered}");
+    }
+}
+
+fn upload(length: Option<usize>, bytes: usize) -> Form {
+    let mut file = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    file.resize(bytes, 7);
+    let mut input = json!({ "source": "scenario", "file": null });
+    if let Some(length) = length {
+        input["byteLength"] = json!(length);
+    }
+    let operations = json!({
+        "query": "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) \
+                  { asset { id } errors { code message field } } }",
+        "variables": { "input": input },
+    });
+    Form::new()
+        .text("operations", operations.to_string())
+        .text("map", r#"{"0": ["variables.input.file"]}"#)
+        .part("0", Part::bytes(file).file_name("a.png"))
+}
+
+#[tokio::test]
+async fn uploads_that_wait_on_disk_have_an_end_too() {
+    let world = world(|limits| limits.spool_bytes = 1_000_000).await;
+    let send = async |form: Form| -> Value {
+        let response = world
+            .client
+            .post(world.url("/graphql"))
+            .header("graphql-require-preflight", "1")
+            .multipart(form)
+            .send()
+            .await
+            .expect("an answer");
+        let text = response.text().await.expect("text");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(answer.get("errors"), None, "{answer}");
+        answer["data"]["uploadAsset"]["errors"].clone()
+    };
+    assert_eq!(send(upload(None, 400_000)).await, json!([]));
+    let crowded = send(upload(None, 600_000)).await;
+    assert_eq!(crowded[0]["code"], "LIMIT_EXCEEDED", "{crowded}");
+    let message = crowded[0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("byteLength"), "{message}");
+    // With its length it is sent on as it comes.
+    assert_eq!(send(upload(Some(600_000), 600_000)).await, json!([]));
+    // What was refused has given its place back.
+    assert_eq!(send(upload(None, 400_000)).await, json!([]));
+}
+
+#[tokio::test]
+async fn one_client_who_does_not_read_holds_up_no_others_pictures() {
+    let world = world(|limits| limits.query_deadline = Duration::from_secs(5)).await;
+    let large = {
+        let mut store = world.sandbox.store.comfy();
+        let asset = &mut store[3];
+        asset.file.uploaded = Some(("image/png".to_owned(), vec![0; 32 * 1024 * 1024]));
+        asset.id.clone()
+    };
+    let url = world
+        .data(&format!(
+            "{{ asset(id: \"{}\") {{ url }} }}",
+            asset_id("comfy", &large)
+        ))
+        .await["asset"]["url"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
+    // As many as there are places for everybody, and more.
+    let idle = join_all((0..70).map(|_| world.client.get(&url).send())).await;
+    let statuses: Vec<u16> = idle
+        .iter()
+        .flatten()
+        .map(|response| response.status().as_u16())
+        .collect();
+    assert!(statuses.contains(&429), "{statuses:?}");
+    let other = reqwest::Client::builder()
+        .local_address(Some([127, 0, 0, 2].into()))
+        .build()
+        .expect("a client");
+    let response = timeout(SOON, other.get(&url).send()).await.expect("soon");
+    assert_eq!(response.expect("an answer").status(), 200);
+    drop(idle);
+}
+
+/// A frame of HTTP/2 (RFC 9113 4.1) on stream 0.
+fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags, 0, 0, 0, 0]);
+    frame.extend(payload);
+    frame
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_ends_however_much_it_pings() {
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
+    let world = world(|limits| limits.idle = Duration::from_millis(400)).await;
+    let stream = TcpStream::connect(world.address).await.expect("connected");
+    let (mut read, mut write) = stream.into_split();
+    write
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .expect("sent");
+    write
+        .write_all(&frame(SETTINGS, 0, &[]))
+        .await
+        .expect("sent");
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
+    let pinging = tokio::spawn(async move {
+        loop {
+            let next = timeout(Duration::from_millis(50), told.recv()).await;
+            let bytes = match next {
+                Ok(Some(answer)) => answer,
+                Ok(None) => return,
+                Err(_) => frame(PING, 0, b"anybody?"),
+            };
+            if write.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut kinds = Vec::new();
+    let reading = async {
+        let mut head = [0; 9];
+        while read.read_exact(&mut head).await.is_ok() {
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let mut payload = vec![0; length];
+            if read.read_exact(&mut payload).await.is_err() {
+                break;
+            }
+            kinds.push(head[3]);
+            match (head[3], head[4] & 1) {
+                (SETTINGS, 0) => drop(tell.send(frame(SETTINGS, 1, &[]))),
+                (PING, 0) => drop(tell.send(frame(PING, 1, &payload))),
+                _ => {}
+            }
+        }
+    };
+    timeout(SOON, reading).await.expect("it ends");
+    assert!(kinds.contains(&GOAWAY), "{kinds:?}");
+    pinging.abort();
+    // One that is used stays.
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .expect("a client");
+    for _ in 0..10 {
+        let response = client.get(world.url("/health")).send().await;
+        assert_eq!(response.expect("an answer").status(), 200);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
