@@ -258,7 +258,7 @@ impl Shelf {
                     stale: None,
                 });
             }
-            Ok(Ok(Ok(Err(error)))) | Ok(Err(error)) => error,
+            Ok(Ok(Ok(Err(error))) | Err(error)) => error,
             Ok(Ok(Err(Lost))) => SourceError::Internal,
             Err(_) => {
                 flight.leave();

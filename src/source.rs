@@ -174,6 +174,17 @@ pub trait Source: Send + Sync {
         Box::pin(async { Err(SourceError::no_uploads().into()) })
     }
 
+    /// Whether an asset that was made of bytes the source knew is what was asked for: it may have
+    /// put them nowhere, or have lost them.
+    fn check_known_bytes<'a>(
+        &'a self,
+        _asset: &'a Asset,
+        _options: &'a UploadOptions,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// What became of an upload that was [`Uploaded::Pending`]: looks until it is done, or the
     /// operation's time is nearly over.
     fn upload_state<'a>(

@@ -2,14 +2,11 @@
 //! again.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use moka::{future::Cache, policy::EvictionPolicy};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -17,24 +14,62 @@ use tokio::{
 
 /// How long an outcome is kept.
 const LIFE: Duration = Duration::from_secs(24 * 3600);
-/// Bytes that all of them take at most; the least recently asked for go first.
-const CAPACITY: u64 = 32 * 1024 * 1024;
+/// Bytes that all of them take at most, and those of one caller; of those, the least recently asked
+/// for go first.
+const CAPACITY: usize = 32 * 1024 * 1024;
+const OF_CALLER: usize = CAPACITY / 4;
 /// An entry without its outcome.
-const BASE: u32 = 512;
+const BASE: usize = 512;
 
 /// Outcomes by key, of this process alone. Cheap to clone.
-pub struct Outcomes<T>(Cache<String, Arc<Entry<T>>>);
+///
+/// What is under way is never forgotten, and no caller's outcomes make room for another's, unless
+/// that one has fewer.
+pub struct Outcomes<T>(Arc<Mutex<Table<T>>>);
 
 impl<T> Clone for Outcomes<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self(Arc::clone(&self.0))
     }
+}
+
+impl<T> Default for Outcomes<T> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Table {
+            entries: HashMap::new(),
+            callers: HashMap::new(),
+            bytes: 0,
+            uses: 0,
+        })))
+    }
+}
+
+struct Table<T> {
+    entries: HashMap<String, Slot<T>>,
+    callers: HashMap<Arc<str>, Done>,
+    bytes: usize,
+    /// Counts uses, to tell which was last.
+    uses: u64,
+}
+
+struct Slot<T> {
+    entry: Arc<Entry<T>>,
+    caller: Arc<str>,
+    /// Once it is done: what it takes, when it was last used, and when it is forgotten.
+    done: Option<(usize, u64, Instant)>,
+}
+
+/// One caller's outcomes that are done.
+#[derive(Default)]
+struct Done {
+    bytes: usize,
+    /// Keys by their last use.
+    keys: BTreeMap<u64, String>,
 }
 
 struct Entry<T> {
     /// What the write was asked to do.
     arguments: [u8; 32],
-    weight: AtomicU32,
     state: watch::Sender<State<T>>,
 }
 
@@ -66,85 +101,144 @@ pub struct Ticket<T> {
 /// A write that somebody else does, or did.
 pub struct Told<T>(Arc<Entry<T>>);
 
-impl<T: Send + Sync + 'static> Default for Outcomes<T> {
-    fn default() -> Self {
-        let cache = Cache::builder()
-            .max_capacity(CAPACITY)
-            .weigher(|key: &String, entry: &Arc<Entry<T>>| {
-                let key = u32::try_from(key.len()).unwrap_or(u32::MAX);
-                key.saturating_add(entry.weight.load(Ordering::Relaxed))
-            })
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(LIFE)
-            .build();
-        Self(cache)
+impl<T> Table<T> {
+    /// Forgets a key.
+    fn remove(&mut self, key: &str) {
+        let Some(slot) = self.entries.remove(key) else {
+            return;
+        };
+        if let Some((bytes, used, _)) = slot.done {
+            self.bytes -= bytes;
+            if let Some(caller) = self.callers.get_mut(&slot.caller) {
+                caller.bytes -= bytes;
+                caller.keys.remove(&used);
+                if caller.keys.is_empty() {
+                    self.callers.remove(&slot.caller);
+                }
+            }
+        }
+    }
+
+    /// Enters what a key takes, from now on or again, as used last.
+    fn enter(&mut self, key: &str, bytes: usize, until: Instant) {
+        self.uses += 1;
+        let uses = self.uses;
+        let Some(slot) = self.entries.get_mut(key) else {
+            return;
+        };
+        let caller = self.callers.entry(Arc::clone(&slot.caller)).or_default();
+        if let Some((before, used, _)) = slot.done.replace((bytes, uses, until)) {
+            self.bytes -= before;
+            caller.bytes -= before;
+            caller.keys.remove(&used);
+        }
+        self.bytes += bytes;
+        caller.bytes += bytes;
+        caller.keys.insert(uses, key.to_owned());
+    }
+
+    /// Forgets what is too much: of a caller with more than its part, then of the one with most.
+    fn make_room(&mut self, caller: &Arc<str>) {
+        loop {
+            let own = self.callers.get(caller).map_or(0, |own| own.bytes);
+            let from = if own > OF_CALLER {
+                Some(caller)
+            } else if self.bytes > CAPACITY {
+                let all = self.callers.iter();
+                all.max_by_key(|(_, own)| own.bytes).map(|(name, _)| name)
+            } else {
+                None
+            };
+            let oldest = from.and_then(|from| self.callers.get(from)?.keys.values().next());
+            let Some(oldest) = oldest.cloned() else {
+                return;
+            };
+            self.remove(&oldest);
+        }
     }
 }
 
 impl<T: Send + Sync + 'static> Outcomes<T> {
-    /// Whose turn it is under `key`.
-    pub async fn turn(&self, key: &str, arguments: [u8; 32]) -> Turn<T> {
-        let fresh = Arc::new(Entry {
+    /// Whose turn it is under `key`, which is `caller`'s.
+    #[must_use]
+    pub fn turn(&self, caller: &Arc<str>, key: &str, arguments: [u8; 32]) -> Turn<T> {
+        let mut table = self.table();
+        let known = table.entries.get(key);
+        let known = known.map(|slot| (Arc::clone(&slot.entry), slot.done));
+        match known {
+            Some((_, Some((_, _, until)))) if until <= Instant::now() => table.remove(key),
+            Some((entry, _)) if entry.arguments != arguments => return Turn::Conflict,
+            Some((entry, done)) => {
+                if let Some((bytes, _, until)) = done {
+                    table.enter(key, bytes, until);
+                }
+                return Turn::Again(Told(entry));
+            }
+            None => {}
+        }
+        let entry = Arc::new(Entry {
             arguments,
-            weight: AtomicU32::new(BASE),
             state: watch::Sender::new(State::UnderWay),
         });
-        let found = self.0.entry_by_ref(key).or_insert(fresh).await;
-        let is_fresh = found.is_fresh();
-        let entry = found.into_value();
-        if is_fresh {
-            Turn::First(Ticket {
-                outcomes: self.clone(),
-                key: key.to_owned(),
-                entry,
-            })
-        } else if entry.arguments == arguments {
-            Turn::Again(Told(entry))
-        } else {
-            Turn::Conflict
-        }
+        let slot = Slot {
+            entry: Arc::clone(&entry),
+            caller: Arc::clone(caller),
+            done: None,
+        };
+        table.entries.insert(key.to_owned(), slot);
+        Turn::First(Ticket {
+            outcomes: self.clone(),
+            key: key.to_owned(),
+            entry,
+        })
     }
 }
 
-impl<T: Send + Sync + 'static> Ticket<T> {
+impl<T> Outcomes<T> {
+    fn table(&self) -> MutexGuard<'_, Table<T>> {
+        // Counts and keys that are changed together, without anything that could fail between.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Ticket<T> {
     /// Tells those who wait, and whoever asks again within [`LIFE`]. `bytes`: about what it takes
     /// in memory.
-    pub async fn keep(self, outcome: Arc<T>, bytes: usize) {
-        let weight = u32::try_from(bytes)
-            .unwrap_or(u32::MAX)
-            .saturating_add(BASE);
-        self.entry.weight.store(weight, Ordering::Relaxed);
+    pub fn keep(self, outcome: Arc<T>, bytes: usize) {
         self.entry.state.send_replace(State::Done(outcome));
-        // Weighed anew, unless another has the key by now.
-        if self.is_own().await {
-            let entry = Arc::clone(&self.entry);
-            self.outcomes.0.insert(self.key.clone(), entry).await;
-        }
+        self.settle(bytes);
     }
 
     /// Tells those who wait; the key is free again, as nothing was done.
-    pub async fn release(self, outcome: Arc<T>) {
+    pub fn release(self, outcome: Arc<T>) {
         self.entry.state.send_replace(State::Done(outcome));
-        if self.is_own().await {
-            self.outcomes.0.invalidate(&self.key).await;
-        }
+        self.outcomes.table().remove(&self.key);
     }
 
-    async fn is_own(&self) -> bool {
-        let current = self.outcomes.0.get(&self.key).await;
-        current.is_none_or(|current| Arc::ptr_eq(&current, &self.entry))
+    /// From now on it may be forgotten.
+    fn settle(&self, bytes: usize) {
+        let mut table = self.outcomes.table();
+        let bytes = bytes.saturating_add(BASE).saturating_add(self.key.len());
+        table.enter(&self.key, bytes, Instant::now() + LIFE);
+        let caller = table.entries.get(&self.key);
+        if let Some(caller) = caller.map(|slot| Arc::clone(&slot.caller)) {
+            table.make_room(&caller);
+        }
     }
 }
 
 impl<T> Drop for Ticket<T> {
     fn drop(&mut self) {
-        self.entry.state.send_if_modified(|state| {
+        let broke_off = self.entry.state.send_if_modified(|state| {
             let broke_off = matches!(state, State::UnderWay);
             if broke_off {
                 *state = State::BrokenOff;
             }
             broke_off
         });
+        if broke_off {
+            self.settle(0);
+        }
     }
 }
 
@@ -172,5 +266,70 @@ impl<T: Send + Sync + 'static> Told<T> {
     /// Another outcome than the first: what was pending is done.
     pub fn amend(&self, outcome: Arc<T>) {
         self.0.state.send_replace(State::Done(outcome));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(outcomes: &Outcomes<u8>, caller: &str, key: &str) -> Ticket<u8> {
+        match outcomes.turn(&caller.into(), key, [0; 32]) {
+            Turn::First(ticket) => ticket,
+            _ => panic!("{key} is known"),
+        }
+    }
+
+    async fn told(outcomes: &Outcomes<u8>, caller: &str, key: &str) -> Option<u8> {
+        match outcomes.turn(&caller.into(), key, [0; 32]) {
+            Turn::Again(told) => told.outcome(Instant::now()).await.map(|own| *own),
+            _ => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_is_told_again_for_a_day() {
+        let outcomes = Outcomes::default();
+        let ticket = first(&outcomes, "anna", "a");
+        let other = outcomes.turn(&"anna".into(), "a", [1; 32]);
+        assert!(matches!(other, Turn::Conflict));
+        ticket.keep(Arc::new(7), 1);
+        assert_eq!(told(&outcomes, "anna", "a").await, Some(7));
+        first(&outcomes, "anna", "b").release(Arc::new(8));
+        drop(first(&outcomes, "anna", "b"));
+        assert_eq!(told(&outcomes, "anna", "b").await, None, "it broke off");
+        let again = outcomes.turn(&"anna".into(), "b", [0; 32]);
+        assert!(matches!(again, Turn::Again(_)), "its key stays taken");
+        tokio::time::advance(LIFE).await;
+        drop(first(&outcomes, "anna", "a"));
+    }
+
+    #[tokio::test]
+    async fn one_caller_pushes_out_neither_what_is_under_way_nor_anothers() {
+        let outcomes = Outcomes::default();
+        let under_way = first(&outcomes, "anna", "under way");
+        first(&outcomes, "ben", "b").keep(Arc::new(1), 1);
+        for number in 0..100 {
+            let large = OF_CALLER / 10;
+            first(&outcomes, "anna", &format!("a{number}")).keep(Arc::new(2), large);
+        }
+        let again = outcomes.turn(&"anna".into(), "under way", [0; 32]);
+        assert!(matches!(again, Turn::Again(_)));
+        under_way.keep(Arc::new(3), 1);
+        assert_eq!(told(&outcomes, "anna", "under way").await, Some(3));
+        assert_eq!(told(&outcomes, "anna", "a99").await, Some(2));
+        assert_eq!(told(&outcomes, "ben", "b").await, Some(1));
+        // Many with large parts: the largest gives way.
+        for caller in 0..8 {
+            let large = OF_CALLER / 2;
+            first(&outcomes, &format!("c{caller}"), &format!("c{caller}")).keep(Arc::new(4), large);
+        }
+        assert_eq!(told(&outcomes, "ben", "b").await, Some(1));
+        let table = outcomes.table();
+        assert!(table.bytes <= CAPACITY);
+        let sum: usize = table.callers.values().map(|own| own.bytes).sum();
+        assert_eq!(sum, table.bytes);
+        drop(table);
+        drop(first(&outcomes, "anna", "a0"));
     }
 }

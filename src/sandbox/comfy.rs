@@ -331,6 +331,9 @@ fn tags_of(body: &Value) -> Vec<String> {
         .collect()
 }
 
+/// The tag that a server gives to what it has lost the file of.
+const MISSING: &str = "missing";
+
 /// Replies with what changed and the full list (4.11).
 fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
     let tags = tags_of(body);
@@ -348,6 +351,9 @@ fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
     };
     let (present, absent): (Vec<String>, Vec<String>) =
         tags.into_iter().partition(|tag| asset.tags.contains(tag));
+    // A server's own tags stay (4.11 (B)).
+    let (protected, present): (Vec<String>, Vec<String>) =
+        present.into_iter().partition(|tag| !add && tag == MISSING);
     let mut reply = if add {
         asset.tags.extend(absent.iter().cloned());
         json!({ "added": absent, "already_present": present })
@@ -355,6 +361,9 @@ fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
         asset.tags.retain(|tag| !present.contains(tag));
         json!({ "removed": present, "not_present": absent })
     };
+    if !protected.is_empty() {
+        reply["protected"] = json!(protected);
+    }
     let mut total = asset.tags.clone();
     total.sort();
     reply["total_tags"] = json!(total);

@@ -200,8 +200,9 @@ pub struct BulkDeleteAssetsInput {
     asset_ids: Vec<ID>,
     /// 1 to 255 letters. The same key and assets within 24 hours give the first outcome again, also
     /// while the first is still under way; the same key with anything else is CONFLICT. Kept in the
-    /// memory of one gateway process, the oldest going first when there are too many; a delete of
-    /// which nothing came is not kept. To try what is in `errors` or `notTriedIds` again, use a new
+    /// memory of one gateway process, each caller's oldest going first when there are too many of
+    /// theirs; a delete of which nothing came is not kept. Where the gateway does not ask who calls
+    /// (mode `open`), all callers are one: take keys that nobody else takes, such as UUIDs. To try what is in `errors` or `notTriedIds` again, use a new
     /// key.
     idempotency_key: Option<String>,
     /// Comes back in the payload.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     access::Permission,
-    asset::{GlobalId, SourceName},
+    asset::{GlobalId, SourceName, is_upstream_id_text},
     source::{ComfyDestination, ComfyUpload, ScenarioUpload, ScenarioUploadKind, UploadOptions},
     write::{
         FileError, Incoming, NewAsset, Parts, Room, Step, StepState, UploadError, UploadOutcome,
@@ -100,8 +100,9 @@ pub struct UploadAssetInput {
     /// 1 to 255 letters. The same key, arguments and file within 24 hours give the first outcome
     /// again, also while the first is still under way: nothing is uploaded twice, and an upload
     /// that was PENDING is looked at again. The same key with anything else is CONFLICT. Kept in
-    /// the memory of one gateway process, the oldest going first when there are too many; an
-    /// upload of which nothing came is not kept.
+    /// the memory of one gateway process, each caller's oldest going first when there are too many
+    /// of theirs; an upload of which nothing came is not kept. Where the gateway does not ask who
+    /// calls (mode `open`), all callers are one: take keys that nobody else takes, such as UUIDs.
     idempotency_key: Option<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
@@ -377,12 +378,10 @@ fn options(input: Option<&UploadOptionsInput>) -> async_graphql::Result<UploadOp
         })),
         Some(UploadOptionsInput::Scenario(own)) => {
             let ids = own.collection_ids.iter().chain(&own.parent_id);
-            if own.collection_ids.len() > 20
-                || ids.clone().any(|id| id.is_empty() || id.len() > 128)
-            {
+            if own.collection_ids.len() > 20 || ids.clone().any(|id| !is_upstream_id_text(id)) {
                 return Err(bad_input(
                     &["input", "options", "scenario"],
-                    "at most 20 collections; ids have 1 to 128 bytes",
+                    "at most 20 collections; ids have 1 to 128 bytes and no control characters",
                 ));
             }
             Ok(UploadOptions::Scenario(ScenarioUpload {

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::{
     Gateway, RequestId,
-    refusal::Refusal,
+    refusal::{A_SECOND, Refusal},
     session::{self, Session},
 };
 use crate::{
@@ -125,7 +125,7 @@ fn held(body: BodyStream, place: Place) -> BodyStream {
 
 fn too_many(source: &SourceName) -> Refusal {
     Refusal {
-        wait: Some(1),
+        wait: Some(A_SECOND),
         ..Refusal::new(
             StatusCode::TOO_MANY_REQUESTS,
             "RATE_LIMITED",

@@ -1,6 +1,8 @@
 //! Requests that never reach the graph: each refused with a GraphQL JSON error that says what
 //! would be right.
 
+use std::num::NonZeroU32;
+
 use async_graphql::{Pos, ServerError, Value};
 use axum::{
     Extension,
@@ -12,6 +14,9 @@ use serde_json::json;
 
 use super::RequestId;
 use crate::access::{Exceeded, Standing};
+
+/// What is short now may be there again.
+pub const A_SECOND: NonZeroU32 = NonZeroU32::MIN;
 
 /// Why a request is refused before execution. The message is safe to show.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,7 +35,7 @@ pub struct Refusal {
     /// How the caller's requests stand, where there are too many.
     pub standing: Option<Box<Standing>>,
     /// Seconds until it is worth trying again, where nothing else tells.
-    pub wait: Option<u64>,
+    pub wait: Option<NonZeroU32>,
     /// What else is wrong with the document.
     pub others: Vec<Refusal>,
 }
@@ -109,7 +114,7 @@ impl Refusal {
                 value,
                 maximum,
             })),
-            wait: Some(1),
+            wait: Some(A_SECOND),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "LIMIT_EXCEEDED", message)
         }
     }
@@ -143,7 +148,10 @@ impl Refusal {
 
     /// Seconds until it is worth trying again.
     fn retry_after(&self) -> Option<u64> {
-        self.standing.as_ref().map_or(self.wait, |own| own.wait)
+        let own = || self.wait.map(|wait| wait.get().into());
+        self.standing
+            .as_ref()
+            .map_or_else(own, |standing| standing.wait)
     }
 
     /// As the text of an answer that has nothing else. Leaves a line in the log.

@@ -192,6 +192,43 @@ impl Comfy {
         }
     }
 
+    /// Known bytes are not stored again: a self-hosted ComfyUI only labels them, wherever their file
+    /// is, if it still is anywhere (comfy-observed.md 12).
+    async fn look_for_bytes(
+        &self,
+        asset: &Asset,
+        options: &UploadOptions,
+        context: &Context,
+    ) -> Result<(), SourceError> {
+        let Details::Comfy(details) = &asset.details else {
+            return Ok(());
+        };
+        // The published contract has no way to look.
+        if !details.is_newer {
+            return Ok(());
+        }
+        if let Some(folder) = upload::model_folder(options)
+            && details.loader_path.is_none()
+        {
+            return Err(SourceError::Unsupported(format!(
+                "it knew the bytes already and put no file into `{folder}`: no loader finds it \
+                 there. Its file is where it was uploaded first"
+            )));
+        }
+        context.spend(1)?;
+        let first = HeaderValue::from_static("bytes=0-0");
+        let opened = self.open(asset, Rendition::Original, Some(&first), context);
+        match opened.await {
+            Err(SourceError::NotFound) => Err(SourceError::Unsupported(
+                "it knew the bytes already and has lost their file: delete the assets with this \
+                 `contentHash`, then upload it again"
+                    .to_owned(),
+            )),
+            // Whatever else goes wrong tells nothing of the bytes.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     async fn fetch(
         &self,
         url: Url,
@@ -321,6 +358,15 @@ impl Source for Comfy {
         context: &'a Context,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(self.send(file, content, context))
+    }
+
+    fn check_known_bytes<'a>(
+        &'a self,
+        asset: &'a Asset,
+        options: &'a UploadOptions,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(self.look_for_bytes(asset, options, context))
     }
 
     fn delete<'a>(

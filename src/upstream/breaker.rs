@@ -48,6 +48,17 @@ pub enum Subject {
     Write,
 }
 
+impl Subject {
+    /// Whether the end of a call to it tells anything of the source.
+    const fn counts(self, is_unreachable: bool) -> bool {
+        match self {
+            Self::Source | Self::Item(_) => true,
+            Self::Write => is_unreachable,
+            Self::File(_) => false,
+        }
+    }
+}
+
 /// How a source has done lately.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
@@ -234,7 +245,7 @@ impl Breaker {
             state.note_item(item, failure.is_some(), now);
         }
         let Some(failure) = failure else {
-            if state.counts(pass.subject, false) {
+            if pass.subject.counts(false) {
                 state.note(pass, false, now);
             }
             if state.open.is_some() && pass.place != Place::None {
@@ -250,7 +261,7 @@ impl Breaker {
             }
             return;
         }
-        if !state.counts(pass.subject, failure.is_unreachable) {
+        if !pass.subject.counts(failure.is_unreachable) {
             return;
         }
         state.note(pass, true, now);
@@ -298,15 +309,6 @@ impl Open {
 }
 
 impl State {
-    /// Whether a call to this tells anything of the source's lists.
-    fn counts(&self, subject: Subject, is_unreachable: bool) -> bool {
-        match subject {
-            Subject::Source | Subject::Item(_) => true,
-            Subject::Write => is_unreachable,
-            Subject::File(_) => false,
-        }
-    }
-
     fn note(&mut self, pass: &Pass, has_failed: bool, now: Instant) {
         self.forget(now);
         let item = match pass.subject {
@@ -412,18 +414,18 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    fn failure(reason: &str) -> Option<Failure> {
-        Some(Failure {
+    fn failure(reason: &str) -> Failure {
+        Failure {
             reason: reason.to_owned(),
             is_unreachable: false,
-        })
+        }
     }
 
     fn fail(breaker: &Breaker, subject: Subject) -> bool {
         let pass = breaker.pass(subject);
         let passed = pass.is_ok();
         if let Ok(pass) = pass {
-            pass.end(failure("it answered 500"));
+            pass.end(Some(failure("it answered 500")));
         }
         passed
     }
@@ -444,7 +446,7 @@ mod tests {
         tokio::time::advance(PAUSE).await;
         let probe = breaker.pass(Subject::Source).expect("one probe");
         assert!(breaker.pass(Subject::Source).is_err(), "and no other");
-        probe.end(failure("still"));
+        probe.end(Some(failure("still")));
         assert!(breaker.pass(Subject::Source).is_err());
         tokio::time::advance(PAUSE).await;
         breaker
@@ -474,7 +476,7 @@ mod tests {
     async fn few_failures_among_many_calls_only_degrade() {
         let breaker = Breaker::default();
         for number in 0..30 {
-            let failure = (number % 3 == 0).then(|| failure("now and then")).flatten();
+            let failure = (number % 3 == 0).then(|| failure("now and then"));
             breaker.pass(Subject::Source).expect("closed").end(failure);
         }
         let health = breaker.health();
@@ -493,7 +495,7 @@ mod tests {
             assert_eq!(breaker.spares(), None);
             let pass = breaker.pass(Subject::Source).expect("closed");
             tokio::time::advance(Duration::from_secs(10)).await;
-            pass.end(failure("no complete answer in time"));
+            pass.end(Some(failure("no complete answer in time")));
         }
         assert_eq!(status(&breaker), Status::Down);
     }
@@ -532,7 +534,7 @@ mod tests {
         let trial = breaker.pass(Subject::Write).expect("a trial");
         assert!(breaker.pass(Subject::Write).is_err(), "one at a time");
         let probe = breaker.pass(Subject::Source).expect("a probe beside it");
-        trial.end(failure("it answered 500"));
+        trial.end(Some(failure("it answered 500")));
         assert!(breaker.pass(Subject::Write).is_err(), "after a while");
         drop(probe);
         assert!(breaker.pass(Subject::Source).is_ok(), "at once");

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,39 +16,62 @@ const MANY: usize = 1_024;
 
 /// Turns, one after the other.
 #[derive(Debug)]
-pub struct Pace(Mutex<Instant>);
+pub struct Pace(Mutex<Turns>);
+
+#[derive(Debug)]
+struct Turns {
+    /// The next that is free.
+    next: Instant,
+    /// None comes before.
+    held_until: Instant,
+}
 
 impl Default for Pace {
     fn default() -> Self {
-        Self(Mutex::new(Instant::now()))
+        let now = Instant::now();
+        Self(Mutex::new(Turns {
+            next: now,
+            held_until: now,
+        }))
     }
 }
 
 impl Pace {
-    /// Waits for a turn; false, and none is taken, when it would come after `deadline`.
+    /// Waits for a turn; false when it would come after `deadline`. One that is held back while it is
+    /// waited for is waited for anew.
     pub async fn turn(&self, deadline: Instant) -> bool {
-        let own = {
-            let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = (*next).max(Instant::now());
-            if own >= deadline {
-                return false;
+        loop {
+            let own = {
+                let mut turns = self.turns();
+                let own = turns.next.max(turns.held_until).max(Instant::now());
+                if own >= deadline {
+                    return false;
+                }
+                turns.next = own + INTERVAL;
+                own
+            };
+            sleep_until(own).await;
+            if self.turns().held_until <= Instant::now() {
+                return true;
             }
-            *next = own + INTERVAL;
-            own
-        };
-        sleep_until(own).await;
-        true
+        }
     }
 
     /// Whether the next turn is still to come.
     fn is_busy(&self) -> bool {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) > Instant::now()
+        let turns = self.turns();
+        turns.next.max(turns.held_until) > Instant::now()
     }
 
     /// Nobody's turn comes before `wait` is over.
     pub fn hold_back(&self, wait: Duration) {
-        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *next = (*next).max(Instant::now() + wait);
+        let mut turns = self.turns();
+        turns.held_until = turns.held_until.max(Instant::now() + wait);
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        // Times that only grow: a panic elsewhere cannot leave them half-changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,5 +90,31 @@ impl Paces {
             all.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.is_busy());
         }
         Arc::clone(all.entry(key).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_held_back_meanwhile_comes_later() {
+        let pace = Arc::new(Pace::default());
+        let began = Instant::now();
+        let far = began + Duration::from_secs(60);
+        assert!(pace.turn(far).await);
+        let waiting = Arc::clone(&pace);
+        let second = tokio::spawn(async move {
+            assert!(waiting.turn(far).await);
+            Instant::now()
+        });
+        tokio::task::yield_now().await;
+        pace.hold_back(Duration::from_secs(5));
+        let second = second.await.expect("a turn");
+        assert!(second >= began + Duration::from_secs(5));
+        assert!(pace.turn(far).await);
+        assert!(Instant::now() >= second + INTERVAL);
+        pace.hold_back(Duration::from_secs(90));
+        assert!(!pace.turn(far).await, "too late");
     }
 }

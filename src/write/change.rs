@@ -110,35 +110,58 @@ impl Writer {
             return Err(SourceError::NotTried);
         }
         let _held = self.held.hold(&target.id, context.last_start()).await?;
-        let writing = self.writing(target);
-        let sent = match change {
-            Change::Tags(change) => source.change_tags(id, change, context).await,
-            Change::Note(note) => source.set_note(id, note.as_deref(), context).await,
-        };
-        drop(writing);
-        if let Err(failure) = &sent
-            && !failure.is_open
-        {
-            return Err(change.refused(failure.error.clone()));
-        }
-        // What it is now tells what an unclear answer did not.
-        let mut seen = Err(SourceError::UnknownOutcome);
-        for pause in LOOKS {
-            if !pause.is_zero() {
-                if Instant::now() + pause >= context.deadline() {
-                    break;
+        let mut may_send_again = true;
+        let (sent, seen) = loop {
+            let writing = self.writing(target);
+            let sent = match change {
+                Change::Tags(change) => source.change_tags(id, change, context).await,
+                Change::Note(note) => source.set_note(id, note.as_deref(), context).await,
+            };
+            drop(writing);
+            if let Err(failure) = &sent
+                && !failure.is_open
+            {
+                return Err(change.refused(failure.error.clone()));
+            }
+            let is_unknown = (sent.as_ref().err())
+                .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
+            let is_over = !(is_unknown && may_send_again);
+            // What it is now tells what an unclear answer did not.
+            let looks = if is_over {
+                LOOKS.as_slice()
+            } else {
+                &LOOKS[..1]
+            };
+            let mut seen = Err(SourceError::UnknownOutcome);
+            for pause in looks {
+                if !pause.is_zero() {
+                    if Instant::now() + *pause >= context.deadline() {
+                        break;
+                    }
+                    tokio::time::sleep(*pause).await;
+                    // Nothing that was kept.
+                    drop(self.writing(target));
                 }
-                tokio::time::sleep(pause).await;
-                // Nothing that was kept.
-                drop(self.writing(target));
+                seen = self.read(target, context).await;
+                match &seen {
+                    Ok(asset) if change.holds_in(asset) => return seen,
+                    // Gone, whatever was done to it.
+                    Err(SourceError::NotFound) => return seen,
+                    Ok(_) | Err(_) => {}
+                }
             }
-            seen = self.read(target, context).await;
-            match &seen {
-                Ok(asset) if change.holds_in(asset) => return seen,
-                // Gone, whatever was done to it.
-                Err(SourceError::NotFound) => return seen,
-                Ok(_) | Err(_) => {}
+            // It may never have arrived. Sent twice, it comes to the same.
+            if is_over || Instant::now() >= context.last_start() || context.spend(CALLS).is_err() {
+                break (sent, seen);
             }
+            may_send_again = false;
+        };
+        if let (Ok(()), Ok(asset)) = (&sent, &seen)
+            && let Some(kept) = change.kept_in(asset)
+        {
+            return Err(SourceError::Unsupported(format!(
+                "the source took it, but keeps these tags: {kept}"
+            )));
         }
         match (sent, seen) {
             // The source said why.
@@ -207,6 +230,15 @@ impl Change {
             }
             Self::Note(note) => lines(note.as_deref()) == lines(asset.note.as_deref()),
         }
+    }
+
+    /// The tags that should be gone and are not.
+    fn kept_in(&self, asset: &Asset) -> Option<String> {
+        let Self::Tags(change) = self else {
+            return None;
+        };
+        let (_, kept) = change.difference(&asset.tags);
+        (!kept.is_empty()).then(|| kept.join(", "))
     }
 
     /// What a refusal means for it.

@@ -25,9 +25,9 @@ use crate::{
 const ONE_BY_ONE: usize = 16;
 const BATCHES: usize = 2;
 /// Upstream calls that a batch causes at most: a read before, the delete, reads that verify it; and
-/// that one asset alone causes.
+/// that one asset alone causes, which may be deleted and looked at twice.
 const CALLS: u32 = 5;
-const CALLS_ALONE: u32 = 2;
+const CALLS_ALONE: u32 = 4;
 /// What became of them; each asset is in one of the three.
 #[derive(Debug, Clone, Default)]
 pub struct Deleted {
@@ -72,7 +72,7 @@ impl Writer {
         ids.sort();
         let arguments = blake3::hash(format!("delete {ids:?}").as_bytes());
         let key = self.own_key(key, targets.iter().map(|target| &target.source));
-        match self.kept.turn(&key, *arguments.as_bytes()).await {
+        match self.kept.turn(&self.who, &key, *arguments.as_bytes()) {
             Turn::Conflict => None,
             Turn::First(ticket) => {
                 let (writer, context) = (self.clone(), Arc::clone(context));
@@ -82,10 +82,10 @@ impl Writer {
                     let report = writer.delete(targets, &context).await;
                     let kept = Arc::new(Kept::Deleted(report.clone()));
                     if report.left_nothing() {
-                        ticket.release(kept).await;
+                        ticket.release(kept);
                     } else {
                         let bytes = ids.iter().map(|id| id.len() + OUTCOME).sum();
-                        ticket.keep(kept, bytes).await;
+                        ticket.keep(kept, bytes);
                     }
                     report
                 };
@@ -236,18 +236,23 @@ impl Writer {
             } else {
                 drop(writing);
             }
-            let is_refused_whole = ids.len() > 1
-                && outcomes.iter().all(|(_, outcome)| {
-                    matches!(
-                        outcome,
-                        Err(SourceError::Rejected { .. } | SourceError::Forbidden)
-                    )
+            // Those that are gone were not sent.
+            let (mut outcomes, sent): (Outcomes, Outcomes) = outcomes
+                .into_iter()
+                .partition(|(_, outcome)| *outcome == Err(SourceError::NotFound));
+            let is_refused_whole = sent.len() > 1
+                && sent.iter().all(|(_, outcome)| match outcome {
+                    Err(SourceError::Forbidden) => true,
+                    // An answer of 200 has said it of each by itself.
+                    Err(SourceError::Rejected { status, .. }) => *status >= 400,
+                    _ => false,
                 });
             if !is_refused_whole {
+                outcomes.extend(sent);
                 return outcomes;
             }
-            let mut outcomes = Vec::with_capacity(ids.len());
-            for part in ids.chunks(ids.len().div_ceil(PARTS)) {
+            let refused: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
+            for part in refused.chunks(refused.len().div_ceil(PARTS)) {
                 outcomes.extend(self.delete_some(source, part, context).await);
             }
             outcomes

@@ -190,7 +190,7 @@ impl Writer {
     async fn make_once(&self, key: &str, new: &NewAsset, context: &Arc<Context>) -> UploadOutcome {
         let name = &new.source.profile().name;
         let key = self.own_key(key, std::iter::once(&new.source));
-        match self.kept.turn(&key, new.arguments()).await {
+        match self.kept.turn(&self.who, &key, new.arguments()) {
             Turn::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
             Turn::First(ticket) => {
                 let made = self.make_told(new, context).await;
@@ -200,9 +200,9 @@ impl Writer {
                 let is_kept = made.hash.is_some() && !left_nothing(&outcome);
                 let made = Arc::new(Kept::Upload(made));
                 if is_kept {
-                    ticket.keep(made, weight as usize).await;
+                    ticket.keep(made, weight as usize);
                 } else {
-                    ticket.release(made).await;
+                    ticket.release(made);
                 }
                 outcome
             }
@@ -438,6 +438,13 @@ impl Writer {
             Ok(asset) => outcome.asset = Some(asset),
             // Tags and note may go there all the same.
             Err(error) => failed = Some(error),
+        }
+        if let Some(asset) = outcome.asset.as_ref().filter(|_| !outcome.created) {
+            let looked = new.source.check_known_bytes(asset, &new.options, context);
+            if let Err(error) = looked.await {
+                outcome.set(Step::File, StepState::Failed);
+                outcome.errors.push(error.into());
+            }
         }
         if let (Some(name), Some(asset)) = (&new.name, &outcome.asset) {
             let state = if is_called(asset, name) {

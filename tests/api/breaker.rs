@@ -243,7 +243,7 @@ async fn half_a_second_is_waited_for() {
         times: Some(1),
         fault: Fault::Unavailable("0.5"),
     });
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     lists(&world, "piktid").await;
     assert!(began.elapsed() >= Duration::from_millis(500));
     assert_eq!(world.sandbox.piktid.recorder.count("GET /assets"), 2);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use asset_gateway::{config::Limits, sandbox::Options};
-use futures_util::future::join_all;
+use futures_util::{SinkExt, StreamExt, future::join_all};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use tokio::{
@@ -11,6 +11,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::help::{World, asset_id, begin, open_socket, world_with};
 
@@ -135,8 +136,6 @@ async fn variables_that_are_not_declared_are_not_read() {
         };
         let payload: Value = serde_json::from_str(&query(true, 700_000)).expect("JSON");
         let ask = json!({ "id": "7", "type": kind, "payload": payload }).to_string();
-        use futures_util::{SinkExt, StreamExt};
-        use tokio_tungstenite::tungstenite::Message;
         socket.send(Message::text(ask)).await.expect("sent");
         let Some(Ok(Message::Text(text))) = socket.next().await else {
             panic!("no message");

@@ -329,14 +329,12 @@ async fn a_socket_without_an_operation_ends_and_one_with_an_operation_stays() {
             "{{ assets(first: {first}, filter: {{sources: [\"piktid\"]}}) {{ nodes {{ id }} }} }}"
         );
         let ask = json!({ "id": "1", "type": kind, "payload": { "query": query } });
-        let began = std::time::Instant::now();
         say(&mut socket, &ask).await;
         let (answer, ()) = tokio::join!(heard(&mut socket), async {
             tokio::time::sleep(Duration::from_millis(1_200)).await;
             gate.add_permits(100);
         });
         assert!(answer["payload"]["data"].is_object(), "{answer}");
-        assert!(began.elapsed() > Duration::from_secs(1));
         assert_eq!(heard(&mut socket).await["type"], "complete");
         faults.clear();
         let (code, reason) = tokio::time::timeout(Duration::from_secs(10), closed(&mut socket))

@@ -386,7 +386,7 @@ async fn files_do_not_come_by_websocket() {
         }
     };
     send(json!({ "type": "connection_init" })).await;
-    for value in [json!("#__graphql_file__:0"), json!("0"), Value::Null] {
+    for value in [json!("0"), Value::Null] {
         let variables = json!({ "input": { "source": "comfy", "file": value } });
         let payload = json!({ "query": UPLOAD, "variables": variables });
         let got = send(json!({ "id": "1", "type": "subscribe", "payload": payload })).await;

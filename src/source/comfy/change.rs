@@ -60,7 +60,7 @@ impl Comfy {
             }
             let body = Some(json!({ "tags": tags }).to_string());
             let sent = self.write("set-tags", method, &path, body, context).await;
-            sent.map_err(|error| {
+            let answer = sent.map_err(|error| {
                 if begun {
                     ChangeFailure {
                         error: SourceError::HalfDone {
@@ -74,6 +74,7 @@ impl Comfy {
                 }
             })?;
             begun = true;
+            protected(&answer)?;
         }
         Ok(())
     }
@@ -120,26 +121,59 @@ impl Comfy {
 
     pub(super) async fn delete_one(&self, id: &str, context: &Context) -> Result<(), SourceError> {
         let path = ["api", "assets", id];
-        let sent = self
-            .write("delete", Method::DELETE, &path, None, context)
-            .await
-            // Its answer has no body (4.8): somebody else's has.
-            .and_then(|answer| {
-                if answer.body.is_empty() {
-                    Ok(())
-                } else {
-                    Err(SourceError::UnknownOutcome)
+        let mut may_send_again = true;
+        loop {
+            let sent = self.write("delete", Method::DELETE, &path, None, context);
+            let error = match sent.await {
+                // Its answer has no body (4.8): somebody else's has.
+                Ok(answer) if answer.body.is_empty() => return Ok(()),
+                Ok(_) => {
+                    may_send_again = false;
+                    SourceError::UnknownOutcome
                 }
-            });
-        match sent {
-            Err(error) if error.is_open() => match self.read_one(id, context).await {
-                Err(SourceError::NotFound) => Ok(()),
-                Ok(_) => Err(error),
-                Err(_) => Err(SourceError::UnknownOutcome),
-            },
-            sent => sent,
+                Err(error) if error.is_open() => error,
+                Err(error) => return Err(error),
+            };
+            match self.read_one(id, context).await {
+                Err(SourceError::NotFound) => return Ok(()),
+                // Such a server closes connections after seconds: it may never have arrived.
+                Ok(_) if may_send_again && error == SourceError::UnknownOutcome => {
+                    may_send_again = false;
+                }
+                Ok(_) => return Err(error),
+                Err(_) => return Err(SourceError::UnknownOutcome),
+            }
         }
     }
+}
+
+/// What an answer says of tags that the server gave the asset itself, and keeps (4.11 (B)).
+///
+/// # Errors
+/// Where there are some.
+fn protected(answer: &Answer) -> Result<(), ChangeFailure> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Changed {
+        protected: Vec<String>,
+        removed: Vec<String>,
+    }
+    let changed: Changed = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if changed.protected.is_empty() {
+        return Ok(());
+    }
+    let error = SourceError::Unsupported(format!(
+        "the server gave the asset these tags itself, and keeps them: {}",
+        changed.protected.join(", ")
+    ));
+    Err(ChangeFailure::unsent(if changed.removed.is_empty() {
+        error
+    } else {
+        SourceError::HalfDone {
+            done: "the other tags are removed",
+            error: Box::new(error),
+        }
+    }))
 }
 
 /// `user_metadata`, its values untouched: numbers may be longer than ours.

@@ -92,6 +92,12 @@ impl Comfy {
     }
 }
 
+/// The folder that a model goes to.
+pub fn model_folder(options: &UploadOptions) -> Option<String> {
+    let options = comfy(options).ok()?;
+    (options.destination == ComfyDestination::Models).then_some(options.model_type)?
+}
+
 /// The root tag, and the folder of models.
 pub fn own_tags(options: &UploadOptions) -> Vec<String> {
     let options = comfy(options).unwrap_or_default();

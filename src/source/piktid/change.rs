@@ -144,6 +144,11 @@ impl Piktid {
             .cloned()
             .partition(|id| told.failed_ids.contains(id));
         let mut outcomes: Vec<_> = deleted.into_iter().map(|id| (id, Ok(()))).collect();
+        let looks = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+        if context.spend(looks).is_err() {
+            outcomes.extend(failed.into_iter().map(|id| (id, Err(unexplained()))));
+            return outcomes;
+        }
         let mut reads = fan_out(self, &failed, Variant::Plain, context);
         while let Some((id, found)) = reads.next().await {
             let reason = match found {
@@ -176,6 +181,10 @@ impl Piktid {
                 break;
             }
             tokio::time::sleep(pause).await;
+            let looks = u32::try_from(there.len()).unwrap_or(u32::MAX);
+            if context.spend(looks).is_err() {
+                break;
+            }
             let looked = std::mem::take(&mut there);
             seen.clear();
             let mut reads = fan_out(self, &looked, Variant::Plain, context);

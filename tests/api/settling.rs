@@ -1,0 +1,268 @@
+//! Writes whose answer is lost are settled where that can be done, and told as they are where not.
+
+use std::time::Duration;
+
+use asset_gateway::sandbox::{Emulator, Fault, Options, Rule};
+use serde_json::json;
+
+use crate::{
+    help::{asset_id, texts, world, world_with},
+    uploads::{codes, file, png, steps},
+    writes::{own, payload},
+};
+
+fn rule(emulator: &Emulator, beginning: &str, times: usize, fault: Fault) {
+    emulator.faults.push(Rule {
+        beginning: beginning.to_owned(),
+        times: Some(times),
+        fault,
+    });
+}
+
+fn says(status: u16) -> Fault {
+    Fault::Answer {
+        status,
+        content_type: "application/json",
+        body: "{}".to_owned(),
+    }
+}
+
+/// Nothing of it has happened: the call is answered as ever.
+fn as_ever() -> Fault {
+    Fault::Replace("no such text".to_owned(), Vec::new())
+}
+
+#[tokio::test]
+async fn a_change_that_never_arrived_is_sent_again() {
+    for lost in [Fault::Reset, Fault::Lose] {
+        let world = world().await;
+        let sandbox = &world.sandbox;
+        for (emulator, id) in [&sandbox.scenario, &sandbox.piktid, &sandbox.comfy]
+            .into_iter()
+            .zip(own(&world))
+        {
+            for method in ["PUT", "PATCH", "POST /api/assets/"] {
+                rule(emulator, method, 1, lost.clone());
+            }
+            let tags = json!({ "assetIds": [id], "tags": ["model"] });
+            let tagged = payload(&world, "addAssetTags", tags, "assets { tags }").await;
+            assert_eq!(tagged["errors"], json!([]), "{tagged}");
+            emulator.faults.clear();
+            for method in ["PUT", "PATCH"] {
+                rule(emulator, method, 1, lost.clone());
+            }
+            let note = json!({ "assetId": id, "note": "once" });
+            let noted = payload(&world, "setAssetNote", note, "asset { note }").await;
+            assert_eq!(noted["asset"]["note"], "once", "{noted}");
+            emulator.faults.clear();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_delete_that_never_arrived_at_a_comfyui_is_sent_again() {
+    let world = world().await;
+    let [.., comfy] = own(&world);
+    rule(&world.sandbox.comfy, "DELETE", 1, Fault::Reset);
+    let input = json!({ "assetId": comfy });
+    let report = payload(&world, "deleteAsset", input, "deletedId").await;
+    assert_eq!(report["deletedId"], comfy, "{report}");
+    assert_eq!(world.sandbox.comfy.recorder.count("DELETE"), 2);
+}
+
+#[tokio::test]
+async fn a_batch_with_one_that_is_gone_is_parted_when_it_is_refused() {
+    let world = world().await;
+    let own: Vec<String> = world
+        .sandbox
+        .store
+        .scenario()
+        .iter()
+        .filter(|a| a.owner_id == "proj_sandbox" && a.deleted.is_none())
+        .take(3)
+        .map(|a| asset_id("scenario", &a.id))
+        .collect();
+    for status in [403, 400] {
+        rule(&world.sandbox.scenario, "DELETE", 1, says(status));
+    }
+    let gone = asset_id("scenario", "asset_gone");
+    let ids: Vec<&String> = own.iter().chain([&gone]).collect();
+    let input = json!({ "assetIds": ids });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    let mut deleted = texts(&report["deletedIds"], "");
+    // The second refusal is of one alone, and its own.
+    assert_eq!(deleted.len(), 2, "{report}");
+    let mut told: Vec<(String, String)> = texts(&report["errors"], "/assetId")
+        .into_iter()
+        .zip(texts(&report["errors"], "/code"))
+        .collect();
+    told.retain(|(id, _)| *id != gone);
+    assert_eq!(told.len(), 1, "{report}");
+    assert_eq!(told[0].1, "UPSTREAM_REJECTED");
+    deleted.push(told[0].0.clone());
+    deleted.sort();
+    let mut all = own;
+    all.sort();
+    assert_eq!(deleted, all);
+}
+
+#[tokio::test]
+async fn what_may_come_of_an_upload_is_not_hidden_by_what_was_read_before() {
+    let world = world().await;
+    let list = "{ assets(first: 3, filter: {sources: [\"comfy\"]}) { nodes { name } } }";
+    world.data(list).await;
+    rule(&world.sandbox.comfy, "POST /api/assets", 1, Fault::Reset);
+    let upload = world
+        .upload(json!({ "source": "comfy" }), file("late.png", png(500)))
+        .await;
+    assert_eq!(codes(&upload), ["UNKNOWN_OUTCOME"], "{upload}");
+    // As clients are told, they read before they try again.
+    world.data(list).await;
+    let late = {
+        let mut store = world.sandbox.store.comfy();
+        let mut late = store[0].clone();
+        late.id = "3c90c3cc-0d44-4b50-8888-8dd25736052a".to_owned();
+        late.name = "late.png".to_owned();
+        late.created = jiff::Timestamp::now().as_microsecond();
+        late.tags = vec!["input".to_owned()];
+        late.is_public = false;
+        store.push(late.clone());
+        late.name
+    };
+    let after = world.data(list).await;
+    let names = texts(&after["assets"]["nodes"], "/name");
+    assert!(names.contains(&late), "{names:?}");
+}
+
+/// A video's beginning, and as many bytes as wanted.
+fn clip(length: usize) -> Vec<u8> {
+    let mut bytes = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41".to_vec();
+    bytes.resize(length, 7);
+    bytes
+}
+
+#[tokio::test]
+async fn a_part_of_an_upload_is_sent_again_from_disk() {
+    let world = world().await;
+    let scenario = &world.sandbox.scenario;
+    let large = 17 * 1024 * 1024;
+    for fault in [says(503), Fault::Reset] {
+        rule(scenario, "PUT /files/part/", 1, fault);
+    }
+    let upload = world
+        .upload(
+            json!({ "source": "scenario" }),
+            file("clip.mp4", clip(large)),
+        )
+        .await;
+    assert_eq!(upload["errors"], json!([]), "{upload}");
+    let stored = world.sandbox.store.scenario().last().cloned();
+    let (_, bytes) = stored.and_then(|own| own.file.uploaded).expect("bytes");
+    assert!(bytes == clip(large), "every byte in its place");
+    // What is passed on as it comes cannot be sent again.
+    rule(scenario, "PUT /files/part/", 1, says(503));
+    let input = json!({ "source": "scenario", "byteLength": 5_000 });
+    let upload = world.upload(input, file("clip.mp4", clip(5_000))).await;
+    assert_eq!(codes(&upload), ["UPSTREAM_UNAVAILABLE"], "{upload}");
+}
+
+#[tokio::test]
+async fn a_tag_that_the_server_keeps_is_not_told_as_removed() {
+    let world = world().await;
+    let id = {
+        let mut store = world.sandbox.store.comfy();
+        let asset = store
+            .iter_mut()
+            .find(|a| !a.is_immutable)
+            .expect("an asset");
+        asset.tags = ["input", "missing", "mine"].map(str::to_owned).to_vec();
+        asset_id("comfy", &asset.id)
+    };
+    for (tags, code) in [
+        (json!(["missing"]), "UNSUPPORTED_BY_SOURCE"),
+        (json!(["missing", "mine"]), "UNKNOWN_OUTCOME"),
+    ] {
+        let input = json!({ "assetIds": [id], "tags": tags });
+        let report = payload(&world, "removeAssetTags", input, "assets { tags }").await;
+        assert_eq!(codes(&report), [code], "{report}");
+        let message = report["errors"][0]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("missing"), "{message}");
+        assert_eq!(report["assets"], json!([]));
+    }
+    // Whatever a server answers, what is read back decides.
+    let piktid = &world.sandbox.piktid;
+    let [_, own, _] = own(&world);
+    let tags = json!({ "assetIds": [own], "tags": ["model"] });
+    payload(&world, "addAssetTags", tags.clone(), "assets { tags }").await;
+    rule(piktid, "PATCH", 1, says(200));
+    let report = payload(&world, "removeAssetTags", tags, "assets { tags }").await;
+    assert_eq!(codes(&report), ["UNSUPPORTED_BY_SOURCE"], "{report}");
+}
+
+#[tokio::test]
+async fn known_bytes_that_landed_nowhere_are_not_told_as_done() {
+    let world = world().await;
+    let model = json!({
+        "source": "comfy",
+        "options": { "comfy": { "destination": "MODELS", "modelType": "loras" } },
+    });
+    let bytes = png(900);
+    let first = world
+        .upload(model.clone(), file("a.safetensors", bytes.clone()))
+        .await;
+    assert_eq!(first["errors"], json!([]), "{first}");
+    let again = world
+        .upload(model, file("a.safetensors", bytes.clone()))
+        .await;
+    assert_eq!(again["created"], false);
+    assert_eq!(steps(&again)[0], "FILE FAILED", "{again}");
+    let message = again["errors"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("`loras`"), "{message}");
+    // Known, and its file is there.
+    let input = json!({ "source": "comfy" });
+    let known = world
+        .upload(input.clone(), file("b.png", bytes.clone()))
+        .await;
+    assert_eq!(
+        (&known["created"], &known["errors"]),
+        (&json!(false), &json!([]))
+    );
+    // Known, and its file is gone.
+    let comfy = &world.sandbox.comfy;
+    rule(comfy, "GET /api/assets/", 1, as_ever());
+    rule(comfy, "GET /api/assets/", 1, says(404));
+    let lost = world.upload(input, file("c.png", bytes)).await;
+    assert_eq!(steps(&lost)[0], "FILE FAILED", "{lost}");
+    let message = lost["errors"][0]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("lost"), "{message}");
+}
+
+#[tokio::test]
+async fn looking_up_why_deletes_failed_is_paid_for() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.mutation_calls = 12;
+        config.limits.mutation_deadline = Duration::from_secs(20);
+    })
+    .await;
+    let own: Vec<String> = world
+        .sandbox
+        .store
+        .piktid()
+        .iter()
+        .filter(|a| a.created_by == "ada")
+        .take(10)
+        .map(|a| a.id.clone())
+        .collect();
+    let says = Fault::Answer {
+        status: 200,
+        content_type: "application/json",
+        body: json!({ "deleted_count": 0, "failed_ids": own }).to_string(),
+    };
+    rule(&world.sandbox.piktid, "POST /assets/bulk-delete", 1, says);
+    let ids: Vec<String> = own.iter().map(|id| asset_id("piktid", id)).collect();
+    let input = json!({ "assetIds": ids });
+    let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
+    assert_eq!(codes(&report), ["UPSTREAM_REJECTED"; 10], "{report}");
+    let looks = world.sandbox.piktid.recorder.count("GET /assets/");
+    assert_eq!(looks, 0, "there were not enough calls left");
+}
