@@ -574,6 +574,8 @@ impl Writing {
     /// Nobody knows when the write takes effect, if it does: for a while nothing is kept of what
     /// it may change.
     pub fn linger(self) {
+        // Whoever hears of it and reads gets nothing that was begun before.
+        drop(self.shelf.writing(&self.source, self.ids.clone()));
         tokio::spawn(async move {
             tokio::time::sleep(LINGER).await;
             drop(self);
@@ -638,4 +640,20 @@ fn url_end(asset: &Asset) -> Option<Timestamp> {
             _ => None,
         })
         .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_as_old_as_its_question() {
+        let second = Duration::from_secs(1);
+        let asked = Instant::now();
+        tokio::time::advance(4 * second).await;
+        let kept = Kept::new((), asked, 1, (10 * second, 20 * second, 50 * second), None);
+        assert_eq!(kept.fresh_until, asked + 10 * second);
+        assert_eq!(kept.stale_until, asked + 30 * second);
+        assert_eq!(kept.life, 56 * second, "from now on");
+    }
 }

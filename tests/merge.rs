@@ -1060,3 +1060,119 @@ proptest! {
         }
     }
 }
+
+/// A list of so many assets, each a tick later than the one before.
+fn in_order(count: u8, window: bool) -> Shape {
+    Shape {
+        window,
+        cap: 12,
+        reach: 12,
+        exclusive: false,
+        resolution: 1,
+        unreadable: 0,
+        nameless: false,
+        overstates: false,
+        ticks: (0..count).map(|tick| tick * 2).collect(),
+    }
+}
+
+#[test]
+fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
+    for forward in [true, false] {
+        let ask = Ask {
+            order: Order {
+                by: SortBy::Name,
+                direction: Direction::Ascending,
+            },
+            wanted: Wanted::All,
+            forward,
+        };
+        let shape = Shape {
+            cap: 30,
+            reach: 24,
+            ..in_order(60, false)
+        };
+        let (list, world) = build(&[shape], Vec::new(), &ask);
+        let place = |page: &ConnectionPage, at: usize| {
+            let text = page.cursor(&page.edges[at].place);
+            Spot::decode(&text, &Fingerprint::of("test", &[])).expect("our own")
+        };
+        let page = run(list.collated_page(&stretch(true, 50, None))).expect("a page");
+        let (low, high) = (place(&page, 10), place(&page, 40));
+        let mut due: Vec<String> = (11..40).map(|number| format!("s0-{number}")).collect();
+        {
+            // Between the far edge and its neighbour, more than a call brings.
+            let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
+            let (tick, at) = if forward { (79, due.len()) } else { (21, 0) };
+            for number in 0..40 {
+                world.lists[0].insert(format!("new-{number:02}"), tick);
+            }
+            due.splice(at..at, (0..40).map(|number| format!("new-{number:02}")));
+        }
+        let (mut shown, mut near) = (Vec::new(), if forward { low.clone() } else { high.clone() });
+        for _ in 0..100 {
+            let (after, before) = if forward {
+                (near.clone(), high.clone())
+            } else {
+                (low.clone(), near.clone())
+            };
+            let asked = Stretch {
+                forward,
+                count: 5,
+                after: Some(after),
+                before: Some(before),
+            };
+            let page = run(list.collated_page(&asked)).expect("a page");
+            let ids = page.edges.iter();
+            let ids = ids.map(|edge| edge.asset.id.upstream.to_string());
+            let begin = if forward { shown.len() } else { 0 };
+            shown.splice(begin..begin, ids);
+            let (more, end) = if forward {
+                (page.has_next_page, page.edges.len().checked_sub(1))
+            } else {
+                (page.has_previous_page, Some(0))
+            };
+            if !more {
+                break;
+            }
+            near = place(&page, end.expect("an edge"));
+        }
+        let sorted = |all: &[String]| {
+            let mut all = all.to_vec();
+            all.sort();
+            all
+        };
+        assert_eq!(sorted(&shown), sorted(&due), "forward: {forward}");
+    }
+}
+
+#[test]
+fn an_asset_that_moved_between_two_calls_of_a_page_counts_once() {
+    let ask = Ask {
+        order: Order {
+            by: SortBy::UpdatedAt,
+            direction: Direction::Descending,
+        },
+        wanted: Wanted::All,
+        forward: true,
+    };
+    // Read by the first call, one of the newest moves to the older end before the second.
+    let edits = vec![
+        Edit::Touch {
+            source: 0,
+            nth: 19,
+            time: 1,
+        },
+        Edit::Insert {
+            source: 0,
+            time: 100,
+        },
+    ];
+    let (list, world) = build(&[in_order(20, true)], edits, &ask);
+    let page = run(list.page(&stretch(true, 100, None))).expect("a page");
+    let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!(world.touched.len(), 1, "one moved");
+    assert!(world.calls > 1);
+    assert_eq!(page.edges.len(), world.lists[0].len());
+    assert_eq!(page.total, Some(world.lists[0].len() as u64));
+}

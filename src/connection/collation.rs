@@ -213,18 +213,32 @@ impl<'a> Walk<'a> {
     /// the row: rows that came in between may have moved it to another slice.
     async fn judge_far(&mut self, slice: &Slice) -> Result<(), SourceError> {
         let Some(far) = self.far else { return Ok(()) };
-        let has = |slice: &Slice| slice.rows.iter().any(|(own, _)| far.is_of(own));
-        let is_neighbour = |own: &Spot| [far.before, far.next].contains(&own.mark());
-        let mut named = slice.rows.iter().filter(|(own, _)| own.mark() != 0);
-        if self.is_far_gone.is_some() || !named.any(|(own, _)| is_neighbour(own)) {
+        let has_mark = |slice: &Slice, mark: u32| {
+            mark != 0 && slice.rows.iter().any(|(own, _)| own.mark() == mark)
+        };
+        let is_gone = |slice: &Slice| {
+            let neighbours = [far.before, far.next].map(|mark| has_mark(slice, mark));
+            if slice.rows.iter().any(|(own, _)| far.is_of(own)) {
+                return Some(false);
+            }
+            (neighbours == [true; 2]).then_some(true)
+        };
+        let has_neighbour = has_mark(slice, far.before) || has_mark(slice, far.next);
+        if self.is_far_gone.is_some() || !has_neighbour {
             return Ok(());
         }
-        let is_gone = !has(slice) && {
+        let mut verdict = is_gone(slice);
+        if verdict.is_none() {
             let length = self.lead(u64::MAX / 2);
             let start = far.index.saturating_sub(length / 2);
-            !has(&self.read(start, length).await?)
-        };
-        self.is_far_gone = Some(is_gone);
+            let around = self.read(start, length).await?;
+            verdict = is_gone(&around);
+            if verdict.is_none() {
+                let found = self.look_around(&around, is_gone).await?;
+                verdict = found.map(|(_, is_gone)| is_gone);
+            }
+        }
+        self.is_far_gone = Some(verdict.unwrap_or(true));
         Ok(())
     }
 
@@ -250,15 +264,17 @@ impl<'a> Walk<'a> {
         if let Some(gap) = slice.gap(spot, self.forward) {
             return Ok((slice, gap));
         }
-        self.look_around(spot, &slice).await
+        let forward = self.forward;
+        let found = self.look_around(&slice, |slice| slice.gap(spot, forward));
+        found.await?.ok_or(SourceError::Lost)
     }
 
-    /// Rows that moved far: slices around the first, to both sides in turn.
-    async fn look_around(
+    /// Rows that moved far: slices around the first, to both sides in turn, until one has them.
+    async fn look_around<T>(
         &mut self,
-        spot: &Spot,
         first: &Slice,
-    ) -> Result<(Slice, usize), SourceError> {
+        find: impl Fn(&Slice) -> Option<T>,
+    ) -> Result<Option<(Slice, T)>, SourceError> {
         let length = self.lead(u64::MAX / 2);
         let (mut low, mut high) = (first.offset, first.end());
         let mut more = !first.is_last;
@@ -277,12 +293,12 @@ impl<'a> Walk<'a> {
                 low = start;
                 slice
             };
-            if let Some(gap) = slice.gap(spot, self.forward) {
-                return Ok((slice, gap));
+            if let Some(found) = find(&slice) {
+                return Ok(Some((slice, found)));
             }
             is_later = !is_later;
         }
-        Err(SourceError::Lost)
+        Ok(None)
     }
 
     /// Rows before a place that are read with it, walking backward: as many as surely leave room for
@@ -366,7 +382,9 @@ impl<'a> Walk<'a> {
         let end = read.page.end();
         // It had room for more: whatever the source says of more to come, a look shows.
         let is_short = end < offset.saturating_add(u64::from(asked).min(self.reach()));
-        let is_last = read.page.last || (is_short && !rows.is_empty() && self.is_end(end).await?);
+        // A look that fails shows nothing; the rows stand.
+        let is_last = read.page.last
+            || (is_short && !rows.is_empty() && self.is_end(end).await.unwrap_or(false));
         Ok(Slice {
             offset: read.page.offset,
             rows,

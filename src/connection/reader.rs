@@ -176,8 +176,9 @@ impl<'a> Reader<'a> {
         match self.step.clone() {
             Step::Window { .. } => self.take_window(&page),
             Step::Index(search) => {
-                let is_last = page.last || self.ends_with(&page, &search, asked, patience).await?;
-                self.take_slice(&page, search, asked, is_last)
+                // A look that fails shows nothing; the rows stand.
+                let looked = self.ends_with(&page, &search, asked, patience).await;
+                self.take_slice(&page, search, asked, looked.unwrap_or(false))
             }
         }
     }
@@ -208,8 +209,8 @@ impl<'a> Reader<'a> {
     ) -> Result<bool, SourceError> {
         let end = page.end();
         let room = search.next.saturating_add(asked.min(self.reach()));
-        if page.rows.is_empty() || end >= room {
-            return Ok(false);
+        if page.last || page.rows.is_empty() || end >= room {
+            return Ok(page.last);
         }
         let request = ListRequest {
             position: Position::Offset(end),
