@@ -82,7 +82,7 @@ impl Default for Policy {
             attempt: Duration::from_secs(10),
             in_flight: 16,
             answer_bytes: 16 * 1024 * 1024,
-            streams: 64,
+            streams: 128,
             stall: Duration::from_secs(30),
             first_stall: Duration::from_secs(5),
             read_whole: 256 * 1024,
@@ -291,7 +291,7 @@ impl OpenAnswer {
                     stream.take();
                     // Until it is taken, it is one of those that were read whole.
                     if whole.is_some() {
-                        give.closed().await;
+                        let _ = tokio::time::timeout(policy.stall, give.closed()).await;
                     }
                     return;
                 }
@@ -373,8 +373,11 @@ impl Upstream {
     /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`.
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         let shown = Shown::of(&call.headers);
-        let answer = self.send_and_repeat(&call, deadline).await?;
-        Ok(shown.hidden_in(answer))
+        let pass = self.breaker.pass(call.subject)?;
+        let result = self.send_and_repeat(&call, deadline).await;
+        // Once, by how it ended, however often it was made.
+        pass.end(blame(&result, |answer| answer.status));
+        Ok(shown.hidden_in(result?))
     }
 
     async fn send_and_repeat(
@@ -422,12 +425,8 @@ impl Upstream {
     }
 
     async fn attempt(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let place = self.place(call.subject, deadline).await?;
-        let pass = self.breaker.pass(call.subject)?;
-        let result = self.exchange(call, deadline).await;
-        drop(place);
-        pass.end(blame(&result, |answer| answer.status));
-        result
+        let _place = self.place(deadline).await?;
+        self.exchange(call, deadline).await
     }
 
     async fn exchange(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
@@ -461,10 +460,10 @@ impl Upstream {
     }
 
     async fn begin(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
+        let pass = self.breaker.pass(call.subject)?;
         let stream = permit(&self.streams, self.policy.streams, deadline).await?;
         // Held until the headers are there; the body has a place of its own kind.
-        let _place = self.place(call.subject, deadline).await?;
-        let pass = self.breaker.pass(call.subject)?;
+        let _place = self.place(deadline).await?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let response = timeout_at(deadline, self.execute(&call))
             .await
@@ -481,13 +480,9 @@ impl Upstream {
         })
     }
 
-    /// Waits for a place among the calls in flight, unless too many wait already, and as long as
-    /// the source may be called at all.
-    async fn place(
-        &self,
-        subject: Subject,
-        deadline: Instant,
-    ) -> Result<OwnedSemaphorePermit, UpstreamError> {
+    /// Waits for a place among the calls in flight, unless too many wait already, or the source
+    /// goes down meanwhile.
+    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(place);
         }
@@ -497,8 +492,6 @@ impl Upstream {
             return Err(UpstreamError::Busy { in_flight });
         }
         let mut openings = self.breaker.openings();
-        // Said at once where the answer would be the same after waiting.
-        drop(self.breaker.pass(subject)?);
         tokio::select! {
             place = permit(&self.places, in_flight, deadline) => place,
             () = openings.next() => {

@@ -30,6 +30,8 @@ const SLOW: Duration = Duration::from_secs(20);
 const MOST: usize = 40;
 /// How long a source is left alone before the next probe.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Assets that are read, or changes that are made, before a source counts as up without a list.
+const TRIALS: u32 = 3;
 /// Failures of one asset or file, one after another, before it is left alone by itself.
 const ITEM_FAILURES: u32 = 3;
 /// Assets and files whose failures are remembered; the ones that failed longest ago go first.
@@ -134,6 +136,8 @@ struct Open {
     /// The same for calls that say less of the source. They hold up no probe.
     trial_at: Instant,
     is_trying: bool,
+    /// Of those, how many have succeeded.
+    trials: u32,
 }
 
 /// One asset or file that fails.
@@ -248,11 +252,7 @@ impl Breaker {
             if pass.subject.counts(false) {
                 state.note(pass, false, now);
             }
-            if state.open.is_some() && pass.place != Place::None {
-                tracing::info!("the source answers again");
-                state.open = None;
-                state.outcomes.clear();
-            }
+            state.succeeded(pass.place, now);
             return;
         };
         if pass.place == Place::Trial && !failure.is_unreachable {
@@ -279,6 +279,7 @@ impl Breaker {
                 is_probing: false,
                 trial_at: now + PAUSE,
                 is_trying: false,
+                trials: 0,
             });
             drop(state);
             self.openings.send_modify(|openings| *openings += 1);
@@ -309,6 +310,25 @@ impl Open {
 }
 
 impl State {
+    /// A list that comes says that the source answers; an asset or a change says that lists may be
+    /// tried, and several of them do where nobody asks for a list.
+    fn succeeded(&mut self, place: Place, now: Instant) {
+        let Some(open) = &mut self.open else { return };
+        match place {
+            Place::None => return,
+            Place::Probe => self.outcomes.clear(),
+            Place::Trial => {
+                open.probe_at = open.probe_at.min(now);
+                open.trials += 1;
+                if open.trials < TRIALS {
+                    return;
+                }
+            }
+        }
+        tracing::info!("the source answers again");
+        self.open = None;
+    }
+
     fn note(&mut self, pass: &Pass, has_failed: bool, now: Instant) {
         self.forget(now);
         let item = match pass.subject {
@@ -538,6 +558,15 @@ mod tests {
         assert!(breaker.pass(Subject::Write).is_err(), "after a while");
         drop(probe);
         assert!(breaker.pass(Subject::Source).is_ok(), "at once");
+        // Several that succeed do, where nobody asks for a list; one list that fails then is enough.
+        tokio::time::advance(PAUSE).await;
+        for _ in 0..TRIALS {
+            assert_eq!(status(&breaker), Status::Down);
+            breaker.pass(Subject::Item(7)).expect("a trial").end(None);
+        }
+        assert_eq!(status(&breaker), Status::Degraded);
+        assert!(fail(&breaker, Subject::Source));
+        assert_eq!(status(&breaker), Status::Down);
     }
 
     #[tokio::test(start_paused = true)]
