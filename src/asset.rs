@@ -86,6 +86,9 @@ pub struct Media {
     pub large: Option<Location>,
 }
 
+/// The most bytes a file may have and still stand in as its own thumbnail: a grid loads many of them.
+pub const MAX_THUMBNAIL: u64 = 2 * 1024 * 1024;
+
 /// How a browser gets at one rendition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {

@@ -155,8 +155,8 @@ impl AssetNode {
         }
     }
 
-    /// A picture of it, loadable by a browser as it is; null where the source has none. May be
-    /// missing right after an upload.
+    /// A picture of it, loadable by a browser as it is, and never a file of more than 2 MB; null where
+    /// the source has none, or none so small. May be missing right after an upload.
     async fn thumbnail(
         &self,
         context: &Context<'_>,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     access::{Client, Place},
-    asset::{Asset, Location, Rendition, SourceName},
+    asset::{Asset, Location, MAX_THUMBNAIL, Rendition, SourceName},
     media::{Grant, InvalidToken},
     schema::code_of,
     source::{BodyStream, MediaAnswer, SourceError, Variant},
@@ -79,7 +79,9 @@ async fn answer(
     if let Some(Location::Direct { url, .. }) = location(&asset, grant.rendition) {
         return redirect(url);
     }
-    let range = headers.get(header::RANGE).filter(|_| {
+    let is_original = grant.rendition == Rendition::Original;
+    let range = headers.get(header::RANGE).filter(|_| is_original);
+    let range = range.filter(|_| {
         // A range of something that has changed since is no use.
         headers
             .get(header::IF_RANGE)
@@ -105,6 +107,14 @@ async fn answer(
             headers: sent,
             body,
         } => {
+            // Of a preview that is another asset nobody knows the size before.
+            let length = sent.get(header::CONTENT_LENGTH);
+            let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+            if !is_original && length.is_some_and(|bytes| bytes > MAX_THUMBNAIL) {
+                return Err(not_found(
+                    "its preview is a file of more than 2 MB, which is no thumbnail: load `url`",
+                ));
+            }
             let body = held(body, place);
             let mut response = range::respond(status, &sent, body, range);
             decorate(response.headers_mut(), &grant, tag);

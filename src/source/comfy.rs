@@ -467,3 +467,17 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError 
     }
     answer::refusal(status, headers, body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_without_rows_does_not_show_what_its_server_counts() {
+        assert!(is_newer(&[], 0), "nothing is nothing at any server");
+        assert!(
+            !is_newer(&[], 61),
+            "an older one counts what was not asked for"
+        );
+    }
+}

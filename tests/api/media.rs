@@ -471,3 +471,44 @@ async fn readers_that_do_not_read_hold_up_no_list() {
     assert_eq!(data["assets"]["nodes"].as_array().map(Vec::len), Some(7));
     drop(idle);
 }
+
+#[tokio::test]
+async fn a_large_picture_is_no_thumbnail() {
+    let world = world().await;
+    let large = 2 * 1024 * 1024 + 1;
+    let ids: Vec<String> = {
+        let mut store = world.sandbox.store.comfy();
+        let pictures = store.iter_mut().filter(|asset| {
+            let kind = asset.mime_type.as_deref().unwrap_or_default();
+            kind.starts_with("image/") && asset.preview_id.is_none()
+        });
+        let sizes = [Some(large), Some(80 << 20), None, Some(large - 1)];
+        let sized = pictures.zip(sizes.iter().cycle()).take(8);
+        sized
+            .enumerate()
+            .map(|(number, (asset, size))| {
+                asset.size = *size;
+                // With a preview address, which is its own file, and without.
+                asset.has_preview = number < 4;
+                crate::help::asset_id("comfy", &asset.id)
+            })
+            .collect()
+    };
+    let query = format!(
+        "{{ nodes(ids: {}) {{ ... on Asset {{ url thumbnail large: thumbnail(size: LARGE) }} }} }}",
+        serde_json::json!(ids)
+    );
+    let data = world.data(&query).await;
+    let shown = data["nodes"].as_array().expect("assets");
+    assert_eq!(shown.len(), 8);
+    for (number, asset) in shown.iter().enumerate() {
+        let is_small = number % 4 == 3;
+        assert_eq!(
+            asset["thumbnail"].is_string(),
+            is_small,
+            "{number}: {asset}"
+        );
+        assert_eq!(asset["large"].is_string(), is_small, "{number}: {asset}");
+        assert!(asset["url"].is_string());
+    }
+}

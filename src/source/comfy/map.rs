@@ -8,8 +8,8 @@ use url::Url;
 use super::wire;
 use crate::{
     asset::{
-        Asset, AssetId, Details, Kind, Location, Media, Provider, SourceName, Status, ViewerCan,
-        Visibility, comfy, lenient,
+        Asset, AssetId, Details, Kind, Location, MAX_THUMBNAIL, Media, Provider, SourceName,
+        Status, ViewerCan, Visibility, comfy, lenient,
     },
     source::{row::Unfit, signature},
 };
@@ -121,9 +121,6 @@ fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
         })
         .unwrap_or(Kind::Other)
 }
-
-/// The largest file that is its own thumbnail, in bytes: a page of a gallery loads many.
-const MAX_THUMBNAIL: u64 = 2 * 1024 * 1024;
 
 /// Bytes need the key or are at an internal address, so they go through the media route; a
 /// preview that is already elsewhere (signed storage) loads by itself. The preview address of an
