@@ -9,7 +9,7 @@ use super::{Target, Writer, named, word_of};
 use crate::{
     asset::{Asset, AssetId},
     cache::Entity,
-    source::{Context, LOOKS, SourceError, TagChange},
+    source::{ChangeFailure, Context, LOOKS, SourceError, TagChange},
 };
 
 /// Changes under way at once in one mutation; each source bounds its own calls too.
@@ -118,11 +118,14 @@ impl Writer {
                 Change::Note(note) => source.set_note(id, note.as_deref(), context).await,
             };
             drop(writing);
-            if let Err(failure) = &sent
-                && !failure.is_open
-            {
-                return Err(change.refused(failure.error.clone()));
-            }
+            let sent = match sent {
+                // What became of the first is as unknown as before.
+                Err(failure) if !failure.is_open && !may_send_again => {
+                    Err(ChangeFailure::from(SourceError::UnknownOutcome))
+                }
+                Err(failure) if !failure.is_open => return Err(change.refused(failure.error)),
+                sent => sent,
+            };
             let is_unknown = (sent.as_ref().err())
                 .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
             let is_over = !(is_unknown && may_send_again);

@@ -236,22 +236,24 @@ impl Writer {
             } else {
                 drop(writing);
             }
-            // Those that are gone were not sent.
-            let (mut outcomes, sent): (Outcomes, Outcomes) = outcomes
-                .into_iter()
-                .partition(|(_, outcome)| *outcome == Err(SourceError::NotFound));
-            let is_refused_whole = sent.len() > 1
-                && sent.iter().all(|(_, outcome)| match outcome {
-                    Err(SourceError::Forbidden) => true,
-                    // An answer of 200 has said it of each by itself.
-                    Err(SourceError::Rejected { status, .. }) => *status >= 400,
-                    _ => false,
-                });
-            if !is_refused_whole {
-                outcomes.extend(sent);
+            let is_refused = |(_, outcome): &(_, Result<(), SourceError>)| match outcome {
+                Err(SourceError::Forbidden) => true,
+                // An answer of 200 has said it of each by itself.
+                Err(SourceError::Rejected { status, .. }) => *status >= 400,
+                _ => false,
+            };
+            // The others failed before they were sent, such as those that are gone; unless one of
+            // them shows that the call was taken.
+            let (refused, mut outcomes): (Outcomes, Outcomes) =
+                outcomes.into_iter().partition(is_refused);
+            let is_taken = |(_, outcome): &(_, Result<(), SourceError>)| {
+                matches!(outcome, Ok(()) | Err(SourceError::UnknownOutcome))
+            };
+            if refused.len() < 2 || outcomes.iter().any(is_taken) {
+                outcomes.extend(refused);
                 return outcomes;
             }
-            let refused: Vec<_> = sent.into_iter().map(|(id, _)| id).collect();
+            let refused: Vec<_> = refused.into_iter().map(|(id, _)| id).collect();
             for part in refused.chunks(refused.len().div_ceil(PARTS)) {
                 outcomes.extend(self.delete_some(source, part, context).await);
             }

@@ -60,6 +60,17 @@ async fn a_change_that_never_arrived_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_second_refusal_says_nothing_of_the_first_sending() {
+    let world = world().await;
+    let [scenario, ..] = own(&world);
+    rule(&world.sandbox.scenario, "PUT", 1, Fault::Reset);
+    rule(&world.sandbox.scenario, "PUT", 1, says(400));
+    let tags = json!({ "assetIds": [scenario], "tags": ["model"] });
+    let tagged = payload(&world, "addAssetTags", tags, "assets { tags }").await;
+    assert_eq!(codes(&tagged), ["UNKNOWN_OUTCOME"], "{tagged}");
+}
+
+#[tokio::test]
 async fn a_delete_that_never_arrived_at_a_comfyui_is_sent_again() {
     let world = world().await;
     let [.., comfy] = own(&world);

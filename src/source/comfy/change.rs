@@ -73,8 +73,8 @@ impl Comfy {
                     error.into()
                 }
             })?;
+            protected(&answer, begun)?;
             begun = true;
-            protected(&answer)?;
         }
         Ok(())
     }
@@ -132,6 +132,9 @@ impl Comfy {
                     SourceError::UnknownOutcome
                 }
                 Err(error) if error.is_open() => error,
+                // The first has done it after all, or may have.
+                Err(SourceError::NotFound) if !may_send_again => return Ok(()),
+                Err(_) if !may_send_again => return Err(SourceError::UnknownOutcome),
                 Err(error) => return Err(error),
             };
             match self.read_one(id, context).await {
@@ -151,7 +154,7 @@ impl Comfy {
 ///
 /// # Errors
 /// Where there are some.
-fn protected(answer: &Answer) -> Result<(), ChangeFailure> {
+fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Changed {
@@ -166,14 +169,14 @@ fn protected(answer: &Answer) -> Result<(), ChangeFailure> {
         "the server gave the asset these tags itself, and keeps them: {}",
         changed.protected.join(", ")
     ));
-    Err(ChangeFailure::unsent(if changed.removed.is_empty() {
-        error
-    } else {
-        SourceError::HalfDone {
-            done: "the other tags are removed",
-            error: Box::new(error),
-        }
-    }))
+    let done = match (has_added, changed.removed.is_empty()) {
+        (false, true) => return Err(ChangeFailure::unsent(error)),
+        (false, false) => "the other tags are removed",
+        (true, true) => "the new tags are added",
+        (true, false) => "the new tags are added, and the others removed",
+    };
+    let error = Box::new(error);
+    Err(ChangeFailure::unsent(SourceError::HalfDone { done, error }))
 }
 
 /// `user_metadata`, its values untouched: numbers may be longer than ours.
