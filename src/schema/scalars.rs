@@ -71,7 +71,7 @@ pub mod byte_size {
     /// As the schema calls it.
     pub const NAME: &str = "ByteSize";
     /// What its values keep to.
-    pub const RULE: &str = "must be an integer from 0 to 2^53 − 1";
+    pub const RULE: &str = "a ByteSize must be an integer from 0 to 2^53 − 1";
 
     /// Whether it is one that JSON carries exactly.
     #[must_use]

@@ -24,7 +24,7 @@ use async_graphql::{
 
 pub use self::{
     known::{Known, Wanted},
-    rules::Rules,
+    rules::{NotNull, Rules},
     scan::scan,
     weigh::weigh,
 };
@@ -52,7 +52,7 @@ pub struct Document {
     /// Variables that decide on conditions.
     deciding: Vec<Name>,
     /// Variables that may be null by their type, and not where they are used.
-    not_null: Arc<[Name]>,
+    not_null: Arc<[NotNull]>,
     /// Operations with their fields put together, by name: those that are small, and the same
     /// whatever the variables.
     merged: HashMap<Option<Name>, ExecutableDocument>,
@@ -73,7 +73,7 @@ impl Document {
         Ok(Self {
             introspects: weigh::introspects(&parsed),
             deciding: merge::deciding(&parsed),
-            not_null: not_null.iter().map(Name::new).collect(),
+            not_null: not_null.into(),
             valid: Arc::new(valid),
             uses: seen.variables,
             merged: HashMap::new(),
@@ -193,6 +193,15 @@ impl Operation<'_> {
         self.definition.ty
     }
 
+    /// Variables that must not be null, though their types allow it.
+    fn not_null(&self) -> impl Iterator<Item = &Name> {
+        // A document that was filled has one operation, under another's name.
+        let is_only = self.document.parsed.operations.iter().count() == 1;
+        let all = self.document.not_null.iter();
+        let own = all.filter(move |own| is_only || own.operation == self.name);
+        own.map(|own| &own.variable)
+    }
+
     /// Whether it declares a variable of this name.
     pub fn declares(&self, name: &str) -> bool {
         let mut all = self.definition.variable_definitions.iter();
@@ -228,16 +237,14 @@ impl Operation<'_> {
         }
         // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
         let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
-        let Document {
-            deciding, not_null, ..
-        } = self.document;
+        let deciding = &self.document.deciding;
         let refuse = |message| Err(Refusal::document("BAD_USER_INPUT", message));
         if let Some(name) = deciding.iter().find(is_null) {
             return refuse(format!(
                 "the variable ${name} decides on a condition: it must not be null"
             ));
         }
-        match not_null.iter().find(is_null) {
+        match self.not_null().find(is_null) {
             None => Ok(()),
             Some(name) => refuse(format!(
                 "the variable ${name} is used where null is not allowed: leave it out to get the \
@@ -282,8 +289,8 @@ impl Operation<'_> {
             let own = all.find(|own| own.node.name.node == *name);
             own.is_some_and(|own| own.node.default_value.is_some())
         };
-        let not_null = self.document.not_null.iter();
-        let absent: Vec<&Name> = not_null
+        let absent: Vec<&Name> = self
+            .not_null()
             .filter(|name| !variables.contains_key(*name) && !has_default(name))
             .collect();
         if !absent.is_empty() {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::help::{error, texts, world};
 
 /// Documents that are not valid, and what their first error says.
-const INVALID: [(&str, &str); 34] = [
+const INVALID: [(&str, &str); 37] = [
     ("{ nope }", "Cannot query field"),
     ("{ sources { nam } }", "Did you mean \"name\"?"),
     ("{ sources }", "must have a selection"),
@@ -97,6 +97,18 @@ const INVALID: [(&str, &str); 34] = [
     ),
     (
         "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: 1.5}) { created } }",
+        "must be an integer from 0 to 2^53",
+    ),
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: \"5\"}) { created } }",
+        "must be an integer from 0 to 2^53",
+    ),
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: true}) { created } }",
+        "must be an integer from 0 to 2^53",
+    ),
+    (
+        "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: [5]}) { created } }",
         "must be an integer from 0 to 2^53",
     ),
 ];
@@ -200,6 +212,21 @@ async fn variables_are_what_the_operation_declares() {
     let fits = json!({ "f": { "kinds": "IMAGE" }, "other": 1 });
     let answer = world.ask_with(page, fits).await;
     assert_eq!(answer.get("errors"), None, "{answer}");
+}
+
+#[tokio::test]
+async fn a_null_is_refused_by_the_operation_that_cannot_use_it() {
+    let world = world().await;
+    let document = "query A($s: ThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } } \
+                    query B($s: String) { __type(name: \"Asset\") { name } \
+                    assets(first: 1, filter: {nameContains: $s}) { nodes { id } } }";
+    for (operation, is_refused) in [("A", true), ("B", false)] {
+        let body =
+            json!({ "query": document, "operationName": operation, "variables": { "s": null } });
+        let text = world.post(&body.to_string()).await.text().await;
+        let answer: Value = serde_json::from_str(&text.expect("a body")).expect("JSON");
+        assert_eq!(answer.get("errors").is_some(), is_refused, "{answer}");
+    }
 }
 
 #[tokio::test]

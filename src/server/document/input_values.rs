@@ -23,13 +23,17 @@ use crate::schema::byte_size;
 pub type Fault = (String, Option<SourceSpan>);
 
 /// Looks at every value of a document. Gives the variables that may be null, and are used where null
-/// is not: in place of a default.
+/// is not, in place of a default: each with the name of its operation.
 ///
 /// # Errors
 /// For the first that cannot be what its place wants.
-pub fn check(document: &ExecutableDocument, schema: &Schema) -> Result<BTreeSet<Name>, Fault> {
-    let mut not_null = BTreeSet::new();
+pub fn check(
+    document: &ExecutableDocument,
+    schema: &Schema,
+) -> Result<Vec<(Option<Name>, Name)>, Fault> {
+    let mut all = Vec::new();
     for operation in document.operations.iter() {
+        let mut not_null = BTreeSet::new();
         let mut usage = Usage {
             document,
             schema,
@@ -44,8 +48,10 @@ pub fn check(document: &ExecutableDocument, schema: &Schema) -> Result<BTreeSet<
         }
         usage.directives(&operation.directives)?;
         usage.set(&operation.selection_set)?;
+        let own = not_null.into_iter();
+        all.extend(own.map(|variable| (operation.name.clone(), variable)));
     }
-    Ok(not_null)
+    Ok(all)
 }
 
 /// Looks at the variables of an operation, which are of the types that it declares.
@@ -136,9 +142,11 @@ impl<'a> Usage<'a> {
         of: &Type,
         default: Option<&Value>,
     ) -> Result<(), Fault> {
-        let name = of.inner_named_type();
+        let is_size = of.inner_named_type() == byte_size::NAME;
+        let no_size = || Err((byte_size::RULE.to_owned(), value.location()));
         match &**value {
             Value::Variable(variable) => self.variable(variable, value, of, default),
+            Value::List(_) if is_size && !of.is_list() => no_size(),
             Value::List(items) => {
                 // A list where none is due is the validator's to refuse.
                 let item = if of.is_list() { of.item_type() } else { of };
@@ -147,13 +155,18 @@ impl<'a> Usage<'a> {
             }
             // One value alone is a list of one.
             _ if of.is_list() => self.literal(value, of.item_type(), None),
-            Value::Object(fields) => self.object(value, fields, of),
-            Value::Null | Value::String(_) | Value::Boolean(_) | Value::Enum(_) => Ok(()),
-            Value::Int(number) => {
+            Value::Null => Ok(()),
+            Value::Int(number) if is_size => {
                 let fits = number.as_str().parse().is_ok_and(byte_size::fits);
-                number_of(name, fits).map_err(|what| (what, value.location()))
+                if fits { Ok(()) } else { no_size() }
             }
-            Value::Float(_) => number_of(name, false).map_err(|what| (what, value.location())),
+            _ if is_size => no_size(),
+            Value::Object(fields) => self.object(value, fields, of),
+            Value::String(_)
+            | Value::Boolean(_)
+            | Value::Enum(_)
+            | Value::Int(_)
+            | Value::Float(_) => Ok(()),
         }
     }
 
@@ -258,24 +271,22 @@ fn one_of_fault(input: &InputObjectType, location: Option<SourceSpan>) -> Fault 
     (what, location)
 }
 
-/// Whether what is no more than a number may be of this scalar.
-fn number_of(name: &Name, fits: bool) -> Result<(), String> {
-    if name == byte_size::NAME && !fits {
-        return Err(format!("a {name} {}", byte_size::RULE));
-    }
-    Ok(())
-}
-
 fn constant(value: &JsonValue, of: &Type, schema: &Schema) -> Result<(), Fault> {
-    if let Some(items) = value.as_array() {
+    let is_size = of.inner_named_type() == byte_size::NAME;
+    if let Some(items) = value.as_array()
+        && (!is_size || of.is_list())
+    {
         let item = if of.is_list() { of.item_type() } else { of };
         let mut items = items.iter();
         return items.try_for_each(|own| constant(own, item, schema));
     }
-    let name = of.inner_named_type();
-    if name == byte_size::NAME && !value.is_null() {
-        let fits = value.as_u64().is_some_and(byte_size::fits);
-        return number_of(name, fits).map_err(|what| (what, None));
+    if is_size {
+        let fits = value.is_null() || value.as_u64().is_some_and(byte_size::fits);
+        return if fits {
+            Ok(())
+        } else {
+            Err((byte_size::RULE.to_owned(), None))
+        };
     }
     let (Some(own), Some(fields)) = (input(of, schema), value.as_object()) else {
         return Ok(());

@@ -2,7 +2,7 @@
 //! and 6.1.2). The engine takes documents that the specification refuses and refuses some that it
 //! allows, so they are held against the rules here, and the engine is told to trust them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use apollo_compiler::{
     ExecutableDocument, Node, Schema,
@@ -13,7 +13,7 @@ use apollo_compiler::{
     schema::ExtendedType,
     validation::{DiagnosticData, DiagnosticList, Valid},
 };
-use async_graphql::Variables;
+use async_graphql::{Name, Variables};
 use async_graphql_value::ConstValue;
 
 use super::input_values::{self, Fault};
@@ -40,6 +40,13 @@ const LEFT_OUT: [&str; 3] = [
 ];
 /// What it calls a selection without fields.
 const EMPTY: &str = "MissingSubselection";
+
+/// A variable that must not be null, though its type allows it.
+pub struct NotNull {
+    /// The name of its operation.
+    pub operation: Option<String>,
+    pub variable: Name,
+}
 
 /// The schema as the validator reads it.
 pub struct Rules {
@@ -87,15 +94,16 @@ impl Rules {
     ///
     /// # Errors
     /// A [`Refusal`] that says what is wrong where, the first ten things of it.
-    pub fn check(
-        &self,
-        text: &str,
-    ) -> Result<(Valid<ExecutableDocument>, BTreeSet<String>), Refusal> {
+    pub fn check(&self, text: &str) -> Result<(Valid<ExecutableDocument>, Vec<NotNull>), Refusal> {
         let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
             .map_err(|wrong| self.refusal(&wrong.errors))?;
         let not_null = input_values::check(&document, &self.schema)
             .map_err(|fault| told("GRAPHQL_VALIDATION_FAILED", fault, &document))?;
-        let not_null = not_null.iter().map(ToString::to_string).collect();
+        let not_null = not_null.into_iter().map(|(operation, variable)| NotNull {
+            operation: operation.map(|own| own.to_string()),
+            variable: Name::new(variable),
+        });
+        let not_null = not_null.collect();
         Ok((document, not_null))
     }
 
