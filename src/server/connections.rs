@@ -29,7 +29,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
-    time::{Instant, Sleep, sleep, sleep_until, timeout},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 use tower_service::Service;
 
@@ -41,6 +41,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PING: Duration = Duration::from_secs(30);
 /// Requests at once on an HTTP/2 connection: as few as its specification advises (RFC 9113 6.5.2).
 const STREAMS: u32 = 100;
+/// Bytes that an HTTP/1 connection reads ahead at most; a request's head must fit.
+const RECEIVED: usize = 128 * 1024;
 /// Bytes that tell HTTP/1 from HTTP/2 (RFC 9113 3.4); past them the protocol has its own times.
 const PREFACE: usize = 24;
 /// How long whoever asked may take for a piece of the answer.
@@ -213,6 +215,7 @@ pub async fn serve(
     builder
         .http1()
         .timer(TokioTimer::new())
+        .max_buf_size(RECEIVED)
         .header_read_timeout(limits.idle);
     builder
         .http2()
@@ -295,8 +298,15 @@ pub async fn serve(
                     }
                     if has_ended {
                         connection.as_mut().graceful_shutdown();
-                        // Some clients do not let go.
-                        break timeout(FAREWELL, connection).await.unwrap_or(Ok(()));
+                        // Some clients do not let go; others have just asked for something.
+                        let farewell = async {
+                            sleep(FAREWELL).await;
+                            requests.idle_for(FAREWELL).await;
+                        };
+                        tokio::select! {
+                            done = connection => break done,
+                            () = farewell => break Ok(()),
+                        }
                     }
                 };
                 if let Err(error) = done {

@@ -164,6 +164,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
         .max_frame_size(limit)
         .on_upgrade(move |socket| async move {
             // As long as the socket lives it has its connection's place.
+            let _request = peer.as_ref().map(|peer| peer.0.requests.begin());
             let (_peer, _open) = (peer, open);
             let session = Arc::<OnceLock<Session>>::default();
             let guarded = Guarded {

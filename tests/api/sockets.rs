@@ -290,6 +290,21 @@ async fn the_older_protocol_is_closed_in_words_that_fit_too() {
 }
 
 #[tokio::test]
+async fn the_older_protocol_takes_text_in_binary_frames() {
+    let world = world().await;
+    let mut socket = open_socket(world.address, "graphql-ws", None)
+        .await
+        .expect("a socket");
+    let start = json!({ "type": "start", "id": "1", "payload": { "query": "{ __typename }" } });
+    for message in [json!({ "type": "connection_init" }), start] {
+        let bytes = Message::binary(message.to_string().into_bytes());
+        socket.send(bytes).await.expect("sent");
+    }
+    assert_eq!(heard(&mut socket).await["type"], "connection_ack");
+    assert_eq!(heard(&mut socket).await["type"], "data");
+}
+
+#[tokio::test]
 async fn of_two_protocols_the_newer_is_spoken_and_said_to_be() {
     let world = world().await;
     let both = "graphql-ws, graphql-transport-ws";

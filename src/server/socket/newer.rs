@@ -122,6 +122,16 @@ impl Newer {
         self.running.len()
     }
 
+    /// The key of the operation that began last.
+    pub fn last(&self) -> String {
+        self.count.to_string()
+    }
+
+    pub fn is_running(&self, key: &str) -> bool {
+        key.parse()
+            .is_ok_and(|number| self.running.contains_key(&number))
+    }
+
     /// From now on no operation begins: its client sends it again when it is back.
     pub fn stop(&mut self) {
         self.is_stopping = true;

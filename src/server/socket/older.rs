@@ -11,6 +11,8 @@ use super::newer::Verdict;
 #[derive(Default)]
 pub struct Older {
     running: HashSet<String>,
+    /// That began last.
+    last: Option<String>,
     is_stopping: bool,
 }
 
@@ -29,9 +31,13 @@ impl Older {
             return pass;
         };
         match kind.as_str() {
-            "start" if self.is_stopping => return Verdict::Drop,
-            "start" => drop(self.running.insert(id)),
-            "stop" => drop(self.running.remove(&id)),
+            // The engine takes the newer protocol's words too.
+            "start" | "subscribe" if self.is_stopping => return Verdict::Drop,
+            "start" | "subscribe" => {
+                self.last = Some(id.clone());
+                self.running.insert(id);
+            }
+            "stop" | "complete" => drop(self.running.remove(&id)),
             _ => {}
         }
         pass
@@ -56,9 +62,18 @@ impl Older {
         self.is_stopping = true;
     }
 
-    /// Takes back what a text began; its id.
-    pub fn refuse(&mut self, text: &str) -> Option<String> {
-        let id = serde_json::from_str::<Frame>(text).ok()?.id?;
+    /// The id of the operation that began last.
+    pub fn last(&self) -> Option<String> {
+        self.last.clone()
+    }
+
+    pub fn is_running(&self, id: &str) -> bool {
+        self.running.contains(id)
+    }
+
+    /// Takes back the operation that began last; its id.
+    pub fn refuse(&mut self) -> Option<String> {
+        let id = self.last.take()?;
         self.running.remove(&id);
         Some(id)
     }

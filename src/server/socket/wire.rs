@@ -4,7 +4,7 @@ use std::{sync::OnceLock, time::Duration};
 
 use axum::{
     body::Bytes,
-    extract::ws::{CloseFrame, Message, WebSocket},
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
 };
 use futures_util::{Sink, Stream, sink, stream};
 use tokio::{
@@ -91,6 +91,21 @@ impl Protocol {
         }
     }
 
+    /// The key of the operation that a message began last.
+    fn last(&self) -> Option<String> {
+        match self {
+            Self::Newer(newer) => Some(newer.last()),
+            Self::Older(older) => older.last(),
+        }
+    }
+
+    fn is_running(&self, key: &str) -> bool {
+        match self {
+            Self::Newer(newer) => newer.is_running(key),
+            Self::Older(older) => older.is_running(key),
+        }
+    }
+
     fn stop(&mut self) {
         match self {
             Self::Newer(newer) => newer.stop(),
@@ -99,12 +114,12 @@ impl Protocol {
     }
 
     /// Refuses the operation that a text began: what its client is told.
-    fn refuse(&mut self, text: &str, refusal: &Refusal) -> Option<String> {
+    fn refuse(&mut self, refusal: &Refusal) -> Option<String> {
         let id = RequestId::new();
         refusal.log(id);
         let (own, payload) = match self {
             Self::Newer(newer) => (newer.refuse()?, refusal.errors(id)),
-            Self::Older(older) => (older.refuse(text)?, refusal.errors(id)[0].take()),
+            Self::Older(older) => (older.refuse()?, refusal.errors(id)[0].take()),
         };
         let error = serde_json::json!({ "id": own, "type": "error", "payload": payload });
         Some(error.to_string())
@@ -153,19 +168,19 @@ impl Pump<'_> {
         let mut pending = None;
         let mut is_late = false;
         let mut shares = Vec::new();
-        let mut idle_since = Instant::now();
+        let (mut idle_since, mut was_idle) = (Instant::now(), true);
         let (mut next_ping, mut unanswered) = (Instant::now() + PING, 0);
         let mut end = None;
         loop {
             let is_idle = self.protocol.running() == 0;
-            if is_idle {
-                shares.clear();
-                if end.is_some() && pending.is_none() {
-                    return Some(restarting());
-                }
-            } else {
+            if is_idle && !was_idle {
                 idle_since = Instant::now();
             }
+            was_idle = is_idle;
+            if is_idle && end.is_some() && pending.is_none() {
+                return Some(restarting());
+            }
+            shares.retain(|(key, _): &(String, Share)| self.protocol.is_running(key));
             let frame = tokio::select! {
                 frame = self.socket.recv(), if pending.is_none() => frame,
                 permit = to_engine.reserve(), if pending.is_some() => {
@@ -197,7 +212,7 @@ impl Pump<'_> {
                     }
                     continue;
                 }
-                () = sleep_until(idle_since + self.idle), if is_idle => {
+                () = sleep_until(idle_since + self.idle), if is_idle && is_late => {
                     return Some(Close::new(1001, "no operation for too long: come back for the next"));
                 }
                 () = sleep_until(next_ping) => {
@@ -219,44 +234,52 @@ impl Pump<'_> {
                 }
             };
             unanswered = 0;
-            match frame? {
-                Ok(Message::Text(text)) => match self.protocol.received(&text) {
-                    Verdict::Pass(passed) => match self.room(&passed, &mut shares) {
-                        Ok(()) => pending = Some(Message::Text(passed.into())),
-                        Err(refusal) => {
-                            let reply = self.protocol.refuse(&passed, &refusal)?;
-                            self.socket.send(Message::Text(reply.into())).await.ok()?;
-                        }
-                    },
-                    Verdict::Drop => {}
-                    Verdict::Reply(reply) => {
-                        self.socket.send(Message::Text(reply.into())).await.ok()?;
-                    }
-                    Verdict::Close(close) => return Some(close),
-                },
+            let text = match frame? {
+                Ok(Message::Text(text)) => text,
+                // The engine reads either.
                 Ok(Message::Binary(bytes)) if matches!(self.protocol, Protocol::Older(_)) => {
-                    pending = Some(Message::Binary(bytes));
+                    match Utf8Bytes::try_from(bytes) {
+                        Ok(text) => text,
+                        Err(_) => return Some(Close::new(1007, "messages are texts in UTF-8")),
+                    }
                 }
                 Ok(Message::Binary(_)) => return Some(Close::new(4400, "messages are texts")),
                 // Answered below this.
-                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(Message::Ping(_) | Message::Pong(_)) => continue,
                 Ok(Message::Close(_)) => return None,
                 Err(error) if error.to_string().contains("too long") => {
                     return Some(Close::new(1009, "a message is larger than it may be"));
                 }
                 Err(_) => return Some(Close::new(1002, "a frame is broken")),
+            };
+            match self.protocol.received(&text) {
+                Verdict::Pass(passed) => match self.room(&passed) {
+                    Ok(share) => {
+                        shares.extend(share.and_then(|share| Some((self.protocol.last()?, share))));
+                        pending = Some(Message::Text(passed.into()));
+                    }
+                    Err(refusal) => {
+                        let reply = self.protocol.refuse(&refusal)?;
+                        self.socket.send(Message::Text(reply.into())).await.ok()?;
+                    }
+                },
+                Verdict::Drop => {}
+                Verdict::Reply(reply) => {
+                    self.socket.send(Message::Text(reply.into())).await.ok()?;
+                }
+                Verdict::Close(close) => return Some(close),
             }
         }
     }
 
-    /// Takes the memory that a message needs when it is read, until no operation is under way.
-    fn room(&self, text: &str, shares: &mut Vec<Share>) -> Result<(), Refusal> {
-        if text.len() > SMALL {
-            let share = self.memory.share(&self.client);
-            memory::take(&share, memory::weight_of(text.as_bytes()))?;
-            shares.push(share);
+    /// Takes the memory that a message needs when it is read, as long as its operation is under way.
+    fn room(&self, text: &str) -> Result<Option<Share>, Refusal> {
+        if text.len() <= SMALL {
+            return Ok(None);
         }
-        Ok(())
+        let share = self.memory.share(&self.client);
+        memory::take(&share, memory::weight_of(text.as_bytes()))?;
+        Ok(Some(share))
     }
 
     /// What the client gets of the engine's message.
