@@ -325,13 +325,32 @@ fn in_words(error: &multer::Error) -> &'static str {
     }
 }
 
-/// A body's pieces as long as `left` holds out.
+/// Bytes that are given at once. multer takes all that there is into its own memory before it gives
+/// any of it: a quick client would have its whole file there.
+const BURST: usize = 64 * 1024;
+
+/// A body's pieces as long as `left` holds out, no more than [`BURST`] in one go.
 fn metered(
     body: Body,
     left: Arc<AtomicU64>,
     is_spent: Arc<AtomicBool>,
 ) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
-    body.into_data_stream().map(move |piece| {
+    let mut pieces = body.into_data_stream();
+    let mut given = 0;
+    let paced = stream::poll_fn(move |context| {
+        if given >= BURST {
+            given = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = pieces.poll_next_unpin(context);
+        match &next {
+            Poll::Ready(Some(Ok(piece))) => given += piece.len(),
+            _ => given = 0,
+        }
+        next
+    });
+    paced.map(move |piece| {
         let piece = piece.map_err(std::io::Error::other)?;
         let length = piece.len() as u64;
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {

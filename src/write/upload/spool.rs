@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Bytes read at once.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// A file's bytes on disk. Cheap to clone; each reader has its own place.
 #[derive(Clone)]
@@ -56,9 +56,13 @@ impl Spool {
             };
             share.take(piece.len() as u64).map_err(maximum)?;
             let file = Arc::clone(&file);
-            on_disk(move || io::Write::write_all(&mut &*file, &piece))
-                .await
-                .map_err(no_room)?;
+            let written = on_disk(move || {
+                io::Write::write_all(&mut &*file, &piece)?;
+                Ok(piece)
+            });
+            // Allocated and freed by the threads of the runtime: what a blocking thread frees of
+            // another one's, or another one of its, the allocator holds on to.
+            drop(written.await.map_err(no_room)?);
         }
         Ok(Self {
             file,
@@ -84,8 +88,8 @@ impl Spool {
             async move {
                 let left = length.checked_sub(at).filter(|left| *left > 0)?;
                 let wanted = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+                let mut piece = vec![0; wanted];
                 let read = on_disk(move || {
-                    let mut piece = vec![0; wanted];
                     let read = read_at(&file, &mut piece, at)?;
                     piece.truncate(read);
                     Ok(Bytes::from(piece))
