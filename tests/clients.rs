@@ -16,6 +16,7 @@ use std::{
     sync::OnceLock,
 };
 
+use asset_gateway::sandbox::Fault;
 use tokio::sync::Mutex;
 
 use help::{World, world, world_of};
@@ -151,6 +152,15 @@ suites! {
     urql: "urql.test.mjs"
     typed_documents: "codegen.test.mjs"
     federated_gateways: "federation.test.mjs"
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loops_of_every_client_end_though_a_source_is_away() {
+    let _turn = TURN.lock().await;
+    let world = world().await;
+    let faults = &world.sandbox.comfy.faults;
+    faults.add("GET /api/assets", Fault::Unavailable("7"));
+    run(world, &["outage.test.mjs"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -256,7 +256,8 @@ impl AssetConnection {
 
     /// Where to go on. `endCursor` is set whenever `hasNextPage` is true, also on a page without
     /// edges: it names how far was read. `hasNextPage` is true while a source is missing that may
-    /// hold more: see `sources`.
+    /// hold more: see `sources`. Where a page would stand still for that reason, the list is an
+    /// error that names the source, so a loop over `hasNextPage` ends.
     async fn page_info(&self) -> PageInfo {
         self.ends()
     }
