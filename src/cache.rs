@@ -551,7 +551,7 @@ impl Shelf {
     // === Writes ===
 
     /// Says that `ids` of `source` are being written, until the outcome is known. Nothing read
-    /// before its end is served after it, in any scope. What is read meanwhile is not kept.
+    /// before its end is served after it, in any scope. Reads begun meanwhile are shared and not kept.
     #[must_use = "the write is over when this is dropped"]
     pub fn writing(self: &Arc<Self>, source: &SourceName, ids: Vec<Arc<str>>) -> Writing {
         self.epochs.open(source, &ids);
@@ -574,7 +574,7 @@ impl Writing {
     /// Nobody knows when the write takes effect, if it does: for a while nothing is kept of what
     /// it may change.
     pub fn linger(self) {
-        // Whoever hears of it and reads gets nothing that was begun before.
+        // A caller that learns the outcome and reads gets nothing begun before it.
         drop(self.shelf.writing(&self.source, self.ids.clone()));
         tokio::spawn(async move {
             tokio::time::sleep(LINGER).await;
@@ -589,7 +589,7 @@ impl Drop for Writing {
     }
 }
 
-/// What those who wait for a source's call hear when the source goes down meanwhile.
+/// Ends the wait for a source's call when the source goes down meanwhile.
 struct Outage {
     breaker: Breaker,
     openings: Openings,

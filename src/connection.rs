@@ -162,8 +162,8 @@ impl List {
     ///
     /// # Errors
     /// [`Unanswered`] when every source failed from the start, and when a page asked with a cursor
-    /// would stand still because some did. Another source that fails while others answer is told
-    /// in [`ConnectionPage::sources`] instead.
+    /// would stand still because some did. A source that fails while others answer is in
+    /// [`ConnectionPage::sources`] instead.
     pub async fn page(&self, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, Unanswered> {
         merge::page(self, stretch).await
     }

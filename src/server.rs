@@ -355,14 +355,14 @@ pub async fn serve(
         stop.await;
         tracing::info!(
             seconds = DRAIN.as_secs(),
-            "stopping: what is under way may finish"
+            "stopping: requests and operations under way may finish"
         );
         sockets.stop();
     };
     let finishing = async {
         connections::serve(listener, gateway.router(), limits, proxies, stop).await;
         sockets.closed().await;
-        // Of clients that are gone, too: what they have done must be told in the log.
+        // Also for clients that are gone: the log says how their writes ended.
         writer.settled().await;
     };
     let too_late = async {
@@ -372,7 +372,7 @@ pub async fn serve(
     tokio::select! {
         () = finishing => tracing::info!("stopped: all that was under way has finished"),
         () = too_late => {
-            tracing::warn!(seconds = DRAIN.as_secs(), "stopped: what was still under way is cut off");
+            tracing::warn!(seconds = DRAIN.as_secs(), "stopped: work still under way is cut off");
             for what in writer.under_way() {
                 tracing::warn!(
                     what,

@@ -174,8 +174,8 @@ pub trait Source: Send + Sync {
         Box::pin(async { Err(SourceError::no_uploads().into()) })
     }
 
-    /// Whether an asset that was made of bytes the source knew is what was asked for: it may have
-    /// put them nowhere, or have lost them.
+    /// Checks an asset made of bytes that the source knew: the source may have put them nowhere, or
+    /// have lost them.
     fn check_known_bytes<'a>(
         &'a self,
         _asset: &'a Asset,

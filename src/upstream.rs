@@ -59,10 +59,10 @@ pub struct Policy {
     pub answer_bytes: usize,
     /// Bodies passed on at once.
     pub streams: usize,
-    /// How long whoever a body is passed on to may take for a piece of it, and for the first.
+    /// How long a client may take for a piece of a body, and for its first piece.
     pub stall: Duration,
     pub first_stall: Duration,
-    /// A body of so many bytes is read whole before it is passed on, so that it holds its place for
+    /// A body of at most this many bytes is read whole before it is passed on: it holds its place
     /// no longer than the source needs.
     pub read_whole: u64,
     /// Calls that wait for a place; more are refused at once.
@@ -265,7 +265,7 @@ impl OpenAnswer {
             .content_length()
             .is_some_and(|own| own <= policy.read_whole);
         let whole = is_small.then(|| whole.try_acquire_owned().ok()).flatten();
-        // What is read whole fits, however many pieces it comes in: they are taken later.
+        // A body read whole fits, however many pieces it comes in.
         let pieces = if whole.is_some() { WHOLE } else { PASSED };
         let (give, take) = tokio::sync::mpsc::channel(pieces);
         tokio::spawn(async move {

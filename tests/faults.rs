@@ -161,8 +161,8 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
     };
     let once = if has_batch { 1 } else { operation.assets() };
     let thrice = once * 3;
-    // A change comes to the same when it is sent twice: where nobody knows whether it arrived, and
-    // reading shows that it did not, it is sent again.
+    // A change comes to the same when it is sent twice: where its outcome is unknown, and reading
+    // shows that it did not arrive, it is sent again.
     let settles = match operation {
         Operation::Tags | Operation::Note => true,
         Operation::Delete | Operation::BulkDelete => provider == "comfy",

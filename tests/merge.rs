@@ -1061,7 +1061,7 @@ proptest! {
     }
 }
 
-/// A list of so many assets, each a tick later than the one before.
+/// A list of `count` assets, two ticks apart.
 fn in_order(count: u8, window: bool) -> Shape {
     Shape {
         window,

@@ -75,7 +75,7 @@ impl Budget {
 }
 
 impl Share {
-    /// Takes so many bytes more.
+    /// Takes `bytes` more.
     ///
     /// # Errors
     /// [`Exceeded`], and nothing is taken.

@@ -1,5 +1,5 @@
-//! Places for what takes long, such as a file on its way: so many for each client, so that nobody
-//! takes all that there are.
+//! Places for work that takes long, such as sending a file. Each client has a fixed number, so one
+//! client cannot take them all.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tokio::{
 /// Clients that are kept without a look at whether they still hold places.
 const MANY: usize = 1_024;
 
-/// Places by client, or by whatever else tells them apart. Cheap to clone.
+/// Places by key, such as a client. Cheap to clone.
 #[derive(Debug)]
 pub struct Places<K> {
     most: usize,
@@ -41,7 +41,7 @@ pub struct Place {
 }
 
 impl<K: Eq + Hash> Places<K> {
-    /// So many for each.
+    /// `most` places for each key.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {

@@ -6,7 +6,7 @@
 //!   does, and with the first write to a source that was read for it. A write that is under way
 //!   ends it too.
 //! - Those who ask the same within the same second get one answer, made once, as long as no write
-//!   begins or ends between them: whoever asks after one never gets what was begun before it.
+//!   begins or ends between them: a query after a write never joins one begun before it.
 //! - What is asked once is made and given; what is asked again is kept too. Bounded in bytes.
 
 use std::{

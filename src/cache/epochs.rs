@@ -4,7 +4,7 @@
 //! its pages) and at each asset written. A key carries the number that held when its call began,
 //! so a write makes everything older unreachable at once.
 //!
-//! While a write is under way nobody knows whether a read sees it: nothing is kept of such reads.
+//! While a write is under way, a read may or may not see it: such reads are not kept.
 //! Those that begin between the same two raises of a number share one call all the same: no write
 //! ends between them.
 

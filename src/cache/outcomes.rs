@@ -23,8 +23,8 @@ const BASE: usize = 512;
 
 /// Outcomes by key, of this process alone. Cheap to clone.
 ///
-/// What is under way is never forgotten, and no caller's outcomes make room for another's, unless
-/// that one has fewer.
+/// Calls under way are never evicted. A caller's outcomes are evicted for another's only where that
+/// other caller has fewer.
 pub struct Outcomes<T>(Arc<Mutex<Table<T>>>);
 
 impl<T> Clone for Outcomes<T> {
@@ -55,7 +55,7 @@ struct Table<T> {
 struct Slot<T> {
     entry: Arc<Entry<T>>,
     caller: Arc<str>,
-    /// Once it is done: what it takes, when it was last used, and when it is forgotten.
+    /// Once it is done: its size in bytes, when it was last used, and when it ends.
     done: Option<(usize, u64, Instant)>,
 }
 
@@ -137,7 +137,7 @@ impl<T> Table<T> {
         caller.keys.insert(uses, key.to_owned());
     }
 
-    /// Forgets what is too much: of a caller with more than its part, then of the one with most.
+    /// Evicts until all fits: from a caller with more than its part, then from the one with most.
     fn make_room(&mut self, caller: &Arc<str>) {
         loop {
             let own = self.callers.get(caller).map_or(0, |own| own.bytes);

@@ -380,7 +380,7 @@ impl<'a> Walk<'a> {
             next = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(next);
         }
         let end = read.page.end();
-        // It had room for more: whatever the source says of more to come, a look shows.
+        // A slice shorter than asked may be the last, though the source says otherwise: a look shows.
         let is_short = end < offset.saturating_add(u64::from(asked).min(self.reach()));
         // A look that fails shows nothing; the rows stand.
         let is_last = read.page.last

@@ -182,7 +182,7 @@ pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPa
     }
     let errors = Unanswered::of(&readers, true);
     let page = assemble(list, stretch.forward, &walk, readers);
-    // Whoever asks on with the same cursor gets the same page, for as long as the source is away.
+    // The same cursor gives the same page for as long as the source is away.
     let far = if stretch.forward {
         &page.end
     } else {

@@ -331,7 +331,7 @@ fn tags_of(body: &Value) -> Vec<String> {
         .collect()
 }
 
-/// The tag that a server gives to what it has lost the file of.
+/// The tag that a server gives to an asset whose file is lost.
 const MISSING: &str = "missing";
 
 /// Replies with what changed and the full list (4.11).

@@ -38,8 +38,8 @@ pub struct AssetFilter {
     name_contains: Option<String>,
     /// Made after this moment. Compared with the microseconds that a source keeps, while
     /// `createdAt` shows milliseconds, cut off: the time of an asset that was seen may bring that
-    /// asset again. To ask for what follows the last asset seen, use its cursor; for what is newer
-    /// than all seen, take the latest `createdAt` and pass over ids already seen.
+    /// asset again. To read on from the last asset seen, use its cursor. To find newer assets, take
+    /// the latest `createdAt` and pass over ids already seen.
     created_after: Option<DateTime>,
     /// Made before this moment.
     created_before: Option<DateTime>,

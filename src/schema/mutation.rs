@@ -202,8 +202,8 @@ pub struct BulkDeleteAssetsInput {
     /// while the first is still under way; the same key with anything else is CONFLICT. Kept in the
     /// memory of one gateway process, each caller's oldest going first when there are too many of
     /// theirs; a delete of which nothing came is not kept. Where the gateway does not ask who calls
-    /// (mode `open`), all callers are one: take keys that nobody else takes, such as UUIDs. To try what is in `errors` or `notTriedIds` again, use a new
-    /// key.
+    /// (mode `open`), all callers are one: choose unique keys, such as UUIDs. To try
+    /// the assets in `errors` or `notTriedIds` again, use a new key.
     idempotency_key: Option<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,

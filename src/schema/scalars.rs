@@ -66,7 +66,7 @@ impl ScalarType for DateTime {
     }
 }
 
-/// What is known of [`ByteSize`] where values are checked before anything is executed.
+/// The rules of [`ByteSize`], for the check of values before execution.
 pub mod byte_size {
     /// As the schema calls it.
     pub const NAME: &str = "ByteSize";

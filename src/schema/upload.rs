@@ -102,7 +102,7 @@ pub struct UploadAssetInput {
     /// that was PENDING is looked at again. The same key with anything else is CONFLICT. Kept in
     /// the memory of one gateway process, each caller's oldest going first when there are too many
     /// of theirs; an upload of which nothing came is not kept. Where the gateway does not ask who
-    /// calls (mode `open`), all callers are one: take keys that nobody else takes, such as UUIDs.
+    /// calls (mode `open`), all callers are one: choose unique keys, such as UUIDs.
     idempotency_key: Option<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,

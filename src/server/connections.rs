@@ -47,7 +47,7 @@ const RECEIVED: usize = 128 * 1024;
 const PREFACE: usize = 24;
 /// How long whoever asked may take for a piece of the answer.
 const STALL: Duration = Duration::from_secs(60);
-/// How long a client may keep a connection that it was told has ended.
+/// How long a client may keep a connection after GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The other end of a connection. Whoever outlives the connection, such as a WebSocket, keeps it
@@ -55,7 +55,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// What is asked over the connection.
+    /// The connection's requests.
     pub requests: Arc<Requests>,
     _place: Arc<Place>,
 }
@@ -78,7 +78,7 @@ impl Requests {
         }
     }
 
-    /// A request begins; it ends when what is returned is dropped.
+    /// A request begins; it ends when the value returned is dropped.
     pub fn begin(self: &Arc<Self>) -> UnderWay {
         self.open.fetch_add(1, Ordering::Relaxed);
         UnderWay(Arc::clone(self))
@@ -115,7 +115,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// A body of an answer: its request is under way until it is sent, or nobody takes it any more.
+/// The body of an answer: its request is under way until it is sent or dropped.
 pub struct Counted {
     body: Body,
     _under_way: UnderWay,
@@ -286,7 +286,7 @@ pub async fn serve(
                 let mut connection = pin!(connection);
                 let mut has_ended = false;
                 let mut end = pin!(requests.idle_for(idle));
-                // HTTP/2 is told (GOAWAY); HTTP/1 has a time for the head of its next request too.
+                // HTTP/2 sends GOAWAY; HTTP/1 has a time for the head of its next request too.
                 let done = loop {
                     tokio::select! {
                         done = connection.as_mut() => break done,
@@ -327,7 +327,7 @@ pub async fn serve(
 
 /// Ready when the gateway stops.
 pub async fn told(stopping: &mut watch::Receiver<bool>) {
-    // Nobody is left to tell: it has stopped.
+    // The sender is gone: the gateway has stopped.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
@@ -443,7 +443,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_household_of_the_newer_kind_has_one_clients_places() {
+    fn the_addresses_of_an_ipv6_subnet_share_places() {
         let (places, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
         let place = |address: &str| {
             let any = Arc::clone(&places).try_acquire_owned().expect("a place");

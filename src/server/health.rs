@@ -28,18 +28,18 @@ use crate::{
 
 /// How long a probe waits for a source.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long what the probes found is told to those who ask again.
+/// How long the result of the probes is given again.
 const AGE: Duration = Duration::from_secs(3);
 
-/// What the last probes found, and when.
+/// The result of the last probes, and when they ended.
 #[derive(Default)]
 pub struct Readiness(Mutex<Option<(Instant, Arc<[Probe]>)>>);
 
-/// What probes found in the last seconds: the sources are asked once, whoever asks here, and
-/// however often. `None`: a fault of the gateway's own, which is in the log.
+/// The result of the probes of the last seconds. All callers share them: the sources are asked once.
+/// `None`: the gateway itself failed; the log says how.
 async fn latest(gateway: &Gateway) -> Option<Arc<[Probe]>> {
     let gateway = gateway.clone();
-    // In a task of its own: whoever leaves meanwhile does not make the next ask anew.
+    // In a task: a caller that leaves does not cancel the probes for the others.
     let probing = tokio::spawn(async move {
         let mut last = gateway.0.readiness.0.lock().await;
         if let Some((at, probes)) = &*last

@@ -107,7 +107,7 @@ async fn answer(
             headers: sent,
             body,
         } => {
-            // Of a preview that is another asset nobody knows the size before.
+            // The size of a preview that is another asset is not known before.
             let length = sent.get(header::CONTENT_LENGTH);
             let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
             if !is_original && length.is_some_and(|bytes| bytes > MAX_THUMBNAIL) {

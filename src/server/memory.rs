@@ -1,4 +1,4 @@
-//! What requests take in memory: bodies as they come, and what is read from them. All requests
+//! The memory that requests take: bodies as they come, and the values read from them. All requests
 //! together have a budget (`request_memory_bytes`), of which one client gets half.
 
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Takes so many bytes more, until the request is over.
+    /// Takes `bytes` more, until the request is over.
     ///
     /// # Errors
     /// 503 where so much is not left.
@@ -58,13 +58,13 @@ impl<'a> Memory<'a> {
         self.client
     }
 
-    /// What was taken, for work that outlives the request.
+    /// The request's share, for work that outlives the request.
     pub fn share(&self) -> Option<Arc<Share>> {
         self.share.clone()
     }
 }
 
-/// Takes so many bytes into a share.
+/// Takes `bytes` into a share.
 ///
 /// # Errors
 /// 503 where so much is not left.

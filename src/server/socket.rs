@@ -52,7 +52,7 @@ const OLDER: &str = "graphql-ws";
 /// How long a socket may take for its `connection_init`.
 const INIT: Duration = Duration::from_secs(10);
 
-/// All sockets of a gateway: told together that it stops, and waited for.
+/// All sockets of a gateway: they learn together that it stops, and the stop waits for them.
 pub struct Sockets {
     stopping: watch::Sender<bool>,
     open: watch::Sender<usize>,

@@ -224,7 +224,7 @@ impl Comfy {
                  `contentHash`, then upload it again"
                     .to_owned(),
             )),
-            // Whatever else goes wrong tells nothing of the bytes.
+            // Other failures say nothing of the bytes.
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -429,7 +429,7 @@ fn filters_by_new_names(request: &ListRequest) -> bool {
 }
 
 /// Whether rows show a server that knows the newer spelling: one that does not ignores it in silence,
-/// and counts what was not asked for (4.1). Of none there is nothing to miscount.
+/// and counts rows that do not fit (4.1). Without rows there is nothing to miscount.
 fn is_newer(rows: &[Row], total: u64) -> bool {
     let has = |row: &Row| match row {
         Row::Asset(asset) => matches!(&asset.details, Details::Comfy(own) if own.is_newer),

@@ -88,7 +88,7 @@ pub enum Status {
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub reason: String,
-    /// No connection could be made: true of whatever is asked for.
+    /// No connection could be made: true of every call.
     pub is_unreachable: bool,
 }
 
@@ -123,7 +123,7 @@ struct Outcome {
     ended: Instant,
     took: Duration,
     has_failed: bool,
-    /// What it asked for, where that is one thing.
+    /// The asset or file that it asked for, if it is about one.
     item: Option<u64>,
 }
 
@@ -182,7 +182,7 @@ impl Breaker {
     ///
     /// # Errors
     /// [`UpstreamError::Spared`], with how long to wait, where the source is down;
-    /// [`UpstreamError::ItemSpared`] where what is asked for keeps failing by itself.
+    /// [`UpstreamError::ItemSpared`] where the asset or file keeps failing by itself.
     pub fn pass(&self, subject: Subject) -> Result<Pass, UpstreamError> {
         let now = Instant::now();
         let mut state = self.state();
@@ -311,7 +311,7 @@ impl Open {
 
 impl State {
     /// A list that comes says that the source answers; an asset or a change says that lists may be
-    /// tried, and several of them do where nobody asks for a list.
+    /// tried, and several successes close the breaker where no list is asked for.
     fn succeeded(&mut self, place: Place, now: Instant) {
         let Some(open) = &mut self.open else { return };
         match place {
@@ -558,7 +558,7 @@ mod tests {
         assert!(breaker.pass(Subject::Write).is_err(), "after a while");
         drop(probe);
         assert!(breaker.pass(Subject::Source).is_ok(), "at once");
-        // Several that succeed do, where nobody asks for a list; one list that fails then is enough.
+        // Several that succeed close it where no list is asked for; one list that fails opens it again.
         tokio::time::advance(PAUSE).await;
         for _ in 0..TRIALS {
             assert_eq!(status(&breaker), Status::Down);
@@ -570,7 +570,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_waits_hears_that_it_opens() {
+    async fn waiting_callers_learn_that_it_opens() {
         let breaker = Breaker::default();
         let mut openings = breaker.openings();
         let opened = tokio::spawn(async move { openings.next().await });

@@ -23,7 +23,7 @@ pub enum UpstreamError {
     /// It failed too often lately, and is left alone for a while.
     #[error("it failed too often lately and is left alone for {} seconds", .wait.as_secs().max(1))]
     Spared { wait: Duration },
-    /// What was asked for failed several times in a row by itself, and is left alone for a while.
+    /// One asset or file failed several times in a row, and is left alone for a while.
     #[error("it failed several times in a row and is left alone for {} seconds", .wait.as_secs().max(1))]
     ItemSpared { wait: Duration },
     /// The connection broke, or what came was not HTTP.

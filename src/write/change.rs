@@ -129,7 +129,7 @@ impl Writer {
             let is_unknown = (sent.as_ref().err())
                 .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
             let is_over = !(is_unknown && may_send_again);
-            // What it is now tells what an unclear answer did not.
+            // Its state now settles an unclear answer.
             let looks = if is_over {
                 LOOKS.as_slice()
             } else {

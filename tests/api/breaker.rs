@@ -64,7 +64,7 @@ async fn a_slow_answer_that_many_wait_for_is_no_failure() {
     let faults = &world.sandbox.piktid.faults;
     faults.add("GET /assets", Fault::Hold(Arc::clone(&gate)));
     let query = list("piktid", 3);
-    // They are told that it is late, and the call goes on.
+    // They get UPSTREAM_TIMEOUT, and the call goes on.
     let answers = join_all((0..10).map(|_| world.ask(&query))).await;
     for answer in &answers {
         let code = &answer["errors"][0]["extensions"]["code"];
@@ -186,7 +186,7 @@ async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down()
 }
 
 #[tokio::test]
-async fn whoever_waits_is_answered_when_the_source_goes_down() {
+async fn waiting_queries_are_answered_when_the_source_goes_down() {
     let world = world_with(Options::default(), |config| {
         without_caches(config);
         for source in &mut config.sources {
@@ -220,7 +220,7 @@ async fn whoever_waits_is_answered_when_the_source_goes_down() {
         while health(&world, "piktid").await["status"] != "DOWN" {
             world.ask(&list("piktid", 9)).await;
         }
-        // A call that hangs may be joined by name, but nobody is made to wait for it.
+        // A call that hangs may be joined by name, and no query waits for it.
         world.ask(&page).await
     };
     let (answers, joined) = timeout(SOON, async { tokio::join!(hanging, failing) })

@@ -34,7 +34,7 @@ async fn begun(world: &World, announced: usize, sent: usize) -> TcpStream {
     stream
 }
 
-/// A query of so many bytes, with a variable that it declares, or does not.
+/// A query with a large variable, declared or not.
 fn query(declared: bool, bytes: usize) -> String {
     let own = if declared {
         "($f: ComfyAssetFilter)"
@@ -108,7 +108,7 @@ async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
         .header("content-type", "application/json")
         .body(body.clone());
     assert_eq!(asked.send().await.expect("an answer").status(), 200);
-    // Whoever leaves gives it back.
+    // A client that leaves gives it back.
     drop(held);
     let again = async { while posted(&world, &body).await.0 != 200 {} };
     timeout(SOON, again).await.expect("there is room again");
@@ -199,7 +199,7 @@ async fn uploads_that_wait_on_disk_have_an_end_too() {
     assert!(message.contains("byteLength"), "{message}");
     // With its length it is sent on as it comes.
     assert_eq!(send(upload(Some(600_000), 600_000)).await, json!([]));
-    // What was refused has given its place back.
+    // A refused upload has given its place back.
     assert_eq!(send(upload(None, 400_000)).await, json!([]));
 }
 

@@ -193,7 +193,7 @@ async fn a_source_that_hangs_is_noticed_by_the_calls_that_end_so() {
 }
 
 #[tokio::test]
-async fn ready_asks_the_sources_once_in_a_while_whoever_asks() {
+async fn ready_asks_the_sources_once_for_all_callers() {
     let world = world_with(Options::default(), crate::help::without_caches).await;
     let url = world.url("/ready");
     for outcome in [200, 503] {

@@ -1,4 +1,4 @@
-//! Writes whose answer is lost are settled where that can be done, and told as they are where not.
+//! Writes whose answer is lost are settled where that can be done, and reported as unknown elsewhere.
 
 use std::time::Duration;
 
@@ -127,7 +127,7 @@ async fn what_may_come_of_an_upload_is_not_hidden_by_what_was_read_before() {
         .upload(json!({ "source": "comfy" }), file("late.png", png(500)))
         .await;
     assert_eq!(codes(&upload), ["UNKNOWN_OUTCOME"], "{upload}");
-    // As clients are told, they read before they try again.
+    // The message asks clients to read before they try again.
     world.data(list).await;
     let late = {
         let mut store = world.sandbox.store.comfy();
@@ -170,7 +170,7 @@ async fn a_part_of_an_upload_is_sent_again_from_disk() {
     let stored = world.sandbox.store.scenario().last().cloned();
     let (_, bytes) = stored.and_then(|own| own.file.uploaded).expect("bytes");
     assert!(bytes == clip(large), "every byte in its place");
-    // What is passed on as it comes cannot be sent again.
+    // A file that is passed on as it comes cannot be sent again.
     rule(scenario, "PUT /files/part/", 1, says(503));
     let input = json!({ "source": "scenario", "byteLength": 5_000 });
     let upload = world.upload(input, file("clip.mp4", clip(5_000))).await;
@@ -200,7 +200,7 @@ async fn a_tag_that_the_server_keeps_is_not_told_as_removed() {
         assert!(message.contains("missing"), "{message}");
         assert_eq!(report["assets"], json!([]));
     }
-    // Whatever a server answers, what is read back decides.
+    // The asset that is read back decides, not the answer.
     let piktid = &world.sandbox.piktid;
     let [_, own, _] = own(&world);
     let tags = json!({ "assetIds": [own], "tags": ["model"] });

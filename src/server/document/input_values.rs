@@ -19,7 +19,7 @@ use apollo_compiler::{
 
 use crate::schema::byte_size;
 
-/// What is wrong, and where in the document.
+/// A fault in words, and its place in the document.
 pub type Fault = (String, Option<SourceSpan>);
 
 /// Looks at every value of a document. Gives the variables that may be null, and are used where null

@@ -176,7 +176,7 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Declared<F> {
     }
 }
 
-/// Of `extensions`, what is known.
+/// The known entries of `extensions`.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Extensions<'a> {
@@ -316,7 +316,7 @@ fn batch(body: &Bytes, most: usize) -> Result<Vec<Parameters>, Refusal> {
         .collect()
 }
 
-/// What room for a body is made before any of it has come: what is announced may never come.
+/// Bytes reserved before any of a body has come: an announced body may never come.
 const FIRST: usize = 16 * 1024;
 
 /// Reads the body within its limits of size, time and memory.

@@ -63,7 +63,7 @@ pub fn pair() -> (
 const PING: Duration = Duration::from_secs(12);
 const MISSED: u32 = 2;
 
-/// Before the end of [`DRAIN`] a socket closes whatever is under way, so that its close arrives.
+/// A socket closes this long before the end of [`DRAIN`], so that its close frame arrives.
 const BEFORE_END: Duration = Duration::from_millis(500);
 
 /// Messages of this size take no more memory than any request has without asking.
@@ -113,7 +113,7 @@ impl Protocol {
         }
     }
 
-    /// Refuses the operation that a text began: what its client is told.
+    /// Refuses the operation that a text began; gives the answer for its client.
     fn refuse(&mut self, refusal: &Refusal) -> Option<String> {
         let id = RequestId::new();
         refusal.log(id);

@@ -125,7 +125,7 @@ impl Comfy {
         loop {
             let sent = self.write("delete", Method::DELETE, &path, None, context);
             let error = match sent.await {
-                // Its answer has no body (4.8): somebody else's has.
+                // Its answer has no body (4.8); a proxy's has.
                 Ok(answer) if answer.body.is_empty() => return Ok(()),
                 Ok(_) => {
                     may_send_again = false;

@@ -21,7 +21,7 @@ const PIECE: usize = 64 * 1024;
 pub struct Spool {
     file: Arc<File>,
     length: u64,
-    /// What it takes of all that uploads may take.
+    /// Its part of `spool_bytes`.
     _share: Arc<Share>,
 }
 
