@@ -126,6 +126,8 @@ struct Simulated {
     nameless: bool,
     /// Says that more is to come at its end, too.
     overstates: bool,
+    /// Then answers past its end with its last rows.
+    repeats: bool,
     world: Arc<Mutex<World>>,
 }
 
@@ -211,7 +213,13 @@ impl Simulated {
         } else {
             length
         } as usize;
-        let page: Vec<(i64, String)> = rows.iter().skip(offset).take(length).cloned().collect();
+        let is_past_end = matches!(self.paging, Paging::Index { .. }) && offset >= rows.len();
+        let from = if is_past_end && self.overstates && self.repeats && !self.nameless {
+            rows.len().saturating_sub(length)
+        } else {
+            offset
+        };
+        let page: Vec<(i64, String)> = rows.iter().skip(from).take(length).cloned().collect();
         let at_end = offset + page.len() >= rows.len();
         let last = page.is_empty() || (at_end && !self.overstates);
         let next = page
@@ -226,7 +234,14 @@ impl Simulated {
             next,
             offset: offset as u64,
             last,
-            total: Some(total + if self.overstates { 3 } else { 0 }),
+            total: Some(
+                total
+                    + if self.overstates && !self.repeats {
+                        3
+                    } else {
+                        0
+                    },
+            ),
             counts: !self.overstates,
             fetched_at: time(0),
             primes: false,
@@ -349,6 +364,7 @@ struct Shape {
     unreadable: usize,
     nameless: bool,
     overstates: bool,
+    repeats: bool,
     ticks: Vec<u8>,
 }
 
@@ -361,6 +377,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![Just(1_i64), Just(4)],
         prop_oneof![4 => Just(0_usize), 1 => Just(2)],
         proptest::bool::weighted(0.2),
+        any::<bool>(),
         // Few distinct times: many ties.
         prop_oneof![
             proptest::collection::vec(0_u8..60, 0..40),
@@ -368,7 +385,17 @@ fn shape() -> impl Strategy<Value = Shape> {
         ],
     )
         .prop_map(
-            |(window, cap, reach, exclusive, resolution, unreadable, overstates, ticks)| Shape {
+            |(
+                window,
+                cap,
+                reach,
+                exclusive,
+                resolution,
+                unreadable,
+                overstates,
+                repeats,
+                ticks,
+            )| Shape {
                 window,
                 cap,
                 reach,
@@ -377,6 +404,7 @@ fn shape() -> impl Strategy<Value = Shape> {
                 unreadable,
                 nameless: false,
                 overstates,
+                repeats,
                 ticks,
             },
         )
@@ -552,6 +580,7 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
         unreadable: shape.unreadable,
         nameless: shape.nameless,
         overstates: shape.overstates,
+        repeats: shape.repeats,
         world: Arc::clone(world),
     }
 }
@@ -1072,6 +1101,7 @@ fn in_order(count: u8, window: bool) -> Shape {
         unreadable: 0,
         nameless: false,
         overstates: false,
+        repeats: false,
         ticks: (0..count).map(|tick| tick * 2).collect(),
     }
 }

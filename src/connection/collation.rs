@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     ConnectionPage, Edge, List, Place, SourceList, Stretch, Unanswered,
-    record::{Record, Whole},
+    record::{LOOK, Record, Whole},
     spot::{Spot, value_hash},
 };
 use crate::{
@@ -343,10 +343,18 @@ impl<'a> Walk<'a> {
                 let total = self.record.total.unwrap_or_default().min(start);
                 total.saturating_sub(length)
             } else {
-                slice.end().saturating_sub(SLACK)
+                // Some sources give fewer rows than they are asked for.
+                slice.end() - SLACK.min(slice.rows.len() as u64 / 4)
             };
         }
-        Err(SourceError::Lost)
+        Err(SourceError::Unavailable {
+            status: None,
+            reason: format!(
+                "after {BUDGET} calls the end of its list is not reached: it gives fewer rows a \
+                 call than it is asked for, or the list grows; page forward instead"
+            ),
+            retry_after: None,
+        })
     }
 
     async fn read(&mut self, offset: u64, length: u64) -> Result<Slice, SourceError> {
@@ -384,6 +392,7 @@ impl<'a> Walk<'a> {
         let is_short = end < offset.saturating_add(u64::from(asked).min(self.reach()));
         // A look that fails shows nothing; the rows stand.
         let is_last = read.page.last
+            || self.record.repeats(&read.page)
             || (is_short && !rows.is_empty() && self.is_end(end).await.unwrap_or(false));
         Ok(Slice {
             offset: read.page.offset,
@@ -392,9 +401,10 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Whether the list has no row at a position.
+    /// Whether a look at a position shows nothing new.
     async fn is_end(&mut self, end: u64) -> Result<bool, SourceError> {
-        Ok(self.read_page(end, 1).await?.page.end() <= end)
+        let next = self.read_page(end, LOOK).await?.page;
+        Ok(next.end() <= end || self.record.repeats(&next))
     }
 
     async fn read_page(&mut self, offset: u64, length: u32) -> Result<Read, SourceError> {

@@ -18,7 +18,7 @@ use super::{
     List, SourceList,
     cursor::Hint,
     key::{Key, MAX_TIME, MIN_TIME},
-    record::{Record, Whole},
+    record::{LOOK, Record, Whole},
     search::{Search, precedes},
 };
 use crate::source::{
@@ -176,6 +176,14 @@ impl<'a> Reader<'a> {
         match self.step.clone() {
             Step::Window { .. } => self.take_window(&page),
             Step::Index(search) => {
+                if search.time.is_some() && self.record.is_misplaced(&page) {
+                    self.step = Step::Index(search.further_back(page.offset, asked));
+                    return Ok(());
+                }
+                if self.record.repeats(&page) {
+                    self.finish();
+                    return Ok(());
+                }
                 // A look that fails shows nothing; the rows stand.
                 let looked = self.ends_with(&page, &search, asked, patience).await;
                 self.take_slice(&page, search, asked, looked.unwrap_or(false))
@@ -199,7 +207,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a slice is the last though the source says that more is to come: it had room for
-    /// more, and a look at what follows shows nothing.
+    /// more, and a look at what follows shows nothing new.
     async fn ends_with(
         &mut self,
         page: &Page,
@@ -214,11 +222,12 @@ impl<'a> Reader<'a> {
         }
         let request = ListRequest {
             position: Position::Offset(end),
-            length: 1,
+            length: LOOK,
             ..self.request(0)
         };
         self.slices += 1;
-        Ok(self.read(request, patience).await?.end() <= end)
+        let next = self.read(request, patience).await?;
+        Ok(next.end() <= end || self.record.repeats(&next))
     }
 
     /// Whether nothing yet tells where the run begins.

@@ -1,14 +1,17 @@
 //! What reading a source's list took and told, beside its rows.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::{List, Plan, SourceList, SourceOutcome};
 use crate::{
     cache::Read,
-    source::{ListRequest, SortBy, SourceError, Unreadable},
+    source::{ListRequest, Page, Row, SortBy, SourceError, Unreadable},
 };
+
+/// Rows asked for to see whether anything follows: more than may come in between two calls.
+pub const LOOK: u32 = 8;
 
 /// Kept by a reader, call by call.
 pub struct Record<'a> {
@@ -24,6 +27,8 @@ pub struct Record<'a> {
     counts: bool,
     /// A row came that does not fit.
     pub dropped: bool,
+    /// Ids read so far, of sources that page by position.
+    known: HashSet<Arc<str>>,
 }
 
 impl<'a> Record<'a> {
@@ -44,7 +49,24 @@ impl<'a> Record<'a> {
             total: None,
             counts: false,
             dropped: false,
+            known: HashSet::new(),
         }
+    }
+
+    /// Whether a page begins past the end that it states, and brings nothing new: some sources
+    /// answer there with the last rows again.
+    pub fn repeats(&mut self, page: &Page) -> bool {
+        let is_known = |id: &str| !id.is_empty() && self.known.contains(id);
+        let repeats = is_past_end(page) && page.rows.iter().all(|row| is_known(row.id()));
+        if !repeats && !page.last {
+            self.known.extend(page.rows.iter().map(Row::shared_id));
+        }
+        repeats
+    }
+
+    /// Whether the first page read begins past the end that it states: its rows may be others.
+    pub fn is_misplaced(&self, page: &Page) -> bool {
+        self.known.is_empty() && is_past_end(page)
     }
 
     /// What is about to be asked.
@@ -127,4 +149,9 @@ impl<'a> Record<'a> {
 pub struct Whole {
     pub rows: usize,
     pub is_readable: bool,
+}
+
+/// Whether a page has rows though it begins past the end that it states.
+fn is_past_end(page: &Page) -> bool {
+    !page.rows.is_empty() && page.total.is_some_and(|total| page.offset >= total)
 }

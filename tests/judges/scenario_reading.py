@@ -218,7 +218,7 @@ class Reading:
         hits = []
         for page in first.iter_pages():
             hits += self.own.tape.faithful(page, HitPage).hits
-        expect_equal("the estimate of a small index", page.estimated_total_hits, len(hits))
+        expect(page.estimated_total_hits >= len(hits), "the estimate is below the hits")
         expect_equal("the number of different ids", len(ids(hits)), len(hits))
         return hits
 
