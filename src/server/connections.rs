@@ -7,8 +7,8 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -33,7 +33,10 @@ use tokio::{
 };
 use tower_service::Service;
 
-use crate::{access::Client, config::Limits};
+use crate::{
+    access::{Client, Share},
+    config::Limits,
+};
 
 /// Waited where nothing can be accepted, such as without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -43,6 +46,11 @@ const PING: Duration = Duration::from_secs(30);
 const STREAMS: u32 = 100;
 /// Bytes that an HTTP/1 connection reads ahead at most; a request's head must fit.
 const RECEIVED: usize = 128 * 1024;
+/// Bytes of a WebSocket's message that are not charged: small ones are answered while memory is
+/// short.
+const UNCHARGED: u64 = 8 * 1024;
+/// Bytes before the payload of a client's ping or pong (RFC 6455 5.2).
+const CONTROL_HEAD: usize = 6;
 /// Bytes that tell HTTP/1 from HTTP/2 (RFC 9113 3.4); past them the protocol has its own times.
 const PREFACE: usize = 24;
 /// How long whoever asked may take for a piece of the answer.
@@ -57,6 +65,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The connection's requests.
     pub requests: Arc<Requests>,
+    /// What it has received of a WebSocket's message.
+    pub partial: Arc<Partial>,
     _place: Arc<Place>,
 }
 
@@ -99,6 +109,60 @@ impl Requests {
             }
             sleep_until(until).await;
         }
+    }
+}
+
+/// A WebSocket's message that has not come whole: the bytes received are charged to the memory of
+/// all requests, as they wait where only the protocol's own limits count them.
+#[derive(Debug, Default)]
+pub struct Partial {
+    is_counted: AtomicBool,
+    received: Mutex<(u64, Option<Share>)>,
+    is_refused: AtomicBool,
+}
+
+impl Partial {
+    /// A message begins, and the one before it is over.
+    pub fn begin(&self, share: Share) {
+        *self.received() = (0, Some(share));
+        self.is_counted.store(true, Ordering::Relaxed);
+    }
+
+    /// A ping or pong of came, with a payload of `bytes`: it belongs to no message.
+    pub fn forget(&self, bytes: usize) {
+        let mut received = self.received();
+        received.0 = received.0.saturating_sub((bytes + CONTROL_HEAD) as u64);
+    }
+
+    /// Whether it took more memory than there is.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
+    }
+
+    fn received(&self) -> MutexGuard<'_, (u64, Option<Share>)> {
+        // Both parts are set at once: a panic elsewhere cannot leave them half-changed.
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges bytes that came.
+    fn charge(&self, bytes: usize) -> io::Result<()> {
+        if bytes == 0 || !self.is_counted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut received = self.received();
+        let (sum, share) = &mut *received;
+        *sum += bytes as u64;
+        // Its buffer doubles when it grows.
+        let charged = match share.as_ref().filter(|_| *sum > UNCHARGED) {
+            Some(share) => share.take(2 * bytes as u64).is_ok(),
+            None => !self.is_refused(),
+        };
+        if charged {
+            return Ok(());
+        }
+        *share = None;
+        self.is_refused.store(true, Ordering::Relaxed);
+        Err(io::ErrorKind::OutOfMemory.into())
     }
 }
 
@@ -269,17 +333,18 @@ pub async fn serve(
             };
             // Small answers must not wait for more; a refusal only costs that.
             let _ = stream.set_nodelay(true);
-            let requests = Arc::new(Requests::new());
+            let (requests, partial) = (Arc::new(Requests::new()), Arc::<Partial>::default());
             let peer = Peer {
                 address,
                 requests: Arc::clone(&requests),
+                partial: Arc::clone(&partial),
                 _place: Arc::new(place),
             };
             let Ok(service) = services.call(peer).await;
             let service = TowerToHyperService::new(service);
             let builder = Arc::clone(&builder);
             let (idle, mut stopping, open) = (limits.idle, stopping.clone(), open.clone());
-            let stream = TokioIo::new(Timed::new(stream, idle));
+            let stream = TokioIo::new(Timed::new(stream, partial, idle));
             tokio::spawn(async move {
                 let _open = open;
                 let connection = builder.serve_connection_with_upgrades(stream, service);
@@ -344,6 +409,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// A connection that ends when nothing comes at its beginning, or nothing of an answer is taken.
 struct Timed {
     stream: TcpStream,
+    partial: Arc<Partial>,
     /// Bytes read, as long as they are few.
     begun: usize,
     beginning: Pin<Box<Sleep>>,
@@ -352,9 +418,10 @@ struct Timed {
 }
 
 impl Timed {
-    fn new(stream: TcpStream, idle: Duration) -> Self {
+    fn new(stream: TcpStream, partial: Arc<Partial>, idle: Duration) -> Self {
         Self {
             stream,
+            partial,
             begun: 0,
             beginning: Box::pin(sleep(idle)),
             stalled: None,
@@ -389,6 +456,7 @@ impl AsyncRead for Timed {
         let own = self.get_mut();
         let before = buffer.filled().len();
         let poll = Pin::new(&mut own.stream).poll_read(context, buffer);
+        own.partial.charge(buffer.filled().len() - before)?;
         if own.begun < PREFACE {
             own.begun += buffer.filled().len() - before;
             if poll.is_pending() {

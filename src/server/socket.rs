@@ -153,6 +153,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| Refusal::bad_request("this address takes WebSockets only"))?;
+    let is_alone = parts.version < Version::HTTP_2;
     let sent = parts.headers;
     let deadline = Instant::now() + init;
     let (open, stopping) = (gateway.0.sockets.open(), gateway.0.sockets.stopping());
@@ -165,6 +166,9 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
         .on_upgrade(move |socket| async move {
             // As long as the socket lives it has its connection's place.
             let _request = peer.as_ref().map(|peer| peer.0.requests.begin());
+            // An HTTP/2 connection has several: which one's bytes they are is not seen there.
+            let partial = peer.as_ref().filter(|_| is_alone);
+            let partial = partial.map(|peer| Arc::clone(&peer.0.partial));
             let (_peer, _open) = (peer, open);
             let session = Arc::<OnceLock<Session>>::default();
             let guarded = Guarded {
@@ -219,6 +223,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
                 stopping,
                 memory,
                 client,
+                partial,
                 has_begun: &|| began.get().is_some(),
                 refused: &refused,
             };

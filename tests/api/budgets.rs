@@ -308,3 +308,43 @@ async fn a_connection_without_a_request_ends_however_much_it_pings() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[tokio::test]
+async fn half_a_message_on_a_socket_takes_memory_too() {
+    let world = world(|limits| limits.request_memory_bytes = 4 << 20).await;
+    let mut halves = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(world.address).await.expect("connected");
+        let head = format!(
+            "GET /graphql/ws HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+             sec-websocket-protocol: graphql-transport-ws\r\n\r\n",
+            world.address
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 101");
+        // A masked text of 900,000 bytes, less than all of it.
+        let mut frame = vec![0x81, 0xff];
+        frame.extend(900_000_u64.to_be_bytes());
+        frame.resize(14 + 800_000, 0);
+        // The other side may have closed it already.
+        let _ = stream.write_all(&frame).await;
+        halves.push(stream);
+    }
+    let closings = halves.iter_mut().map(|stream| async move {
+        let mut rest = Vec::new();
+        timeout(Duration::from_secs(2), stream.read_to_end(&mut rest))
+            .await
+            .is_ok()
+    });
+    let closed = join_all(closings).await;
+    assert_eq!(
+        closed.iter().filter(|closed| **closed).count(),
+        3,
+        "{closed:?}"
+    );
+    let small = world.data("{ __typename }").await;
+    assert_eq!(small["__typename"], "Query");
+}

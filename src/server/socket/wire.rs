@@ -1,6 +1,9 @@
 //! Between a socket and the engine: every frame passes the [`Protocol`] on its way.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use axum::{
     body::Bytes,
@@ -18,7 +21,12 @@ use super::{
 };
 use crate::{
     access::{Budget, Client, Share},
-    server::{DRAIN, RequestId, connections::told, memory, refusal::Refusal},
+    server::{
+        DRAIN, RequestId,
+        connections::{Partial, told},
+        memory,
+        refusal::Refusal,
+    },
 };
 
 /// Frames on their way, each way. The engine waits when the client does.
@@ -138,6 +146,8 @@ pub struct Pump<'a> {
     pub stopping: watch::Receiver<bool>,
     pub memory: Budget,
     pub client: Client,
+    /// The message that is coming, where the connection has one socket.
+    pub partial: Option<Arc<Partial>>,
     pub has_begun: &'a (dyn Fn() -> bool + Send + Sync),
     /// Why the engine was told to refuse the client.
     pub refused: &'a OnceLock<Close>,
@@ -171,6 +181,7 @@ impl Pump<'_> {
         let (mut idle_since, mut was_idle) = (Instant::now(), true);
         let (mut next_ping, mut unanswered) = (Instant::now() + PING, 0);
         let mut end = None;
+        self.begin_message();
         loop {
             let is_idle = self.protocol.running() == 0;
             if is_idle && !was_idle {
@@ -234,7 +245,20 @@ impl Pump<'_> {
                 }
             };
             unanswered = 0;
-            let text = match frame? {
+            if self.is_refused() {
+                return Some(Close::new(
+                    1013,
+                    "requests take all the memory that they may: come back",
+                ));
+            }
+            let frame = frame?;
+            match (&self.partial, &frame) {
+                (Some(partial), Ok(Message::Ping(bytes) | Message::Pong(bytes))) => {
+                    partial.forget(bytes.len());
+                }
+                _ => self.begin_message(),
+            }
+            let text = match frame {
                 Ok(Message::Text(text)) => text,
                 // The engine reads either.
                 Ok(Message::Binary(bytes)) if matches!(self.protocol, Protocol::Older(_)) => {
@@ -270,6 +294,16 @@ impl Pump<'_> {
                 Verdict::Close(close) => return Some(close),
             }
         }
+    }
+
+    fn begin_message(&self) {
+        if let Some(partial) = &self.partial {
+            partial.begin(self.memory.share(&self.client));
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        (self.partial.as_ref()).is_some_and(|partial| partial.is_refused())
     }
 
     /// Takes the memory that a message needs when it is read, as long as its operation is under way.
