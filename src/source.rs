@@ -33,7 +33,7 @@ use crate::{
 
 pub use crate::upstream::{BodyStream, Breaker, Health, Openings, Status};
 
-pub use change::{ChangeFailure, TagChange};
+pub use change::{ChangeFailure, Deletion, Outcomes, TagChange};
 pub use comfy::parameters::ComfyParameters;
 pub use context::{Context, Lifetime};
 pub use error::SourceError;

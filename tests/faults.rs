@@ -163,11 +163,10 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
     let thrice = once * 3;
     // A change comes to the same when it is sent twice: where its outcome is unknown, and reading
     // shows that it did not arrive, it is sent again.
-    let settles = match operation {
-        Operation::Tags | Operation::Note => true,
-        Operation::Delete | Operation::BulkDelete => provider == "comfy",
-        _ => false,
-    };
+    let settles = matches!(
+        operation,
+        Operation::Tags | Operation::Note | Operation::Delete | Operation::BulkDelete
+    );
     let unknown = if settles { once * 2 } else { once };
     let says = match fault {
         // Nothing arrives.

@@ -1,6 +1,51 @@
 //! What is changed at a source, and what became of it.
 
-use super::SourceError;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Context, SourceError};
+
+/// Each id with its outcome.
+pub type Outcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
+
+/// One call that deletes several assets, as far as its answer and reads afterwards show.
+pub struct Deletion {
+    pub outcomes: Outcomes,
+    /// Still there, though the call may have arrived: its answer is lost.
+    pub left: Vec<Arc<str>>,
+}
+
+impl Deletion {
+    /// Sends what is left once more, with up to `calls` upstream calls: twice comes to the same.
+    pub async fn settled(
+        self,
+        calls: u32,
+        context: &Context,
+        again: impl AsyncFnOnce(&[Arc<str>]) -> Self,
+    ) -> Outcomes {
+        let Self { mut outcomes, left } = self;
+        let is_late = Instant::now() >= context.last_start();
+        let unknown = |id| (id, Err(SourceError::UnknownOutcome));
+        if left.is_empty() || is_late || context.spend(calls).is_err() {
+            outcomes.extend(left.into_iter().map(unknown));
+            return outcomes;
+        }
+        let second = again(&left).await;
+        outcomes.extend(
+            second
+                .outcomes
+                .into_iter()
+                .map(|(id, outcome)| match outcome {
+                    // The first has done it after all.
+                    Ok(()) | Err(SourceError::NotFound) => (id, Ok(())),
+                    Err(_) => unknown(id),
+                }),
+        );
+        outcomes.extend(second.left.into_iter().map(unknown));
+        outcomes
+    }
+}
 
 /// Why a change is not there, as far as anybody knows.
 #[derive(Debug, Clone)]

@@ -71,14 +71,18 @@ async fn a_second_refusal_says_nothing_of_the_first_sending() {
 }
 
 #[tokio::test]
-async fn a_delete_that_never_arrived_at_a_comfyui_is_sent_again() {
+async fn a_delete_that_never_arrived_is_sent_again() {
     let world = world().await;
-    let [.., comfy] = own(&world);
-    rule(&world.sandbox.comfy, "DELETE", 1, Fault::Reset);
-    let input = json!({ "assetId": comfy });
-    let report = payload(&world, "deleteAsset", input, "deletedId").await;
-    assert_eq!(report["deletedId"], comfy, "{report}");
-    assert_eq!(world.sandbox.comfy.recorder.count("DELETE"), 2);
+    let sandbox = &world.sandbox;
+    let calls = ["DELETE", "POST /assets/bulk-delete", "DELETE"];
+    let emulators = [&sandbox.scenario, &sandbox.piktid, &sandbox.comfy];
+    for ((emulator, call), id) in emulators.into_iter().zip(calls).zip(own(&world)) {
+        rule(emulator, call, 1, Fault::Reset);
+        let input = json!({ "assetId": id });
+        let report = payload(&world, "deleteAsset", input, "deletedId").await;
+        assert_eq!(report["deletedId"], id, "{report}");
+        assert_eq!(emulator.recorder.count(call), 2);
+    }
 }
 
 #[tokio::test]

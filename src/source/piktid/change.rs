@@ -11,7 +11,8 @@ use super::{Piktid, wire};
 use crate::{
     asset::Visibility,
     source::{
-        ChangeFailure, Context, LOOKS, SourceError, TagChange, Variant, answer, done, fan_out,
+        ChangeFailure, Context, Deletion, LOOKS, Outcomes, SourceError, TagChange, Variant, answer,
+        done, fan_out,
     },
     upstream::Answer,
 };
@@ -89,16 +90,20 @@ impl Piktid {
         Ok(())
     }
 
+    pub(super) async fn bulk_delete(&self, ids: &[Arc<str>], context: &Context) -> Outcomes {
+        let first = self.delete_once(ids, context).await;
+        let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
+        first.settled(1, context, again).await
+    }
+
     /// Those that failed come back without a reason (4.7): each is looked up.
-    pub(super) async fn bulk_delete(
-        &self,
-        ids: &[Arc<str>],
-        context: &Context,
-    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
-        let all = |error: &SourceError| -> Vec<_> {
-            ids.iter()
-                .map(|id| (id.clone(), Err(error.clone())))
-                .collect()
+    async fn delete_once(&self, ids: &[Arc<str>], context: &Context) -> Deletion {
+        let all = |error: &SourceError| {
+            let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
+            Deletion {
+                outcomes: each.collect(),
+                left: Vec::new(),
+            }
         };
         let sent = loop {
             if !self.pace.turn(context.last_start()).await {
@@ -127,7 +132,10 @@ impl Piktid {
                 .filter(|told| told.adds_up(ids)),
         };
         match told {
-            Some(told) => self.told(ids, &told, context).await,
+            Some(told) => Deletion {
+                outcomes: self.told(ids, &told, context).await,
+                left: Vec::new(),
+            },
             None => self.looked_up(ids, sent.err(), context).await,
         }
     }
@@ -172,7 +180,8 @@ impl Piktid {
         ids: &[Arc<str>],
         error: Option<SourceError>,
         context: &Context,
-    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
+    ) -> Deletion {
+        let mut left = Vec::new();
         let mut outcomes = Vec::with_capacity(ids.len());
         let mut there = ids.to_vec();
         let mut seen = HashSet::new();
@@ -204,12 +213,16 @@ impl Piktid {
         }
         for id in there {
             let outcome = match &error {
+                Some(SourceError::UnknownOutcome) if seen.contains(&id) => {
+                    left.push(id);
+                    continue;
+                }
                 Some(error) if seen.contains(&id) => error.clone(),
                 _ => SourceError::UnknownOutcome,
             };
             outcomes.push((id, Err(outcome)));
         }
-        outcomes
+        Deletion { outcomes, left }
     }
 }
 

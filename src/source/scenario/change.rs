@@ -8,12 +8,17 @@ use tokio::time::Instant;
 
 use super::Scenario;
 use crate::{
-    source::{ChangeFailure, Context, LOOKS, Listing, SourceError, TagChange, Variant, done},
+    source::{
+        ChangeFailure, Context, Deletion, LOOKS, Listing, Outcomes, SourceError, TagChange,
+        Variant, done,
+    },
     upstream::Answer,
 };
 
 /// Ids a delete takes at most (5.9 [SDK]).
 pub const DELETE_CAP: usize = 100;
+/// Calls that a delete takes at most: a read before, the delete, reads that verify it.
+const DELETE_CALLS: u32 = 5;
 
 impl Scenario {
     pub(super) async fn write(
@@ -65,12 +70,15 @@ impl Scenario {
         Ok(())
     }
 
+    pub(super) async fn delete_all(&self, ids: &[Arc<str>], context: &Context) -> Outcomes {
+        let first = self.delete_once(ids, context).await;
+        let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
+        first.settled(DELETE_CALLS, context, again).await
+    }
+
     /// The reply says nothing of any id (5.9), so what is there is read before and after.
-    pub(super) async fn delete_all(
-        &self,
-        ids: &[Arc<str>],
-        context: &Context,
-    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
+    async fn delete_once(&self, ids: &[Arc<str>], context: &Context) -> Deletion {
+        let mut still = Vec::new();
         let mut outcomes = Vec::with_capacity(ids.len());
         let mut there = Vec::new();
         for (id, found) in self.read_each(ids, context).await {
@@ -81,7 +89,10 @@ impl Scenario {
             }
         }
         if there.is_empty() {
-            return outcomes;
+            return Deletion {
+                outcomes,
+                left: still,
+            };
         }
         let body = json!({ "assetIds": there });
         let sent = self
@@ -91,7 +102,10 @@ impl Scenario {
             && !error.is_open()
         {
             outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
-            return outcomes;
+            return Deletion {
+                outcomes,
+                left: still,
+            };
         }
         // Seen in its place after the delete; the others could not be read.
         let mut seen = HashMap::new();
@@ -131,11 +145,18 @@ impl Scenario {
             );
             let error = match &sent {
                 _ if is_foreign => SourceError::Forbidden,
+                Err(SourceError::UnknownOutcome) if owner.is_some() => {
+                    still.push(id);
+                    continue;
+                }
                 Err(error) if owner.is_some() => error.clone(),
                 Ok(_) | Err(_) => SourceError::UnknownOutcome,
             };
             outcomes.push((id, Err(error)));
         }
-        outcomes
+        Deletion {
+            outcomes,
+            left: still,
+        }
     }
 }
