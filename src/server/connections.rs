@@ -128,7 +128,7 @@ impl Partial {
         self.is_counted.store(true, Ordering::Relaxed);
     }
 
-    /// A ping or pong of came, with a payload of `bytes`: it belongs to no message.
+    /// Takes off a ping or pong with a payload of `bytes`: it belongs to no message.
     pub fn forget(&self, bytes: usize) {
         let mut received = self.received();
         received.0 = received.0.saturating_sub((bytes + CONTROL_HEAD) as u64);
