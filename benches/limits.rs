@@ -17,7 +17,7 @@ fn bomb(levels: usize) -> String {
     for level in 0..levels {
         text += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
     }
-    text + &format!("fragment f{levels} on Query{{sources{{name}}}}")
+    text + &format!("fragment f{levels} on Query{{assetSources{{name}}}}")
 }
 
 /// Nanoseconds each, the best of some rounds.
@@ -35,10 +35,10 @@ fn time<T>(mut work: impl FnMut() -> T) -> f64 {
 fn main() {
     let list = "query L($n: Int, $a: String) { assets(first: $n, after: $a) { edges { cursor node { id name kind \
                 createdAt tags thumbnail source { name } } } pageInfo { hasNextPage endCursor } } }";
-    let wide = format!("{{ sources {{ {} }} }}", "name ".repeat(1_900));
+    let wide = format!("{{ assetSources {{ {} }} }}", "name ".repeat(1_900));
     let nested = format!("{{ a(x: {}1{}) }}", "[".repeat(60), "]".repeat(60));
     let spread = format!(
-        "{{ {} }} fragment f on Query {{ sources {{ name }} }}",
+        "{{ {} }} fragment f on Query {{ assetSources {{ name }} }}",
         "...f ".repeat(600)
     );
     // Fields of one key that must all be compared, and put together.

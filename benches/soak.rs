@@ -29,7 +29,7 @@ use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 const WORKERS: u64 = 16;
 /// How long a source is left alone, and a moment more (README).
 const INTERVAL: Duration = Duration::from_secs(6);
-/// Every code there is (`ErrorCode` and the transport's).
+/// Every code there is (`AssetErrorCode` and the transport's).
 const CODES: [&str; 24] = [
     "BAD_USER_INPUT",
     "BAD_CURSOR",

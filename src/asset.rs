@@ -227,6 +227,8 @@ pub enum Status {
     Pending,
     Ready,
     Failed,
+    /// Not sent, or a word not known here.
+    Unknown,
 }
 
 /// Who can see an asset.

@@ -109,7 +109,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve::run(serve).await,
         Command::Sandbox(sandbox) => sandbox::run(sandbox).await,
         Command::Schema(wanted) => {
-            print(&schema::sdl(wanted.federation));
+            let sdl = if wanted.federation {
+                schema::subgraph_sdl()
+            } else {
+                schema::client_sdl()
+            };
+            print(&sdl);
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(check) => check::run(check).await,

@@ -34,6 +34,7 @@ use crate::{
 };
 
 pub use error::{Code, code_of, coded};
+pub use federation::{subgraph as subgraph_sdl, without_federation as client_sdl};
 pub use json::write as write_json;
 pub use price::{Price, Prices};
 pub use scalars::byte_size;
@@ -75,14 +76,10 @@ pub fn build() -> Graph {
         .finish()
 }
 
-/// The schema in GraphQL's own language: for clients, or as a federation subgraph.
+/// The schema in GraphQL's own language, with all that is answered.
 #[must_use]
-pub fn sdl(federation: bool) -> String {
-    if federation {
-        federation::subgraph()
-    } else {
-        sdl::print(false)
-    }
+pub fn sdl() -> String {
+    sdl::print(false)
 }
 
 /// The operation under way.

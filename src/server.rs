@@ -192,7 +192,7 @@ impl Gateway {
         Ok(Self(Arc::new(Parts {
             graph: schema::build(),
             documents: Known::new(
-                Rules::new(&schema::sdl(false), config.suggestions).map_err(ConfigError)?,
+                Rules::new(&schema::sdl(), config.suggestions).map_err(ConfigError)?,
                 config.trusted_documents,
                 &config.limits,
                 documents,

@@ -257,7 +257,7 @@ async fn a_key_that_it_makes_opens_what_its_lines_allow() {
             .post(format!("http://{}/graphql", process.address))
             .header("content-type", "application/json")
             .bearer_auth(key)
-            .body(r#"{"query":"{ sources { name } }"}"#)
+            .body(r#"{"query":"{ assetSources { name } }"}"#)
             .send();
         asked.await.expect("an answer").status().as_u16()
     };

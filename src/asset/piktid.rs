@@ -7,9 +7,9 @@ use super::lenient;
 /// Everything of piktid.md 3 that [`super::Asset`] does not already say.
 #[derive(Debug, Default)]
 pub struct Details {
-    pub filename: String,
-    pub created_by: String,
-    pub visibility: String,
+    pub filename: Option<String>,
+    pub created_by: Option<String>,
+    pub visibility: Option<String>,
     pub styling_note: Option<String>,
     pub thumbnail_small: Option<String>,
     pub thumbnail_big: Option<String>,

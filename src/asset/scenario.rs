@@ -15,15 +15,15 @@ pub struct Details {
     pub metadata: Metadata,
     pub properties: Properties,
     /// The user who made it.
-    pub author_id: String,
+    pub author_id: Option<String>,
     /// The owning project (on old data a team).
-    pub owner_id: String,
+    pub owner_id: Option<String>,
     pub collection_ids: Vec<String>,
     pub edit_capabilities: Vec<String>,
-    pub kind: String,
-    pub privacy: String,
-    pub source: String,
-    pub status: String,
+    pub kind: Option<String>,
+    pub privacy: Option<String>,
+    pub source: Option<String>,
+    pub status: Option<String>,
     pub automatic_captioning: Option<String>,
     pub description: Option<String>,
     /// Only when it was asked for.

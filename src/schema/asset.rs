@@ -17,7 +17,7 @@ use super::{
     error::of_source,
     operation, reading,
     scalars::{ByteSize, DateTime, Json, Url},
-    source::{ProviderWord, SourceNode},
+    source::{AssetProvider, SourceNode},
 };
 use crate::{
     access::Permission,
@@ -25,7 +25,7 @@ use crate::{
     source::{Filter, Listing, Narrowed, Order, SourceError, Variant},
 };
 
-pub use words::{AssetKind, AssetStatus, AssetVisibility, ThumbnailSize};
+pub use words::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
 
 /// One item of a source.
 pub struct AssetNode(pub Arc<Asset>);
@@ -48,7 +48,7 @@ impl AssetNode {
     }
 
     /// The kind of API it comes from.
-    async fn provider(&self) -> ProviderWord {
+    async fn provider(&self) -> AssetProvider {
         self.0.provider.into()
     }
 
@@ -160,11 +160,12 @@ impl AssetNode {
     async fn thumbnail(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How large.", default_with = "ThumbnailSize::Small")] size: ThumbnailSize,
+        #[graphql(desc = "How large.", default_with = "AssetThumbnailSize::Small")]
+        size: AssetThumbnailSize,
     ) -> Option<async_graphql::Result<Url>> {
         let rendition = match size {
-            ThumbnailSize::Small => Rendition::Small,
-            ThumbnailSize::Large => Rendition::Large,
+            AssetThumbnailSize::Small => Rendition::Small,
+            AssetThumbnailSize::Large => Rendition::Large,
         };
         let location = self.location(context, rendition).transpose()?;
         Some(location.map(|(url, _)| Url(url)))

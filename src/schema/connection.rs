@@ -12,7 +12,7 @@ use super::{
     Code,
     asset::AssetNode,
     at_hand::AtHand,
-    error::{SourceErrorInfo, bad_input, coded, unanswered},
+    error::{AssetSourceError, bad_input, coded, unanswered},
     operation, reading,
     scalars::DateTime,
     source::SourceNode,
@@ -270,8 +270,8 @@ impl AssetConnection {
     }
 
     /// How each source asked fared: a page is whole only when all of them are `OK`.
-    async fn sources(&self) -> Vec<SourceResult> {
-        self.0.sources.iter().map(SourceResult::of).collect()
+    async fn sources(&self) -> Vec<AssetSourceResult> {
+        self.0.sources.iter().map(AssetSourceResult::of).collect()
     }
 }
 
@@ -324,9 +324,9 @@ impl AssetEdge {
     }
 }
 
-/// How a source fared. Values may be added.
+/// How a source fared. Values may be added: treat an unknown one as `FAILED`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceResultStatus {
+pub enum AssetSourceResultStatus {
     /// It answered.
     Ok,
     /// It failed, and what it said before is shown: see `fetchedAt` and `error`.
@@ -340,11 +340,11 @@ pub enum SourceResultStatus {
 /// How one source fared on a page.
 #[derive(SimpleObject)]
 #[graphql(complex)]
-pub struct SourceResult {
+pub struct AssetSourceResult {
     /// The source.
     source: SourceNode,
     /// Whether its assets are here.
-    status: SourceResultStatus,
+    status: AssetSourceResultStatus,
     /// Whether all of its assets up to the end of this page are on it. False where it failed
     /// before it gave anything: whoever walks on leaves some of its assets behind, whoever asks
     /// again with the same cursor does not. A source that fails later on cuts the page short
@@ -357,7 +357,7 @@ pub struct SourceResult {
     /// When the oldest of its answers used here was read; null when there was none.
     fetched_at: Option<DateTime>,
     /// Why it is missing; null unless `FAILED` or `STALE`.
-    error: Option<SourceErrorInfo>,
+    error: Option<AssetSourceError>,
     /// Rows that belong on this page and cannot be read. The rest of the page is whole.
     unreadable: Vec<UnreadableAsset>,
     #[graphql(skip)]
@@ -377,7 +377,7 @@ pub struct UnreadableAsset {
 
 /// How a source was asked.
 #[derive(SimpleObject)]
-pub struct SourcePlan {
+pub struct AssetSourcePlan {
     /// Filters that went upstream, as `name=value`.
     pushed: Vec<String>,
     /// What was filtered here, after reading.
@@ -389,9 +389,9 @@ pub struct SourcePlan {
 }
 
 #[ComplexObject]
-impl SourceResult {
+impl AssetSourceResult {
     /// What it took: for people who wonder why a page is slow or short.
-    async fn plan(&self, context: &Context<'_>) -> SourcePlan {
+    async fn plan(&self, context: &Context<'_>) -> AssetSourcePlan {
         let Plan {
             pushed,
             finished,
@@ -404,7 +404,7 @@ impl SourceResult {
             // Whoever is told the same would believe they caused calls.
             operation.context.tells_of_itself();
         }
-        SourcePlan {
+        AssetSourcePlan {
             pushed,
             finished,
             rows_read,
@@ -413,15 +413,15 @@ impl SourceResult {
     }
 }
 
-impl SourceResult {
+impl AssetSourceResult {
     fn of(outcome: &SourceOutcome) -> Self {
         Self {
             source: SourceNode(Arc::clone(&outcome.source)),
             status: match (outcome.skipped, &outcome.error, &outcome.stale) {
-                (Some(_), ..) => SourceResultStatus::Skipped,
-                (None, Some(_), _) => SourceResultStatus::Failed,
-                (None, None, Some(_)) => SourceResultStatus::Stale,
-                (None, None, None) => SourceResultStatus::Ok,
+                (Some(_), ..) => AssetSourceResultStatus::Skipped,
+                (None, Some(_), _) => AssetSourceResultStatus::Failed,
+                (None, None, Some(_)) => AssetSourceResultStatus::Stale,
+                (None, None, None) => AssetSourceResultStatus::Ok,
             },
             complete: outcome.complete,
             reason: outcome.skipped,
@@ -431,7 +431,7 @@ impl SourceResult {
                 .error
                 .as_ref()
                 .or(outcome.stale.as_ref())
-                .map(SourceErrorInfo::from),
+                .map(AssetSourceError::from),
             unreadable: outcome
                 .unreadable
                 .iter()

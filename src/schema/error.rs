@@ -10,7 +10,7 @@ use crate::{
 
 /// What went wrong, in one word a program can act on. Values may be added: treat an unknown one as `INTERNAL`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "ErrorCode")]
+#[graphql(name = "AssetErrorCode")]
 pub enum Code {
     /// An argument breaks a rule that the message names. Fix the request.
     BadUserInput,
@@ -137,7 +137,7 @@ fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> 
         if let Some(provider) = provider {
             e.set(
                 "provider",
-                super::source::ProviderWord::from(provider).word(),
+                super::source::AssetProvider::from(provider).word(),
             );
         }
         if let Some(status) = error.upstream_status() {
@@ -193,8 +193,7 @@ fn retry_after_seconds(error: &SourceError) -> Option<i32> {
 
 /// Why a source gave nothing, or stopped giving.
 #[derive(SimpleObject)]
-#[graphql(name = "SourceError")]
-pub struct SourceErrorInfo {
+pub struct AssetSourceError {
     /// What to do about it.
     code: Code,
     /// What happened and what to do, for people.
@@ -203,7 +202,7 @@ pub struct SourceErrorInfo {
     retry_after_seconds: Option<i32>,
 }
 
-impl From<&SourceError> for SourceErrorInfo {
+impl From<&SourceError> for AssetSourceError {
     fn from(error: &SourceError) -> Self {
         Self {
             code: code_of(error),
@@ -215,7 +214,7 @@ impl From<&SourceError> for SourceErrorInfo {
 
 /// What failed in a mutation, and for which asset.
 #[derive(SimpleObject)]
-pub struct MutationError {
+pub struct AssetMutationError {
     /// What to do about it.
     code: Code,
     /// What happened and what to do, for people.
@@ -228,7 +227,7 @@ pub struct MutationError {
     retry_after_seconds: Option<i32>,
 }
 
-impl MutationError {
+impl AssetMutationError {
     /// A source's failure, for an asset that may not be there.
     pub fn at(source: &SourceName, id: Option<ID>, error: &SourceError) -> Self {
         Self {

@@ -17,7 +17,11 @@ use super::{
 };
 
 /// What other subgraphs refer to by `id`.
-const ENTITIES: [&str; 2] = ["Asset", "Source"];
+const ENTITIES: [&str; 2] = ["Asset", "AssetSource"];
+
+/// Relay's roots. They stay out of the supergraph: every Relay subgraph has them, and each would
+/// look up the ids of all others.
+const RELAY_ROOTS: [&str; 2] = ["node", "nodes"];
 
 /// What many subgraphs have. Two descriptions of one type are a warning when they are composed, so
 /// ours are left to others.
@@ -31,8 +35,7 @@ const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
 # - Representations are read together: fifty assets of one source are as few calls as its API has
 #   for that. What is gone or not visible is null; one that is no representation is null with an
 #   error of its own at its index.
-# - `node` and `nodes` are @inaccessible: the ids of many subgraphs have no one place to be looked
-#   up. Ask `asset(id:)`.
+# - `node` and `nodes` are left out: other Relay subgraphs have them too. Ask `asset(id:)`.
 # - `PageInfo` is @shareable, as Relay's is the same everywhere.
 # - Who may read is decided by the headers of each request: let your gateway pass on
 #   `authorization` and `x-asset-source-*`.
@@ -40,7 +43,7 @@ const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
 extend schema
   @link(
     url: "https://specs.apollo.dev/federation/v2.5"
-    import: ["@inaccessible", "@key", "@shareable"]
+    import: ["@key", "@shareable"]
   )
 
 "#;
@@ -48,46 +51,42 @@ extend schema
 /// The subgraph's schema: the graph's own with its keys, and what a team needs to know.
 #[must_use]
 pub fn subgraph() -> String {
-    let own = sdl::print(true);
+    let printed = sdl::print(true);
     // The engine's own link comes last, and imports all it knows.
-    let types = own.split("extend schema @link(").next().unwrap_or_default();
-    let mut text = HEAD.to_owned();
-    for definition in types.trim_end().split("\n\n") {
-        text += &as_subgraph(definition);
-        text.push_str("\n\n");
+    let types = printed.split("extend schema @link(").next();
+    let mut definitions = sdl::definitions(types.unwrap_or_default());
+    for definition in &mut definitions {
+        let name = definition.name().to_owned();
+        if name == "Query" {
+            definition
+                .fields
+                .retain(|field| !RELAY_ROOTS.contains(&field.name()));
+        }
+        if ENTITIES.contains(&name.as_str()) {
+            definition.head = format!("type {name} implements Node @key(fields: \"id\") {{");
+        }
+        if SHARED.contains(&name.as_str()) {
+            definition.description.clear();
+            for field in &mut definition.fields {
+                field.description.clear();
+            }
+        }
     }
-    text.truncate(text.trim_end().len() + 1);
-    text
+    format!("{HEAD}{}", sdl::text(&definitions))
 }
 
-/// A definition with its key, if it is an entity's; without descriptions, if it is shared.
-fn as_subgraph(definition: &str) -> String {
-    let mut lines = Vec::new();
-    let mut in_description = false;
-    for line in definition.lines() {
-        let words = line.trim_start();
-        // A description on several lines begins and ends with three quotes alone.
-        let is_mark = words == "\"\"\"";
-        if in_description || words.starts_with('"') {
-            in_description ^= is_mark;
-        }
-        let is_description = in_description || words.starts_with('"');
-        lines.push((is_description, line));
+/// The schema without the fields that only federated gateways use: for clients.
+#[must_use]
+pub fn without_federation() -> String {
+    let printed = sdl::print(false);
+    let mut definitions = sdl::definitions(&printed);
+    definitions.retain(|definition| !definition.name().starts_with('_'));
+    for definition in &mut definitions {
+        definition
+            .fields
+            .retain(|field| !field.name().starts_with('_'));
     }
-    let own = lines.iter().find(|(is_description, _)| !is_description);
-    let name = own.and_then(|(_, line)| line.split_whitespace().nth(1));
-    let is_shared = name.is_some_and(|name| SHARED.contains(&name));
-    let kept = lines
-        .into_iter()
-        .filter(|(is_description, _)| !(is_shared && *is_description));
-    let kept = kept.map(|(_, line)| {
-        let is_entity = |name: &&&str| line == format!("type {name} implements Node {{");
-        match ENTITIES.iter().find(is_entity) {
-            Some(name) => format!("type {name} implements Node @key(fields: \"id\") {{"),
-            None => line.to_owned(),
-        }
-    });
-    kept.collect::<Vec<_>>().join("\n")
+    sdl::text(&definitions)
 }
 
 /// How federated gateways ask. Other clients have `node`, `nodes` and `asset`.
@@ -112,8 +111,8 @@ impl Federation {
         context: &Context<'_>,
         #[graphql(desc = "Each with `__typename` and `id`.")] representations: Vec<Representation>,
     ) -> Vec<Option<async_graphql::Result<Entity>>> {
-        let all = representations.into_iter().map(|own| entity(context, own));
-        let read = join_all(all).await;
+        let all = representations.into_iter().enumerate();
+        let read = join_all(all.map(|(index, own)| entity(context, index, own))).await;
         read.into_iter().map(Result::transpose).collect()
     }
 }
@@ -164,19 +163,25 @@ impl Representation {
 
 async fn entity(
     context: &Context<'_>,
+    index: usize,
     own: Representation,
 ) -> async_graphql::Result<Option<Entity>> {
-    let wrong = |what: &str| bad_input(&["representations"], what);
+    let index = index.to_string();
+    let path = ["representations", &index, "id"];
+    let wrong = |what: &str| bad_input(&["representations", &index], what);
     let id = || {
         own.text("id")
             .map(ID::from)
             .ok_or_else(|| wrong("a representation has no `id`"))
     };
     match own.text("__typename") {
-        Some("Asset") => Ok(one_asset(context, &id()?).await?.map(Entity::Asset)),
-        Some("Source") => Ok(one_source(context, &id()?)?.map(Entity::Source)),
+        Some("Asset") => {
+            let asset = one_asset(context, &path, &id()?).await?;
+            Ok(asset.map(Entity::Asset))
+        }
+        Some("AssetSource") => Ok(one_source(context, &path, &id()?)?.map(Entity::Source)),
         Some(_) => Err(wrong(
-            "only `Asset` and `Source` are entities of this subgraph",
+            "only `Asset` and `AssetSource` are entities of this subgraph",
         )),
         None => Err(wrong("a representation has no `__typename`")),
     }
@@ -194,8 +199,9 @@ mod tests {
             assert_eq!(text.matches(&line).count(), 1, "{name}");
         }
         assert_eq!(text.matches("@link(").count(), 1);
-        for directive in ["@inaccessible", "@shareable"] {
-            assert!(text.matches(directive).count() > 2, "{directive}");
+        assert!(text.contains("type PageInfo @shareable {"));
+        for root in RELAY_ROOTS {
+            assert!(!text.contains(&format!("  {root}(")), "{root}");
         }
         assert!(!text.contains("_entities") && !text.contains("_service"));
         let page_info = "type PageInfo @shareable {\n  hasPreviousPage: Boolean!\n  hasNextPage: \

@@ -9,7 +9,7 @@ use super::{
     asset::{AssetKind, AssetVisibility},
     error::bad_input,
     scalars::DateTime,
-    source::ProviderWord,
+    source::AssetProvider,
 };
 use crate::{
     asset::SourceName,
@@ -24,7 +24,7 @@ pub struct AssetFilter {
     /// Only from these sources, by name. Naming one that is not configured is an error.
     sources: Option<Vec<String>>,
     /// Only from sources of these providers.
-    providers: Option<Vec<ProviderWord>>,
+    providers: Option<Vec<AssetProvider>>,
     /// Only of these kinds.
     kinds: Option<Vec<AssetKind>>,
     /// With all of these tags, case-sensitive. Blanks around a tag are cut off, as when tags are
@@ -196,8 +196,8 @@ fn list<T, U: Ord>(
 /// `BAD_USER_INPUT` where it is empty or too long, or one of its texts is.
 pub fn words(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec<String>> {
     let words = list(field, values, String::clone)?;
-    for word in &words {
-        text(field, Some(word))?;
+    for (index, word) in values.unwrap_or_default().iter().enumerate() {
+        check_text(&["filter", field, &index.to_string()], word)?;
     }
     Ok(words)
 }
@@ -217,16 +217,18 @@ pub fn tags(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec
 /// # Errors
 /// `BAD_USER_INPUT` where it is, or is too long.
 pub fn text(field: &str, value: Option<&str>) -> async_graphql::Result<Option<String>> {
-    match value {
-        Some("") => Err(bad_input(
-            &["filter", field],
-            format!("`filter.{field}` has an empty text: leave it out to ask for all"),
-        )),
-        Some(text) if text.len() > MAX_TEXT => Err(bad_input(
-            &["filter", field],
-            format!("`filter.{field}` has a text of more than {MAX_TEXT} bytes"),
-        )),
-        value => Ok(value.map(str::to_owned)),
+    if let Some(text) = value {
+        check_text(&["filter", field], text)?;
+    }
+    Ok(value.map(str::to_owned))
+}
+
+fn check_text(path: &[&str], text: &str) -> async_graphql::Result<()> {
+    let refuse = |what: String| Err(bad_input(path, format!("`{}` {what}", path.join("."))));
+    match text {
+        "" => refuse("is an empty text: leave it out to ask for all".to_owned()),
+        text if text.len() > MAX_TEXT => refuse(format!("is a text of more than {MAX_TEXT} bytes")),
+        _ => Ok(()),
     }
 }
 
@@ -252,11 +254,12 @@ pub fn named(
         ));
     }
     let mut wanted = Vec::new();
-    for name in names {
+    for (index, name) in names.iter().enumerate() {
+        let index = index.to_string();
         let source = SourceName::parse(name)
             .ok()
             .and_then(|parsed| registry.named(&parsed))
-            .ok_or_else(|| unknown_source(path, name, registry))?;
+            .ok_or_else(|| unknown_source(&[path, &[index.as_str()]].concat(), name, registry))?;
         wanted.push(&source.profile().name);
     }
     Ok(registry

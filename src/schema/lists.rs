@@ -19,7 +19,7 @@ use super::{
     error::bad_input,
     filter::named,
     reading,
-    source::ProviderWord,
+    source::AssetProvider,
 };
 use crate::{
     asset::Provider,
@@ -240,9 +240,9 @@ impl OwnList {
     ) -> async_graphql::Result<AtHand<AssetConnection>> {
         let asked = asked?;
         let registry = &reading(context)?.registry;
-        let own = ProviderWord::from(self.provider);
+        let own = AssetProvider::from(self.provider);
         let mut sources = named(&["sources"], self.sources.as_deref(), registry)?;
-        let is_other = |provider| ProviderWord::from(provider) != own;
+        let is_other = |provider| AssetProvider::from(provider) != own;
         if self.sources.is_some() {
             let other = sources
                 .iter()

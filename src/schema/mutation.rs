@@ -5,15 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use async_graphql::{
-    Context, ErrorExtensions, ID, InputObject, MaybeUndefined, Object, SimpleObject,
-};
+use async_graphql::{Context, ErrorExtensions, ID, InputObject, Object, SimpleObject};
 
 use super::{
     Code, Operation, allowed,
     asset::AssetNode,
     coded,
-    error::{MutationError, bad_input},
+    error::{AssetMutationError, bad_input},
     filter::unknown_source,
     reading,
     upload::{self, UploadAssetInput, UploadAssetPayload},
@@ -49,8 +47,13 @@ const CONTENT: [&str; 9] = [
 /// What can be changed.
 pub struct Mutation;
 
-/// What can be changed. A failure that belongs to one asset is in the payload's `errors`, so the
-/// rest survives; only input that cannot be meant is an error of the field.
+/// What can be changed. Failures have two channels, and each failure is in one of them.
+///
+/// - The payload's `errors`: what is wrong with one item, and everything about a single id, such as
+///   an id that is none, an asset that is gone, or the file of an upload. The other items go on.
+/// - An error of the field, with a null payload: what is wrong with the input as a whole, such as
+///   an empty list, a text that is too long, a key that belongs to another write, or a scope that
+///   your key does not have. Nothing is changed.
 #[Object]
 impl Mutation {
     /// Uploads a file and makes an asset of it. The bytes go on to the source as they come, without
@@ -99,7 +102,7 @@ impl Mutation {
 
     /// Writes a note on an asset: Scenario's description, PiktID's styling note, Comfy's
     /// `user_metadata.user_description` (its other keys stay, but for what another program or gateway
-    /// writes at the same moment). Empty or null clears it.
+    /// writes at the same moment). An empty text clears it.
     async fn set_asset_note(
         &self,
         context: &Context<'_>,
@@ -146,7 +149,7 @@ pub struct AssetTagsPayload {
     /// The assets that have changed, as they are now.
     assets: Vec<AssetNode>,
     /// What failed, by asset.
-    errors: Vec<MutationError>,
+    errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
 }
@@ -156,8 +159,8 @@ pub struct AssetTagsPayload {
 pub struct SetAssetNoteInput {
     /// The asset.
     asset_id: ID,
-    /// At most 10,000 characters; empty or null clears the note. It must be given.
-    note: MaybeUndefined<String>,
+    /// At most 10,000 characters. An empty text clears the note.
+    note: String,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
@@ -168,7 +171,7 @@ pub struct SetAssetNotePayload {
     /// The asset as it is now; null when it failed.
     asset: Option<AssetNode>,
     /// What failed.
-    errors: Vec<MutationError>,
+    errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
 }
@@ -188,7 +191,7 @@ pub struct DeleteAssetPayload {
     /// The asset's id; null when it was not deleted.
     deleted_id: Option<ID>,
     /// What failed.
-    errors: Vec<MutationError>,
+    errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
 }
@@ -215,7 +218,7 @@ pub struct BulkDeleteAssetsPayload {
     /// Those that are gone.
     deleted_ids: Vec<ID>,
     /// Those that are not, each with its reason.
-    errors: Vec<MutationError>,
+    errors: Vec<AssetMutationError>,
     /// Those there was no time for: ask again.
     not_tried_ids: Vec<ID>,
     /// As it was given.
@@ -245,17 +248,16 @@ pub async fn changing<'a>(
 #[derive(Default)]
 struct Meant {
     targets: Vec<Target>,
-    errors: Vec<MutationError>,
+    errors: Vec<AssetMutationError>,
     /// As the client names them: it may use a source's former name.
     given: HashMap<AssetId, ID>,
 }
 
 impl Meant {
     fn read(registry: &Registry, ids: &[ID], limit: usize) -> async_graphql::Result<Self> {
-        let path = ["input", "assetIds"];
         if ids.is_empty() || ids.len() > limit {
             return Err(bad_input(
-                &path,
+                &["input", "assetIds"],
                 format!(
                     "`assetIds` must have 1 to {limit} ids; it has {}",
                     ids.len()
@@ -263,7 +265,7 @@ impl Meant {
             ));
         }
         let (mut meant, mut bad) = (Self::default(), HashSet::new());
-        for id in ids {
+        for (index, id) in ids.iter().enumerate() {
             match target(registry, id) {
                 Ok(target) => {
                     let own = target.id.clone();
@@ -274,9 +276,8 @@ impl Meant {
                 }
                 Err(message) => {
                     if bad.insert(id) {
-                        let (code, id) = (Code::BadUserInput, Some(id.clone()));
-                        let error = MutationError::argument(code, id, &path, message);
-                        meant.errors.push(error);
+                        let path = ["input", "assetIds", &index.to_string()];
+                        meant.errors.push(bad_id(id, &path, message));
                     }
                 }
             }
@@ -297,8 +298,13 @@ impl Meant {
     fn failed(&mut self, id: &AssetId, error: &SourceError) {
         let given = self.id(id);
         self.errors
-            .push(MutationError::at(&id.source, Some(given), error));
+            .push(AssetMutationError::at(&id.source, Some(given), error));
     }
+}
+
+/// An id that names no asset of this gateway.
+fn bad_id(id: &ID, path: &[&str], message: String) -> AssetMutationError {
+    AssetMutationError::argument(Code::BadUserInput, Some(id.clone()), path, message)
 }
 
 fn target(registry: &Registry, id: &ID) -> Result<Target, String> {
@@ -334,6 +340,12 @@ pub fn key(key: Option<String>) -> async_graphql::Result<Option<String>> {
     Ok(key)
 }
 
+/// The key belongs to another write.
+pub fn key_conflict() -> async_graphql::Error {
+    coded(Code::Conflict, UploadError::Conflict.to_string())
+        .extend_with(|_, e| e.set("field", vec!["input", "idempotencyKey"]))
+}
+
 /// A note as it is meant: none where it is empty.
 pub fn note(note: Option<String>) -> async_graphql::Result<Option<String>> {
     let note = note.filter(|note| !note.trim().is_empty());
@@ -359,17 +371,17 @@ pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>>
             ),
         ));
     }
+    let is_bad = |tag: &str| tag.is_empty() || tag.chars().count() > MAX_TAG;
+    if let Some(index) = tags.iter().position(|tag| is_bad(tag.trim())) {
+        return Err(bad_input(
+            &["input", "tags", &index.to_string()],
+            format!("a tag must have 1 to {MAX_TAG} characters"),
+        ));
+    }
     let mut meant: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     meant.sort();
     meant.dedup();
-    let is_bad = |tag: &&String| tag.is_empty() || tag.chars().count() > MAX_TAG;
-    match meant.iter().find(is_bad) {
-        None => Ok(meant),
-        Some(_) => Err(bad_input(
-            &path,
-            format!("a tag must have 1 to {MAX_TAG} characters"),
-        )),
-    }
+    Ok(meant)
 }
 
 async fn change_tags(
@@ -405,19 +417,18 @@ async fn set_note(
     input: SetAssetNoteInput,
 ) -> async_graphql::Result<SetAssetNotePayload> {
     let operation = changing(context, Permission::Write).await?;
-    let note = match input.note {
-        MaybeUndefined::Value(text) => note(Some(text))?,
-        MaybeUndefined::Null => None,
-        // A variable that was forgotten must not wipe a note.
-        MaybeUndefined::Undefined => {
-            return Err(bad_input(
-                &["input", "note"],
-                "`note` is missing: null or an empty text clears it",
-            ));
+    let note = note(Some(input.note))?;
+    let target = match target(&operation.registry, &input.asset_id) {
+        Ok(target) => target,
+        Err(message) => {
+            let error = bad_id(&input.asset_id, &["input", "assetId"], message);
+            return Ok(SetAssetNotePayload {
+                asset: None,
+                errors: vec![error],
+                client_mutation_id: input.client_mutation_id,
+            });
         }
     };
-    let target = target(&operation.registry, &input.asset_id)
-        .map_err(|message| bad_input(&["input", "assetId"], message))?;
     let outcome = operation
         .writer
         .note(target, note, &operation.context)
@@ -427,7 +438,7 @@ async fn set_note(
         Ok(asset) => (Some(AssetNode(asset)), Vec::new()),
         Err(error) => {
             let (source, id) = (&outcome.id.source, Some(input.asset_id));
-            (None, vec![MutationError::at(source, id, &error)])
+            (None, vec![AssetMutationError::at(source, id, &error)])
         }
     };
     Ok(SetAssetNotePayload {
@@ -442,8 +453,17 @@ async fn delete_one(
     input: DeleteAssetInput,
 ) -> async_graphql::Result<DeleteAssetPayload> {
     let operation = changing(context, Permission::Delete).await?;
-    let target = target(&operation.registry, &input.asset_id)
-        .map_err(|message| bad_input(&["input", "assetId"], message))?;
+    let target = match target(&operation.registry, &input.asset_id) {
+        Ok(target) => target,
+        Err(message) => {
+            let error = bad_id(&input.asset_id, &["input", "assetId"], message);
+            return Ok(DeleteAssetPayload {
+                deleted_id: None,
+                errors: vec![error],
+                client_mutation_id: input.client_mutation_id,
+            });
+        }
+    };
     let report = operation
         .writer
         .delete(vec![target], &operation.context)
@@ -454,7 +474,7 @@ async fn delete_one(
         .iter()
         .map(|(id, error)| (id, error))
         .chain(not_tried.map(|id| (id, &SourceError::NotTried)))
-        .map(|(id, error)| MutationError::at(&id.source, Some(input.asset_id.clone()), error))
+        .map(|(id, error)| AssetMutationError::at(&id.source, Some(input.asset_id.clone()), error))
         .collect();
     Ok(DeleteAssetPayload {
         deleted_id: report.deleted.first().map(|_| input.asset_id.clone()),
@@ -481,10 +501,7 @@ async fn delete_all(
             .writer
             .delete_once(&key, targets, &operation.context)
             .await
-            .ok_or_else(|| {
-                coded(Code::Conflict, UploadError::Conflict.to_string())
-                    .extend_with(|_, e| e.set("field", vec!["input", "idempotencyKey"]))
-            })?,
+            .ok_or_else(key_conflict)?,
     };
     for (id, error) in &report.failed {
         meant.failed(id, error);

@@ -4,25 +4,25 @@ use async_graphql::{Enum, InputObject};
 
 use crate::source::{Direction, Order, SortBy};
 
-/// Which way a list runs.
+/// Which way a list runs. No values will be added.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OrderDirection {
+pub enum AssetOrderDirection {
     /// Oldest, first in the alphabet or smallest first.
     Asc,
     /// Newest, last in the alphabet or largest first.
     Desc,
 }
 
-impl From<OrderDirection> for Direction {
-    fn from(direction: OrderDirection) -> Self {
+impl From<AssetOrderDirection> for Direction {
+    fn from(direction: AssetOrderDirection) -> Self {
         match direction {
-            OrderDirection::Asc => Self::Ascending,
-            OrderDirection::Desc => Self::Descending,
+            AssetOrderDirection::Asc => Self::Ascending,
+            AssetOrderDirection::Desc => Self::Descending,
         }
     }
 }
 
-/// What a list can be sorted by. Values may be added.
+/// What a list can be sorted by. Values may be added: leave an unknown one out of what you offer.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetOrderField {
     /// When it was made: every source has it, and it never changes, so a walk misses and repeats
@@ -70,14 +70,14 @@ pub struct AssetOrder {
     /// By what.
     field: AssetOrderField,
     /// Which way.
-    direction: OrderDirection,
+    direction: AssetOrderDirection,
 }
 
 impl AssetOrder {
     /// What a client gets that does not say.
     pub const NEWEST: Self = Self {
         field: AssetOrderField::CreatedAt,
-        direction: OrderDirection::Desc,
+        direction: AssetOrderDirection::Desc,
     };
 }
 

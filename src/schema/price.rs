@@ -91,7 +91,7 @@ impl Prices {
             _ => Price::Free,
         };
         // Our own text, which the tests parse too.
-        let schema = parse_schema(super::sdl(false)).map(|schema| schema.definitions);
+        let schema = parse_schema(super::sdl()).map(|schema| schema.definitions);
         let mut types = HashMap::new();
         for definition in schema.unwrap_or_default() {
             let TypeSystemDefinition::Type(definition) = definition else {

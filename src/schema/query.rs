@@ -39,7 +39,6 @@ pub struct Root;
 #[Object]
 impl Root {
     /// Refetches anything by its global id; null when it is gone or not visible.
-    #[graphql(inaccessible)]
     async fn node(
         &self,
         context: &Context<'_>,
@@ -51,7 +50,6 @@ impl Root {
 
     /// Refetches several at once, in the order asked for; null for each that is gone or not
     /// visible. What cannot be read leaves null and an error of its own; the rest is whole.
-    #[graphql(inaccessible)]
     async fn nodes(
         &self,
         context: &Context<'_>,
@@ -65,7 +63,10 @@ impl Root {
             ));
         }
         // Each id stands for itself: one that fails leaves null and its own error.
-        let read = ids.iter().map(|id| refetch(context, &["ids"], id));
+        let read = ids
+            .iter()
+            .enumerate()
+            .map(async |(index, id)| refetch(context, &["ids", &index.to_string()], id).await);
         let read = join_all(read).await.into_iter();
         let each = read.map(|own| own.transpose().map(|own| own.map(AtHand)));
         Ok(EachAtHand(each.collect()))
@@ -77,7 +78,7 @@ impl Root {
         context: &Context<'_>,
         #[graphql(desc = "The asset's `id`, exactly as an answer gave it.")] id: ID,
     ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
-        let asset = one_asset(context, &id).await;
+        let asset = one_asset(context, &["id"], &id).await;
         asset.transpose().map(|own| own.map(AtHand))
     }
 
@@ -116,7 +117,7 @@ impl Root {
     }
 
     /// One source by its name; null when none has it.
-    async fn source(
+    async fn asset_source(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "A name of the gateway's configuration.")] name: String,
@@ -129,7 +130,7 @@ impl Root {
     }
 
     /// Every source this gateway serves, by name.
-    async fn sources(&self, context: &Context<'_>) -> async_graphql::Result<Vec<SourceNode>> {
+    async fn asset_sources(&self, context: &Context<'_>) -> async_graphql::Result<Vec<SourceNode>> {
         let registry = &reading(context)?.registry;
         Ok(registry.all().iter().cloned().map(SourceNode).collect())
     }
@@ -178,12 +179,16 @@ async fn refetch(
 ///
 /// # Errors
 /// For what is no id of an asset, or of a source that is not configured, and the source's.
-pub async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<AssetNode>> {
+pub async fn one_asset(
+    context: &Context<'_>,
+    path: &[&str],
+    id: &ID,
+) -> async_graphql::Result<Option<AssetNode>> {
     let registry = &reading(context)?.registry;
-    match parse(&["id"], id, registry)? {
+    match parse(path, id, registry)? {
         GlobalId::Asset(id) => asset::load(context, id).await,
         GlobalId::Source(name) => Err(bad_input(
-            &["id"],
+            path,
             format!("this is the id of source `{name}`, not of an asset"),
         )),
     }
@@ -193,12 +198,16 @@ pub async fn one_asset(context: &Context<'_>, id: &ID) -> async_graphql::Result<
 ///
 /// # Errors
 /// For what is no id of a source.
-pub fn one_source(context: &Context<'_>, id: &ID) -> async_graphql::Result<Option<SourceNode>> {
+pub fn one_source(
+    context: &Context<'_>,
+    path: &[&str],
+    id: &ID,
+) -> async_graphql::Result<Option<SourceNode>> {
     let registry = &reading(context)?.registry;
-    match parse(&["id"], id, registry)? {
+    match parse(path, id, registry)? {
         GlobalId::Source(name) => Ok(registry.named(&name).cloned().map(SourceNode)),
         GlobalId::Asset(_) => Err(bad_input(
-            &["id"],
+            path,
             "this is the id of an asset, not of a source",
         )),
     }

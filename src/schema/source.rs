@@ -10,10 +10,9 @@ use crate::{
     source::{Filter, Health, Listing, Narrowed, Paging, Parameters, SortBy, Source, Status},
 };
 
-/// A kind of API. Values may be added.
+/// A kind of API. Values may be added: show an unknown one by the name of its source.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "Provider")]
-pub enum ProviderWord {
+pub enum AssetProvider {
     /// Scenario, <https://www.scenario.com>: generated pictures, 3D, audio and video.
     Scenario,
     /// PiktID, <https://piktid.com>: pictures for fashion.
@@ -22,7 +21,7 @@ pub enum ProviderWord {
     Comfy,
 }
 
-impl From<Provider> for ProviderWord {
+impl From<Provider> for AssetProvider {
     fn from(provider: Provider) -> Self {
         match provider {
             Provider::Scenario => Self::Scenario,
@@ -32,17 +31,17 @@ impl From<Provider> for ProviderWord {
     }
 }
 
-impl From<ProviderWord> for Provider {
-    fn from(word: ProviderWord) -> Self {
+impl From<AssetProvider> for Provider {
+    fn from(word: AssetProvider) -> Self {
         match word {
-            ProviderWord::Scenario => Self::Scenario,
-            ProviderWord::Piktid => Self::Piktid,
-            ProviderWord::Comfy => Self::Comfy,
+            AssetProvider::Scenario => Self::Scenario,
+            AssetProvider::Piktid => Self::Piktid,
+            AssetProvider::Comfy => Self::Comfy,
         }
     }
 }
 
-impl ProviderWord {
+impl AssetProvider {
     /// As the enum prints.
     pub const fn word(self) -> &'static str {
         match self {
@@ -57,7 +56,7 @@ impl ProviderWord {
 pub struct SourceNode(pub Arc<dyn Source>);
 
 /// One configured account or server of a provider, such as a Scenario project or a ComfyUI.
-#[Object(name = "Source")]
+#[Object(name = "AssetSource")]
 impl SourceNode {
     /// Global id, for `node`. Stable for ever.
     pub async fn id(&self) -> ID {
@@ -72,17 +71,17 @@ impl SourceNode {
     }
 
     /// The kind of API.
-    async fn provider(&self) -> ProviderWord {
+    async fn provider(&self) -> AssetProvider {
         self.0.profile().provider.into()
     }
 
     /// How it has done lately, as this gateway saw it. Costs no call.
-    async fn health(&self, context: &Context<'_>) -> SourceHealth {
+    async fn health(&self, context: &Context<'_>) -> AssetSourceHealth {
         if let Ok(operation) = operation(context) {
             // Of this moment.
             operation.context.doubt();
         }
-        SourceHealth::of(self.0.breaker().health())
+        AssetSourceHealth::of(self.0.breaker().health())
     }
 
     /// The request header that your own credential for this source goes in, sent on as it is
@@ -95,16 +94,16 @@ impl SourceNode {
     }
 
     /// What this source can do, so that a frontend need not try.
-    async fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities::of(self.0.as_ref())
+    async fn capabilities(&self) -> AssetSourceCapabilities {
+        AssetSourceCapabilities::of(self.0.as_ref())
     }
 }
 
 /// How a source has done within the last thirty seconds, as this gateway saw it.
 #[derive(SimpleObject)]
-pub struct SourceHealth {
+pub struct AssetSourceHealth {
     /// In a word.
-    status: SourceStatus,
+    status: AssetSourceStatus,
     /// Calls that ended, the last 40 at most.
     calls: u32,
     /// Those of them that failed: no answer, a broken one, or a 5xx.
@@ -115,9 +114,9 @@ pub struct SourceHealth {
     retry_after_seconds: Option<u32>,
 }
 
-/// How a source does.
+/// How a source does. Values may be added: treat an unknown one as `DEGRADED`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceStatus {
+pub enum AssetSourceStatus {
     /// Its calls succeed, or none was made.
     Up,
     /// Some of its calls fail.
@@ -127,7 +126,7 @@ pub enum SourceStatus {
     Down,
 }
 
-impl SourceHealth {
+impl AssetSourceHealth {
     fn of(health: Health) -> Self {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
@@ -142,7 +141,7 @@ impl SourceHealth {
     }
 }
 
-impl From<Status> for SourceStatus {
+impl From<Status> for AssetSourceStatus {
     fn from(status: Status) -> Self {
         match status {
             Status::Up => Self::Up,
@@ -154,7 +153,7 @@ impl From<Status> for SourceStatus {
 
 /// What a source can do, as its provider's contract says.
 #[derive(SimpleObject)]
-pub struct SourceCapabilities {
+pub struct AssetSourceCapabilities {
     /// What its list can be sorted by.
     orders: Vec<AssetOrderField>,
     /// Fields of `AssetFilter` that it filters by itself. The others are filtered here, after
@@ -184,7 +183,7 @@ pub struct SourceCapabilities {
     batch_read: u32,
 }
 
-impl SourceCapabilities {
+impl AssetSourceCapabilities {
     fn of(source: &dyn Source) -> Self {
         let all = &source.profile().capabilities;
         let newest = source.paging(Listing::Own, SortBy::CreatedAt);

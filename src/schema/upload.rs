@@ -16,9 +16,9 @@ use super::{
     Code,
     asset::AssetNode,
     coded,
-    error::{MutationError, bad_input},
+    error::{AssetMutationError, bad_input},
     filter::unknown_source,
-    mutation::{changing, key, note, tags},
+    mutation::{changing, key, key_conflict, note, tags},
     scalars::ByteSize,
 };
 use crate::{
@@ -96,7 +96,7 @@ pub struct UploadAssetInput {
     /// Comfy does not store bytes again that it knows.
     content_hash: Option<String>,
     /// What only one provider knows.
-    options: Option<UploadOptionsInput>,
+    options: Option<AssetUploadOptionsInput>,
     /// 1 to 255 letters. The same key, arguments and file within 24 hours give the first outcome
     /// again, also while the first is still under way: nothing is uploaded twice, and an upload
     /// that was PENDING is looked at again. The same key with anything else is CONFLICT. Kept in
@@ -110,7 +110,7 @@ pub struct UploadAssetInput {
 
 /// What only one provider's uploads know.
 #[derive(OneofObject)]
-pub enum UploadOptionsInput {
+pub enum AssetUploadOptionsInput {
     /// Scenario's.
     Scenario(ScenarioUploadInput),
     /// Comfy's.
@@ -133,7 +133,7 @@ pub struct ScenarioUploadInput {
     hide: bool,
 }
 
-/// What Scenario makes of an upload.
+/// What Scenario makes of an upload. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "ScenarioUploadKind")]
 pub enum ScenarioUploadKindInput {
@@ -160,7 +160,7 @@ pub struct ComfyUploadInput {
     model_type: Option<String>,
 }
 
-/// Comfy's folders.
+/// Comfy's folders. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "ComfyDestination")]
 pub enum ComfyDestinationInput {
@@ -178,30 +178,30 @@ pub struct UploadAssetPayload {
     /// The asset as it is now; null while it is PENDING, and where it could not be read back: its
     /// id is then in `errors`.
     asset: Option<AssetNode>,
-    /// False where the source knew the bytes already.
-    created: bool,
+    /// Whether the bytes were new to the source; null until it has them and says so.
+    created: Option<bool>,
     /// How far the source is; null where it has nothing of it, as far as anybody knows.
-    upload: Option<UploadProgress>,
+    upload: Option<SourceUpload>,
     /// What was asked for, in the order it is done.
-    steps: Vec<UploadStep>,
+    steps: Vec<AssetUploadStep>,
     /// What failed.
-    errors: Vec<MutationError>,
+    errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
 }
 
 /// How far the source is with a file.
 #[derive(SimpleObject)]
-pub struct UploadProgress {
-    /// The source's own number for the upload, where it has one.
-    id: Option<String>,
+pub struct SourceUpload {
+    /// The source's own id of the upload, where it has one. No id of an asset.
+    upstream_id: Option<String>,
     /// Whether it is done.
-    status: UploadStatus,
+    status: AssetUploadStatus,
 }
 
-/// Whether a source is done with a file.
+/// Whether a source is done with a file. Values may be added: treat an unknown one as `PENDING`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UploadStatus {
+pub enum AssetUploadStatus {
     /// It has the file and still works on it. Ask again with the same `idempotencyKey`.
     Pending,
     /// It is done.
@@ -212,16 +212,16 @@ pub enum UploadStatus {
 
 /// One part of what was asked for.
 #[derive(SimpleObject)]
-pub struct UploadStep {
+pub struct AssetUploadStep {
     /// Which.
-    step: UploadStepName,
+    step: AssetUploadStepName,
     /// How far it is.
-    status: UploadStepStatus,
+    status: AssetUploadStepStatus,
 }
 
-/// The parts of an upload.
+/// The parts of an upload. Values may be added: show an unknown one as it is.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UploadStepName {
+pub enum AssetUploadStepName {
     /// The file itself.
     File,
     /// The name that was asked for.
@@ -232,9 +232,9 @@ pub enum UploadStepName {
     Note,
 }
 
-/// How far a part of an upload is.
+/// How far a part of an upload is. Values may be added: treat an unknown one as `UNKNOWN`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UploadStepStatus {
+pub enum AssetUploadStepStatus {
     /// It is done.
     Done,
     /// It failed; `errors` has the reason.
@@ -365,10 +365,10 @@ fn too_large(limit: usize) -> async_graphql::Error {
     )
 }
 
-fn options(input: Option<&UploadOptionsInput>) -> async_graphql::Result<UploadOptions> {
+fn options(input: Option<&AssetUploadOptionsInput>) -> async_graphql::Result<UploadOptions> {
     match input {
         None => Ok(UploadOptions::None),
-        Some(UploadOptionsInput::Comfy(own)) => Ok(UploadOptions::Comfy(ComfyUpload {
+        Some(AssetUploadOptionsInput::Comfy(own)) => Ok(UploadOptions::Comfy(ComfyUpload {
             destination: match own.destination {
                 ComfyDestinationInput::Input => ComfyDestination::Input,
                 ComfyDestinationInput::Output => ComfyDestination::Output,
@@ -376,7 +376,7 @@ fn options(input: Option<&UploadOptionsInput>) -> async_graphql::Result<UploadOp
             },
             model_type: own.model_type.clone(),
         })),
-        Some(UploadOptionsInput::Scenario(own)) => {
+        Some(AssetUploadOptionsInput::Scenario(own)) => {
             let ids = own.collection_ids.iter().chain(&own.parent_id);
             if own.collection_ids.len() > 20 || ids.clone().any(|id| !is_upstream_id_text(id)) {
                 return Err(bad_input(
@@ -407,6 +407,10 @@ pub async fn upload(
     let operation = changing(context, Permission::Write).await?;
     let new = meant(operation, &input)?;
     let outcome = operation.writer.upload(new, &operation.context).await;
+    let is_conflict = |error: &UploadError| matches!(error, UploadError::Conflict);
+    if outcome.errors.iter().any(is_conflict) {
+        return Err(key_conflict());
+    }
     Ok(UploadAssetPayload::of(outcome, input.client_mutation_id))
 }
 
@@ -423,12 +427,12 @@ impl UploadAssetPayload {
         Self {
             asset: outcome.asset.map(AssetNode),
             created: outcome.created,
-            upload: outcome.progress.map(|progress| UploadProgress {
-                id: progress.id.map(Into::into),
+            upload: outcome.progress.map(|progress| SourceUpload {
+                upstream_id: progress.id.map(Into::into),
                 status: match (progress.is_pending, failed) {
-                    (true, _) => UploadStatus::Pending,
-                    (false, true) => UploadStatus::Failed,
-                    (false, false) => UploadStatus::Done,
+                    (true, _) => AssetUploadStatus::Pending,
+                    (false, true) => AssetUploadStatus::Failed,
+                    (false, false) => AssetUploadStatus::Done,
                 },
             }),
             steps: outcome.steps.into_iter().map(Into::into).collect(),
@@ -438,36 +442,36 @@ impl UploadAssetPayload {
     }
 }
 
-impl From<(Step, StepState)> for UploadStep {
+impl From<(Step, StepState)> for AssetUploadStep {
     fn from((step, state): (Step, StepState)) -> Self {
         Self {
             step: match step {
-                Step::File => UploadStepName::File,
-                Step::Name => UploadStepName::Name,
-                Step::Tags => UploadStepName::Tags,
-                Step::Note => UploadStepName::Note,
+                Step::File => AssetUploadStepName::File,
+                Step::Name => AssetUploadStepName::Name,
+                Step::Tags => AssetUploadStepName::Tags,
+                Step::Note => AssetUploadStepName::Note,
             },
             status: match state {
-                StepState::Done => UploadStepStatus::Done,
-                StepState::Failed => UploadStepStatus::Failed,
-                StepState::Unknown => UploadStepStatus::Unknown,
-                StepState::Pending => UploadStepStatus::Pending,
-                StepState::NotTried => UploadStepStatus::NotTried,
+                StepState::Done => AssetUploadStepStatus::Done,
+                StepState::Failed => AssetUploadStepStatus::Failed,
+                StepState::Unknown => AssetUploadStepStatus::Unknown,
+                StepState::Pending => AssetUploadStepStatus::Pending,
+                StepState::NotTried => AssetUploadStepStatus::NotTried,
             },
         }
     }
 }
 
-fn mutation_error(outcome: &UploadOutcome, error: &UploadError) -> MutationError {
+fn mutation_error(outcome: &UploadOutcome, error: &UploadError) -> AssetMutationError {
     let id: Option<ID> = outcome
         .id
         .clone()
         .map(|id| GlobalId::Asset(id).to_string().into());
     match error {
-        UploadError::Source(error) => MutationError::at(&outcome.source, id, error),
+        UploadError::Source(error) => AssetMutationError::at(&outcome.source, id, error),
         UploadError::Conflict | UploadError::FirstFailed => {
             let path = ["input", "idempotencyKey"];
-            MutationError::argument(Code::Conflict, id, &path, error.to_string())
+            AssetMutationError::argument(Code::Conflict, id, &path, error.to_string())
         }
         UploadError::File(file) => {
             let (code, field) = match file {
@@ -480,7 +484,7 @@ fn mutation_error(outcome: &UploadOutcome, error: &UploadError) -> MutationError
                     (Code::BadUserInput, "file")
                 }
             };
-            MutationError::argument(code, id, &["input", field], error.to_string())
+            AssetMutationError::argument(code, id, &["input", field], error.to_string())
         }
     }
 }

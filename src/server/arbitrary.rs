@@ -27,7 +27,7 @@ use crate::{
 
 static PRICES: LazyLock<Prices> = LazyLock::new(|| Prices::new(|_| 1));
 static DOCUMENTS: LazyLock<Option<Known>> = LazyLock::new(|| {
-    let rules = Rules::new(&schema::sdl(false), true).ok()?;
+    let rules = Rules::new(&schema::sdl(), true).ok()?;
     let trusted = TrustedDocuments::default();
     Some(Known::new(rules, trusted, &Limits::default(), 1 << 25))
 });

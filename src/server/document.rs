@@ -450,7 +450,7 @@ mod tests {
         for level in 0..13 {
             bomb += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
         }
-        bomb += "fragment f13 on Query{sources{name}}";
+        bomb += "fragment f13 on Query{assetSources{name}}";
         assert!(
             refusal(&bomb).starts_with("the document's number of selections"),
             "{}",
@@ -479,12 +479,12 @@ mod tests {
     #[test]
     fn every_limit_names_value_and_maximum() {
         let aliases: String = (0..51).map(|n| format!("a{n}:__typename ")).collect();
-        let aliases = format!("{{sources{{{aliases}}}}}");
+        let aliases = format!("{{assetSources{{{aliases}}}}}");
         assert_eq!(
             refusal(&aliases),
             "the document's number of aliases is 51; the limit is 50"
         );
-        let roots = "sources{name} ".repeat(21);
+        let roots = "assetSources{name} ".repeat(21);
         assert_eq!(
             refusal(&format!("{{{roots}}}")),
             "the document's number of root fields is 21; the limit is 20"

@@ -80,8 +80,8 @@ pub struct UploadOutcome {
     pub id: Option<AssetId>,
     /// As it is now.
     pub asset: Option<Arc<Asset>>,
-    /// False where the source knew the bytes.
-    pub created: bool,
+    /// Whether the bytes were new to the source; none until it says so.
+    pub created: Option<bool>,
     pub progress: Option<Progress>,
     /// What was asked for, in the order it is done.
     pub steps: Vec<(Step, StepState)>,
@@ -389,7 +389,7 @@ impl Writer {
                 upload,
                 created,
             }) => {
-                outcome.created = created;
+                outcome.created = Some(created);
                 (id, upload)
             }
             Ok(Uploaded::Pending { upload }) => {
@@ -439,7 +439,11 @@ impl Writer {
             // Tags and note may go there all the same.
             Err(error) => failed = Some(error),
         }
-        if let Some(asset) = outcome.asset.as_ref().filter(|_| !outcome.created) {
+        if let Some(asset) = outcome
+            .asset
+            .as_ref()
+            .filter(|_| outcome.created == Some(false))
+        {
             let looked = new.source.check_known_bytes(asset, &new.options, context);
             if let Err(error) = looked.await {
                 outcome.set(Step::File, StepState::Failed);
@@ -682,7 +686,7 @@ impl UploadOutcome {
             source,
             id: None,
             asset: None,
-            created: false,
+            created: None,
             progress: None,
             steps: Vec::new(),
             errors: Vec::new(),

@@ -115,7 +115,7 @@ async fn a_key_does_what_its_scopes_say() {
         format!("{{ r: node(id: \"{id}\") {{ id }} }}"),
         format!("{{ r: nodes(ids: [\"{id}\"]) {{ id }} }}"),
         "{ r: piktidAssets(first: 1) { nodes { id } } }".to_owned(),
-        "{ r: sources { name } }".to_owned(),
+        "{ r: assetSources { name } }".to_owned(),
         format!(
             "{{ r: _entities(representations: [{{__typename: \"Asset\", id: \"{id}\"}}]) {{ __typename }} }}"
         ),

@@ -97,10 +97,14 @@ async fn nodes_keep_their_order_and_one_bad_id_costs_itself() {
     let nodes = &answer["data"]["nodes"];
     assert_eq!(nodes[0]["id"], json!(good));
     assert_eq!((&nodes[1], &nodes[2]), (&Value::Null, &Value::Null));
-    assert_eq!(nodes[3]["__typename"], "Source");
+    assert_eq!(nodes[3]["__typename"], "AssetSource");
     assert_eq!(nodes[4]["id"], json!(good));
     assert_eq!(error(&answer).0, "BAD_USER_INPUT");
     assert_eq!(answer["errors"][0]["path"], json!(["nodes", 2]));
+    assert_eq!(
+        answer["errors"][0]["extensions"]["field"],
+        json!(["ids", "2"])
+    );
 }
 
 #[tokio::test]
@@ -201,11 +205,11 @@ async fn a_source_of_another_name_keeps_old_ids_alive() {
         "under its current name"
     );
     let data = world
-        .data("{ source(name: \"studio\") { name } sources { name } }")
+        .data("{ assetSource(name: \"studio\") { name } assetSources { name } }")
         .await;
-    assert_eq!(data["source"]["name"], "piktid");
+    assert_eq!(data["assetSource"]["name"], "piktid");
     assert_eq!(
-        texts(&data["sources"], "/name"),
+        texts(&data["assetSources"], "/name"),
         ["comfy", "piktid", "scenario"]
     );
 }

@@ -23,9 +23,9 @@ async fn uncached() -> World {
 
 async fn health(world: &World, source: &str) -> Value {
     let data = world
-        .data("{ sources { name health { status calls failures reason retryAfterSeconds } } }")
+        .data("{ assetSources { name health { status calls failures reason retryAfterSeconds } } }")
         .await;
-    let all = data["sources"].as_array().cloned().unwrap_or_default();
+    let all = data["assetSources"].as_array().cloned().unwrap_or_default();
     let own = all.into_iter().find(|own| own["name"] == source);
     own.expect("the source")["health"].clone()
 }

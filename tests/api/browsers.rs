@@ -251,8 +251,8 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
         };
         let mut all = begin(&mut socket, &payload).await.unwrap_or_default();
         for message in [
-            json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ sources { name } a: deleteAsset }" } }),
-            json!({ "type": "subscribe", "id": "2", "payload": { "query": "{ sources { name } }" } }),
+            json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ assetSources { name } a: deleteAsset }" } }),
+            json!({ "type": "subscribe", "id": "2", "payload": { "query": "{ assetSources { name } }" } }),
         ] {
             // It may be closed by now.
             let _ = socket.send(Message::text(message.to_string())).await;
@@ -302,7 +302,7 @@ async fn the_schema_is_told_to_nobody_where_that_is_off() {
         "{ _service { sdl } }",
         "{ ...F } fragment F on Query { __schema { types { name } } }",
         "{ ... { x: __schema { types { name } } } }",
-        "{ sources { name } ... on Query { ... on Query { __type(name: \"A\") { name } } } }",
+        "{ assetSources { name } ... on Query { ... on Query { __type(name: \"A\") { name } } } }",
         "query A { __typename } query B { __schema { types { name } } }",
     ] {
         for answer in [world.ask(query).await, {
@@ -319,7 +319,7 @@ async fn the_schema_is_told_to_nobody_where_that_is_off() {
             assert!(!answer.to_string().contains("ScenarioDetails"), "{query}");
         }
     }
-    let answer = world.ask("{ sources { nam } }").await;
+    let answer = world.ask("{ assetSources { nam } }").await;
     let message = error(&answer).1;
     assert!(
         !message.contains("name") && !message.contains("Did you mean"),
@@ -327,7 +327,7 @@ async fn the_schema_is_told_to_nobody_where_that_is_off() {
     );
     assert_eq!(
         world
-            .ask("{ __typename sources { __typename } }")
+            .ask("{ __typename assetSources { __typename } }")
             .await
             .get("errors"),
         None
@@ -335,7 +335,7 @@ async fn the_schema_is_told_to_nobody_where_that_is_off() {
     // On where nothing is said.
     let world = crate::help::world().await;
     assert!(
-        error(&world.ask("{ sources { nam } }").await)
+        error(&world.ask("{ assetSources { nam } }").await)
             .1
             .contains("name")
     );

@@ -72,7 +72,7 @@ async fn posted(world: &World, body: &str) -> (u16, Value) {
 #[tokio::test]
 async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
     let world = world(|limits| limits.request_memory_bytes = 400_000).await;
-    let small = "{ sources { name } }";
+    let small = "{ assetSources { name } }";
     world.data(small).await;
     // Announced, and hardly anything sent: nothing is taken for what may never come.
     let announced = join_all((0..20).map(|_| begun(&world, 1_000_000, 10))).await;

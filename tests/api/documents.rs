@@ -8,7 +8,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::help::{World, asset_id, begin, config, error, gateway, open_socket, world, world_of};
 
-const TEXT: &str = "query Names($n: Int) { sources { name } assets(first: $n) { nodes { id } } }";
+const TEXT: &str =
+    "query Names($n: Int) { assetSources { name } assets(first: $n) { nodes { id } } }";
 
 fn sha256(text: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
@@ -112,8 +113,8 @@ async fn trusting(more: &str) -> (World, Vec<tempfile::NamedTempFile>) {
                 { "id": sha256(TEXT), "name": "Names", "type": "query", "body": TEXT }
             ],
         }),
-        json!({ "9d5e3c7a": "query Relay { sources { id } }" }),
-        json!({ "sha1-of-codegen": "query Codegen { sources { provider } }" }),
+        json!({ "9d5e3c7a": "query Relay { assetSources { id } }" }),
+        json!({ "sha1-of-codegen": "query Codegen { assetSources { provider } }" }),
     ];
     let files: Vec<_> = manifests
         .iter()
@@ -140,14 +141,14 @@ async fn trusted_documents_are_known_by_their_ids() {
         ("doc_id", "sha1-of-codegen", "provider"),
         (
             "documentId",
-            &sha256("query Relay { sources { id } }"),
+            &sha256("query Relay { assetSources { id } }"),
             "id",
         ),
         ("documentId", &format!("sha256:{}", sha256(TEXT)), "name"),
     ] {
         let answer = post(&world, json!({ name: id })).await;
         assert!(
-            answer["data"]["sources"][0][field].is_string(),
+            answer["data"]["assetSources"][0][field].is_string(),
             "{name} {id}: {answer}"
         );
         assert_eq!(get(&world, &[(name, id)]).await["data"], answer["data"]);
@@ -155,13 +156,13 @@ async fn trusted_documents_are_known_by_their_ids() {
     let answer = post(&world, json!({ "extensions": persisted(&sha256(TEXT)) })).await;
     assert!(answer["data"]["assets"].is_object(), "{answer}");
     // Others are still taken.
-    world.data("{ sources { name } }").await;
+    world.data("{ assetSources { name } }").await;
 }
 
 #[tokio::test]
 async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
     let (world, _files) = trusting("trusted_only = true\n").await;
-    let other = "{ sources { name } }";
+    let other = "{ assetSources { name } }";
     for body in [
         json!({ "query": other }),
         json!({ "query": other, "extensions": persisted(&sha256(other)) }),
@@ -188,7 +189,7 @@ async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
         json!({ "query": TEXT }),
     ] {
         let answer = post(&world, body).await;
-        assert!(answer["data"]["sources"].is_array(), "{answer}");
+        assert!(answer["data"]["assetSources"].is_array(), "{answer}");
     }
     let opened = open_socket(world.address, "graphql-transport-ws", None).await;
     let mut socket = opened.expect("a socket");
@@ -217,7 +218,7 @@ async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
         .iter()
         .find(|own| own["id"] == "2" && own["type"] == "next");
     assert!(
-        answered.is_some_and(|own| own["payload"]["data"]["sources"].is_array()),
+        answered.is_some_and(|own| own["payload"]["data"]["assetSources"].is_array()),
         "{told:?}"
     );
 }

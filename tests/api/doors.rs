@@ -128,7 +128,7 @@ async fn every_limit_holds_at_every_door_and_names_value_and_maximum() {
             level + 1
         );
     }
-    bomb += "fragment f13 on Query { sources { name } }";
+    bomb += "fragment f13 on Query { assetSources { name } }";
     let many = Operation {
         query: "query($t: [String!]) { assets(filter: {tagsAny: $t}) { nodes { id } } }".to_owned(),
         variables: json!({ "t": vec!["x"; 2_001] }),
@@ -161,7 +161,7 @@ async fn every_limit_holds_at_every_door_and_names_value_and_maximum() {
         (
             "number of aliases",
             51,
-            Operation::new(format!("{{ sources {{ {aliases} }} }}")),
+            Operation::new(format!("{{ assetSources {{ {aliases} }} }}")),
         ),
         (
             "number of root fields",
@@ -227,7 +227,7 @@ async fn what_is_just_within_every_limit_passes_every_door() {
     let roots: String = "__typename ".repeat(20);
     for query in [
         format!("{{ __typename #{}\n}}", "x".repeat(16_384 - 16)),
-        format!("{{ sources {{ {aliases} }} }}"),
+        format!("{{ assetSources {{ {aliases} }} }}"),
         format!("{{ {roots} }}"),
         format!("{{ __typename {} }}", "@include(if: true) @skip(if: false)"),
     ] {
@@ -244,7 +244,7 @@ async fn every_limit_can_be_set() {
                  query_bytes = 200\nnesting = 5\nbody_bytes = 400\n";
     let world = world_of(lower).await;
     for query in [
-        "{ sources { a: name b: name } }",
+        "{ assetSources { a: name b: name } }",
         "{ a: __typename b: __typename c: __typename }",
         "{ __typename @skip(if: false) @include(if: true) }",
         "query A { __typename } query B { __typename }",
@@ -286,14 +286,17 @@ async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
         json!(all).to_string()
     };
     let queries = [
-        "{ sources { name } }",
+        "{ assetSources { name } }",
         "{ nope }",
         "{ assets(first: 2) { nodes { id } } }",
     ];
     let answer = read(world.post(&batch(&queries)).await).await;
     let all = answer.as_array().expect("a list");
     assert_eq!(all.len(), 3);
-    assert_eq!(all[0]["data"]["sources"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        all[0]["data"]["assetSources"].as_array().map(Vec::len),
+        Some(3)
+    );
     assert_eq!(error(&all[1]).0, "GRAPHQL_VALIDATION_FAILED");
     assert_eq!(
         all[2]["data"]["assets"]["nodes"].as_array().map(Vec::len),
@@ -431,7 +434,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
         .map(|n| format!("t{n}: thumbnail(size: $v) "))
         .collect();
     let copied = Operation {
-        query: format!("query($v: ThumbnailSize!) {{ asset(id: \"{id}\") {{ {uses} }} }}"),
+        query: format!("query($v: AssetThumbnailSize!) {{ asset(id: \"{id}\") {{ {uses} }} }}"),
         variables: json!({ "v": vec![vec![0; 1_000]; 10] }),
     };
     // Nobody spreads it, but it is validated all the same.

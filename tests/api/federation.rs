@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::help::{World, asset_id, texts, world};
 
 const ENTITIES: &str = "query($r: [_Any!]!) { _entities(representations: $r) { __typename \
-                        ... on Asset { id name source { name } } ... on Source { id provider } } }";
+                        ... on Asset { id name source { name } } ... on AssetSource { id provider } } }";
 
 async fn ids(world: &World, source: &str, count: usize) -> Vec<String> {
     let query = format!(
@@ -65,7 +65,7 @@ async fn one_bad_representation_never_fails_the_others() {
         { "id": good },
         { "__typename": "Asset", "id": [17] },
         17,
-        { "__typename": "Source", "id": good },
+        { "__typename": "AssetSource", "id": good },
         { "__typename": "Asset", "id": good, "name": "known elsewhere" },
     ] });
     let answer = world.ask_with(ENTITIES, all).await;
@@ -91,9 +91,9 @@ async fn one_bad_representation_never_fails_the_others() {
 #[tokio::test]
 async fn a_source_is_an_entity_too() {
     let world = world().await;
-    let sources = world.data("{ sources { id provider } }").await;
-    let id = &sources["sources"][0]["id"];
-    let all = json!({ "r": [{ "__typename": "Source", "id": id }] });
+    let sources = world.data("{ assetSources { id provider } }").await;
+    let id = &sources["assetSources"][0]["id"];
+    let all = json!({ "r": [{ "__typename": "AssetSource", "id": id }] });
     let answer = world.ask_with(ENTITIES, all).await;
     assert_eq!(answer["data"]["_entities"][0]["id"], *id, "{answer}");
 }
@@ -103,6 +103,6 @@ async fn the_subgraphs_schema_is_told_over_the_wire() {
     let world = world().await;
     let sdl = world.data("{ _service { sdl } }").await;
     let sdl = sdl["_service"]["sdl"].as_str().expect("a text");
-    assert_eq!(sdl, asset_gateway::schema::sdl(true));
+    assert_eq!(sdl, asset_gateway::schema::subgraph_sdl());
     assert!(sdl.contains("type Asset implements Node @key(fields: \"id\")"));
 }

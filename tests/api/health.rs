@@ -17,11 +17,11 @@ async fn world() -> World {
 }
 
 const HEALTH: &str =
-    "{ sources { name health { status calls failures reason retryAfterSeconds } } }";
+    "{ assetSources { name health { status calls failures reason retryAfterSeconds } } }";
 
 async fn health(world: &World) -> Value {
     let data = world.data(HEALTH).await;
-    let all = data["sources"].as_array().cloned().unwrap_or_default();
+    let all = data["assetSources"].as_array().cloned().unwrap_or_default();
     let piktid = all.iter().find(|source| source["name"] == "piktid");
     for other in all.iter().filter(|source| source["name"] != "piktid") {
         assert_eq!(other["health"]["status"], "UP", "{other}");

@@ -61,7 +61,7 @@ async fn an_answer_is_kept_as_long_as_the_first_of_it_stays_true() {
     assert!(both <= 20, "{both}");
     // What the configuration says is everybody's.
     assert_eq!(
-        of("{ sources { name } }").await,
+        of("{ assetSources { name } }").await,
         Some(("public".to_owned(), 60))
     );
 }
@@ -73,7 +73,7 @@ async fn what_is_not_whole_or_not_new_is_kept_by_nobody() {
     })
     .await;
     assert_eq!(
-        kept(&get(&world, "{ sources { health { status } } }", &[]).await),
+        kept(&get(&world, "{ assetSources { health { status } } }", &[]).await),
         None
     );
     assert_eq!(

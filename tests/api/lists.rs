@@ -166,8 +166,8 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
             "no SCENARIO source",
         ),
         (
-            r#"comfyAssets(sources: ["nobody"])"#,
-            "sources",
+            r#"comfyAssets(sources: ["comfy", "nobody"])"#,
+            "sources 1",
             "configured are",
         ),
         (r"piktidAssets(sources: [])", "sources", "empty"),
@@ -589,9 +589,9 @@ async fn a_server_that_ignores_a_filter_shows_nothing_that_does_not_fit() {
 async fn what_a_source_can_sort_and_filter_is_told() {
     let world = world().await;
     let data = world
-        .data("{ sources { name capabilities { orders filters } } }")
+        .data("{ assetSources { name capabilities { orders filters } } }")
         .await;
-    let of = |index: usize| &data["sources"][index]["capabilities"];
+    let of = |index: usize| &data["assetSources"][index]["capabilities"];
     assert_eq!(
         of(0)["orders"].to_string(),
         r#"["CREATED_AT","UPDATED_AT","NAME","SIZE","LAST_ACCESS_TIME"]"#

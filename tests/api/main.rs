@@ -35,6 +35,7 @@ mod parameters;
 mod partial_failure;
 mod reading;
 mod rules;
+mod schema_shape;
 mod settling;
 #[path = "../support/sink.rs"]
 mod sink;

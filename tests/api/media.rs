@@ -436,7 +436,7 @@ async fn a_source_that_falls_silent_does_not_hang_the_browser() {
     assert_eq!(response.status(), 504);
     gate.add_permits(1);
     let names = texts(
-        &world.data("{ sources { name } }").await["sources"],
+        &world.data("{ assetSources { name } }").await["assetSources"],
         "/name",
     );
     assert_eq!(names.len(), 3);

@@ -594,13 +594,15 @@ async fn ids_come_back_as_they_were_given() {
         "once, as it came first"
     );
     assert_eq!(texts(&report["errors"], "/assetId"), ["bad"]);
+    let place = json!(["input", "assetIds", "2"]);
+    assert_eq!(report["errors"][0]["field"], place);
     // A note that is left out wipes nothing.
     let answer = world
         .ask(&format!(
             "mutation {{ setAssetNote(input: {{assetId: \"{former}\"}}) {{ asset {{ id }} }} }}"
         ))
         .await;
-    assert_eq!(error(&answer).0, "BAD_USER_INPUT");
+    assert_eq!(error(&answer).0, "GRAPHQL_VALIDATION_FAILED");
 }
 
 #[tokio::test]

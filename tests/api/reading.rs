@@ -117,7 +117,7 @@ async fn every_detail_of_scenarios_contract_is_typed() {
     for name in &known {
         assert!(metadata.contains(name), "metadata.{name} has no field");
     }
-    let objects = ["concepts", "thumbnail"];
+    let objects = ["concepts", "contours", "thumbnail"];
     let scalars: Vec<&String> = known
         .iter()
         .filter(|n| !objects.contains(&n.as_str()))
@@ -135,7 +135,7 @@ async fn every_detail_of_scenarios_contract_is_typed() {
         &world,
         &asset_id("scenario", id),
         &format!(
-            "details {{ ... on ScenarioDetails {{ metadata {{ {} concepts {{ modelId scale modelEpoch }} thumbnail {{ assetId url }} }}
+            "details {{ ... on ScenarioDetails {{ metadata {{ {} concepts {{ modelId scale modelEpoch }} contours {{ rings {{ points }} }} thumbnail {{ assetId url }} }}
              properties {{ {} transcription }} automaticCaptioning description firstFrame {{ assetId }} isHidden nsfw originalFileUrl outputIndex }} }}",
             scalars.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" "),
             plain.join(" ")
@@ -161,9 +161,60 @@ async fn every_detail_of_scenarios_contract_is_typed() {
         details["metadata"]["concepts"],
         json!([{ "modelId": "modelId", "scale": -2.0, "modelEpoch": "modelEpoch" }])
     );
+    let contours = example["metadata"]["contours"].as_array();
+    let contours: Vec<_> = contours
+        .into_iter()
+        .flatten()
+        .map(|rings| {
+            let rings = rings.as_array().into_iter().flatten();
+            let rings: Vec<_> = rings
+                .map(|points| json!({ "points": as_floats(points) }))
+                .collect();
+            json!({ "rings": rings })
+        })
+        .collect();
+    assert_eq!(details["metadata"]["contours"], json!(contours));
     assert_eq!(details["properties"]["transcription"], "text");
     assert_eq!(details["automaticCaptioning"], "automaticCaptioning");
     assert_eq!(details["firstFrame"]["assetId"], "assetId");
+}
+
+#[tokio::test]
+async fn what_a_source_did_not_send_is_null_and_an_unknown_status_is_unknown() {
+    let world = world().await;
+    let null = || asset_gateway::sandbox::json("null");
+    let word = || asset_gateway::sandbox::json("\"archived\"");
+    let (scenario, piktid) = {
+        let mut scenario = world.sandbox.store.scenario();
+        for (row, status) in [(0, null()), (1, word())] {
+            let overrides = &mut scenario[row].overrides;
+            overrides.insert("status".to_owned(), status);
+            for name in ["authorId", "ownerId", "kind", "privacy", "source"] {
+                overrides.insert(name.to_owned(), null());
+            }
+        }
+        let mut piktid = world.sandbox.store.piktid();
+        for name in ["filename", "created_by", "visibility"] {
+            piktid[0].overrides.insert(name.to_owned(), null());
+        }
+        let scenario = [0, 1].map(|row| asset_id("scenario", &scenario[row].id));
+        (scenario, asset_id("piktid", &piktid[0].id))
+    };
+    let fields = "status visibility details { ... on ScenarioDetails { authorId ownerId kind privacy \
+                  source status } ... on PiktidDetails { filename createdBy visibility } }";
+    for (id, status) in scenario.iter().zip([Value::Null, json!("archived")]) {
+        let shown = asset(&world, id, fields).await;
+        assert_eq!(shown["status"], "UNKNOWN");
+        assert_eq!(shown["visibility"], Value::Null);
+        let details = json!({
+            "authorId": null, "ownerId": null, "kind": null, "privacy": null, "source": null,
+            "status": status,
+        });
+        assert_eq!(shown["details"], details);
+    }
+    let shown = asset(&world, &piktid, fields).await;
+    let details = json!({ "filename": null, "createdBy": null, "visibility": null });
+    assert_eq!(shown["details"], details);
 }
 
 /// Numbers as the graph writes them.
@@ -245,7 +296,7 @@ async fn a_comfy_asset_shows_what_comfy_sent_less_server_paths() {
         (store[8].clone(), picture)
     };
     let fields = "name kind size width contentHash updatedAt visibility note tags upstream viewerCanDelete
-        details { ... on ComfyDetails { hash jobId loaderPath displayName userMetadata metadata isImmutable previewUrl } }";
+        details { ... on ComfyDetails { hash jobId loaderPath displayName userMetadata systemMetadata isImmutable previewUrl } }";
     let shown = asset(&world, &asset_id("comfy", &weights.id), fields).await;
     assert_eq!(shown["kind"], "MODEL_WEIGHTS");
     assert_eq!(shown["size"], 6_938_040_682_u64, "past 32 bits");
@@ -264,23 +315,23 @@ async fn a_comfy_asset_shows_what_comfy_sent_less_server_paths() {
 async fn sources_and_assets_refetch_by_their_ids() {
     let world = world().await;
     let data = world
-        .data("{ sources { id name } assets(first: 3) { nodes { id } } }")
+        .data("{ assetSources { id name } assets(first: 3) { nodes { id } } }")
         .await;
-    let mut ids = texts(&data["sources"], "/id");
+    let mut ids = texts(&data["assetSources"], "/id");
     ids.extend(texts(&data["assets"]["nodes"], "/id"));
     for id in ids {
-        let again = world.data(&format!("{{ node(id: \"{id}\") {{ id __typename ... on Source {{ name }} ... on Asset {{ name }} }} }}")).await;
+        let again = world.data(&format!("{{ node(id: \"{id}\") {{ id __typename ... on AssetSource {{ name }} ... on Asset {{ name }} }} }}")).await;
         assert_eq!(again["node"]["id"], json!(id));
         assert!(again["node"]["name"].is_string());
     }
-    let none = world.data("{ source(name: \"nope\") { id } }").await;
+    let none = world.data("{ assetSource(name: \"nope\") { id } }").await;
     assert_eq!(none["source"], Value::Null);
 }
 
 #[tokio::test]
 async fn the_committed_schema_is_the_built_one() {
     let committed = include_str!("../../schema.graphql");
-    let built = asset_gateway::schema::sdl(false);
+    let built = asset_gateway::schema::client_sdl();
     assert!(
         committed == built,
         "schema.graphql is out of date: cargo run -- schema > schema.graphql"

@@ -7,16 +7,19 @@ use crate::help::{error, texts, world};
 /// Documents that are not valid, and what their first error says.
 const INVALID: [(&str, &str); 37] = [
     ("{ nope }", "Cannot query field"),
-    ("{ sources { nam } }", "Did you mean \"name\"?"),
-    ("{ sources }", "must have a selection"),
-    ("{ sources { name { x } } }", "must not have a selection"),
+    ("{ assetSources { nam } }", "Did you mean \"name\"?"),
+    ("{ assetSources }", "must have a selection"),
     (
-        "{ a: source(name: \"x\") { id } a: source(name: \"y\") { id } }",
+        "{ assetSources { name { x } } }",
+        "must not have a selection",
+    ),
+    (
+        "{ a: assetSource(name: \"x\") { id } a: assetSource(name: \"y\") { id } }",
         "conflict",
     ),
-    ("{ sources { a: name a: id } }", "conflict"),
+    ("{ assetSources { a: name a: id } }", "conflict"),
     ("{ __typename @skp(if: true) }", "Unknown directive"),
-    ("{ sources @skip { name } }", "is required"),
+    ("{ assetSources @skip { name } }", "is required"),
     (
         "query @include(if: true) { __typename }",
         "may not be used on",
@@ -40,10 +43,13 @@ const INVALID: [(&str, &str); 37] = [
     ("query($i: Nope!) { asset(id: $i) { id } }", "Unknown type"),
     ("query($i: Asset) { asset(id: $i) { id } }", "input type"),
     (
-        "{ ...F } fragment F on Source { name }",
+        "{ ...F } fragment F on AssetSource { name }",
         "can never be of type",
     ),
-    ("{ __typename } fragment F on Source { name }", "never used"),
+    (
+        "{ __typename } fragment F on AssetSource { name }",
+        "never used",
+    ),
     ("{ ...F }", "Unknown fragment"),
     (
         "mutation { uploadAsset(input: {source: \"comfy\", options: {scenario: {}, comfy: {}}}) { created } }",
@@ -67,7 +73,7 @@ const INVALID: [(&str, &str); 37] = [
         "of type \"[[String]]\" used in position expecting type \"String\"",
     ),
     (
-        "query($s: String) { assets(first: 1, filter: {sources: [$s]}) { nodes { id } } sources { name } }",
+        "query($s: String) { assets(first: 1, filter: {sources: [$s]}) { nodes { id } } assetSources { name } }",
         "of type \"String\" used in position expecting type \"String!\"",
     ),
     (
@@ -79,7 +85,7 @@ const INVALID: [(&str, &str); 37] = [
         "used in position expecting type \"[String!]\"",
     ),
     (
-        "query($v: Boolean = null) { sources { name @include(if: $v) } }",
+        "query($v: Boolean = null) { assetSources { name @include(if: $v) } }",
         "used in position expecting type \"Boolean!\"",
     ),
     (
@@ -139,15 +145,15 @@ async fn what_is_valid_is_answered() {
     let world = world().await;
     for document in [
         // A variable that only a condition uses.
-        "query($x: Boolean = true) { __typename @include(if: $x) sources { name } }",
+        "query($x: Boolean = true) { __typename @include(if: $x) assetSources { name } }",
         "query($n: Int = 3) { assets(first: $n) { nodes { id } } }",
         // Newer than the validator.
         "{ __type(name: \"UploadOptionsInput\") { isOneOf } }",
-        "{ sources { name } ... @include(if: false) { assets { nodes { id } } } }",
+        "{ assetSources { name } ... @include(if: false) { assets { nodes { id } } } }",
         "{ assets(first: 1) { nodes { details { __typename ... on PiktidDetails { filename } } } } }",
         "query($s: [String!]) { assets(first: 1, filter: {sources: $s}) { nodes { id } } }",
         "query($s: String! = \"comfy\") { assets(first: 1, filter: {sources: [$s]}) { nodes { id } } }",
-        "query($s: ThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
+        "query($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
     ] {
         world.data(document).await;
     }
@@ -156,7 +162,7 @@ async fn what_is_valid_is_answered() {
 #[tokio::test]
 async fn several_mistakes_are_told_at_once_and_not_without_end() {
     let world = world().await;
-    let answer = world.ask("{ one two sources { three } }").await;
+    let answer = world.ask("{ one two assetSources { three } }").await;
     let told = answer["errors"].as_array().map(Vec::len);
     assert_eq!(told, Some(3), "{answer}");
     let many: String = (0..18).map(|n| format!("nope{n} ")).collect();
@@ -199,7 +205,7 @@ async fn variables_are_what_the_operation_declares() {
             json!({ "i": { "source": "comfy", "byteLength": 1_u64 << 53 } }),
         ),
         (
-            "query($s: ThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
+            "query($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
             json!({ "s": null }),
         ),
     ] {
@@ -217,7 +223,7 @@ async fn variables_are_what_the_operation_declares() {
 #[tokio::test]
 async fn a_null_is_refused_by_the_operation_that_cannot_use_it() {
     let world = world().await;
-    let document = "query A($s: ThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } } \
+    let document = "query A($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } } \
                     query B($s: String) { __type(name: \"Asset\") { name } \
                     assets(first: 1, filter: {nameContains: $s}) { nodes { id } } }";
     for (operation, is_refused) in [("A", true), ("B", false)] {
@@ -316,8 +322,8 @@ async fn a_field_that_is_written_twice_is_executed_once() {
 #[tokio::test]
 async fn fields_stand_in_the_order_they_are_written_in() {
     let world = world().await;
-    let document = "{ b: sources { name id } ...F a: __typename b: sources { provider } } \
-                    fragment F on Query { c: sources { id } a: __typename }";
+    let document = "{ b: assetSources { name id } ...F a: __typename b: assetSources { provider } } \
+                    fragment F on Query { c: assetSources { id } a: __typename }";
     let body = json!({ "query": document }).to_string();
     let text = world.post(&body).await.text().await.expect("a body");
     let mut places = [
@@ -347,7 +353,7 @@ async fn fields_of_an_interface_and_of_its_objects_stand_in_their_order_too() {
     let world = world().await;
     let id = &ids(&world, "comfy", 1).await[0];
     let node = format!(
-        "{{ node(id: \"{id}\") {{ ... on Asset {{ name }} id ... on Asset {{ kind ...D }} ... on Source \
+        "{{ node(id: \"{id}\") {{ ... on Asset {{ name }} id ... on Asset {{ kind ...D }} ... on AssetSource \
          {{ id }} ... on Node {{ __typename ... on Asset {{ name tags }} }} }} }} \
          fragment D on Asset {{ details {{ ... on ComfyDetails {{ hash }} __typename ... on ComfyDetails {{ jobId }} }} }}"
     );

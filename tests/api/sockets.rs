@@ -62,7 +62,7 @@ async fn closed(socket: &mut Socket) -> (u16, String) {
 #[tokio::test]
 async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code() {
     let world = world().await;
-    let query = "{ sources { name } }";
+    let query = "{ assetSources { name } }";
     for (messages, code) in [
         (vec![Message::text("no JSON")], 4400),
         (vec![Message::text("{\"type\":\"nope\"}")], 4400),
@@ -131,7 +131,7 @@ async fn an_id_that_is_under_way_is_not_used_again() {
     // Once it is over, it may be.
     let mut socket = begun(&world).await;
     for _ in 0..2 {
-        say(&mut socket, &ask("7", "{ sources { name } }")).await;
+        say(&mut socket, &ask("7", "{ assetSources { name } }")).await;
         assert_eq!(heard(&mut socket).await["type"], "next");
         assert_eq!(
             heard(&mut socket).await,
@@ -237,7 +237,7 @@ async fn a_close_is_answered_and_reaches_whoever_has_more_to_say() {
     socket.close(Some(frame)).await.expect("sent");
     assert_eq!(closed(&mut socket).await, (1000, "bye".to_owned()));
     let mut socket = begun(&world).await;
-    let more = ask("1", "{ sources { name } }").to_string();
+    let more = ask("1", "{ assetSources { name } }").to_string();
     for text in ["nope", &more, &more] {
         let _ = socket.feed(Message::text(text)).await;
     }

@@ -31,7 +31,7 @@ async fn the_answers_type_is_what_was_asked_for() {
         for query in [
             "{",
             "{ nope }",
-            "query A { sources { name } } query B { sources { name } }",
+            "query A { assetSources { name } } query B { assetSources { name } }",
         ] {
             let response = world
                 .client
@@ -65,9 +65,9 @@ async fn the_answers_type_is_what_was_asked_for() {
 #[tokio::test]
 async fn get_is_for_queries() {
     let world = world().await;
-    let url = world.url("/graphql?query=query%20A%7Bsources%7Bname%7D%7D%20query%20B(%24n%3AString!)%7Bsource(name%3A%24n)%7Bname%7D%7D&operationName=B&variables=%7B%22n%22%3A%22comfy%22%7D");
+    let url = world.url("/graphql?query=query%20A%7BassetSources%7Bname%7D%7D%20query%20B(%24n%3AString!)%7BassetSource(name%3A%24n)%7Bname%7D%7D&operationName=B&variables=%7B%22n%22%3A%22comfy%22%7D");
     let answer = body(world.get(&url).await).await;
-    assert_eq!(answer["data"]["source"]["name"], "comfy");
+    assert_eq!(answer["data"]["assetSource"]["name"], "comfy");
     let response = world
         .get(&world.url(
             "/graphql?query=mutation%7BdeleteAsset(input%3A%7BassetId%3A%22x%22%7D)%7BdeletedId%7D%7D",
@@ -162,8 +162,8 @@ async fn every_refusal_is_a_graphql_error_with_the_requests_id() {
 async fn refusals_say_what_would_be_right() {
     let world = world().await;
     for (query, says) in [
-        ("{ sources { name }", "syntax error: expected"),
-        ("{ source(name: ) { name } }", "syntax error: expected"),
+        ("{ assetSources { name }", "syntax error: expected"),
+        ("{ assetSource(name: ) { name } }", "syntax error: expected"),
         ("fragment A on Query { __typename }", "has no operation"),
     ] {
         let answer = world.ask(query).await;
@@ -292,7 +292,7 @@ async fn next(socket: &mut Socket) -> Value {
 async fn queries_are_answered_over_a_websocket_too() {
     let world = world().await;
     let mut socket = socket(&world).await;
-    let query = "{ assets(first: 20) { nodes { name preview { name } } } sources { name } }";
+    let query = "{ assets(first: 20) { nodes { name preview { name } } } assetSources { name } }";
     send(
         &mut socket,
         json!({ "id": "1", "type": "subscribe", "payload": { "query": query } }),
@@ -302,7 +302,7 @@ async fn queries_are_answered_over_a_websocket_too() {
     assert_eq!(answer["type"], "next", "{answer}");
     let data = &answer["payload"]["data"];
     assert_eq!(data["assets"]["nodes"].as_array().map(Vec::len), Some(20));
-    assert_eq!(texts(&data["sources"], "/name").len(), 3);
+    assert_eq!(texts(&data["assetSources"], "/name").len(), 3);
     assert_eq!(next(&mut socket).await["type"], "complete");
 }
 

@@ -254,7 +254,7 @@ async fn scenarios_processing_is_looked_at_whatever_its_answers() {
     let payload = world.upload(input.clone(), large()).await;
     assert_eq!(codes(&payload), ["UPSTREAM_REJECTED"]);
     assert_eq!(payload["upload"]["status"], "FAILED");
-    assert_eq!(payload["upload"]["id"], "upload_000002");
+    assert_eq!(payload["upload"]["upstreamId"], "upload_000002");
     // A part is refused: the rest is not sent.
     emulator
         .faults

@@ -10,7 +10,7 @@ use crate::help::{World, error, texts, world, world_with};
 
 pub const UPLOAD: &str = "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
      asset { id upstreamId name tags note mimeType source { name } } created \
-     upload { id status } steps { step status } \
+     upload { upstreamId status } steps { step status } \
      errors { code message field assetId } clientMutationId } }";
 
 /// A PNG's beginning, and as many bytes as wanted.
@@ -164,7 +164,7 @@ async fn large_files_go_to_scenario_in_parts_and_are_waited_for() {
         assert_eq!(payload["errors"], json!([]), "{payload:#}");
         assert_eq!(payload["upload"]["status"], "DONE");
         assert!(
-            payload["upload"]["id"]
+            payload["upload"]["upstreamId"]
                 .as_str()
                 .is_some_and(|id| id.starts_with("upload_"))
         );
@@ -205,6 +205,7 @@ async fn what_outlives_the_time_is_pending_and_asked_again_under_its_key() {
     assert_eq!(payload["errors"], json!([]));
     assert_eq!(payload["asset"], Value::Null);
     assert_eq!(steps(&payload), ["FILE PENDING", "TAGS PENDING"]);
+    assert_eq!(payload["created"], Value::Null, "not known yet");
     let mut last = payload.clone();
     for _ in 0..5 {
         last = world
@@ -215,7 +216,10 @@ async fn what_outlives_the_time_is_pending_and_asked_again_under_its_key() {
         }
     }
     assert_eq!(steps(&last), ["FILE DONE", "TAGS DONE"], "{last:#}");
-    assert_eq!(last["upload"]["id"], payload["upload"]["id"]);
+    assert_eq!(
+        last["upload"]["upstreamId"],
+        payload["upload"]["upstreamId"]
+    );
     assert_eq!(last["asset"]["tags"], json!(["fox"]));
     assert_eq!(
         sandbox.recorder.count("POST /v1/uploads/"),
@@ -245,6 +249,7 @@ async fn bytes_tell_the_type_and_what_a_source_does_not_take_is_refused() {
         assert_eq!(codes(&payload), ["UNSUPPORTED_MEDIA_TYPE"], "{payload:#}");
         assert_eq!(payload["asset"], Value::Null);
         assert_eq!(steps(&payload)[0], "FILE FAILED");
+        assert_eq!(payload["created"], Value::Null, "nothing was made");
     }
     // A mesh as text is one when its sender says so; its name tells the rest.
     let input = json!({ "source": "scenario", "options": { "scenario": { "kind": "MODEL_3D" } } });
@@ -897,6 +902,17 @@ async fn the_engines_own_mark_of_an_upload_is_refused_wherever_it_stands() {
     assert_eq!(world.sandbox.comfy.recorder.count("POST"), 0);
 }
 
+/// Uploads under a key that belongs to another write: the input as a whole is refused.
+async fn conflicts(world: &World, input: Value, file: Part) {
+    let (_, answer) = world.multipart(form(UPLOAD, input, file)).await;
+    assert_eq!(error(&answer).0, "CONFLICT");
+    assert_eq!(
+        answer["errors"][0]["extensions"]["field"],
+        json!(["input", "idempotencyKey"])
+    );
+    assert_eq!(answer["data"], json!({ "uploadAsset": null }));
+}
+
 #[tokio::test]
 async fn the_same_key_gives_the_first_outcome_again() {
     let world = world().await;
@@ -915,13 +931,10 @@ async fn the_same_key_gives_the_first_outcome_again() {
             json!({ "source": source, "idempotencyKey": key, "note": "x" }),
             json!({ "source": "comfy", "idempotencyKey": key, "name": "b.png" }),
         ] {
-            let payload = world.upload(other, file("a.png", png(50_000))).await;
-            assert_eq!(codes(&payload), ["CONFLICT"], "{payload:#}");
+            conflicts(&world, other, file("a.png", png(50_000))).await;
         }
-        let payload = world
-            .upload(input.clone(), file("a.png", png(50_001)))
-            .await;
-        assert_eq!(codes(&payload), ["CONFLICT"], "other bytes");
+        let other_bytes = file("a.png", png(50_001));
+        conflicts(&world, input.clone(), other_bytes).await;
         assert_eq!(world.count(), before + 1);
     }
     // Of what failed without a trace nothing is kept.

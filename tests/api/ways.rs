@@ -75,10 +75,10 @@ async fn an_answer_is_the_same_over_http_and_over_a_socket() {
     assert_eq!(text(&mut socket).await, r#"{"type":"connection_ack"}"#);
 
     let listed = world
-        .data("{ assets(first: 4) { nodes { id } } sources { id } }")
+        .data("{ assets(first: 4) { nodes { id } } assetSources { id } }")
         .await;
     let assets = texts(&listed["assets"]["nodes"], "/id");
-    let source = &texts(&listed["sources"], "/id")[0];
+    let source = &texts(&listed["assetSources"], "/id")[0];
     let gone = asset_id("comfy", "00000000-0000-4000-8000-000000000000");
     let [one, two] = [&assets[0], &assets[1]];
     let lists = ["edges", "nodes", "pageInfo"].map(|part| match part {
@@ -98,13 +98,13 @@ async fn an_answer_is_the_same_over_http_and_over_a_socket() {
         format!("{{ asset(id: \"{one}\") {{ {FIELDS} source {{ name }} }} }}"),
         format!("{{ asset(id: \"{gone}\") {{ {FIELDS} }} }}"),
         format!("{{ asset(id: \"{source}\") {{ {FIELDS} }} other: asset(id: \"{two}\") {{ id }} }}"),
-        format!("{{ node(id: \"{one}\") {{ id __typename ... on Asset {{ {FIELDS} }} ... on Source {{ name }} }} }}"),
+        format!("{{ node(id: \"{one}\") {{ id __typename ... on Asset {{ {FIELDS} }} ... on AssetSource {{ name }} }} }}"),
         format!("{{ nodes(ids: [\"{one}\", \"{gone}\", \"{two}\"]) {{ ... on Asset {{ {FIELDS} }} }} }}"),
         format!("{{ nodes(ids: [\"{one}\", \"no id\", \"{source}\"]) {{ id ... on Asset {{ {FIELDS} }} }} }}"),
         // Nothing is selected of what comes.
-        format!("{{ node(id: \"{one}\") {{ ... on Source {{ name }} }} }}"),
-        format!("{{ nodes(ids: [\"{one}\", \"{source}\", \"{two}\"]) {{ ... on Source {{ name }} }} }}"),
-        format!("{{ nodes(ids: [\"{one}\", \"{two}\"]) {{ ... on Source {{ name }} }} }}"),
+        format!("{{ node(id: \"{one}\") {{ ... on AssetSource {{ name }} }} }}"),
+        format!("{{ nodes(ids: [\"{one}\", \"{source}\", \"{two}\"]) {{ ... on AssetSource {{ name }} }} }}"),
+        format!("{{ nodes(ids: [\"{one}\", \"{two}\"]) {{ ... on AssetSource {{ name }} }} }}"),
         "{ assets(first: 2) { nodes { name @include(if: false) } edges { node { id @skip(if: true) } cursor } } }".to_owned(),
         "{ assets(first: 2) { nodes { id } pageInfo { endCursor @skip(if: true) } } }".to_owned(),
         "{ assets(first: 2) { totalCount @skip(if: true) } }".to_owned(),

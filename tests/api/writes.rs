@@ -165,13 +165,13 @@ async fn input_that_cannot_be_meant_is_refused_before_any_call() {
         ),
         (
             "addAssetTags",
-            json!({ "assetIds": [id], "tags": ["  "] }),
-            "tags",
+            json!({ "assetIds": [id], "tags": ["a", "  "] }),
+            "tags.1",
         ),
         (
             "addAssetTags",
             json!({ "assetIds": [id], "tags": [long] }),
-            "tags",
+            "tags.0",
         ),
         (
             "setAssetTags",
@@ -185,15 +185,9 @@ async fn input_that_cannot_be_meant_is_refused_before_any_call() {
         ),
         (
             "setAssetNote",
-            json!({ "assetId": "nonsense", "note": "x" }),
-            "assetId",
-        ),
-        (
-            "setAssetNote",
             json!({ "assetId": id, "note": "x".repeat(10_001) }),
             "note",
         ),
-        ("deleteAsset", json!({ "assetId": "" }), "assetId"),
         ("bulkDeleteAssets", json!({ "assetIds": [] }), "assetIds"),
         (
             "bulkDeleteAssets",
@@ -213,11 +207,41 @@ async fn input_that_cannot_be_meant_is_refused_before_any_call() {
         let answer = world.ask_with(&query, json!({ "input": input })).await;
         let (code, message) = error(&answer);
         assert_eq!(code, "BAD_USER_INPUT", "{message}");
+        let field_path = format!("input.{path}");
         assert_eq!(
-            answer["errors"][0]["extensions"]["field"][1], path,
+            answer["errors"][0]["extensions"]["field"],
+            json!(field_path.split('.').collect::<Vec<_>>()),
             "{message}"
         );
         assert!(answer["data"][field].is_null());
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_single_id_that_names_nothing_is_reported_in_the_payload() {
+    let world = world().await;
+    let source = world.data("{ assetSources { id } }").await;
+    let source = &texts(&source["assetSources"], "/id")[0];
+    for id in ["nonsense", "", &asset_id("nowhere", "x"), source] {
+        let note = json!({ "assetId": id, "note": "x", "clientMutationId": "7" });
+        let delete = json!({ "assetId": id, "clientMutationId": "7" });
+        for (field, input, result) in [
+            ("setAssetNote", note, "asset { id }"),
+            ("deleteAsset", delete, "deletedId"),
+        ] {
+            let told = payload(&world, field, input, result).await;
+            let error = json!([{
+                "code": "BAD_USER_INPUT",
+                "message": told["errors"][0]["message"],
+                "assetId": id,
+                "field": ["input", "assetId"],
+                "retryAfterSeconds": null,
+            }]);
+            assert_eq!(told["errors"], error, "{field}: {told:#}");
+            assert_eq!(told["clientMutationId"], "7");
+            assert!(told["asset"].is_null() && told["deletedId"].is_null());
+        }
     }
     assert_eq!(world.calls(), [0, 0, 0]);
 }
@@ -259,7 +283,7 @@ async fn notes_are_set_and_cleared_at_every_source() {
                 (json!("for the trailer"), json!("for the trailer")),
                 (json!("  "), Value::Null),
                 (json!("again"), json!("again")),
-                (Value::Null, Value::Null),
+                (json!(""), Value::Null),
             ] {
                 let input = json!({ "assetId": id, "note": note });
                 let set = payload(&world, "setAssetNote", input, "asset { id note }").await;

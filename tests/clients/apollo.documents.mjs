@@ -52,7 +52,7 @@ export const DELETE = gql`
 
 export const SOURCE = gql`
   query Source($name: String!) {
-    source(name: $name) {
+    assetSource(name: $name) {
       id
       name
     }
@@ -123,7 +123,7 @@ export const UPLOAD_TWO = gql`
       tags
     }
     upload {
-      id
+      upstreamId
       status
     }
     steps {

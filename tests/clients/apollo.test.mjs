@@ -25,7 +25,7 @@ afterEach(() => {
 
 const newCache = () => new InMemoryCache({
   possibleTypes: {
-    Node: ['Asset', 'Source'],
+    Node: ['Asset', 'AssetSource'],
     AssetDetails: ['ScenarioDetails', 'PiktidDetails', 'ComfyDetails'],
   },
   typePolicies: {
@@ -198,8 +198,8 @@ test('BatchHttpLink sends operations together and gets each its own answer', asy
     client.query({ query: ASSETS, variables: { first: 1, after: 'no cursor' }, errorPolicy: 'all' }),
     client.query({ query: SOURCE, variables: { name: 'piktid' } }),
   ]);
-  assert.equal(comfy.data.source.name, 'comfy');
-  assert.equal(piktid.data.source.name, 'piktid');
+  assert.equal(comfy.data.assetSource.name, 'comfy');
+  assert.equal(piktid.data.assetSource.name, 'piktid');
   assert.equal(bad.error.errors[0].extensions.code, 'BAD_CURSOR');
   assert.equal(exchanges.length, 1);
   assert.equal(JSON.parse(exchanges[0].body).length, 3);
@@ -230,7 +230,7 @@ for (const useGETForHashedQueries of [false, true]) {
     const http = new HttpLink({ uri: gatewayUrl, fetch });
     // The field's alias makes a query that this gateway has never been sent before.
     const alias = `a${randomUUID().replaceAll('-', '')}`;
-    const query = gql`query Persisted($name: String!) { ${alias}: source(name: $name) { id name } }`;
+    const query = gql`query Persisted($name: String!) { ${alias}: assetSource(name: $name) { id name } }`;
     const nameOf = async name => {
       const client = newClient(ApolloLink.from([persist, http]));
       const { data } = await client.query({ query, variables: { name } });

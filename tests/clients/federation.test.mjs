@@ -89,10 +89,63 @@ describe('composition', () => {
 
   test('`node` and `nodes` stay out of the supergraph', () => {
     const root = parse(supergraphOf(compose(sdl))).definitions.find(({ name }) => name?.value === 'Query');
-    for (const inside of ['node', 'nodes']) {
-      const { directives } = root.fields.find(({ name }) => name.value === inside);
-      assert.ok(directives.some(({ name }) => name.value === 'inaccessible'), inside);
-    }
+    const fields = root.fields.map(({ name }) => name.value);
+    assert.ok(fields.includes('asset'));
+    assert.deepEqual(fields.filter(name => ['node', 'nodes'].includes(name)), []);
+  });
+
+  test('beside a subgraph that has common names for its own types there is no error', () => {
+    // What a catalogue of articles, an identity service or a file store may call its own things.
+    const { errors } = compose(
+      sdl,
+      `extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key"])
+       type Query {
+         source(id: ID!): Source
+         sources(first: Int): [Source!]!
+         duration: Int
+       }
+       type Mutation { sort(direction: OrderDirection!, size: ThumbnailSize): [MutationError!]! }
+       enum Provider { GOOGLE GITHUB }
+       enum Visibility { EVERYONE ME }
+       enum OrderDirection { UP DOWN }
+       enum ThumbnailSize { TINY }
+       enum ErrorCode { E1 E2 }
+       enum SourceStatus { FRESH }
+       enum SourceResultStatus { FOUND }
+       enum UploadStatus { UPLOADING }
+       enum UploadStepName { SCAN }
+       enum UploadStepStatus { SCANNED }
+       type Source @key(fields: "isbn") { isbn: ID! id: Int provider: Provider capabilities: SourceCapabilities health: SourceHealth }
+       type SourceCapabilities { canTag: String filters: Int }
+       type SourceHealth { status: SourceStatus reason: Int }
+       type SourceResult { source: Source status: SourceResultStatus }
+       type SourceError { code: Int message: String }
+       type SourcePlan { calls: String }
+       type MutationError { code: ErrorCode message: String field: String }
+       type UploadProgress { id: ID status: UploadStatus }
+       type UploadStep { step: UploadStepName status: UploadStepStatus }
+       input MetadataMatch { pattern: String! }
+       input UploadOptionsInput { quiet: Boolean! }
+       type Subscription { matched(by: MetadataMatch!, with: Visibility!, options: UploadOptionsInput): Provider }`,
+    );
+    assert.deepEqual((errors ?? []).map((error) => error.message), []);
+  });
+
+  test('beside a second Relay subgraph there is no error, and its roots are in the supergraph', () => {
+    const { errors, supergraphSdl } = compose(
+      sdl,
+      `extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key", "@shareable"])
+       type Query { node(id: ID!): Node nodes(ids: [ID!]!): [Node]! products(first: Int, after: String): ProductConnection }
+       interface Node { id: ID! }
+       type Product implements Node @key(fields: "id") { id: ID! name: String }
+       type ProductConnection { edges: [ProductEdge!]! pageInfo: PageInfo! }
+       type ProductEdge { node: Product! cursor: String! }
+       type PageInfo @shareable { hasPreviousPage: Boolean! hasNextPage: Boolean! startCursor: String endCursor: String }`,
+    );
+    assert.deepEqual((errors ?? []).map((error) => error.message), []);
+    const root = parse(supergraphSdl).definitions.find(({ name }) => name?.value === 'Query');
+    const node = root.fields.find(({ name }) => name.value === 'node');
+    assert.ok(!node.directives.some(({ name }) => name.value === 'inaccessible'));
   });
 
   test('the subgraph imports the directives it uses and no others', () => {
@@ -119,7 +172,7 @@ describe('`_entities`', () => {
         _entities(representations: $representations) {
           __typename
           ... on Asset { id name kind tags source { id name } }
-          ... on Source { id name provider }
+          ... on AssetSource { id name provider }
         }
       }`,
       { representations },
@@ -158,10 +211,10 @@ describe('`_entities`', () => {
 
   test('finds a source by its key, beside an asset', async () => {
     const [asset] = everything;
-    const { data, errors } = await entities([{ __typename: 'Source', id: asset.source.id }, representationOf(asset)]);
+    const { data, errors } = await entities([{ __typename: 'AssetSource', id: asset.source.id }, representationOf(asset)]);
     assert.equal(errors, undefined, JSON.stringify(errors));
     assert.deepEqual(data._entities, [
-      { __typename: 'Source', ...asset.source, provider: asset.source.name.toUpperCase() },
+      { __typename: 'AssetSource', ...asset.source, provider: asset.source.name.toUpperCase() },
       entityOf(asset),
     ]);
   });
@@ -189,7 +242,7 @@ describe('`_entities`', () => {
   });
 
   test('fails one item for the id of an asset given as a source', () =>
-    onlyTheMiddleOneFails({ __typename: 'Source', id: everything[0].id }));
+    onlyTheMiddleOneFails({ __typename: 'AssetSource', id: everything[0].id }));
 
   test('fails one item for a type that is no entity here', () =>
     onlyTheMiddleOneFails({ __typename: 'Robot', id: everything[0].id }));
@@ -303,9 +356,9 @@ for (const [name, { serve, tellsWhichItemFailed }] of Object.entries(gateways)) 
     });
 
     test('the reason and the code of an error come through, and the rest is whole', async () => {
-      const { data, errors } = await ask(supergraph.url, '{ assets(first: 1000) { nodes { id } } sources { name } }');
-      const { errors: own } = await ask(assetGateway, '{ assets(first: 1000) { nodes { id } } sources { name } }');
-      assert.deepEqual(data, { assets: null, sources: [{ name: 'comfy' }, { name: 'piktid' }, { name: 'scenario' }] });
+      const { data, errors } = await ask(supergraph.url, '{ assets(first: 1000) { nodes { id } } assetSources { name } }');
+      const { errors: own } = await ask(assetGateway, '{ assets(first: 1000) { nodes { id } } assetSources { name } }');
+      assert.deepEqual(data, { assets: null, assetSources: [{ name: 'comfy' }, { name: 'piktid' }, { name: 'scenario' }] });
       assert.equal(errors.length, 1, JSON.stringify(errors));
       assert.equal(errors[0].message, own[0].message);
       assert.equal(errors[0].extensions.code, own[0].extensions.code);

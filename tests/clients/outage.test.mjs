@@ -41,7 +41,7 @@ test('Apollo Client with relayStylePagination', async () => {
   const typePolicies = { Query: { fields: { assets: relayStylePagination(['filter', 'orderBy']) } } };
   const client = new ApolloClient({
     link: new HttpLink({ uri: gatewayUrl, fetch: counting }),
-    cache: new InMemoryCache({ typePolicies, possibleTypes: { Node: ['Asset', 'Source'] } }),
+    cache: new InMemoryCache({ typePolicies, possibleTypes: { Node: ['Asset', 'AssetSource'] } }),
   });
   const watched = client.watchQuery({ query: ASSETS, variables: { first: PAGE } });
   const subscription = watched.subscribe(() => {});

@@ -194,7 +194,7 @@ test('an asset and a source are refetched by `node`, each as the same record', a
     environment, 'gallerySourceRefetchQuery', { id: sourceId }, 'gallery_source', ({ node }) => node);
   assert.equal(source().provider, 'COMFY');
   assert.equal(source().capabilities.canUpload, true);
-  assert.equal(recordOf(environment, sourceId).__typename, 'Source');
+  assert.equal(recordOf(environment, sourceId).__typename, 'AssetSource');
 });
 
 test('uploads appear at the end and at the beginning of the connection', async () => {

@@ -14,7 +14,7 @@ export const reviewsSdl = `
     reviewed(assetIds: [ID!]!): [Asset]!
     reviews(first: Int!): ReviewConnection!
     "Sources by id."
-    reviewedSources(sourceIds: [ID!]!): [Source]!
+    reviewedSources(sourceIds: [ID!]!): [AssetSource]!
   }
 
   type Mutation {
@@ -34,7 +34,7 @@ export const reviewsSdl = `
     reviews: [Review!]!
   }
 
-  type Source @key(fields: "id") {
+  type AssetSource @key(fields: "id") {
     id: ID!
     reviewer: String!
   }
@@ -82,7 +82,7 @@ const resolversFor = (assetIds) => ({
     caption: captionOf,
     reviews: ({ id }) => [reviewOf(id)],
   },
-  Source: {
+  AssetSource: {
     __resolveReference: ({ id }) => ({ id }),
     reviewer: ({ id }) => reviewerOf(id),
   },

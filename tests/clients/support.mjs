@@ -39,7 +39,7 @@ async function idsOfSource(name) {
 
 /// The ids of every source's own list: what a walk over the merged list must find, each once.
 export async function idsOfAllSources() {
-  const { sources } = await ask('{ sources { name } }');
+  const { assetSources: sources } = await ask('{ assetSources { name } }');
   const lists = await Promise.all(sources.map(({ name }) => idsOfSource(name)));
   return lists.flat().sort();
 }

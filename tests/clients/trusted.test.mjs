@@ -57,7 +57,7 @@ test("Apollo's documents go by the ids of its manifest", async () => {
   });
   const { body } = manifest.operations.find(({ name }) => name === 'Source');
   const { data } = await client.query({ query: gql(body), variables: { name: 'comfy' } });
-  assert.equal(data.source.name, 'comfy');
+  assert.equal(data.assetSource.name, 'comfy');
 });
 
 test("codegen's documents go by their hash, with and without its algorithm", async () => {
@@ -69,7 +69,7 @@ test("codegen's documents go by their hash, with and without its algorithm", asy
 });
 
 test('nothing else is executed', async () => {
-  const query = '{ sources { name } }';
+  const query = '{ assetSources { name } }';
   assert.deepEqual(codes(await post({ query })), ['FORBIDDEN']);
   assert.deepEqual(codes(await get({ query })), ['FORBIDDEN']);
   assert.deepEqual(codes((await post([{ query }]))[0]), ['FORBIDDEN']);

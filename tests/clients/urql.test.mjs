@@ -210,7 +210,7 @@ test('a file among the variables goes as a multipart request', async () => {
           name
         }
         upload {
-          id
+          upstreamId
           status
         }
         steps {
@@ -251,7 +251,7 @@ for (const preferGetForPersistedQueries of [false, true]) {
     });
     // The alias makes a query that this gateway has never been sent before.
     const alias = `a${randomUUID().replaceAll('-', '')}`;
-    const query = `query Persisted($name: String!) { ${alias}: source(name: $name) { id name } }`;
+    const query = `query Persisted($name: String!) { ${alias}: assetSource(name: $name) { id name } }`;
     assert.equal((await answer(client.query(query, { name: 'comfy' })))[alias].name, 'comfy');
     const [miss, ...registration] = requests.splice(0);
     assert.deepEqual(miss, { method, hasQuery: false });

@@ -5,6 +5,9 @@ use serde::Deserialize;
 use super::{Concept, Link};
 use crate::asset::lenient;
 
+/// A closed line of an outline: points, each its coordinates.
+pub type Ring = Vec<Vec<f64>>;
+
 /// All 111 fields of the contract; each `None` where Scenario left it out or sent another type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -53,7 +56,7 @@ pub struct Metadata {
     pub concepts: Option<Vec<Concept>>,
     /// Outlines that segmentation found: shapes of rings of points of coordinates.
     #[serde(deserialize_with = "lenient::option")]
-    pub contours: Option<Vec<Vec<Vec<Vec<f64>>>>>,
+    pub contours: Option<Vec<Vec<Ring>>>,
     /// Share of the steps (0 to 1) during which the control image was followed.
     #[serde(deserialize_with = "lenient::option")]
     pub control_end: Option<f64>,

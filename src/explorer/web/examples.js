@@ -5,7 +5,7 @@ export const examples = `# Welcome to the asset gateway: one graph over every so
 
 # Which sources are there, and what can each do?
 query Sources {
-  sources {
+  assetSources {
     name
     provider
     capabilities { canUpload tagVocabulary countsExactly deleteMeaning }

@@ -3,7 +3,9 @@
 
 use async_graphql::{parser::types::Field, resolver_utils::EnumType};
 
-use super::{AssetKind, AssetNode, AssetStatus, AssetVisibility, Operation, ProviderWord, allowed};
+use super::{
+    AssetKind, AssetNode, AssetProvider, AssetStatus, AssetVisibility, Operation, allowed,
+};
 use crate::{
     access::Permission,
     asset::Rendition,
@@ -83,7 +85,7 @@ impl Plain for AssetNode {
                 out.extend_from_slice(own.global_id.as_bytes());
                 out.push(b'"');
             }
-            Own::Provider => word(ProviderWord::from(own.provider), out)?,
+            Own::Provider => word(AssetProvider::from(own.provider), out)?,
             Own::UpstreamId => json::put(&own.id.upstream, out),
             Own::Name => json::put(&own.name, out),
             Own::Kind => word(AssetKind::from(own.kind), out)?,

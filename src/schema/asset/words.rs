@@ -60,7 +60,7 @@ impl From<AssetKind> for Kind {
     }
 }
 
-/// Whether an asset can be used yet. Values may be added.
+/// Whether an asset can be used yet. Values may be added: treat an unknown one as `UNKNOWN`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetStatus {
     /// Still being made: its file may be missing.
@@ -69,6 +69,8 @@ pub enum AssetStatus {
     Ready,
     /// Making it failed, for good; it stays in lists.
     Failed,
+    /// The source sent no status, or one that this gateway does not know; `details` has its word.
+    Unknown,
 }
 
 impl From<Status> for AssetStatus {
@@ -77,13 +79,13 @@ impl From<Status> for AssetStatus {
             Status::Pending => Self::Pending,
             Status::Ready => Self::Ready,
             Status::Failed => Self::Failed,
+            Status::Unknown => Self::Unknown,
         }
     }
 }
 
-/// Who can see an asset. Values may be added.
+/// Who can see an asset. Values may be added: treat an unknown one as `PRIVATE`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "Visibility")]
 pub enum AssetVisibility {
     /// The owner.
     Private,
@@ -121,9 +123,9 @@ impl From<AssetVisibility> for Visibility {
     }
 }
 
-/// How large a thumbnail is wanted. Values may be added.
+/// How large a thumbnail is wanted. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ThumbnailSize {
+pub enum AssetThumbnailSize {
     /// For a grid: about 128 to 256 pixels.
     Small,
     /// For a preview pane: up to about 1,024 pixels, as large as the source has one.

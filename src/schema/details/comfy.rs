@@ -89,7 +89,7 @@ impl ComfyDetails {
     }
 
     /// The server's own findings, such as kind and size of a picture; less paths on its disk.
-    async fn metadata(&self) -> Option<Json> {
+    async fn system_metadata(&self) -> Option<Json> {
         self.details.metadata.clone().map(Json)
     }
 }

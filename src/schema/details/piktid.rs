@@ -15,18 +15,18 @@ pub struct PiktidDetails(pub Arc<Details>);
 #[Object]
 impl PiktidDetails {
     /// The file's name as uploaded.
-    async fn filename(&self) -> &str {
-        &self.0.filename
+    async fn filename(&self) -> Option<&str> {
+        self.0.filename.as_deref()
     }
 
     /// Name of the user who uploaded it.
-    async fn created_by(&self) -> &str {
-        &self.0.created_by
+    async fn created_by(&self) -> Option<&str> {
+        self.0.created_by.as_deref()
     }
 
     /// `private`, `shared` or `default`.
-    async fn visibility(&self) -> &str {
-        &self.0.visibility
+    async fn visibility(&self) -> Option<&str> {
+        self.0.visibility.as_deref()
     }
 
     /// How it is to be styled when it is used again; `Asset.note` is the same.

@@ -40,13 +40,13 @@ impl ScenarioDetails {
     }
 
     /// The user who made it.
-    async fn author_id(&self) -> &str {
-        &self.details.author_id
+    async fn author_id(&self) -> Option<&str> {
+        self.details.author_id.as_deref()
     }
 
     /// The project it belongs to (on old data a team).
-    async fn owner_id(&self) -> &str {
-        &self.details.owner_id
+    async fn owner_id(&self) -> Option<&str> {
+        self.details.owner_id.as_deref()
     }
 
     /// Collections it is in.
@@ -60,23 +60,23 @@ impl ScenarioDetails {
     }
 
     /// `3d`, `audio`, `document`, `image`, `image-hdr`, `json`, `text` or `video`.
-    async fn kind(&self) -> &str {
-        &self.details.kind
+    async fn kind(&self) -> Option<&str> {
+        self.details.kind.as_deref()
     }
 
     /// `private`, `public` or `unlisted`.
-    async fn privacy(&self) -> &str {
-        &self.details.privacy
+    async fn privacy(&self) -> Option<&str> {
+        self.details.privacy.as_deref()
     }
 
     /// How it came to be, in another spelling than `metadata.type`, such as `3d:texture:albedo`.
-    async fn source(&self) -> &str {
-        &self.details.source
+    async fn source(&self) -> Option<&str> {
+        self.details.source.as_deref()
     }
 
     /// `success`, `pending` or `error`.
-    async fn status(&self) -> &str {
-        &self.details.status
+    async fn status(&self) -> Option<&str> {
+        self.details.status.as_deref()
     }
 
     /// A machine's caption.

@@ -8,13 +8,13 @@ use crate::{
     schema::{
         error::bad_input,
         filter::{tags, text},
-        order::OrderDirection,
+        order::AssetOrderDirection,
         scalars::Json,
     },
     source::{ComfyParameters, Order, SortBy},
 };
 
-/// What Comfy can sort by. Values may be added.
+/// What Comfy can sort by. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComfyAssetOrderField {
     /// `created_at`. It never changes, so a walk misses and repeats nothing.
@@ -37,14 +37,14 @@ pub struct ComfyAssetOrder {
     /// By what.
     field: ComfyAssetOrderField,
     /// Which way.
-    direction: OrderDirection,
+    direction: AssetOrderDirection,
 }
 
 impl ComfyAssetOrder {
     /// What a client gets that does not say.
     pub const NEWEST: Self = Self {
         field: ComfyAssetOrderField::CreatedAt,
-        direction: OrderDirection::Desc,
+        direction: AssetOrderDirection::Desc,
     };
 }
 
@@ -65,7 +65,7 @@ impl From<ComfyAssetOrder> for Order {
 
 /// What one key of an asset's metadata must be.
 #[derive(InputObject)]
-pub struct MetadataMatch {
+pub struct ComfyMetadataMatch {
     /// A key of the metadata that users give, or on newer servers of the server's own (`width`).
     key: String,
     /// Any of these values, by type: `21` finds 21.0, but not "21". Left out or null: the asset
@@ -91,7 +91,7 @@ pub struct ComfyAssetFilter {
     /// With this text in their name, whatever its case.
     name_contains: Option<String>,
     /// With metadata that matches all of these.
-    metadata_filter: Option<Vec<MetadataMatch>>,
+    metadata_filter: Option<Vec<ComfyMetadataMatch>>,
     /// Public assets too; Comfy shows them unless this is false. A self-hosted ComfyUI has none.
     include_public: Option<bool>,
     /// With this content: `blake3:` and 64 hexadecimal digits.
@@ -124,7 +124,7 @@ impl ComfyAssetFilter {
     }
 }
 
-fn metadata(matches: Option<Vec<MetadataMatch>>) -> async_graphql::Result<Map<String, Value>> {
+fn metadata(matches: Option<Vec<ComfyMetadataMatch>>) -> async_graphql::Result<Map<String, Value>> {
     let refuse = |message: String| Err(bad_input(&["filter", "metadataFilter"], message));
     if matches.as_ref().is_some_and(Vec::is_empty) {
         return refuse("it is empty: leave it out to ask for all".to_owned());

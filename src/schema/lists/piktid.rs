@@ -6,13 +6,13 @@ use super::{Asked, broken};
 use crate::{
     schema::{
         filter::{moment, tags, text},
-        order::OrderDirection,
+        order::AssetOrderDirection,
         scalars::DateTime,
     },
     source::{Filter, Order, Ownership, PiktidParameters, SortBy},
 };
 
-/// Whose assets, as PiktID says it. Values may be added.
+/// Whose assets, as PiktID says it. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PiktidOwnership {
     /// Your own.
@@ -33,7 +33,7 @@ impl From<PiktidOwnership> for Ownership {
     }
 }
 
-/// What PiktID can sort by. Values may be added.
+/// What PiktID can sort by. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PiktidAssetOrderField {
     /// `created_at`. It never changes, so a walk misses and repeats nothing.
@@ -49,14 +49,14 @@ pub struct PiktidAssetOrder {
     /// By what.
     field: PiktidAssetOrderField,
     /// Which way.
-    direction: OrderDirection,
+    direction: AssetOrderDirection,
 }
 
 impl PiktidAssetOrder {
     /// What a client gets that does not say.
     pub const NEWEST: Self = Self {
         field: PiktidAssetOrderField::CreatedAt,
-        direction: OrderDirection::Desc,
+        direction: AssetOrderDirection::Desc,
     };
 }
 

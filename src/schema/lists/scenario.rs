@@ -6,7 +6,7 @@ use super::{Asked, broken};
 use crate::{
     schema::{
         filter::{moment, spans, tags, text, words},
-        order::OrderDirection,
+        order::AssetOrderDirection,
         scalars::DateTime,
     },
     source::{
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Who can see an asset, as Scenario says it.
+/// Who can see an asset, as Scenario says it. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScenarioPrivacy {
     /// The project's own.
@@ -36,7 +36,7 @@ impl From<ScenarioPrivacy> for Privacy {
     }
 }
 
-/// What Scenario can sort by. Values may be added.
+/// What Scenario can sort by. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScenarioAssetOrderField {
     /// `createdAt`. It never changes, so a walk misses and repeats nothing.
@@ -52,14 +52,14 @@ pub struct ScenarioAssetOrder {
     /// By what.
     field: ScenarioAssetOrderField,
     /// Which way.
-    direction: OrderDirection,
+    direction: AssetOrderDirection,
 }
 
 impl ScenarioAssetOrder {
     /// What a client gets that does not say.
     pub const NEWEST: Self = Self {
         field: ScenarioAssetOrderField::CreatedAt,
-        direction: OrderDirection::Desc,
+        direction: AssetOrderDirection::Desc,
     };
 }
 

@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     fn known(trusted: TrustedDocuments) -> Known {
-        let rules = Rules::new(&crate::schema::sdl(false), true).expect("the schema holds");
+        let rules = Rules::new(&crate::schema::sdl(), true).expect("the schema holds");
         Known::new(rules, trusted, &Limits::default(), 1 << 20)
     }
 
@@ -237,13 +237,13 @@ mod tests {
     #[test]
     fn a_hash_is_known_once_its_text_was_sent() {
         let known = known(TrustedDocuments::default());
-        let text = "{sources{name}}";
+        let text = "{assetSources{name}}";
         assert_eq!(
             code(&known, &hashed(text, false)),
             "PERSISTED_QUERY_NOT_FOUND"
         );
         let other = Wanted {
-            text: Some("{sources{id}}".to_owned()),
+            text: Some("{assetSources{id}}".to_owned()),
             ..hashed(text, false)
         };
         assert_eq!(code(&known, &other), "BAD_USER_INPUT");
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn with_trusted_documents_only_nothing_else_is_taken() {
-        let text = "{sources{name}}";
+        let text = "{assetSources{name}}";
         let known = known(TrustedDocuments {
             documents: vec![("42".to_owned(), text.to_owned())],
             only: true,
@@ -320,7 +320,7 @@ mod tests {
         assert_eq!(code(&known, &by_id("43")), "PERSISTED_QUERY_NOT_FOUND");
         assert_eq!(code(&known, &hashed(text, true)), "");
         assert_eq!(code(&known, &hashed(text, false)), "");
-        let other = "{sources{id}}";
+        let other = "{assetSources{id}}";
         assert_eq!(code(&known, &hashed(other, true)), "FORBIDDEN");
         assert_eq!(
             code(&known, &hashed(other, false)),
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_shape_is_nobodys_name() {
         let known = known(TrustedDocuments::default());
-        let text = "query A { sources { name } }";
+        let text = "query A { assetSources { name } }";
         assert_eq!(code(&known, &hashed(text, true)), "");
         let shape = Words::of(text).expect("it has one").shape;
         let shape = String::from_utf8(shape).expect("letters");
@@ -339,7 +339,7 @@ mod tests {
         let named = hashed(&shape, false);
         assert_eq!(code(&known, &named), "PERSISTED_QUERY_NOT_FOUND");
         // One of the same shape is registered by its own.
-        let other = "query B { sources { name } }";
+        let other = "query B { assetSources { name } }";
         assert_eq!(code(&known, &hashed(other, true)), "");
         assert_eq!(code(&known, &hashed(other, false)), "");
     }

@@ -374,7 +374,7 @@ mod tests {
         for level in 0..levels {
             text += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
         }
-        text + &format!("fragment f{levels} on Query{{sources{{name}}}}")
+        text + &format!("fragment f{levels} on Query{{assetSources{{name}}}}")
     }
 
     #[test]

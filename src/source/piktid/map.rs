@@ -16,7 +16,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         source: source.clone(),
         upstream: wire.id,
     };
-    let filename = wire.filename.unwrap_or_default();
+    let filename = wire.filename.as_deref().unwrap_or_default();
     let pixels = |index: usize| {
         lenient::whole(
             wire.dimensions
@@ -29,12 +29,12 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         name: if filename.is_empty() {
             id.upstream.to_string()
         } else {
-            filename.clone()
+            filename.to_owned()
         },
         provider: Provider::Piktid,
         kind: Kind::Image,
         // PiktID does not say; the ending of the name is what its own upload goes by.
-        mime_type: image_type_of_file_name(&filename).map(str::to_owned),
+        mime_type: image_type_of_file_name(filename).map(str::to_owned),
         size_bytes: None,
         width: pixels(0),
         height: pixels(1),
@@ -62,9 +62,9 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         root: None,
         viewer_can: viewer_can(wire.visibility.as_deref()),
         details: Details::Piktid(Arc::new(piktid::Details {
-            filename,
-            created_by: wire.created_by.unwrap_or_default(),
-            visibility: wire.visibility.unwrap_or_default(),
+            filename: wire.filename,
+            created_by: wire.created_by,
+            visibility: wire.visibility,
             styling_note: wire.styling_note,
             thumbnail_small: wire.thumbnail_small,
             thumbnail_big: wire.thumbnail_big,

@@ -2,7 +2,7 @@
 import type { ApolloClient } from '@apollo/client';
 import { graphql } from './generated/gql.js';
 import { readFragment, type FragmentType } from './generated/fragment-masking.js';
-import type { AssetKind, ErrorCode, UploadAssetInput } from './generated/graphql.js';
+import type { AssetKind, AssetErrorCode, UploadAssetInput } from './generated/graphql.js';
 
 const tileFragment = graphql(`
   fragment Tile on Asset {
@@ -86,7 +86,7 @@ export function caption(tile: FragmentType<typeof tileFragment>): string {
     case 'ScenarioDetails':
       return `${title}: ${details.metadata.prompt ?? 'no prompt'}`;
     case 'PiktidDetails':
-      return `${title}: ${details.filename.toUpperCase()} ${details.dimensions?.join('×') ?? ''}`;
+      return `${title}: ${details.filename?.toUpperCase() ?? 'no file name'} ${details.dimensions?.join('×') ?? ''}`;
     case 'ComfyDetails':
       return `${title}: ${details.hash ?? 'no hash'}`;
     default:
@@ -96,7 +96,7 @@ export function caption(tile: FragmentType<typeof tileFragment>): string {
 
 export async function captions(client: ApolloClient, first: number): Promise<string[]> {
   const { data } = await client.query({ query: galleryQuery, variables: { first, filter: { kinds: ['IMAGE'] } } });
-  const failed: ErrorCode[] = data?.assets?.sources.flatMap(({ error }) => error?.code ?? []) ?? [];
+  const failed: AssetErrorCode[] = data?.assets?.sources.flatMap(({ error }) => error?.code ?? []) ?? [];
   if (failed.length > 0) throw new Error(failed.join());
   return data?.assets?.nodes.map(caption) ?? [];
 }

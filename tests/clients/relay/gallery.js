@@ -78,7 +78,7 @@ graphql`
 `;
 
 graphql`
-  fragment gallery_source on Source @refetchable(queryName: "gallerySourceRefetchQuery") {
+  fragment gallery_source on AssetSource @refetchable(queryName: "gallerySourceRefetchQuery") {
     name
     provider
     capabilities {
@@ -124,7 +124,7 @@ graphql`
         ...gallery_asset
       }
       upload {
-        id
+        upstreamId
         status
       }
       errors {

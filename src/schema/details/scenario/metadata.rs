@@ -3,7 +3,7 @@
 use async_graphql::Object;
 
 use super::{ScenarioConcept, ScenarioLink};
-use crate::asset::scenario::metadata::Metadata;
+use crate::asset::scenario::metadata::{Metadata, Ring};
 
 pub struct ScenarioMetadata<'a>(pub &'a Metadata);
 
@@ -85,9 +85,15 @@ impl ScenarioMetadata<'_> {
             .map(|all| all.iter().map(ScenarioConcept).collect())
     }
 
-    /// Outlines that segmentation found: shapes of rings of points of coordinates.
-    async fn contours(&self) -> Option<&Vec<Vec<Vec<Vec<f64>>>>> {
-        self.0.contours.as_ref()
+    /// Outlines that segmentation found.
+    async fn contours(&self) -> Option<Vec<ScenarioContour<'_>>> {
+        let contours = self.0.contours.as_ref()?;
+        Some(
+            contours
+                .iter()
+                .map(|rings| ScenarioContour(rings))
+                .collect(),
+        )
     }
 
     /// Share of the steps (0 to 1) during which the control image was followed.
@@ -568,5 +574,27 @@ impl ScenarioMetadata<'_> {
     /// Width in pixels.
     async fn width(&self) -> Option<f64> {
         self.0.width
+    }
+}
+
+pub struct ScenarioContour<'a>(&'a [Ring]);
+
+/// An outline that segmentation found.
+#[Object]
+impl ScenarioContour<'_> {
+    /// Its closed lines, as Scenario sends them.
+    async fn rings(&self) -> Vec<ScenarioContourRing<'_>> {
+        self.0.iter().map(ScenarioContourRing).collect()
+    }
+}
+
+pub struct ScenarioContourRing<'a>(&'a Ring);
+
+/// A closed line of an outline.
+#[Object]
+impl ScenarioContourRing<'_> {
+    /// Its points, each the coordinates x and y in pixels.
+    async fn points(&self) -> &Ring {
+        self.0
     }
 }

@@ -1,0 +1,169 @@
+//! What clients, caches and other subgraphs need of the schema's shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_graphql::parser::{
+    parse_schema,
+    types::{BaseType, FieldDefinition, Type, TypeDefinition, TypeKind, TypeSystemDefinition},
+};
+
+fn types() -> BTreeMap<String, TypeDefinition> {
+    let schema = parse_schema(asset_gateway::schema::sdl()).expect("the schema");
+    let types = schema.definitions.into_iter().filter_map(|own| match own {
+        TypeSystemDefinition::Type(own) => Some((own.node.name.node.to_string(), own.node)),
+        _ => None,
+    });
+    types.collect()
+}
+
+fn fields(definition: &TypeDefinition) -> Vec<&FieldDefinition> {
+    let fields = match &definition.kind {
+        TypeKind::Object(object) => &object.fields,
+        TypeKind::Interface(interface) => &interface.fields,
+        _ => return Vec::new(),
+    };
+    fields.iter().map(|field| &field.node).collect()
+}
+
+fn description(definition: &TypeDefinition) -> &str {
+    let description = definition.description.as_ref();
+    description.map_or("", |own| own.node.as_str())
+}
+
+/// Lists and non-nulls around a type's name.
+fn wrappers(own: &Type) -> usize {
+    let inner = match &own.base {
+        BaseType::Named(_) => 0,
+        BaseType::List(item) => 1 + wrappers(item),
+    };
+    inner + usize::from(!own.nullable)
+}
+
+#[test]
+fn no_type_has_more_wrappers_than_introspection_asks_for() {
+    // graphql-js asks for a name in seven wrappers (`TypeRef`, up to version 16).
+    let mut count = 0;
+    for (name, definition) in &types() {
+        for field in fields(definition) {
+            let arguments = field.arguments.iter().map(|own| &own.node.ty.node);
+            for own in arguments.chain([&field.ty.node]) {
+                count += 1;
+                assert!(wrappers(own) <= 7, "{name}.{}: {own}", field.name.node);
+            }
+        }
+        if let TypeKind::InputObject(input) = &definition.kind {
+            for field in &input.fields {
+                let own = &field.node.ty.node;
+                assert!(wrappers(own) <= 7, "{name}.{}: {own}", field.node.name.node);
+            }
+        }
+    }
+    assert!(count > 300, "{count} types");
+}
+
+#[test]
+fn only_nodes_have_an_id() {
+    // Normalising caches take two objects of one type and `id` for the same object.
+    let mut with_id = Vec::new();
+    for (name, definition) in &types() {
+        if fields(definition).iter().any(|own| own.name.node == "id") {
+            with_id.push(name.clone());
+        }
+    }
+    assert_eq!(with_id, ["Asset", "AssetSource", "Node"]);
+}
+
+#[test]
+fn members_of_a_union_or_interface_agree_on_the_types_of_their_fields() {
+    let types = types();
+    let mut groups: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    for (name, definition) in &types {
+        match &definition.kind {
+            TypeKind::Union(union) => {
+                let members = union.members.iter().map(|own| own.node.to_string());
+                for member in members {
+                    let (member, _) = types.get_key_value(&member).expect("a type");
+                    groups.entry(name.clone()).or_default().push(member);
+                }
+            }
+            TypeKind::Object(object) => {
+                for interface in &object.implements {
+                    let interface = interface.node.to_string();
+                    groups.entry(interface).or_default().push(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(groups.len() >= 3, "{groups:?}");
+    for (group, members) in groups {
+        let mut known: BTreeMap<String, (String, &str)> = BTreeMap::new();
+        for member in members {
+            for field in fields(&types[member]) {
+                let own = field.ty.node.to_string();
+                let name = field.name.node.to_string();
+                let (first, by) = known
+                    .entry(name.clone())
+                    .or_insert_with(|| (own.clone(), member));
+                assert_eq!(*first, own, "{group}: `{name}` of {by} and {member}");
+            }
+        }
+    }
+}
+
+#[test]
+fn names_say_that_they_are_about_assets() {
+    // What a supergraph shares, and what is the specification's.
+    let shared = [
+        "ByteSize",
+        "DateTime",
+        "JSON",
+        "Mutation",
+        "Node",
+        "PageInfo",
+        "Query",
+        "URL",
+        "Upload",
+        "SourceUpload",
+        "_Any",
+        "_Entity",
+        "_Service",
+    ];
+    let ours = ["Asset", "Scenario", "Piktid", "Comfy"];
+    for name in types().keys() {
+        assert!(
+            shared.contains(&name.as_str()) || ours.iter().any(|part| name.contains(part)),
+            "`{name}` collides with another subgraph's"
+        );
+    }
+    let roots = &types()["Query"];
+    let roots: BTreeSet<_> = fields(roots)
+        .into_iter()
+        .map(|own| own.name.node.to_string())
+        .collect();
+    for root in roots {
+        let is_relays = ["node", "nodes"].contains(&root.as_str());
+        let is_federations = root.starts_with('_');
+        let is_about_assets = root.to_lowercase().contains("asset");
+        assert!(is_relays || is_federations || is_about_assets, "{root}");
+    }
+}
+
+#[test]
+fn enums_say_whether_they_grow_and_what_to_do_then() {
+    let mut count = 0;
+    for (name, definition) in &types() {
+        if !matches!(definition.kind, TypeKind::Enum(_)) {
+            continue;
+        }
+        count += 1;
+        let told = description(definition).replace('\n', " ");
+        let says = [
+            "Values may be added: ",
+            "Values may be added; only requests use them.",
+            "No values will be added.",
+        ];
+        assert!(says.iter().any(|own| told.contains(own)), "{name}: {told}");
+    }
+    assert!(count > 15, "{count} enums");
+}
