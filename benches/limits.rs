@@ -34,7 +34,7 @@ fn time<T>(mut work: impl FnMut() -> T) -> f64 {
 
 fn main() {
     let list = "query L($n: Int, $a: String) { assets(first: $n, after: $a) { edges { cursor node { id name kind \
-                createdAt tags thumbnail source { name } } } pageInfo { hasNextPage endCursor } } }";
+                createdAt tags thumbnailUrl source { name } } } pageInfo { hasNextPage endCursor } } }";
     let wide = format!("{{ assetSources {{ {} }} }}", "name ".repeat(1_900));
     let nested = format!("{{ a(x: {}1{}) }}", "[".repeat(60), "]".repeat(60));
     let spread = format!(

@@ -191,7 +191,7 @@ async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
     let id = |dice: &mut Dice| ids[dice.roll(ids.len() as u64) as usize].clone();
     let one = id(dice);
     let list = "nodes { id name tags } pageInfo { hasNextPage endCursor } \
-                sources { status error { code message } }";
+                sourceResults { status error { code message } }";
     match dice.roll(8) {
         0 | 1 => {
             let first = world.ask(&format!("{{ assets(first: 30) {{ {list} }} }}")).await;
@@ -337,10 +337,10 @@ async fn soak(seconds: u64) {
     let recovering = Instant::now();
     loop {
         let page = world
-            .ask("{ assets(first: 1) { sources { status } } }")
+            .ask("{ assets(first: 1) { sourceResults { status } } }")
             .await;
         let sources = page
-            .pointer("/data/assets/sources")
+            .pointer("/data/assets/sourceResults")
             .and_then(Value::as_array);
         if sources.is_some_and(|all| all.len() == 4 && all.iter().all(|s| s["status"] == "OK")) {
             break;
@@ -384,7 +384,7 @@ async fn hanging() {
         .piktid
         .faults
         .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
-    let query = "{ assets(first: 20) { nodes { id name } sources { status } } }";
+    let query = "{ assets(first: 20) { nodes { id name } sourceResults { status } } }";
     let mut times = Vec::new();
     for _ in 0..25 {
         let asking = (0..8).map(|_| async {

@@ -44,7 +44,8 @@ pub struct Asset {
     pub updated_at: Option<Timestamp>,
     pub status: Status,
     pub visibility: Option<Visibility>,
-    pub owner: Option<String>,
+    /// Who made it, in the source's own terms.
+    pub created_by: Option<String>,
     pub tags: Vec<String>,
     pub note: Option<String>,
     pub media: Media,
@@ -55,7 +56,7 @@ pub struct Asset {
     pub viewer_can: ViewerCan,
     pub details: Details,
     /// The row as the source sent it, less what must not leave (a server's file paths): JSON.
-    pub upstream: Box<str>,
+    pub raw: Box<str>,
     /// The source asked that nobody keep it.
     pub no_store: bool,
 }
@@ -71,7 +72,7 @@ impl Asset {
             Details::Piktid(_) => 2_080,
             Details::Comfy(_) => 2_912,
         };
-        u32::try_from(self.upstream.len() * 2).map_or(u32::MAX, |w| w.saturating_add(fixed))
+        u32::try_from(self.raw.len() * 2).map_or(u32::MAX, |w| w.saturating_add(fixed))
     }
 }
 

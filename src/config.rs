@@ -332,7 +332,7 @@ impl Config {
             );
         }
         let keyless = self.sources.iter().find(|source| {
-            let is_own = source.url.host_str() != Some("cloud.comfy.org");
+            let is_own = !source.is_comfy_cloud();
             source.passthrough && source.kind.provider() == Provider::Comfy && is_own
         });
         if let (true, true, Some(source)) = (is_open, is_exposed, keyless) {

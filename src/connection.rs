@@ -28,7 +28,8 @@ use crate::{
     asset::Asset,
     cache::Shelf,
     source::{
-        Context, Filter, Listing, Order, Paging, Parameters, Row, Source, SourceError, Unreadable,
+        Context, Filter, FilterField, Listing, Order, Paging, Parameters, Row, Source, SourceError,
+        Unreadable,
     },
 };
 
@@ -60,8 +61,8 @@ pub struct SourceList {
     pub paging: Paging,
     /// The provider's own filters.
     pub parameters: Parameters,
-    /// What they leave to be filtered here, by the fields' names.
-    pub finished: Vec<&'static str>,
+    /// What they leave to be compared here.
+    pub local: Vec<FilterField>,
     /// An asset is listed only with one of these tags; empty: any asset is.
     pub listed: Vec<String>,
 }
@@ -122,22 +123,32 @@ pub struct SourceOutcome {
     /// Why some of it is older than usual.
     pub stale: Option<SourceError>,
     /// All of it up to the page's far end is here; else walking on leaves some behind.
-    pub complete: bool,
+    pub is_complete: bool,
     pub total: Option<u64>,
     /// When the oldest answer used was read; none when there was none.
     pub fetched_at: Option<Timestamp>,
     /// Rows that belong on this page and cannot be shown.
     pub unreadable: Vec<Arc<Unreadable>>,
-    pub plan: Plan,
+    pub execution: Execution,
 }
 
-/// What it took.
+impl SourceOutcome {
+    /// Whether all that the source has of this page is on it, as it is now.
+    #[must_use]
+    pub fn misses_nothing(&self) -> bool {
+        self.error.is_none() && self.stale.is_none() && self.unreadable.is_empty()
+    }
+}
+
+/// How a source was asked, and what that took.
 #[derive(Debug, Clone, Default)]
-pub struct Plan {
-    /// Filters that went upstream, as `name=value`.
-    pub pushed: Vec<String>,
-    /// What was filtered here, by the fields' names.
-    pub finished: Vec<&'static str>,
+pub struct Execution {
+    /// Fields of the filter that the source applied.
+    pub pushed: Vec<FilterField>,
+    /// Fields of the filter that were compared here, after reading.
+    pub local: Vec<FilterField>,
+    /// Filters as they went upstream, by name.
+    pub parameters: Vec<(&'static str, String)>,
     pub rows_read: u64,
     /// List calls to the source that this request caused; what the cache had costs none.
     pub calls: u32,
@@ -187,12 +198,12 @@ impl List {
             skipped: Some(*reason),
             error: None,
             stale: None,
-            complete: true,
+            is_complete: true,
             // It holds no match.
             total: Some(0),
             fetched_at: None,
             unreadable: Vec::new(),
-            plan: Plan::default(),
+            execution: Execution::default(),
         }));
         sources.sort_by(|a, b| a.source.profile().name.cmp(&b.source.profile().name));
         let totals = sources.iter().map(|outcome| outcome.total);

@@ -37,7 +37,7 @@ pub use change::{ChangeFailure, Deletion, Outcomes, TagChange};
 pub use comfy::parameters::ComfyParameters;
 pub use context::{Context, Lifetime};
 pub use error::SourceError;
-pub use filter::{Filter, Narrowed};
+pub use filter::{Filter, FilterField, Narrowed};
 pub use page::{
     BrokenRule, Direction, ListRequest, Listing, Order, Page, Parameters, Position, Row, SortBy,
     Unreadable,
@@ -275,12 +275,24 @@ pub struct Capabilities {
     /// Words an asset may be tagged with; `None`: any.
     pub tag_vocabulary: Option<Vec<&'static str>>,
     pub max_tags: Option<u32>,
-    pub counts_exactly: bool,
-    pub delete_meaning: &'static str,
+    pub has_exact_count: bool,
+    pub delete_effect: DeleteEffect,
+    pub delete_description: &'static str,
     /// Largest upload the contract names, in bytes.
     pub max_upload_bytes: Option<u64>,
     /// Assets one call can read by id.
-    pub batch_read: u32,
+    pub max_batch_size: u32,
+}
+
+/// What deleting an asset does at its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeleteEffect {
+    /// The asset and its file are gone.
+    Permanent,
+    /// The source keeps it for a time, on accounts that have that.
+    Recoverable,
+    /// The entry is gone; the file stays at the source.
+    EntryOnly,
 }
 
 /// How a list can be entered in the middle.

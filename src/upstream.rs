@@ -34,13 +34,13 @@ use tokio::{
 use tracing::Instrument;
 use url::Url;
 
-use breaker::{Failure, Pass};
+use breaker::Pass;
 use elsewhere::PublicNames;
 use shown::Shown;
 
 use crate::config::is_this_machine;
 
-pub use breaker::{Breaker, Health, Openings, Status, Subject};
+pub use breaker::{Breaker, Failure, Health, Openings, Status, Subject};
 pub use elsewhere::Elsewhere;
 pub use error::UpstreamError;
 pub use pace::{Pace, Paces};
@@ -376,7 +376,7 @@ impl Upstream {
         let pass = self.breaker.pass(call.subject)?;
         let result = self.send_and_repeat(&call, deadline).await;
         // Once, by how it ended, however often it was made.
-        pass.end(blame(&result, |answer| answer.status));
+        pass.end(blame(&result, |answer| (answer.status, &answer.headers)));
         Ok(shown.hidden_in(result?))
     }
 
@@ -468,7 +468,9 @@ impl Upstream {
         let response = timeout_at(deadline, self.execute(&call))
             .await
             .unwrap_or(Err(UpstreamError::Timeout));
-        pass.end(blame(&response, reqwest::Response::status));
+        pass.end(blame(&response, |answer| {
+            (answer.status(), answer.headers())
+        }));
         let response = response?;
         Ok(OpenAnswer {
             status: response.status(),
@@ -657,24 +659,21 @@ impl Drop for Waiting<'_> {
 /// What a call's end says against the source.
 fn blame<T>(
     result: &Result<T, UpstreamError>,
-    status: impl Fn(&T) -> StatusCode,
+    head: impl Fn(&T) -> (StatusCode, &HeaderMap),
 ) -> Option<Failure> {
-    let failure = |reason, is_unreachable| {
-        Some(Failure {
-            reason,
-            is_unreachable,
-        })
-    };
     match result {
-        Ok(answer) if status(answer).is_server_error() => {
-            failure(format!("it answered {}", status(answer).as_u16()), false)
+        Ok(answer) => {
+            let (status, headers) = head(answer);
+            status.is_server_error().then(|| Failure::Status {
+                status: status.as_u16(),
+                retry_after: retry::retry_after(headers),
+            })
         }
-        Ok(_) => None,
         Err(error) => match error {
-            UpstreamError::Connect { .. } => failure(error.to_string(), true),
-            UpstreamError::Timeout
+            UpstreamError::Connect { .. }
+            | UpstreamError::Timeout
             | UpstreamError::Broken { .. }
-            | UpstreamError::TooLarge { .. } => failure(error.to_string(), false),
+            | UpstreamError::TooLarge { .. } => Some(Failure::Call(error.clone())),
             UpstreamError::Late
             | UpstreamError::Busy { .. }
             | UpstreamError::Spared { .. }

@@ -330,7 +330,7 @@ async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Seen 
     let pixel = STANDARD.encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0");
     let query = match operation {
         Operation::List => "{ assets(first: 3) { nodes { source { name } } \
-                             sources { source { name } status error { code } } } }"
+                             sourceResults { source { name } status error { code } } } }"
             .to_owned(),
         Operation::Get => {
             format!(
@@ -403,7 +403,7 @@ async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Seen 
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("none").to_owned();
     let (code, is_whole): (String, Box<dyn Fn(&str) -> bool>) = match operation {
         Operation::List => {
-            let sources = data["assets"]["sources"]
+            let sources = data["assets"]["sourceResults"]
                 .as_array()
                 .cloned()
                 .unwrap_or_default();

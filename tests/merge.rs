@@ -284,7 +284,7 @@ impl Simulated {
             updated_at,
             status: Status::Ready,
             visibility: None,
-            owner: None,
+            created_by: None,
             tags: tags(id),
             note: None,
             media: Media::default(),
@@ -293,7 +293,7 @@ impl Simulated {
             root: None,
             viewer_can: ViewerCan::default(),
             details: Details::Piktid(Arc::new(piktid::Details::default())),
-            upstream: Box::default(),
+            raw: Box::default(),
             no_store: false,
         }))
     }
@@ -515,8 +515,8 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
                 source: Arc::new(source),
                 listing: Listing::Own,
                 parameters: Parameters::default(),
-                finished: match ask.wanted {
-                    Wanted::Tagged(_) => vec!["tagsAll"],
+                local: match ask.wanted {
+                    Wanted::Tagged(_) => vec![asset_gateway::source::FilterField::TagsAll],
                     _ => Vec::new(),
                 },
                 listed: Vec::new(),
@@ -555,10 +555,11 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
                 can_delete: false,
                 tag_vocabulary: None,
                 max_tags: None,
-                counts_exactly: true,
-                delete_meaning: "",
+                has_exact_count: true,
+                delete_effect: asset_gateway::source::DeleteEffect::Permanent,
+                delete_description: "",
                 max_upload_bytes: None,
-                batch_read: 1,
+                max_batch_size: 1,
             },
         },
         paging: if shape.window {

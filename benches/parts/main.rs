@@ -94,7 +94,7 @@ fn document(criterion: &mut Criterion) {
 fn list_text(number: usize) -> String {
     format!(
         "query List{number}($n: Int, $a: String) {{ assets(first: $n, after: $a) {{ edges {{ cursor node {{ \
-         id name kind createdAt tags thumbnail source {{ name }} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+         id name kind createdAt tags thumbnailUrl source {{ name }} }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
     )
 }
 
@@ -158,7 +158,7 @@ fn list(sources: usize, rows: usize) -> List {
             source: Arc::new(source),
             listing: Listing::Own,
             parameters: Parameters::default(),
-            finished: Vec::new(),
+            local: Vec::new(),
             listed: Vec::new(),
         }
     };
@@ -420,7 +420,7 @@ fn memory() -> String {
         let (mut sent, mut weight, before) = (0, 0, resident());
         for first in (0..KEPT).step_by(LARGE_PAGE) {
             let assets = assets(provider, first..first + LARGE_PAGE);
-            sent += assets.iter().map(|own| own.upstream.len()).sum::<usize>();
+            sent += assets.iter().map(|own| own.raw.len()).sum::<usize>();
             weight += assets
                 .iter()
                 .map(|own| own.weight() as usize)

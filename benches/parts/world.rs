@@ -120,10 +120,11 @@ impl InMemory {
                 can_delete: false,
                 tag_vocabulary: None,
                 max_tags: None,
-                counts_exactly: true,
-                delete_meaning: "",
+                has_exact_count: true,
+                delete_effect: asset_gateway::source::DeleteEffect::Permanent,
+                delete_description: "",
                 max_upload_bytes: None,
-                batch_read: 1,
+                max_batch_size: 1,
             },
         };
         Self {

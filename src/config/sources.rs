@@ -54,6 +54,14 @@ pub struct SourceConfig {
     pub kind: SourceKind,
 }
 
+impl SourceConfig {
+    /// Whether it is Comfy Cloud, as opposed to a server that somebody runs.
+    #[must_use]
+    pub fn is_comfy_cloud(&self) -> bool {
+        self.url.host_str() == Some("cloud.comfy.org")
+    }
+}
+
 /// What only one provider's sources have.
 #[derive(Debug, Clone)]
 pub enum SourceKind {

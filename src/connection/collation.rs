@@ -245,7 +245,7 @@ impl<'a> Walk<'a> {
     /// The slice around a place, and where in it the place is.
     async fn locate(&mut self, from: Option<&Spot>) -> Result<(Slice, usize), SourceError> {
         // The page, one more that tells of more, and the rows that name a place.
-        let wanted = if self.part.finished.is_empty() && !self.record.dropped && !self.wide {
+        let wanted = if self.part.local.is_empty() && !self.record.dropped && !self.wide {
             self.count as u64 + 1
         } else {
             u64::from(self.part.paging.cap())

@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
             // dropped here, as many as a call can bring.
             // So in a group that is larger than a slice, whose end must be found, and while the
             // place itself is sought.
-            length: if self.part.finished.is_empty()
+            length: if self.part.local.is_empty()
                 && !self.record.dropped
                 && (self.open.is_empty() || self.frontier.is_some())
                 && !self.is_searching()

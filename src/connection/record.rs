@@ -4,10 +4,10 @@ use std::{collections::HashSet, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{List, Plan, SourceList, SourceOutcome};
+use super::{Execution, List, SourceList, SourceOutcome};
 use crate::{
     cache::Read,
-    source::{ListRequest, Page, Row, SortBy, SourceError, Unreadable},
+    source::{FilterField, ListRequest, Page, Paging, Row, SortBy, SourceError, Unreadable},
 };
 
 /// Rows asked for to see whether anything follows: more than may come in between two calls.
@@ -17,7 +17,7 @@ pub const LOOK: u32 = 8;
 pub struct Record<'a> {
     list: &'a List,
     part: &'a SourceList,
-    plan: Plan,
+    execution: Execution,
     fetched_at: Option<Timestamp>,
     /// Why an older answer had to do.
     stale: Option<SourceError>,
@@ -33,17 +33,10 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     pub fn new(list: &'a List, part: &'a SourceList) -> Self {
-        let pushed = part.parameters.0.iter();
         Self {
             list,
             part,
-            plan: Plan {
-                pushed: pushed
-                    .map(|(name, value)| format!("{name}={value}"))
-                    .collect(),
-                finished: part.finished.clone(),
-                ..Plan::default()
-            },
+            execution: execution(list, part),
             fetched_at: None,
             stale: None,
             total: None,
@@ -76,26 +69,27 @@ impl<'a> Record<'a> {
             _ => ("createdAfter", "createdBefore"),
         };
         for (name, bound) in [(after, request.after), (before, request.before)] {
-            let pushed = bound.map(|time| format!("{name}={time}"));
-            if let Some(pushed) = pushed.filter(|pushed| !self.plan.pushed.contains(pushed)) {
-                self.plan.pushed.push(pushed);
+            let Some(time) = bound else { continue };
+            let (parameter, known) = ((name, time.to_string()), &mut self.execution.parameters);
+            if !known.contains(&parameter) {
+                known.push(parameter);
             }
         }
     }
 
     /// Nothing came; unless no call could be made at all.
     pub fn failed(&mut self, error: &SourceError) {
-        self.plan.calls += u32::from(*error != SourceError::Exhausted);
+        self.execution.calls += u32::from(*error != SourceError::Exhausted);
     }
 
     /// What came.
     pub fn note(&mut self, read: &Read) {
         let page = &read.page;
-        self.plan.calls += u32::from(read.called);
-        self.plan.rows_read += page.rows.len() as u64;
+        self.execution.calls += u32::from(read.called);
+        self.execution.rows_read += page.rows.len() as u64;
         self.total = page.total.or(self.total);
         // A page without rows shows nothing of how its server counts, once another did.
-        if !page.rows.is_empty() || self.plan.rows_read == 0 {
+        if !page.rows.is_empty() || self.execution.rows_read == 0 {
             self.counts = page.counts;
         }
         if read.stale.is_some() {
@@ -111,14 +105,14 @@ impl<'a> Record<'a> {
     /// filters as asked, or all of it was read just now: so many rows, of which some cannot be
     /// read or not.
     pub fn exact_total(&self, whole: Option<Whole>) -> Option<u64> {
-        let is_filtered = !self.part.finished.is_empty() || !self.part.listed.is_empty();
+        let is_filtered = !self.part.local.is_empty() || !self.part.listed.is_empty();
         if let Some(whole) = whole {
             // Nobody knows whether a row that cannot be read would have fitted.
             let is_sure = !is_filtered || whole.is_readable;
             return is_sure.then_some(whole.rows as u64);
         }
         let is_bounded = self.list.filter.span(self.list.order.by) != (None, None);
-        let as_asked = self.part.finished.is_empty() && !self.dropped && !is_bounded;
+        let as_asked = self.part.local.is_empty() && !self.dropped && !is_bounded;
         self.total.filter(|_| as_asked && self.counts)
     }
 
@@ -128,19 +122,41 @@ impl<'a> Record<'a> {
         total: Option<u64>,
         error: Option<SourceError>,
         unreadable: Vec<Arc<Unreadable>>,
-        complete: bool,
+        is_complete: bool,
     ) -> SourceOutcome {
         SourceOutcome {
             source: Arc::clone(&self.part.source),
             skipped: None,
             error,
             stale: self.stale,
-            complete,
+            is_complete,
             total,
             fetched_at: self.fetched_at,
             unreadable,
-            plan: self.plan,
+            execution: self.execution,
         }
+    }
+}
+
+/// How a source is asked, before it is.
+fn execution(list: &List, part: &SourceList) -> Execution {
+    let has_windows = matches!(part.paging, Paging::Window { .. });
+    let is_said = |field: FilterField| {
+        let mut names = part.parameters.0.iter().map(|(name, _)| name);
+        has_windows || names.any(|name| field.is_said_by(name))
+    };
+    let is_local = |field: &FilterField| {
+        part.local.contains(field) || (field.bounds(list.order.by) && !is_said(*field))
+    };
+    let (mut local, pushed): (Vec<_>, Vec<_>) = list.filter.used().into_iter().partition(is_local);
+    // What is no field of the filter.
+    let others = part.local.iter().filter(|field| !local.contains(field));
+    local.extend(others.copied().collect::<Vec<_>>());
+    Execution {
+        pushed,
+        local,
+        parameters: part.parameters.0.to_vec(),
+        ..Execution::default()
     }
 }
 

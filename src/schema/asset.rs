@@ -89,8 +89,8 @@ impl AssetNode {
         self.0.height
     }
 
-    /// Duration in seconds.
-    async fn duration(&self) -> Option<f64> {
+    /// Duration in seconds; null for what has none, and where the source does not say.
+    async fn duration_seconds(&self) -> Option<f64> {
         self.0.duration_seconds
     }
 
@@ -122,8 +122,8 @@ impl AssetNode {
 
     /// Who made it, in the source's own terms: a user id (Scenario), a user name (PiktID), null
     /// (Comfy). Not comparable across sources.
-    async fn owner(&self) -> Option<&str> {
-        self.0.owner.as_deref()
+    async fn created_by(&self) -> Option<&str> {
+        self.0.created_by.as_deref()
     }
 
     /// Its tags, case-sensitive.
@@ -157,7 +157,7 @@ impl AssetNode {
 
     /// A picture of it, loadable by a browser as it is, and never a file of more than 2 MB; null where
     /// the source has none, or none so small. May be missing right after an upload.
-    async fn thumbnail(
+    async fn thumbnail_url(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "How large.", default_with = "AssetThumbnailSize::Small")]
@@ -252,12 +252,12 @@ impl AssetNode {
 
     /// The asset as the source sent it, less file paths of a server; null when it cannot be
     /// represented. For fields that are newer than this gateway.
-    async fn upstream(&self, context: &Context<'_>) -> Option<async_graphql::Result<Json>> {
+    async fn raw(&self, context: &Context<'_>) -> Option<async_graphql::Result<Json>> {
         if let Err(forbidden) = reading(context) {
             return Some(Err(forbidden));
         }
-        let upstream = serde_json::from_str(&self.0.upstream).ok();
-        upstream.map(|own| Ok(Json(own)))
+        let raw = serde_json::from_str(&self.0.raw).ok();
+        raw.map(|own| Ok(Json(own)))
     }
 }
 
@@ -282,7 +282,7 @@ impl AssetNode {
                 Narrowed::Ask {
                     listing: Listing::Own,
                     parameters,
-                    finished: Vec::new(),
+                    local: Vec::new(),
                     listed: Vec::new(),
                 },
             )],

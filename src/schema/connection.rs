@@ -13,6 +13,7 @@ use super::{
     asset::AssetNode,
     at_hand::AtHand,
     error::{AssetSourceError, bad_input, coded, unanswered},
+    filter::AssetFilterField,
     operation, reading,
     scalars::DateTime,
     source::SourceNode,
@@ -20,10 +21,10 @@ use super::{
 use crate::{
     asset::SourceName,
     connection::{
-        BadCursor, ConnectionPage, Cursor, Edge, Fingerprint, List, MAX_PAGE, Place, Plan,
+        BadCursor, ConnectionPage, Cursor, Edge, Execution, Fingerprint, List, MAX_PAGE, Place,
         SourceList, SourceOutcome, Spot, Stretch,
     },
-    source::{Filter, Narrowed, Order, Source},
+    source::{Filter, FilterField, Narrowed, Order, Source},
 };
 
 /// What `first`, `after`, `last` and `before` say.
@@ -141,12 +142,9 @@ pub async fn resolve(
         })?;
         list.collated_page(&stretch).await
     };
-    let whole = |own: &SourceOutcome| {
-        own.error.is_none() && own.stale.is_none() && own.unreadable.is_empty()
-    };
     if !page
         .as_ref()
-        .is_ok_and(|page| page.sources.iter().all(whole))
+        .is_ok_and(|page| page.sources.iter().all(SourceOutcome::misses_nothing))
     {
         operation.context.doubt();
     }
@@ -177,13 +175,13 @@ fn parts(sources: Vec<(Arc<dyn Source>, Narrowed)>, order: Order) -> async_graph
             } => source.declines(*listing, parameters),
             Narrowed::Skip(_) | Narrowed::Unsupported(_) => None,
         };
-        let (listing, parameters, finished, listed) = match declined.unwrap_or(narrowed) {
+        let (listing, parameters, local, listed) = match declined.unwrap_or(narrowed) {
             Narrowed::Ask {
                 listing,
                 parameters,
-                finished,
+                local,
                 listed,
-            } => (listing, parameters, finished, listed),
+            } => (listing, parameters, local, listed),
             Narrowed::Skip(reason) => {
                 skipped.push((source, reason));
                 continue;
@@ -199,7 +197,7 @@ fn parts(sources: Vec<(Arc<dyn Source>, Narrowed)>, order: Order) -> async_graph
                 listing,
                 paging,
                 parameters,
-                finished,
+                local,
                 listed,
             }),
             None => unable.push((name.clone(), "it has no such order")),
@@ -256,7 +254,7 @@ impl AssetConnection {
 
     /// Where to go on. `endCursor` is set whenever `hasNextPage` is true, also on a page without
     /// edges: it names how far was read. `hasNextPage` is true while a source is missing that may
-    /// hold more: see `sources`. Where a page would stand still for that reason, the list is an
+    /// hold more: see `sourceResults`. Where a page would stand still for that reason, the list is an
     /// error that names the source, so a loop over `hasNextPage` ends.
     async fn page_info(&self) -> PageInfo {
         self.ends()
@@ -269,9 +267,15 @@ impl AssetConnection {
         self.count()
     }
 
-    /// How each source asked fared: a page is whole only when all of them are `OK`.
-    async fn sources(&self) -> Vec<AssetSourceResult> {
+    /// How each source fared, by name: one entry for each source of the list.
+    async fn source_results(&self) -> Vec<AssetSourceResult> {
         self.0.sources.iter().map(AssetSourceResult::of).collect()
+    }
+
+    /// Whether nothing is missing up to the end of this page: each source is `OK` or `SKIPPED`, and
+    /// no row is unreadable.
+    async fn is_complete(&self) -> bool {
+        self.misses_nothing()
     }
 }
 
@@ -296,6 +300,11 @@ impl AssetConnection {
             start_cursor: cursor(&self.0.start),
             end_cursor: cursor(&self.0.end),
         }
+    }
+
+    fn misses_nothing(&self) -> bool {
+        let mut sources = self.0.sources.iter();
+        sources.all(SourceOutcome::misses_nothing)
     }
 
     fn count(&self) -> Option<i64> {
@@ -331,7 +340,7 @@ pub enum AssetSourceResultStatus {
     Ok,
     /// It failed, and what it said before is shown: see `fetchedAt` and `error`.
     Stale,
-    /// It is missing from this page, wholly or from some point on: see `error` and `complete`.
+    /// It is missing from this page, wholly or from some point on: see `error` and `isComplete`.
     Failed,
     /// It was not asked, since it can hold no match: see `reason`.
     Skipped,
@@ -343,13 +352,13 @@ pub enum AssetSourceResultStatus {
 pub struct AssetSourceResult {
     /// The source.
     source: SourceNode,
-    /// Whether its assets are here.
+    /// Whether its assets are on this page.
     status: AssetSourceResultStatus,
-    /// Whether all of its assets up to the end of this page are on it. False where it failed
-    /// before it gave anything: whoever walks on leaves some of its assets behind, whoever asks
-    /// again with the same cursor does not. A source that fails later on cuts the page short
-    /// instead, and walking on leaves out nothing.
-    complete: bool,
+    /// Whether all of its assets up to the end of this page are on it. False where it failed before
+    /// it gave anything: paging on leaves some of its assets behind, asking again with the same
+    /// cursor does not. A source that fails later cuts the page short instead, and paging on leaves
+    /// out nothing.
+    is_complete: bool,
     /// Why it was skipped.
     reason: Option<&'static str>,
     /// How many assets the list has at this source, exactly; null where it does not tell.
@@ -358,10 +367,11 @@ pub struct AssetSourceResult {
     fetched_at: Option<DateTime>,
     /// Why it is missing; null unless `FAILED` or `STALE`.
     error: Option<AssetSourceError>,
-    /// Rows that belong on this page and cannot be read. The rest of the page is whole.
-    unreadable: Vec<UnreadableAsset>,
+    /// Rows that belong on this page and cannot be read; at most as many as were read. The rest of
+    /// the page is whole.
+    unreadable_assets: Vec<UnreadableAsset>,
     #[graphql(skip)]
-    plan: Plan,
+    execution: Execution,
 }
 
 /// A row of a source that cannot be read, and so cannot be shown.
@@ -375,41 +385,76 @@ pub struct UnreadableAsset {
     message: String,
 }
 
-/// How a source was asked.
+/// How the gateway read a page from one source.
 #[derive(SimpleObject)]
-pub struct AssetSourcePlan {
-    /// Filters that went upstream, as `name=value`.
-    pushed: Vec<String>,
-    /// What was filtered here, after reading.
-    finished: Vec<&'static str>,
+pub struct AssetSourceExecution {
+    /// Fields of the filter that the source applied.
+    pushed_filters: Vec<AssetFilterField>,
+    /// Fields of the filter that the gateway compared after reading.
+    local_filters: Vec<AssetFilterField>,
+    /// Filters as they went upstream, in the provider's names.
+    upstream_parameters: Vec<AssetUpstreamParameter>,
+    /// What else the gateway did to the rows, a sentence each.
+    notes: Vec<&'static str>,
     /// Rows of the source that were read for this page.
     rows_read: u64,
-    /// List calls to the source that this page caused; 0 when the cache had it all.
+    /// List calls to the source that this page caused; 0 when the cache had everything.
     calls: u32,
+}
+
+/// A query parameter of a call to a source.
+#[derive(SimpleObject)]
+pub struct AssetUpstreamParameter {
+    /// Its name, as the provider spells it.
+    name: &'static str,
+    /// Its value, before it is encoded.
+    value: String,
+}
+
+impl From<Execution> for AssetSourceExecution {
+    fn from(execution: Execution) -> Self {
+        let fields = |fields: &[FilterField]| {
+            let fields = fields.iter().copied();
+            fields.filter_map(AssetFilterField::of).collect()
+        };
+        let note = |field: &FilterField| match field {
+            FilterField::Hash => {
+                Some("the gateway compares `hash` too, since servers that do not know it ignore it")
+            }
+            FilterField::ListedTags => Some(
+                "`tagsAny` takes the place of the source's `listed_tags`, so the gateway compares \
+                 those",
+            ),
+            _ => None,
+        };
+        Self {
+            pushed_filters: fields(&execution.pushed),
+            local_filters: fields(&execution.local),
+            notes: execution.local.iter().filter_map(note).collect(),
+            upstream_parameters: execution
+                .parameters
+                .into_iter()
+                .map(|(name, value)| AssetUpstreamParameter { name, value })
+                .collect(),
+            rows_read: execution.rows_read,
+            calls: execution.calls,
+        }
+    }
 }
 
 #[ComplexObject]
 impl AssetSourceResult {
-    /// What it took: for people who wonder why a page is slow or short.
-    async fn plan(&self, context: &Context<'_>) -> AssetSourcePlan {
-        let Plan {
-            pushed,
-            finished,
-            rows_read,
-            calls,
-        } = self.plan.clone();
-        if calls > 0
+    /// How the page was read: filters pushed upstream, filters applied here, rows and calls. Use it
+    /// to find out why a page is slow or short.
+    async fn execution(&self, context: &Context<'_>) -> AssetSourceExecution {
+        let execution = self.execution.clone();
+        if execution.calls > 0
             && let Ok(operation) = operation(context)
         {
-            // Whoever is told the same would believe they caused calls.
+            // Another request with this answer would seem to have caused calls.
             operation.context.tells_of_itself();
         }
-        AssetSourcePlan {
-            pushed,
-            finished,
-            rows_read,
-            calls,
-        }
+        execution.into()
     }
 }
 
@@ -423,7 +468,7 @@ impl AssetSourceResult {
                 (None, None, Some(_)) => AssetSourceResultStatus::Stale,
                 (None, None, None) => AssetSourceResultStatus::Ok,
             },
-            complete: outcome.complete,
+            is_complete: outcome.is_complete,
             reason: outcome.skipped,
             total_count: outcome.total.and_then(|total| i64::try_from(total).ok()),
             fetched_at: outcome.fetched_at.map(DateTime::at),
@@ -432,7 +477,7 @@ impl AssetSourceResult {
                 .as_ref()
                 .or(outcome.stale.as_ref())
                 .map(AssetSourceError::from),
-            unreadable: outcome
+            unreadable_assets: outcome
                 .unreadable
                 .iter()
                 .map(|row| UnreadableAsset {
@@ -441,7 +486,7 @@ impl AssetSourceResult {
                     message: row.message.clone(),
                 })
                 .collect(),
-            plan: outcome.plan.clone(),
+            execution: outcome.execution.clone(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::InputObject;
+use async_graphql::{Enum, InputObject};
 use jiff::Timestamp;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     asset::SourceName,
-    source::{Filter, Registry, Source},
+    source::{Filter, FilterField, Registry, Source},
 };
 
 /// Which assets `assets` shows: those that fit everything said. What is left out or null does not
@@ -48,14 +48,64 @@ pub struct AssetFilter {
     /// Last changed before this moment. PiktID does not tell, so it holds no match.
     updated_before: Option<DateTime>,
     /// Visible to one of these.
-    visibility: Option<Vec<AssetVisibility>>,
-    /// Of this owner, as `Asset.owner` gives it. Comfy does not tell, so it holds no match.
-    owner: Option<String>,
+    visibilities: Option<Vec<AssetVisibility>>,
+    /// Made by this user, as `Asset.createdBy` gives it. Comfy does not tell, so it holds no match.
+    created_by: Option<String>,
     /// What each source's own search finds for this text; the one field that does not mean the same
     /// everywhere. Scenario searches names, prompts, descriptions and tags, in an index that may lag
     /// behind and may end before a long list does; PiktID tags, file names and project names; Comfy
     /// names alone, anywhere in them. For the same meaning everywhere use `nameContains`.
     search: Option<String>,
+}
+
+/// A field of `AssetFilter`. Values may be added: show an unknown one as it is.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssetFilterField {
+    /// `kinds`.
+    Kinds,
+    /// `tagsAll`.
+    TagsAll,
+    /// `tagsAny`.
+    TagsAny,
+    /// `tagsNone`.
+    TagsNone,
+    /// `nameContains`.
+    NameContains,
+    /// `createdAfter`.
+    CreatedAfter,
+    /// `createdBefore`.
+    CreatedBefore,
+    /// `updatedAfter`.
+    UpdatedAfter,
+    /// `updatedBefore`.
+    UpdatedBefore,
+    /// `visibilities`.
+    Visibilities,
+    /// `createdBy`.
+    CreatedBy,
+    /// `search`.
+    Search,
+}
+
+impl AssetFilterField {
+    /// The field as the graph has it; none for what only a provider's own list has.
+    pub const fn of(field: FilterField) -> Option<Self> {
+        Some(match field {
+            FilterField::Kinds => Self::Kinds,
+            FilterField::TagsAll => Self::TagsAll,
+            FilterField::TagsAny => Self::TagsAny,
+            FilterField::TagsNone => Self::TagsNone,
+            FilterField::NameContains => Self::NameContains,
+            FilterField::CreatedAfter => Self::CreatedAfter,
+            FilterField::CreatedBefore => Self::CreatedBefore,
+            FilterField::UpdatedAfter => Self::UpdatedAfter,
+            FilterField::UpdatedBefore => Self::UpdatedBefore,
+            FilterField::Visibilities => Self::Visibilities,
+            FilterField::CreatedBy => Self::CreatedBy,
+            FilterField::Search => Self::Search,
+            FilterField::Hash | FilterField::ListedTags => return None,
+        })
+    }
 }
 
 /// Texts in one list of a filter.
@@ -105,8 +155,10 @@ impl AssetFilter {
             created_before: moment("createdBefore", self.created_before.as_ref())?,
             updated_after: moment("updatedAfter", self.updated_after.as_ref())?,
             updated_before: moment("updatedBefore", self.updated_before.as_ref())?,
-            visibility: list("visibility", self.visibility.as_deref(), |v| (*v).into())?,
-            owner: text("owner", self.owner.as_deref())?,
+            visibilities: list("visibilities", self.visibilities.as_deref(), |v| {
+                (*v).into()
+            })?,
+            created_by: text("createdBy", self.created_by.as_deref())?,
             content_hash: None,
             search: text("search", self.search.as_deref())?,
         };

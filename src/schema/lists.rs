@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     asset::Provider,
-    source::{BrokenRule, Filter, Listing, Narrowed, Order, Parameters},
+    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Order, Parameters},
 };
 
 /// The providers' own lists.
@@ -48,9 +48,9 @@ impl ProviderLists {
         order_by: Option<ScenarioAssetOrder>,
         #[graphql(
             desc = "Whether `url` leads to the file without transformation.",
-            default_with = "Some(false)"
+            default
         )]
-        original_assets: Option<bool>,
+        original_assets: bool,
         #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
         first: Option<i32>,
         #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
@@ -63,9 +63,7 @@ impl ProviderLists {
         >,
     ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
-        let asked = filter
-            .unwrap_or_default()
-            .asked(order, original_assets == Some(true));
+        let asked = filter.unwrap_or_default().asked(order, original_assets);
         let list = OwnList {
             name: "scenarioAssets",
             provider: Provider::Scenario,
@@ -96,9 +94,9 @@ impl ProviderLists {
         order_by: Option<ScenarioAssetOrder>,
         #[graphql(
             desc = "Whether `url` leads to the file without transformation.",
-            default_with = "Some(false)"
+            default
         )]
-        original_assets: Option<bool>,
+        original_assets: bool,
         #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
         first: Option<i32>,
         #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
@@ -111,9 +109,7 @@ impl ProviderLists {
         >,
     ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
-        let asked = filter
-            .unwrap_or_default()
-            .asked(order, original_assets == Some(true));
+        let asked = filter.unwrap_or_default().asked(order, original_assets);
         let list = OwnList {
             name: "scenarioPublicAssets",
             provider: Provider::Scenario,
@@ -218,7 +214,7 @@ struct Asked {
     /// What rows are held against here.
     filter: Filter,
     /// What of it the provider cannot be relied on for.
-    finished: Vec<&'static str>,
+    local: Vec<FilterField>,
 }
 
 /// One provider's own list.
@@ -277,7 +273,7 @@ impl OwnList {
         let ask = Narrowed::Ask {
             listing: self.listing,
             parameters: asked.parameters,
-            finished: asked.finished,
+            local: asked.local,
             listed: Vec::new(),
         };
         let described = Described {

@@ -35,8 +35,8 @@ const MAX_KEY: usize = 255;
 const CONTENT: [&str; 9] = [
     "url",
     "urlExpiresAt",
-    "thumbnail",
-    "upstream",
+    "thumbnailUrl",
+    "raw",
     "details",
     "preview",
     "parent",
@@ -74,9 +74,18 @@ impl Mutation {
     async fn add_asset_tags(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which tags to which assets.")] input: AssetTagsInput,
-    ) -> Option<async_graphql::Result<AssetTagsPayload>> {
-        Some(change_tags(context, input, TagChange::Add, 1).await)
+        #[graphql(desc = "Which tags to which assets.")] input: AddAssetTagsInput,
+    ) -> Option<async_graphql::Result<AddAssetTagsPayload>> {
+        let (assets, errors) =
+            match change_tags(context, &input.asset_ids, &input.tags, TagChange::Add, 1).await {
+                Ok(changed) => changed,
+                Err(error) => return Some(Err(error)),
+            };
+        Some(Ok(AddAssetTagsPayload {
+            assets,
+            errors,
+            client_mutation_id: input.client_mutation_id,
+        }))
     }
 
     /// Takes tags away from assets. Tags that are not there do not matter. PiktID only replaces tags:
@@ -85,9 +94,18 @@ impl Mutation {
     async fn remove_asset_tags(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which tags from which assets.")] input: AssetTagsInput,
-    ) -> Option<async_graphql::Result<AssetTagsPayload>> {
-        Some(change_tags(context, input, TagChange::Remove, 1).await)
+        #[graphql(desc = "Which tags from which assets.")] input: RemoveAssetTagsInput,
+    ) -> Option<async_graphql::Result<RemoveAssetTagsPayload>> {
+        let (assets, errors) =
+            match change_tags(context, &input.asset_ids, &input.tags, TagChange::Remove, 1).await {
+                Ok(changed) => changed,
+                Err(error) => return Some(Err(error)),
+            };
+        Some(Ok(RemoveAssetTagsPayload {
+            assets,
+            errors,
+            client_mutation_id: input.client_mutation_id,
+        }))
     }
 
     /// Gives assets these tags and no others; none clears them. Comfy sorts its assets by tags of
@@ -95,9 +113,18 @@ impl Mutation {
     async fn set_asset_tags(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which tags for which assets.")] input: AssetTagsInput,
-    ) -> Option<async_graphql::Result<AssetTagsPayload>> {
-        Some(change_tags(context, input, TagChange::Set, 0).await)
+        #[graphql(desc = "Which tags for which assets.")] input: SetAssetTagsInput,
+    ) -> Option<async_graphql::Result<SetAssetTagsPayload>> {
+        let (assets, errors) =
+            match change_tags(context, &input.asset_ids, &input.tags, TagChange::Set, 0).await {
+                Ok(changed) => changed,
+                Err(error) => return Some(Err(error)),
+            };
+        Some(Ok(SetAssetTagsPayload {
+            assets,
+            errors,
+            client_mutation_id: input.client_mutation_id,
+        }))
     }
 
     /// Writes a note on an asset: Scenario's description, PiktID's styling note, Comfy's
@@ -111,7 +138,7 @@ impl Mutation {
         Some(set_note(context, input).await)
     }
 
-    /// Deletes an asset. What that means at its source is in `Source.capabilities.deleteMeaning`.
+    /// Deletes an asset. What that means at its source is in `AssetSource.capabilities`.
     async fn delete_asset(
         &self,
         context: &Context<'_>,
@@ -131,24 +158,70 @@ impl Mutation {
     }
 }
 
-/// Tags and the assets they are for.
+/// Tags to add, and the assets they are for.
 #[derive(InputObject)]
-pub struct AssetTagsInput {
+pub struct AddAssetTagsInput {
     /// 1 to 100 assets, of any sources.
     asset_ids: Vec<ID>,
-    /// At most 10 tags, of 1 to 100 characters, without commas. Blanks around them are cut off.
-    /// PiktID knows `model`, `product`, `background` and `other` only.
+    /// 1 to 10 tags, of 1 to 100 characters, without commas. Blanks around them are cut off. PiktID
+    /// knows `model`, `product`, `background` and `other` only.
     tags: Vec<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
 
-/// What became of a change of tags.
+/// Tags to take away, and the assets that have them.
+#[derive(InputObject)]
+pub struct RemoveAssetTagsInput {
+    /// 1 to 100 assets, of any sources.
+    asset_ids: Vec<ID>,
+    /// 1 to 10 tags, of 1 to 100 characters, without commas. Blanks around them are cut off. PiktID
+    /// knows `model`, `product`, `background` and `other` only.
+    tags: Vec<String>,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// Tags that replace those of the assets.
+#[derive(InputObject)]
+pub struct SetAssetTagsInput {
+    /// 1 to 100 assets, of any sources.
+    asset_ids: Vec<ID>,
+    /// At most 10 tags; none clears them. Each has 1 to 100 characters, without commas. Blanks
+    /// around them are cut off. PiktID knows `model`, `product`, `background` and `other` only.
+    tags: Vec<String>,
+    /// Comes back in the payload.
+    client_mutation_id: Option<String>,
+}
+
+/// What came of adding tags.
 #[derive(SimpleObject)]
-pub struct AssetTagsPayload {
-    /// The assets that have changed, as they are now.
+pub struct AddAssetTagsPayload {
+    /// The assets that have changed, as they are now, in the order of the ids.
     assets: Vec<AssetNode>,
-    /// What failed, by asset.
+    /// What failed: at most one for each id.
+    errors: Vec<AssetMutationError>,
+    /// As it was given.
+    client_mutation_id: Option<String>,
+}
+
+/// What came of taking tags away.
+#[derive(SimpleObject)]
+pub struct RemoveAssetTagsPayload {
+    /// The assets that have changed, as they are now, in the order of the ids.
+    assets: Vec<AssetNode>,
+    /// What failed: at most one for each id.
+    errors: Vec<AssetMutationError>,
+    /// As it was given.
+    client_mutation_id: Option<String>,
+}
+
+/// What came of replacing tags.
+#[derive(SimpleObject)]
+pub struct SetAssetTagsPayload {
+    /// The assets that have changed, as they are now, in the order of the ids.
+    assets: Vec<AssetNode>,
+    /// What failed: at most one for each id.
     errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
@@ -386,13 +459,14 @@ pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>>
 
 async fn change_tags(
     context: &Context<'_>,
-    input: AssetTagsInput,
+    ids: &[ID],
+    tags: &[String],
     change: impl FnOnce(Vec<String>) -> TagChange,
     least: usize,
-) -> async_graphql::Result<AssetTagsPayload> {
+) -> async_graphql::Result<(Vec<AssetNode>, Vec<AssetMutationError>)> {
     let operation = changing(context, Permission::Write).await?;
-    let change = change(tags(&input.tags, least)?);
-    let mut meant = Meant::read(&operation.registry, &input.asset_ids, operation.ids)?;
+    let change = change(self::tags(tags, least)?);
+    let mut meant = Meant::read(&operation.registry, ids, operation.ids)?;
     let targets = std::mem::take(&mut meant.targets);
     let outcomes = operation
         .writer
@@ -405,11 +479,7 @@ async fn change_tags(
             Err(error) => meant.failed(&id, &error),
         }
     }
-    Ok(AssetTagsPayload {
-        assets,
-        errors: meant.errors,
-        client_mutation_id: input.client_mutation_id,
-    })
+    Ok((assets, meant.errors))
 }
 
 async fn set_note(

@@ -75,7 +75,7 @@ impl Prices {
                 Price::Calls(1)
             }
             // Large, so that many of it count.
-            ("Asset", "upstream") => Price::Calls(5),
+            ("Asset", "raw") => Price::Calls(5),
             ("Query", "__schema" | "_service") => Price::Calls(SCHEMA),
             ("Query", "__type") => Price::Calls(SCHEMA / 10),
             ("Mutation", "addAssetTags" | "removeAssetTags" | "setAssetTags") => Price::Items {
@@ -152,7 +152,9 @@ mod tests {
         let carried = [
             ("AssetConnection", "nodes"),
             ("AssetEdge", "node"),
-            ("AssetTagsPayload", "assets"),
+            ("AddAssetTagsPayload", "assets"),
+            ("RemoveAssetTagsPayload", "assets"),
+            ("SetAssetTagsPayload", "assets"),
             ("SetAssetNotePayload", "asset"),
             ("UploadAssetPayload", "asset"),
         ];

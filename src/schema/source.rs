@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
-use super::{operation, order::AssetOrderField, scalars::ByteSize};
+use super::{
+    error::AssetSourceError, filter::AssetFilterField, operation, order::AssetOrderField,
+    scalars::ByteSize,
+};
 use crate::{
     asset::{GlobalId, Kind, Provider, Visibility},
-    source::{Filter, Health, Listing, Narrowed, Paging, Parameters, SortBy, Source, Status},
+    source::{
+        DeleteEffect, Filter, FilterField, Health, Listing, Narrowed, Paging, Parameters, SortBy,
+        Source, SourceError, Status,
+    },
 };
 
 /// A kind of API. Values may be added: show an unknown one by the name of its source.
@@ -102,15 +108,15 @@ impl SourceNode {
 /// How a source has done within the last thirty seconds, as this gateway saw it.
 #[derive(SimpleObject)]
 pub struct AssetSourceHealth {
-    /// In a word.
+    /// How its calls end.
     status: AssetSourceStatus,
-    /// Calls that ended, the last 40 at most.
+    /// Calls that ended within the last thirty seconds, 40 at most.
     calls: u32,
     /// Those of them that failed: no answer, a broken one, or a 5xx.
     failures: u32,
-    /// What the last failure was, unless it is UP.
-    reason: Option<String>,
-    /// While it is DOWN: when it is asked again.
+    /// The last failure; null while the source is `UP`.
+    last_error: Option<AssetSourceError>,
+    /// Seconds until a `DOWN` source is asked again; null unless it is `DOWN`.
     retry_after_seconds: Option<u32>,
 }
 
@@ -133,7 +139,9 @@ impl AssetSourceHealth {
             status: health.status.into(),
             calls: count(health.calls),
             failures: count(health.failures),
-            reason: health.reason,
+            last_error: health
+                .last_error
+                .map(|error| (&SourceError::from(error)).into()),
             retry_after_seconds: health
                 .retry_after
                 .map(|wait| u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX)),
@@ -155,10 +163,10 @@ impl From<Status> for AssetSourceStatus {
 #[derive(SimpleObject)]
 pub struct AssetSourceCapabilities {
     /// What its list can be sorted by.
-    orders: Vec<AssetOrderField>,
-    /// Fields of `AssetFilter` that it filters by itself. The others are filtered here, after
-    /// reading, which can take more calls for a page; where it can hold no match it is skipped.
-    filters: Vec<&'static str>,
+    order_fields: Vec<AssetOrderField>,
+    /// Fields of `AssetFilter` that the source applies. The gateway compares the others after
+    /// reading, which can take more calls for a page. A source that can hold no match is skipped.
+    pushed_filters: Vec<AssetFilterField>,
     /// Takes uploads.
     can_upload: bool,
     /// Its assets can be tagged.
@@ -171,16 +179,18 @@ pub struct AssetSourceCapabilities {
     tag_vocabulary: Option<Vec<&'static str>>,
     /// Tags an asset may have; null where no limit is known.
     max_tags: Option<u32>,
-    /// Its lists tell how many assets there are.
-    counts_exactly: bool,
-    /// What deleting an asset does to it.
-    delete_meaning: &'static str,
-    /// Largest upload; null where no limit is published.
-    max_upload: Option<ByteSize>,
-    /// Assets that one call of its list brings at most.
-    list_page: u32,
-    /// Assets that one call reads by id: 1 where each costs a call of its own.
-    batch_read: u32,
+    /// Whether its lists say how many assets they have, exactly.
+    has_exact_count: bool,
+    /// What deleting an asset does.
+    delete_effect: AssetDeleteEffect,
+    /// What deleting an asset does, in a sentence for people.
+    delete_description: &'static str,
+    /// The largest file that it takes; null where no limit is published.
+    max_upload_size: Option<ByteSize>,
+    /// The most assets that one call of its list brings.
+    max_page_size: u32,
+    /// The most assets that one call reads by id; 1: each asset costs a call.
+    max_batch_size: u32,
 }
 
 impl AssetSourceCapabilities {
@@ -188,75 +198,132 @@ impl AssetSourceCapabilities {
         let all = &source.profile().capabilities;
         let newest = source.paging(Listing::Own, SortBy::CreatedAt);
         Self {
-            orders: AssetOrderField::ALL
+            order_fields: AssetOrderField::ALL
                 .into_iter()
                 .filter(|field| source.paging(Listing::Own, (*field).into()).is_some())
                 .collect(),
-            filters: filters(source),
+            pushed_filters: pushed_filters(source),
             can_upload: all.can_upload,
             can_tag: all.can_tag,
             can_note: all.can_note,
             can_delete: all.can_delete,
             tag_vocabulary: all.tag_vocabulary.clone(),
             max_tags: all.max_tags,
-            counts_exactly: all.counts_exactly,
-            delete_meaning: all.delete_meaning,
-            max_upload: all.max_upload_bytes.map(ByteSize),
-            list_page: newest.map_or(0, Paging::cap),
-            batch_read: all.batch_read,
+            has_exact_count: all.has_exact_count,
+            delete_effect: all.delete_effect.into(),
+            delete_description: all.delete_description,
+            max_upload_size: all.max_upload_bytes.map(ByteSize),
+            max_page_size: newest.map_or(0, Paging::cap),
+            max_batch_size: all.max_batch_size,
         }
     }
 }
 
-/// The fields that go upstream and leave nothing to be filtered here, each asked by an example.
-fn filters(source: &dyn Source) -> Vec<&'static str> {
+/// What deleting an asset does. Values may be added: treat an unknown one as `PERMANENT`.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssetDeleteEffect {
+    /// The asset and its file are gone.
+    Permanent,
+    /// The source can bring it back for a time, where the account's plan has that.
+    Recoverable,
+    /// The asset leaves the lists; its file stays at the source.
+    EntryOnly,
+}
+
+impl From<DeleteEffect> for AssetDeleteEffect {
+    fn from(effect: DeleteEffect) -> Self {
+        match effect {
+            DeleteEffect::Permanent => Self::Permanent,
+            DeleteEffect::Recoverable => Self::Recoverable,
+            DeleteEffect::EntryOnly => Self::EntryOnly,
+        }
+    }
+}
+
+/// The fields that go upstream and leave nothing to compare here, each asked by an example.
+fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
     let text = || Some("example".to_owned());
     // Tags that every source can know.
     let tags = || vec!["model".to_owned(), "product".to_owned()];
     let time = || Some(jiff::Timestamp::UNIX_EPOCH);
     let none = Filter::default;
-    #[rustfmt::skip]
     let examples = [
-        ("kinds", Filter { kinds: vec![Kind::Image], ..none() }),
-        ("tagsAll", Filter { tags_all: tags(), ..none() }),
-        ("tagsAny", Filter { tags_any: tags(), ..none() }),
-        ("tagsNone", Filter { tags_none: tags(), ..none() }),
-        ("nameContains", Filter { name_contains: text(), ..none() }),
-        ("search", Filter { search: text(), ..none() }),
-        ("createdAfter", Filter { created_after: time(), ..none() }),
-        ("createdBefore", Filter { created_before: time(), ..none() }),
-        ("updatedAfter", Filter { updated_after: time(), ..none() }),
-        ("updatedBefore", Filter { updated_before: time(), ..none() }),
-        ("visibility", Filter { visibility: vec![Visibility::Private], ..none() }),
-        ("owner", Filter { owner: text(), ..none() }),
+        Filter {
+            kinds: vec![Kind::Image],
+            ..none()
+        },
+        Filter {
+            tags_all: tags(),
+            ..none()
+        },
+        Filter {
+            tags_any: tags(),
+            ..none()
+        },
+        Filter {
+            tags_none: tags(),
+            ..none()
+        },
+        Filter {
+            name_contains: text(),
+            ..none()
+        },
+        Filter {
+            search: text(),
+            ..none()
+        },
+        Filter {
+            created_after: time(),
+            ..none()
+        },
+        Filter {
+            created_before: time(),
+            ..none()
+        },
+        Filter {
+            updated_after: time(),
+            ..none()
+        },
+        Filter {
+            updated_before: time(),
+            ..none()
+        },
+        Filter {
+            visibilities: vec![Visibility::Private],
+            ..none()
+        },
+        Filter {
+            created_by: text(),
+            ..none()
+        },
     ];
     let by = SortBy::CreatedAt;
     let unfiltered = asked(source.narrow(&none(), by));
     // Windows of time are how such a list is walked.
     let has_windows = matches!(source.paging(Listing::Own, by), Some(Paging::Window { .. }));
-    let mut filters = Vec::new();
-    for (name, example) in examples {
-        let Some((said, finished)) = asked(source.narrow(&example, by)) else {
+    let mut pushed = Vec::new();
+    for example in examples {
+        let Some((said, local)) = asked(source.narrow(&example, by)) else {
             continue;
         };
         let is_said = unfiltered.as_ref().is_some_and(|(plain, _)| *plain != said)
             || (has_windows && example.span(by) != (None, None));
-        if is_said && !finished.contains(&name) {
-            filters.push(name);
-        }
+        let fields = example.used().into_iter();
+        let fields = fields.filter(|field| is_said && !local.contains(field));
+        pushed.extend(fields.filter_map(AssetFilterField::of));
     }
-    filters
+    pushed
 }
 
-/// What is said upstream, and what is finished here.
-fn asked(narrowed: Narrowed) -> Option<((Listing, Parameters), Vec<&'static str>)> {
+/// What is said upstream, and what is compared here.
+fn asked(narrowed: Narrowed) -> Option<((Listing, Parameters), Vec<FilterField>)> {
     match narrowed {
         Narrowed::Ask {
             listing,
             parameters,
-            finished,
+            local,
             ..
-        } => Some(((listing, parameters), finished)),
+        } => Some(((listing, parameters), local)),
         Narrowed::Skip(_) | Narrowed::Unsupported(_) => None,
     }
 }

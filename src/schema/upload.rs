@@ -24,7 +24,10 @@ use super::{
 use crate::{
     access::Permission,
     asset::{GlobalId, SourceName, is_upstream_id_text},
-    source::{ComfyDestination, ComfyUpload, ScenarioUpload, ScenarioUploadKind, UploadOptions},
+    source::{
+        ComfyDestination, ComfyUpload, Registry, ScenarioUpload, ScenarioUploadKind, Source,
+        UploadOptions,
+    },
     write::{
         FileError, Incoming, NewAsset, Parts, Room, Step, StepState, UploadError, UploadOutcome,
     },
@@ -74,7 +77,7 @@ impl ScalarType for Upload {
 /// A file and what it shall be.
 #[derive(InputObject)]
 pub struct UploadAssetInput {
-    /// The source to upload to: a name as in `sources`.
+    /// The source to upload to, by name, as `assetSources` lists them.
     source: String,
     /// The file. Exactly one of `file` and `base64`.
     file: Option<Upload>,
@@ -126,8 +129,8 @@ pub struct ScenarioUploadInput {
     /// Collections it goes to, at most 20.
     #[graphql(default)]
     collection_ids: Vec<String>,
-    /// The upstream id of the asset it was made from.
-    parent_id: Option<String>,
+    /// The asset it was made from: the `id` of an asset of the same source.
+    parent_asset_id: Option<ID>,
     /// Hidden from Scenario's own lists.
     #[graphql(default)]
     hide: bool,
@@ -154,16 +157,15 @@ pub enum ScenarioUploadKindInput {
 #[derive(InputObject)]
 pub struct ComfyUploadInput {
     /// Which of its folders.
-    #[graphql(default_with = "ComfyDestinationInput::Input")]
-    destination: ComfyDestinationInput,
+    #[graphql(default_with = "ComfyUploadDestination::Input")]
+    destination: ComfyUploadDestination,
     /// With MODELS: the folder of models, such as `checkpoints`.
     model_type: Option<String>,
 }
 
 /// Comfy's folders. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "ComfyDestination")]
-pub enum ComfyDestinationInput {
+pub enum ComfyUploadDestination {
     /// What workflows read.
     Input,
     /// What workflows write.
@@ -213,8 +215,8 @@ pub enum AssetUploadStatus {
 /// One part of what was asked for.
 #[derive(SimpleObject)]
 pub struct AssetUploadStep {
-    /// Which.
-    step: AssetUploadStepName,
+    /// Which part it is.
+    name: AssetUploadStepName,
     /// How far it is.
     status: AssetUploadStepStatus,
 }
@@ -322,7 +324,7 @@ fn meant(
         note: note(input.note.clone())?,
         length,
         hash,
-        options: options(input.options.as_ref())?,
+        options: options(source.as_ref(), registry, input.options.as_ref())?,
         limit: uploads.limit,
         key: key(input.idempotency_key.clone())?,
         room: uploads.room.clone(),
@@ -365,25 +367,38 @@ fn too_large(limit: usize) -> async_graphql::Error {
     )
 }
 
-fn options(input: Option<&AssetUploadOptionsInput>) -> async_graphql::Result<UploadOptions> {
+fn options(
+    source: &dyn Source,
+    registry: &Registry,
+    input: Option<&AssetUploadOptionsInput>,
+) -> async_graphql::Result<UploadOptions> {
     match input {
         None => Ok(UploadOptions::None),
         Some(AssetUploadOptionsInput::Comfy(own)) => Ok(UploadOptions::Comfy(ComfyUpload {
             destination: match own.destination {
-                ComfyDestinationInput::Input => ComfyDestination::Input,
-                ComfyDestinationInput::Output => ComfyDestination::Output,
-                ComfyDestinationInput::Models => ComfyDestination::Models,
+                ComfyUploadDestination::Input => ComfyDestination::Input,
+                ComfyUploadDestination::Output => ComfyDestination::Output,
+                ComfyUploadDestination::Models => ComfyDestination::Models,
             },
             model_type: own.model_type.clone(),
         })),
         Some(AssetUploadOptionsInput::Scenario(own)) => {
-            let ids = own.collection_ids.iter().chain(&own.parent_id);
-            if own.collection_ids.len() > 20 || ids.clone().any(|id| !is_upstream_id_text(id)) {
+            let path = ["input", "options", "scenario"];
+            let ids = &own.collection_ids;
+            if ids.len() > 20 {
                 return Err(bad_input(
-                    &["input", "options", "scenario"],
-                    "at most 20 collections; ids have 1 to 128 bytes and no control characters",
+                    &[&path[..], &["collectionIds"]].concat(),
+                    format!("at most 20 collections; these are {}", ids.len()),
                 ));
             }
+            if let Some(index) = ids.iter().position(|id| !is_upstream_id_text(id)) {
+                return Err(bad_input(
+                    &[&path[..], &["collectionIds", &index.to_string()]].concat(),
+                    "an id has 1 to 128 bytes and no control characters",
+                ));
+            }
+            let id = own.parent_asset_id.as_ref();
+            let parent_id = id.map(|id| parent(source, registry, id)).transpose()?;
             Ok(UploadOptions::Scenario(ScenarioUpload {
                 kind: own.kind.map(|kind| match kind {
                     ScenarioUploadKindInput::Image => ScenarioUploadKind::Image,
@@ -393,10 +408,34 @@ fn options(input: Option<&AssetUploadOptionsInput>) -> async_graphql::Result<Upl
                     ScenarioUploadKindInput::Model3d => ScenarioUploadKind::Model3d,
                 }),
                 collection_ids: own.collection_ids.clone(),
-                parent_id: own.parent_id.clone(),
+                parent_id,
                 hide: own.hide,
             }))
         }
+    }
+}
+
+/// The upstream id of the asset that an upload was made from.
+fn parent(source: &dyn Source, registry: &Registry, id: &ID) -> async_graphql::Result<String> {
+    let name = &source.profile().name;
+    let wrong = |message: String| {
+        let path = ["input", "options", "scenario", "parentAssetId"];
+        Err(bad_input(&path, message))
+    };
+    match GlobalId::parse(id) {
+        Ok(GlobalId::Asset(id)) => {
+            let of = registry.named(&id.source);
+            if of.is_some_and(|of| of.profile().name == *name) {
+                Ok(id.upstream.to_string())
+            } else {
+                wrong(format!(
+                    "the parent is an asset of source `{}`, and the upload goes to `{name}`",
+                    id.source
+                ))
+            }
+        }
+        Ok(GlobalId::Source(_)) => wrong("this is the id of a source, not of an asset".to_owned()),
+        Err(invalid) => wrong(invalid.to_string()),
     }
 }
 
@@ -445,7 +484,7 @@ impl UploadAssetPayload {
 impl From<(Step, StepState)> for AssetUploadStep {
     fn from((step, state): (Step, StepState)) -> Self {
         Self {
-            step: match step {
+            name: match step {
                 Step::File => AssetUploadStepName::File,
                 Step::Name => AssetUploadStepName::Name,
                 Step::Tags => AssetUploadStepName::Tags,

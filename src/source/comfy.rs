@@ -17,9 +17,9 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, Direction, FileContent, Filter, Link,
-    ListRequest, Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile, Row,
-    SortBy, Source, SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant,
+    Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
+    Link, ListRequest, Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile,
+    Row, SortBy, Source, SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant,
     answer, row,
 };
 use crate::{
@@ -63,7 +63,7 @@ impl Comfy {
             credential.push_str(user);
         }
         Self {
-            profile: link.profile(&credential, capabilities()),
+            profile: link.profile(&credential, capabilities(link.config.is_comfy_cloud())),
             headers,
             listed_tags: config.listed_tags,
             link,
@@ -402,7 +402,7 @@ impl Source for Comfy {
     }
 }
 
-fn capabilities() -> Capabilities {
+fn capabilities(is_cloud: bool) -> Capabilities {
     Capabilities {
         can_upload: true,
         can_tag: true,
@@ -410,11 +410,19 @@ fn capabilities() -> Capabilities {
         can_delete: true,
         tag_vocabulary: None,
         max_tags: None,
-        counts_exactly: true,
-        delete_meaning: "Comfy Cloud removes the asset, and refuses while something uses it. A \
-                         self-hosted ComfyUI removes the entry; the file stays on its disk.",
+        has_exact_count: true,
+        delete_effect: if is_cloud {
+            DeleteEffect::Permanent
+        } else {
+            DeleteEffect::EntryOnly
+        },
+        delete_description: if is_cloud {
+            "Comfy Cloud removes the asset and its file, and refuses while something uses it."
+        } else {
+            "ComfyUI removes the entry; the file stays on the server's disk."
+        },
         max_upload_bytes: None,
-        batch_read: 1,
+        max_batch_size: 1,
     }
 }
 

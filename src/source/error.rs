@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{asset::SourceName, upstream::UpstreamError};
+use crate::{
+    asset::SourceName,
+    upstream::{Failure, UpstreamError},
+};
 
 /// No answer, or none that helps. Messages are for clients: no credential, address or upstream
 /// page in them.
@@ -197,6 +200,22 @@ impl From<&super::Unreadable> for SourceError {
             status: 200,
             path: bad.path.clone(),
             message: bad.message.clone(),
+        }
+    }
+}
+
+impl From<Failure> for SourceError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Status {
+                status,
+                retry_after,
+            } => Self::Unavailable {
+                status: Some(status),
+                reason: failure.to_string(),
+                retry_after,
+            },
+            Failure::Call(error) => error.into(),
         }
     }
 }

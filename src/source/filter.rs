@@ -26,13 +26,60 @@ pub struct Filter {
     pub updated_after: Option<Timestamp>,
     pub updated_before: Option<Timestamp>,
     /// Any of these.
-    pub visibility: Vec<Visibility>,
+    pub visibilities: Vec<Visibility>,
     /// In the source's own terms, exactly.
-    pub owner: Option<String>,
+    pub created_by: Option<String>,
     /// With its prefix, as `blake3:…`.
     pub content_hash: Option<String>,
     /// What each source's own search finds for this text: the one thing that is not judged here.
     pub search: Option<String>,
+}
+
+/// A field of a list's filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterField {
+    Kinds,
+    TagsAll,
+    TagsAny,
+    TagsNone,
+    NameContains,
+    CreatedAfter,
+    CreatedBefore,
+    UpdatedAfter,
+    UpdatedBefore,
+    Visibilities,
+    CreatedBy,
+    Search,
+    /// Of Comfy's own list: older servers ignore it.
+    Hash,
+    /// The tags that Comfy lists assets by, where the caller's own tags take their place.
+    ListedTags,
+}
+
+impl FilterField {
+    /// Whether an upstream parameter of this name says the field, in either spelling
+    /// (`createdAfter`, `created_after`).
+    #[must_use]
+    pub fn is_said_by(self, parameter: &str) -> bool {
+        let word = match self {
+            Self::CreatedAfter => "createdAfter",
+            Self::CreatedBefore => "createdBefore",
+            Self::UpdatedAfter => "updatedAfter",
+            Self::UpdatedBefore => "updatedBefore",
+            _ => return false,
+        };
+        parameter.replace('_', "").eq_ignore_ascii_case(word)
+    }
+
+    /// Whether it bounds a list that is sorted so, and with it the walk.
+    #[must_use]
+    pub const fn bounds(self, by: SortBy) -> bool {
+        match self {
+            Self::CreatedAfter | Self::CreatedBefore => matches!(by, SortBy::CreatedAt),
+            Self::UpdatedAfter | Self::UpdatedBefore => matches!(by, SortBy::UpdatedAt),
+            _ => false,
+        }
+    }
 }
 
 /// What a source is asked, given a filter.
@@ -42,9 +89,9 @@ pub enum Narrowed {
     Ask {
         listing: Listing,
         parameters: Parameters,
-        /// What the answer must still be filtered by here, by the filter's field names; empty when
-        /// the upstream's own filters say it all.
-        finished: Vec<&'static str>,
+        /// What the gateway must still compare after reading; empty when the upstream's own filters
+        /// say it all.
+        local: Vec<FilterField>,
         /// An asset is listed at all only with one of these tags; empty: any asset is.
         listed: Vec<String>,
     },
@@ -79,14 +126,14 @@ impl Filter {
             && self
                 .updated_before
                 .is_none_or(|bound| asset.updated_at.is_some_and(|at| at < bound))
-            && (self.visibility.is_empty()
+            && (self.visibilities.is_empty()
                 || asset
                     .visibility
-                    .is_some_and(|own| self.visibility.contains(&own)))
+                    .is_some_and(|own| self.visibilities.contains(&own)))
             && self
-                .owner
+                .created_by
                 .as_ref()
-                .is_none_or(|owner| asset.owner.as_ref() == Some(owner))
+                .is_none_or(|name| asset.created_by.as_ref() == Some(name))
             && self
                 .content_hash
                 .as_ref()
@@ -104,7 +151,8 @@ impl Filter {
     }
 
     /// The fields in use with their values: equal filters print alike, and a field that is added
-    /// later changes nothing for those that do not use it.
+    /// later changes nothing for those that do not use it. Cursors are bound to these names, so a
+    /// name stays as it is when the graph renames its field.
     #[must_use]
     pub fn arguments(&self) -> Vec<(&'static str, String)> {
         fn listed<T: std::fmt::Debug>(values: &[T]) -> Option<String> {
@@ -125,8 +173,8 @@ impl Filter {
             ("createdBefore", time(self.created_before)),
             ("updatedAfter", time(self.updated_after)),
             ("updatedBefore", time(self.updated_before)),
-            ("visibility", listed(&self.visibility)),
-            ("owner", self.owner.clone()),
+            ("visibility", listed(&self.visibilities)),
+            ("owner", self.created_by.clone()),
             ("hash", self.content_hash.clone()),
             ("search", self.search.clone()),
         ]
@@ -135,29 +183,38 @@ impl Filter {
         .collect()
     }
 
-    /// The names of the fields in use, as the graph spells them, less those in `pushed`. The times
-    /// that the list is sorted by are the connection's own business: they bound the walk.
+    /// The fields in use.
     #[must_use]
-    pub fn finished(&self, by: SortBy, pushed: &[&str]) -> Vec<&'static str> {
-        let (created, updated) = (by != SortBy::CreatedAt, by != SortBy::UpdatedAt);
+    pub fn used(&self) -> Vec<FilterField> {
         [
-            ("kinds", !self.kinds.is_empty()),
-            ("tagsAll", !self.tags_all.is_empty()),
-            ("tagsAny", !self.tags_any.is_empty()),
-            ("tagsNone", !self.tags_none.is_empty()),
-            ("nameContains", self.name_contains.is_some()),
-            ("createdAfter", created && self.created_after.is_some()),
-            ("createdBefore", created && self.created_before.is_some()),
-            ("updatedAfter", updated && self.updated_after.is_some()),
-            ("updatedBefore", updated && self.updated_before.is_some()),
-            ("visibility", !self.visibility.is_empty()),
-            ("owner", self.owner.is_some()),
-            ("hash", self.content_hash.is_some()),
+            (FilterField::Kinds, !self.kinds.is_empty()),
+            (FilterField::TagsAll, !self.tags_all.is_empty()),
+            (FilterField::TagsAny, !self.tags_any.is_empty()),
+            (FilterField::TagsNone, !self.tags_none.is_empty()),
+            (FilterField::NameContains, self.name_contains.is_some()),
+            (FilterField::CreatedAfter, self.created_after.is_some()),
+            (FilterField::CreatedBefore, self.created_before.is_some()),
+            (FilterField::UpdatedAfter, self.updated_after.is_some()),
+            (FilterField::UpdatedBefore, self.updated_before.is_some()),
+            (FilterField::Visibilities, !self.visibilities.is_empty()),
+            (FilterField::CreatedBy, self.created_by.is_some()),
+            (FilterField::Search, self.search.is_some()),
+            (FilterField::Hash, self.content_hash.is_some()),
         ]
         .into_iter()
-        .filter(|(name, used)| *used && !pushed.contains(name))
-        .map(|(name, _)| name)
+        .filter_map(|(field, is_used)| is_used.then_some(field))
         .collect()
+    }
+
+    /// The fields in use that are compared after reading: all but those in `pushed`, the source's
+    /// own search, and the times that bound the walk.
+    #[must_use]
+    pub fn local(&self, by: SortBy, pushed: &[FilterField]) -> Vec<FilterField> {
+        let mut fields = self.used();
+        fields.retain(|field| {
+            *field != FilterField::Search && !field.bounds(by) && !pushed.contains(field)
+        });
+        fields
     }
 
     /// Whether none of the wanted kinds is one of `held`.
@@ -169,7 +226,7 @@ impl Filter {
     /// Whether none of the wanted visibilities is one of `held`.
     #[must_use]
     pub fn wants_no_visibility_of(&self, held: &[Visibility]) -> bool {
-        !self.visibility.is_empty() && !self.visibility.iter().any(|v| held.contains(v))
+        !self.visibilities.is_empty() && !self.visibilities.iter().any(|v| held.contains(v))
     }
 
     /// Whether times of the last change are asked for.

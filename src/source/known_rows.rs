@@ -48,14 +48,14 @@ impl KnownRows {
         let beginning = self.beginning(text)?;
         let asset = self.lock().by_beginning.get(&beginning)?.upgrade()?;
         // A row ends with its own bracket, so that none is the beginning of another.
-        let row = text.get(..asset.upstream.len())?;
-        (*row == *asset.upstream).then_some((asset, row))
+        let row = text.get(..asset.raw.len())?;
+        (*row == *asset.raw).then_some((asset, row))
     }
 
     /// Finds `asset` from now on by `row`, the text it was read from. What is kept otherwise than it
     /// was sent is not found, nor what is short.
     pub fn learn(&self, asset: &Arc<Asset>, row: &str) {
-        let Some(beginning) = self.beginning(row).filter(|_| *row == *asset.upstream) else {
+        let Some(beginning) = self.beginning(row).filter(|_| *row == *asset.raw) else {
             return;
         };
         let mut surplus = self.lock().take(beginning, asset);
@@ -164,7 +164,7 @@ mod tests {
         // It begins like the one that has changed, which was read since.
         assert!(!Arc::ptr_eq(&after[3], &before[1]));
         for (asset, row) in after.iter().zip([&c, &a, &changed, &b]) {
-            assert_eq!(*asset.upstream, **row);
+            assert_eq!(*asset.raw, **row);
         }
         assert_eq!(format!("{:?}", after[3]), format!("{:?}", before[1]));
         // Nor beside one that cannot be read.

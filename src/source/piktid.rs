@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, Direction, FileContent, Filter, Link,
-    ListRequest, Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
+    Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
+    Link, ListRequest, Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
     SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
 };
 use crate::{
@@ -274,10 +274,11 @@ fn capabilities() -> Capabilities {
         can_delete: true,
         tag_vocabulary: Some(parameters::TAGS.to_vec()),
         max_tags: Some(10),
-        counts_exactly: true,
-        delete_meaning: "The asset is gone for everybody; only its uploader can delete it.",
+        has_exact_count: true,
+        delete_effect: DeleteEffect::Permanent,
+        delete_description: "The asset is gone for everybody; only its uploader can delete it.",
         max_upload_bytes: None,
-        batch_read: 1,
+        max_batch_size: 1,
     }
 }
 

@@ -19,10 +19,10 @@ use serde_json::{json, value::RawValue};
 
 use self::parameters::ScenarioParameters;
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, Direction, FileContent, Filter, Link,
-    ListRequest, Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile, Row,
-    SortBy, Source, SourceError, TagChange, Unreadable, UploadFailure, UploadOptions, Uploaded,
-    Variant, answer, row,
+    Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
+    Link, ListRequest, Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile,
+    Row, SortBy, Source, SourceError, TagChange, Unreadable, UploadFailure, UploadOptions,
+    Uploaded, Variant, answer, row,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -528,12 +528,13 @@ fn capabilities(own: bool) -> Capabilities {
         can_delete: own,
         tag_vocabulary: None,
         max_tags: None,
-        counts_exactly: false,
-        delete_meaning: "The asset is gone for everybody; Scenario keeps it recoverable for 30 \
-                         days on its Max plan and above.",
+        has_exact_count: false,
+        delete_effect: DeleteEffect::Recoverable,
+        delete_description: "The asset is gone for everybody. Scenario can recover it for 30 days \
+                             on its Max plan and above.",
         // Multipart uploads have no published limit (5.6).
         max_upload_bytes: None,
-        batch_read: if own { 200 } else { 1 },
+        max_batch_size: if own { 200 } else { 1 },
     }
 }
 

@@ -68,8 +68,8 @@ pub struct Health {
     /// Calls within the last thirty seconds, 40 at most, and those that failed.
     pub calls: usize,
     pub failures: usize,
-    /// The last failure's reason, where the source is not up.
-    pub reason: Option<String>,
+    /// The last failure; none while the source is up.
+    pub last_error: Option<Failure>,
     /// When it is asked again, where it is down.
     pub retry_after: Option<Duration>,
 }
@@ -85,11 +85,24 @@ pub enum Status {
 }
 
 /// Why a call failed, as far as that is the source's doing.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    pub reason: String,
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It answered with a 5xx.
+    #[error("it answered {status}")]
+    Status {
+        status: u16,
+        retry_after: Option<Duration>,
+    },
+    /// No complete answer came.
+    #[error("{0}")]
+    Call(UpstreamError),
+}
+
+impl Failure {
     /// No connection could be made: true of every call.
-    pub is_unreachable: bool,
+    const fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Call(UpstreamError::Connect { .. }))
+    }
 }
 
 /// One source's breaker. Cheap to clone.
@@ -113,7 +126,7 @@ impl Default for Breaker {
 struct State {
     outcomes: VecDeque<Outcome>,
     open: Option<Open>,
-    reason: Option<String>,
+    last_error: Option<Failure>,
     items: HashMap<u64, Failing, RandomState>,
 }
 
@@ -232,7 +245,7 @@ impl Breaker {
             status,
             calls,
             failures,
-            reason: state.reason.clone().filter(|_| status != Status::Up),
+            last_error: state.last_error.clone().filter(|_| status != Status::Up),
             retry_after: (state.open.as_ref())
                 .map(|open| open.probe_at.saturating_duration_since(now)),
         }
@@ -255,20 +268,20 @@ impl Breaker {
             state.succeeded(pass.place, now);
             return;
         };
-        if pass.place == Place::Trial && !failure.is_unreachable {
+        if pass.place == Place::Trial && !failure.is_unreachable() {
             if let Some(open) = &mut state.open {
                 open.trial_at = now + PAUSE;
             }
             return;
         }
-        if !pass.subject.counts(failure.is_unreachable) {
+        if !pass.subject.counts(failure.is_unreachable()) {
             return;
         }
         state.note(pass, true, now);
-        state.reason = Some(failure.reason);
+        let reason = failure.to_string();
+        state.last_error = Some(failure);
         let is_new = state.open.is_none() && state.is_failing();
         if is_new || pass.place != Place::None {
-            let reason = state.reason.as_deref().unwrap_or_default();
             tracing::warn!(
                 reason,
                 "the source is asked by one call every {} seconds until one succeeds",
@@ -434,10 +447,10 @@ impl Drop for Pass {
 mod tests {
     use super::*;
 
-    fn failure(reason: &str) -> Failure {
-        Failure {
-            reason: reason.to_owned(),
-            is_unreachable: false,
+    fn failure(status: u16) -> Failure {
+        Failure::Status {
+            status,
+            retry_after: None,
         }
     }
 
@@ -445,7 +458,7 @@ mod tests {
         let pass = breaker.pass(subject);
         let passed = pass.is_ok();
         if let Ok(pass) = pass {
-            pass.end(Some(failure("it answered 500")));
+            pass.end(Some(failure(500)));
         }
         passed
     }
@@ -466,7 +479,7 @@ mod tests {
         tokio::time::advance(PAUSE).await;
         let probe = breaker.pass(Subject::Source).expect("one probe");
         assert!(breaker.pass(Subject::Source).is_err(), "and no other");
-        probe.end(Some(failure("still")));
+        probe.end(Some(failure(503)));
         assert!(breaker.pass(Subject::Source).is_err());
         tokio::time::advance(PAUSE).await;
         breaker
@@ -496,7 +509,7 @@ mod tests {
     async fn few_failures_among_many_calls_only_degrade() {
         let breaker = Breaker::default();
         for number in 0..30 {
-            let failure = (number % 3 == 0).then(|| failure("now and then"));
+            let failure = (number % 3 == 0).then(|| failure(502));
             breaker.pass(Subject::Source).expect("closed").end(failure);
         }
         let health = breaker.health();
@@ -515,7 +528,7 @@ mod tests {
             assert_eq!(breaker.spares(), None);
             let pass = breaker.pass(Subject::Source).expect("closed");
             tokio::time::advance(Duration::from_secs(10)).await;
-            pass.end(Some(failure("no complete answer in time")));
+            pass.end(Some(Failure::Call(UpstreamError::Timeout)));
         }
         assert_eq!(status(&breaker), Status::Down);
     }
@@ -554,7 +567,7 @@ mod tests {
         let trial = breaker.pass(Subject::Write).expect("a trial");
         assert!(breaker.pass(Subject::Write).is_err(), "one at a time");
         let probe = breaker.pass(Subject::Source).expect("a probe beside it");
-        trial.end(Some(failure("it answered 500")));
+        trial.end(Some(failure(500)));
         assert!(breaker.pass(Subject::Write).is_err(), "after a while");
         drop(probe);
         assert!(breaker.pass(Subject::Source).is_ok(), "at once");

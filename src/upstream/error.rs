@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Duration};
 
 /// No complete answer. Never holds an address, a header or a body.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
     /// Nobody there, or nobody we may trust: check the address, the server, the certificate.
     #[error("cannot connect: {reason}")]

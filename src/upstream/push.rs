@@ -112,7 +112,7 @@ impl Upstream {
                 Err(_) => Err(UpstreamError::Timeout),
             };
             if let Some(pass) = pass {
-                pass.end(blame(&result, |answer| answer.status));
+                pass.end(blame(&result, |answer| (answer.status, &answer.headers)));
             }
             return result;
         }

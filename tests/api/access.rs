@@ -409,8 +409,8 @@ async fn who_may_only_write_sees_no_bytes() {
     for fields in [
         "a: url",
         "... on Asset { urlExpiresAt }",
-        "thumbnail",
-        "upstream",
+        "thumbnailUrl",
+        "raw",
         "details { __typename }",
         "children { nodes { id } }",
     ] {

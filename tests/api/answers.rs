@@ -27,7 +27,10 @@ fn settled(answer: &Value) -> Value {
         Value::Object(fields) => fields
             .iter()
             .filter(|(name, _)| {
-                !matches!(name.as_str(), "fetchedAt" | "requestId" | "url" | "plan")
+                !matches!(
+                    name.as_str(),
+                    "fetchedAt" | "requestId" | "url" | "execution"
+                )
             })
             .map(|(name, value)| (name.clone(), settled(value)))
             .collect::<serde_json::Map<_, _>>()
@@ -75,10 +78,10 @@ async fn a_finished_write_is_in_the_next_answer() {
 #[tokio::test]
 async fn what_a_page_cost_is_told_to_whoever_caused_it() {
     let world = world().await;
-    let query = "{ comfyAssets(first: 2) { sources { plan { calls rowsRead } } } }";
+    let query = "{ comfyAssets(first: 2) { sourceResults { execution { calls rowsRead } } } }";
     let calls = async || {
         let data = world.data(query).await;
-        data["comfyAssets"]["sources"][0]["plan"]["calls"].clone()
+        data["comfyAssets"]["sourceResults"][0]["execution"]["calls"].clone()
     };
     assert_eq!(calls().await, 1);
     let later = i32::from(caches::are_off());
@@ -94,10 +97,11 @@ async fn an_answer_with_errors_or_in_parts_is_not_kept() {
     let query = "{ comfyAssets(first: 2) { nodes { id } } }";
     let failed = world.ask(query).await;
     assert!(failed["errors"].is_array(), "{failed}");
-    let parts = "{ assets(first: 2) { nodes { id } sources { status } } }";
+    let parts = "{ assets(first: 2) { nodes { id } sourceResults { status } } }";
     let partial = world.data(parts).await;
-    let has_failed =
-        |page: &Value| texts(&page["assets"]["sources"], "/status").contains(&"FAILED".to_owned());
+    let has_failed = |page: &Value| {
+        texts(&page["assets"]["sourceResults"], "/status").contains(&"FAILED".to_owned())
+    };
     assert!(has_failed(&partial), "{partial}");
     faults.clear();
     assert_eq!(world.ask(query).await.get("errors"), None);
@@ -211,7 +215,7 @@ async fn no_answer_differs_with_and_without_caches_while_writes_happen() {
     let fields = "id name note tags kind status viewerCanTag details { __typename }";
     let questions: Arc<[String]> = [
         format!("{{ assets(first: 10) {{ nodes {{ {fields} }} pageInfo {{ endCursor hasNextPage }} totalCount }} }}"),
-        format!("{{ assets(last: 7) {{ edges {{ cursor node {{ {fields} }} }} sources {{ status totalCount }} }} }}"),
+        format!("{{ assets(last: 7) {{ edges {{ cursor node {{ {fields} }} }} sourceResults {{ status totalCount }} }} }}"),
         format!("{{ nodes(ids: {listed}) {{ ... on Asset {{ {fields} preview {{ id name }} }} }} }}"),
         format!("{{ piktidAssets(first: 100) {{ nodes {{ {fields} }} }} }}"),
         format!("{{ comfyAssets(first: 30) {{ nodes {{ {fields} preview {{ note tags }} }} totalCount }} }}"),

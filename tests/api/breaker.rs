@@ -23,7 +23,7 @@ async fn uncached() -> World {
 
 async fn health(world: &World, source: &str) -> Value {
     let data = world
-        .data("{ assetSources { name health { status calls failures reason retryAfterSeconds } } }")
+        .data("{ assetSources { name health { status calls failures lastError { code } retryAfterSeconds } } }")
         .await;
     let all = data["assetSources"].as_array().cloned().unwrap_or_default();
     let own = all.into_iter().find(|own| own["name"] == source);
@@ -33,14 +33,17 @@ async fn health(world: &World, source: &str) -> Value {
 fn list(source: &str, first: usize) -> String {
     format!(
         "{{ assets(first: {first}, filter: {{sources: [\"{source}\"]}}) {{ nodes {{ id }} \
-         sources {{ status error {{ code message retryAfterSeconds }} }} }} }}"
+         sourceResults {{ status error {{ code message retryAfterSeconds }} }} }} }}"
     )
 }
 
 /// A list that is there and whole.
 async fn lists(world: &World, source: &str) {
     let data = world.data(&list(source, 3)).await;
-    assert_eq!(data["assets"]["sources"][0]["status"], "OK", "{data:#}");
+    assert_eq!(
+        data["assets"]["sourceResults"][0]["status"], "OK",
+        "{data:#}"
+    );
 }
 
 fn says(status: u16) -> Fault {
@@ -111,12 +114,12 @@ async fn those_who_leave_say_nothing_of_the_source() {
 async fn one_file_that_fails_takes_nothing_down_and_is_left_alone_by_itself() {
     let world = uncached().await;
     let data = world
-        .data("{ comfyAssets(first: 50) { nodes { kind url thumbnail } } }")
+        .data("{ comfyAssets(first: 50) { nodes { kind url thumbnailUrl } } }")
         .await;
     let nodes = data["comfyAssets"]["nodes"].as_array().expect("assets");
     let pictures: Vec<&Value> = nodes.iter().filter(|own| own["kind"] == "IMAGE").collect();
-    let bad = pictures[0]["thumbnail"].as_str().expect("a thumbnail");
-    let good = pictures[1]["thumbnail"].as_str().expect("a thumbnail");
+    let bad = pictures[0]["thumbnailUrl"].as_str().expect("a thumbnail");
+    let good = pictures[1]["thumbnailUrl"].as_str().expect("a thumbnail");
     let faults = &world.sandbox.comfy.faults;
     faults.push(Rule {
         beginning: "GET /api/view".to_owned(),

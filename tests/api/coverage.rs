@@ -89,9 +89,9 @@ const TABLE: &[Row] = &[
         "authorId=u77aa", Rows::Scenario(|a| a.author_id == "u77aa")),
     row("SDK", "collectionId", r#"scenarioAssets(filter: {collectionId: "col_favourites"})"#,
         "collectionId=col_favourites", Rows::Scenario(|a| !a.collection_ids.is_empty())),
-    row("001", "parentAssetId", r#"scenarioAssets(filter: {parentAssetId: "$PARENT"})"#,
+    row("001", "parentAssetId", r#"scenarioAssets(filter: {parentUpstreamId: "$PARENT"})"#,
         "parentAssetId=$PARENT", Rows::Sorted(|s| children(s, &parent(s)))),
-    row("001", "rootAssetId", r#"scenarioAssets(filter: {rootAssetId: "$ROOT"})"#,
+    row("001", "rootAssetId", r#"scenarioAssets(filter: {rootUpstreamId: "$ROOT"})"#,
         "rootAssetId=$ROOT", Rows::Sorted(|s| {
             let root = root(s);
             store_ids(s, |a| a.root.as_ref() == Some(&root))
@@ -391,11 +391,11 @@ async fn walked(world: &World, place: &str) -> Vec<String> {
         let data = world
             .data(&format!(
                 "{{ {arguments} {{ nodes {{ upstreamId }} pageInfo {{ hasNextPage endCursor }} \
-                 sources {{ status error {{ message }} unreadable {{ path }} }} }} }}"
+                 sourceResults {{ status error {{ message }} unreadableAssets {{ path }} }} }} }}"
             ))
             .await;
         let list = &data[field];
-        for source in list["sources"].as_array().into_iter().flatten() {
+        for source in list["sourceResults"].as_array().expect("a list") {
             assert_eq!(source["status"], "OK", "{place}: {source}");
         }
         ids.extend(texts(&list["nodes"], "/upstreamId"));
@@ -623,12 +623,12 @@ async fn a_source_bound_to_another_project_is_skipped() {
         .data(
             r#"{ own: scenarioAssets(first: 2) { nodes { id } }
                  other: scenarioAssets(filter: {projectId: "proj_elsewhere"}) {
-                   nodes { id } sources { status reason } } }"#,
+                   nodes { id } sourceResults { status reason } } }"#,
         )
         .await;
     assert_eq!(data["own"]["nodes"].as_array().map(Vec::len), Some(2));
     assert_eq!(data["other"]["nodes"].as_array().map(Vec::len), Some(0));
-    assert_eq!(data["other"]["sources"][0]["status"], "SKIPPED");
+    assert_eq!(data["other"]["sourceResults"][0]["status"], "SKIPPED");
     let arrived = pairs(&world.sandbox.scenario.recorder.calls());
     assert!(arrived.contains(&"projectId=proj_sandbox".to_owned()));
     assert!(!arrived.contains(&"projectId=proj_elsewhere".to_owned()));

@@ -419,7 +419,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
     let world = world().await;
     let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let representation = json!({ "__typename": "Asset", "id": id });
-    let upstreams: String = (1..50).map(|n| format!("a{n}: upstream ")).collect();
+    let upstreams: String = (1..50).map(|n| format!("a{n}: raw ")).collect();
     let entities = Operation {
         query: format!(
             "query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on Asset {{ {upstreams} }} }} }}"
@@ -431,7 +431,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
         .collect();
     let schemas = Operation::new(format!("{{ {schemas} x: assets(first: 100) {{ nodes {{ children(first: 10) {{ nodes {{ id }} }} }} }} }}").replacen("s0: __schema { types { name } } ", "", 1));
     let uses: String = (0..40)
-        .map(|n| format!("t{n}: thumbnail(size: $v) "))
+        .map(|n| format!("t{n}: thumbnailUrl(size: $v) "))
         .collect();
     let copied = Operation {
         query: format!("query($v: AssetThumbnailSize!) {{ asset(id: \"{id}\") {{ {uses} }} }}"),

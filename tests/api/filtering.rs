@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::help::{World, error, texts, world, world_with};
 
 const FIELDS: &str =
-    "nodes { id name kind tags visibility owner createdAt updatedAt source { name } }
+    "nodes { id name kind tags visibility createdBy createdAt updatedAt source { name } }
     pageInfo { hasNextPage endCursor } totalCount
-    sources { source { name } status reason totalCount plan { pushed finished calls } }";
+    isComplete sourceResults { source { name } status reason totalCount execution { pushedFilters localFilters upstreamParameters { name value } notes calls } }";
 
 /// Everything a filter shows, walked to its end; and the answer's first page.
 async fn all(world: &World, filter: &str) -> (Vec<Value>, Value) {
@@ -73,13 +73,15 @@ async fn each_field_shows_exactly_what_fits() {
                 .as_str()
                 .is_some_and(|n| n.to_lowercase().contains("fox"))
         }),
-        ("visibility: [PLATFORM]", |a| a["visibility"] == "PLATFORM"),
-        ("visibility: [PRIVATE]", |a| a["visibility"] == "PRIVATE"),
-        ("visibility: [PUBLIC, UNLISTED]", |a| {
+        ("visibilities: [PLATFORM]", |a| {
+            a["visibility"] == "PLATFORM"
+        }),
+        ("visibilities: [PRIVATE]", |a| a["visibility"] == "PRIVATE"),
+        ("visibilities: [PUBLIC, UNLISTED]", |a| {
             a["visibility"] == "PUBLIC" || a["visibility"] == "UNLISTED"
         }),
-        ("owner: \"ada\"", |a| a["owner"] == "ada"),
-        ("owner: \"u77aa\"", |a| a["owner"] == "u77aa"),
+        ("createdBy: \"ada\"", |a| a["createdBy"] == "ada"),
+        ("createdBy: \"u77aa\"", |a| a["createdBy"] == "u77aa"),
         ("createdBefore: \"2026-11-01T08:00:00Z\"", |a| {
             a["createdAt"].as_str() < Some("2026-11-01T08:00:00.000Z")
         }),
@@ -102,9 +104,9 @@ async fn each_field_shows_exactly_what_fits() {
         let (shown, first) = all(&world, filter).await;
         // Milliseconds are only how times print: rows within the bound's own one may go either way.
         assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{filter}");
-        for source in first["sources"].as_array().into_iter().flatten() {
+        for source in first["sourceResults"].as_array().into_iter().flatten() {
             assert!(
-                source["plan"]["calls"]
+                source["execution"]["calls"]
                     .as_u64()
                     .is_some_and(|calls| calls <= 5),
                 "{source}"
@@ -119,9 +121,9 @@ async fn a_source_that_can_hold_no_match_is_skipped_without_a_call() {
     for (filter, skipped) in [
         ("kinds: [AUDIO]", vec!["piktid"]),
         ("kinds: [MODEL_WEIGHTS]", vec!["piktid", "scenario"]),
-        ("owner: \"ada\"", vec!["comfy"]),
-        ("visibility: [PLATFORM]", vec!["comfy", "scenario"]),
-        ("visibility: [UNLISTED]", vec!["comfy", "piktid"]),
+        ("createdBy: \"ada\"", vec!["comfy"]),
+        ("visibilities: [PLATFORM]", vec!["comfy", "scenario"]),
+        ("visibilities: [UNLISTED]", vec!["comfy", "piktid"]),
         ("tagsAll: [\"concept\"]", vec!["piktid"]),
         ("updatedBefore: \"2030-01-01T00:00:00Z\"", vec!["piktid"]),
     ] {
@@ -131,7 +133,7 @@ async fn a_source_that_can_hold_no_match_is_skipped_without_a_call() {
                 "{{ assets(first: 1, filter: {{ {filter} }}) {{ {FIELDS} }} }}"
             ))
             .await;
-        let sources = data["assets"]["sources"]
+        let sources = data["assets"]["sourceResults"]
             .as_array()
             .cloned()
             .unwrap_or_default();
@@ -142,6 +144,7 @@ async fn a_source_that_can_hold_no_match_is_skipped_without_a_call() {
             .filter_map(|s| s["source"]["name"].as_str())
             .collect();
         assert_eq!(told, skipped, "{filter}");
+        assert_eq!(data["assets"]["isComplete"], true, "{filter}");
         let calls = world.calls();
         for (name, calls) in [
             ("scenario", calls[0]),
@@ -159,46 +162,91 @@ async fn a_source_that_can_hold_no_match_is_skipped_without_a_call() {
 #[tokio::test]
 async fn what_goes_upstream_is_said_and_kept_to_the_contracts() {
     let world = world().await;
-    let filter = "tagsAll: [\"product\"], tagsNone: [\"other\", \"unknown\"], nameContains: \"fox\", visibility: [PRIVATE], kinds: [IMAGE]";
+    let filter = "tagsAll: [\"product\"], tagsNone: [\"other\", \"unknown\"], nameContains: \"fox\", visibilities: [PRIVATE], kinds: [IMAGE]";
     let data = world
         .data(&format!(
             "{{ assets(first: 1, filter: {{ {filter} }}) {{ {FIELDS} }} }}"
         ))
         .await;
-    let plan = |index: usize| data["assets"]["sources"][index]["plan"].clone();
+    let execution = |index: usize| data["assets"]["sourceResults"][index]["execution"].clone();
+    let parameters = |index: usize| -> Vec<String> {
+        let execution = execution(index);
+        let all = execution["upstreamParameters"].as_array();
+        let word = |own: &Value, part: &str| own[part].as_str().unwrap_or_default().to_owned();
+        all.into_iter()
+            .flatten()
+            .map(|own| format!("{}={}", word(own, "name"), word(own, "value")))
+            .collect()
+    };
     assert_eq!(
-        plan(0)["pushed"],
-        json!([
+        parameters(0),
+        [
             "include_public=false",
             "name_contains=fox",
             "tags_all=product",
             "tags_any=input,output,models",
             "tags_none=other,unknown"
-        ])
+        ]
     );
-    assert_eq!(plan(0)["finished"], json!(["kinds", "visibility"]));
+    let pushed = json!(["TAGS_ALL", "TAGS_NONE", "NAME_CONTAINS"]);
+    assert_eq!(execution(0)["pushedFilters"], pushed);
     assert_eq!(
-        plan(1)["pushed"],
-        json!([
+        execution(0)["localFilters"],
+        json!(["KINDS", "VISIBILITIES"])
+    );
+    assert_eq!(
+        parameters(1),
+        [
             "exclude_tags=other",
             "include_tags=product",
             "ownership=mine"
-        ])
+        ]
     );
+    let pushed = json!(["TAGS_ALL", "TAGS_NONE"]);
+    assert_eq!(execution(1)["pushedFilters"], pushed);
     assert_eq!(
-        plan(1)["finished"],
-        json!(["kinds", "nameContains", "visibility"])
+        execution(1)["localFilters"],
+        json!(["KINDS", "NAME_CONTAINS", "VISIBILITIES"])
     );
-    assert_eq!(
-        plan(2)["pushed"],
-        json!([]),
+    assert!(
+        parameters(2).is_empty(),
         "tags and privacy=public would leave the account"
     );
+    assert_eq!(execution(2)["pushedFilters"], json!([]));
     let query = &world.sandbox.scenario.recorder.calls()[0].query;
     assert!(
         !query.contains("privacy") && !query.contains("tags"),
         "{query}"
     );
+}
+
+#[tokio::test]
+async fn times_are_pushed_where_the_source_bounds_its_list_by_them() {
+    let world = world().await;
+    let filter = "createdAfter: \"2026-01-01T00:00:00Z\", createdBefore: \"2030-01-01T00:00:00Z\", \
+                  tagsAny: [\"product\"]";
+    let data = world
+        .data(&format!(
+            "{{ assets(first: 1, filter: {{ {filter} }}) {{ {FIELDS} }} assetSources {{ \
+             capabilities {{ pushedFilters }} }} }}"
+        ))
+        .await;
+    let times = ["CREATED_AFTER", "CREATED_BEFORE"];
+    for (index, is_pushed) in [(0, false), (1, true), (2, true)] {
+        let execution = &data["assets"]["sourceResults"][index]["execution"];
+        let capabilities = &data["assetSources"][index]["capabilities"];
+        for time in times {
+            let has = |list: &Value| {
+                list.as_array()
+                    .is_some_and(|all| all.contains(&json!(time)))
+            };
+            assert_eq!(has(&execution["pushedFilters"]), is_pushed, "{execution:#}");
+            assert_eq!(has(&execution["localFilters"]), !is_pushed, "{execution:#}");
+            assert_eq!(has(&capabilities["pushedFilters"]), is_pushed);
+        }
+        let notes = execution["notes"].as_array().map(Vec::len);
+        assert_eq!(notes, Some(usize::from(index == 0)), "{execution:#}");
+    }
 }
 
 #[tokio::test]
@@ -259,7 +307,7 @@ async fn counts_stay_exact_or_null_under_a_filter() {
     for filter in [
         "tagsAll: [\"product\"]",
         "kinds: [IMAGE]",
-        "owner: \"ada\"",
+        "createdBy: \"ada\"",
         "createdAfter: \"2026-11-01T00:00:00Z\"",
         "nameContains: \"fox\"",
         "kinds: [VIDEO], sources: [\"scenario\"]",
@@ -282,7 +330,7 @@ async fn filters_nothing_can_fit_are_refused_before_any_call() {
         ("tagsAll: []", "tagsAll"),
         ("tagsAll: [\"a\", \"\"]", "tagsAll.1"),
         ("nameContains: \"\"", "nameContains"),
-        ("owner: \"\"", "owner"),
+        ("createdBy: \"\"", "createdBy"),
         ("tagsAll: [\"a\"], tagsNone: [\"a\"]", "tagsNone"),
         ("tagsAny: [\"a\"], tagsNone: [\"a\", \"b\"]", "tagsNone"),
         (

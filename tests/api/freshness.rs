@@ -28,7 +28,7 @@ async fn world_of(freshness: Freshness) -> World {
 
 fn page() -> &'static str {
     "{ assets(first: 3, filter: {sources: [\"piktid\"]}) { nodes { id note } \
-     sources { status complete fetchedAt error { code retryAfterSeconds } } } }"
+     sourceResults { status isComplete fetchedAt error { code retryAfterSeconds } } } }"
 }
 
 fn unavailable(status: u16) -> Fault {
@@ -40,7 +40,7 @@ fn unavailable(status: u16) -> Fault {
 }
 
 fn only(answer: &Value) -> &Value {
-    &answer["assets"]["sources"][0]
+    &answer["assets"]["sourceResults"][0]
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn a_stale_page_is_served_while_one_call_refreshes_it() {
         // The source is silent, and nobody waits for it.
         for _ in 0..10 {
             let data = world.data(query).await;
-            let status = data.pointer("/assets/sources/0/status");
+            let status = data.pointer("/assets/sourceResults/0/status");
             assert!(status.is_none_or(|status| status == "OK"), "{data:#}");
         }
         assert_eq!(world.calls(), [0, 1, 0], "one refresh at a time");
@@ -127,7 +127,7 @@ async fn what_a_source_said_before_does_while_it_fails_and_says_so() {
         assert_eq!(data["assets"]["nodes"], whole["assets"]["nodes"]);
         let source = only(&data);
         assert_eq!(source["status"], "STALE", "{source}");
-        assert_eq!(source["complete"], true);
+        assert_eq!(source["isComplete"], true);
         assert!(source["error"]["code"].is_string());
         assert!(source["fetchedAt"].is_string());
         assert_eq!(world.data(&one).await["asset"]["id"], id);

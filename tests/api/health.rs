@@ -16,8 +16,7 @@ async fn world() -> World {
     .await
 }
 
-const HEALTH: &str =
-    "{ assetSources { name health { status calls failures reason retryAfterSeconds } } }";
+const HEALTH: &str = "{ assetSources { name health { status calls failures lastError { code message retryAfterSeconds } retryAfterSeconds } } }";
 
 async fn health(world: &World) -> Value {
     let data = world.data(HEALTH).await;
@@ -30,7 +29,7 @@ async fn health(world: &World) -> Value {
 }
 
 const PAGE: &str = "{ assets(first: 3) { nodes { id } \
-     sources { source { name } status error { code message retryAfterSeconds } } } }";
+     sourceResults { source { name } status error { code message retryAfterSeconds } } } }";
 
 #[tokio::test]
 async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
@@ -52,13 +51,18 @@ async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
         assert!(asked < 20, "{}", health(&world).await);
     }
     let down = health(&world).await;
-    assert_eq!(down["reason"], "it answered 500");
+    let last = json!({
+        "code": "UPSTREAM_UNAVAILABLE",
+        "message": "the source is unavailable: it answered 500",
+        "retryAfterSeconds": null,
+    });
+    assert_eq!(down["lastError"], last);
     let wait = down["retryAfterSeconds"].as_u64().expect("a time");
     assert!((1..=6).contains(&wait), "{down}");
     world.forget_calls();
     for _ in 0..100 {
         let data = world.data(PAGE).await;
-        let sources = data["assets"]["sources"].as_array().expect("sources");
+        let sources = data["assets"]["sourceResults"].as_array().expect("sources");
         for source in sources {
             if source["source"]["name"] == "piktid" {
                 assert_eq!(source["status"], "FAILED");
@@ -90,7 +94,7 @@ async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
         .await
         .expect("it is asked again");
     let data = world.data(PAGE).await;
-    for source in data["assets"]["sources"].as_array().expect("sources") {
+    for source in data["assets"]["sourceResults"].as_array().expect("sources") {
         assert_eq!(source["status"], "OK");
     }
 }
@@ -139,7 +143,7 @@ async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() 
     let world = world().await;
     let piktid = &world.sandbox.piktid;
     let query = "{ assets(first: 3, filter: {sources: [\"piktid\"]}) { nodes { id } \
-                 sources { status } } }";
+                 sourceResults { status } } }";
     for (header, calls, status) in [
         // At once: a date that has passed.
         ("Sun, 06 Nov 1994 08:49:37 GMT", 2, "OK"),
@@ -158,7 +162,7 @@ async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() 
         let seen = if answer["data"]["assets"].is_null() {
             &json!("FAILED")
         } else {
-            &answer["data"]["assets"]["sources"][0]["status"]
+            &answer["data"]["assets"]["sourceResults"][0]["status"]
         };
         assert_eq!(seen, status, "{header}: {answer:#}");
         assert_eq!(piktid.recorder.count("GET /assets"), calls, "{header}");

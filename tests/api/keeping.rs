@@ -155,7 +155,7 @@ async fn answers_are_compressed_as_accept_encoding_says() {
     let world = world().await;
     let query = "{ assets(first: 50) { nodes { id name tags source { name } } } }";
     // Large ones are compressed aside.
-    let large = "{ assets(first: 100) { nodes { id a: upstream b: upstream c: upstream } } }";
+    let large = "{ assets(first: 100) { nodes { id a: raw b: raw c: raw } } }";
     for (query, least) in [(query, 0), (large, 128 * 1_024)] {
         let plain = get(&world, query, &[]).await;
         assert_eq!(header(&plain, "content-encoding"), "");

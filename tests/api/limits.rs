@@ -96,7 +96,7 @@ async fn a_page_of_a_hundred_with_every_detail_passes() {
         .map(|f| f["name"].as_str().unwrap_or_default().to_owned())
         .collect();
     let query = format!(
-        "{{ assets(first: 100) {{ edges {{ cursor node {{ id name preview {{ id name }} parent {{ id }} upstream
+        "{{ assets(first: 100) {{ edges {{ cursor node {{ id name preview {{ id name }} parent {{ id }} raw
            details {{ ... on ScenarioDetails {{ metadata {{ {} }} }} }} }} }} }} }}",
         names.join(" ")
     );

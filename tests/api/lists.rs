@@ -1,7 +1,7 @@
 //! Orders, searches and the providers' own rules.
 
 use asset_gateway::sandbox::{Dialect, Options, PiktidAsset};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::help::{World, error, texts, world, world_with};
 
@@ -337,7 +337,7 @@ async fn a_list_sorted_by_name_counts_exactly_at_one_call_a_page() {
         format!(
             "{{ assets(first: 20 {after}, orderBy: {{field: NAME, direction: ASC}}, \
              filter: {{sources: [\"comfy\"]}}) {{ totalCount nodes {{ name }} \
-             pageInfo {{ endCursor }} sources {{ plan {{ calls }} }} }} }}"
+             pageInfo {{ endCursor }} sourceResults {{ execution {{ calls }} }} }} }}"
         )
     };
     let mut after = String::new();
@@ -436,8 +436,8 @@ async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
 async fn a_search_asks_each_sources_own_and_hydrates_hits() {
     let world = world().await;
     let query = "{ assets(first: 50, filter: {search: \"fox\"}) { totalCount nodes { name upstreamId \
-                 provider size } pageInfo { hasNextPage } sources { source { name } totalCount \
-                 plan { pushed finished calls } } } }";
+                 provider size } pageInfo { hasNextPage } sourceResults { source { name } totalCount \
+                 execution { upstreamParameters { name value } calls } } } }";
     let data = world.data(query).await;
     let nodes = &data["assets"]["nodes"];
     let providers = texts(nodes, "/provider");
@@ -454,25 +454,34 @@ async fn a_search_asks_each_sources_own_and_hydrates_hits() {
         [2, 1, 1],
         "Scenario: one search, one batch read"
     );
-    let pushed: Vec<String> = data["assets"]["sources"]
+    let pushed: Vec<String> = data["assets"]["sourceResults"]
         .as_array()
         .into_iter()
         .flatten()
-        .map(|source| source["plan"]["pushed"].to_string())
+        .map(|source| source["execution"]["upstreamParameters"].to_string())
         .collect();
-    assert!(pushed[0].contains("name_contains=fox"), "{pushed:?}");
-    assert!(pushed[1].contains("search=fox"), "{pushed:?}");
-    assert!(pushed[2].contains("query=fox"), "{pushed:?}");
+    assert!(
+        pushed[0].contains(r#"{"name":"name_contains","value":"fox"}"#),
+        "{pushed:?}"
+    );
+    assert!(
+        pushed[1].contains(r#"{"name":"search","value":"fox"}"#),
+        "{pushed:?}"
+    );
+    assert!(
+        pushed[2].contains(r#"{"name":"query","value":"fox"}"#),
+        "{pushed:?}"
+    );
     let part = world
         .data(
-            "{ assets(first: 5, filter: {search: \"fox\"}) { totalCount sources { totalCount } } }",
+            "{ assets(first: 5, filter: {search: \"fox\"}) { totalCount sourceResults { totalCount } } }",
         )
         .await;
     assert!(
         part["assets"]["totalCount"].is_null(),
         "Scenario only estimates"
     );
-    assert_eq!(part["assets"]["sources"][1]["totalCount"], 10);
+    assert_eq!(part["assets"]["sourceResults"][1]["totalCount"], 10);
     let all = walk(&world, "filter: {search: \"fox\"}", true, 7).await;
     assert_eq!(
         walk(&world, "filter: {search: \"fox\"}", false, 9).await,
@@ -499,7 +508,7 @@ async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
     let answer = crate::help::ask_at(
         address,
         "{ assets(first: 100, filter: {search: \"fox\", providers: [SCENARIO]}) { nodes { upstreamId } \
-         sources { unreadable { path } } } }",
+         sourceResults { unreadableAssets { path } } } }",
     )
     .await;
     task.abort();
@@ -589,31 +598,49 @@ async fn a_server_that_ignores_a_filter_shows_nothing_that_does_not_fit() {
 async fn what_a_source_can_sort_and_filter_is_told() {
     let world = world().await;
     let data = world
-        .data("{ assetSources { name capabilities { orders filters } } }")
+        .data(
+            "{ assetSources { name capabilities { orderFields pushedFilters hasExactCount \
+             maxPageSize maxBatchSize deleteEffect deleteDescription } } }",
+        )
         .await;
     let of = |index: usize| &data["assetSources"][index]["capabilities"];
     assert_eq!(
-        of(0)["orders"].to_string(),
+        of(0)["orderFields"].to_string(),
         r#"["CREATED_AT","UPDATED_AT","NAME","SIZE","LAST_ACCESS_TIME"]"#
     );
-    assert_eq!(of(1)["orders"].to_string(), r#"["CREATED_AT","NAME"]"#);
+    assert_eq!(of(1)["orderFields"].to_string(), r#"["CREATED_AT","NAME"]"#);
     assert_eq!(
-        of(2)["orders"].to_string(),
+        of(2)["orderFields"].to_string(),
         r#"["CREATED_AT","UPDATED_AT"]"#
     );
-    let filters = |index: usize| of(index)["filters"].to_string();
+    let filters = |index: usize| of(index)["pushedFilters"].to_string();
     assert_eq!(
         filters(0),
-        r#"["tagsAll","tagsAny","tagsNone","nameContains","search"]"#
+        r#"["TAGS_ALL","TAGS_ANY","TAGS_NONE","NAME_CONTAINS","SEARCH"]"#
     );
     assert_eq!(
         filters(1),
-        r#"["tagsAll","tagsNone","search","createdAfter","createdBefore","owner"]"#
+        r#"["TAGS_ALL","TAGS_NONE","SEARCH","CREATED_AFTER","CREATED_BEFORE","CREATED_BY"]"#
     );
     assert_eq!(
         filters(2),
-        r#"["search","createdAfter","createdBefore","owner"]"#
+        r#"["SEARCH","CREATED_AFTER","CREATED_BEFORE","CREATED_BY"]"#
     );
+    for (index, effect, numbers) in [
+        (0, "ENTRY_ONLY", json!([true, 500, 1])),
+        (1, "PERMANENT", json!([true, 100, 1])),
+        (2, "RECOVERABLE", json!([false, 100, 200])),
+    ] {
+        let own = of(index);
+        assert_eq!(own["deleteEffect"], effect);
+        assert!(own["deleteDescription"].is_string());
+        let told = json!([
+            own["hasExactCount"],
+            own["maxPageSize"],
+            own["maxBatchSize"]
+        ]);
+        assert_eq!(told, numbers);
+    }
 }
 
 #[tokio::test]
@@ -667,13 +694,13 @@ async fn many_or_long_tags_are_pushed_as_far_as_an_address_goes() {
     let data = world
         .data(&format!(
             "{{ assets(first: 5, filter: {{sources: [\"comfy\"], tagsNone: [{none}]}}) {{ \
-             nodes {{ id }} sources {{ status plan {{ finished }} }} }} }}"
+             nodes {{ id }} sourceResults {{ status execution {{ localFilters }} }} }} }}"
         ))
         .await;
     assert_eq!(data["assets"]["nodes"].as_array().map(Vec::len), Some(5));
     assert_eq!(
-        data["assets"]["sources"][0]["plan"]["finished"][0],
-        "tagsNone"
+        data["assets"]["sourceResults"][0]["execution"]["localFilters"][0],
+        "TAGS_NONE"
     );
     let query = &world.sandbox.comfy.recorder.calls()[0].query;
     assert!(

@@ -164,7 +164,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         let response = post(&own, query, json!({})).await.expect("an answer");
         told.keep(response).await
     };
-    let list = "{ assets(first: 20, filter: {sources: [\"scenario\", \"piktid-too\", \"comfy\"]}) { nodes { id name url thumbnail upstream source { name } } sources { status } } }";
+    let list = "{ assets(first: 20, filter: {sources: [\"scenario\", \"piktid-too\", \"comfy\"]}) { nodes { id name url thumbnailUrl raw source { name } } sourceResults { status } } }";
     let answer = ask(&mut told, list).await;
     let nodes = answer["data"]["assets"]["nodes"]
         .as_array()
@@ -185,7 +185,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
     for query in [
         "{ assets(first: 1, filter: {sources: [\"piktid\"]}) { nodes { id } } }",
         "{ assets(first: 1, filter: {sources: [\"nowhere\"]}) { nodes { id } } }",
-        "{ assets(first: 3) { nodes { id } sources { status error { code message } } } }",
+        "{ assets(first: 3) { nodes { id } sourceResults { status error { code message } } } }",
         "{ asset(id: \"nonsense\") { id } }",
         "{ nope }",
         "{",

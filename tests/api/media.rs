@@ -18,7 +18,7 @@ async fn media(world: &World, provider: &str) -> Vec<Value> {
         let data = world
             .data(&format!(
                 "{{ assets(first: 100, filter: {{ providers: [{provider}] }}{after}) {{
-                    nodes {{ upstreamId kind mimeType url thumbnail large: thumbnail(size: LARGE) }} pageInfo {{ hasNextPage endCursor }} }} }}"
+                    nodes {{ upstreamId kind mimeType url thumbnailUrl large: thumbnailUrl(size: LARGE) }} pageInfo {{ hasNextPage endCursor }} }} }}"
             ))
             .await;
         all.extend(
@@ -44,7 +44,7 @@ async fn every_picture_of_the_sandbox_loads_with_nothing_but_its_address() {
             let is_picture = asset["kind"] == "IMAGE";
             for (address, must_show) in [
                 (Some(url), is_picture),
-                (asset["thumbnail"].as_str(), true),
+                (asset["thumbnailUrl"].as_str(), true),
                 (asset["large"].as_str(), true),
             ] {
                 let Some(address) = address else { continue };
@@ -62,7 +62,7 @@ async fn every_picture_of_the_sandbox_loads_with_nothing_but_its_address() {
                 }
             }
             assert!(
-                !is_picture || provider == "PIKTID" || asset["thumbnail"].is_string(),
+                !is_picture || provider == "PIKTID" || asset["thumbnailUrl"].is_string(),
                 "{asset}"
             );
         }
@@ -384,7 +384,7 @@ async fn a_source_cannot_lead_a_browser_inside() {
 #[tokio::test]
 async fn selecting_addresses_costs_no_call() {
     let world = world().await;
-    world.data("{ assets(first: 50) { nodes { url urlExpiresAt thumbnail large: thumbnail(size: LARGE) } } }").await;
+    world.data("{ assets(first: 50) { nodes { url urlExpiresAt thumbnailUrl large: thumbnailUrl(size: LARGE) } } }").await;
     assert_eq!(world.calls().iter().sum::<usize>(), 3);
 }
 
@@ -495,7 +495,7 @@ async fn a_large_picture_is_no_thumbnail() {
             .collect()
     };
     let query = format!(
-        "{{ nodes(ids: {}) {{ ... on Asset {{ url thumbnail large: thumbnail(size: LARGE) }} }} }}",
+        "{{ nodes(ids: {}) {{ ... on Asset {{ url thumbnailUrl large: thumbnailUrl(size: LARGE) }} }} }}",
         serde_json::json!(ids)
     );
     let data = world.data(&query).await;
@@ -504,7 +504,7 @@ async fn a_large_picture_is_no_thumbnail() {
     for (number, asset) in shown.iter().enumerate() {
         let is_small = number % 4 == 3;
         assert_eq!(
-            asset["thumbnail"].is_string(),
+            asset["thumbnailUrl"].is_string(),
             is_small,
             "{number}: {asset}"
         );

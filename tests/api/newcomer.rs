@@ -92,7 +92,7 @@ async fn without_any_configuration_it_says_where_it_is_and_answers() {
     let response = client()
         .post(graph)
         .header("content-type", "application/json")
-        .body("{\"query\":\"{ assets(first: 3) { nodes { name } sources { status } } }\"}")
+        .body("{\"query\":\"{ assets(first: 3) { nodes { name } sourceResults { status } } }\"}")
         .send()
         .await
         .expect("an answer");

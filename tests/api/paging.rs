@@ -201,7 +201,7 @@ async fn an_empty_library_is_an_ordinary_page() {
     world.sandbox.store.piktid().clear();
     world.sandbox.store.comfy().clear();
     let data = world
-        .data("{ assets { totalCount nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } sources { status } } }")
+        .data("{ assets { totalCount nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } sourceResults { status } } }")
         .await;
     assert_eq!(data["assets"]["nodes"], json!([]));
     assert_eq!(
@@ -209,7 +209,7 @@ async fn an_empty_library_is_an_ordinary_page() {
         json!({ "hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null })
     );
     assert_eq!(
-        texts(&data["assets"]["sources"], "/status"),
+        texts(&data["assets"]["sourceResults"], "/status"),
         ["OK", "OK", "OK"]
     );
 }
@@ -220,7 +220,7 @@ async fn counts_are_exact_or_null() {
     let data = world
         .data(
             "{ all: assets { totalCount } exact: assets(filter: { providers: [PIKTID, COMFY] }) {
-            totalCount sources { source { name } totalCount } } }",
+            totalCount sourceResults { source { name } totalCount } } }",
         )
         .await;
     assert_eq!(
@@ -311,4 +311,29 @@ async fn a_small_page_gets_through_a_group_larger_than_any_call() {
     let following = texts(&next["data"]["assets"]["edges"], "/node/id");
     assert_eq!(following.len(), 3, "{next:#}");
     assert!(following.iter().all(|id| !ids.contains(id)));
+}
+
+#[tokio::test]
+async fn cursors_outlive_the_renames_of_their_filters() {
+    let world = world().await;
+    // Made by the build before `owner`, `visibility` and `parentAssetId` got other names.
+    let merged = "USQFPQGhlu5EwFs-dx4Iok94gJEROnMML38BABY8ZdAm";
+    let data = world
+        .data(&format!(
+            "{{ assets(first: 2, after: \"{merged}\", filter: {{createdBy: \"ada\", \
+             visibilities: [PRIVATE]}}) {{ nodes {{ name }} }} }}"
+        ))
+        .await;
+    assert_eq!(
+        texts(&data["assets"]["nodes"], "/name"),
+        ["castle-002.png", "robot-003.png"]
+    );
+    let lineage = "YRytXgGhlufcIGrLHrf_O2-ue3Xe9dGtNnWu22neH8z7dL0";
+    let data = world
+        .data(&format!(
+            "{{ scenarioAssets(first: 1, after: \"{lineage}\", filter: {{parentUpstreamId: \
+             \"asset_b3af728dd63ec6fd468348\"}}) {{ nodes {{ upstreamId }} }} }}"
+        ))
+        .await;
+    assert_eq!(data["scenarioAssets"]["nodes"], json!([]));
 }

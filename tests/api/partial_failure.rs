@@ -10,7 +10,7 @@ use crate::help::{asset_id, error, texts, world, world_with};
 
 const LIST: &str =
     "{ assets(first: 20) { nodes { source { name } } pageInfo { hasNextPage endCursor }
-    sources { source { name } status complete plan { calls } error { code message retryAfterSeconds } } } }";
+    isComplete sourceResults { source { name } status isComplete execution { calls } error { code message retryAfterSeconds } } } }";
 
 fn page(status: u16, content_type: &'static str, body: &str) -> Fault {
     Fault::Answer {
@@ -80,15 +80,16 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
             .faults
             .add("GET /assets", fault.clone());
         let data = world.data(LIST).await;
-        let results = &data["assets"]["sources"];
+        let results = &data["assets"]["sourceResults"];
         assert_eq!(
             texts(results, "/status"),
             ["OK", "FAILED", "OK"],
             "{fault:?}"
         );
         assert_eq!(results[1]["error"]["code"], code, "{fault:?} {results:#}");
-        assert_eq!(results[1]["complete"], false, "{fault:?}");
-        assert_eq!(results[1]["plan"]["calls"], 1, "{fault:?}");
+        assert_eq!(results[1]["isComplete"], false, "{fault:?}");
+        assert_eq!(data["assets"]["isComplete"], false, "{fault:?}");
+        assert_eq!(results[1]["execution"]["calls"], 1, "{fault:?}");
         let nodes = texts(&data["assets"]["nodes"], "/source/name");
         assert_eq!(nodes.len(), 20);
         assert!(!nodes.contains(&"piktid".to_owned()));
@@ -119,11 +120,11 @@ async fn a_server_that_is_not_there_is_unavailable_and_its_address_stays_secret(
     .await;
     let data = world.data(LIST).await;
     assert_eq!(
-        texts(&data["assets"]["sources"], "/status"),
+        texts(&data["assets"]["sourceResults"], "/status"),
         ["FAILED", "OK", "OK"]
     );
     assert_eq!(
-        data["assets"]["sources"][0]["error"]["code"],
+        data["assets"]["sourceResults"][0]["error"]["code"],
         "UPSTREAM_UNAVAILABLE"
     );
     assert!(!data.to_string().contains("127.0.0.1:9"), "{data:#}");
@@ -187,11 +188,11 @@ async fn a_slow_source_does_not_hold_the_page_past_its_patience() {
     // Answers although the gate never opened.
     let data = world.data(LIST).await;
     assert_eq!(
-        texts(&data["assets"]["sources"], "/status"),
+        texts(&data["assets"]["sourceResults"], "/status"),
         ["FAILED", "OK", "OK"]
     );
     assert_eq!(
-        data["assets"]["sources"][0]["error"]["code"],
+        data["assets"]["sourceResults"][0]["error"]["code"],
         "UPSTREAM_TIMEOUT"
     );
     gate.add_permits(10);
@@ -203,7 +204,7 @@ async fn the_same_cursor_gives_the_full_page_once_the_source_is_back() {
         config.cache.freshness.page_fresh = Duration::ZERO;
     })
     .await;
-    let query = "query($c: String) { assets(first: 20, after: $c) { nodes { id } pageInfo { endCursor } sources { status } } }";
+    let query = "query($c: String) { assets(first: 20, after: $c) { nodes { id } pageInfo { endCursor } sourceResults { status } } }";
     let first = world.ask_with(query, json!({})).await;
     let cursor = &first["data"]["assets"]["pageInfo"]["endCursor"];
     let whole = world.ask_with(query, json!({ "c": cursor })).await;
@@ -213,7 +214,10 @@ async fn the_same_cursor_gives_the_full_page_once_the_source_is_back() {
         .faults
         .add("GET /", page(500, "text/plain", ""));
     let partial = world.ask_with(query, json!({ "c": cursor })).await;
-    assert_eq!(partial["data"]["assets"]["sources"][0]["status"], "FAILED");
+    assert_eq!(
+        partial["data"]["assets"]["sourceResults"][0]["status"],
+        "FAILED"
+    );
     world.sandbox.comfy.faults.clear();
     let again = world.ask_with(query, json!({ "c": cursor })).await;
     assert_eq!(
@@ -254,7 +258,7 @@ async fn comfys_429_is_about_money() {
         .add("GET /", page(429, "application/json", "{}"));
     let data = world.data(LIST).await;
     assert_eq!(
-        data["assets"]["sources"][0]["error"]["code"],
+        data["assets"]["sourceResults"][0]["error"]["code"],
         "PAYMENT_REQUIRED"
     );
 }
@@ -310,7 +314,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
     let (address, task) = crate::help::gateway(config).await;
     let answer = crate::help::ask_at(address, LIST).await;
     assert_eq!(
-        answer["data"]["assets"]["sources"][2]["error"]["code"],
+        answer["data"]["assets"]["sourceResults"][2]["error"]["code"],
         "UPSTREAM_UNAVAILABLE"
     );
     task.abort();
@@ -323,7 +327,7 @@ async fn an_answer_past_the_cap_is_not_read_to_its_end() {
     let fault = page(200, "application/json", &endless);
     world.sandbox.piktid.faults.add("GET /assets", fault);
     let data = world.data(LIST).await;
-    let results = &data["assets"]["sources"];
+    let results = &data["assets"]["sourceResults"];
     assert_eq!(texts(results, "/status"), ["OK", "FAILED", "OK"]);
     assert_eq!(results[1]["error"]["code"], "UPSTREAM_PROTOCOL");
     let message = results[1]["error"]["message"].as_str().unwrap_or_default();
@@ -356,7 +360,7 @@ async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses
     let field = |after: &str| {
         format!(
             "{{ assets(first: 100 {after}, filter: {{sources: [\"piktid\"], nameContains: \"fox\"}}) {{ \
-             nodes {{ id }} pageInfo {{ hasNextPage endCursor }} sources {{ status complete }} }} }}"
+             nodes {{ id }} pageInfo {{ hasNextPage endCursor }} sourceResults {{ status isComplete }} }} }}"
         )
     };
     let whole = texts(&world.data(&field("")).await["assets"]["nodes"], "/id");
@@ -376,8 +380,8 @@ async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses
         }
     });
     let first = world.data(&field("")).await["assets"].clone();
-    assert_eq!(first["sources"][0]["status"], "FAILED");
-    assert_eq!(first["sources"][0]["complete"], true);
+    assert_eq!(first["sourceResults"][0]["status"], "FAILED");
+    assert_eq!(first["sourceResults"][0]["isComplete"], true);
     assert_eq!(first["pageInfo"]["hasNextPage"], true);
     let mut shown = texts(&first["nodes"], "/id");
     assert!(!shown.is_empty() && shown.len() < whole.len());

@@ -19,7 +19,7 @@ async fn a_scenario_asset_shows_what_scenario_sent() {
         &world,
         &asset_id("scenario", &sent.id),
         "id provider upstreamId name kind mimeType size width height createdAt updatedAt status visibility
-         owner tags note url urlExpiresAt thumbnail large: thumbnail(size: LARGE) viewerCanDelete
+         createdBy tags note url urlExpiresAt thumbnailUrl large: thumbnailUrl(size: LARGE) viewerCanDelete
          source { name } parent { upstreamId } root { upstreamId } preview { id }
          details { ... on ScenarioDetails { authorId ownerId collectionIds editCapabilities source privacy status
            metadata { type prompt seed guidance modelId parentJobId width }
@@ -33,7 +33,7 @@ async fn a_scenario_asset_shows_what_scenario_sent() {
     assert_eq!(shown["mimeType"], "image/png");
     assert_eq!(shown["createdAt"], "2026-11-01T12:00:00.000Z");
     assert_eq!(shown["visibility"], "PRIVATE");
-    assert_eq!(shown["owner"], "u5e1f");
+    assert_eq!(shown["createdBy"], "u5e1f");
     assert_eq!(shown["tags"], json!(["concept", "harbour"]));
     assert_eq!(shown["note"], "Chosen for the harbour set.");
     assert_eq!(shown["viewerCanDelete"], Value::Null);
@@ -135,8 +135,8 @@ async fn every_detail_of_scenarios_contract_is_typed() {
         &world,
         &asset_id("scenario", id),
         &format!(
-            "details {{ ... on ScenarioDetails {{ metadata {{ {} concepts {{ modelId scale modelEpoch }} contours {{ rings {{ points }} }} thumbnail {{ assetId url }} }}
-             properties {{ {} transcription }} automaticCaptioning description firstFrame {{ assetId }} isHidden nsfw originalFileUrl outputIndex }} }}",
+            "details {{ ... on ScenarioDetails {{ metadata {{ {} concepts {{ modelId scale modelEpoch }} contours {{ rings {{ points }} }} thumbnail {{ upstreamId url }} }}
+             properties {{ {} transcription }} automaticCaptioning description firstFrame {{ upstreamId }} isHidden nsfw originalFileUrl outputIndex }} }}",
             scalars.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(" "),
             plain.join(" ")
         ),
@@ -176,7 +176,7 @@ async fn every_detail_of_scenarios_contract_is_typed() {
     assert_eq!(details["metadata"]["contours"], json!(contours));
     assert_eq!(details["properties"]["transcription"], "text");
     assert_eq!(details["automaticCaptioning"], "automaticCaptioning");
-    assert_eq!(details["firstFrame"]["assetId"], "assetId");
+    assert_eq!(details["firstFrame"]["upstreamId"], "assetId");
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn a_piktid_asset_shows_what_piktid_sent() {
         let store = world.sandbox.store.piktid();
         (store[0].clone(), store[7].clone(), store[39].clone())
     };
-    let fields = "name kind mimeType size width height updatedAt visibility owner tags note thumbnail viewerCanTag
+    let fields = "name kind mimeType size width height updatedAt visibility createdBy tags note thumbnailUrl viewerCanTag
         details { ... on PiktidDetails { filename createdBy visibility stylingNote dimensions
           detected { hasPerson hasClothing personAttributes clothingItems categories } } }";
     let shown = asset(&world, &asset_id("piktid", &mine.id), fields).await;
@@ -278,7 +278,7 @@ async fn a_piktid_asset_shows_what_piktid_sent() {
     assert_eq!(shown["viewerCanTag"], false);
     let shown = asset(&world, &asset_id("piktid", &fresh.id), fields).await;
     assert_eq!(
-        (&shown["thumbnail"], &shown["width"]),
+        (&shown["thumbnailUrl"], &shown["width"]),
         (&Value::Null, &Value::Null)
     );
     assert_eq!(shown["details"]["detected"], Value::Null);
@@ -295,13 +295,13 @@ async fn a_comfy_asset_shows_what_comfy_sent_less_server_paths() {
             .cloned();
         (store[8].clone(), picture)
     };
-    let fields = "name kind size width contentHash updatedAt visibility note tags upstream viewerCanDelete
+    let fields = "name kind size width contentHash updatedAt visibility note tags raw viewerCanDelete
         details { ... on ComfyDetails { hash jobId loaderPath displayName userMetadata systemMetadata isImmutable previewUrl } }";
     let shown = asset(&world, &asset_id("comfy", &weights.id), fields).await;
     assert_eq!(shown["kind"], "MODEL_WEIGHTS");
     assert_eq!(shown["size"], 6_938_040_682_u64, "past 32 bits");
     assert!(!shown.to_string().contains("/srv/comfy"), "{shown:#}");
-    assert_eq!(shown["upstream"]["id"], json!(weights.id));
+    assert_eq!(shown["raw"]["id"], json!(weights.id));
     let picture = picture.expect("seeded");
     let shown = asset(&world, &asset_id("comfy", &picture.id), fields).await;
     assert_eq!(shown["kind"], "IMAGE");
@@ -390,9 +390,9 @@ async fn everything_in_the_schema_is_described() {
 #[tokio::test]
 async fn an_asset_is_the_same_by_every_way_to_it() {
     let world = world().await;
-    let fields = "__typename id provider upstreamId name kind mimeType size width height duration contentHash createdAt
-                  updatedAt status visibility owner tags note url urlExpiresAt thumbnail small: thumbnail(size: SMALL)
-                  large: thumbnail(size: LARGE) viewerCanTag viewerCanNote viewerCanDelete";
+    let fields = "__typename id provider upstreamId name kind mimeType size width height durationSeconds contentHash createdAt
+                  updatedAt status visibility createdBy tags note url urlExpiresAt thumbnailUrl small: thumbnailUrl(size: SMALL)
+                  large: thumbnailUrl(size: LARGE) viewerCanTag viewerCanNote viewerCanDelete";
     for list in ["scenarioAssets", "piktidAssets", "comfyAssets"] {
         let query = format!(
             "{{ list: {list}(first: 30) {{ nodes {{ {fields} }} edges {{ node {{ {fields} }} }} }} }}"

@@ -153,7 +153,7 @@ async fn what_is_valid_is_answered() {
         "{ assets(first: 1) { nodes { details { __typename ... on PiktidDetails { filename } } } } }",
         "query($s: [String!]) { assets(first: 1, filter: {sources: $s}) { nodes { id } } }",
         "query($s: String! = \"comfy\") { assets(first: 1, filter: {sources: [$s]}) { nodes { id } } }",
-        "query($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
+        "query($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnailUrl(size: $s) } } }",
     ] {
         world.data(document).await;
     }
@@ -205,7 +205,7 @@ async fn variables_are_what_the_operation_declares() {
             json!({ "i": { "source": "comfy", "byteLength": 1_u64 << 53 } }),
         ),
         (
-            "query($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } }",
+            "query($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnailUrl(size: $s) } } }",
             json!({ "s": null }),
         ),
     ] {
@@ -223,7 +223,7 @@ async fn variables_are_what_the_operation_declares() {
 #[tokio::test]
 async fn a_null_is_refused_by_the_operation_that_cannot_use_it() {
     let world = world().await;
-    let document = "query A($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnail(size: $s) } } } \
+    let document = "query A($s: AssetThumbnailSize) { assets(first: 1) { nodes { thumbnailUrl(size: $s) } } } \
                     query B($s: String) { __type(name: \"Asset\") { name } \
                     assets(first: 1, filter: {nameContains: $s}) { nodes { id } } }";
     for (operation, is_refused) in [("A", true), ("B", false)] {

@@ -119,7 +119,8 @@ const NODE: &str = "id name tags note";
 #[tokio::test]
 async fn each_caller_sees_their_own_account_by_the_same_ids() {
     let world = World::start("").await;
-    let list = format!("{{ assets(first: 30) {{ nodes {{ {NODE} }} sources {{ status }} }} }}");
+    let list =
+        format!("{{ assets(first: 30) {{ nodes {{ {NODE} }} sourceResults {{ status }} }} }}");
     for _ in 0..2 {
         let [anna, bert] = [world.ask(0, &list).await, world.ask(1, &list).await];
         for (answer, mark) in [(&anna, "anna's "), (&bert, "bert's! ")] {
@@ -141,14 +142,14 @@ async fn each_caller_sees_their_own_account_by_the_same_ids() {
 #[tokio::test]
 async fn without_a_credential_the_source_says_so_and_the_others_answer() {
     let world = World::start("").await;
-    let list = "{ assets(first: 5) { nodes { id } sources { source { name credentialHeader } status error { code message } } } }";
+    let list = "{ assets(first: 5) { nodes { id } sourceResults { source { name credentialHeader } status error { code message } } } }";
     let mut headers = world.tenants[0].headers();
     headers.remove(1);
     let before = world.fronts[1].calls();
     let body = json!({ "query": list });
     let answer = world.send(world.cached, &headers, &body).await;
     assert_eq!(answer.get("errors"), None, "{answer}");
-    let results = answer["data"]["assets"]["sources"]
+    let results = answer["data"]["assets"]["sourceResults"]
         .as_array()
         .expect("results");
     for result in results {
@@ -182,7 +183,7 @@ async fn without_a_credential_the_source_says_so_and_the_others_answer() {
         "Bearer wrong".to_owned(),
     ));
     let answer = world.send(world.cached, &headers, &body).await;
-    let refused = answer["data"]["assets"]["sources"]
+    let refused = answer["data"]["assets"]["sourceResults"]
         .as_array()
         .expect("results");
     let refused = refused
@@ -282,9 +283,13 @@ async fn what_is_old_is_served_to_whom_it_was_read_for() {
         return; // it is about them
     }
     let world = World::start(OLD).await;
-    let list = "{ comfyAssets(first: 5) { nodes { name } sources { status error { code } } } }";
+    let list =
+        "{ comfyAssets(first: 5) { nodes { name } sourceResults { status error { code } } } }";
     let first = world.ask(0, list).await;
-    assert_eq!(first["data"]["comfyAssets"]["sources"][0]["status"], "OK");
+    assert_eq!(
+        first["data"]["comfyAssets"]["sourceResults"][0]["status"],
+        "OK"
+    );
     world.fronts[2].fail(1_000);
     let again = world.ask(0, list).await;
     assert_eq!(

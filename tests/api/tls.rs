@@ -126,11 +126,11 @@ async fn status(own: Front, trusted: bool) -> Value {
         }
     }
     let (address, task) = help::gateway(config).await;
-    let query = "{ assets { sources { source { name } status error { code message } } } }";
+    let query = "{ assets { sourceResults { source { name } status error { code message } } } }";
     let answer = help::ask_at(address, query).await;
     task.abort();
     std::fs::remove_file(file).expect("removed");
-    answer["data"]["assets"]["sources"][1].clone()
+    answer["data"]["assets"]["sourceResults"][1].clone()
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::help::{ask_at, asset_id, error, texts, world};
 
 const LIST: &str = "{ assets(first: 20, filter: { providers: [COMFY] }) { nodes { upstreamId }
-    sources { status unreadable { upstreamId path message } } } }";
+    isComplete sourceResults { status unreadableAssets { upstreamId path message } } } }";
 
 #[tokio::test]
 async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
@@ -50,7 +50,7 @@ async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
             left,
             "{field}: {text}"
         );
-        let reported = &page["sources"][0]["unreadable"];
+        let reported = &page["sourceResults"][0]["unreadableAssets"];
         assert_eq!(
             reported.as_array().map(Vec::len),
             Some(1),
@@ -64,7 +64,8 @@ async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
         if field != "id" {
             assert_eq!(reported[0]["upstreamId"], json!(other));
         }
-        assert_eq!(page["sources"][0]["status"], "OK");
+        assert_eq!(page["sourceResults"][0]["status"], "OK");
+        assert_eq!(page["isComplete"], false, "a row is missing");
         second.1.abort();
     }
 }
@@ -122,7 +123,7 @@ async fn a_detail_of_another_type_reads_as_absent() {
     };
     let data = world
         .data(&format!(
-            "{{ asset(id: \"{}\") {{ upstream details {{ ... on ScenarioDetails {{ metadata {{ guidance numInferenceSteps }} }} }} }} }}",
+            "{{ asset(id: \"{}\") {{ raw details {{ ... on ScenarioDetails {{ metadata {{ guidance numInferenceSteps }} }} }} }} }}",
             asset_id("scenario", &id)
         ))
         .await;
@@ -132,7 +133,7 @@ async fn a_detail_of_another_type_reads_as_absent() {
         (&Value::Null, &json!(28.5))
     );
     assert_eq!(
-        data["asset"]["upstream"]["metadata"]["guidance"], "very",
+        data["asset"]["raw"]["metadata"]["guidance"], "very",
         "as sent"
     );
 }
@@ -163,7 +164,7 @@ async fn bytes_that_are_no_text_or_no_json_cost_their_row() {
             shown.iter().all(|id| ids.contains(id)),
             "the neighbours are whole"
         );
-        let reported = &page["sources"][0]["unreadable"];
+        let reported = &page["sourceResults"][0]["unreadableAssets"];
         assert_eq!(reported.as_array().map(Vec::len), Some(1), "{answer:#}");
         let told = reported[0]["message"].as_str().unwrap_or_default();
         assert!(told.starts_with(message), "{told}");

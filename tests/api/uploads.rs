@@ -6,11 +6,11 @@ use asset_gateway::sandbox::{Fault, Options, Rule};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::help::{World, error, texts, world, world_with};
+use crate::help::{World, asset_id, error, texts, world, world_with};
 
 pub const UPLOAD: &str = "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
      asset { id upstreamId name tags note mimeType source { name } } created \
-     upload { upstreamId status } steps { step status } \
+     upload { upstreamId status } steps { name status } \
      errors { code message field assetId } clientMutationId } }";
 
 /// A PNG's beginning, and as many bytes as wanted.
@@ -92,7 +92,7 @@ pub fn steps(payload: &Value) -> Vec<String> {
         .as_array()
         .expect("steps")
         .iter()
-        .map(|step| format!("{} {}", step["step"], step["status"]).replace('"', ""))
+        .map(|step| format!("{} {}", step["name"], step["status"]).replace('"', ""))
         .collect()
 }
 
@@ -423,6 +423,37 @@ async fn options_belong_to_their_provider() {
     let tags = texts(&payload["asset"]["tags"], "");
     assert!(tags.contains(&"model_type:loras".to_owned()), "{payload:#}");
     assert_eq!(payload["asset"]["name"], "fox.safetensors");
+}
+
+#[tokio::test]
+async fn a_parent_is_an_asset_of_the_same_source() {
+    let world = world().await;
+    let parent = world.sandbox.store.scenario()[0].id.clone();
+    let id = asset_id("scenario", &parent);
+    let options = |id: &str| json!({ "scenario": { "parentAssetId": id } });
+    let input = json!({ "source": "scenario", "options": options(&id) });
+    let payload = world.upload(input, file("a.png", png(1_000))).await;
+    assert_eq!(payload["errors"], json!([]), "{payload:#}");
+    let child = payload["asset"]["id"].as_str().expect("an id");
+    let shown = world
+        .data(&format!(
+            "{{ asset(id: \"{child}\") {{ parent {{ id }} }} }}"
+        ))
+        .await;
+    assert_eq!(shown["asset"]["parent"]["id"], json!(id));
+
+    let before = world.count();
+    let source = world.data("{ assetSources { id } }").await;
+    let source = texts(&source["assetSources"], "/id").remove(2);
+    for bad in [parent, asset_id("piktid", "x"), source] {
+        let input = json!({ "source": "scenario", "options": options(&bad) });
+        let form = form(UPLOAD, input, file("a.png", png(1_000)));
+        let (_, answer) = world.multipart(form).await;
+        assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{bad}");
+        let path = ["input", "options", "scenario", "parentAssetId"];
+        assert_eq!(answer["errors"][0]["extensions"]["field"], json!(path));
+    }
+    assert_eq!(world.count(), before);
 }
 
 #[tokio::test]

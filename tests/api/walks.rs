@@ -335,13 +335,13 @@ async fn go(world: &World, walk: &Walk, forward: bool) -> Result<Shown, TestCase
                 "{{ assets({paging}: {size} {from}, orderBy: {{field: {}, direction: {direction}}}, \
                  filter: {{ {} }}) {{ edges {{ cursor node {{ upstreamId }} }} \
                  pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} \
-                 sources {{ source {{ name }} status plan {{ calls }} \
-                 unreadable {{ upstreamId }} }} }} }}",
+                 sourceResults {{ source {{ name }} status execution {{ calls }} \
+                 unreadableAssets {{ upstreamId }} }} }} }}",
                 walk.order, walk.filter
             ))
             .await;
         let page = &answer["data"]["assets"];
-        let sources = page["sources"].as_array();
+        let sources = page["sourceResults"].as_array();
         if answer["errors"][0]["extensions"]["code"] == "BAD_CURSOR" && walk.order == "NAME" {
             shown.lost = true;
             return Ok(shown);
@@ -358,13 +358,13 @@ async fn go(world: &World, walk: &Walk, forward: bool) -> Result<Shown, TestCase
         }
         shown.missing.extend(missing);
         for source in sources.into_iter().flatten() {
-            let calls = source["plan"]["calls"].as_u64().unwrap_or(u64::MAX);
+            let calls = source["execution"]["calls"].as_u64().unwrap_or(u64::MAX);
             let name = source["source"]["name"].as_str();
             let budget = budget(&world.sandbox.store, name.unwrap_or_default());
             prop_assert!(calls <= budget, "{} of {}", source, budget);
             shown
                 .unreadable
-                .extend(texts(&source["unreadable"], "/upstreamId"));
+                .extend(texts(&source["unreadableAssets"], "/upstreamId"));
         }
         let mut ids = texts(&page["edges"], "/node/upstreamId");
         for cursor in texts(&page["edges"], "/cursor") {

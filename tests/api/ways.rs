@@ -9,8 +9,8 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::help::{Socket, World, asset_id, open_socket, texts, world};
 
 /// What every asset says of itself, but for addresses: those are of their moment.
-const FIELDS: &str = "id provider upstreamId name kind mimeType size width height duration \
-    contentHash createdAt updatedAt status visibility owner tags note viewerCanTag viewerCanNote \
+const FIELDS: &str = "id provider upstreamId name kind mimeType size width height durationSeconds \
+    contentHash createdAt updatedAt status visibility createdBy tags note viewerCanTag viewerCanNote \
     viewerCanDelete";
 
 #[derive(Deserialize)]
@@ -84,17 +84,17 @@ async fn an_answer_is_the_same_over_http_and_over_a_socket() {
     let lists = ["edges", "nodes", "pageInfo"].map(|part| match part {
         "edges" => format!("edges {{ cursor node {{ {FIELDS} }} __typename }}"),
         "nodes" => format!("nodes {{ a: name {FIELDS} __typename b: tags }}"),
-        _ => "pageInfo { hasNextPage hasPreviousPage startCursor endCursor __typename } totalCount"
+        _ => "pageInfo { hasNextPage hasPreviousPage startCursor endCursor __typename } totalCount isComplete"
             .to_owned(),
     });
     let list = lists.join(" ");
     let queries = [
         format!("{{ assets(first: 100) {{ __typename {list} }} }}"),
-        format!("{{ assets(last: 3) {{ {list} sources {{ status source {{ name }} }} }} }}"),
+        format!("{{ assets(last: 3) {{ {list} sourceResults {{ status source {{ name }} }} }} }}"),
         format!("{{ assets(first: 20) {{ x: nodes {{ preview {{ {FIELDS} }} name parent {{ id }} root {{ id name }} }} }} }}"),
         "{ assets(first: 9) { nodes { source { name } id details { __typename ... on ComfyDetails { hash } } kind } edges { node { details { __typename } } cursor } } }".to_owned(),
         "{ assets(first: 2) { nodes { children(first: 2) { nodes { id } totalCount } } } }".to_owned(),
-        "{ comfyAssets(first: 3) { nodes { upstream thumbnail(size: LARGE) @skip(if: true) id } } }".to_owned(),
+        "{ comfyAssets(first: 3) { nodes { raw thumbnailUrl(size: LARGE) @skip(if: true) id } } }".to_owned(),
         format!("{{ asset(id: \"{one}\") {{ {FIELDS} source {{ name }} }} }}"),
         format!("{{ asset(id: \"{gone}\") {{ {FIELDS} }} }}"),
         format!("{{ asset(id: \"{source}\") {{ {FIELDS} }} other: asset(id: \"{two}\") {{ id }} }}"),

@@ -12,7 +12,9 @@ use crate::help::{World, asset_id, error, texts, world, world_with};
 /// Runs a mutation that must not be refused, and gives its payload.
 pub async fn payload(world: &World, field: &str, input: Value, selection: &str) -> Value {
     let kind = match field {
-        "addAssetTags" | "removeAssetTags" | "setAssetTags" => "AssetTagsInput",
+        "addAssetTags" => "AddAssetTagsInput",
+        "removeAssetTags" => "RemoveAssetTagsInput",
+        "setAssetTags" => "SetAssetTagsInput",
         "setAssetNote" => "SetAssetNoteInput",
         "deleteAsset" => "DeleteAssetInput",
         _ => "BulkDeleteAssetsInput",
@@ -196,7 +198,8 @@ async fn input_that_cannot_be_meant_is_refused_before_any_call() {
         ),
     ] {
         let kind = match field {
-            "addAssetTags" | "setAssetTags" => "AssetTagsInput",
+            "addAssetTags" => "AddAssetTagsInput",
+            "setAssetTags" => "SetAssetTagsInput",
             "setAssetNote" => "SetAssetNoteInput",
             "deleteAsset" => "DeleteAssetInput",
             _ => "BulkDeleteAssetsInput",

@@ -5,13 +5,13 @@ export const ASSETS = gql`
   query Assets($first: Int, $after: String, $last: Int, $before: String, $filter: AssetFilter, $orderBy: AssetOrder) {
     assets(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy) {
       totalCount
-      sources {
+      sourceResults {
         source {
           id
           name
         }
         status
-        complete
+        isComplete
         totalCount
         fetchedAt
       }
@@ -60,7 +60,7 @@ export const SOURCE = gql`
 `;
 
 export const ADD_TAGS = gql`
-  mutation AddTags($input: AssetTagsInput!) {
+  mutation AddTags($input: AddAssetTagsInput!) {
     addAssetTags(input: $input) {
       assets {
         id
@@ -127,7 +127,7 @@ export const UPLOAD_TWO = gql`
       status
     }
     steps {
-      step
+      name
       status
     }
     errors {

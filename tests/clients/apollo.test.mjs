@@ -117,7 +117,7 @@ test('what stands beside the edges of a merged list is that of the page loaded l
   await list.loadNext();
   list.close();
   const [first, second] = exchanges.map(({ answer }) => answer.data.assets);
-  const beside = ({ totalCount, sources }) => ({ totalCount, sources });
+  const beside = ({ totalCount, sourceResults }) => ({ totalCount, sourceResults });
   assert.equal(list.ids.length, 2 * PAGE);
   assert.deepEqual(beside(list.data), beside(second));
   assert.notDeepEqual(beside(first), beside(second));

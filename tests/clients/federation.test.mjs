@@ -115,6 +115,7 @@ describe('composition', () => {
        enum UploadStatus { UPLOADING }
        enum UploadStepName { SCAN }
        enum UploadStepStatus { SCANNED }
+       enum ComfyDestination { HERE }
        type Source @key(fields: "isbn") { isbn: ID! id: Int provider: Provider capabilities: SourceCapabilities health: SourceHealth }
        type SourceCapabilities { canTag: String filters: Int }
        type SourceHealth { status: SourceStatus reason: Int }
@@ -126,7 +127,9 @@ describe('composition', () => {
        type UploadStep { step: UploadStepName status: UploadStepStatus }
        input MetadataMatch { pattern: String! }
        input UploadOptionsInput { quiet: Boolean! }
-       type Subscription { matched(by: MetadataMatch!, with: Visibility!, options: UploadOptionsInput): Provider }`,
+       input AssetTagsInput { tags: [Int!]! }
+       type AssetTagsPayload { assets: Int }
+       type Subscription { matched(by: MetadataMatch!, with: Visibility!, options: UploadOptionsInput, to: ComfyDestination, tags: AssetTagsInput): Provider }`,
     );
     assert.deepEqual((errors ?? []).map((error) => error.message), []);
   });

@@ -147,9 +147,9 @@ test('what stands beside the edges is that of the page loaded last', async () =>
   const list = await openGallery(environment, { first: PAGE });
   const shown = () => ({
     totalCount: list.data.totalCount,
-    fetchedAt: list.data.sources.map(({ fetchedAt }) => fetchedAt),
+    fetchedAt: list.data.sourceResults.map(({ fetchedAt }) => fetchedAt),
   });
-  const sent = ({ totalCount, sources }) => ({ totalCount, fetchedAt: sources.map(({ fetchedAt }) => fetchedAt) });
+  const sent = ({ totalCount, sourceResults }) => ({ totalCount, fetchedAt: sourceResults.map(({ fetchedAt }) => fetchedAt) });
   assert.deepEqual(shown(), sent(pages[0]));
   await list.load('forward', list.data.pageInfo.endCursor);
   assert.equal(list.ids.length, 2 * PAGE);
@@ -159,7 +159,7 @@ test('what stands beside the edges is that of the page loaded last', async () =>
 
 test("an asset's children are a connection of their own, refetched through `node`", async () => {
   const parent = await uploadedAsset('relay-parent.png', { source: 'scenario' });
-  const options = { scenario: { parentId: parent.upstreamId } };
+  const options = { scenario: { parentAssetId: parent.id } };
   const children = [];
   for (const name of ['a', 'b', 'c']) {
     children.push((await uploadedAsset(`relay-child-${name}.png`, { source: 'scenario', options })).id);
@@ -185,11 +185,11 @@ test('an asset and a source are refetched by `node`, each as the same record', a
   const [{ node }] = list.data.edges;
   const listed = environment.lookup(getSelector(artifact('gallery_asset'), node)).data;
   const refetched = await read(environment, 'galleryAssetRefetchQuery', { id: node.id }, 'gallery_asset', ({ node }) => node);
-  const ownFields = ({ name, tags, note, thumbnail, details }) => ({ name, tags, note, thumbnail, details });
+  const ownFields = ({ name, tags, note, thumbnailUrl, details }) => ({ name, tags, note, thumbnailUrl, details });
   assert.deepEqual(ownFields(refetched()), ownFields(listed));
   assert.equal(listed.details.__typename, 'ComfyDetails');
 
-  const sourceId = list.data.sources.find(({ status }) => status === 'OK').source.id;
+  const sourceId = list.data.sourceResults.find(({ status }) => status === 'OK').source.id;
   const source = await read(
     environment, 'gallerySourceRefetchQuery', { id: sourceId }, 'gallery_source', ({ node }) => node);
   assert.equal(source().provider, 'COMFY');

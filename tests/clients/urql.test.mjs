@@ -59,15 +59,15 @@ const ASSETS = gql`
   query Assets($first: Int, $after: String, $last: Int, $before: String, $filter: AssetFilter, $orderBy: AssetOrder) {
     assets(first: $first, after: $after, last: $last, before: $before, filter: $filter, orderBy: $orderBy) {
       totalCount
-      sources {
+      sourceResults {
         source {
           id
           name
         }
         status
-        complete
+        isComplete
         fetchedAt
-        plan {
+        execution {
           rowsRead
         }
       }
@@ -137,9 +137,9 @@ test('what stands beside the edges of a merged list is that of the page asked fo
   const second = (await answer(client.query(ASSETS, { first: PAGE, after }))).assets;
   const plain = newClient({ exchanges: [fetchExchange] });
   const sent = (await answer(plain.query(ASSETS, { first: PAGE, after }))).assets;
-  const beside = ({ totalCount, sources }) => ({
+  const beside = ({ totalCount, sourceResults }) => ({
     totalCount,
-    sources: sources.map(({ source: { name }, status, fetchedAt }) => ({ name, status, fetchedAt })),
+    sources: sourceResults.map(({ source: { name }, status, fetchedAt }) => ({ name, status, fetchedAt })),
   });
   assert.equal(second.edges.length, 2 * PAGE);
   assert.deepEqual(beside(second), beside(sent));
@@ -156,7 +156,7 @@ test('mutations update and invalidate the normalised cache', async () => {
   const cached = async () => (await client.query(ASSETS, variables, { requestPolicy: 'cache-only' }).toPromise()).data;
   await answer(client.query(ASSETS, variables));
   await answer(client.mutation(gql`
-    mutation AddTags($input: AssetTagsInput!) {
+    mutation AddTags($input: AddAssetTagsInput!) {
       addAssetTags(input: $input) {
         assets {
           id
@@ -214,7 +214,7 @@ test('a file among the variables goes as a multipart request', async () => {
           status
         }
         steps {
-          step
+          name
           status
         }
         errors {

@@ -24,7 +24,7 @@ PAGE = f"""
   edges {{ cursor node {{ {FIELDS} }} }}
   pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }}
   totalCount
-  sources {{ status error {{ message }} unreadable {{ upstreamId }} }}
+  sourceResults {{ status error {{ message }} unreadableAssets {{ upstreamId }} }}
 """
 
 
@@ -150,7 +150,7 @@ class Gateway:
         """The payload of an upload."""
         query = f"""mutation ($file: Upload!, $tags: [String!]!) {{
           uploadAsset(input: {{source: "{SOURCE}", file: $file, tags: $tags}}) {{
-            asset {{ {FIELDS} }} created steps {{ step status }} errors {{ code message }}
+            asset {{ {FIELDS} }} created steps {{ name status }} errors {{ code message }}
           }}
         }}"""
         variables = {"file": None, "tags": tags}
@@ -175,9 +175,9 @@ class Walk:
 
     def add(self, page: Json) -> None:
         """One page more."""
-        for source in page["sources"]:
+        for source in page["sourceResults"]:
             expect_equal("the source's status", source["status"], "OK")
-            self.unreadable |= {row["upstreamId"] for row in source["unreadable"]}
+            self.unreadable |= {row["upstreamId"] for row in source["unreadableAssets"]}
         self.nodes += [edge["node"] for edge in page["edges"]]
         self.total = page["totalCount"]
         self.pages += 1

@@ -208,7 +208,7 @@ class Judge:
 
     def file(self) -> str:
         """Its `url` and the server's content are the bytes that were sent; thumbnails load."""
-        media = self.node("url small: thumbnail(size: SMALL) large: thumbnail(size: LARGE)")
+        media = self.node("url small: thumbnailUrl(size: SMALL) large: thumbnailUrl(size: LARGE)")
         answer = self.gateway.web.call("GET", media["url"])
         expect_equal("the status of url", answer.status, 200)
         expect(answer.body == self.content, f"url has {len(answer.body)} other bytes")

@@ -157,7 +157,7 @@ impl Seen {
 pub fn operations(input: &Value) -> String {
     json!({
         "query": "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
-                  asset { name } errors { code message } steps { step status } } }",
+                  asset { name } errors { code message } steps { name status } } }",
         "variables": { "input": input },
     })
     .to_string()

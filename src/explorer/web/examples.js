@@ -8,7 +8,7 @@ query Sources {
   assetSources {
     name
     provider
-    capabilities { canUpload tagVocabulary countsExactly deleteMeaning }
+    capabilities { canUpload tagVocabulary hasExactCount deleteDescription }
   }
 }
 
@@ -22,11 +22,11 @@ query Newest($first: Int = 10, $after: String) {
       kind
       createdAt
       source { name }
-      thumbnail
+      thumbnailUrl
       preview { name }
     }
     pageInfo { hasNextPage endCursor }
-    sources { source { name } status error { code message } plan { calls rowsRead } }
+    sourceResults { source { name } status error { code message } execution { calls rowsRead } }
   }
 }
 

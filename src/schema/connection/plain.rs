@@ -18,6 +18,7 @@ pub enum OfPage<'a> {
     Nodes(Selected<'a, AssetNode>),
     PageInfo(Selected<'a, PageInfo>),
     TotalCount,
+    IsComplete,
 }
 
 impl Plain for AssetConnection {
@@ -30,6 +31,7 @@ impl Plain for AssetConnection {
             "nodes" => OfPage::Nodes(Selected::wholly(set)?),
             "pageInfo" => OfPage::PageInfo(Selected::wholly(set)?),
             "totalCount" => OfPage::TotalCount,
+            "isComplete" => OfPage::IsComplete,
             _ => return None,
         })
     }
@@ -40,6 +42,7 @@ impl Plain for AssetConnection {
             OfPage::Nodes(selected) => write_list(self.all_nodes(), selected, operation, out)?,
             OfPage::PageInfo(selected) => selected.write(&self.ends(), operation, out)?,
             OfPage::TotalCount => json::put(&self.count(), out),
+            OfPage::IsComplete => json::put(&self.misses_nothing(), out),
         }
         Some(())
     }

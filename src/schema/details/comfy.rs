@@ -48,7 +48,7 @@ impl ComfyDetails {
     }
 
     /// Where its preview is, as the server says it: often relative and behind a key. Use
-    /// `Asset.thumbnail` to show it.
+    /// `Asset.thumbnailUrl` to show it.
     async fn preview_url(&self) -> Option<&str> {
         self.details.preview_url.as_deref()
     }

@@ -113,7 +113,7 @@ impl ScenarioDetails {
         self.details.preview.as_ref().map(ScenarioLink)
     }
 
-    /// Its thumbnail; `Asset.thumbnail` has the address alone.
+    /// Its thumbnail; `Asset.thumbnailUrl` has the address alone.
     async fn thumbnail(&self) -> Option<ScenarioLink<'_>> {
         self.details.thumbnail.as_ref().map(ScenarioLink)
     }
@@ -177,7 +177,7 @@ pub struct ScenarioLink<'a>(pub &'a Link);
 #[Object]
 impl ScenarioLink<'_> {
     /// The asset's id at Scenario.
-    async fn asset_id(&self) -> Option<&str> {
+    async fn upstream_id(&self) -> Option<&str> {
         self.0.asset_id.as_deref()
     }
 

@@ -11,7 +11,7 @@ use crate::{
         order::AssetOrderDirection,
         scalars::Json,
     },
-    source::{ComfyParameters, Order, SortBy},
+    source::{ComfyParameters, FilterField, Order, SortBy},
 };
 
 /// What Comfy can sort by. Values may be added; only requests use them.
@@ -118,7 +118,7 @@ impl ComfyAssetFilter {
         Ok(Asked {
             filter: parameters.recheck(),
             // Only the newest contract knows it.
-            finished: parameters.hash.iter().map(|_| "hash").collect(),
+            local: parameters.hash.iter().map(|_| FilterField::Hash).collect(),
             parameters: parameters.query(),
         })
     }

@@ -108,7 +108,7 @@ impl PiktidAssetFilter {
         Ok(Asked {
             parameters: parameters.query(),
             filter: Filter::default(),
-            finished: Vec::new(),
+            local: Vec::new(),
         })
     }
 }

@@ -93,9 +93,9 @@ pub struct ScenarioAssetFilter {
     collection_id: Option<String>,
     /// Made from this asset: Scenario's own id, as `upstreamId` gives it. See also
     /// `Asset.children`.
-    parent_asset_id: Option<String>,
+    parent_upstream_id: Option<String>,
     /// Made, through however many steps, from this asset: Scenario's own id.
-    root_asset_id: Option<String>,
+    root_upstream_id: Option<String>,
     /// With these tags. Scenario filters public assets only by tags, so `privacy: PUBLIC` is
     /// needed with it; for your own use `assets(filter: {tagsAll: …})`.
     tags: Option<Vec<String>>,
@@ -143,8 +143,8 @@ impl ScenarioAssetFilter {
             inference_id: id("inferenceId", self.inference_id)?,
             author_id: id("authorId", self.author_id)?,
             collection_id: id("collectionId", self.collection_id)?,
-            parent_asset_id: id("parentAssetId", self.parent_asset_id)?,
-            root_asset_id: id("rootAssetId", self.root_asset_id)?,
+            parent_asset_id: id("parentUpstreamId", self.parent_upstream_id)?,
+            root_asset_id: id("rootUpstreamId", self.root_upstream_id)?,
             tags: tags("tags", self.tags.as_deref())?,
             r#type: id("type", self.r#type)?,
             types: words("types", self.types.as_deref())?,
@@ -160,7 +160,7 @@ impl ScenarioAssetFilter {
         Ok(Asked {
             parameters: parameters.query(),
             filter,
-            finished: Vec::new(),
+            local: Vec::new(),
         })
     }
 }
@@ -207,7 +207,7 @@ impl ScenarioPublicAssetFilter {
         Ok(Asked {
             parameters: parameters.query(),
             filter,
-            finished: Vec::new(),
+            local: Vec::new(),
         })
     }
 }

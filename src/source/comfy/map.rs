@@ -53,7 +53,7 @@ pub fn asset(
         } else {
             Visibility::Private
         }),
-        owner: None,
+        created_by: None,
         tags,
         note: wire
             .user_metadata
@@ -97,7 +97,7 @@ pub fn asset(
             metadata: wire.metadata.value.map(without_server_paths),
             is_newer,
         })),
-        upstream: if has_server_path {
+        raw: if has_server_path {
             without_paths(raw)?
         } else {
             raw.into()

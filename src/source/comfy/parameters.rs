@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     asset::Visibility,
-    source::{BrokenRule, Filter, Listing, Narrowed, Parameters, SortBy},
+    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Parameters, SortBy},
 };
 
 /// Filters of `GET /api/assets`. `None` and empty lists are not sent.
@@ -199,8 +199,8 @@ impl Room {
 /// Narrows the merged list. A positive tag filter is always sent: Comfy Cloud hides some categories
 /// from a list that names no tag (4.1), so `listed` says which an asset must have one of.
 pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
-    if filter.owner.is_some() {
-        return Narrowed::Skip("Comfy does not tell who owns an asset");
+    if filter.created_by.is_some() {
+        return Narrowed::Skip("Comfy does not tell who made an asset");
     }
     if filter.wants_no_visibility_of(&[Visibility::Private, Visibility::Public]) {
         return Narrowed::Skip("Comfy's assets are PRIVATE or PUBLIC");
@@ -211,19 +211,19 @@ pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
     let own_any = room.take(&filter.tags_any);
     let says_any = !own_any.is_empty() && own_any.len() == filter.tags_any.len();
     if says_any {
-        pushed.push("tagsAny");
+        pushed.push(FilterField::TagsAny);
     }
     let tags_all = room.take(&filter.tags_all);
     if tags_all.len() == filter.tags_all.len() {
-        pushed.push("tagsAll");
+        pushed.push(FilterField::TagsAll);
     }
     let tags_none = room.take(&filter.tags_none);
     if tags_none.len() == filter.tags_none.len() {
-        pushed.push("tagsNone");
+        pushed.push(FilterField::TagsNone);
     }
-    // Its search is by name, and there is one text to send: names are finished here then.
+    // Its search is by name, and there is one text to send: names are compared here then.
     // A local server folds the case of ASCII letters only (comfy-observed.md 15). What may be part
-    // of an id is finished here: an asset without a name shows its id.
+    // of an id is compared here: an asset without a name shows its id.
     let is_id_like = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let mut name_contains = filter.search.clone();
     if name_contains.is_none() {
@@ -232,7 +232,7 @@ pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
             .clone()
             .filter(|part| part.is_ascii() && !part.contains('\0') && !is_id_like(part));
         if name_contains.is_some() {
-            pushed.push("nameContains");
+            pushed.push(FilterField::NameContains);
         }
     }
     let parameters = ComfyParameters {
@@ -243,14 +243,14 @@ pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
         include_public: Some(false),
         ..ComfyParameters::default()
     };
-    let mut finished = filter.finished(by, &pushed);
+    let mut local = filter.local(by, &pushed);
     if says_any {
-        finished.push("listed_tags");
+        local.push(FilterField::ListedTags);
     }
     Narrowed::Ask {
         listing: Listing::Own,
         parameters: parameters.query(),
-        finished,
+        local,
         listed: listed.to_vec(),
     }
 }

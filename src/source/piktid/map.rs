@@ -49,7 +49,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             Some("default") => Some(Visibility::Platform),
             _ => None,
         },
-        owner: wire.created_by.clone().filter(|name| !name.is_empty()),
+        created_by: wire.created_by.clone().filter(|name| !name.is_empty()),
         tags: wire.tags.unwrap_or_default(),
         note,
         media: Media {
@@ -71,7 +71,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             dimensions: wire.dimensions,
             detected: wire.detected,
         })),
-        upstream: raw.into(),
+        raw: raw.into(),
         no_store: false,
         global_id: id.global(),
         id,

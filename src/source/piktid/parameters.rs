@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     asset::{Kind, Visibility},
-    source::{BrokenRule, Filter, Listing, Narrowed, Parameters, SortBy},
+    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Parameters, SortBy},
 };
 
 /// The only tags there are (3 [seed 004]).
 pub const TAGS: [&str; 4] = ["model", "product", "background", "other"];
 
 /// PiktID does not say whether its time filters include their bound, or how finely they compare
-/// (4.1): bounds are moved outward by this much and finished here.
+/// (4.1): bounds are moved outward by this much and compared here.
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
 /// Filters of `GET /assets`. `None` is not sent.
@@ -109,7 +109,7 @@ impl PiktidParameters {
     }
 }
 
-/// Narrows the merged list. `search` also matches tags and projects, so names are finished here.
+/// Narrows the merged list. `search` also matches tags and projects, so names are compared here.
 pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
     let known = |tag: &String| TAGS.contains(&tag.as_str());
     if filter.wants_no_kind_of(&[Kind::Image]) {
@@ -131,7 +131,7 @@ pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
     if filter.wants_no_visibility_of(&held) {
         return Narrowed::Skip("PiktID's assets are PRIVATE, SHARED or PLATFORM");
     }
-    let ownership = match filter.visibility.as_slice() {
+    let ownership = match filter.visibilities.as_slice() {
         [Visibility::Private] => Some(Ownership::Mine),
         [Visibility::Shared] => Some(Ownership::Shared),
         [Visibility::Platform] => Some(Ownership::Default),
@@ -150,16 +150,20 @@ pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
         .filter(|t| known(t))
         .cloned()
         .collect();
-    let mut pushed = vec!["tagsAll", "tagsNone", "owner"];
+    let mut pushed = vec![
+        FilterField::TagsAll,
+        FilterField::TagsNone,
+        FilterField::CreatedBy,
+    ];
     if filter.tags_any.len() == 1 {
-        pushed.push("tagsAny");
+        pushed.push(FilterField::TagsAny);
     }
     // Years before 1 are not ISO 8601's: such a bound says nothing.
     let is_said = |time: &Timestamp| time.to_zoned(TimeZone::UTC).year() >= 1;
     let widened =
         |time: Option<Timestamp>, by: SignedDuration| time?.checked_add(by).ok().filter(is_said);
     let parameters = PiktidParameters {
-        created_by: filter.owner.clone(),
+        created_by: filter.created_by.clone(),
         created_after: widened(filter.created_after, -SLACK),
         created_before: widened(filter.created_before, SLACK),
         search: filter.search.clone(),
@@ -170,7 +174,7 @@ pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
     Narrowed::Ask {
         listing: Listing::Own,
         parameters: parameters.query(),
-        finished: filter.finished(by, &pushed),
+        local: filter.local(by, &pushed),
         listed: Vec::new(),
     }
 }

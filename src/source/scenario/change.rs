@@ -123,7 +123,7 @@ impl Scenario {
                         continue;
                     }
                     Ok(asset) => {
-                        seen.insert(id.clone(), asset.owner.clone());
+                        seen.insert(id.clone(), asset.created_by.clone());
                     }
                     Err(SourceError::Malformed { .. }) => {
                         seen.insert(id.clone(), None);

@@ -56,7 +56,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             Some("unlisted") => Some(Visibility::Unlisted),
             _ => None,
         },
-        owner: wire.author_id.clone(),
+        created_by: wire.author_id.clone(),
         tags: wire.tags.unwrap_or_default(),
         // Never the machine caption: a note is what a person wrote (design §3).
         note: wire.description.clone().filter(|note| !note.is_empty()),
@@ -103,7 +103,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             original_mime_type: wire.original_mime_type,
             quality_gate: wire.quality_gate,
         })),
-        upstream: raw.into(),
+        raw: raw.into(),
         no_store: false,
     }
 }

@@ -6,7 +6,7 @@
 use super::types::TYPES;
 use crate::{
     asset::{Kind, Visibility},
-    source::{BrokenRule, Filter, Listing, Narrowed, Parameters, SortBy},
+    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Parameters, SortBy},
 };
 
 /// What the deprecated public path does not take (5.2).
@@ -178,7 +178,7 @@ pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
 
 /// Narrows the merged list. Scenario's own list filters by author alone: `tags` works on public
 /// assets only, `privacy=public` leaves the account, times of change need another order, and kinds
-/// are not types (5.1). The rest is finished here.
+/// are not types (5.1). The rest is compared here.
 pub fn narrow(filter: &Filter, by: SortBy, is_public_only: bool) -> Narrowed {
     let held = [
         Visibility::Private,
@@ -198,20 +198,24 @@ pub fn narrow(filter: &Filter, by: SortBy, is_public_only: bool) -> Narrowed {
         return Narrowed::Ask {
             listing: Listing::Search,
             parameters: Parameters::new(vec![("query", text.clone())]),
-            finished: filter.finished(by, &[]),
+            local: filter.local(by, &[]),
             listed: Vec::new(),
         };
     }
     // The deprecated public path has no author (5.2).
-    let pushed: &[&str] = if is_public_only { &[] } else { &["owner"] };
+    let pushed: &[FilterField] = if is_public_only {
+        &[]
+    } else {
+        &[FilterField::CreatedBy]
+    };
     let parameters = ScenarioParameters {
-        author_id: filter.owner.clone().filter(|_| !is_public_only),
+        author_id: filter.created_by.clone().filter(|_| !is_public_only),
         ..ScenarioParameters::default()
     };
     Narrowed::Ask {
         listing: Listing::Own,
         parameters: parameters.query(),
-        finished: filter.finished(by, pushed),
+        local: filter.local(by, pushed),
         listed: Vec::new(),
     }
 }

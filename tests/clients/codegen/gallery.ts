@@ -11,7 +11,7 @@ const tileFragment = graphql(`
     kind
     size
     createdAt
-    thumbnail(size: LARGE)
+    thumbnailUrl(size: LARGE)
     details {
       __typename
       ... on ScenarioDetails {
@@ -42,7 +42,7 @@ const galleryQuery = graphql(`
         hasNextPage
         endCursor
       }
-      sources {
+      sourceResults {
         status
         error {
           code
@@ -96,7 +96,7 @@ export function caption(tile: FragmentType<typeof tileFragment>): string {
 
 export async function captions(client: ApolloClient, first: number): Promise<string[]> {
   const { data } = await client.query({ query: galleryQuery, variables: { first, filter: { kinds: ['IMAGE'] } } });
-  const failed: AssetErrorCode[] = data?.assets?.sources.flatMap(({ error }) => error?.code ?? []) ?? [];
+  const failed: AssetErrorCode[] = data?.assets?.sourceResults.flatMap(({ error }) => error?.code ?? []) ?? [];
   if (failed.length > 0) throw new Error(failed.join());
   return data?.assets?.nodes.map(caption) ?? [];
 }

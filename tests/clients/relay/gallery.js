@@ -31,13 +31,13 @@ graphql`
       @connection(key: "gallery_assets") {
       __id
       totalCount
-      sources {
+      sourceResults {
         source {
           id
           name
         }
         status
-        complete
+        isComplete
         totalCount
         fetchedAt
       }
@@ -56,7 +56,7 @@ graphql`
     name
     tags
     note
-    thumbnail(size: LARGE)
+    thumbnailUrl(size: LARGE)
     source {
       ...gallery_source
     }
@@ -83,7 +83,7 @@ graphql`
     provider
     capabilities {
       canUpload
-      orders
+      orderFields
     }
   }
 `;
@@ -201,7 +201,7 @@ graphql`
 `;
 
 graphql`
-  mutation galleryAddTagsMutation($input: AssetTagsInput!) {
+  mutation galleryAddTagsMutation($input: AddAssetTagsInput!) {
     addAssetTags(input: $input) {
       assets {
         id

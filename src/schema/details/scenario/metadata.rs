@@ -8,7 +8,7 @@ use crate::asset::scenario::metadata::{Metadata, Ring};
 pub struct ScenarioMetadata<'a>(pub &'a Metadata);
 
 /// How a Scenario asset was made: prompts, settings and lineage, as Scenario keeps them. Each field
-/// is null where Scenario left it out; `Asset.upstream` shows everything as sent.
+/// is null where Scenario left it out; `Asset.raw` shows everything as sent.
 #[Object]
 impl ScenarioMetadata<'_> {
     /// Kind of the file, in Scenario's words: `3d`, `audio`, `document`, `image`, `image-hdr`, `json`, `text`, `video`.
