@@ -109,12 +109,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve::run(serve).await,
         Command::Sandbox(sandbox) => sandbox::run(sandbox).await,
         Command::Schema(wanted) => {
-            let sdl = if wanted.federation {
-                schema::subgraph_sdl()
+            if wanted.federation {
+                print(schema::subgraph_sdl());
             } else {
-                schema::client_sdl()
-            };
-            print(&sdl);
+                print(&schema::client_sdl());
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(check) => check::run(check).await,

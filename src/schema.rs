@@ -40,7 +40,7 @@ pub use price::{Price, Prices};
 pub use scalars::byte_size;
 pub use upload::{Upload, Uploads};
 
-/// Where every query begins.
+/// The root of queries.
 #[derive(MergedObject)]
 pub struct Query(query::Root, lists::ProviderLists, federation::Federation);
 
@@ -71,6 +71,7 @@ pub fn build() -> Graph {
     let query = Query(query::Root, lists::ProviderLists, federation::Federation);
     Schema::build(query, mutation::Mutation, EmptySubscription)
         .register_output_type::<query::Node>()
+        .register_output_type::<error::AssetError>()
         .validation_mode(ValidationMode::Fast)
         .disable_suggestions()
         .finish()

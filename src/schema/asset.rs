@@ -30,7 +30,8 @@ pub use words::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
 /// One item of a source.
 pub struct AssetNode(pub Arc<Asset>);
 
-/// One item of a source: a picture, a model, a sound, a document …
+/// A file that a source keeps, with what the source knows of it: a picture, a model, a sound, a
+/// document …
 #[Object(name = "Asset")]
 impl AssetNode {
     /// Global id, for `node` and `asset`. Stable for ever.
@@ -63,18 +64,18 @@ impl AssetNode {
         &self.0.name
     }
 
-    /// What it is.
+    /// Kind of its content, whatever the file format.
     async fn kind(&self) -> AssetKind {
         self.0.kind.into()
     }
 
-    /// Media type of its file. Scenario and Comfy say it (Comfy unchecked); for PiktID it is
-    /// guessed from the ending of the file's name.
+    /// Media type of its file. Scenario and Comfy send it (Comfy unchecked); for PiktID the gateway
+    /// guesses it from the ending of the file's name.
     async fn mime_type(&self) -> Option<&str> {
         self.0.mime_type.as_deref()
     }
 
-    /// Size of its file; null for PiktID, which does not say.
+    /// Size of its file in bytes; null for PiktID, which does not send it.
     async fn size(&self) -> Option<ByteSize> {
         self.0.size_bytes.map(ByteSize)
     }
@@ -89,7 +90,7 @@ impl AssetNode {
         self.0.height
     }
 
-    /// Duration in seconds; null for what has none, and where the source does not say.
+    /// Duration in seconds, of sounds and videos; null where the source does not send it.
     async fn duration_seconds(&self) -> Option<f64> {
         self.0.duration_seconds
     }
@@ -110,12 +111,12 @@ impl AssetNode {
         self.0.updated_at.map(DateTime::at)
     }
 
-    /// Whether it can be used yet.
+    /// Whether its file is ready.
     async fn status(&self) -> AssetStatus {
         self.0.status.into()
     }
 
-    /// Who can see it; null where the source uses a word not known here.
+    /// Who can see it; null where the source sends a word that this gateway does not know.
     async fn visibility(&self) -> Option<AssetVisibility> {
         self.0.visibility.map(Into::into)
     }
@@ -126,7 +127,7 @@ impl AssetNode {
         self.0.created_by.as_deref()
     }
 
-    /// Its tags, case-sensitive.
+    /// Its tags, case-sensitive: as many as the source has.
     async fn tags(&self) -> &[String] {
         &self.0.tags
     }
@@ -144,7 +145,7 @@ impl AssetNode {
         Some(location.map(|(url, _)| Url(url)))
     }
 
-    /// When `url` stops working; null where it does not say.
+    /// When `url` stops working; null for an address without an end.
     async fn url_expires_at(
         &self,
         context: &Context<'_>,
@@ -171,8 +172,9 @@ impl AssetNode {
         Some(location.map(|(url, _)| Url(url)))
     }
 
-    /// The asset that shows this one as a picture (Scenario, Comfy); null when there is none or
-    /// it is gone.
+    /// The asset that shows this one as a picture (Scenario, Comfy); null when there is none or it is
+    /// gone. Costs a read, unless the asset is cached or in the same list: one call for up to 200
+    /// assets at Scenario, one call each at Comfy.
     async fn preview(
         &self,
         context: &Context<'_>,
@@ -181,7 +183,8 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The asset this one was made from (Scenario); null when there is none or it is gone.
+    /// The asset that this one was made from (Scenario); null when there is none or it is gone. Costs
+    /// a read, unless the asset is cached or in the same list: one call for up to 200 assets.
     async fn parent(
         &self,
         context: &Context<'_>,
@@ -190,8 +193,9 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The first asset of the chain this one was made through (Scenario); null when there is none
-    /// or it is gone.
+    /// The first asset of the chain that this one was made through (Scenario); null when there is none
+    /// or it is gone. Costs a read, unless the asset is cached or in the same list: one call for up to
+    /// 200 assets.
     async fn root(
         &self,
         context: &Context<'_>,
@@ -200,21 +204,19 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The assets made from this one, newest first (Scenario); null where the source knows no
-    /// lineage. Each asset's children are one list of their own: select them on few at once.
+    /// The assets made from this one, newest first (Scenario); null where the source knows no lineage.
+    /// Costs up to five list calls for each asset it is selected on: select it on few at once.
     async fn children(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
         first: Option<i32>,
-        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
-            String,
-        >,
-        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
         last: Option<i32>,
-        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
-            String,
-        >,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let paging = Paging {
             first,
@@ -227,17 +229,17 @@ impl AssetNode {
             .transpose()
     }
 
-    /// Whether you may tag it; null where the source does not tell.
+    /// Whether you may tag it; null where the source does not say.
     async fn viewer_can_tag(&self, context: &Context<'_>) -> async_graphql::Result<Option<bool>> {
         viewer_can(context, self.0.viewer_can.tag, Permission::Write)
     }
 
-    /// Whether you may set its note; null where the source does not tell.
+    /// Whether you may set its note; null where the source does not say.
     async fn viewer_can_note(&self, context: &Context<'_>) -> async_graphql::Result<Option<bool>> {
         viewer_can(context, self.0.viewer_can.note, Permission::Write)
     }
 
-    /// Whether you may delete it; null where the source does not tell.
+    /// Whether you may delete it; null where the source does not say.
     async fn viewer_can_delete(
         &self,
         context: &Context<'_>,
@@ -245,7 +247,7 @@ impl AssetNode {
         viewer_can(context, self.0.viewer_can.delete, Permission::Delete)
     }
 
-    /// What only its provider knows, typed.
+    /// Fields that only its provider has, typed.
     async fn details(&self) -> AssetDetails {
         AssetDetails::of(&self.0)
     }

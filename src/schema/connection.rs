@@ -4,9 +4,7 @@ mod plain;
 
 use std::sync::Arc;
 
-use async_graphql::{
-    ComplexObject, Context, Enum, ErrorExtensions, Object, SimpleObject, connection::PageInfo,
-};
+use async_graphql::{ComplexObject, Context, Enum, ErrorExtensions, Object, SimpleObject};
 
 use super::{
     Code,
@@ -236,33 +234,48 @@ fn parts(sources: Vec<(Arc<dyn Source>, Narrowed)>, order: Order) -> async_graph
     Ok((asked, skipped))
 }
 
+/// Whether a list goes on at either end of a page, and the cursors to go on with (Relay's cursor
+/// connections specification, 4).
+#[derive(SimpleObject)]
+#[graphql(shareable)]
+pub struct PageInfo {
+    /// Whether there is a page before this one: ask for it with `last` and `before: startCursor`.
+    pub has_previous_page: bool,
+    /// Whether there is a page after this one: ask for it with `first` and `after: endCursor`.
+    pub has_next_page: bool,
+    /// Where the page begins. Set whenever `hasPreviousPage` is true, also on a page without edges.
+    pub start_cursor: Option<String>,
+    /// Where the page ends. Set whenever `hasNextPage` is true, also on a page without edges: it names
+    /// how far the sources were read.
+    pub end_cursor: Option<String>,
+}
+
 /// A page of assets.
 pub struct AssetConnection(Arc<ConnectionPage>);
 
 /// A page of assets over one or more sources, with how each source fared.
 #[Object]
 impl AssetConnection {
-    /// The assets with their cursors.
+    /// The page's assets with their cursors: at most 100.
     async fn edges(&self) -> Vec<AtHand<AssetEdge>> {
         self.all_edges().map(AtHand).collect()
     }
 
-    /// The assets alone.
+    /// The page's assets: at most 100.
     async fn nodes(&self) -> Vec<AtHand<AssetNode>> {
         self.all_nodes().map(AtHand).collect()
     }
 
-    /// Where to go on. `endCursor` is set whenever `hasNextPage` is true, also on a page without
-    /// edges: it names how far was read. `hasNextPage` is true while a source is missing that may
-    /// hold more: see `sourceResults`. Where a page would stand still for that reason, the list is an
-    /// error that names the source, so a loop over `hasNextPage` ends.
+    /// Whether there are more pages, and the cursors that lead to them. `hasNextPage` stays true while
+    /// a source that may have more is missing: see `sourceResults`. A page that could not get past
+    /// its cursor for that reason is an error that names the source, so loops over `hasNextPage` end.
     async fn page_info(&self) -> PageInfo {
         self.ends()
     }
 
-    /// How many assets the whole list has, exactly; null when a source does not tell (Scenario does
-    /// not, unless one page shows its whole list), when rows were filtered after reading, or when a
-    /// source failed.
+    /// How many assets the whole list has, exactly; null when that is not known. Scenario does not
+    /// count, unless one page holds its whole list; filters applied after reading and sources that
+    /// failed make it unknown too.
     async fn total_count(&self) -> Option<i64> {
         self.count()
     }
@@ -312,13 +325,13 @@ impl AssetConnection {
     }
 }
 
-/// An asset with its place in a list.
+/// An asset on a page, with the cursor that names its position in the list.
 pub struct AssetEdge {
     edge: Edge,
     page: Arc<ConnectionPage>,
 }
 
-/// An asset with its place in a list.
+/// An asset on a page, with the cursor that names its position in the list.
 #[Object]
 impl AssetEdge {
     /// The asset.
@@ -326,8 +339,8 @@ impl AssetEdge {
         AtHand(AssetNode(Arc::clone(&self.edge.asset)))
     }
 
-    /// Its place, for `after` and `before` of the same list with the same arguments. Opaque, and
-    /// valid for as long as the list is: it outlives the asset, restarts and other instances.
+    /// Its position, for `after` and `before` of the same list with the same `filter` and `orderBy`.
+    /// Opaque. It stays valid when the asset is deleted, after restarts, and at other instances.
     async fn cursor(&self) -> String {
         self.page.cursor(&self.edge.place)
     }
@@ -338,7 +351,7 @@ impl AssetEdge {
 pub enum AssetSourceResultStatus {
     /// It answered.
     Ok,
-    /// It failed, and what it said before is shown: see `fetchedAt` and `error`.
+    /// It failed, and an older answer stands in for it: see `fetchedAt` and `error`.
     Stale,
     /// It is missing from this page, wholly or from some point on: see `error` and `isComplete`.
     Failed,
@@ -359,13 +372,13 @@ pub struct AssetSourceResult {
     /// cursor does not. A source that fails later cuts the page short instead, and paging on leaves
     /// out nothing.
     is_complete: bool,
-    /// Why it was skipped.
+    /// Why it was skipped, for people; null unless `SKIPPED`.
     reason: Option<&'static str>,
-    /// How many assets the list has at this source, exactly; null where it does not tell.
+    /// How many assets the list has at this source, exactly; null when that is not known.
     total_count: Option<i64>,
-    /// When the oldest of its answers used here was read; null when there was none.
+    /// When the oldest of its answers on this page was read; null when there was none.
     fetched_at: Option<DateTime>,
-    /// Why it is missing; null unless `FAILED` or `STALE`.
+    /// Why it failed; null unless `FAILED` or `STALE`.
     error: Option<AssetSourceError>,
     /// Rows that belong on this page and cannot be read; at most as many as were read. The rest of
     /// the page is whole.
@@ -381,7 +394,7 @@ pub struct UnreadableAsset {
     upstream_id: Option<String>,
     /// Where in the source's answer, as a JSON path such as `assets[3].metadata`.
     path: String,
-    /// What is wrong there.
+    /// Why it cannot be read.
     message: String,
 }
 
@@ -392,9 +405,9 @@ pub struct AssetSourceExecution {
     pushed_filters: Vec<AssetFilterField>,
     /// Fields of the filter that the gateway compared after reading.
     local_filters: Vec<AssetFilterField>,
-    /// Filters as they went upstream, in the provider's names.
+    /// Filters as they went upstream, in the provider's names: at most 20.
     upstream_parameters: Vec<AssetUpstreamParameter>,
-    /// What else the gateway did to the rows, a sentence each.
+    /// What else the gateway did to the rows, a sentence each: at most two.
     notes: Vec<&'static str>,
     /// Rows of the source that were read for this page.
     rows_read: u64,

@@ -9,7 +9,7 @@ use async_graphql::Union;
 use self::{comfy::ComfyDetails, piktid::PiktidDetails, scenario::ScenarioDetails};
 use crate::asset::{Asset, Details};
 
-/// What only the asset's provider knows, in the provider's own words.
+/// Fields that only the asset's provider has, as the provider names them.
 #[derive(Union)]
 pub enum AssetDetails {
     Scenario(ScenarioDetails),

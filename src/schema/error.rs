@@ -1,6 +1,6 @@
 //! The only place that makes a client's error: one code a failure, one table in the README.
 
-use async_graphql::{Enum, Error, ErrorExtensions, ID, SimpleObject};
+use async_graphql::{Enum, Error, ErrorExtensions, ID, Interface, SimpleObject};
 
 use crate::{
     asset::{Provider, SourceName},
@@ -8,13 +8,14 @@ use crate::{
     source::{Profile, SourceError},
 };
 
-/// What went wrong, in one word a program can act on. Values may be added: treat an unknown one as `INTERNAL`.
+/// What went wrong, for programs. Values may be added: treat an unknown one as `INTERNAL`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "AssetErrorCode")]
 pub enum Code {
     /// An argument breaks a rule that the message names. Fix the request.
     BadUserInput,
-    /// Not a cursor of this list with these arguments, or its place is gone. Start without one.
+    /// No cursor of this list with these arguments, or the rows around it are gone. Start without a
+    /// cursor.
     BadCursor,
     /// The source wants a credential, or refused the one it was given.
     Unauthenticated,
@@ -28,7 +29,7 @@ pub enum Code {
     InUse,
     /// The asset cannot be changed or deleted.
     Immutable,
-    /// The source cannot do this at all; the message says what it can.
+    /// The source has no means to do this; the message says what it can do.
     UnsupportedBySource,
     /// Larger than a limit that the message names.
     PayloadTooLarge,
@@ -44,14 +45,14 @@ pub enum Code {
     UpstreamUnavailable,
     /// The source understood the request and refused it; the message has its reason.
     UpstreamRejected,
-    /// The source's answer breaks its contract; the message has the place in it.
+    /// The source's answer breaks its contract; the message has the path of the fault.
     UpstreamProtocol,
-    /// Sent, but nobody can say whether it took effect, or only half of it did. Read before trying
-    /// again.
+    /// Sent, and it is not known whether it took effect, or only a part of it did. Read the asset
+    /// before you try again.
     UnknownOutcome,
     /// A limit of the gateway that the message names.
     LimitExceeded,
-    /// A fault of the gateway's own. Its log has the `requestId`.
+    /// A fault of the gateway. Look for the `requestId` in its log.
     Internal,
 }
 
@@ -191,14 +192,34 @@ fn retry_after_seconds(error: &SourceError) -> Option<i32> {
     Some(i32::try_from(seconds).unwrap_or(i32::MAX))
 }
 
+/// What every error in an answer's data has.
+#[derive(Interface)]
+#[graphql(
+    field(name = "code", ty = "&Code", desc = "What went wrong, for programs."),
+    field(
+        name = "message",
+        ty = "&String",
+        desc = "What happened and what to do, for people."
+    ),
+    field(
+        name = "retry_after_seconds",
+        ty = "&Option<i32>",
+        desc = "Seconds to wait before asking again; null where the source sent none."
+    )
+)]
+pub enum AssetError {
+    Mutation(AssetMutationError),
+    Source(AssetSourceError),
+}
+
 /// Why a source gave nothing, or stopped giving.
 #[derive(SimpleObject)]
 pub struct AssetSourceError {
-    /// What to do about it.
+    /// What went wrong, for programs.
     code: Code,
     /// What happened and what to do, for people.
     message: String,
-    /// When to ask again, where the source said.
+    /// Seconds to wait before asking again; null where the source sent none.
     retry_after_seconds: Option<i32>,
 }
 
@@ -215,15 +236,15 @@ impl From<&SourceError> for AssetSourceError {
 /// What failed in a mutation, and for which asset.
 #[derive(SimpleObject)]
 pub struct AssetMutationError {
-    /// What to do about it.
+    /// What went wrong, for programs.
     code: Code,
     /// What happened and what to do, for people.
     message: String,
-    /// The asset it is about.
+    /// The asset it is about, as the request named it.
     asset_id: Option<ID>,
-    /// The argument it is about, as a path.
+    /// The argument at fault, as a path of at most six parts such as `["input", "assetIds", "1"]`; null for other failures.
     field: Option<Vec<String>>,
-    /// When to try again, where the source said.
+    /// Seconds to wait before trying again; null where the source sent none.
     retry_after_seconds: Option<i32>,
 }
 

@@ -3,6 +3,8 @@
 //! Ours rather than the engine's: there one representation that fails fails all, and its schema
 //! imports what it does not use.
 
+use std::sync::LazyLock;
+
 use async_graphql::{
     Context, ID, InputValueResult, Object, Scalar, ScalarType, SimpleObject, Union, Value,
 };
@@ -11,6 +13,7 @@ use futures_util::future::join_all;
 use super::{
     asset::AssetNode,
     error::bad_input,
+    price::{Price, Prices},
     query::{one_asset, one_source},
     sdl,
     source::SourceNode,
@@ -37,20 +40,28 @@ const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
 #   error of its own at its index.
 # - `node` and `nodes` are left out: other Relay subgraphs have them too. Ask `asset(id:)`.
 # - `PageInfo` is @shareable, as Relay's is the same everywhere.
+# - @cost has the upstream calls that a field may cause, with one source of each provider and one
+#   item in a mutation; @listSize has the size of a page without `first` and `last`.
 # - Who may read is decided by the headers of each request: let your gateway pass on
 #   `authorization` and `x-asset-source-*`.
 
 extend schema
   @link(
-    url: "https://specs.apollo.dev/federation/v2.5"
-    import: ["@key", "@shareable"]
+    url: "https://specs.apollo.dev/federation/v2.9"
+    import: ["@cost", "@key", "@listSize", "@shareable"]
   )
 
 "#;
 
-/// The subgraph's schema: the graph's own with its keys, and what a team needs to know.
+/// The subgraph's schema: the graph's own with its keys and costs, and what a team needs to know.
 #[must_use]
-pub fn subgraph() -> String {
+pub fn subgraph() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(subgraph_text);
+    &TEXT
+}
+
+fn subgraph_text() -> String {
+    let prices = Prices::new(|_| 1);
     let printed = sdl::print(true);
     // The engine's own link comes last, and imports all it knows.
     let types = printed.split("extend schema @link(").next();
@@ -71,8 +82,29 @@ pub fn subgraph() -> String {
                 field.description.clear();
             }
         }
+        for field in &mut definition.fields {
+            if let Some((_, price)) = prices.of(&name, field.name()) {
+                field.directives = cost_directives(price);
+            }
+        }
     }
     format!("{HEAD}{}", sdl::text(&definitions))
+}
+
+/// A price as the directives of the cost specification, which federated gateways limit operations
+/// by. Every `Asset` costs 1 by itself there, as here.
+fn cost_directives(price: Price) -> String {
+    let weight = |calls: u64| format!(" @cost(weight: {calls})");
+    match price {
+        Price::Free => String::new(),
+        Price::Calls(calls) | Price::Asset { calls } | Price::Items { calls, .. } => weight(calls),
+        Price::Sources(count) => format!(" @listSize(assumedSize: {count})"),
+        Price::Page { calls } => {
+            let list = " @listSize(slicingArguments: [\"first\", \"last\"], sizedFields: [\"edges\", \
+                        \"nodes\"], assumedSize: 20, requireOneSlicingArgument: false)";
+            format!("{list}{}", weight(calls))
+        }
+    }
 }
 
 /// The schema without the fields that only federated gateways use: for clients.
@@ -99,7 +131,7 @@ impl Federation {
     #[graphql(name = "_service")]
     async fn service(&self) -> Service {
         Service {
-            sdl: Some(subgraph()),
+            sdl: Some(subgraph().to_owned()),
         }
     }
 

@@ -16,9 +16,9 @@ use crate::{
     source::{Filter, FilterField, Registry, Source},
 };
 
-/// Which assets `assets` shows: those that fit everything said. What is left out or null does not
-/// filter. The same meaning at every source: what a source cannot filter is filtered here, and a
-/// value that an asset does not have never fits. A source that can hold no match is `SKIPPED`.
+/// Conditions of `assets`: an asset must meet all of them. A field that is left out or null asks for
+/// nothing. Each means the same at every source: the gateway applies what a source cannot, and an
+/// asset without the value never matches. A source that can hold no match is `SKIPPED`.
 #[derive(InputObject, Default)]
 pub struct AssetFilter {
     /// Only from these sources, by name. Naming one that is not configured is an error.
@@ -36,23 +36,21 @@ pub struct AssetFilter {
     tags_none: Option<Vec<String>>,
     /// With this text in their name, whatever its case.
     name_contains: Option<String>,
-    /// Made after this moment. Compared with the microseconds that a source keeps, while
-    /// `createdAt` shows milliseconds, cut off: the time of an asset that was seen may bring that
-    /// asset again. To read on from the last asset seen, use its cursor. To find newer assets, take
-    /// the latest `createdAt` and pass over ids already seen.
+    /// Made after this time. Sources keep microseconds and `createdAt` has milliseconds, cut off, so
+    /// the `createdAt` of an asset may bring the same asset again. To page on, use its cursor. To find
+    /// newer assets, take the latest `createdAt` and leave out the ids you have.
     created_after: Option<DateTime>,
     /// Made before this moment.
     created_before: Option<DateTime>,
-    /// Last changed after this moment. PiktID does not tell, so it holds no match.
+    /// Last changed after this time. PiktID sends no such time, so it is skipped.
     updated_after: Option<DateTime>,
-    /// Last changed before this moment. PiktID does not tell, so it holds no match.
+    /// Last changed before this time. PiktID sends no such time, so it is skipped.
     updated_before: Option<DateTime>,
     /// Visible to one of these.
     visibilities: Option<Vec<AssetVisibility>>,
-    /// Made by this user, as `Asset.createdBy` gives it. Comfy does not tell, so it holds no match.
+    /// Made by this user, as `Asset.createdBy` names them. Comfy sends no user, so it is skipped.
     created_by: Option<String>,
-    /// What each source's own search finds for this text; the one field that does not mean the same
-    /// everywhere. Scenario searches names, prompts, descriptions and tags, in an index that may lag
+    /// Text for each source's own search: the one field that does not mean the same everywhere. Scenario searches names, prompts, descriptions and tags, in an index that may lag
     /// behind and may end before a long list does; PiktID tags, file names and project names; Comfy
     /// names alone, anywhere in them. For the same meaning everywhere use `nameContains`.
     search: Option<String>,

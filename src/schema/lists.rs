@@ -38,7 +38,7 @@ impl ProviderLists {
     async fn scenario_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Of these sources, by name; all Scenario sources when nothing is said.")]
+        #[graphql(desc = "Lists these Scenario sources, by name. Default: all of them.")]
         sources: Option<Vec<String>>,
         #[graphql(desc = "Scenario's own filters.")] filter: Option<ScenarioAssetFilter>,
         #[graphql(
@@ -51,16 +51,14 @@ impl ProviderLists {
             default
         )]
         original_assets: bool,
-        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
         first: Option<i32>,
-        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
-            String,
-        >,
-        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
         last: Option<i32>,
-        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
-            String,
-        >,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
         let asked = filter.unwrap_or_default().asked(order, original_assets);
@@ -84,7 +82,7 @@ impl ProviderLists {
     async fn scenario_public_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Of these sources, by name; all Scenario sources when nothing is said.")]
+        #[graphql(desc = "Lists these Scenario sources, by name. Default: all of them.")]
         sources: Option<Vec<String>>,
         #[graphql(desc = "Scenario's own filters.")] filter: Option<ScenarioPublicAssetFilter>,
         #[graphql(
@@ -97,16 +95,14 @@ impl ProviderLists {
             default
         )]
         original_assets: bool,
-        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
         first: Option<i32>,
-        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
-            String,
-        >,
-        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
         last: Option<i32>,
-        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
-            String,
-        >,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
         let asked = filter.unwrap_or_default().asked(order, original_assets);
@@ -129,7 +125,7 @@ impl ProviderLists {
     async fn piktid_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Of these sources, by name; all PiktID sources when nothing is said.")]
+        #[graphql(desc = "Lists these PiktID sources, by name. Default: all of them.")]
         sources: Option<Vec<String>>,
         #[graphql(desc = "PiktID's own filters.")] filter: Option<PiktidAssetFilter>,
         #[graphql(
@@ -137,16 +133,14 @@ impl ProviderLists {
             default_with = "Some(PiktidAssetOrder::NEWEST)"
         )]
         order_by: Option<PiktidAssetOrder>,
-        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
         first: Option<i32>,
-        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
-            String,
-        >,
-        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
         last: Option<i32>,
-        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
-            String,
-        >,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(PiktidAssetOrder::NEWEST).into();
         let list = OwnList {
@@ -170,7 +164,7 @@ impl ProviderLists {
     async fn comfy_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Of these sources, by name; all Comfy sources when nothing is said.")]
+        #[graphql(desc = "Lists these Comfy sources, by name. Default: all of them.")]
         sources: Option<Vec<String>>,
         #[graphql(desc = "Comfy's own filters.")] filter: Option<ComfyAssetFilter>,
         #[graphql(
@@ -178,16 +172,14 @@ impl ProviderLists {
             default_with = "Some(ComfyAssetOrder::NEWEST)"
         )]
         order_by: Option<ComfyAssetOrder>,
-        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
         first: Option<i32>,
-        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
-            String,
-        >,
-        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
         last: Option<i32>,
-        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
-            String,
-        >,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
         let order = order_by.unwrap_or(ComfyAssetOrder::NEWEST).into();
         let list = OwnList {

@@ -47,7 +47,7 @@ const CONTENT: [&str; 9] = [
 /// What can be changed.
 pub struct Mutation;
 
-/// What can be changed. Failures have two channels, and each failure is in one of them.
+/// The root of mutations. Failures have two channels, and each failure is in one of them.
 ///
 /// - The payload's `errors`: what is wrong with one item, and everything about a single id, such as
 ///   an id that is none, an asset that is gone, or the file of an upload. The other items go on.
@@ -147,12 +147,12 @@ impl Mutation {
         Some(delete_one(context, input).await)
     }
 
-    /// Deletes up to 1,000 assets over any sources. Each id is told: deleted, failed with its
-    /// reason, or not tried for want of time. An id given twice counts once.
+    /// Deletes up to 1,000 assets of any sources. The payload lists each id once: deleted, failed with
+    /// its reason, or not tried because the time ran out.
     async fn bulk_delete_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which assets.")] input: BulkDeleteAssetsInput,
+        #[graphql(desc = "Conditions that an asset must meet.")] input: BulkDeleteAssetsInput,
     ) -> Option<async_graphql::Result<BulkDeleteAssetsPayload>> {
         Some(delete_all(context, input).await)
     }
@@ -194,10 +194,10 @@ pub struct SetAssetTagsInput {
     client_mutation_id: Option<String>,
 }
 
-/// What came of adding tags.
+/// The result of `addAssetTags`.
 #[derive(SimpleObject)]
 pub struct AddAssetTagsPayload {
-    /// The assets that have changed, as they are now, in the order of the ids.
+    /// The assets that have changed, as they are now, in the order of the ids: at most 100.
     assets: Vec<AssetNode>,
     /// What failed: at most one for each id.
     errors: Vec<AssetMutationError>,
@@ -205,10 +205,10 @@ pub struct AddAssetTagsPayload {
     client_mutation_id: Option<String>,
 }
 
-/// What came of taking tags away.
+/// The result of `removeAssetTags`.
 #[derive(SimpleObject)]
 pub struct RemoveAssetTagsPayload {
-    /// The assets that have changed, as they are now, in the order of the ids.
+    /// The assets that have changed, as they are now, in the order of the ids: at most 100.
     assets: Vec<AssetNode>,
     /// What failed: at most one for each id.
     errors: Vec<AssetMutationError>,
@@ -216,10 +216,10 @@ pub struct RemoveAssetTagsPayload {
     client_mutation_id: Option<String>,
 }
 
-/// What came of replacing tags.
+/// The result of `setAssetTags`.
 #[derive(SimpleObject)]
 pub struct SetAssetTagsPayload {
-    /// The assets that have changed, as they are now, in the order of the ids.
+    /// The assets that have changed, as they are now, in the order of the ids: at most 100.
     assets: Vec<AssetNode>,
     /// What failed: at most one for each id.
     errors: Vec<AssetMutationError>,
@@ -238,12 +238,12 @@ pub struct SetAssetNoteInput {
     client_mutation_id: Option<String>,
 }
 
-/// What became of a note.
+/// The result of `setAssetNote`.
 #[derive(SimpleObject)]
 pub struct SetAssetNotePayload {
     /// The asset as it is now; null when it failed.
     asset: Option<AssetNode>,
-    /// What failed.
+    /// What failed: at most one error.
     errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
@@ -258,12 +258,12 @@ pub struct DeleteAssetInput {
     client_mutation_id: Option<String>,
 }
 
-/// What became of a delete.
+/// The result of `deleteAsset`.
 #[derive(SimpleObject)]
 pub struct DeleteAssetPayload {
     /// The asset's id; null when it was not deleted.
     deleted_id: Option<ID>,
-    /// What failed.
+    /// What failed: at most one error.
     errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
@@ -274,25 +274,24 @@ pub struct DeleteAssetPayload {
 pub struct BulkDeleteAssetsInput {
     /// 1 to 1,000 assets, of any sources.
     asset_ids: Vec<ID>,
-    /// 1 to 255 letters. The same key and assets within 24 hours give the first outcome again, also
-    /// while the first is still under way; the same key with anything else is CONFLICT. Kept in the
-    /// memory of one gateway process, each caller's oldest going first when there are too many of
-    /// theirs; a delete of which nothing came is not kept. Where the gateway does not ask who calls
-    /// (mode `open`), all callers are one: choose unique keys, such as UUIDs. To try
-    /// the assets in `errors` or `notTriedIds` again, use a new key.
+    /// 1 to 255 characters. Within 24 hours the same key with the same assets gives the first outcome
+    /// again, also while the first call still runs; with anything else it is `CONFLICT`. One gateway
+    /// process keeps keys in memory, and drops each caller's oldest when there are too many. A delete
+    /// that changed nothing is not kept. In access mode `open` all callers share their keys: choose
+    /// unique ones, such as UUIDs. To try ids of `errors` or `notTriedIds` again, use a new key.
     idempotency_key: Option<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
 
-/// What became of many deletes; each id is in one of the three.
+/// The result of `bulkDeleteAssets`: each id is in one of the three lists.
 #[derive(SimpleObject)]
 pub struct BulkDeleteAssetsPayload {
-    /// Those that are gone.
+    /// Ids of assets that are gone: at most 1,000.
     deleted_ids: Vec<ID>,
-    /// Those that are not, each with its reason.
+    /// Ids that could not be deleted, each with its reason: at most 1,000.
     errors: Vec<AssetMutationError>,
-    /// Those there was no time for: ask again.
+    /// Ids that were not tried because the time ran out, at most 1,000: ask again.
     not_tried_ids: Vec<ID>,
     /// As it was given.
     client_mutation_id: Option<String>,

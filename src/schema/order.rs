@@ -4,7 +4,7 @@ use async_graphql::{Enum, InputObject};
 
 use crate::source::{Direction, Order, SortBy};
 
-/// Which way a list runs. No values will be added.
+/// The direction of a list. No values will be added.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetOrderDirection {
     /// Oldest, first in the alphabet or smallest first.
@@ -67,9 +67,9 @@ impl AssetOrderField {
 /// `UNSUPPORTED_BY_SOURCE`, naming the sources: leave them out with `filter.sources`.
 #[derive(InputObject, Debug, Clone, Copy)]
 pub struct AssetOrder {
-    /// By what.
+    /// The field to sort by.
     field: AssetOrderField,
-    /// Which way.
+    /// Ascending or descending.
     direction: AssetOrderDirection,
 }
 

@@ -28,6 +28,8 @@ pub enum Price {
     Page {
         calls: u64,
     },
+    /// What is selected in it, once for each configured source.
+    Sources(u64),
     /// An asset for each item of the list at this path of the arguments.
     Items {
         list: &'static [&'static str],
@@ -68,9 +70,12 @@ impl Prices {
                 list: &["representations"],
                 calls: 1,
             },
-            ("Asset", "children") => Price::Page {
+            ("Asset", "children") | ("AssetSource", "assets") => Price::Page {
                 calls: CALLS_FOR_A_PAGE,
             },
+            ("Query", "assetSources") | ("AssetConnection", "sourceResults") => {
+                Price::Sources(counts.iter().map(|(_, count)| count).sum::<u64>().max(1))
+            }
             ("ScenarioDetails", "embedding") | ("ScenarioQualityGate", "details") => {
                 Price::Calls(1)
             }
@@ -173,6 +178,6 @@ mod tests {
         }
         assert!(checked > 20, "the schema was read");
         // A rule for a field that is not there would price nothing.
-        assert_eq!(priced, 26);
+        assert_eq!(priced, 29);
     }
 }

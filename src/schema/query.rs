@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     asset::{AssetId, GlobalId, SourceName},
-    source::{Order, Registry},
+    source::{Order, Registry, Source},
 };
 
 /// Anything with a global id.
@@ -35,7 +35,7 @@ pub enum Node {
 /// What is not of one provider.
 pub struct Root;
 
-/// Where every query begins.
+/// The root of queries.
 #[Object]
 impl Root {
     /// Refetches anything by its global id; null when it is gone or not visible.
@@ -48,8 +48,8 @@ impl Root {
         node.transpose().map(|own| own.map(AtHand))
     }
 
-    /// Refetches several at once, in the order asked for; null for each that is gone or not
-    /// visible. What cannot be read leaves null and an error of its own; the rest is whole.
+    /// Refetches several at once, one for each of at most 100 ids, in their order; null for each that is gone or not
+    /// visible. An id that cannot be read is null with an error at its index; the others answer.
     async fn nodes(
         &self,
         context: &Context<'_>,
@@ -82,26 +82,26 @@ impl Root {
         asset.transpose().map(|own| own.map(AtHand))
     }
 
-    /// Every source's assets as one list. A source that fails is told in `sources`
-    /// while the others answer; only when all fail is this field an error.
+    /// The assets of all sources as one list, newest first unless `orderBy` says otherwise. Costs at
+    /// most five list calls for each source and page; `sourceResults { execution }` has the calls made.
+    /// A source that fails is in `sourceResults` while the others answer; the field is an error only
+    /// when all fail.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The next so many assets, 1 to 100; 20 when nothing is said.")]
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
         first: Option<i32>,
-        #[graphql(desc = "Begin after this place: a cursor of the same list.")] after: Option<
-            String,
-        >,
-        #[graphql(desc = "The last so many assets, 1 to 100. Not together with `first`.")]
-        last: Option<i32>,
-        #[graphql(desc = "End before this place: a cursor of the same list.")] before: Option<
-            String,
-        >,
-        #[graphql(desc = "Which assets.")] filter: Option<AssetFilter>,
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
         #[graphql(
-            desc = "How the list is sorted. Across sources by CREATED_AT, or by UPDATED_AT where \
-                    all selected sources have it; otherwise within one source.",
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
+        #[graphql(desc = "Conditions that an asset must meet.")] filter: Option<AssetFilter>,
+        #[graphql(
+            desc = "How the list is sorted. Several sources: by CREATED_AT, or by UPDATED_AT where all of \
+                    them have it. One source: by any of its `orderFields`.",
             default_with = "Some(AssetOrder::NEWEST)"
         )]
         order_by: Option<AssetOrder>,
@@ -113,7 +113,12 @@ impl Root {
             before,
         };
         let order = order_by.unwrap_or(AssetOrder::NEWEST);
-        Some(merged(context, filter.unwrap_or_default(), order.into(), paging).await)
+        let filter = filter.unwrap_or_default();
+        let sources = reading(context).and_then(|own| filter.sources(&own.registry));
+        Some(match sources {
+            Ok(sources) => merged(context, sources, &filter, order.into(), paging).await,
+            Err(error) => Err(error),
+        })
     }
 
     /// One source by its name; null when none has it.
@@ -129,7 +134,7 @@ impl Root {
             .map(|source| SourceNode(Arc::clone(source))))
     }
 
-    /// Every source this gateway serves, by name.
+    /// Every source that this gateway serves, by name: as many as are configured.
     async fn asset_sources(&self, context: &Context<'_>) -> async_graphql::Result<Vec<SourceNode>> {
         let registry = &reading(context)?.registry;
         Ok(registry.all().iter().cloned().map(SourceNode).collect())
@@ -213,15 +218,18 @@ pub fn one_source(
     }
 }
 
-/// The list over the filter's sources.
-async fn merged(
+/// The merged list of these sources.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for a filter that breaks a rule, and those of [`connection::resolve`].
+pub async fn merged(
     context: &Context<'_>,
-    filter: AssetFilter,
+    sources: Vec<Arc<dyn Source>>,
+    filter: &AssetFilter,
     order: Order,
     paging: Paging,
 ) -> async_graphql::Result<AtHand<AssetConnection>> {
     let fields = filter.fields()?;
-    let sources = filter.sources(&reading(context)?.registry)?;
     let described = Described {
         name: "assets",
         sources: sources

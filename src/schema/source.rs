@@ -5,7 +5,14 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::{
-    error::AssetSourceError, filter::AssetFilterField, operation, order::AssetOrderField,
+    at_hand::AtHand,
+    connection::{AssetConnection, Paging as PageArguments},
+    error::{AssetSourceError, bad_input},
+    filter::{AssetFilter, AssetFilterField},
+    operation,
+    order::{AssetOrder, AssetOrderField},
+    query::merged,
+    reading,
     scalars::ByteSize,
 };
 use crate::{
@@ -81,7 +88,7 @@ impl SourceNode {
         self.0.profile().provider.into()
     }
 
-    /// How it has done lately, as this gateway saw it. Costs no call.
+    /// How its calls ended within the last thirty seconds. Costs no call.
     async fn health(&self, context: &Context<'_>) -> AssetSourceHealth {
         if let Ok(operation) = operation(context) {
             // Of this moment.
@@ -90,22 +97,81 @@ impl SourceNode {
         AssetSourceHealth::of(self.0.breaker().health())
     }
 
-    /// The request header that your own credential for this source goes in, sent on as it is
-    /// (`Authorization` for Scenario and PiktID, `X-API-Key` for Comfy); null where the gateway has
-    /// a credential of its own.
+    /// The request header for your own credential, which the gateway sends on as it is: as
+    /// `Authorization` to Scenario and PiktID, as `X-API-Key` to Comfy. Null where the gateway has a
+    /// credential.
     async fn credential_header(&self) -> Option<String> {
         let profile = self.0.profile();
         let header = || format!("x-asset-source-{}", profile.name);
         profile.passthrough.then(header)
     }
 
-    /// What this source can do, so that a frontend need not try.
+    /// The assets of this source: `Query.assets` over this source alone, with the same cursors. Costs
+    /// at most five list calls.
+    #[expect(clippy::too_many_arguments, reason = "the graph's own")]
+    async fn assets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
+        first: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
+        #[graphql(
+            desc = "Conditions that an asset must meet. `sources` and `providers`, where given, must \
+                    include this source."
+        )]
+        filter: Option<AssetFilter>,
+        #[graphql(
+            desc = "How the list is sorted: by any of this source's `orderFields`.",
+            default_with = "Some(AssetOrder::NEWEST)"
+        )]
+        order_by: Option<AssetOrder>,
+    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+        let paging = PageArguments {
+            first,
+            after,
+            last,
+            before,
+        };
+        let order = order_by.unwrap_or(AssetOrder::NEWEST);
+        let filter = filter.unwrap_or_default();
+        Some(Box::pin(self.list(context, &filter, order, paging)).await)
+    }
+
+    /// What this source can do, so that a frontend offers nothing else.
     async fn capabilities(&self) -> AssetSourceCapabilities {
         AssetSourceCapabilities::of(self.0.as_ref())
     }
 }
 
-/// How a source has done within the last thirty seconds, as this gateway saw it.
+impl SourceNode {
+    async fn list(
+        &self,
+        context: &Context<'_>,
+        filter: &AssetFilter,
+        order: AssetOrder,
+        paging: PageArguments,
+    ) -> async_graphql::Result<AtHand<AssetConnection>> {
+        let asked = filter.sources(&reading(context)?.registry)?;
+        let name = &self.0.profile().name;
+        if !asked.iter().any(|source| source.profile().name == *name) {
+            return Err(bad_input(
+                &["filter"],
+                format!(
+                    "`filter.sources` and `filter.providers` leave out source `{name}`, whose list this is"
+                ),
+            ));
+        }
+        let sources = vec![Arc::clone(&self.0)];
+        merged(context, sources, filter, order.into(), paging).await
+    }
+}
+
+/// How calls to a source ended within the last thirty seconds, as this gateway process saw them.
 #[derive(SimpleObject)]
 pub struct AssetSourceHealth {
     /// How its calls end.
@@ -120,15 +186,14 @@ pub struct AssetSourceHealth {
     retry_after_seconds: Option<u32>,
 }
 
-/// How a source does. Values may be added: treat an unknown one as `DEGRADED`.
+/// How calls to a source end. Values may be added: treat an unknown one as `DEGRADED`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetSourceStatus {
     /// Its calls succeed, or none was made.
     Up,
     /// Some of its calls fail.
     Degraded,
-    /// It failed too often: it is left alone, but for one call every five seconds, until one
-    /// succeeds.
+    /// Too many of its calls failed: the gateway makes one call every five seconds until one succeeds.
     Down,
 }
 
@@ -175,7 +240,7 @@ pub struct AssetSourceCapabilities {
     can_note: bool,
     /// Its assets can be deleted.
     can_delete: bool,
-    /// The only tags it knows; null where any text is a tag.
+    /// The only tags it knows, at most 100; null where any text is a tag.
     tag_vocabulary: Option<Vec<&'static str>>,
     /// Tags an asset may have; null where no limit is known.
     max_tags: Option<u32>,

@@ -74,7 +74,7 @@ impl ScalarType for Upload {
     }
 }
 
-/// A file and what it shall be.
+/// A file, and how its asset is named, tagged and stored.
 #[derive(InputObject)]
 pub struct UploadAssetInput {
     /// The source to upload to, by name, as `assetSources` lists them.
@@ -92,26 +92,26 @@ pub struct UploadAssetInput {
     tags: Vec<String>,
     /// A note, as `setAssetNote` takes it.
     note: Option<String>,
-    /// The file's length. PiktID and Scenario must know it first: without it the gateway keeps the
-    /// file on disk until it has all of it. A file of another length is refused.
+    /// The file's length in bytes. PiktID and Scenario need it before the first byte: without it the
+    /// gateway spools the file to disk first. A file of another length is refused.
     byte_length: Option<ByteSize>,
     /// The file's hash: `blake3:` and 64 hexadecimal digits. A file of another hash is refused;
     /// Comfy does not store bytes again that it knows.
     content_hash: Option<String>,
-    /// What only one provider knows.
+    /// Options of one provider.
     options: Option<AssetUploadOptionsInput>,
-    /// 1 to 255 letters. The same key, arguments and file within 24 hours give the first outcome
-    /// again, also while the first is still under way: nothing is uploaded twice, and an upload
-    /// that was PENDING is looked at again. The same key with anything else is CONFLICT. Kept in
-    /// the memory of one gateway process, each caller's oldest going first when there are too many
-    /// of theirs; an upload of which nothing came is not kept. Where the gateway does not ask who
-    /// calls (mode `open`), all callers are one: choose unique keys, such as UUIDs.
+    /// 1 to 255 characters. Within 24 hours the same key with the same arguments and file gives the
+    /// first outcome again, also while the first call still runs: nothing is uploaded twice, and a
+    /// `PENDING` upload is looked at again. With anything else it is `CONFLICT`. One gateway process
+    /// keeps keys in memory, and drops each caller's oldest when there are too many. An upload that
+    /// made nothing is not kept. In access mode `open` all callers share their keys: choose unique
+    /// ones, such as UUIDs.
     idempotency_key: Option<String>,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
 }
 
-/// What only one provider's uploads know.
+/// Options of one provider's uploads.
 #[derive(OneofObject)]
 pub enum AssetUploadOptionsInput {
     /// Scenario's.
@@ -120,7 +120,7 @@ pub enum AssetUploadOptionsInput {
     Comfy(ComfyUploadInput),
 }
 
-/// What only Scenario's uploads know.
+/// Options of uploads to Scenario.
 #[derive(InputObject)]
 pub struct ScenarioUploadInput {
     /// What it is; left out: as the bytes tell. Meshes in text or archives (OBJ, glTF, USDZ) must
@@ -153,7 +153,7 @@ pub enum ScenarioUploadKindInput {
     Model3d,
 }
 
-/// What only Comfy's uploads know.
+/// Options of uploads to Comfy.
 #[derive(InputObject)]
 pub struct ComfyUploadInput {
     /// Which of its folders.
@@ -174,7 +174,7 @@ pub enum ComfyUploadDestination {
     Models,
 }
 
-/// What came of an upload.
+/// The result of `uploadAsset`.
 #[derive(SimpleObject)]
 pub struct UploadAssetPayload {
     /// The asset as it is now; null while it is PENDING, and where it could not be read back: its
@@ -182,17 +182,17 @@ pub struct UploadAssetPayload {
     asset: Option<AssetNode>,
     /// Whether the bytes were new to the source; null until it has them and says so.
     created: Option<bool>,
-    /// How far the source is; null where it has nothing of it, as far as anybody knows.
+    /// The state of the upload at the source; null where the source has nothing of it.
     upload: Option<SourceUpload>,
-    /// What was asked for, in the order it is done.
+    /// The parts of the request, in the order they are done: at most four.
     steps: Vec<AssetUploadStep>,
-    /// What failed.
+    /// What failed: at most one error for each part, and one for the file.
     errors: Vec<AssetMutationError>,
     /// As it was given.
     client_mutation_id: Option<String>,
 }
 
-/// How far the source is with a file.
+/// An upload, as the source sees it.
 #[derive(SimpleObject)]
 pub struct SourceUpload {
     /// The source's own id of the upload, where it has one. No id of an asset.
@@ -212,12 +212,12 @@ pub enum AssetUploadStatus {
     Failed,
 }
 
-/// One part of what was asked for.
+/// A part of an upload, and its state.
 #[derive(SimpleObject)]
 pub struct AssetUploadStep {
     /// Which part it is.
     name: AssetUploadStepName,
-    /// How far it is.
+    /// Its state.
     status: AssetUploadStepStatus,
 }
 
@@ -234,14 +234,14 @@ pub enum AssetUploadStepName {
     Note,
 }
 
-/// How far a part of an upload is. Values may be added: treat an unknown one as `UNKNOWN`.
+/// The state of a part of an upload. Values may be added: treat an unknown one as `UNKNOWN`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetUploadStepStatus {
     /// It is done.
     Done,
     /// It failed; `errors` has the reason.
     Failed,
-    /// It was sent, and nobody can say what came of it: read before trying again.
+    /// It was sent, and it is not known whether it took effect: read before you try again.
     Unknown,
     /// It waits for the source, which still works on the file.
     Pending,

@@ -366,11 +366,7 @@ fn everything(schema: &Value, name: &str) -> String {
     if let Some(members) = own["possibleTypes"].as_array() {
         let members = members.iter().map(|member| {
             let name = member["name"].as_str().expect("a name");
-            // Fields of other members may have the same name and another type: both would be one
-            // in the answer.
-            let own = everything(schema, name);
-            let aliased = own.replace(" metadata", &format!(" of{name}: metadata"));
-            format!("... on {name} {{ {aliased} }}")
+            format!("... on {name} {{ {} }}", everything(schema, name))
         });
         return members.collect::<Vec<_>>().join(" ");
     }
@@ -379,6 +375,8 @@ fn everything(schema: &Value, name: &str) -> String {
         let (name, of_type) = (field["name"].as_str().expect("a name"), base(field));
         match of_type.as_str() {
             "Asset" => format!("{name} {{ id name }}"),
+            // The whole list again.
+            "AssetConnection" if name == "assets" => String::new(),
             "AssetConnection" => format!("{name} {{ nodes {{ id name }} }}"),
             other if of(other)["fields"].is_array() || of(other)["possibleTypes"].is_array() => {
                 format!("{name} {{ {} }}", everything(schema, other))

@@ -595,6 +595,76 @@ async fn a_server_that_ignores_a_filter_shows_nothing_that_does_not_fit() {
 }
 
 #[tokio::test]
+async fn a_sources_list_is_the_merged_list_of_it_alone() {
+    let world = world().await;
+    let page = "nodes { id } totalCount pageInfo { endCursor }";
+    let data = world
+        .data(&format!(
+            "{{ assetSource(name: \"comfy\") {{ assets(first: 5, filter: {{kinds: [IMAGE]}}) {{ {page} }} }} \
+             assets(first: 5, filter: {{sources: [\"comfy\"], kinds: [IMAGE]}}) {{ {page} }} }}"
+        ))
+        .await;
+    assert_eq!(data["assetSource"]["assets"], data["assets"]);
+    // The cursors are one list's.
+    let cursor = &data["assets"]["pageInfo"]["endCursor"];
+    let data = world
+        .data(&format!(
+            "{{ assetSource(name: \"comfy\") {{ assets(first: 5, after: {cursor}, filter: {{sources: \
+             [\"comfy\"], providers: [COMFY], kinds: [IMAGE]}}) {{ {page} }} }} \
+             assets(first: 5, after: {cursor}, filter: {{sources: [\"comfy\"], kinds: [IMAGE]}}) {{ {page} }} }}"
+        ))
+        .await;
+    assert_eq!(data["assetSource"]["assets"], data["assets"]);
+    assert_eq!(texts(&data["assets"]["nodes"], "/id").len(), 5);
+    let sorted = world
+        .data(
+            "{ assetSource(name: \"piktid\") { assets(first: 3, orderBy: {field: NAME, direction: ASC}) \
+             { nodes { name } } } }",
+        )
+        .await;
+    let names = texts(&sorted["assetSource"]["assets"]["nodes"], "/name");
+    assert!(names.is_sorted() && names.len() == 3, "{names:?}");
+    for filter in ["sources: [\"piktid\"]", "providers: [SCENARIO]"] {
+        let answer = world
+            .ask(&format!(
+                "{{ assetSource(name: \"comfy\") {{ name assets(filter: {{{filter}}}) {{ totalCount }} }} }}"
+            ))
+            .await;
+        assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{filter}");
+        let source = json!({ "name": "comfy", "assets": null });
+        assert_eq!(answer["data"]["assetSource"], source, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn errors_of_sources_and_mutations_share_an_interface() {
+    let world = world().await;
+    world.sandbox.comfy.faults.add(
+        "GET /api/assets",
+        asset_gateway::sandbox::Fault::Unavailable("7"),
+    );
+    let data = world
+        .data(
+            "fragment Told on AssetError { __typename code retryAfterSeconds } \
+             { assets(first: 1) { sourceResults { error { ...Told } } } }",
+        )
+        .await;
+    let told = &data["assets"]["sourceResults"][0]["error"];
+    let error = json!({
+        "__typename": "AssetSourceError", "code": "UPSTREAM_UNAVAILABLE", "retryAfterSeconds": 7,
+    });
+    assert_eq!(*told, error);
+    let data = world
+        .data(
+            "fragment Told on AssetError { __typename code } \
+             mutation { deleteAsset(input: {assetId: \"x\"}) { errors { ...Told } } }",
+        )
+        .await;
+    let error = json!([{ "__typename": "AssetMutationError", "code": "BAD_USER_INPUT" }]);
+    assert_eq!(data["deleteAsset"]["errors"], error);
+}
+
+#[tokio::test]
 async fn what_a_source_can_sort_and_filter_is_told() {
     let world = world().await;
     let data = world

@@ -167,3 +167,36 @@ fn enums_say_whether_they_grow_and_what_to_do_then() {
     }
     assert!(count > 15, "{count} enums");
 }
+
+#[test]
+fn lists_without_pages_say_their_bound() {
+    let types = types();
+    let mut count = 0;
+    for (name, definition) in &types {
+        let is_bounded_as_sent = description(definition).contains("Lists are as long as");
+        for field in fields(definition) {
+            let BaseType::List(item) = &field.ty.node.base else {
+                continue;
+            };
+            let of_enum = match &item.base {
+                BaseType::Named(item) => types
+                    .get(item.as_str())
+                    .is_some_and(|item| matches!(item.kind, TypeKind::Enum(_))),
+                BaseType::List(_) => false,
+            };
+            if of_enum || is_bounded_as_sent || field.name.node.starts_with('_') {
+                continue;
+            }
+            count += 1;
+            let told = field.description.as_ref().map_or("", |own| &own.node);
+            let told = told.replace('\n', " ");
+            let says = ["at most", "one for each", "as many as", "for each source"];
+            assert!(
+                says.iter().any(|own| told.to_lowercase().contains(own)),
+                "{name}.{}: {told}",
+                field.name.node
+            );
+        }
+    }
+    assert!(count > 15, "{count} lists");
+}

@@ -151,6 +151,13 @@ describe('composition', () => {
     assert.ok(!node.directives.some(({ name }) => name.value === 'inaccessible'));
   });
 
+  test('costs and sizes of lists are in the supergraph', () => {
+    const root = parse(supergraphOf(compose(sdl))).definitions.find(({ name }) => name?.value === 'Query');
+    const assets = root.fields.find(({ name }) => name.value === 'assets');
+    const names = assets.directives.map(({ name }) => name.value);
+    assert.ok(names.includes('cost') && names.includes('listSize'), names);
+  });
+
   test('the subgraph imports the directives it uses and no others', () => {
     const used = new Set();
     const imported = [];

@@ -91,7 +91,7 @@ pub enum AssetVisibility {
     Private,
     /// The owner's group (PiktID `shared`).
     Shared,
-    /// Whoever has the link (Scenario `unlisted`).
+    /// Everybody who has the link (Scenario `unlisted`).
     Unlisted,
     /// Everybody (Scenario `public`; Comfy's immutable assets).
     Public,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use async_graphql::{connection::PageInfo, parser::types::Field};
+use async_graphql::parser::types::Field;
 
-use super::{AssetConnection, AssetEdge};
+use super::{AssetConnection, AssetEdge, PageInfo};
 use crate::schema::{
     Operation,
     asset::AssetNode,

@@ -14,8 +14,8 @@ pub struct ComfyDetails {
     pub source: SourceName,
 }
 
-/// What only Comfy knows about an asset, in Comfy's own words. Servers of different age send
-/// different fields; what one does not send is null.
+/// Fields that only Comfy has, as Comfy names them. Servers of different age send different fields; a
+/// field that was not sent is null.
 #[Object]
 impl ComfyDetails {
     /// Hash of its bytes (`asset_hash` on older servers).
@@ -58,7 +58,7 @@ impl ComfyDetails {
         self.details.display_name.as_deref()
     }
 
-    /// Path label; null where it would tell a path on the server's disk.
+    /// Path label; null where it would disclose a path on the server's disk.
     async fn file_path(&self) -> Option<&str> {
         self.details.file_path.as_deref()
     }

@@ -11,7 +11,8 @@ use crate::{
 
 pub struct PiktidDetails(pub Arc<Details>);
 
-/// What only PiktID knows about an asset, in PiktID's own words.
+/// Fields that only PiktID has, as PiktID names them.
+/// Lists are as long as PiktID sends them.
 #[Object]
 impl PiktidDetails {
     /// The file's name as uploaded.
@@ -58,6 +59,7 @@ impl PiktidDetails {
 pub struct PiktidDetected<'a>(&'a Detected);
 
 /// What PiktID saw in a picture.
+/// Lists are as long as PiktID sends them.
 #[Object]
 impl PiktidDetected<'_> {
     /// A person is in it.

@@ -25,8 +25,9 @@ pub struct ScenarioDetails {
     pub details: Arc<scenario::Details>,
 }
 
-/// What only Scenario knows about an asset, in Scenario's own words. Its lists of words grow, so
-/// they are texts here.
+/// Fields that only Scenario has, as Scenario names them. Its enumerations grow, so they are strings
+/// here.
+/// Lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioDetails {
     /// Prompts, settings and lineage: how it was made.
@@ -89,7 +90,7 @@ impl ScenarioDetails {
         self.details.description.as_deref()
     }
 
-    /// Its embedding. Costs a read of its own, made only when this is selected.
+    /// Its embedding. Costs one call for each asset, made only when this is selected.
     async fn embedding(&self, context: &Context<'_>) -> Option<async_graphql::Result<Vec<f64>>> {
         if let Some(embedding) = &self.details.embedding {
             return Some(Ok(embedding.clone()));
@@ -211,6 +212,7 @@ impl ScenarioConcept<'_> {
 pub struct ScenarioCameraPose<'a>(pub &'a CameraPose);
 
 /// One stop on a camera's path.
+/// Lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioCameraPose<'_> {
     /// Where the camera is.
@@ -235,6 +237,7 @@ pub struct ScenarioQualityGate<'a> {
 }
 
 /// Scenario's judgement of an asset's quality.
+/// Lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioQualityGate<'_> {
     /// When it was computed, as an ISO 8601 text.
@@ -267,7 +270,7 @@ impl ScenarioQualityGate<'_> {
         self.gate.brief_compliance_score
     }
 
-    /// The judgement in full. Costs a read of its own, made only when this is selected.
+    /// The judgement in full. Costs one call for each asset, made only when this is selected.
     async fn details(&self, context: &Context<'_>) -> Option<async_graphql::Result<Json>> {
         if let Some(details) = &self.gate.details {
             return Some(Ok(Json(details.clone())));

@@ -34,9 +34,9 @@ pub enum ComfyAssetOrderField {
 /// How Comfy sorts its list.
 #[derive(InputObject, Debug, Clone, Copy)]
 pub struct ComfyAssetOrder {
-    /// By what.
+    /// The field to sort by.
     field: ComfyAssetOrderField,
-    /// Which way.
+    /// Ascending or descending.
     direction: AssetOrderDirection,
 }
 

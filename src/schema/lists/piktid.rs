@@ -46,9 +46,9 @@ pub enum PiktidAssetOrderField {
 /// How PiktID sorts its list.
 #[derive(InputObject, Debug, Clone, Copy)]
 pub struct PiktidAssetOrder {
-    /// By what.
+    /// The field to sort by.
     field: PiktidAssetOrderField,
-    /// Which way.
+    /// Ascending or descending.
     direction: AssetOrderDirection,
 }
 

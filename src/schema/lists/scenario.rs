@@ -22,7 +22,7 @@ pub enum ScenarioPrivacy {
     Private,
     /// Everybody's. As a filter it leaves your account: every organisation's public assets.
     Public,
-    /// Whoever has the link.
+    /// Everybody who has the link.
     Unlisted,
 }
 
@@ -49,9 +49,9 @@ pub enum ScenarioAssetOrderField {
 /// How Scenario sorts its list.
 #[derive(InputObject, Debug, Clone, Copy)]
 pub struct ScenarioAssetOrder {
-    /// By what.
+    /// The field to sort by.
     field: ScenarioAssetOrderField,
-    /// Which way.
+    /// Ascending or descending.
     direction: AssetOrderDirection,
 }
 

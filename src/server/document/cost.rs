@@ -91,6 +91,7 @@ impl<'a> Bill<'a> {
         match price {
             Price::Free => inside,
             Price::Calls(calls) => inside.saturating_add(calls),
+            Price::Sources(count) => inside.saturating_mul(count),
             Price::Asset { calls } => with_asset.saturating_add(calls),
             Price::Page { calls } => self
                 .page(field)
@@ -208,6 +209,10 @@ mod tests {
             cost("{scenarioAssets(first:3){edges{node{id}}}}", none.clone()),
             13
         );
+        let of_each = "{assetSources{name assets(first:10){nodes{id}}}}";
+        assert_eq!(cost(of_each, none.clone()), 6 * (5 + 10));
+        let of_results = "{assets(first:10){sourceResults{source{assets(first:10){nodes{id}}}}}}";
+        assert_eq!(cost(of_results, none.clone()), 30 + 10 * (1 + 6 * (5 + 10)));
         let children = "children(first:10){nodes{id}}";
         let through = [
             format!("{{node(id:\"a\"){{...on Asset{{{children}}}}}}}"),
