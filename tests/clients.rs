@@ -54,6 +54,8 @@ fn install() -> Result<PathBuf, String> {
     copy(&source, &project).map_err(|error| format!("the project cannot be copied: {error}"))?;
     fs::copy(root.join("schema.graphql"), project.join("schema.graphql"))
         .map_err(|error| format!("the schema cannot be copied: {error}"))?;
+    copy(&root.join("examples/clients"), &project.join("rules"))
+        .map_err(|error| format!("the rules for caches cannot be copied: {error}"))?;
     let done = project.join("node_modules/.installed");
     if !done.exists() {
         let output = Command::new("npm")

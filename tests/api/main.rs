@@ -9,6 +9,7 @@ mod breaker;
 mod browsers;
 mod budgets;
 mod caches;
+mod client_rules;
 mod coverage;
 mod dialects;
 mod documents;

@@ -9,7 +9,7 @@ import { relayStylePagination } from '@apollo/client/utilities';
 import UploadHttpLink from 'apollo-upload-client/UploadHttpLink.mjs';
 import { filter, firstValueFrom, skip } from 'rxjs';
 import { ADD_TAGS, ASSETS, DELETE, REFETCH, SET_NOTE, SOURCE, UPLOAD_TWO } from './apollo.documents.mjs';
-import { gatewayUrl, idsOfAllSources, pngFile, uploadedAsset } from './support.mjs';
+import { gatewayUrl, idsOfAllSources, pngFile, rules, uploadedAsset } from './support.mjs';
 
 const PAGE = 60;
 const sha256 = text => createHash('sha256').update(text).digest('hex');
@@ -24,13 +24,10 @@ afterEach(() => {
 });
 
 const newCache = () => new InMemoryCache({
-  possibleTypes: {
-    Node: ['Asset', 'AssetSource'],
-    AssetDetails: ['ScenarioDetails', 'PiktidDetails', 'ComfyDetails'],
-  },
+  possibleTypes: rules.possibleTypes,
   typePolicies: {
+    ...rules.policies,
     Query: { fields: { assets: relayStylePagination(['filter', 'orderBy']) } },
-    AssetDetails: { merge: true },
   },
 });
 const newClient = (link = new HttpLink({ uri: gatewayUrl })) => new ApolloClient({ link, cache: newCache() });
@@ -188,6 +185,26 @@ test('a cursor of another list is an error with a code, and leaves the data that
   ]);
   assert.equal(list.ids.length, 5);
   list.close();
+});
+
+test('two screens that select different fields of the same parts keep both', async () => {
+  const client = newClient();
+  const source = fields => gql`query { assetSource(name: "scenario") { id ${fields} } }`;
+  const list = fields => gql`query { assets(first: 3, filter: { sources: ["scenario"] }) { ${fields} } }`;
+  const screens = [
+    source('capabilities { canTag orderFields }'),
+    source('capabilities { canUpload deleteEffect } health { status }'),
+    source('health { calls }'),
+    list('nodes { id details { ... on ScenarioDetails { authorId metadata { prompt } } } }'),
+    list('nodes { id details { ... on ScenarioDetails { metadata { seed } properties { size } } } } pageInfo { hasNextPage }'),
+    list('nodes { id details { ... on ScenarioDetails { properties { width } } } } totalCount pageInfo { endCursor }'),
+  ];
+  const shown = [];
+  for (const query of screens) shown.push((await client.query({ query })).data);
+  screens.forEach((query, index) => {
+    const kept = client.readQuery({ query });
+    assert.deepEqual(kept, shown[index], `screen ${index} lost what it showed`);
+  });
 });
 
 test('BatchHttpLink sends operations together and gets each its own answer', async () => {

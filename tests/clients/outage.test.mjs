@@ -8,7 +8,7 @@ import { Client, fetchExchange, gql } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
 import { ASSETS } from './apollo.documents.mjs';
-import { gatewayUrl } from './support.mjs';
+import { gatewayUrl, rules } from './support.mjs';
 import { compileRelay } from './tools.mjs';
 
 const require = createRequire(import.meta.url);
@@ -38,10 +38,11 @@ function assertNamesTheSource({ extensions }) {
 
 test('Apollo Client with relayStylePagination', async () => {
   const counting = countingFetch();
-  const typePolicies = { Query: { fields: { assets: relayStylePagination(['filter', 'orderBy']) } } };
+  const fields = { assets: relayStylePagination(['filter', 'orderBy']) };
+  const typePolicies = { ...rules.policies, Query: { fields } };
   const client = new ApolloClient({
     link: new HttpLink({ uri: gatewayUrl, fetch: counting }),
-    cache: new InMemoryCache({ typePolicies, possibleTypes: { Node: ['Asset', 'AssetSource'] } }),
+    cache: new InMemoryCache({ typePolicies, possibleTypes: rules.possibleTypes }),
   });
   const watched = client.watchQuery({ query: ASSETS, variables: { first: PAGE } });
   const subscription = watched.subscribe(() => {});

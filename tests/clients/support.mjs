@@ -1,10 +1,19 @@
 // What all client tests share: the gateway's address, a plain request beside the client under test, and pictures to upload.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { crc32, deflateSync } from 'node:zlib';
 
 assert.ok(process.env.ASSET_GATEWAY_URL, 'ASSET_GATEWAY_URL must hold the address of the graph');
 export const gatewayUrl = process.env.ASSET_GATEWAY_URL;
+
+const rulesOf = async name => JSON.parse(await readFile(new URL(`rules/${name}.json`, import.meta.url), 'utf8'));
+/// The rules for caches that applications copy, of examples/clients.
+export const rules = {
+  policies: await rulesOf('apollo-policies'),
+  possibleTypes: await rulesOf('possible-types'),
+  partTypes: Object.keys(await rulesOf('urql-keys')),
+};
 
 /// Asks the gateway without any client, to compare what a client made of its answers.
 export async function ask(query, variables = {}) {

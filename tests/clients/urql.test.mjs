@@ -3,25 +3,20 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterEach, before, mock, test } from 'node:test';
-import { buildSchema, getIntrospectionQuery, graphqlSync, isObjectType } from 'graphql';
+import { buildSchema, getIntrospectionQuery, graphqlSync } from 'graphql';
 import { Client, fetchExchange, gql } from '@urql/core';
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { relayPagination } from '@urql/exchange-graphcache/extras';
 import { persistedExchange } from '@urql/exchange-persisted';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
-import { gatewayUrl, idsOfAllSources, pngFile, uploadedAsset } from './support.mjs';
+import { gatewayUrl, idsOfAllSources, pngFile, rules, uploadedAsset } from './support.mjs';
 
 const PAGE = 60;
 const schema = buildSchema(await readFile(new URL('schema.graphql', import.meta.url), 'utf8'));
 const { data: introspection } = graphqlSync({ schema, source: getIntrospectionQuery() });
 
-/// Types that are part of what holds them. `UploadProgress` has an `id` that is the source's own and may be null.
-const isPart = type => isObjectType(type)
-  && !type.name.startsWith('__')
-  && !['Query', 'Mutation'].includes(type.name)
-  && !type.getInterfaces().some(({ name }) => name === 'Node');
-const keys = Object.fromEntries(Object.values(schema.getTypeMap()).filter(isPart).map(({ name }) => [name, () => null]));
+const keys = Object.fromEntries(rules.partTypes.map(name => [name, () => null]));
 
 let warnings;
 before(() => {
