@@ -54,6 +54,9 @@ fn install() -> Result<PathBuf, String> {
     copy(&source, &project).map_err(|error| format!("the project cannot be copied: {error}"))?;
     fs::copy(root.join("schema.graphql"), project.join("schema.graphql"))
         .map_err(|error| format!("the schema cannot be copied: {error}"))?;
+    let released = "released-schema.graphql";
+    fs::copy(root.join("tests").join(released), project.join(released))
+        .map_err(|error| format!("the released schema cannot be copied: {error}"))?;
     copy(&root.join("examples/clients"), &project.join("rules"))
         .map_err(|error| format!("the rules for caches cannot be copied: {error}"))?;
     let done = project.join("node_modules/.installed");
@@ -117,6 +120,7 @@ async fn run(world: World, files: &[&str]) {
         .args(files)
         .current_dir(project)
         .env("ASSET_GATEWAY_URL", url)
+        .env("ASSET_GATEWAY_VERSION", env!("CARGO_PKG_VERSION"))
         .env("NO_COLOR", "1");
     // The gateway runs on this runtime: it must not wait for its own client.
     let output = tokio::task::spawn_blocking(move || command.output()).await;
@@ -149,6 +153,7 @@ suites! {
     graphql_over_http_audits: "audits.test.mjs"
     relay_rules_of_the_schema: "lint.test.mjs"
     introspection: "schema.test.mjs"
+    growth_of_the_schema: "growth.test.mjs"
     relay: "relay.test.mjs"
     apollo_client: "apollo.test.mjs"
     urql: "urql.test.mjs"
