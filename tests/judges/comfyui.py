@@ -181,15 +181,15 @@ class Judge:
         mine = {"user_metadata": {**self.row()["user_metadata"], "judge": 1}}
         path = f"/api/assets/{self.asset['upstreamId']}"
         self.comfy.web.call("PUT", path, mine).json()
-        for note in (f"noted by {self.word}", None):
+        for note in (f"noted by {self.word}", ""):
             self.change(
-                """mutation ($id: ID!, $note: String) {
+                """mutation ($id: ID!, $note: String!) {
                   setAssetNote(input: {assetId: $id, note: $note}) { errors { code message } }
                 }""",
                 note=note,
             )
             known = self.row()["user_metadata"]
-            expect_equal("the note at the server", known.get("user_description") or None, note)
+            expect_equal("the note at the server", known.get("user_description") or "", note)
             expect_equal("what else is known", known.get("judge"), 1)
             expect_as_server(self.node(), self.row())
         return "written and cleared"
