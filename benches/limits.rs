@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use asset_gateway::server::arbitrary::Read;
+use asset_gateway::server::fuzz_entry::Read;
 use tokio::time::Instant;
 
 const ROUNDS: usize = 9;

@@ -4,26 +4,26 @@
 //! Knows no GraphQL, and of HTTP only headers. What a caller shows is compared, hashed or verified
 //! here, and never logged.
 
+mod api_key;
 mod budget;
 mod jwks;
-mod key;
+mod jwt;
 mod places;
-mod rate;
-mod token;
+mod rate_limit;
 
 use std::sync::{Arc, LazyLock};
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 
-use self::{key::Keys, token::Tokens};
+use self::{api_key::Keys, jwt::Tokens};
 use crate::config::{AccessMode, ConfigError};
 
 pub use crate::config::Permission;
+pub use api_key::NewKey;
 pub use budget::{Budget, Exceeded, Share};
-pub use key::NewKey;
 pub use places::{Place, Places};
-pub use rate::{Client, Rates, Standing};
+pub use rate_limit::{Client, Rates, Standing};
 
 /// The longest credential that is looked at, in bytes.
 const MAX_CREDENTIAL: usize = 8 * 1024;

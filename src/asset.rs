@@ -8,9 +8,9 @@ pub mod comfy;
 mod file_type;
 pub mod id;
 pub mod lenient;
-pub mod moment;
 pub mod piktid;
 pub mod scenario;
+pub mod timestamp;
 
 use std::sync::Arc;
 

@@ -10,11 +10,11 @@
 //! - Nothing outlives the signed URLs inside it, and what a source asks not to keep is not kept.
 //! - Bounded in bytes, half for assets and half for pages.
 
-mod answers;
-mod by_hash;
-mod epochs;
-mod flights;
-mod outcomes;
+mod content_cache;
+mod idempotency;
+mod response_cache;
+mod single_flight;
+mod write_epochs;
 
 use std::{
     collections::HashMap,
@@ -29,8 +29,8 @@ use moka::{Expiry, future::Cache};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
-    epochs::{Epoch, Epochs},
-    flights::{Flight, Flights, Led},
+    single_flight::{Flight, Flights, Led},
+    write_epochs::{Epoch, Epochs},
 };
 use crate::{
     asset::{Asset, Location, SourceName},
@@ -41,10 +41,10 @@ use crate::{
     upstream::UpstreamError,
 };
 
-pub use answers::{Answers, Eyes, Moment, Question};
-pub use by_hash::{ByHash, Hash};
-pub use flights::Lost;
-pub use outcomes::{Outcomes, Ticket, Told, Turn};
+pub use content_cache::{ByHash, Hash};
+pub use idempotency::{Outcomes, Ticket, Told, Turn};
+pub use response_cache::{Answers, Eyes, Moment, Question};
+pub use single_flight::Lost;
 
 /// How long a write without an answer may still take effect.
 const LINGER: Duration = Duration::from_secs(30);
@@ -315,7 +315,7 @@ impl Shelf {
         }
         let page = Arc::new(page);
         let times = self.freshness(source);
-        if !epochs::is_fleeting(key.epoch) && !times.page_fresh.is_zero() {
+        if !write_epochs::is_fleeting(key.epoch) && !times.page_fresh.is_zero() {
             let ends = page.rows.iter().filter_map(|row| match row {
                 Row::Asset(asset) => url_end(asset),
                 Row::Unreadable(_) | Row::Gone(..) => None,
@@ -501,7 +501,7 @@ impl Shelf {
         entity: Entity,
         asked: Instant,
     ) -> Option<Instant> {
-        if epochs::is_fleeting(key.epoch) {
+        if write_epochs::is_fleeting(key.epoch) {
             return None;
         }
         if entity.as_ref().is_ok_and(|asset| asset.no_store) {

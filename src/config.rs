@@ -7,8 +7,8 @@ mod access;
 mod documents;
 mod file;
 mod secret;
+mod source_table;
 mod sources;
-mod table;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -10,15 +10,15 @@
 //!
 //! Nothing of a walk is kept between requests: the cursor is everything.
 
-mod collation;
 mod cursor;
-mod key;
+mod id_encoding;
 mod merge;
-mod packing;
-mod reader;
-mod record;
-mod search;
-mod spot;
+mod offset_search;
+mod read_stats;
+mod row_cursor;
+mod single_source;
+mod sort_key;
+mod source_reader;
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ use crate::{
 };
 
 pub use cursor::{BadCursor, Cursor, Fingerprint, Hint, seal};
-pub use key::Key;
-pub use spot::Spot;
+pub use row_cursor::Spot;
+pub use sort_key::Key;
 
 /// Assets a page may hold.
 pub const MAX_PAGE: usize = 100;
@@ -188,7 +188,7 @@ impl List {
         stretch: &Stretch<Spot>,
     ) -> Result<ConnectionPage, Unanswered> {
         // Boxed: the order that most lists are in must not carry this one's future along.
-        Box::pin(collation::page(self, stretch)).await
+        Box::pin(single_source::page(self, stretch)).await
     }
 
     /// An empty page that says how all sources fared.

@@ -4,8 +4,8 @@
 use crate::{
     asset::GlobalId,
     connection::{Cursor, Fingerprint},
-    server::arbitrary as server,
-    source::arbitrary as source,
+    server::fuzz_entry as server,
+    source::fuzz_entry as source,
 };
 
 /// Something that takes bytes from strangers.

@@ -3,18 +3,18 @@
 //! `schema.graphql` is [`sdl`], committed; CI fails when they differ.
 
 mod asset;
-mod at_hand;
 mod connection;
 mod details;
 mod error;
+mod fast_path;
 mod federation;
+mod field_cost;
 mod filter;
-mod json;
-mod lists;
 mod mutation;
 mod order;
-mod price;
+mod provider_lists;
 mod query;
+mod raw_json;
 mod scalars;
 mod sdl;
 mod source;
@@ -35,14 +35,18 @@ use crate::{
 
 pub use error::{Code, code_of, coded};
 pub use federation::{subgraph as subgraph_sdl, without_federation as client_sdl};
-pub use json::write as write_json;
-pub use price::{Price, Prices};
+pub use field_cost::{Price, Prices};
+pub use raw_json::write as write_json;
 pub use scalars::byte_size;
 pub use upload::{Upload, Uploads};
 
 /// The root of queries.
 #[derive(MergedObject)]
-pub struct Query(query::Root, lists::ProviderLists, federation::Federation);
+pub struct Query(
+    query::Root,
+    provider_lists::ProviderLists,
+    federation::Federation,
+);
 
 /// The graph, ready to execute.
 pub type Graph = Schema<Query, mutation::Mutation, EmptySubscription>;
@@ -68,7 +72,11 @@ pub struct Operation {
 /// Builds the graph. Documents are held against the rules before it sees them, so it trusts them.
 #[must_use]
 pub fn build() -> Graph {
-    let query = Query(query::Root, lists::ProviderLists, federation::Federation);
+    let query = Query(
+        query::Root,
+        provider_lists::ProviderLists,
+        federation::Federation,
+    );
     Schema::build(query, mutation::Mutation, EmptySubscription)
         .register_output_type::<query::Node>()
         .register_output_type::<error::AssetError>()

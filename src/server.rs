@@ -1,20 +1,20 @@
 //! The way in: router and layers. A request to the graph walks through [`graphql`]; everything
 //! else is a page, a picture or a probe.
 
-mod access;
-pub mod arbitrary;
-mod connections;
+mod content_negotiation;
 mod document;
+mod drain_body;
+mod error;
+pub mod fuzz_entry;
 mod graphql;
 mod health;
-mod leftover;
+mod listener;
 mod media;
 mod memory;
-mod negotiate;
-mod refusal;
+mod origin_policy;
 mod session;
-mod socket;
 mod upload;
+mod websocket;
 
 use std::{
     fmt,
@@ -46,10 +46,10 @@ use tracing::Instrument;
 use url::Url;
 
 use self::{
-    connections::{Counted, Peer},
     document::{Known, Rules},
+    error::Refusal,
     graphql::{Made, Ready},
-    refusal::Refusal,
+    listener::{Counted, Peer},
     session::Session,
 };
 use crate::{
@@ -95,8 +95,8 @@ struct Parts {
     answers: Answers<Ready, Made>,
     explorer: bool,
     introspection: bool,
-    hosts: access::AllowedHosts,
-    origins: access::Origins,
+    hosts: origin_policy::AllowedHosts,
+    origins: origin_policy::Origins,
     proxies: Vec<IpNet>,
     access: Access,
     rates: Rates,
@@ -105,7 +105,7 @@ struct Parts {
     /// Names of request headers that answers of the graph depend on.
     vary: HeaderValue,
     readiness: health::Readiness,
-    sockets: socket::Sockets,
+    sockets: websocket::Sockets,
     /// What requests take in memory.
     memory: Budget,
     /// What uploads take on disk.
@@ -203,7 +203,7 @@ impl Gateway {
             }),
             vary: vary(&registry),
             readiness: health::Readiness::default(),
-            sockets: socket::Sockets::default(),
+            sockets: websocket::Sockets::default(),
             memory: Budget::new(config.limits.request_memory_bytes),
             spools: Budget::new(config.limits.spool_bytes),
             upload_places: Places::new(UPLOADS),
@@ -216,8 +216,12 @@ impl Gateway {
             limits: config.limits,
             explorer: config.explorer,
             introspection: config.introspection,
-            hosts: access::AllowedHosts::new(address, &public_url, &config.access.allowed_hosts),
-            origins: access::Origins::new(config.access.cors_origins, &public_url),
+            hosts: origin_policy::AllowedHosts::new(
+                address,
+                &public_url,
+                &config.access.allowed_hosts,
+            ),
+            origins: origin_policy::Origins::new(config.access.cors_origins, &public_url),
             proxies: config.access.trusted_proxies,
             rates: Rates::new(config.access.rate_limit),
             access: Access::new(config.access.mode)?,
@@ -236,15 +240,15 @@ impl Gateway {
             // People and the graph.
             .route("/", get(explorer_page))
             .route(GRAPH, any(graphql::handle))
-            .route("/graphql/ws", any(socket::handle))
+            .route("/graphql/ws", any(websocket::handle))
             // Browsers, for what the answers point at.
             .route("/media/{token}", get(media::handle))
             .route("/explorer/{file}", get(explorer_file))
             // Machines that watch over this one.
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
-            .fallback(refusal::no_such_page)
-            .method_not_allowed_fallback(refusal::no_such_method)
+            .fallback(error::no_such_page)
+            .method_not_allowed_fallback(error::no_such_method)
             .with_state(self.clone());
         let pages = match self.0.origins.layer() {
             Some(cors) => pages.layer(cors),
@@ -360,13 +364,13 @@ pub async fn serve(
         sockets.stop();
     };
     let finishing = async {
-        connections::serve(listener, gateway.router(), limits, proxies, stop).await;
+        listener::serve(listener, gateway.router(), limits, proxies, stop).await;
         sockets.closed().await;
         // Also for clients that are gone: the log says how their writes ended.
         writer.settled().await;
     };
     let too_late = async {
-        connections::told(&mut stopping).await;
+        listener::told(&mut stopping).await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
@@ -400,10 +404,10 @@ async fn identify(
     request.extensions_mut().insert(id);
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let under_way = peer.map(|peer| peer.0.requests.begin());
-    let request = request.map(leftover::Leftover::of);
+    let request = request.map(drain_body::Leftover::of);
     // A fault of our own costs this request alone, and is told.
     let run = async {
-        match access::check_host(&gateway, &request) {
+        match origin_policy::check_host(&gateway, &request) {
             Ok(()) => next.run(request).await,
             Err(refusal) => {
                 self::span(client).in_scope(|| refusal.log(id));
@@ -448,7 +452,7 @@ async fn explorer_file(
     let path = path.ok().filter(|_| gateway.0.explorer);
     match path.and_then(|path| explorer::file(&path, &headers)) {
         Some(response) => response,
-        None => refusal::no_such_page(id).await,
+        None => error::no_such_page(id).await,
     }
 }
 
@@ -460,6 +464,6 @@ async fn explorer_page(
     if gateway.0.explorer {
         explorer::page(&headers)
     } else {
-        refusal::no_such_page(id).await
+        error::no_such_page(id).await
     }
 }

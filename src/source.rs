@@ -3,24 +3,24 @@
 //!
 //! A new provider is one folder below this one and one line in [`Registry::connect`].
 
-mod answer;
-pub mod arbitrary;
-mod change;
 mod comfy;
-mod context;
 mod error;
 mod filter;
-mod known_rows;
-mod locked;
-mod one_pass;
+pub mod fuzz_entry;
 mod page;
 mod piktid;
+mod recovery;
 mod registry;
-mod row;
-mod salvage;
+mod request_context;
+mod response;
+mod row_cache;
+mod rows;
 mod scenario;
-mod signature;
+mod signed_url;
+mod streaming;
+mod unauthenticated;
 mod upload;
+mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -33,9 +33,7 @@ use crate::{
 
 pub use crate::upstream::{BodyStream, Breaker, Health, Openings, Status};
 
-pub use change::{ChangeFailure, Deletion, Outcomes, TagChange};
-pub use comfy::parameters::ComfyParameters;
-pub use context::{Context, Lifetime};
+pub use comfy::list_params::ComfyParameters;
 pub use error::SourceError;
 pub use filter::{Filter, FilterField, Narrowed};
 pub use page::{
@@ -43,14 +41,16 @@ pub use page::{
     Unreadable,
 };
 pub use registry::{Registry, WrongCredential};
+pub use request_context::{Context, Lifetime};
 pub use upload::{
     ComfyDestination, ComfyUpload, FileContent, FileStream, NewFile, ScenarioUpload,
     ScenarioUploadKind, UploadFailure, UploadOptions, Uploaded,
 };
+pub use write::{ChangeFailure, Deletion, Outcomes, TagChange};
 
-pub use piktid::parameters::{Ownership, PiktidParameters};
+pub use piktid::list_params::{Ownership, PiktidParameters};
 use registry::{Link, Pushed};
-pub use scenario::parameters::{
+pub use scenario::list_params::{
     Privacy, ScenarioParameters, ScenarioPublicParameters, check_span as check_scenario_span,
 };
 
@@ -415,7 +415,7 @@ fn done(answer: &crate::upstream::Answer) -> Result<(), SourceError> {
     if answer.status.is_success() {
         Ok(())
     } else {
-        Err(answer::refusal(
+        Err(response::refusal(
             answer.status,
             &answer.headers,
             &answer.body,

@@ -7,13 +7,13 @@
 //! What is safe to repeat is made again ([`retry`]), within a budget; a source that keeps failing
 //! is left alone for a while ([`breaker`]).
 
-mod breaker;
-mod elsewhere;
+mod circuit_breaker;
+mod egress;
 mod error;
-mod pace;
-mod push;
+mod pacing;
+mod redact;
 mod retry;
-mod shown;
+mod upload;
 
 use std::{
     sync::{
@@ -34,18 +34,18 @@ use tokio::{
 use tracing::Instrument;
 use url::Url;
 
-use breaker::Pass;
-use elsewhere::PublicNames;
-use shown::Shown;
+use circuit_breaker::Pass;
+use egress::PublicNames;
+use redact::Shown;
 
 use crate::config::is_this_machine;
 
-pub use breaker::{Breaker, Failure, Health, Openings, Status, Subject};
-pub use elsewhere::Elsewhere;
+pub use circuit_breaker::{Breaker, Failure, Health, Openings, Status, Subject};
+pub use egress::Elsewhere;
 pub use error::UpstreamError;
-pub use pace::{Pace, Paces};
-pub use push::{Content, Form};
+pub use pacing::{Pace, Paces};
 pub use retry::retry_after;
+pub use upload::{Content, Form};
 
 /// How one source's calls behave. The defaults are `design.md` §8.
 #[derive(Debug, Clone)]

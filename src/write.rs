@@ -7,9 +7,9 @@
 //! - A write runs in a task of its own: a caller that goes away leaves no half-told outcome, and
 //!   the log says what came of it.
 
-mod change;
+mod asset_lock;
 mod delete;
-mod held;
+mod edit;
 mod kept;
 mod upload;
 
@@ -24,15 +24,15 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use self::{held::Held, kept::Kept};
+use self::{asset_lock::Held, kept::Kept};
 use crate::{
     asset::{AssetId, SourceName},
     cache::{Entity, Outcomes, Shelf, Writing},
     source::{Context, Source, SourceError, Variant},
 };
 
-pub use change::Outcome;
 pub use delete::Deleted;
+pub use edit::Outcome;
 pub use upload::{
     FileError, Incoming, NewAsset, Part, Parts, Progress, Room, Spool, Step, StepState,
     UploadError, UploadOutcome,

@@ -114,7 +114,7 @@ fn runner() -> TestRunner {
 
 #[test]
 fn nothing_that_strangers_send_breaks_a_target() {
-    assert!(asset_gateway::source::arbitrary::is_ready());
+    assert!(asset_gateway::source::fuzz_entry::is_ready());
     for target in TARGETS {
         let corpus = corpus(target.name);
         assert!(!corpus.is_empty(), "{} has a corpus", target.name);

@@ -15,9 +15,9 @@ use asset_gateway::{
     asset::{AssetId, GlobalId, Provider, SourceName},
     cache::{Answers, Entity, Eyes, Question, Shelf},
     connection::{Cursor, Fingerprint, List, SourceList, Stretch},
-    server::arbitrary::Read,
+    server::fuzz_entry::Read,
     source::{
-        Context, Filter, ListRequest, Listing, Order, Page, Parameters, Source, Variant, arbitrary,
+        Context, Filter, ListRequest, Listing, Order, Page, Parameters, Source, Variant, fuzz_entry,
     },
 };
 use bytes::Bytes;
@@ -205,11 +205,11 @@ fn decode(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(BenchmarkId::new("100 assets", provider.word()), |b| {
             b.iter(|| {
-                arbitrary::rows_to_read(provider, black_box(&body).clone()).map(|rows| rows.len())
+                fuzz_entry::rows_to_read(provider, black_box(&body).clone()).map(|rows| rows.len())
             });
         });
         group.bench_function(BenchmarkId::new("100 assets again", provider.word()), |b| {
-            b.iter(|| arbitrary::rows(provider, black_box(&body).clone()).map(|rows| rows.len()));
+            b.iter(|| fuzz_entry::rows(provider, black_box(&body).clone()).map(|rows| rows.len()));
         });
     }
 }

@@ -9,7 +9,7 @@ use asset_gateway::{
     source::{
         Capabilities, Context, Direction, Filter, ListRequest, Listing, Narrowed, Order, Page,
         Paging, Parameters, Position, Profile, Row, Scope, SortBy, Source, SourceError, Variant,
-        arbitrary,
+        fuzz_entry,
     },
 };
 use bytes::Bytes;
@@ -215,7 +215,7 @@ pub fn assets(provider: Provider, numbers: impl IntoIterator<Item = usize>) -> V
     let numbers: Vec<usize> = numbers.into_iter().collect();
     let pages = numbers.chunks(LARGE_PAGE).map(|numbers| {
         let body = body(provider, numbers.iter().copied());
-        arbitrary::rows(provider, body).expect("a list")
+        fuzz_entry::rows(provider, body).expect("a list")
     });
     let asset = |row: Row| match row {
         Row::Asset(asset) => asset,

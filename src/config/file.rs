@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     CacheConfig, Config, ConfigError, DEFAULT_LISTEN, Environment, Limits, LogConfig, OwnFreshness,
-    Secret, access::AccessFile, documents::DocumentsFile, sources, table::SourceFile,
+    Secret, access::AccessFile, documents::DocumentsFile, source_table::SourceFile, sources,
 };
 use crate::telemetry::Format;
 

@@ -9,7 +9,7 @@ use url::{Host, Url};
 use super::{
     ConfigError, OwnFreshness, Secret,
     file::Place,
-    table::{SourceFile, Table},
+    source_table::{SourceFile, Table},
 };
 use crate::asset::{Provider, SourceName};
 

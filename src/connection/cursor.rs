@@ -11,8 +11,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    key::{Key, MAX_TIME, MIN_TIME},
-    packing::{pack, push_varint, read_varint, unpack},
+    id_encoding::{pack, push_varint, read_varint, unpack},
+    sort_key::{Key, MAX_TIME, MIN_TIME},
 };
 
 const VERSION: u8 = 1;

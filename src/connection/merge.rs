@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::{
     ConnectionPage, Edge, List, Place, Stretch, Unanswered,
     cursor::{Cursor, Hint},
-    key::Key,
-    reader::{self, Reader, Slot},
-    search,
+    offset_search,
+    sort_key::Key,
+    source_reader::{self, Reader, Slot},
 };
 use crate::source::{Direction, Row};
 
@@ -36,7 +36,7 @@ impl Hints {
         self.0
             .iter()
             .filter_map(|positions| {
-                let Some((passed, left)) = search::place(
+                let Some((passed, left)) = offset_search::place(
                     &positions.rows,
                     positions.total,
                     key.time,
@@ -142,7 +142,7 @@ fn ceil_microseconds(time: Timestamp) -> i64 {
 pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, Unanswered> {
     let walk = Walk::of(list, stretch);
     let direction = walk.direction;
-    let mut readers = reader::readers(
+    let mut readers = source_reader::readers(
         list,
         direction,
         walk.from.as_ref(),

@@ -1,7 +1,7 @@
 //! `Asset`: what all sources' assets share.
 
-mod plain;
-mod words;
+mod enums;
+mod sync_fields;
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::{
     Operation,
-    at_hand::AtHand,
     connection::{self, AssetConnection, Described, Paging},
     details::AssetDetails,
     error::of_source,
+    fast_path::AtHand,
     operation, reading,
     scalars::{ByteSize, DateTime, Json, Url},
     source::{AssetProvider, SourceNode},
@@ -25,7 +25,7 @@ use crate::{
     source::{Filter, Listing, Narrowed, Order, SourceError, Variant},
 };
 
-pub use words::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
+pub use enums::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
 
 /// One item of a source.
 pub struct AssetNode(pub Arc<Asset>);

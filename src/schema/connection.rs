@@ -1,6 +1,6 @@
 //! `AssetConnection`: one ordered list over many sources, paged as Relay pages it.
 
-mod plain;
+mod sync_fields;
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use async_graphql::{ComplexObject, Context, Enum, ErrorExtensions, Object, Simpl
 use super::{
     Code,
     asset::AssetNode,
-    at_hand::AtHand,
     error::{AssetSourceError, bad_input, coded, unanswered},
+    fast_path::AtHand,
     filter::AssetFilterField,
     operation, reading,
     scalars::DateTime,

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use super::{
     asset::AssetNode,
     error::bad_input,
-    price::{Price, Prices},
+    field_cost::{Price, Prices},
     query::{one_asset, one_source},
     sdl,
     source::SourceNode,

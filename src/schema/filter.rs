@@ -149,10 +149,10 @@ impl AssetFilter {
             tags_any: tags("tagsAny", self.tags_any.as_deref())?,
             tags_none: tags("tagsNone", self.tags_none.as_deref())?,
             name_contains: text("nameContains", self.name_contains.as_deref())?,
-            created_after: moment("createdAfter", self.created_after.as_ref())?,
-            created_before: moment("createdBefore", self.created_before.as_ref())?,
-            updated_after: moment("updatedAfter", self.updated_after.as_ref())?,
-            updated_before: moment("updatedBefore", self.updated_before.as_ref())?,
+            created_after: timestamp("createdAfter", self.created_after.as_ref())?,
+            created_before: timestamp("createdBefore", self.created_before.as_ref())?,
+            updated_after: timestamp("updatedAfter", self.updated_after.as_ref())?,
+            updated_before: timestamp("updatedBefore", self.updated_before.as_ref())?,
             visibilities: list("visibilities", self.visibilities.as_deref(), |v| {
                 (*v).into()
             })?,
@@ -191,7 +191,7 @@ impl AssetFilter {
 ///
 /// # Errors
 /// `BAD_USER_INPUT` where it is none.
-pub fn moment(field: &str, time: Option<&DateTime>) -> async_graphql::Result<Option<Timestamp>> {
+pub fn timestamp(field: &str, time: Option<&DateTime>) -> async_graphql::Result<Option<Timestamp>> {
     time.map(|time| time.read(&["filter", field])).transpose()
 }
 

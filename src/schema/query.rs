@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 
 use super::{
     asset::{self, AssetNode},
-    at_hand::{AtHand, EachAtHand},
     connection::{self, AssetConnection, Described, Paging},
     error::bad_input,
+    fast_path::{AtHand, EachAtHand},
     filter::{AssetFilter, unknown_source},
     order::AssetOrder,
     reading,

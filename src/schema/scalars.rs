@@ -3,8 +3,8 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
 
-use super::{error::bad_input, json};
-use crate::asset::moment;
+use super::{error::bad_input, raw_json};
+use crate::asset::timestamp;
 
 /// A moment: RFC 3339 in UTC with milliseconds, such as `2026-11-01T12:00:00.000Z`. Sources keep
 /// up to microseconds, and lists are ordered by those.
@@ -23,10 +23,10 @@ impl DateTime {
         match &self.0 {
             Ok(time) => {
                 json.push(b'"');
-                moment::write(*time, json);
+                timestamp::write(*time, json);
                 json.push(b'"');
             }
-            Err(given) => json::put(given, json),
+            Err(given) => raw_json::put(given, json),
         }
     }
 
@@ -53,7 +53,7 @@ impl DateTime {
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         Ok(Self(match &value {
-            Value::String(text) => moment::rfc3339(text).ok_or_else(|| format!("`{text}`")),
+            Value::String(text) => timestamp::rfc3339(text).ok_or_else(|| format!("`{text}`")),
             other => Err(other.to_string()),
         }))
     }

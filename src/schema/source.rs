@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::{
-    at_hand::AtHand,
     connection::{AssetConnection, Paging as PageArguments},
     error::{AssetSourceError, bad_input},
+    fast_path::AtHand,
     filter::{AssetFilter, AssetFilterField},
     operation,
     order::{AssetOrder, AssetOrderField},

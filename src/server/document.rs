@@ -2,14 +2,14 @@
 //! against the schema's rules, priced before execution. Every way in (POST, GET, a batch,
 //! multipart, WebSocket) comes through [`Known::find`] and [`Document`].
 
+mod collect_fields;
 mod cost;
 mod input_values;
-mod known;
-mod merge;
-mod rules;
-mod scan;
-mod weigh;
-mod words;
+mod limits;
+mod normalized_query;
+mod prescan;
+mod store;
+mod validation;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,16 +23,16 @@ use async_graphql::{
 };
 
 pub use self::{
-    known::{Known, Wanted},
-    rules::{NotNull, Rules},
-    scan::scan,
-    weigh::weigh,
+    limits::weigh,
+    prescan::scan,
+    store::{Known, Wanted},
+    validation::{NotNull, Rules},
 };
 use self::{
-    weigh::{Seen, Values},
-    words::Words,
+    limits::{Seen, Values},
+    normalized_query::Words,
 };
-use super::refusal::Refusal;
+use super::error::Refusal;
 use crate::{config::Limits, schema::Prices};
 
 /// Selections of a document whose operations are put together once and kept so; larger ones are put
@@ -71,8 +71,8 @@ impl Document {
             parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
         let (valid, not_null) = rules.check(text)?;
         Ok(Self {
-            introspects: weigh::introspects(&parsed),
-            deciding: merge::deciding(&parsed),
+            introspects: limits::introspects(&parsed),
+            deciding: collect_fields::deciding(&parsed),
             not_null: not_null.into(),
             valid: Arc::new(valid),
             uses: seen.variables,
@@ -104,7 +104,7 @@ impl Document {
 
     /// Whether others may be filled in its place.
     fn has_shape(&self) -> bool {
-        self.parsed.fragments.is_empty() && words::keys_differ_in(&self.parsed)
+        self.parsed.fragments.is_empty() && normalized_query::keys_differ_in(&self.parsed)
     }
 
     /// Puts its operations together where that is worth keeping.
@@ -114,12 +114,12 @@ impl Document {
         if deciding.is_empty() && seen.selections <= READY {
             for (name, operation) in parsed.operations.iter() {
                 let none = Variables::default();
-                let plan = merge::merged(parsed, &operation.node, rules, &none);
+                let plan = collect_fields::merged(parsed, &operation.node, rules, &none);
                 merged.insert(name.cloned(), plan);
             }
         }
         // Long texts in a fragment are in it as often as that is spread.
-        if merged.values().map(merge::bytes).sum::<usize>() > LARGE {
+        if merged.values().map(collect_fields::bytes).sum::<usize>() > LARGE {
             merged.clear();
         }
         self.merged = merged;
@@ -133,11 +133,11 @@ impl Document {
         }
         let Some(text) = &self.text else { return };
         let Ok(own) = parse_query(text) else { return };
-        let known = words::positions(&self.parsed);
+        let known = normalized_query::positions(&self.parsed);
         let places: HashMap<_, _> = known
             .iter()
             .map(|pos| (pos.line, pos.column))
-            .zip(words::positions(&own))
+            .zip(normalized_query::positions(&own))
             .collect();
         let all = errors.iter_mut().flat_map(|error| &mut error.locations);
         for location in all {
@@ -149,7 +149,7 @@ impl Document {
 
     /// What it takes in memory beside what its text does, about.
     pub fn bytes(&self) -> usize {
-        self.merged.values().map(merge::bytes).sum()
+        self.merged.values().map(collect_fields::bytes).sum()
     }
 
     /// The operation of this name, or the only one.
@@ -282,7 +282,9 @@ impl Operation<'_> {
         };
         let mut merged = match ready {
             Some(ready) => ready.clone(),
-            None => merge::merged(&self.document.parsed, self.definition, rules, variables),
+            None => {
+                collect_fields::merged(&self.document.parsed, self.definition, rules, variables)
+            }
         };
         let has_default = |name: &Name| {
             let mut all = self.definition.variable_definitions.iter();
@@ -294,7 +296,7 @@ impl Operation<'_> {
             .filter(|name| !variables.contains_key(*name) && !has_default(name))
             .collect();
         if !absent.is_empty() {
-            merge::leave_out(&mut merged, &absent);
+            collect_fields::leave_out(&mut merged, &absent);
         }
         merged
     }

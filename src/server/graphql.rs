@@ -1,7 +1,7 @@
 //! One request to the graph: negotiate → read → limit → parse → execute → respond.
 
-mod keeping;
-mod ready;
+mod cache_control;
+mod encoded_response;
 mod request;
 mod response;
 
@@ -26,15 +26,16 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use self::{
-    keeping::Keeping,
+    cache_control::Keeping,
     request::{Parameters, Sent, read},
 };
 use super::{
-    Gateway, Parts, RequestId, access,
+    Gateway, Parts, RequestId,
+    content_negotiation::{self, MediaType},
     document::{self, Document},
+    error::{self, Refusal},
     memory::Memory,
-    negotiate::{self, MediaType},
-    refusal::{self, Refusal},
+    origin_policy,
     session::{self, Session},
     upload::Files,
 };
@@ -47,7 +48,7 @@ use crate::{
     write,
 };
 
-pub use ready::Ready;
+pub use encoded_response::Ready;
 pub use request::{Asked, Given, arbitrary};
 pub use response::shown;
 
@@ -77,7 +78,7 @@ pub async fn handle(State(gateway): State<Gateway>, mut request: Request) -> Res
     let id = RequestId::of(&request);
     let is_navigation = request.method() == Method::GET
         && request.headers().get(header::UPGRADE).is_none()
-        && negotiate::wants_page(request.headers());
+        && content_negotiation::wants_page(request.headers());
     if is_navigation && gateway.0.explorer {
         return explorer::page(request.headers());
     }
@@ -99,7 +100,7 @@ async fn answer(
 ) -> Result<Response, Refusal> {
     let media_type = MediaType::of(request.headers())?;
     if request.method() == Method::GET {
-        access::check_get(gateway, request.headers())?;
+        origin_policy::check_get(gateway, request.headers())?;
     }
     let session = Session::open(gateway, request.headers(), address).await?;
     let mut standing = session::charge(gateway, &session.client, 1)?;
@@ -150,7 +151,7 @@ async fn answer(
     let vary = gateway.0.vary.clone();
     response.headers_mut().insert(header::VARY, vary);
     if let Some(standing) = standing {
-        refusal::tell(&standing, response.headers_mut());
+        error::tell(&standing, response.headers_mut());
     }
     Ok(response)
 }
@@ -435,7 +436,7 @@ pub async fn run(
         request.id = %id,
         caller = &**session.caller.who(),
         client = %session.address,
-        operation.name = refusal::shown(name, 100),
+        operation.name = error::shown(name, 100),
     );
     let began = Instant::now();
     let execution = gateway.0.graph.execute(request.data(operation));
@@ -465,7 +466,7 @@ pub async fn run(
             tracing::debug!(duration_ms, "answered");
         } else {
             let first = response.errors.first();
-            let first = first.map(|error| refusal::shown(&error.message, refusal::MAX_LOGGED));
+            let first = first.map(|error| error::shown(&error.message, error::MAX_LOGGED));
             tracing::info!(
                 duration_ms,
                 errors = response.errors.len(),

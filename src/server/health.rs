@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    Gateway, access,
+    Gateway, origin_policy,
     session::{self, Session},
 };
 use crate::{
@@ -76,7 +76,7 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
     };
     // Which sources there are, and how they do, is for those who are let in.
     let session = Session::open(&gateway, &parts.headers, address).await;
-    let is_named = access::is_named(&gateway, &parts.uri, &parts.headers);
+    let is_named = origin_policy::is_named(&gateway, &parts.uri, &parts.headers);
     if !(is_named && session.is_ok_and(|session| session.caller.may(Permission::Read))) {
         return (status, Json(json!({ "status": word }))).into_response();
     }

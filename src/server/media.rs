@@ -4,7 +4,7 @@
 //! run as a page: it is sandboxed, never sniffed, and anything but pictures, sound, video and PDF
 //! is a download.
 
-mod range;
+mod byte_range;
 
 use async_graphql::parser::types::OperationType;
 use axum::{
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::{
     Gateway, RequestId,
-    refusal::{A_SECOND, Refusal},
+    error::{A_SECOND, Refusal},
     session::{self, Session},
 };
 use crate::{
@@ -116,7 +116,7 @@ async fn answer(
                 ));
             }
             let body = held(body, place);
-            let mut response = range::respond(status, &sent, body, range);
+            let mut response = byte_range::respond(status, &sent, body, range);
             decorate(response.headers_mut(), &grant, tag);
             describe(response.headers_mut(), &sent, &asset, grant.rendition);
             Ok(response)

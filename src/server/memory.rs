@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, refusal::Refusal};
+use super::{Gateway, error::Refusal};
 use crate::access::{Budget, Client, Share};
 
 /// Bytes that each request has without asking: small queries are answered while the budget is

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
 };
 
-use super::{Gateway, connections::Peer, refusal::Refusal};
+use super::{Gateway, error::Refusal, listener::Peer};
 use crate::{
     access::{Caller, Client, Denied, Standing},
     asset::SourceName,

@@ -27,9 +27,9 @@ use tokio::{
 };
 
 use super::{
-    access,
+    error::{self, Refusal},
     memory::Memory,
-    refusal::{self, Refusal},
+    origin_policy,
 };
 use crate::{
     access::{Budget, Client},
@@ -102,7 +102,7 @@ pub async fn read(
     spools: &Budget,
     memory: &mut Memory<'_>,
 ) -> Result<(Bytes, Arc<Files>), Refusal> {
-    if !access::is_asked_for(headers) {
+    if !origin_policy::is_asked_for(headers) {
         return Err(Refusal::bad_request(
             "a multipart request needs a header that a page of another site cannot send unasked: \
              `graphql-require-preflight: 1`, or `apollo-require-preflight: true`",
@@ -165,7 +165,7 @@ pub async fn read(
 }
 
 impl Files {
-    /// The parts that `map` names, for [`super::arbitrary`].
+    /// The parts that `map` names, for [`super::fuzz_entry`].
     pub fn names(&self) -> Vec<String> {
         self.uses.keys().cloned().collect()
     }
@@ -299,7 +299,7 @@ impl<'de> serde::Deserialize<'de> for Entries {
 
 /// Part of a client's text, for a message.
 fn shown(text: &str) -> String {
-    refusal::shown(text, 40)
+    error::shown(text, 40)
 }
 
 /// Why a body is no multipart body. multer's words name places in bytes: these say what to do.

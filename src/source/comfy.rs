@@ -3,11 +3,11 @@
 //! Speaks the published and the newest contract, of the cloud and of a self-hosted ComfyUI: reads
 //! whatever either sends, and sends what both understand.
 
-mod change;
-mod map;
-pub mod parameters;
+pub mod list_params;
+mod mapping;
 mod upload;
 mod wire;
+mod write;
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::{
     Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
     Link, ListRequest, Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile,
     Row, SortBy, Source, SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant,
-    answer, row,
+    response, rows,
 };
 use crate::{
     asset::{Asset, Details, FileType, Rendition},
@@ -115,8 +115,8 @@ impl Comfy {
         request: &ListRequest,
         offset: u64,
     ) -> Result<Page, SourceError> {
-        let no_store = answer::no_store(&answer.headers);
-        let (list, rows) = row::list(
+        let no_store = response::no_store(&answer.headers);
+        let (list, rows) = rows::list(
             answer,
             &self.link.known,
             read::<wire::List>,
@@ -148,15 +148,15 @@ impl Comfy {
     /// One asset's answer.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let raw: Box<serde_json::value::RawValue> = read(answer)?;
-        let no_store = answer::no_store(&answer.headers);
-        let asset = row::one(&raw, |wire, raw| self.map(wire, raw));
+        let no_store = response::no_store(&answer.headers);
+        let asset = rows::one(&raw, |wire, raw| self.map(wire, raw));
         asset
             .map(|asset| Arc::new(Asset { no_store, ..asset }))
             .map_err(|unfit| unfit.into_error("asset"))
     }
 
-    fn map(&self, wire: wire::Asset, raw: &str) -> Result<Asset, row::Unfit> {
-        map::asset(&self.profile.name, &self.link.config.url, wire, raw)
+    fn map(&self, wire: wire::Asset, raw: &str) -> Result<Asset, rows::Unfit> {
+        mapping::asset(&self.profile.name, &self.link.config.url, wire, raw)
     }
 
     async fn open(
@@ -176,7 +176,7 @@ impl Comfy {
         let preview = details
             .preview_url
             .as_deref()
-            .and_then(|url| map::absolute(&self.link.config.url, url));
+            .and_then(|url| mapping::absolute(&self.link.config.url, url));
         let first = match rendition {
             Rendition::Original => content.clone(),
             Rendition::Small | Rendition::Large => preview.clone().unwrap_or(content.clone()),
@@ -301,7 +301,7 @@ impl Source for Comfy {
     }
 
     fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
-        parameters::narrow(filter, by, &self.listed_tags)
+        list_params::narrow(filter, by, &self.listed_tags)
     }
 
     fn list<'a>(
@@ -446,10 +446,10 @@ fn is_newer(rows: &[Row], total: u64) -> bool {
     (rows.is_empty() && total == 0) || rows.iter().any(has)
 }
 
-/// [`answer::json`] with Comfy's own meanings of statuses.
+/// [`response::json`] with Comfy's own meanings of statuses.
 fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
     if answer.status.is_success() {
-        answer::json(answer)
+        response::json(answer)
     } else {
         Err(refusal(answer.status, &answer.headers, &answer.body))
     }
@@ -473,7 +473,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError 
             retry_after: None,
         };
     }
-    answer::refusal(status, headers, body)
+    response::refusal(status, headers, body)
 }
 
 #[cfg(test)]

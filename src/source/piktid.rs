@@ -1,10 +1,10 @@
 //! PiktID (piktid.md): page numbers with a total, no batch read.
 
-mod change;
-mod map;
-pub mod parameters;
+pub mod list_params;
+mod mapping;
 mod upload;
 mod wire;
+mod write;
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{
     Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
     Link, ListRequest, Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
-    SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, answer, row,
+    SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, response, rows,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -96,13 +96,13 @@ impl Piktid {
         if answer.status == http::StatusCode::NOT_FOUND && page > 1 {
             return Ok(past_the_end((page - 1) * per_page));
         }
-        let no_store = answer::no_store(&answer.headers);
-        let (list, rows) = row::list(
+        let no_store = response::no_store(&answer.headers);
+        let (list, rows) = rows::list(
             answer,
             &self.link.known,
-            answer::json::<wire::List>,
+            response::json::<wire::List>,
             |list| &list.assets,
-            |wire, raw| Ok(map::asset(&self.profile.name, wire, raw)),
+            |wire, raw| Ok(mapping::asset(&self.profile.name, wire, raw)),
         )?;
         // Pages of another size begin elsewhere: nothing of such a list can be found again.
         if let Some(other) = list.pagination.per_page.filter(|own| *own != per_page) {
@@ -141,10 +141,10 @@ impl Piktid {
 
     /// One asset's answer.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
-        let raw: Box<serde_json::value::RawValue> = answer::json(answer)?;
-        let no_store = answer::no_store(&answer.headers);
-        row::one(&raw, |wire, raw| {
-            let asset = map::asset(&self.profile.name, wire, raw);
+        let raw: Box<serde_json::value::RawValue> = response::json(answer)?;
+        let no_store = response::no_store(&answer.headers);
+        rows::one(&raw, |wire, raw| {
+            let asset = mapping::asset(&self.profile.name, wire, raw);
             Ok(Asset { no_store, ..asset })
         })
         .map(Arc::new)
@@ -170,7 +170,7 @@ impl Source for Piktid {
     }
 
     fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
-        parameters::narrow(filter, by)
+        list_params::narrow(filter, by)
     }
 
     fn list<'a>(
@@ -191,13 +191,13 @@ impl Source for Piktid {
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
-        let known = |tag: &&String| !parameters::TAGS.contains(&tag.as_str());
+        let known = |tag: &&String| !list_params::TAGS.contains(&tag.as_str());
         match tags.iter().find(known) {
             None => Ok(()),
             Some(tag) => Err(SourceError::Invalid(format!(
                 "`{}` is none of PiktID's tags: {}",
                 tag.chars().take(40).collect::<String>(),
-                parameters::TAGS.join(", ")
+                list_params::TAGS.join(", ")
             ))),
         }
     }
@@ -245,7 +245,7 @@ impl Source for Piktid {
     }
 
     fn delete_batch(&self) -> usize {
-        change::DELETE_CAP
+        write::DELETE_CAP
     }
 
     fn delete<'a>(
@@ -272,7 +272,7 @@ fn capabilities() -> Capabilities {
         can_tag: true,
         can_note: true,
         can_delete: true,
-        tag_vocabulary: Some(parameters::TAGS.to_vec()),
+        tag_vocabulary: Some(list_params::TAGS.to_vec()),
         max_tags: Some(10),
         has_exact_count: true,
         delete_effect: DeleteEffect::Permanent,

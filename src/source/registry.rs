@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Capabilities, Context, Profile, Scope, Source, SourceError, answer, comfy,
-    known_rows::KnownRows, locked::Locked, piktid, scenario,
+    Capabilities, Context, Profile, Scope, Source, SourceError, comfy, piktid, response,
+    row_cache::KnownRows, scenario, unauthenticated::Locked,
 };
 use crate::{
     asset::{Provider, SourceName},
@@ -297,7 +297,7 @@ impl Link {
                 (method.clone(), url.clone(), headers.clone(), body.clone());
             let sent = self.write_once(operation, method, url, headers, body, context);
             let answer = sent.await?;
-            let wait = match answer::refusal(answer.status, &answer.headers, &answer.body) {
+            let wait = match response::refusal(answer.status, &answer.headers, &answer.body) {
                 SourceError::RateLimited { retry_after } => retry_after.unwrap_or(A_MOMENT),
                 _ => return Ok(answer),
             };

@@ -1,11 +1,11 @@
 //! Scenario (scenario.md): tokens and time windows, batch reads, signed URLs.
 
-mod change;
-mod map;
-pub mod parameters;
-mod types;
+mod asset_types;
+pub mod list_params;
+mod mapping;
 mod upload;
 mod wire;
+mod write;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -17,12 +17,12 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{json, value::RawValue};
 
-use self::parameters::ScenarioParameters;
+use self::list_params::ScenarioParameters;
 use super::{
     Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
     Link, ListRequest, Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile,
     Row, SortBy, Source, SourceError, TagChange, Unreadable, UploadFailure, UploadOptions,
-    Uploaded, Variant, answer, row,
+    Uploaded, Variant, response, rows,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -145,7 +145,7 @@ impl Scenario {
 
     /// A list's answer as a page.
     pub(super) fn decode_list(&self, answer: Answer, primes: bool) -> Result<Page, SourceError> {
-        let no_store = answer::no_store(&answer.headers);
+        let no_store = response::no_store(&answer.headers);
         let (list, rows) = self.rows(answer, |list: &wire::List| &list.assets)?;
         Ok(Page {
             rows,
@@ -185,9 +185,9 @@ impl Scenario {
 
     /// One asset's answer.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
-        let one: wire::One = answer::json(answer)?;
-        let no_store = answer::no_store(&answer.headers);
-        row::one(&one.asset, self.reading(no_store))
+        let one: wire::One = response::json(answer)?;
+        let no_store = response::no_store(&answer.headers);
+        rows::one(&one.asset, self.reading(no_store))
             .map(Arc::new)
             .map_err(|unfit| unfit.into_error("asset"))
     }
@@ -221,8 +221,8 @@ impl Scenario {
             Bytes::from(body.to_string()),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
-        let no_store = answer::no_store(&answer.headers);
-        let found: wire::Hits = answer::json(&answer)?;
+        let no_store = response::no_store(&answer.headers);
+        let found: wire::Hits = response::json(&answer)?;
         let total = found.estimated_total_hits;
         Ok(Page {
             next: None,
@@ -272,9 +272,9 @@ impl Scenario {
     }
 
     /// Makes assets of rows.
-    fn reading(&self, no_store: bool) -> impl Fn(wire::Asset, &str) -> Result<Asset, row::Unfit> {
+    fn reading(&self, no_store: bool) -> impl Fn(wire::Asset, &str) -> Result<Asset, rows::Unfit> {
         move |wire, raw| {
-            let asset = map::asset(&self.profile.name, wire, raw);
+            let asset = mapping::asset(&self.profile.name, wire, raw);
             Ok(Asset { no_store, ..asset })
         }
     }
@@ -285,8 +285,8 @@ impl Scenario {
         answer: Answer,
         assets: impl Fn(&L) -> &[Box<RawValue>],
     ) -> Result<(L, Vec<Row>), SourceError> {
-        let reading = self.reading(answer::no_store(&answer.headers));
-        row::list(answer, &self.link.known, answer::json, assets, reading)
+        let reading = self.reading(response::no_store(&answer.headers));
+        rows::list(answer, &self.link.known, response::json, assets, reading)
     }
 
     /// One `get-bulk` of at most [`BULK_CAP`] ids, in no order. Absent ids are gone (5.4 [inferred]).
@@ -369,7 +369,7 @@ impl Source for Scenario {
     }
 
     fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
-        parameters::narrow(filter, by, self.is_public_only())
+        list_params::narrow(filter, by, self.is_public_only())
     }
 
     fn calls_to_list(&self, listing: Listing) -> u32 {
@@ -381,7 +381,7 @@ impl Source for Scenario {
         let asks = |name: &str| parameters.0.iter().any(|(own, _)| *own == name);
         if listing == Listing::Own
             && self.is_blind()
-            && parameters::OWN_ONLY.iter().any(|n| asks(n))
+            && list_params::OWN_ONLY.iter().any(|n| asks(n))
         {
             return Some(Narrowed::Unsupported(
                 "the deprecated public path has none of these filters: set `public_endpoint = \
@@ -500,7 +500,7 @@ impl Source for Scenario {
     }
 
     fn delete_batch(&self) -> usize {
-        change::DELETE_CAP
+        write::DELETE_CAP
     }
 
     fn delete<'a>(

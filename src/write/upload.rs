@@ -1,6 +1,6 @@
 //! Making an asset of a file, and saying which part of it is done.
 
-mod file;
+mod metered_file;
 mod spool;
 
 use std::{
@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     Target, Writer,
-    change::Change,
+    edit::Change,
     kept::{Kept, unknown},
     word_of,
 };
@@ -26,9 +26,9 @@ use crate::{
     },
 };
 
-use file::{Bounds, Tally, peek, tallied};
+use metered_file::{Bounds, Tally, peek, tallied};
 
-pub use file::{FileError, Incoming, Part, Parts};
+pub use metered_file::{FileError, Incoming, Part, Parts};
 pub use spool::Spool;
 
 /// Upstream calls that sending a file causes at most, its parts and looks at it left out.

@@ -16,11 +16,10 @@ use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use crate::server::{
-    Gateway,
+    Gateway, content_negotiation,
     document::Wanted,
+    error::{self, Refusal},
     memory::{self, Memory},
-    negotiate,
-    refusal::{self, Refusal},
     upload::{self, Files},
 };
 
@@ -266,7 +265,7 @@ pub async fn read(
             Ok(Sent::WithFiles(from_json(&operations)?, files))
         }
         Method::POST => {
-            if !negotiate::is_json(&head.headers) {
+            if !content_negotiation::is_json(&head.headers) {
                 return Err(Refusal::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "BAD_USER_INPUT",
@@ -397,7 +396,7 @@ fn from_json(body: &Bytes) -> Result<Parameters, Refusal> {
                 "." | "?" => WHAT.to_owned(),
                 path => format!(
                     "`{}` in the body has the wrong type, or is cut off",
-                    refusal::shown(path, 100)
+                    error::shown(path, 100)
                 ),
             })
         })?;
@@ -433,7 +432,7 @@ fn from_query(query: &[u8]) -> Result<Parameters, Refusal> {
     Ok(parameters)
 }
 
-/// The operations that a body of JSON holds, for [`super::arbitrary`].
+/// The operations that a body of JSON holds, for [`super::fuzz_entry`].
 pub fn arbitrary(body: &[u8]) -> Vec<Asked> {
     let body = &Bytes::copy_from_slice(body);
     let one = from_json(body).map(|one| vec![one]);

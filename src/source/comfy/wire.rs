@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-use crate::{asset::lenient, source::row};
+use crate::{asset::lenient, source::rows};
 
 /// `GET /api/assets`.
 #[derive(Deserialize)]
@@ -22,11 +22,11 @@ pub struct List {
 #[derive(Deserialize)]
 #[expect(clippy::struct_field_names, reason = "names as sent")]
 pub struct Asset {
-    #[serde(deserialize_with = "row::id")]
+    #[serde(deserialize_with = "rows::id")]
     pub id: Arc<str>,
-    #[serde(deserialize_with = "row::time")]
+    #[serde(deserialize_with = "rows::time")]
     pub created_at: Timestamp,
-    #[serde(default, deserialize_with = "row::time_option")]
+    #[serde(default, deserialize_with = "rows::time_option")]
     pub updated_at: Option<Timestamp>,
     pub name: Option<String>,
     pub size: Option<u64>,
@@ -42,7 +42,7 @@ pub struct Asset {
     pub preview_url: Option<String>,
     pub preview_id: Option<String>,
     pub is_immutable: Option<bool>,
-    #[serde(default, deserialize_with = "row::time_option")]
+    #[serde(default, deserialize_with = "rows::time_option")]
     pub last_access_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub prompt_id: Option<String>,
@@ -106,7 +106,7 @@ impl<T: DeserializeOwned> Sent<T> {
 /// `POST /api/assets`: what is needed of the new asset.
 #[derive(Deserialize)]
 pub struct Created {
-    #[serde(deserialize_with = "row::id")]
+    #[serde(deserialize_with = "rows::id")]
     pub id: Arc<str>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub created_new: Option<bool>,

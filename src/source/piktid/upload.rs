@@ -8,7 +8,7 @@ use crate::{
     asset::FileType,
     source::{
         Context, FileContent, NewFile, Pushed, SourceError, UploadFailure, UploadOptions, Uploaded,
-        answer, done,
+        done, response,
     },
     upstream::Content,
 };
@@ -42,7 +42,7 @@ impl Piktid {
         let answer = self
             .write("upload", Method::POST, &["upload"], body, context)
             .await?;
-        let place: wire::Place = answer::json(&answer)?;
+        let place: wire::Place = response::json(&answer)?;
         let failed = |error: SourceError| UploadFailure {
             error,
             id: Some(place.file_id.clone()),

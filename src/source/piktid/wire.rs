@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     asset::{lenient, piktid::Detected},
-    source::row,
+    source::rows,
 };
 
 /// `GET /assets`.
@@ -29,9 +29,9 @@ pub struct Pagination {
 /// One asset. `styling_note`, `detected` and `dimensions` are missing in older answers.
 #[derive(Deserialize)]
 pub struct Asset {
-    #[serde(deserialize_with = "row::id")]
+    #[serde(deserialize_with = "rows::id")]
     pub id: Arc<str>,
-    #[serde(deserialize_with = "row::time")]
+    #[serde(deserialize_with = "rows::time")]
     pub created_at: Timestamp,
     pub filename: Option<String>,
     pub url: Option<String>,
@@ -68,7 +68,7 @@ impl Deleted {
 #[derive(Deserialize)]
 pub struct Place {
     pub upload_url: String,
-    #[serde(deserialize_with = "row::id")]
+    #[serde(deserialize_with = "rows::id")]
     pub file_id: Arc<str>,
     pub content_type: String,
 }

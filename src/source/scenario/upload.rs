@@ -16,7 +16,7 @@ use crate::{
     asset::{FileType, is_upstream_id_text},
     source::{
         Context, FileContent, FileStream, Listing, NewFile, Pushed, ScenarioUpload,
-        ScenarioUploadKind, SourceError, UploadFailure, UploadOptions, Uploaded, answer, done,
+        ScenarioUploadKind, SourceError, UploadFailure, UploadOptions, Uploaded, done, response,
         upload::{POLL, settled},
     },
     upstream::{Call, Content},
@@ -175,7 +175,7 @@ impl Scenario {
         let Pushed { answer, is_whole } = sent.await?;
         done(&answer).map_err(|error| settled(error, is_whole))?;
         // It is there: that its answer cannot be read must not pass for a failure.
-        let one: wire::One = answer::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
+        let one: wire::One = response::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
         let id: wire::Id =
             serde_json::from_str(one.asset.get()).map_err(|_| SourceError::UnknownOutcome)?;
         Ok(Uploaded::Ready {
@@ -210,7 +210,7 @@ impl Scenario {
         let answer = self
             .write("upload", Method::POST, &["uploads"], body, context)
             .await?;
-        let wire::UploadAnswer { upload } = answer::json(&answer)?;
+        let wire::UploadAnswer { upload } = response::json(&answer)?;
         let failed = |error| UploadFailure::of(&upload.id, error);
         let mut parts: Vec<_> = upload.parts.iter().flatten().collect();
         parts.sort_by(|a, b| a.number.total_cmp(&b.number));
@@ -321,7 +321,7 @@ impl Scenario {
                                 status: 200,
                                 message: format!(
                                     "its processing failed: {}",
-                                    answer::presentable(reason)
+                                    response::presentable(reason)
                                 ),
                             },
                         ));
@@ -355,7 +355,7 @@ impl Scenario {
         let url = self.link.url(&["uploads", id], &pairs)?;
         let call = Call::get_item("upload-state", url, self.headers(Listing::Own));
         let answer = self.link.upstream.send(call, context.deadline()).await?;
-        answer::json::<wire::UploadAnswer>(&answer).map(|answer| answer.upload)
+        response::json::<wire::UploadAnswer>(&answer).map(|answer| answer.upload)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
         is_upstream_id_text, lenient,
         scenario::{Link, QualityGate, metadata::Metadata, properties::Properties},
     },
-    source::row,
+    source::rows,
 };
 
 /// `GET /assets`.
@@ -50,7 +50,7 @@ pub struct Hits {
 pub struct Hit {
     #[serde(default, deserialize_with = "hit_id")]
     pub id: Option<Arc<str>>,
-    #[serde(default, deserialize_with = "row::time_option")]
+    #[serde(default, deserialize_with = "rows::time_option")]
     pub created_at: Option<Timestamp>,
 }
 
@@ -64,11 +64,11 @@ pub struct One {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asset {
-    #[serde(deserialize_with = "row::id")]
+    #[serde(deserialize_with = "rows::id")]
     pub id: Arc<str>,
-    #[serde(deserialize_with = "row::time")]
+    #[serde(deserialize_with = "rows::time")]
     pub created_at: Timestamp,
-    #[serde(default, deserialize_with = "row::time_option")]
+    #[serde(default, deserialize_with = "rows::time_option")]
     pub updated_at: Option<Timestamp>,
     pub kind: Option<String>,
     pub mime_type: Option<String>,
@@ -107,7 +107,7 @@ pub struct Asset {
     pub original_file_url: Option<String>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub output_index: Option<f64>,
-    #[serde(default, deserialize_with = "row::time_option")]
+    #[serde(default, deserialize_with = "rows::time_option")]
     pub deleted_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub original_mime_type: Option<String>,
@@ -135,7 +135,7 @@ pub struct UploadAnswer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Upload {
-    #[serde(deserialize_with = "row::id")]
+    #[serde(deserialize_with = "rows::id")]
     pub id: Arc<str>,
     pub status: String,
     #[serde(default, deserialize_with = "lenient::option")]
@@ -158,6 +158,6 @@ pub struct UploadPart {
 /// Of a new asset, only this is needed.
 #[derive(Deserialize)]
 pub struct Id {
-    #[serde(deserialize_with = "row::id")]
+    #[serde(deserialize_with = "rows::id")]
     pub id: Arc<str>,
 }

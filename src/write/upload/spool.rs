@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::task::spawn_blocking;
 
-use super::file::FileError;
+use super::metered_file::FileError;
 use crate::{
     access::{Exceeded, Share},
     source::{Context, FileStream},

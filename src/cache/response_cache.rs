@@ -1,0 +1,298 @@
+//! Whole answers, ready to send.
+//!
+//! - Kept under the request as it was written, which says document, operation and variables, and
+//!   under the eyes that saw the answer: nobody gets what another was shown.
+//! - An answer is true as long as everything inside it is: it ends with the first thing in it that
+//!   does, and with the first write to a source that was read for it. A write that is under way
+//!   ends it too.
+//! - Those who ask the same within the same second get one answer, made once, as long as no write
+//!   begins or ends between them: a query after a write never joins one begun before it.
+//! - What is asked once is made and given; what is asked again is kept too. Bounded in bytes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant as Clock},
+};
+
+use ahash::RandomState;
+use bytes::Bytes;
+use moka::{Expiry, sync::Cache};
+use tokio::time::Instant;
+
+use super::{
+    Shelf,
+    single_flight::{Flights, Lost},
+    write_epochs::Epoch,
+};
+use crate::{access::Permissions, asset::SourceName, source::Scope};
+
+/// What an answer takes beside its own bytes and its request's, about.
+const BASE: usize = 512;
+
+/// How old an answer under way may be for whoever joins.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Questions that are remembered to have been asked, about.
+const REMEMBERED: usize = 4_096;
+
+/// Whose eyes see an answer: callers of the same eyes are shown the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Eyes {
+    pub permissions: Permissions,
+    /// The scope at every source, in their order, of those who have credentials of their own.
+    pub scopes: Option<Box<[Scope]>>,
+}
+
+/// What is asked, and by whose eyes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Question {
+    pub eyes: Eyes,
+    /// It came in the address.
+    pub by_address: bool,
+    /// The request as it was written.
+    pub written: Bytes,
+}
+
+/// When an answer was begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    epoch: Epoch,
+}
+
+/// An answer that is kept.
+struct Kept<A> {
+    answer: Arc<A>,
+    /// The last write before it was begun.
+    epoch: Epoch,
+    sources: Vec<SourceName>,
+    until: Instant,
+    bytes: u32,
+}
+
+/// Process-wide: answers `A`, and what making one comes to, `M`.
+pub struct Answers<A, M: Clone> {
+    shelf: Arc<Shelf>,
+    /// `None`: nothing is kept.
+    kept: Option<Cache<Question, Arc<Kept<A>>, RandomState>>,
+    /// By the second they were begun in, too.
+    flights: Flights<(Question, Epoch, u64), M>,
+    asked: Asked,
+    since: Instant,
+}
+
+/// Questions that were asked lately, by their hashes: one in each place, the latest.
+struct Asked {
+    hasher: RandomState,
+    places: Box<[AtomicU64]>,
+}
+
+impl Asked {
+    fn new() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            places: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Whether it was asked before, as far as that is remembered; from now on it is.
+    fn again(&self, question: &Question) -> bool {
+        let hash = self.hasher.hash_one(question);
+        let place = self.places.get(hash as usize % REMEMBERED);
+        place.is_some_and(|place| place.swap(hash, Ordering::Relaxed) == hash)
+    }
+}
+
+/// Ends each answer when the first thing in it ends.
+struct OwnEnd;
+
+impl<A> Expiry<Question, Arc<Kept<A>>> for OwnEnd {
+    fn expire_after_create(&self, _: &Question, kept: &Arc<Kept<A>>, _: Clock) -> Option<Duration> {
+        Some(kept.until.saturating_duration_since(Instant::now()))
+    }
+
+    fn expire_after_update(
+        &self,
+        question: &Question,
+        kept: &Arc<Kept<A>>,
+        now: Clock,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(question, kept, now)
+    }
+}
+
+impl<A, M> Answers<A, M>
+where
+    A: Send + Sync + 'static,
+    M: Clone + Send + Sync + 'static,
+{
+    /// Answers of so many bytes together, of what is read through `shelf`; 0: none are kept.
+    #[must_use]
+    pub fn new(shelf: Arc<Shelf>, capacity: u64) -> Self {
+        let kept = (capacity > 0).then(|| {
+            Cache::builder()
+                .max_capacity(capacity)
+                .weigher(|_: &Question, kept: &Arc<Kept<A>>| kept.bytes)
+                .expire_after(OwnEnd)
+                .build_with_hasher(RandomState::new())
+        });
+        Self {
+            shelf,
+            kept,
+            flights: Flights::default(),
+            asked: Asked::new(),
+            since: Instant::now(),
+        }
+    }
+
+    /// The answer, where it is still true: one look-up by hash, and one for each source that was read
+    /// for it, whatever else is kept.
+    #[must_use]
+    pub fn get(&self, question: &Question) -> Option<Arc<A>> {
+        let kept = self.kept.as_ref()?.get(question)?;
+        let is_true = Instant::now() < kept.until
+            && (self.shelf.epochs).are_unwritten(kept.epoch, &kept.sources);
+        is_true.then(|| Arc::clone(&kept.answer))
+    }
+
+    /// Now: to be noted before an answer is begun.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment {
+            epoch: self.shelf.epochs.now(),
+        }
+    }
+
+    /// Makes an answer, or waits for the one that is being made for whoever asked the same since
+    /// the last write; and whether it was made for this one.
+    ///
+    /// # Errors
+    /// [`Lost`] when it failed in the gateway itself: the panic is in the log.
+    pub async fn shared<F>(
+        &self,
+        question: &Question,
+        began: Moment,
+        make: impl FnOnce() -> F,
+    ) -> (Result<M, Lost>, bool)
+    where
+        F: Future<Output = M> + Send + 'static,
+    {
+        let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
+        let key = (question.clone(), began.epoch, second);
+        let mut flights = self.flights.board([key], |led| {
+            // Boxed here, it is copied once, however large.
+            let making = Box::pin(make());
+            async move {
+                let made = making.await;
+                for (_, land) in led {
+                    // Nobody may be waiting.
+                    let _ = land.send(made.clone());
+                }
+            }
+        });
+        // One key, one flight.
+        let (flight, is_own) = flights.swap_remove(0);
+        (flight.landed().await, is_own)
+    }
+
+    /// Keeps an answer of so many bytes that was made of these sources, until then at the latest, if
+    /// it was asked for before.
+    pub fn keep(
+        &self,
+        question: Question,
+        answer: Arc<A>,
+        began: Moment,
+        sources: Vec<SourceName>,
+        until: Instant,
+        bytes: usize,
+    ) {
+        let Some(kept) = &self.kept else { return };
+        if !self.asked.again(&question) {
+            return;
+        }
+        let epoch = began.epoch;
+        let is_new = self.shelf.epochs.are_unwritten(epoch, &sources)
+            && (kept.get(&question)).is_none_or(|older| older.epoch <= epoch);
+        if !is_new || until <= Instant::now() {
+            return;
+        }
+        let bytes = bytes + question.written.len() + BASE;
+        let value = Kept {
+            answer,
+            epoch,
+            sources,
+            until,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+        };
+        kept.insert(question, Arc::new(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CacheConfig;
+
+    fn question(text: &'static str) -> Question {
+        Question {
+            eyes: Eyes {
+                permissions: Permissions::ALL,
+                scopes: None,
+            },
+            by_address: false,
+            written: Bytes::from_static(text.as_bytes()),
+        }
+    }
+
+    fn answers() -> (Arc<Shelf>, Answers<u8, ()>) {
+        let shelf = Shelf::new(CacheConfig::default());
+        (Arc::clone(&shelf), Answers::new(shelf, 1 << 20))
+    }
+
+    fn keep(answers: &Answers<u8, ()>, answer: u8, began: Moment, source: &SourceName) {
+        let until = Instant::now() + Duration::from_secs(60);
+        let answer = Arc::new(answer);
+        answers.keep(question("a"), answer, began, vec![source.clone()], until, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_again_is_kept_until_one_of_its_sources_is_written() {
+        let (shelf, answers) = answers();
+        let name = |text: &str| SourceName::parse(text).expect("a name");
+        let (own, other) = (name("own"), name("other"));
+        let get = || answers.get(&question("a")).map(|own| *own);
+        keep(&answers, 1, answers.moment(), &own);
+        assert_eq!(get(), None, "asked for once");
+        keep(&answers, 1, answers.moment(), &own);
+        assert_eq!(get(), Some(1));
+        drop(shelf.writing(&other, Vec::new()));
+        assert_eq!(get(), Some(1), "it is of another source");
+        let before = answers.moment();
+        let writing = shelf.writing(&own, Vec::new());
+        assert_eq!(get(), None, "a write is under way");
+        keep(&answers, 2, answers.moment(), &own);
+        assert_eq!(get(), None, "nothing is kept meanwhile");
+        drop(writing);
+        keep(&answers, 3, before, &own);
+        assert_eq!(get(), None, "begun before the write");
+        keep(&answers, 4, answers.moment(), &own);
+        assert_eq!(get(), Some(4));
+    }
+
+    #[tokio::test]
+    async fn an_older_answer_never_takes_a_newer_ones_place() {
+        let (shelf, answers) = answers();
+        let name = |text: &str| SourceName::parse(text).expect("a name");
+        let (own, other) = (name("own"), name("other"));
+        let before = answers.moment();
+        drop(shelf.writing(&other, Vec::new()));
+        for _ in 0..2 {
+            keep(&answers, 2, answers.moment(), &own);
+        }
+        keep(&answers, 1, before, &own);
+        assert_eq!(answers.get(&question("a")).as_deref(), Some(&2));
+    }
+}

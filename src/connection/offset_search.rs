@@ -1,0 +1,115 @@
+//! Finding a time in a list that is read by position.
+
+use super::sort_key::Key;
+use crate::source::Direction;
+
+/// Rows of slack before a hinted place, for rows deleted since.
+const SLACK: u64 = 2;
+
+/// Looking for the slice that begins strictly before `time` and reaches it. `None`: the start of
+/// the list.
+#[derive(Debug, Clone)]
+pub struct Search {
+    pub time: Option<i64>,
+    pub next: u64,
+    /// A position whose row is known to be strictly before `time` (0 always counts).
+    pub low: u64,
+    /// A position known to be at or past it.
+    pub high: Option<u64>,
+    /// How far to jump when nothing bounds the place yet.
+    pub stride: u64,
+    /// A group larger than a call: go on right after this row instead.
+    pub after: Option<Key>,
+    /// Where that group began, for when the row is gone.
+    pub group_at: u64,
+}
+
+impl Search {
+    /// A search for `time`; `before`: so many rows are believed to come before it.
+    pub fn near(time: Option<i64>, before: Option<u64>) -> Self {
+        Self {
+            // The row right before the place must be in the slice, and a little more.
+            next: before.map_or(0, |rows| rows.saturating_sub(1 + SLACK)),
+            // Without a belief, halving is quicker than galloping.
+            stride: before.map_or(u64::MAX, |_| 64),
+            ..Self::exactly(0, time)
+        }
+    }
+
+    /// Without a belief, or with one that was wrong: larger slices find the place sooner.
+    pub fn is_blind(&self) -> bool {
+        self.stride == u64::MAX || self.low > 0 || self.high.is_some()
+    }
+
+    /// The slice at `next`, which must begin strictly before `time` and reach it.
+    pub fn exactly(next: u64, time: Option<i64>) -> Self {
+        Self {
+            time,
+            next,
+            low: 0,
+            high: None,
+            stride: 64,
+            after: None,
+            group_at: 0,
+        }
+    }
+
+    /// The slice at `at` began too late.
+    #[must_use]
+    pub fn further_back(mut self, at: u64, asked: u64) -> Self {
+        self.high = Some(at);
+        if self.low >= at {
+            // The list shrank under the search: what was known of its start no longer holds.
+            self.low = 0;
+        }
+        let gap = at - self.low;
+        self.next = if gap < asked {
+            self.low
+        } else if self.low == 0 && self.stride < at {
+            at - self.stride
+        } else {
+            self.low + gap / 2
+        };
+        self.stride = self.stride.saturating_mul(4);
+        self
+    }
+
+    /// The slice whose last row stands at `passed` ended too early.
+    #[must_use]
+    pub fn further_on(mut self, passed: u64, asked: u64, total: Option<u64>) -> Self {
+        self.low = passed;
+        self.high = self.high.filter(|high| *high > passed);
+        let end = self.high.or(total.filter(|total| *total > passed));
+        let gap = end.map(|end| end - passed);
+        self.next = match gap {
+            Some(gap) if gap < asked => passed,
+            Some(gap) if self.high.is_some() => passed + gap / 2,
+            Some(gap) => passed + self.stride.min(gap / 2),
+            None => passed.saturating_add(self.stride.min(1 << 20)),
+        };
+        self.stride = self.stride.saturating_mul(4);
+        self
+    }
+}
+
+/// Whether time `a` comes strictly before time `b`, walking.
+pub fn precedes(a: i64, b: i64, direction: Direction) -> bool {
+    match direction {
+        Direction::Descending => a > b,
+        Direction::Ascending => a < b,
+    }
+}
+
+/// The place of a time in the last slice a reader checked: rows strictly before it and strictly
+/// after it, walking.
+pub fn place(
+    positions: &[(u64, i64)],
+    total: u64,
+    time: i64,
+    direction: Direction,
+) -> Option<(u64, u64)> {
+    let (first, _) = positions.first()?;
+    let passed = positions.partition_point(|(_, t)| precedes(*t, time, direction)) as u64;
+    let through = positions.partition_point(|(_, t)| !precedes(time, *t, direction)) as u64;
+    Some((first + passed, total.saturating_sub(first + through)))
+}

@@ -1,0 +1,209 @@
+//! A place in a list whose order only its source knows: a row, told again by itself or by its
+//! neighbours.
+//!
+//! As a cursor:
+//! ```text
+//! version and packing 1 · id length 1 · source hash 2 · value hash 8 · marks of the rows before
+//! and after 4 each · index (varint) · id … · checksum 4
+//! ```
+
+use std::sync::Arc;
+
+use super::{
+    cursor::{BadCursor, Fingerprint, MOST_ROWS, open, seal},
+    id_encoding::{pack, push_varint, read_varint, unpack},
+};
+use crate::{
+    asset::{Asset, Details},
+    source::{Profile, Row, SortBy},
+};
+
+/// Tells these cursors from those of lists sorted by a time.
+const VERSION: u8 = 2;
+
+/// Right after (or before) a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// [`crate::asset::SourceName::hash16`].
+    pub source: u16,
+    /// The row's upstream id; empty where the row could not be read: no place is made of those.
+    pub id: Arc<str>,
+    /// A hash of what the row is sorted by: when that changes, the row moves.
+    pub value: u64,
+    /// Rows before it when it was read.
+    pub index: u64,
+    /// Marks of the nearest rows before and after it that have one; 0: none known.
+    pub before: u32,
+    pub next: u32,
+}
+
+impl Spot {
+    /// As a client sees it.
+    #[must_use]
+    pub fn encode(&self, fingerprint: &Fingerprint) -> String {
+        let (packing, id) = pack(&self.id);
+        let mut bytes = Vec::with_capacity(48);
+        bytes.push(VERSION | packing << 4);
+        // Ids have at most 128 bytes.
+        bytes.push(self.id.len() as u8);
+        bytes.extend(self.source.to_be_bytes());
+        bytes.extend(self.value.to_be_bytes());
+        bytes.extend(self.before.to_be_bytes());
+        bytes.extend(self.next.to_be_bytes());
+        push_varint(&mut bytes, self.index);
+        bytes.extend(id);
+        seal(bytes, fingerprint)
+    }
+
+    /// Reads what a client sends.
+    ///
+    /// # Errors
+    /// [`BadCursor`] for anything [`Spot::encode`] would not have written for this list.
+    pub fn decode(text: &str, fingerprint: &Fingerprint) -> Result<Self, BadCursor> {
+        let spot = Self::read(&open(text, fingerprint)?).ok_or(BadCursor)?;
+        if spot.encode(fingerprint) == text {
+            Ok(spot)
+        } else {
+            Err(BadCursor)
+        }
+    }
+
+    fn read(payload: &[u8]) -> Option<Self> {
+        let ([head, length, s1, s2], rest) = payload.split_first_chunk::<4>()?;
+        let (value, rest) = rest.split_first_chunk::<8>()?;
+        let (before, rest) = rest.split_first_chunk::<4>()?;
+        let (next, rest) = rest.split_first_chunk::<4>()?;
+        let (index, rest) = read_varint(rest)?;
+        let (id, rest) = unpack(head >> 4, usize::from(*length), rest)?;
+        (head & 0x0f == VERSION && rest.is_empty() && index <= MOST_ROWS).then(|| Self {
+            source: u16::from_be_bytes([*s1, *s2]),
+            id: id.into(),
+            value: u64::from_be_bytes(*value),
+            index,
+            before: u32::from_be_bytes(*before),
+            next: u32::from_be_bytes(*next),
+        })
+    }
+
+    /// Whether it is a place in this source's list.
+    #[must_use]
+    pub fn is_in(&self, source: &Profile) -> bool {
+        std::iter::once(&source.name)
+            .chain(&source.former_names)
+            .any(|name| name.hash16() == self.source)
+    }
+
+    pub fn mark(&self) -> u32 {
+        mark(&self.id, self.value)
+    }
+
+    /// Whether it is this row's own, and the row has not moved.
+    pub fn is_of(&self, own: &Self) -> bool {
+        !self.id.is_empty() && self.id == own.id && self.value == own.value
+    }
+}
+
+/// Tells a row among its neighbours, while it does not move; 0 where it has no id.
+fn mark(id: &str, value: u64) -> u32 {
+    if id.is_empty() {
+        return 0;
+    }
+    u32::from_be_bytes(first_bytes(&format!("{value} {id}"))).max(1)
+}
+
+pub fn value_hash(row: &Row, by: SortBy) -> u64 {
+    match row {
+        Row::Asset(asset) => u64::from_be_bytes(first_bytes(&value(asset, by))),
+        Row::Unreadable(_) | Row::Gone(..) => 0,
+    }
+}
+
+fn first_bytes<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    blake3::Hasher::new()
+        .update(text.as_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    bytes
+}
+
+fn value(asset: &Asset, by: SortBy) -> String {
+    match by {
+        SortBy::Size => format!("{:?}", asset.size_bytes),
+        SortBy::LastAccessTime => match &asset.details {
+            Details::Comfy(details) => format!("{:?}", details.last_access_time),
+            _ => String::new(),
+        },
+        SortBy::Name | SortBy::CreatedAt | SortBy::UpdatedAt => asset.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn list() -> Fingerprint {
+        Fingerprint::of("assets", &[("orderBy", "NAME Ascending".to_owned())])
+    }
+
+    proptest! {
+        #[test]
+        fn places_survive_the_round_trip(
+            source: u16,
+            id in "[a-zA-Z0-9_-]{1,128}|[ -~]{1,100}|\\PC{1,20}",
+            value: u64,
+            index in 0..1_u64 << 40,
+            before: u32,
+            next: u32,
+        ) {
+            let spot = Spot { source, id: id.into(), value, index, before, next };
+            let text = spot.encode(&list());
+            prop_assert!(text.len() <= 256, "{}", text.len());
+            prop_assert_eq!(Spot::decode(&text, &list()), Ok(spot));
+        }
+
+        #[test]
+        fn no_text_makes_the_decoder_panic(text in "\\PC{0,300}|[A-Za-z0-9_-]{0,300}") {
+            let _ = Spot::decode(&text, &list());
+        }
+
+        #[test]
+        fn a_payload_with_a_right_checksum_never_panics(payload: Vec<u8>) {
+            let _ = Spot::decode(&seal(payload, &list()), &list());
+        }
+    }
+
+    #[test]
+    fn a_place_that_no_list_reaches_is_refused() {
+        for (index, is_good) in [(MOST_ROWS, true), (MOST_ROWS + 1, false), (1 << 63, false)] {
+            let spot = Spot {
+                source: 7,
+                id: "a".into(),
+                value: 1,
+                index,
+                before: 1,
+                next: 2,
+            };
+            let read = Spot::decode(&spot.encode(&list()), &list());
+            assert_eq!(read.is_ok(), is_good, "{index}");
+        }
+    }
+
+    #[test]
+    fn a_providers_own_id_fits_64_letters_and_another_list_refuses_it() {
+        let spot = Spot {
+            source: 0xbeef,
+            id: "3c90c3cc-0d44-4b50-8888-8dd25736052a".into(),
+            value: u64::MAX,
+            index: 2_000_000,
+            before: 1,
+            next: 2,
+        };
+        let text = spot.encode(&list());
+        assert!(text.len() <= 64, "{}", text.len());
+        let other = Fingerprint::of("assets", &[]);
+        assert_eq!(Spot::decode(&text, &other), Err(BadCursor));
+    }
+}

@@ -1,0 +1,585 @@
+//! One source's list in an order that only the source knows: by name, size or last access.
+//!
+//! Its values cannot be compared here: collations differ, an unknown size sorts at either end, ties
+//! stand as the source likes. So a place is a row, not a key: its id, and for when that row is
+//! deleted or has moved, the rows before and after it. Going on means finding one of them again,
+//! near where it stood; rows that were inserted or deleted elsewhere then neither repeat nor hide
+//! anything. Where none is found the place is lost, and said to be. The list is always read the way
+//! it runs, backward pages too: the other direction need not be its mirror where values are equal.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    ConnectionPage, Edge, List, Place, SourceList, Stretch, Unanswered,
+    read_stats::{LOOK, Record, Whole},
+    row_cursor::{Spot, value_hash},
+};
+use crate::{
+    cache::Read,
+    source::{ListRequest, Position, Row, SourceError},
+};
+
+/// Slices read for a page (design §3).
+const BUDGET: u32 = 5;
+/// Rows read again before a place: the place itself, and some more for rows that were deleted.
+const SLACK: u64 = 8;
+
+/// Reads a page: usually one call.
+pub async fn page(list: &List, stretch: &Stretch<Spot>) -> Result<ConnectionPage, Unanswered> {
+    let Some(part) = list.sources.first() else {
+        return Ok(list.answered(Vec::new()));
+    };
+    let mut walk = Walk::new(list, part, stretch);
+    walk.run().await;
+    match walk.error {
+        Some(error) if walk.seen.is_none() => Err(Unanswered {
+            errors: vec![(part.source.profile().name.clone(), error)],
+            others_answered: false,
+        }),
+        _ => Ok(walk.assemble()),
+    }
+}
+
+fn lost_among_unreadable() -> SourceError {
+    SourceError::Unavailable {
+        status: None,
+        reason: "so many of its rows one after the other cannot be read that there is no way \
+                 through its list in this order: sort by CREATED_AT"
+            .to_owned(),
+        retry_after: None,
+    }
+}
+
+/// Consecutive rows, in the list's order.
+struct Slice {
+    /// Rows before the first one.
+    offset: u64,
+    rows: Vec<(Spot, Row)>,
+    /// Nothing follows.
+    is_last: bool,
+}
+
+impl Slice {
+    fn end(&self) -> u64 {
+        self.offset + self.rows.len() as u64
+    }
+
+    /// Where the gap right after (walking forward) or right before `spot` is, if it is in here with
+    /// what lies beyond it.
+    fn gap(&self, spot: &Spot, forward: bool) -> Option<usize> {
+        let marked = |wanted: u32| {
+            let found = self.rows.iter().position(|(own, _)| own.mark() == wanted);
+            found.filter(|_| wanted != 0)
+        };
+        let is_nameless = |at: usize| self.rows.get(at).is_some_and(|(own, _)| own.mark() == 0);
+        let itself = self.rows.iter().position(|(own, _)| spot.is_of(own));
+        let found = itself
+            .map(|at| if forward { at + 1 } else { at })
+            // It is gone: it stood between its neighbours, where rows without a mark may be too.
+            .or_else(|| {
+                let mut at = marked(spot.next)?;
+                while at > 0 && is_nameless(at - 1) {
+                    at -= 1;
+                }
+                Some(at)
+            })
+            .or_else(|| marked(spot.before).map(|at| at + 1))?;
+        let has_beyond = if forward {
+            self.is_last || found < self.rows.len()
+        } else {
+            self.offset == 0 || found > 0
+        };
+        has_beyond.then_some(found.min(self.rows.len()))
+    }
+}
+
+/// Where a walk stops.
+struct Far<'a> {
+    spot: &'a Spot,
+    /// The row is gone: its neighbours stand for it.
+    is_gone: bool,
+    forward: bool,
+}
+
+impl Far<'_> {
+    fn stops_before(&self, own: &Spot) -> bool {
+        let neighbour = if self.forward {
+            self.spot.next
+        } else {
+            self.spot.before
+        };
+        self.spot.is_of(own) || (self.is_gone && neighbour != 0 && neighbour == own.mark())
+    }
+
+    fn stops_after(&self, own: &Spot) -> bool {
+        let neighbour = if self.forward {
+            self.spot.before
+        } else {
+            self.spot.next
+        };
+        self.is_gone && neighbour != 0 && neighbour == own.mark()
+    }
+}
+
+/// A page being read.
+struct Walk<'a> {
+    list: &'a List,
+    part: &'a SourceList,
+    forward: bool,
+    count: usize,
+    /// Where the client is…
+    near: Option<&'a Spot>,
+    /// …and where it wants to stop.
+    far: Option<&'a Spot>,
+    patience: Instant,
+    slices: u32,
+    /// Rows that fit, in walking order.
+    kept: Vec<(Spot, Row)>,
+    /// Whether the row at `far` is gone, once that is known.
+    is_far_gone: Option<bool>,
+    /// The furthest row read.
+    seen: Option<Spot>,
+    exhausted: bool,
+    /// Slices are as large as the source gives: a smaller one had no row that names a place.
+    wide: bool,
+    error: Option<SourceError>,
+    record: Record<'a>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(list: &'a List, part: &'a SourceList, stretch: &'a Stretch<Spot>) -> Self {
+        let after = stretch.after.as_ref();
+        // A `before` that `after` has left behind is not there any more (Relay's
+        // ApplyCursorsToEdges). Walking forward it is never met.
+        let is_left_behind =
+            |before: &&Spot| !stretch.forward && after.is_some_and(|own| own.index >= before.index);
+        let before = stretch.before.as_ref();
+        let before = before.filter(|own| !is_left_behind(own));
+        let (near, far) = if stretch.forward {
+            (after, before)
+        } else {
+            (before, after)
+        };
+        Self {
+            list,
+            part,
+            forward: stretch.forward,
+            count: stretch.count,
+            near,
+            far,
+            patience: Instant::now() + part.source.profile().patience,
+            slices: 0,
+            kept: Vec::new(),
+            is_far_gone: None,
+            seen: None,
+            exhausted: false,
+            wide: false,
+            error: None,
+            record: Record::new(list, part),
+        }
+    }
+
+    /// Reads until the page is full, or nothing more comes, or the budget is spent.
+    async fn run(&mut self) {
+        while !self.exhausted
+            && self.error.is_none()
+            && self.assets() <= self.count
+            && self.slices < BUDGET
+        {
+            let from = self.seen.clone().or_else(|| self.near.cloned());
+            match self.locate(from.as_ref()).await {
+                Ok((slice, gap)) => {
+                    if let Err(error) = self.judge_far(&slice).await {
+                        self.error = Some(error);
+                        return;
+                    }
+                    self.take(slice, gap);
+                }
+                Err(error) => {
+                    self.error = Some(error);
+                    return;
+                }
+            }
+        }
+        if self.seen.is_none() && !self.exhausted && self.error.is_none() {
+            // A page that stood still would be asked for again for ever.
+            self.error = Some(lost_among_unreadable());
+        }
+    }
+
+    /// Finds out whether the row at `far` is gone, where this slice has a neighbour of it and not
+    /// the row: rows that came in between may have moved it to another slice.
+    async fn judge_far(&mut self, slice: &Slice) -> Result<(), SourceError> {
+        let Some(far) = self.far else { return Ok(()) };
+        let has_mark = |slice: &Slice, mark: u32| {
+            mark != 0 && slice.rows.iter().any(|(own, _)| own.mark() == mark)
+        };
+        let is_gone = |slice: &Slice| {
+            let neighbours = [far.before, far.next].map(|mark| has_mark(slice, mark));
+            if slice.rows.iter().any(|(own, _)| far.is_of(own)) {
+                return Some(false);
+            }
+            (neighbours == [true; 2]).then_some(true)
+        };
+        let has_neighbour = has_mark(slice, far.before) || has_mark(slice, far.next);
+        if self.is_far_gone.is_some() || !has_neighbour {
+            return Ok(());
+        }
+        let mut verdict = is_gone(slice);
+        if verdict.is_none() {
+            let length = self.lead(u64::MAX / 2);
+            let start = far.index.saturating_sub(length / 2);
+            let around = self.read(start, length).await?;
+            verdict = is_gone(&around);
+            if verdict.is_none() {
+                let found = self.look_around(&around, is_gone).await?;
+                verdict = found.map(|(_, is_gone)| is_gone);
+            }
+        }
+        self.is_far_gone = Some(verdict.unwrap_or(true));
+        Ok(())
+    }
+
+    /// The slice around a place, and where in it the place is.
+    async fn locate(&mut self, from: Option<&Spot>) -> Result<(Slice, usize), SourceError> {
+        // The page, one more that tells of more, and the rows that name a place.
+        let wanted = if self.part.local.is_empty() && !self.record.dropped && !self.wide {
+            self.count as u64 + 1
+        } else {
+            u64::from(self.part.paging.cap())
+        };
+        let Some(spot) = from else {
+            return self.at_the_edge(wanted).await;
+        };
+        let (lead, tail) = if self.forward {
+            (SLACK, 2 + wanted)
+        } else {
+            (self.lead(wanted), SLACK)
+        };
+        let slice = self
+            .read(spot.index.saturating_sub(lead), lead + tail)
+            .await?;
+        if let Some(gap) = slice.gap(spot, self.forward) {
+            return Ok((slice, gap));
+        }
+        let forward = self.forward;
+        let found = self.look_around(&slice, |slice| slice.gap(spot, forward));
+        found.await?.ok_or(SourceError::Lost)
+    }
+
+    /// Rows that moved far: slices around the first, to both sides in turn, until one has them.
+    async fn look_around<T>(
+        &mut self,
+        first: &Slice,
+        find: impl Fn(&Slice) -> Option<T>,
+    ) -> Result<Option<(Slice, T)>, SourceError> {
+        let length = self.lead(u64::MAX / 2);
+        let (mut low, mut high) = (first.offset, first.end());
+        let mut more = !first.is_last;
+        let mut is_later = true;
+        while self.slices < BUDGET && (more || low > 0) {
+            is_later = if is_later { more } else { low == 0 };
+            let slice = if is_later {
+                let slice = self.read(high.saturating_sub(SLACK), u64::MAX).await?;
+                more = !slice.is_last && slice.end() > high;
+                high = slice.end();
+                slice
+            } else {
+                let start = low.saturating_sub(length);
+                let slice = self.read(start, u64::MAX).await?;
+                // A list that shrank may have nothing here at all.
+                low = start;
+                slice
+            };
+            if let Some(found) = find(&slice) {
+                return Ok(Some((slice, found)));
+            }
+            is_later = !is_later;
+        }
+        Ok(None)
+    }
+
+    /// Rows before a place that are read with it, walking backward: as many as surely leave room for
+    /// the place itself.
+    fn lead(&self, wanted: u64) -> u64 {
+        let reach = self.reach();
+        (wanted + SLACK).min(reach.saturating_sub(SLACK + 1)).max(1)
+    }
+
+    fn reach(&self) -> u64 {
+        u64::from(self.part.paging.reach())
+    }
+
+    /// The beginning of the list, or its end for who walks backward.
+    async fn at_the_edge(&mut self, wanted: u64) -> Result<(Slice, usize), SourceError> {
+        if self.forward {
+            return Ok((self.read(0, 1 + wanted).await?, 0));
+        }
+        let length = self.lead(wanted);
+        if self.record.total.is_none() {
+            self.read(0, 1).await?;
+        }
+        let mut start = self
+            .record
+            .total
+            .ok_or_else(|| {
+                SourceError::Unsupported(
+                    "the source does not tell how long its list is, so there is no way to its \
+                     end: page forward instead"
+                        .to_owned(),
+                )
+            })?
+            .saturating_sub(length);
+        while self.slices < BUDGET {
+            // Some may have been added since, or deleted.
+            let slice = self.read(start, length + SLACK).await?;
+            if slice.is_last && (!slice.rows.is_empty() || slice.offset == 0) {
+                let gap = slice.rows.len();
+                return Ok((slice, gap));
+            }
+            start = if slice.rows.is_empty() {
+                let total = self.record.total.unwrap_or_default().min(start);
+                total.saturating_sub(length)
+            } else {
+                // Some sources give fewer rows than they are asked for.
+                slice.end() - SLACK.min(slice.rows.len() as u64 / 4)
+            };
+        }
+        Err(SourceError::Unavailable {
+            status: None,
+            reason: format!(
+                "after {BUDGET} calls the end of its list is not reached: it gives fewer rows a \
+                 call than it is asked for, or the list grows; page forward instead"
+            ),
+            retry_after: None,
+        })
+    }
+
+    async fn read(&mut self, offset: u64, length: u64) -> Result<Slice, SourceError> {
+        let cap = self.part.paging.cap();
+        let asked = u32::try_from(length).map_or(cap, |length| length.min(cap));
+        self.slices += 1;
+        let read = self.read_page(offset, asked).await?;
+        let source = self.part.source.profile().name.hash16();
+        let by = self.list.order.by;
+        let mut before = 0;
+        let mut rows: Vec<(Spot, Row)> = Vec::with_capacity(read.page.rows.len());
+        for (index, row) in (read.page.offset..).zip(&read.page.rows) {
+            let spot = Spot {
+                source,
+                // Of a row that cannot be read nobody knows when it moves, whatever its id.
+                id: match row {
+                    Row::Asset(asset) => Arc::clone(&asset.id.upstream),
+                    Row::Unreadable(_) | Row::Gone(..) => Arc::default(),
+                },
+                value: value_hash(row, by),
+                index,
+                before,
+                next: 0,
+            };
+            before = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(before);
+            rows.push((spot, row.clone()));
+        }
+        let mut next = 0;
+        for (spot, _) in rows.iter_mut().rev() {
+            spot.next = next;
+            next = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(next);
+        }
+        let end = read.page.end();
+        // A slice shorter than asked may be the last, though the source says otherwise: a look shows.
+        let is_short = end < offset.saturating_add(u64::from(asked).min(self.reach()));
+        // A look that fails shows nothing; the rows stand.
+        let is_last = read.page.last
+            || self.record.repeats(&read.page)
+            || (is_short && !rows.is_empty() && self.is_end(end).await.unwrap_or(false));
+        Ok(Slice {
+            offset: read.page.offset,
+            rows,
+            is_last,
+        })
+    }
+
+    /// Whether a look at a position shows nothing new.
+    async fn is_end(&mut self, end: u64) -> Result<bool, SourceError> {
+        let next = self.read_page(end, LOOK).await?.page;
+        Ok(next.end() <= end || self.record.repeats(&next))
+    }
+
+    async fn read_page(&mut self, offset: u64, length: u32) -> Result<Read, SourceError> {
+        let request = ListRequest {
+            listing: self.part.listing,
+            order: self.list.order,
+            after: None,
+            before: None,
+            position: Position::Offset(offset),
+            length,
+            parameters: self.part.parameters.clone(),
+        };
+        let (shelf, context) = (&self.list.shelf, &self.list.context);
+        let read = shelf
+            .page(&self.part.source, request, context, self.patience)
+            .await
+            .inspect_err(|error| self.record.failed(error))?;
+        self.record.note(&read);
+        Ok(read)
+    }
+
+    /// Adds what lies beyond the gap, walking.
+    fn take(&mut self, slice: Slice, gap: usize) {
+        let is_at_edge = if self.forward {
+            slice.is_last
+        } else {
+            slice.offset == 0
+        };
+        let far = self.far.map(|spot| Far {
+            spot,
+            is_gone: self.is_far_gone == Some(true),
+            forward: self.forward,
+        });
+        let mut rows = slice.rows;
+        let mut beyond: Vec<_> = if self.forward {
+            rows.split_off(gap.min(rows.len()))
+        } else {
+            rows.truncate(gap);
+            rows.reverse();
+            rows
+        };
+        // Outward of the last row but one that names a place, its neighbours are not all known:
+        // those rows are read again.
+        if !is_at_edge {
+            let named = beyond
+                .iter()
+                .enumerate()
+                .filter(|(_, (own, _))| own.mark() != 0);
+            let mut named: Vec<usize> = named.map(|(at, _)| at).collect();
+            if named.len() > 1 {
+                named.pop();
+            }
+            match named.last() {
+                Some(last) => beyond.truncate(last + 1),
+                None if self.wide => {
+                    self.error = Some(lost_among_unreadable());
+                    return;
+                }
+                None => {
+                    self.wide = true;
+                    return;
+                }
+            }
+        }
+        // Rows that name no place come with the next one that does.
+        let mut nameless = Vec::new();
+        for (spot, row) in beyond {
+            if spot.mark() == 0 {
+                nameless.push((spot, row));
+                continue;
+            }
+            if far.as_ref().is_some_and(|far| far.stops_before(&spot)) {
+                self.exhausted = true;
+                break;
+            }
+            let is_end = far.as_ref().is_some_and(|far| far.stops_after(&spot));
+            self.seen = Some(spot.clone());
+            for (spot, row) in nameless.drain(..) {
+                self.keep(spot, row);
+            }
+            self.keep(spot, row);
+            if is_end {
+                self.exhausted = true;
+                return;
+            }
+        }
+        self.exhausted |= is_at_edge;
+        if self.exhausted {
+            for (spot, row) in nameless {
+                self.keep(spot, row);
+            }
+        }
+    }
+
+    /// Assets to show so far.
+    fn assets(&self) -> usize {
+        let is_asset = |(_, row): &&(Spot, Row)| matches!(row, Row::Asset(_));
+        self.kept.iter().filter(is_asset).count()
+    }
+
+    fn keep(&mut self, spot: Spot, row: Row) {
+        // A row that moved between two calls is shown once.
+        let id = row.id();
+        let is_known = !id.is_empty() && self.kept.iter().any(|(_, own)| own.id() == id);
+        match self.list.fits(self.part, &row) {
+            Some(true) if !is_known => self.kept.push((spot, row)),
+            Some(false) => self.record.dropped = true,
+            _ => {}
+        }
+    }
+
+    fn assemble(mut self) -> ConnectionPage {
+        let is_whole =
+            self.exhausted && self.error.is_none() && self.near.is_none() && self.far.is_none();
+        let total = if self.error.is_some() {
+            None
+        } else {
+            self.record.exact_total(is_whole.then(|| {
+                Whole {
+                    rows: self.kept.len(),
+                    is_readable: self
+                        .kept
+                        .iter()
+                        .all(|(_, row)| matches!(row, Row::Asset(_))),
+                }
+            }))
+        };
+        // A page ends with an asset, which names a place; what cannot be read after it is the next
+        // page's.
+        let is_full = self.assets() >= self.count;
+        let mut more = !self.exhausted;
+        if is_full {
+            let assets = self.kept.iter().enumerate();
+            let mut assets = assets.filter(|(_, (_, row))| matches!(row, Row::Asset(_)));
+            let end = assets.nth(self.count - 1).map_or(0, |(at, _)| at + 1);
+            more |= self.kept.len() > end;
+            self.kept.truncate(end);
+        }
+        let mut named = self.kept.iter().map(|(spot, _)| spot);
+        let mut named = named.by_ref().filter(|spot| spot.mark() != 0).cloned();
+        let first = named.next();
+        let last = named.last().or_else(|| first.clone());
+        // A page that is not full ends where reading did.
+        let far = if is_full || !more {
+            last
+        } else {
+            self.seen.clone().or_else(|| self.near.cloned())
+        };
+        let near = first.or_else(|| far.clone());
+        let (mut edges, mut unreadable) = (Vec::with_capacity(self.kept.len()), Vec::new());
+        for (spot, row) in self.kept {
+            match row {
+                Row::Asset(asset) => edges.push(Edge {
+                    asset,
+                    place: Place::Spot(spot),
+                }),
+                Row::Unreadable(bad) => unreadable.push(bad),
+                Row::Gone(..) => {}
+            }
+        }
+        let came = self.near.is_some();
+        let (start, end, has_previous_page, has_next_page) = if self.forward {
+            (near, far, came, more)
+        } else {
+            edges.reverse();
+            (far, near, more, came)
+        };
+        let outcome = self.record.outcome(total, self.error, unreadable, true);
+        ConnectionPage {
+            edges,
+            has_next_page,
+            has_previous_page,
+            start: start.map(Place::Spot),
+            end: end.map(Place::Spot),
+            ..self.list.answered(vec![outcome])
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! One source's run: a gap-free stretch of its list from a key on, read call by call.
+//!
+//! Both kinds of paging work alike in both directions, because every source can sort either way.
+//! A *window* (Scenario) enters by time and goes on by token. An *index* (PiktID, Comfy) is entered
+//! at a position that a hint or a search gives, and every slice is checked by its rows: it must
+//! begin strictly before the place sought, and reach it. Going on repeats the last group of equal
+//! times, so that rows which moved between two calls are neither lost nor doubled.
+//!
+//! Sources order equal times as they like. A group of equal times is handed over only when its
+//! end has been seen, then in our own order.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{
+    List, SourceList,
+    cursor::Hint,
+    offset_search::{Search, precedes},
+    read_stats::{LOOK, Record, Whole},
+    sort_key::{Key, MAX_TIME, MIN_TIME},
+};
+use crate::source::{
+    Direction, ListRequest, Order, Page, Paging, Position, Row, SortBy, Source, SourceError,
+};
+
+/// Slices read for one source and page (design §3).
+const BUDGET: u32 = 5;
+/// Slices that may be spent on getting anywhere at all: finding the place without a hint, passing
+/// empty pages, closing one enormous group of equal times. A page must always get somewhere.
+const LAST_RESORT: u32 = 50;
+/// A row in its place.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    pub key: Key,
+    pub row: Row,
+}
+
+/// A source's run so far.
+pub struct Reader<'a> {
+    list: &'a List,
+    part: &'a SourceList,
+    direction: Direction,
+    source_hash: u16,
+    /// The run begins past this…
+    from: Option<Key>,
+    /// …and ends before this.
+    until: Option<Key>,
+    /// Rows past `from`, in walking order, whose groups are complete.
+    pub closed: Vec<Slot>,
+    /// The last group, whose end has not been seen.
+    open: Vec<Slot>,
+    /// How far past `from` the run is known: the last row of the last complete group.
+    pub frontier: Option<Key>,
+    /// Nothing follows.
+    pub exhausted: bool,
+    /// Stopped early; what was read stands.
+    pub error: Option<SourceError>,
+    pub record: Record<'a>,
+    step: Step,
+    slices: u32,
+    /// Tokens seen, against sources that give one twice.
+    tokens: HashSet<Box<str>>,
+    /// Position and time of each row of the slices used, for hints.
+    pub positions: Vec<(u64, i64)>,
+}
+
+/// What the next call asks for.
+#[derive(Debug, Clone)]
+enum Step {
+    /// By time, then token.
+    Window { token: Option<Box<str>> },
+    /// By position.
+    Index(Search),
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(
+        list: &'a List,
+        part: &'a SourceList,
+        direction: Direction,
+        from: Option<(&Key, Option<Hint>)>,
+        until: Option<&Key>,
+    ) -> Self {
+        let step = match part.paging {
+            Paging::Window { .. } => Step::Window { token: None },
+            Paging::Index { .. } => Step::Index(Search::near(
+                from.map(|(key, _)| key.time),
+                from.and_then(|(_, hint)| hint).map(|hint| match direction {
+                    Direction::Descending => hint.newer,
+                    Direction::Ascending => hint.older,
+                }),
+            )),
+        };
+        Self {
+            list,
+            part,
+            direction,
+            source_hash: part.source.profile().name.hash16(),
+            from: from.map(|(key, _)| key.clone()),
+            until: until.cloned(),
+            closed: Vec::new(),
+            open: Vec::new(),
+            frontier: None,
+            exhausted: false,
+            error: None,
+            record: Record::new(list, part),
+            step,
+            slices: 0,
+            tokens: HashSet::new(),
+            positions: Vec::new(),
+        }
+    }
+
+    /// Whether more may be read.
+    pub fn can_go_on(&self) -> bool {
+        !self.exhausted && self.error.is_none() && self.slices < self.allowance()
+    }
+
+    /// Slices this page may read here.
+    fn allowance(&self) -> u32 {
+        if self.frontier.is_none() {
+            LAST_RESORT
+        } else {
+            BUDGET
+        }
+    }
+
+    /// How long a page waits for this source.
+    pub fn patience(&self) -> Duration {
+        self.part.source.profile().patience
+    }
+
+    pub fn source(&self) -> &dyn Source {
+        &*self.part.source
+    }
+
+    pub fn pages_by_position(&self) -> bool {
+        matches!(self.step, Step::Index(_))
+    }
+
+    /// Whether the run was lost before it gave anything.
+    pub fn lost(&self) -> bool {
+        self.error.is_some() && self.frontier.is_none()
+    }
+
+    /// Reads until another group is complete, or nothing more comes; about `wanted` rows a call.
+    /// Failures end the run; they are kept in `error`.
+    pub async fn advance(&mut self, wanted: usize, patience: Instant) {
+        let before = self.frontier.clone();
+        while self.can_go_on() && self.frontier == before {
+            self.slices += 1;
+            if let Err(error) = self.step(wanted, patience).await {
+                self.error = Some(error);
+            }
+        }
+        if self.frontier.is_none() && !self.exhausted && self.error.is_none() {
+            self.error = Some(SourceError::Unavailable {
+                status: None,
+                reason: format!(
+                    "after {} calls its list led nowhere (empty pages, or too many assets with \
+                     one and the same time): ask again",
+                    self.slices
+                ),
+                retry_after: None,
+            });
+        }
+    }
+
+    async fn step(&mut self, wanted: usize, patience: Instant) -> Result<(), SourceError> {
+        let request = self.request(wanted);
+        let asked = u64::from(request.length);
+        self.record.asked(&request);
+        let page = self.read(request, patience).await?;
+        match self.step.clone() {
+            Step::Window { .. } => self.take_window(&page),
+            Step::Index(search) => {
+                if search.time.is_some() && self.record.is_misplaced(&page) {
+                    self.step = Step::Index(search.further_back(page.offset, asked));
+                    return Ok(());
+                }
+                if self.record.repeats(&page) {
+                    self.finish();
+                    return Ok(());
+                }
+                // A look that fails shows nothing; the rows stand.
+                let looked = self.ends_with(&page, &search, asked, patience).await;
+                self.take_slice(&page, search, asked, looked.unwrap_or(false))
+            }
+        }
+    }
+
+    async fn read(
+        &mut self,
+        request: ListRequest,
+        patience: Instant,
+    ) -> Result<Arc<Page>, SourceError> {
+        let read = self
+            .list
+            .shelf
+            .page(&self.part.source, request, &self.list.context, patience)
+            .await
+            .inspect_err(|error| self.record.failed(error))?;
+        self.record.note(&read);
+        Ok(read.page)
+    }
+
+    /// Whether a slice is the last though the source says that more is to come: it had room for
+    /// more, and a look at what follows shows nothing new.
+    async fn ends_with(
+        &mut self,
+        page: &Page,
+        search: &Search,
+        asked: u64,
+        patience: Instant,
+    ) -> Result<bool, SourceError> {
+        let end = page.end();
+        let room = search.next.saturating_add(asked.min(self.reach()));
+        if page.last || page.rows.is_empty() || end >= room {
+            return Ok(page.last);
+        }
+        let request = ListRequest {
+            position: Position::Offset(end),
+            length: LOOK,
+            ..self.request(0)
+        };
+        self.slices += 1;
+        let next = self.read(request, patience).await?;
+        Ok(next.end() <= end || self.record.repeats(&next))
+    }
+
+    /// Whether nothing yet tells where the run begins.
+    fn is_searching(&self) -> bool {
+        matches!(&self.step, Step::Index(search) if search.time.is_some() && search.is_blind())
+            && self.frontier.is_none()
+            && self.open.is_empty()
+    }
+
+    fn request(&self, wanted: usize) -> ListRequest {
+        let cap = self.part.paging.cap();
+        let by = self.list.order.by;
+        let mut request = ListRequest {
+            listing: self.part.listing,
+            order: Order {
+                by,
+                direction: self.direction,
+            },
+            after: None,
+            before: None,
+            position: Position::Start,
+            // One more tells that there is more; some more close the last group. Where rows are
+            // dropped here, as many as a call can bring.
+            // So in a group that is larger than a slice, whose end must be found, and while the
+            // place itself is sought.
+            length: if self.part.local.is_empty()
+                && !self.record.dropped
+                && (self.open.is_empty() || self.frontier.is_some())
+                && !self.is_searching()
+            {
+                u32::try_from(wanted + 8.max(wanted / 4)).map_or(cap, |l| l.min(cap))
+            } else {
+                cap
+            },
+            parameters: self.part.parameters.clone(),
+        };
+        match (&self.step, self.part.paging) {
+            (Step::Window { token }, Paging::Window { resolution, .. }) => {
+                if let Some(from) = &self.from {
+                    let bound = widened(from.time, resolution.as_micros(), self.direction);
+                    match self.direction {
+                        Direction::Descending => request.before = bound,
+                        Direction::Ascending => request.after = bound,
+                    }
+                }
+                // The other end, as far as the filter says it.
+                let (after, before) = self.list.filter.span(by);
+                let outward = |time: Option<Timestamp>, towards| {
+                    widened(time?.as_microsecond(), resolution.as_micros(), towards)
+                };
+                match self.direction {
+                    Direction::Descending => {
+                        request.after = outward(after, Direction::Ascending);
+                    }
+                    Direction::Ascending => {
+                        request.before = outward(before, Direction::Descending);
+                    }
+                }
+                if let Some(token) = token {
+                    request.position = Position::Token(token.clone());
+                }
+            }
+            (Step::Index(search), _) => {
+                // The group that is read again must fit, with something on both sides.
+                let again = u32::try_from(self.open.len()).unwrap_or(cap);
+                request.length = (request.length.saturating_add(again)).min(cap);
+                request.position = Position::Offset(search.next);
+            }
+            (Step::Window { .. }, Paging::Index { .. }) => {}
+        }
+        request
+    }
+
+    // === Window ===
+
+    fn take_window(&mut self, page: &Page) -> Result<(), SourceError> {
+        let slots = self.slots(page)?;
+        self.feed(slots)?;
+        if self.exhausted {
+            return Ok(());
+        }
+        match &page.next {
+            None => self.finish(),
+            // A source that goes on giving one token at its end brings nothing with it.
+            Some(token) if page.rows.is_empty() && self.tokens.contains(token) => self.finish(),
+            // A token that comes twice leads in a circle.
+            Some(token) if !self.tokens.insert(token.clone()) => {
+                return Err(malformed(
+                    "nextPaginationToken",
+                    "the same token came twice: the list does not end",
+                ));
+            }
+            Some(token) => {
+                self.step = Step::Window {
+                    token: Some(token.clone()),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    // === Index ===
+
+    fn take_slice(
+        &mut self,
+        page: &Page,
+        search: Search,
+        asked: u64,
+        is_last: bool,
+    ) -> Result<(), SourceError> {
+        let slots = self.slots(page)?;
+        let rest = match (&search.after, search.time) {
+            (Some(after), _) => {
+                let Some(rest) = past(slots, after) else {
+                    // The list changed inside the group: read it again from its beginning.
+                    self.open.clear();
+                    let before = search.group_at.saturating_sub(1);
+                    self.step = Step::Index(Search::exactly(before, search.time));
+                    return Ok(());
+                };
+                rest
+            }
+            // From the start of the list: anything fits.
+            (None, None) => slots,
+            (None, Some(time)) => {
+                let direction = self.direction;
+                let is_before = |slot: &Slot| precedes(slot.key.time, time, direction);
+                let begins = match slots.first() {
+                    Some(first) => page.offset == 0 || is_before(first),
+                    // Past the end of a list that shrank: not the end of the run.
+                    None => page.offset == 0,
+                };
+                if !begins {
+                    self.step = Step::Index(search.further_back(page.offset, asked));
+                    return Ok(());
+                }
+                let reaches = slots.last().is_some_and(|last| !is_before(last));
+                if !reaches && !is_last {
+                    let passed = page.offset + (slots.len() as u64).saturating_sub(1);
+                    self.step = Step::Index(search.further_on(passed, asked, self.record.total));
+                    return Ok(());
+                }
+                // The open group is in this slice again, as it is now.
+                self.open.clear();
+                slots.into_iter().filter(|slot| !is_before(slot)).collect()
+            }
+        };
+        self.note_positions(page);
+        self.feed(rest)?;
+        if is_last {
+            self.finish();
+        } else {
+            self.step = Step::Index(self.next_search(page));
+        }
+        Ok(())
+    }
+
+    /// Goes on with an overlap: the open group once more, after a row that is before it.
+    fn next_search(&self, page: &Page) -> Search {
+        let end = page.end();
+        let Some(last) = self.open.last() else {
+            return Search::exactly(end, None);
+        };
+        let group = self.open.len() as u64;
+        if group + 2 > self.reach() {
+            // No call surely holds the group: only its own order can carry on (`merge.md` condition 4).
+            return Search {
+                after: Some(last.key.clone()),
+                group_at: end.saturating_sub(group),
+                ..Search::exactly(end.saturating_sub(1), Some(last.key.time))
+            };
+        }
+        Search::exactly(end.saturating_sub(group + 1), Some(last.key.time))
+    }
+
+    fn reach(&self) -> u64 {
+        u64::from(self.part.paging.reach())
+    }
+
+    fn note_positions(&mut self, page: &Page) {
+        self.positions.retain(|(index, _)| *index < page.offset);
+        self.positions.reserve(page.rows.len());
+        let by = self.list.order.by;
+        let times = page.rows.iter().map(|row| time_of(row, by));
+        self.positions.extend(
+            (page.offset..)
+                .zip(times)
+                .filter_map(|(index, time)| Some((index, time?))),
+        );
+    }
+
+    // === Rows into groups ===
+
+    /// The page's rows with their keys. A row without a time stands with the one before it.
+    fn slots(&self, page: &Page) -> Result<Vec<Slot>, SourceError> {
+        let mut slots: Vec<Slot> = Vec::with_capacity(page.rows.len());
+        let by = self.list.order.by;
+        let first_known = page.rows.iter().find_map(|row| time_of(row, by));
+        for row in &page.rows {
+            let fallback = slots
+                .last()
+                .map(|slot| slot.key.time)
+                .or(first_known)
+                .or(self.from.as_ref().map(|key| key.time))
+                .unwrap_or(Key::start(self.direction).time);
+            let time = time_of(row, by).unwrap_or(fallback);
+            if slots
+                .last()
+                .is_some_and(|last| precedes(time, last.key.time, self.direction))
+            {
+                return Err(malformed(
+                    "assets",
+                    "the list is not sorted by the time it was asked for",
+                ));
+            }
+            slots.push(Slot {
+                key: Key {
+                    time,
+                    source: self.source_hash,
+                    id: row.shared_id(),
+                },
+                row: row.clone(),
+            });
+        }
+        Ok(slots)
+    }
+
+    /// Adds rows in walking order; a group closes when a row of another time follows.
+    fn feed(&mut self, slots: Vec<Slot>) -> Result<(), SourceError> {
+        self.closed.reserve(slots.len());
+        for slot in slots {
+            if let Some(last) = self.open.last() {
+                if precedes(slot.key.time, last.key.time, self.direction) {
+                    return Err(malformed(
+                        "assets",
+                        "the list is not sorted by time from one call to the next",
+                    ));
+                }
+                if slot.key.time != last.key.time {
+                    self.close_group();
+                }
+            }
+            self.open.push(slot);
+            if self.exhausted {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn close_group(&mut self) {
+        let mut group = std::mem::take(&mut self.open);
+        let direction = self.direction;
+        group.sort_by(|a, b| a.key.walk(&b.key, direction));
+        group.dedup_by(|a, b| a.key == b.key && !a.key.id.is_empty());
+        for slot in group.drain(..) {
+            if self
+                .until
+                .as_ref()
+                .is_some_and(|until| slot.key.walk(until, direction).is_ge())
+            {
+                self.exhausted = true;
+                return;
+            }
+            let is_past = self
+                .from
+                .as_ref()
+                .is_none_or(|from| slot.key.walk(from, direction).is_gt());
+            if is_past {
+                self.frontier = Some(slot.key.clone());
+                match self.list.fits(self.part, &slot.row) {
+                    Some(true) => self.closed.push(slot),
+                    Some(false) => self.record.dropped = true,
+                    None => {}
+                }
+            }
+        }
+        // Most groups are one row: the next has its room.
+        self.open = group;
+    }
+
+    /// How many assets this source's list has, when that is certain.
+    pub fn exact_total(&self) -> Option<u64> {
+        if self.error.is_some() {
+            return None;
+        }
+        let is_whole = self.exhausted && self.from.is_none() && self.until.is_none();
+        self.record.exact_total(is_whole.then(|| {
+            // An asset that was updated between two calls is here twice.
+            let ids = self.closed.iter().map(|slot| &slot.key.id);
+            let nameless = ids.clone().filter(|id| id.is_empty()).count();
+            let named: HashSet<_> = ids.filter(|id| !id.is_empty()).collect();
+            Whole {
+                rows: named.len() + nameless,
+                is_readable: self
+                    .closed
+                    .iter()
+                    .all(|slot| matches!(slot.row, Row::Asset(_))),
+            }
+        }))
+    }
+
+    fn finish(&mut self) {
+        self.close_group();
+        self.exhausted = true;
+    }
+}
+
+/// The rows after a certain one; `None` when it is not there.
+fn past(slots: Vec<Slot>, after: &Key) -> Option<Vec<Slot>> {
+    let at = slots.iter().rposition(|slot| slot.key == *after)?;
+    Some(slots.into_iter().skip(at + 1).collect())
+}
+
+/// A row's time as keys carry it. Times beyond a cursor's range (a year 1, as some systems write
+/// for none) count as its end: order, ties and cursors agree.
+fn time_of(row: &Row, by: SortBy) -> Option<i64> {
+    let time = match (row, by) {
+        (Row::Asset(asset), SortBy::UpdatedAt) => asset.updated_at,
+        (Row::Asset(asset), _) => Some(asset.created_at),
+        (Row::Unreadable(bad), SortBy::UpdatedAt) => bad.updated_at,
+        (Row::Unreadable(bad), _) => bad.created_at,
+        (Row::Gone(_, created_at), _) => Some(*created_at),
+    };
+    time.map(|time| time.as_microsecond().clamp(MIN_TIME, MAX_TIME))
+}
+
+/// In microseconds.
+const A_MILLENNIUM: i64 = 1_000 * 365 * 86_400 * 1_000_000;
+
+/// A filter's bound, moved outward by the filter's own resolution: whether it is exclusive, and
+/// how it rounds, no longer matters; rows are checked by key. None where no upstream tells such
+/// times apart, and a nearer bound would leave rows out.
+fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timestamp> {
+    let unit = i64::try_from(resolution.max(1)).ok()?;
+    let floor = micros.div_euclid(unit) * unit;
+    let bound = match direction {
+        Direction::Descending => floor.checked_add(2 * unit)?,
+        Direction::Ascending => floor.checked_sub(unit)?,
+    };
+    let is_too_far = match direction {
+        Direction::Descending => bound > A_MILLENNIUM,
+        Direction::Ascending => bound < -A_MILLENNIUM,
+    };
+    if is_too_far {
+        return None;
+    }
+    let bound = bound.clamp(-A_MILLENNIUM, A_MILLENNIUM);
+    Timestamp::from_microsecond(bound).ok()
+}
+
+fn malformed(path: &str, message: &str) -> SourceError {
+    SourceError::Malformed {
+        status: 200,
+        path: path.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+/// Readers of a list's parts, one a source, walking from one place to another.
+pub fn readers<'a>(
+    list: &'a List,
+    direction: Direction,
+    from: Option<&Key>,
+    hints: &[Hint],
+    until: Option<&Key>,
+) -> Vec<Reader<'a>> {
+    (0_u8..)
+        .zip(&list.sources)
+        .map(|(source, part)| {
+            let hint = hints.iter().find(|hint| hint.source == source).copied();
+            Reader::new(list, part, direction, from.map(|key| (key, hint)), until)
+        })
+        .collect()
+}

@@ -1,0 +1,298 @@
+//! Objects most of whose fields only read memory: those are written as JSON where they stand. The
+//! engine makes a future in a box of its own for every field, a map for every object, and the JSON
+//! of both at the end.
+
+use std::borrow::Cow;
+
+use async_graphql::{
+    ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
+    parser::types::{Field, Selection, SelectionSet},
+    registry::Registry,
+    resolver_utils::{ContainerType, resolve_list},
+};
+use futures_util::future::try_join_all;
+
+use super::{Operation, asset::AssetNode, query::Node, raw_json};
+
+/// Bytes that a list takes room for ahead.
+const MOST_AHEAD: usize = 64 * 1024;
+
+/// An object most of whose fields only read memory.
+pub trait Plain: ContainerType {
+    /// One of those fields.
+    type Plain<'a>;
+
+    /// Which of those is selected; `None`: the engine asks the field's resolver.
+    fn plain(field: &Field) -> Option<Self::Plain<'_>>;
+
+    /// Writes it as JSON. `None`, where it has to be awaited this time, or fails: the engine asks
+    /// its resolver, and what was written is taken back.
+    fn write(
+        &self,
+        plain: &Self::Plain<'_>,
+        operation: &Operation,
+        json: &mut Vec<u8>,
+    ) -> Option<()>;
+}
+
+/// A field as it is selected.
+enum Choice<P> {
+    Typename,
+    Plain(P),
+    Other,
+}
+
+/// What is selected of an object.
+pub struct Selected<'a, T: Plain>(Vec<(&'a Positioned<Field>, Choice<T::Plain<'a>>)>);
+
+impl<'a, T: Plain> Selected<'a, T> {
+    /// `None`: fragments are the engine's. An operation that was put together
+    /// (`server/document/collect_fields.rs`) has none on objects, each field once, and no conditions.
+    fn of(set: &'a SelectionSet) -> Option<Self> {
+        let choices = set.items.iter().map(|selection| {
+            let Selection::Field(own) = &selection.node else {
+                return None;
+            };
+            let choice = if own.node.name.node == "__typename" {
+                Choice::Typename
+            } else {
+                T::plain(&own.node).map_or(Choice::Other, Choice::Plain)
+            };
+            Some((own, choice))
+        });
+        choices.collect::<Option<_>>().map(Self)
+    }
+
+    /// The same, of an object within an object: all of it is plain, or none.
+    pub fn wholly(set: &'a SelectionSet) -> Option<Self> {
+        let is_plain = |(_, choice): &(_, Choice<_>)| !matches!(choice, Choice::Other);
+        Self::of(set).filter(|selected| selected.0.iter().all(is_plain))
+    }
+
+    /// Writes the object, where all of it is at hand.
+    pub fn write(&self, root: &T, operation: &Operation, json: &mut Vec<u8>) -> Option<()> {
+        self.write_or(root, operation, json, |_, _| None)
+    }
+
+    /// Writes the object; `awaited` hears of each field that is not at hand, and of its place.
+    fn write_or(
+        &self,
+        root: &T,
+        operation: &Operation,
+        json: &mut Vec<u8>,
+        mut awaited: impl FnMut(&'a Positioned<Field>, usize) -> Option<()>,
+    ) -> Option<()> {
+        json.push(b'{');
+        for (place, (own, choice)) in self.0.iter().enumerate() {
+            raw_json::part(place, json);
+            raw_json::key(&own.node.response_key().node, json);
+            let begin = json.len();
+            let written = match choice {
+                Choice::Typename => {
+                    raw_json::put(&root.introspection_type_name(), json);
+                    Some(())
+                }
+                Choice::Plain(plain) => root.write(plain, operation, json),
+                Choice::Other => None,
+            };
+            if written.is_none() {
+                json.truncate(begin);
+                awaited(own, begin)?;
+            }
+        }
+        json.push(b'}');
+        Some(())
+    }
+}
+
+/// Writes a list of objects, where all of it is at hand.
+pub fn write_list<T: Plain>(
+    roots: impl ExactSizeIterator<Item = T>,
+    selected: &Selected<'_, T>,
+    operation: &Operation,
+    json: &mut Vec<u8>,
+) -> Option<()> {
+    json.push(b'[');
+    let count = roots.len();
+    for (place, root) in roots.enumerate() {
+        raw_json::part(place, json);
+        let begin = json.len();
+        selected.write(&root, operation, json)?;
+        if place == 0 {
+            // The others are about as long, unless this is a giant.
+            let like_it = count.saturating_sub(1) * (json.len() - begin + 16);
+            json.reserve(like_it.min(MOST_AHEAD));
+        }
+    }
+    json.push(b']');
+    Some(())
+}
+
+/// The same object, resolved in one go as far as that goes.
+pub struct AtHand<T>(pub T);
+
+impl<T: Plain> OutputType for AtHand<T> {
+    fn type_name() -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.0.introspection_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        T::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        context: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        resolve(&self.0, context, field).await
+    }
+}
+
+/// What is selected of the assets among nodes. What is put together (`server/document/collect_fields.rs`)
+/// has one fragment for each type.
+fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
+    set.items.iter().find_map(|selection| {
+        let Selection::InlineFragment(own) = &selection.node else {
+            return None;
+        };
+        let on = own.node.type_condition.as_ref()?;
+        (on.node.on.node == "Asset").then_some(&own.node.selection_set)
+    })
+}
+
+impl OutputType for AtHand<Node> {
+    fn type_name() -> Cow<'static, str> {
+        Node::type_name()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.0.introspection_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Node::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        context: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        match (&self.0, of_assets(&context.item.node)) {
+            (Node::Asset(asset), Some(set)) => {
+                resolve(asset, &context.with_selection_set(set), field).await
+            }
+            (node, _) => Box::pin(node.resolve(context, field)).await,
+        }
+    }
+}
+
+/// What was read by id: null for each that is gone, and an error for each that cannot be read.
+pub struct EachAtHand(pub Vec<Each>);
+
+type Each = Option<async_graphql::Result<AtHand<Node>>>;
+
+impl EachAtHand {
+    /// All of it, where it is assets and nulls and nothing else.
+    fn write(&self, context: &ContextSelectionSet<'_>) -> Option<Vec<u8>> {
+        let operation = writing(context)?;
+        let selected = Selected::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
+        let mut json = vec![b'['];
+        for (place, node) in self.0.iter().enumerate() {
+            raw_json::part(place, &mut json);
+            match node {
+                None => raw_json::null(&mut json),
+                Some(Ok(AtHand(Node::Asset(asset)))) => {
+                    selected.write(asset, operation, &mut json)?;
+                }
+                Some(_) => return None,
+            }
+        }
+        json.push(b']');
+        Some(json)
+    }
+}
+
+impl OutputType for EachAtHand {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<Each>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Vec<Each> as OutputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Vec<Each> as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        context: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        if let Some(json) = self.write(context) {
+            return Ok(raw_json::written(json));
+        }
+        let each = self.0.iter().map(|own| {
+            let own = own.as_ref();
+            own.map(|own| own.as_ref().map_err(Clone::clone))
+        });
+        resolve_list(context, field, each, Some(self.0.len())).await
+    }
+}
+
+/// The operation, where its values may be written before their time.
+fn writing<'a>(context: &ContextSelectionSet<'a>) -> Option<&'a Operation> {
+    let operation = context.data_opt::<Operation>()?;
+    operation.writes_json.then_some(operation)
+}
+
+async fn resolve<T: Plain>(
+    root: &T,
+    context: &ContextSelectionSet<'_>,
+    field: &Positioned<Field>,
+) -> ServerResult<Value> {
+    let Some((json, others)) = what_is_at_hand(root, context) else {
+        return Box::pin(root.resolve(context, field)).await;
+    };
+    if others.is_empty() {
+        return Ok(raw_json::written(json));
+    }
+    let resolving = others.iter().map(|(own, _)| {
+        let resolving = async { root.resolve_field(&context.with_field(own)).await };
+        Box::pin(resolving)
+    });
+    let resolved = try_join_all(resolving).await?;
+    let mut whole = Vec::with_capacity(json.len());
+    let (mut rest, mut begin) = (&*json, 0);
+    for ((_, place), value) in others.iter().zip(&resolved) {
+        let (before, after) = rest.split_at(place - begin);
+        whole.extend_from_slice(before);
+        raw_json::write(value.as_ref().unwrap_or(&Value::Null), &mut whole);
+        (rest, begin) = (after, *place);
+    }
+    whole.extend_from_slice(rest);
+    Ok(raw_json::written(whole))
+}
+
+/// The object, less the fields that are not at hand: those, and where each belongs. `None`: the
+/// engine resolves it.
+fn what_is_at_hand<'a, T: Plain>(
+    root: &T,
+    context: &ContextSelectionSet<'a>,
+) -> Option<(Vec<u8>, Vec<(&'a Positioned<Field>, usize)>)> {
+    let operation = writing(context)?;
+    let selected = Selected::<T>::of(&context.item.node)?;
+    let (mut json, mut others) = (Vec::new(), Vec::new());
+    selected.write_or(root, operation, &mut json, |own, place| {
+        others.push((own, place));
+        Some(())
+    })?;
+    Some((json, others))
+}

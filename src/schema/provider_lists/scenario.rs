@@ -1,0 +1,231 @@
+//! Scenario's own filters and orders (scenario.md 5.1, 5.2).
+
+use async_graphql::{Enum, InputObject};
+
+use super::{Asked, broken};
+use crate::{
+    schema::{
+        filter::{spans, tags, text, timestamp, words},
+        order::AssetOrderDirection,
+        scalars::DateTime,
+    },
+    source::{
+        Filter, Order, Privacy, ScenarioParameters, ScenarioPublicParameters, SortBy,
+        check_scenario_span,
+    },
+};
+
+/// Who can see an asset, as Scenario says it. Values may be added; only requests use them.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScenarioPrivacy {
+    /// The project's own.
+    Private,
+    /// Everybody's. As a filter it leaves your account: every organisation's public assets.
+    Public,
+    /// Everybody who has the link.
+    Unlisted,
+}
+
+impl From<ScenarioPrivacy> for Privacy {
+    fn from(privacy: ScenarioPrivacy) -> Self {
+        match privacy {
+            ScenarioPrivacy::Private => Self::Private,
+            ScenarioPrivacy::Public => Self::Public,
+            ScenarioPrivacy::Unlisted => Self::Unlisted,
+        }
+    }
+}
+
+/// What Scenario can sort by. Values may be added; only requests use them.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScenarioAssetOrderField {
+    /// `createdAt`. It never changes, so a walk misses and repeats nothing.
+    CreatedAt,
+    /// `updatedAt`. An asset that is changed during a walk moves to the newest end: newest first it
+    /// may be missed, oldest first it may come twice.
+    UpdatedAt,
+}
+
+/// How Scenario sorts its list.
+#[derive(InputObject, Debug, Clone, Copy)]
+pub struct ScenarioAssetOrder {
+    /// The field to sort by.
+    field: ScenarioAssetOrderField,
+    /// Ascending or descending.
+    direction: AssetOrderDirection,
+}
+
+impl ScenarioAssetOrder {
+    /// What a client gets that does not say.
+    pub const NEWEST: Self = Self {
+        field: ScenarioAssetOrderField::CreatedAt,
+        direction: AssetOrderDirection::Desc,
+    };
+}
+
+impl From<ScenarioAssetOrder> for Order {
+    fn from(order: ScenarioAssetOrder) -> Self {
+        Self {
+            by: match order.field {
+                ScenarioAssetOrderField::CreatedAt => SortBy::CreatedAt,
+                ScenarioAssetOrderField::UpdatedAt => SortBy::UpdatedAt,
+            },
+            direction: order.direction.into(),
+        }
+    }
+}
+
+/// Scenario's own filters: an asset fits when it fits all that are given.
+#[derive(InputObject, Default)]
+pub struct ScenarioAssetFilter {
+    /// Seen by whom. `PUBLIC` leaves your account: every organisation's public assets.
+    privacy: Option<ScenarioPrivacy>,
+    /// Of this project, for credentials that span several. A source whose configuration names
+    /// another project is skipped.
+    project_id: Option<String>,
+    /// Made by this model's inferences; its training images are not.
+    model_id: Option<String>,
+    /// Made by this inference.
+    inference_id: Option<String>,
+    /// Made by this user.
+    author_id: Option<String>,
+    /// In this collection.
+    collection_id: Option<String>,
+    /// Made from this asset: Scenario's own id, as `upstreamId` gives it. See also
+    /// `Asset.children`.
+    parent_upstream_id: Option<String>,
+    /// Made, through however many steps, from this asset: Scenario's own id.
+    root_upstream_id: Option<String>,
+    /// With these tags. Scenario filters public assets only by tags, so `privacy: PUBLIC` is
+    /// needed with it; for your own use `assets(filter: {tagsAll: …})`.
+    tags: Option<Vec<String>>,
+    /// Of this type. Not together with `types`, whose description lists all known ones.
+    r#type: Option<String>,
+    /// Of one of these types; not together with `type`; values may be added. Known are:
+    /// `inference-txt2img`, `inference-txt2img-ip-adapter`, `inference-txt2img-texture`,
+    /// `inference-img2img`, `inference-img2img-ip-adapter`, `inference-img2img-texture`,
+    /// `inference-inpaint`, `inference-inpaint-ip-adapter`, `inference-reference`,
+    /// `inference-reference-texture`, `inference-controlnet`, `inference-controlnet-ip-adapter`,
+    /// `inference-controlnet-img2img`, `inference-controlnet-reference`,
+    /// `inference-controlnet-inpaint`, `inference-controlnet-inpaint-ip-adapter`,
+    /// `inference-controlnet-texture`, `background-removal`, `canvas`, `canvas-export`,
+    /// `canvas-drawing`, `detection`, `patch`, `pixelization`, `upscale`, `upscale-texture`,
+    /// `upscale-skybox`, `vectorization`, `segment`, `segmentation-image`, `segmentation-mask`,
+    /// `skybox-base-360`, `skybox-hdri`, `skybox-3d`, `restyle`, `reframe`, `generative-fill`,
+    /// `texture`, `texture-height`, `texture-normal`, `texture-smoothness`, `texture-metallic`,
+    /// `texture-edge`, `texture-ao`, `texture-albedo`, `image-prompt-editing`, `unknown`, `img23d`,
+    /// `txt23d`, `3d23d`, `3d23d-texture`, `3d-texture`, `3d-texture-mtl`, `3d-texture-albedo`,
+    /// `3d-texture-normal`, `3d-texture-roughness`, `3d-texture-metallic`, `img2video`, `txt2audio`,
+    /// `audio2audio`, `video2video`, `video2img`, `txt2img`, `img2img`, `txt2video`, `uploaded`,
+    /// `uploaded-video`, `uploaded-audio`, `uploaded-3d`, `uploaded-avatar`, `upscale-video`,
+    /// `video23d`, `img2splat`, `audio2video`, `video2audio`, `voice-clone`, `uploaded-text`,
+    /// `audio2txt`, `txt2txt`, `img2txt`, `video2txt`.
+    types: Option<Vec<String>>,
+    /// Made after this moment. Needs the list sorted by `CREATED_AT`.
+    created_after: Option<DateTime>,
+    /// Made before this moment. Needs the list sorted by `CREATED_AT`.
+    created_before: Option<DateTime>,
+    /// Last changed after this moment. Needs the list sorted by `UPDATED_AT`.
+    updated_after: Option<DateTime>,
+    /// Last changed before this moment. Needs the list sorted by `UPDATED_AT`.
+    updated_before: Option<DateTime>,
+}
+
+impl ScenarioAssetFilter {
+    /// # Errors
+    /// `BAD_USER_INPUT` for what breaks a rule of Scenario's.
+    pub fn asked(self, order: Order, original_assets: bool) -> async_graphql::Result<Asked> {
+        let id = |field, value: Option<String>| text(field, value.as_deref());
+        let parameters = ScenarioParameters {
+            privacy: self.privacy.map(Into::into),
+            project_id: id("projectId", self.project_id)?,
+            model_id: id("modelId", self.model_id)?,
+            inference_id: id("inferenceId", self.inference_id)?,
+            author_id: id("authorId", self.author_id)?,
+            collection_id: id("collectionId", self.collection_id)?,
+            parent_asset_id: id("parentUpstreamId", self.parent_upstream_id)?,
+            root_asset_id: id("rootUpstreamId", self.root_upstream_id)?,
+            tags: tags("tags", self.tags.as_deref())?,
+            r#type: id("type", self.r#type)?,
+            types: words("types", self.types.as_deref())?,
+            original_assets,
+            deleted: false,
+        };
+        parameters.check().map_err(broken)?;
+        let filter = span(
+            order,
+            [self.created_after, self.created_before],
+            [self.updated_after, self.updated_before],
+        )?;
+        Ok(Asked {
+            parameters: parameters.query(),
+            filter,
+            local: Vec::new(),
+        })
+    }
+}
+
+/// Filters of Scenario's public list: an asset fits when it fits all that are given.
+#[derive(InputObject, Default)]
+pub struct ScenarioPublicAssetFilter {
+    /// Made by this model's inferences; its training images are not.
+    model_id: Option<String>,
+    /// With these tags.
+    tags: Option<Vec<String>>,
+    /// Of this type. Not together with `types`, whose description lists all known ones.
+    r#type: Option<String>,
+    /// Of one of these types; not together with `type`. Known are those of
+    /// `ScenarioAssetFilter.types`.
+    types: Option<Vec<String>>,
+    /// Made after this moment. Needs the list sorted by `CREATED_AT`.
+    created_after: Option<DateTime>,
+    /// Made before this moment. Needs the list sorted by `CREATED_AT`.
+    created_before: Option<DateTime>,
+    /// Last changed after this moment. Needs the list sorted by `UPDATED_AT`.
+    updated_after: Option<DateTime>,
+    /// Last changed before this moment. Needs the list sorted by `UPDATED_AT`.
+    updated_before: Option<DateTime>,
+}
+
+impl ScenarioPublicAssetFilter {
+    /// # Errors
+    /// `BAD_USER_INPUT` for what breaks a rule of Scenario's.
+    pub fn asked(self, order: Order, original_assets: bool) -> async_graphql::Result<Asked> {
+        let parameters = ScenarioPublicParameters {
+            model_id: text("modelId", self.model_id.as_deref())?,
+            tags: tags("tags", self.tags.as_deref())?,
+            r#type: text("type", self.r#type.as_deref())?,
+            types: words("types", self.types.as_deref())?,
+            original_assets,
+        };
+        parameters.check().map_err(broken)?;
+        let filter = span(
+            order,
+            [self.created_after, self.created_before],
+            [self.updated_after, self.updated_before],
+        )?;
+        Ok(Asked {
+            parameters: parameters.query(),
+            filter,
+            local: Vec::new(),
+        })
+    }
+}
+
+/// The spans of time, which go with an order.
+fn span(
+    order: Order,
+    [created_after, created_before]: [Option<DateTime>; 2],
+    [updated_after, updated_before]: [Option<DateTime>; 2],
+) -> async_graphql::Result<Filter> {
+    let filter = Filter {
+        created_after: timestamp("createdAfter", created_after.as_ref())?,
+        created_before: timestamp("createdBefore", created_before.as_ref())?,
+        updated_after: timestamp("updatedAfter", updated_after.as_ref())?,
+        updated_before: timestamp("updatedBefore", updated_before.as_ref())?,
+        ..Filter::default()
+    };
+    check_scenario_span(&filter, order.by).map_err(broken)?;
+    spans(&filter)?;
+    Ok(filter)
+}

@@ -1,0 +1,182 @@
+//! Which media type the answer has (GraphQL over HTTP 5, 6; RFC 9110 12.5.1).
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use super::error::Refusal;
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/graphql-response+json`: failures of the document have a 4xx status.
+    Response,
+    /// `application/json`: a well-formed request is answered 200, whatever its document.
+    Json,
+}
+
+impl MediaType {
+    pub const fn header(self) -> HeaderValue {
+        match self {
+            Self::Response => {
+                HeaderValue::from_static("application/graphql-response+json; charset=utf-8")
+            }
+            Self::Json => HeaderValue::from_static("application/json; charset=utf-8"),
+        }
+    }
+
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Response => ("application", "graphql-response+json"),
+            Self::Json => ("application", "json"),
+        }
+    }
+
+    /// What `Accept` asks for; JSON when it says nothing.
+    ///
+    /// # Errors
+    /// 406 when it wants neither.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let ranges = accepted(headers);
+        if ranges.is_empty() {
+            return Ok(Self::Json);
+        }
+        let json = quality(&ranges, Self::Json);
+        let response = quality(&ranges, Self::Response);
+        match (json, response) {
+            (0, 0) => Err(Refusal::new(
+                StatusCode::NOT_ACCEPTABLE,
+                "BAD_USER_INPUT",
+                "answers come as application/graphql-response+json or application/json: accept one \
+                 of them",
+            )),
+            // A wildcard alone means an older client: JSON.
+            (json, response) if response > json || (response == json && names(&ranges)) => {
+                Ok(Self::Response)
+            }
+            _ => Ok(Self::Json),
+        }
+    }
+}
+
+/// Whether `Accept` prefers a page over JSON, as browsers do when they navigate.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    accepted(headers)
+        .iter()
+        .any(|range| range.is("text", "html") && range.quality > 0)
+}
+
+#[derive(Debug)]
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
+    /// In thousandths.
+    quality: u16,
+}
+
+impl Range<'_> {
+    /// Whether it names this, in letters of either case.
+    fn is(&self, kind: &str, subtype: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
+    }
+}
+
+fn accepted(headers: &HeaderMap) -> Vec<Range<'_>> {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let (kind, subtype) = parts.next()?.split_once('/')?;
+            let quality = parts
+                .find_map(|parameter| parameter.strip_prefix("q="))
+                .and_then(|q| q.parse::<f32>().ok())
+                .map_or(1000, |q| (q.clamp(0.0, 1.0) * 1000.0) as u16);
+            Some(Range {
+                kind,
+                subtype,
+                quality,
+            })
+        })
+        .collect()
+}
+
+/// The quality of the most specific range that fits.
+fn quality(ranges: &[Range<'_>], media_type: MediaType) -> u16 {
+    let (kind, subtype) = media_type.names();
+    ranges
+        .iter()
+        .filter_map(|range| {
+            // The more it says, the more it counts.
+            let forms = [("*", "*"), (kind, "*"), (kind, subtype)];
+            let fits = forms.iter().rposition(|(k, s)| range.is(k, s))?;
+            Some((fits, range.quality))
+        })
+        .max_by_key(|(fits, _)| *fits)
+        .map_or(0, |(_, quality)| quality)
+}
+
+/// Whether the newer type is asked for by name.
+fn names(ranges: &[Range<'_>]) -> bool {
+    let (_, own) = MediaType::Response.names();
+    ranges
+        .iter()
+        .any(|range| range.subtype.eq_ignore_ascii_case(own))
+}
+
+/// Whether a body is JSON in UTF-8.
+pub fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let is_named = (parts.next()).is_some_and(|own| own.eq_ignore_ascii_case("application/json"));
+    is_named
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
+                charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_what_accept_asks_for() {
+        for (accept, right) in [
+            (None, Some(MediaType::Json)),
+            (Some("*/*"), Some(MediaType::Json)),
+            (Some("application/json"), Some(MediaType::Json)),
+            (
+                Some("application/graphql-response+json"),
+                Some(MediaType::Response),
+            ),
+            (
+                Some("application/graphql-response+json, application/json;q=0.9"),
+                Some(MediaType::Response),
+            ),
+            (
+                Some("application/json, application/graphql-response+json;q=0.5"),
+                Some(MediaType::Json),
+            ),
+            (
+                Some("application/graphql-response+json, application/json"),
+                Some(MediaType::Response),
+            ),
+            (Some("application/json;q=0, */*"), Some(MediaType::Response)),
+            (Some("text/html"), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            }
+            assert_eq!(MediaType::of(&headers).ok(), right, "{accept:?}");
+        }
+    }
+}

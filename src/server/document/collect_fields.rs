@@ -1,0 +1,310 @@
+//! Fields of one response key become one, as the specification's CollectFields says (GraphQL,
+//! September 2025, 6.3.2): the engine runs each that is written, a mutation too.
+//!
+//! What comes out is the chosen operation alone, without fragments that have names and without
+//! conditions: the fields of each object that may stand somewhere.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::{
+    Name, Pos, Positioned, Variables,
+    parser::types::{
+        Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition,
+        InlineFragment, OperationDefinition, OperationType, Selection, SelectionSet, TypeCondition,
+    },
+};
+use async_graphql_value::{ConstValue, Value};
+
+use super::validation::Rules;
+
+/// What a field takes in memory, and a value, about.
+const FIELD: usize = 400;
+const VALUE: usize = 64;
+
+/// Variables that decide on conditions (`@skip`, `@include`).
+pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
+    fn in_set(set: &SelectionSet, found: &mut Vec<Name>) {
+        for selection in &set.items {
+            for directive in selection.node.directives() {
+                for (_, value) in &directive.node.arguments {
+                    if let Value::Variable(name) = &value.node {
+                        found.push(name.clone());
+                    }
+                }
+            }
+            match &selection.node {
+                Selection::Field(field) => in_set(&field.node.selection_set.node, found),
+                Selection::InlineFragment(own) => in_set(&own.node.selection_set.node, found),
+                // Fragments are looked at by themselves.
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (_, operation) in document.operations.iter() {
+        in_set(&operation.node.selection_set.node, &mut found);
+    }
+    for fragment in document.fragments.values() {
+        in_set(&fragment.node.selection_set.node, &mut found);
+    }
+    found
+}
+
+/// What an operation takes in memory, about.
+pub fn bytes(document: &ExecutableDocument) -> usize {
+    fn of_value(value: &Value) -> usize {
+        VALUE
+            + match value {
+                Value::String(text) => text.len(),
+                Value::List(items) => items.iter().map(of_value).sum(),
+                Value::Object(fields) => fields.values().map(of_value).sum(),
+                _ => 0,
+            }
+    }
+    fn of_set(set: &SelectionSet) -> usize {
+        let each = set.items.iter().map(|selection| match &selection.node {
+            Selection::Field(field) => {
+                let values = field
+                    .node
+                    .arguments
+                    .iter()
+                    .map(|(_, value)| of_value(&value.node));
+                FIELD + values.sum::<usize>() + of_set(&field.node.selection_set.node)
+            }
+            Selection::InlineFragment(own) => FIELD + of_set(&own.node.selection_set.node),
+            Selection::FragmentSpread(_) => FIELD,
+        });
+        each.sum()
+    }
+    let operations = document.operations.iter();
+    operations
+        .map(|(_, own)| of_set(&own.node.selection_set.node))
+        .sum()
+}
+
+/// The operation with each field once. The document was weighed (no fragment spreads itself, and
+/// all it spreads is bounded) and is valid (equal response keys mean equal fields).
+pub fn merged(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    rules: &Rules,
+    variables: &Variables,
+) -> ExecutableDocument {
+    let merger = Merger {
+        fragments: &document.fragments,
+        rules,
+        operation,
+        variables,
+    };
+    let root = match operation.ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    };
+    let set = &operation.selection_set;
+    let merged = OperationDefinition {
+        ty: operation.ty,
+        variable_definitions: operation.variable_definitions.clone(),
+        directives: operation.directives.clone(),
+        selection_set: Positioned::new(merger.one(root, &[&set.node]), set.pos),
+    };
+    ExecutableDocument {
+        operations: DocumentOperations::Single(Positioned::new(merged, set.pos)),
+        fragments: HashMap::new(),
+    }
+}
+
+/// Leaves out arguments and fields of inputs that are one of these variables, which have no value: in
+/// their places defaults stand (GraphQL, 6.4.1). The engine takes null for such a variable.
+pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
+    fn in_value(value: &mut Value, absent: &[&Name]) {
+        match value {
+            Value::List(items) => items.iter_mut().for_each(|own| in_value(own, absent)),
+            Value::Object(fields) => {
+                fields.retain(|_, value| !is_one(value, absent));
+                fields.values_mut().for_each(|own| in_value(own, absent));
+            }
+            _ => {}
+        }
+    }
+    fn in_set(set: &mut SelectionSet, absent: &[&Name]) {
+        for selection in &mut set.items {
+            match &mut selection.node {
+                Selection::Field(field) => {
+                    let Field {
+                        arguments,
+                        selection_set,
+                        ..
+                    } = &mut field.node;
+                    arguments.retain(|(_, value)| !is_one(&value.node, absent));
+                    for (_, value) in arguments {
+                        in_value(&mut value.node, absent);
+                    }
+                    in_set(&mut selection_set.node, absent);
+                }
+                Selection::InlineFragment(own) => {
+                    in_set(&mut own.node.selection_set.node, absent);
+                }
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+    }
+    fn is_one(value: &Value, absent: &[&Name]) -> bool {
+        matches!(value, Value::Variable(name) if absent.contains(&name))
+    }
+    if let DocumentOperations::Single(own) = &mut document.operations {
+        in_set(&mut own.node.selection_set.node, absent);
+    }
+}
+
+struct Merger<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    rules: &'a Rules,
+    operation: &'a OperationDefinition,
+    variables: &'a Variables,
+}
+
+/// What is selected on an object, in the order of its first appearance.
+#[derive(Default)]
+struct Collected<'a> {
+    fields: Vec<Vec<&'a Positioned<Field>>>,
+    /// Their places by response key.
+    places: HashMap<&'a str, usize>,
+    /// Fragments that are in already.
+    spread: HashSet<&'a str>,
+}
+
+impl<'a> Merger<'a> {
+    /// One selection set of several on the same type. Where objects of several types may stand, each
+    /// type has its own, so that its fields are in their order.
+    fn one(&self, parent: &str, sets: &[&'a SelectionSet]) -> SelectionSet {
+        let Some(possible) = self.rules.possible(parent) else {
+            return self.of_object(parent, sets);
+        };
+        let pos = Pos::default();
+        let items = possible.iter().map(|object| {
+            let on = Positioned::new(Name::new(object), pos);
+            let fragment = InlineFragment {
+                type_condition: Some(Positioned::new(TypeCondition { on }, pos)),
+                directives: Vec::new(),
+                selection_set: Positioned::new(self.of_object(object, sets), pos),
+            };
+            let fragment = Selection::InlineFragment(Positioned::new(fragment, pos));
+            Positioned::new(fragment, pos)
+        });
+        let items = if sets.is_empty() {
+            Vec::new()
+        } else {
+            items.collect()
+        };
+        SelectionSet { items }
+    }
+
+    fn of_object(&self, object: &str, sets: &[&'a SelectionSet]) -> SelectionSet {
+        let mut collected = Collected::default();
+        for set in sets {
+            self.collect(object, set, &mut collected);
+        }
+        let fields = collected.fields.iter();
+        SelectionSet {
+            items: fields.filter_map(|own| self.field(object, own)).collect(),
+        }
+    }
+
+    /// Equal fields as one, with all that is selected in any.
+    fn field(
+        &self,
+        object: &str,
+        fields: &[&'a Positioned<Field>],
+    ) -> Option<Positioned<Selection>> {
+        let first = fields.first()?;
+        let own = &first.node;
+        let sets: Vec<_> = fields
+            .iter()
+            .map(|own| &own.node.selection_set.node)
+            .filter(|set| !set.items.is_empty())
+            .collect();
+        let of = self.rules.type_of(object, own.name.node.as_str());
+        let field = Field {
+            alias: own.alias.clone(),
+            name: own.name.clone(),
+            arguments: own.arguments.clone(),
+            directives: Vec::new(),
+            selection_set: Positioned::new(
+                self.one(of.unwrap_or_default(), &sets),
+                own.selection_set.pos,
+            ),
+        };
+        let field = Selection::Field(Positioned::new(field, first.pos));
+        Some(Positioned::new(field, first.pos))
+    }
+
+    fn collect(&self, object: &str, set: &'a SelectionSet, into: &mut Collected<'a>) {
+        for selection in &set.items {
+            if !self.is_included(selection.node.directives()) {
+                continue;
+            }
+            match &selection.node {
+                Selection::Field(field) => {
+                    let next = into.fields.len();
+                    let key = field.node.response_key().node.as_str();
+                    let place = *into.places.entry(key).or_insert(next);
+                    match into.fields.get_mut(place) {
+                        Some(fields) => fields.push(field),
+                        None => into.fields.push(vec![field]),
+                    }
+                }
+                Selection::InlineFragment(fragment) => {
+                    let fragment = &fragment.node;
+                    let condition = fragment.type_condition.as_ref();
+                    if condition.is_none_or(|own| self.rules.is_a(object, &own.node.on.node)) {
+                        self.collect(object, &fragment.selection_set.node, into);
+                    }
+                }
+                Selection::FragmentSpread(spread) => {
+                    let name = spread.node.fragment_name.node.as_str();
+                    // Validation knows each by name.
+                    if let Some(fragment) = self.fragments.get(name)
+                        && into.spread.insert(name)
+                        && self
+                            .rules
+                            .is_a(object, &fragment.node.type_condition.node.on.node)
+                    {
+                        self.collect(object, &fragment.node.selection_set.node, into);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What `@skip` and `@include` say (GraphQL, September 2025, 3.13).
+    fn is_included(&self, directives: &[Positioned<Directive>]) -> bool {
+        directives.iter().all(|directive| {
+            let directive = &directive.node;
+            let condition = directive
+                .get_argument("if")
+                .map(|value| self.is_true(&value.node));
+            match (directive.name.node.as_str(), condition) {
+                ("skip", Some(condition)) => !condition,
+                ("include", Some(condition)) => condition,
+                _ => true,
+            }
+        })
+    }
+
+    /// Of a Boolean that validation has seen.
+    fn is_true(&self, value: &Value) -> bool {
+        match value {
+            Value::Boolean(value) => *value,
+            Value::Variable(name) => match self.variables.get(name) {
+                Some(value) => *value == ConstValue::Boolean(true),
+                None => self.operation.variable_definitions.iter().any(|own| {
+                    let own = &own.node;
+                    let default = own.default_value.as_ref().map(|value| &value.node);
+                    own.name.node == *name && default == Some(&ConstValue::Boolean(true))
+                }),
+            },
+            _ => false,
+        }
+    }
+}

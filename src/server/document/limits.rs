@@ -1,0 +1,392 @@
+//! What a document weighs: counted on the parsed document, before validation.
+//!
+//! Each node is looked at a constant number of times, however often its fragment is spread: a
+//! fragment's weight is remembered.
+
+use std::collections::HashMap;
+
+use async_graphql::{
+    Name, Positioned, Value as Constant,
+    parser::types::{
+        Directive, ExecutableDocument, FragmentDefinition, OperationDefinition, Selection,
+        SelectionSet,
+    },
+};
+use async_graphql_value::Value;
+
+use crate::{config::Limits, server::error::Refusal};
+
+/// How the engine marks an uploaded file in variables. Ours are marked otherwise; a client that
+/// writes it means no good.
+const ENGINE_MARK: &str = "#__graphql_file__:";
+
+/// What a selection set weighs, with everything it spreads.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    selections: u64,
+    depth: u32,
+    aliases: u64,
+    /// Fields right here, those of fragments included.
+    fields: u64,
+    /// Nested lists of an introspection.
+    lists: u32,
+}
+
+impl Weight {
+    fn add(&mut self, other: Self) {
+        self.selections = self.selections.saturating_add(other.selections);
+        self.aliases = self.aliases.saturating_add(other.aliases);
+        self.fields = self.fields.saturating_add(other.fields);
+        self.depth = self.depth.max(other.depth);
+        self.lists = self.lists.max(other.lists);
+    }
+}
+
+/// What was come across on the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// Selections, directives and variables looked at.
+    pub nodes: u64,
+    /// Places where a variable is used.
+    pub variables: u64,
+    /// Selections of all operations, each fragment counted as often as it is spread.
+    pub selections: u64,
+}
+
+/// Weighs a document against the limits.
+///
+/// # Errors
+/// A [`Refusal`] naming the limit, the value and the maximum.
+pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<Seen, Refusal> {
+    let count = document.operations.iter().count();
+    if count > limits.operations {
+        return Err(Refusal::limit(
+            "number of operations",
+            count,
+            limits.operations,
+        ));
+    }
+    let mut scale = Scale {
+        fragments: &document.fragments,
+        weighed: HashMap::new(),
+        directives: limits.directives,
+        values: Values::new(limits),
+        seen: Seen::default(),
+    };
+    // Fragments nobody spreads are validated too, so they are weighed too.
+    for name in document.fragments.keys() {
+        let weight = scale.fragment(name)?;
+        within(weight, limits.introspection_depth, limits)?;
+    }
+    for (_, operation) in document.operations.iter() {
+        check(&mut scale, &operation.node, limits)?;
+    }
+    Ok(scale.seen)
+}
+
+fn check<'a>(
+    scale: &mut Scale<'a>,
+    operation: &'a OperationDefinition,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    scale.directives(&operation.directives)?;
+    for variable in &operation.variable_definitions {
+        scale.seen.nodes += 1;
+        scale.directives(&variable.node.directives)?;
+        if let Some(value) = &variable.node.default_value {
+            scale.values.check_constant(&value.node)?;
+        }
+    }
+    let set = &operation.selection_set.node;
+    let weight = scale.set(set)?;
+    let all = &mut scale.seen.selections;
+    *all = all.saturating_add(weight.selections);
+    let deepest = if only_introspects(set) {
+        limits.introspection_depth
+    } else {
+        limits.depth
+    };
+    within(weight, deepest, limits)?;
+    if weight.fields > limits.root_fields as u64 {
+        return Err(Refusal::limit64(
+            "number of root fields",
+            weight.fields,
+            limits.root_fields as u64,
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a weight keeps to the limits that hold anywhere.
+fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), Refusal> {
+    for (name, value, maximum) in [
+        (
+            "number of selections, spread fragments counted each time,",
+            weight.selections,
+            limits.selections,
+        ),
+        ("depth", weight.depth.into(), deepest as u64),
+        ("number of aliases", weight.aliases, limits.aliases as u64),
+        (
+            "nesting of lists in its introspection",
+            weight.lists.into(),
+            limits.introspection_lists,
+        ),
+    ] {
+        if value > maximum {
+            return Err(Refusal::limit64(name, value, maximum));
+        }
+    }
+    Ok(())
+}
+
+/// Weighs fragments once each, however often they are spread: the time is linear in the document.
+struct Scale<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    /// `None` while a fragment is being weighed: meeting it again is a cycle.
+    weighed: HashMap<&'a str, Option<Weight>>,
+    directives: usize,
+    values: Values,
+    seen: Seen,
+}
+
+impl<'a> Scale<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, Refusal> {
+        let mut whole = Weight::default();
+        for selection in &set.items {
+            whole.add(self.selection(&selection.node)?);
+        }
+        Ok(whole)
+    }
+
+    fn selection(&mut self, selection: &'a Selection) -> Result<Weight, Refusal> {
+        self.seen.nodes += 1;
+        self.directives(selection.directives())?;
+        match selection {
+            Selection::Field(field) => {
+                let field = &field.node;
+                self.arguments(&field.arguments)?;
+                let mut weight = self.set(&field.selection_set.node)?;
+                weight.selections = weight.selections.saturating_add(1);
+                weight.depth = weight.depth.saturating_add(1);
+                weight.aliases = weight.aliases.saturating_add(field.alias.is_some().into());
+                weight.fields = 1;
+                let is_list = matches!(
+                    field.name.node.as_str(),
+                    "fields" | "inputFields" | "interfaces" | "possibleTypes"
+                );
+                weight.lists += u32::from(is_list);
+                Ok(weight)
+            }
+            Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node),
+            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
+        }
+    }
+
+    fn fragment(&mut self, name: &Name) -> Result<Weight, Refusal> {
+        // Unknown ones are the validator's to refuse, at a price.
+        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+            return Ok(Weight {
+                selections: 1,
+                ..Weight::default()
+            });
+        };
+        match self.weighed.get(name.as_str()) {
+            Some(Some(weight)) => return Ok(*weight),
+            Some(None) => {
+                return Err(Refusal::document(
+                    "GRAPHQL_VALIDATION_FAILED",
+                    format!("fragment `{name}` spreads itself"),
+                ));
+            }
+            None => {}
+        }
+        self.weighed.insert(name, None);
+        self.directives(&fragment.node.directives)?;
+        let weight = self.set(&fragment.node.selection_set.node)?;
+        self.weighed.insert(name, Some(weight));
+        Ok(weight)
+    }
+
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), Refusal> {
+        if directives.len() > self.directives {
+            return Err(Refusal::limit(
+                "number of directives in one place",
+                directives.len(),
+                self.directives,
+            ));
+        }
+        for directive in directives {
+            self.seen.nodes += 1;
+            self.arguments(&directive.node.arguments)?;
+        }
+        Ok(())
+    }
+
+    fn arguments(
+        &mut self,
+        arguments: &[(Positioned<Name>, Positioned<Value>)],
+    ) -> Result<(), Refusal> {
+        for (_, value) in arguments {
+            self.seen.variables += self.values.check(&value.node)?;
+        }
+        Ok(())
+    }
+}
+
+/// What literals and variables may hold.
+pub struct Values {
+    /// Items of a list.
+    items: usize,
+}
+
+impl Values {
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            items: limits.list_items,
+        }
+    }
+
+    /// Looks at a literal; how many variables are in it.
+    fn check(&self, value: &Value) -> Result<u64, Refusal> {
+        match value {
+            Value::Variable(_) => Ok(1),
+            Value::String(text) => check_mark(text).map(|()| 0),
+            Value::List(items) => {
+                self.check_length(items.len())?;
+                items.iter().map(|item| self.check(item)).sum()
+            }
+            Value::Object(fields) => fields.values().map(|value| self.check(value)).sum(),
+            _ => Ok(0),
+        }
+    }
+
+    /// Looks at a constant; how many values are in it.
+    pub fn check_constant(&self, value: &Constant) -> Result<u64, Refusal> {
+        let inside: u64 = match value {
+            Constant::String(text) => check_mark(text).map(|()| 0)?,
+            Constant::List(items) => {
+                self.check_length(items.len())?;
+                let each = items.iter().map(|item| self.check_constant(item));
+                each.sum::<Result<u64, Refusal>>()?
+            }
+            Constant::Object(fields) => {
+                let each = fields.values().map(|value| self.check_constant(value));
+                each.sum::<Result<u64, Refusal>>()?
+            }
+            _ => 0,
+        };
+        Ok(inside + 1)
+    }
+
+    fn check_length(&self, length: usize) -> Result<(), Refusal> {
+        if length > self.items {
+            return Err(Refusal::limit("longest list of values", length, self.items));
+        }
+        Ok(())
+    }
+}
+
+fn check_mark(text: &str) -> Result<(), Refusal> {
+    if text.starts_with(ENGINE_MARK) {
+        return Err(Refusal::bad_request(
+            "a value begins like an upload's mark: send files as multipart/form-data \
+             (graphql-multipart-request-spec)",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether an operation asks about the schema and nothing else.
+fn only_introspects(set: &SelectionSet) -> bool {
+    set.items.iter().all(|selection| match &selection.node {
+        Selection::Field(field) => {
+            let name = field.node.name.node.as_str();
+            is_about_the_schema(name) || name == "__typename"
+        }
+        _ => false,
+    })
+}
+
+/// Whether any part of the document asks about the schema.
+pub fn introspects(document: &ExecutableDocument) -> bool {
+    fn asks(set: &SelectionSet) -> bool {
+        set.items.iter().any(|selection| match &selection.node {
+            Selection::Field(field) => {
+                is_about_the_schema(field.node.name.node.as_str())
+                    || asks(&field.node.selection_set.node)
+            }
+            Selection::InlineFragment(fragment) => asks(&fragment.node.selection_set.node),
+            // Fragments are looked at by themselves.
+            Selection::FragmentSpread(_) => false,
+        })
+    }
+    let operations = document.operations.iter();
+    operations
+        .map(|(_, operation)| &operation.node.selection_set)
+        .chain(
+            document
+                .fragments
+                .values()
+                .map(|own| &own.node.selection_set),
+        )
+        .any(|set| asks(&set.node))
+}
+
+/// Introspection's own fields, and the subgraph's schema for federated gateways.
+fn is_about_the_schema(field: &str) -> bool {
+    matches!(field, "__schema" | "__type" | "_service")
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn visits(text: &str) -> u64 {
+        let document = parse_query(text).expect("a document");
+        let limits = Limits {
+            directives: 1_000,
+            ..Limits::default()
+        };
+        let scale = &mut Scale {
+            fragments: &document.fragments,
+            weighed: HashMap::new(),
+            directives: limits.directives,
+            values: Values::new(&limits),
+            seen: Seen::default(),
+        };
+        for name in document.fragments.keys() {
+            scale.fragment(name).expect("no cycle");
+        }
+        for (_, operation) in document.operations.iter() {
+            // Too heavy for the limits: it is the visits that count.
+            let _ = check(scale, &operation.node, &limits);
+        }
+        scale.seen.nodes
+    }
+
+    /// Fragments that each spread the next one twice: `levels` of them stand for 2^levels
+    /// selections.
+    fn bomb(levels: usize) -> String {
+        let mut text = "{...f0}".to_owned();
+        for level in 0..levels {
+            text += &format!("fragment f{level} on Query{{...f{0} ...f{0}}}", level + 1);
+        }
+        text + &format!("fragment f{levels} on Query{{assetSources{{name}}}}")
+    }
+
+    #[test]
+    fn every_node_is_visited_once_whatever_the_fragments_spread() {
+        for levels in [1, 5, 10, 13] {
+            // One spread at the root, two in each fragment, two fields in the last one.
+            assert_eq!(visits(&bomb(levels)), 1 + 2 * levels as u64 + 2);
+        }
+        let wide = "...f ".repeat(300);
+        let fragments = "fragment f on Query{a b c d}";
+        assert_eq!(visits(&format!("{{{wide}}} {fragments}")), 300 + 4);
+        let directed = "@a(x: [1, {k: 2}]) ".repeat(100);
+        assert_eq!(visits(&format!("{{a {directed}}}")), 101);
+    }
+}

@@ -1,0 +1,346 @@
+//! Documents that are known: read once, whoever asks; by name, where a client sends a name alone.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_lc_rs::digest;
+
+use super::{Document, Rules, Words};
+use crate::{
+    cache::{ByHash, Hash},
+    config::{Limits, TrustedDocuments},
+    server::error::Refusal,
+};
+
+/// Bytes that a document takes for each of its text's, about: it is kept parsed, by two parsers.
+const FACTOR: usize = 40;
+/// What a document takes at least.
+const BASE: usize = 2 * 1024;
+
+/// Which document a request means: at least one of the three is said.
+#[derive(Debug, Default, Clone)]
+pub struct Wanted {
+    pub text: Option<String>,
+    /// `extensions.persistedQuery.sha256Hash`.
+    pub hash: Option<String>,
+    /// `documentId`, or what Relay calls it.
+    pub id: Option<String>,
+}
+
+/// The documents of this process.
+pub struct Known {
+    rules: Rules,
+    /// By their texts' hashes.
+    read: ByHash<Document>,
+    /// By their shapes' ([`Words`]), which are nobody's names.
+    shapes: ByHash<Document>,
+    trusted: HashMap<String, Hash>,
+    texts: HashMap<Hash, String>,
+    only_trusted: bool,
+}
+
+impl Known {
+    /// Keeps documents of so many bytes together.
+    pub fn new(rules: Rules, trusted: TrustedDocuments, limits: &Limits, capacity: u64) -> Self {
+        let mut known = Self {
+            rules,
+            // Most of what has a shape is in both.
+            read: ByHash::new(capacity / 4 * 3),
+            shapes: ByHash::new(capacity / 4),
+            trusted: HashMap::new(),
+            texts: HashMap::new(),
+            only_trusted: trusted.only,
+        };
+        for (id, text) in trusted.documents {
+            let hash = sha256(&text);
+            if let Err(refusal) = Document::read(&text, limits, &known.rules) {
+                // Older clients may still send it: they are told when they do.
+                tracing::warn!(
+                    id,
+                    reason = refusal.message,
+                    "a trusted document does not fit this gateway: requests for it are refused"
+                );
+            }
+            known.trusted.insert(id, hash);
+            known.texts.insert(hash, text);
+        }
+        known
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The document that a request means.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when no text is sent and the name is not known, when the two do not belong
+    /// together, when only trusted documents are taken, and for whatever is wrong with the text.
+    pub fn find(&self, wanted: &Wanted, limits: &Limits) -> Result<Arc<Document>, Refusal> {
+        let (hash, text) = match &wanted.text {
+            Some(text) => {
+                // Nobody has to hash what is refused anyway.
+                super::check_length(text, limits)?;
+                let hash = sha256(text);
+                self.check_name(wanted, &hash)?;
+                (hash, text.as_str())
+            }
+            None => match self.named(wanted)? {
+                Named::Read(document) => return Ok(document),
+                Named::Trusted(hash, text) => (hash, text),
+            },
+        };
+        if self.only_trusted && !self.texts.contains_key(&hash) {
+            return Err(Refusal::document(
+                "FORBIDDEN",
+                "this gateway takes trusted documents only: send the id of one, as the manifest \
+                 names it, or have this document added to the manifest",
+            ));
+        }
+        if let Some(document) = self.read.get(&hash) {
+            return Ok(document);
+        }
+        let mut words = Words::of(text);
+        let shape = words.as_ref().map(|own| sha256(&own.shape));
+        if let Some(known) = shape.and_then(|shape| self.shapes.get(&shape))
+            && super::scan(text, limits).is_ok()
+            && let Some(words) = words.take()
+            && let Some(filled) = known.filled(words, text, limits, &self.rules)
+        {
+            let document = Arc::new(filled);
+            // Whoever sends its name means to send that alone.
+            if wanted.hash.is_some() || wanted.id.is_some() {
+                self.read
+                    .keep(hash, Arc::clone(&document), weight(&document, text));
+            }
+            return Ok(document);
+        }
+        let document = Arc::new(Document::read(text, limits, &self.rules)?);
+        let weight = weight(&document, text);
+        self.read.keep(hash, Arc::clone(&document), weight);
+        if let Some(shape) = shape.filter(|_| document.has_shape()) {
+            self.shapes.keep(shape, Arc::clone(&document), weight);
+        }
+        Ok(document)
+    }
+
+    /// Whether a text is the one that the request's names mean.
+    fn check_name(&self, wanted: &Wanted, hash: &Hash) -> Result<(), Refusal> {
+        let meant = |name: &str| {
+            let trusted = self.trusted.get(name).copied();
+            trusted.or_else(|| from_hex(plain(name)))
+        };
+        let hash_fits = |name: &String| meant(name) == Some(*hash);
+        // An id that means nothing here is some client's own.
+        let id_fits = |name: &String| meant(name).is_none_or(|own| own == *hash);
+        if wanted.hash.as_ref().is_none_or(hash_fits) && wanted.id.as_ref().is_none_or(id_fits) {
+            return Ok(());
+        }
+        Err(Refusal::bad_request(
+            "the hash or id sent with the document is not this document's: send the SHA-256 of \
+             exactly this text, in hexadecimal",
+        ))
+    }
+
+    /// What a name alone means.
+    fn named(&self, wanted: &Wanted) -> Result<Named<'_>, Refusal> {
+        let name = match (wanted.hash.as_deref(), wanted.id.as_deref()) {
+            (Some(name), None) | (None, Some(name)) => name,
+            (None, None) => return Err(Refusal::bad_request("the request has no `query`")),
+            (Some(_), Some(_)) => {
+                return Err(Refusal::bad_request(
+                    "the request names its document twice: send `documentId` or \
+                     `extensions.persistedQuery`",
+                ));
+            }
+        };
+        let trusted = self
+            .trusted
+            .get(name)
+            .or_else(|| self.trusted.get(plain(name)));
+        if let Some(hash) = trusted
+            && let Some(text) = self.texts.get(hash)
+        {
+            return Ok(Named::Trusted(*hash, text));
+        }
+        let read = from_hex(plain(name)).and_then(|hash| {
+            let may = !self.only_trusted || self.texts.contains_key(&hash);
+            may.then(|| self.read.get(&hash)).flatten()
+        });
+        read.map(Named::Read).ok_or_else(|| {
+            // The words that clients of the protocol look for; they send the text next.
+            Refusal::document("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+        })
+    }
+}
+
+enum Named<'a> {
+    Read(Arc<Document>),
+    Trusted(Hash, &'a str),
+}
+
+/// What a document takes in memory, about.
+fn weight(document: &Document, text: &str) -> usize {
+    BASE + text.len().saturating_mul(FACTOR) + document.bytes()
+}
+
+/// Ids that name their own hash begin with its algorithm (GraphQL over HTTP, Persisted Documents).
+fn plain(name: &str) -> &str {
+    name.strip_prefix("sha256:").unwrap_or(name)
+}
+
+fn sha256(text: impl AsRef<[u8]>) -> Hash {
+    let mut hash = Hash::default();
+    let digest = digest::digest(&digest::SHA256, text.as_ref());
+    hash.copy_from_slice(digest.as_ref()); // 32 bytes both, by the algorithm
+    hash
+}
+
+fn from_hex(text: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    if text.len() != 2 * hash.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (place, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(trusted: TrustedDocuments) -> Known {
+        let rules = Rules::new(&crate::schema::sdl(), true).expect("the schema holds");
+        Known::new(rules, trusted, &Limits::default(), 1 << 20)
+    }
+
+    fn hashed(text: &str, send: bool) -> Wanted {
+        let hash: String = sha256(text)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Wanted {
+            text: send.then(|| text.to_owned()),
+            hash: Some(hash),
+            id: None,
+        }
+    }
+
+    fn code(known: &Known, wanted: &Wanted) -> &'static str {
+        match known.find(wanted, &Limits::default()) {
+            Ok(_) => "",
+            Err(refusal) => refusal.code,
+        }
+    }
+
+    #[test]
+    fn a_hash_is_known_once_its_text_was_sent() {
+        let known = known(TrustedDocuments::default());
+        let text = "{assetSources{name}}";
+        assert_eq!(
+            code(&known, &hashed(text, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+        let other = Wanted {
+            text: Some("{assetSources{id}}".to_owned()),
+            ..hashed(text, false)
+        };
+        assert_eq!(code(&known, &other), "BAD_USER_INPUT");
+        assert_eq!(
+            code(&known, &hashed(text, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+        assert_eq!(code(&known, &hashed(text, true)), "");
+        assert_eq!(code(&known, &hashed(text, false)), "");
+        let as_id = Wanted {
+            id: hashed(text, false)
+                .hash
+                .map(|hash| format!("sha256:{hash}")),
+            ..Wanted::default()
+        };
+        assert_eq!(code(&known, &as_id), "");
+        let with_id = |id: &str| Wanted {
+            text: Some(text.to_owned()),
+            id: Some(id.to_owned()),
+            hash: None,
+        };
+        assert_eq!(code(&known, &with_id("a client's own")), "");
+        assert_eq!(code(&known, &with_id(&"0".repeat(64))), "BAD_USER_INPUT");
+        let invalid = "{nope}";
+        assert_eq!(
+            code(&known, &hashed(invalid, true)),
+            "GRAPHQL_VALIDATION_FAILED"
+        );
+        assert_eq!(
+            code(&known, &hashed(invalid, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+    }
+
+    #[test]
+    fn what_a_document_spreads_counts_for_what_it_takes() {
+        let known = known(TrustedDocuments::default());
+        let mut text = "query { asset(id: \"x\") { ...f0 } }".to_owned();
+        for level in 0..5 {
+            let next = level + 1;
+            text += &format!(
+                "fragment f{level} on Asset {{ preview {{ ...f{next} }} parent {{ ...f{next} }} }}"
+            );
+        }
+        text += "fragment f5 on Asset { id name kind tags }";
+        let limits = Limits::default();
+        let read =
+            |text: &str| Document::read(text, &limits, known.rules()).map_err(|own| own.message);
+        let spread = read(&text).expect("it is valid");
+        // 2 + 4 + … + 32 and 32 * 4 selections, and the first.
+        assert!(spread.bytes() > 190 * 400, "{}", spread.bytes());
+        // Ten of them are too much to be kept so.
+        let ten: String = (0..10)
+            .map(|own| text.replacen("query", &format!("query Q{own}"), 1))
+            .map(|own| own.split("fragment").next().unwrap_or_default().to_owned())
+            .collect();
+        let fragments = &text[text.find("fragment").unwrap_or_default()..];
+        let many = read(&format!("{ten}{fragments}")).expect("it is valid");
+        assert_eq!(many.bytes(), 0);
+    }
+
+    #[test]
+    fn with_trusted_documents_only_nothing_else_is_taken() {
+        let text = "{assetSources{name}}";
+        let known = known(TrustedDocuments {
+            documents: vec![("42".to_owned(), text.to_owned())],
+            only: true,
+        });
+        let by_id = |id: &str| Wanted {
+            id: Some(id.to_owned()),
+            ..Wanted::default()
+        };
+        assert_eq!(code(&known, &by_id("42")), "");
+        assert_eq!(code(&known, &by_id("43")), "PERSISTED_QUERY_NOT_FOUND");
+        assert_eq!(code(&known, &hashed(text, true)), "");
+        assert_eq!(code(&known, &hashed(text, false)), "");
+        let other = "{assetSources{id}}";
+        assert_eq!(code(&known, &hashed(other, true)), "FORBIDDEN");
+        assert_eq!(
+            code(&known, &hashed(other, false)),
+            "PERSISTED_QUERY_NOT_FOUND"
+        );
+    }
+
+    #[test]
+    fn a_shape_is_nobodys_name() {
+        let known = known(TrustedDocuments::default());
+        let text = "query A { assetSources { name } }";
+        assert_eq!(code(&known, &hashed(text, true)), "");
+        let shape = Words::of(text).expect("it has one").shape;
+        let shape = String::from_utf8(shape).expect("letters");
+        assert!(known.shapes.get(&sha256(&shape)).is_some());
+        let named = hashed(&shape, false);
+        assert_eq!(code(&known, &named), "PERSISTED_QUERY_NOT_FOUND");
+        // One of the same shape is registered by its own.
+        let other = "query B { assetSources { name } }";
+        assert_eq!(code(&known, &hashed(other, true)), "");
+        assert_eq!(code(&known, &hashed(other, false)), "");
+    }
+}

@@ -1,0 +1,291 @@
+//! What the graph's schema says of documents and variables (GraphQL, September 2025, sections 5
+//! and 6.1.2). The engine takes documents that the specification refuses and refuses some that it
+//! allows, so they are held against the rules here, and the engine is told to trust them.
+
+use std::collections::HashMap;
+
+use apollo_compiler::{
+    ExecutableDocument, Node, Schema,
+    ast::{Type, VariableDefinition},
+    diagnostic::Diagnostic,
+    request::{RequestError, coerce_variable_values},
+    response::JsonMap,
+    schema::ExtendedType,
+    validation::{DiagnosticData, DiagnosticList, Valid},
+};
+use async_graphql::{Name, Variables};
+use async_graphql_value::ConstValue;
+
+use super::input_values::{self, Fault};
+use crate::server::error::{self, Refusal};
+
+/// Errors that are shown at most.
+const MAX_ERRORS: usize = 10;
+/// Letters of a message: it repeats what the document says.
+const MAX_MESSAGE: usize = 300;
+/// Letters of a name that another may have been meant by.
+const MAX_NAME: usize = 40;
+/// What introspection has since September 2025 (4.2.2) and the engine answers, and the validator does
+/// not know yet.
+const NEWER: &str = "extend type __Type { isOneOf: Boolean }";
+/// How its refusals of what is no GraphQL begin.
+const SYNTAX: &str = "syntax error";
+/// What the validator calls a field that is not there.
+const UNKNOWN: &str = "UndefinedField";
+/// Mistakes in fields that it then leaves out.
+const LEFT_OUT: [&str; 3] = [
+    UNKNOWN,
+    "SubselectionOnScalarType",
+    "SubselectionOnEnumType",
+];
+/// What it calls a selection without fields.
+const EMPTY: &str = "MissingSubselection";
+
+/// A variable that must not be null, though its type allows it.
+pub struct NotNull {
+    /// The name of its operation.
+    pub operation: Option<String>,
+    pub variable: Name,
+}
+
+/// The schema as the validator reads it.
+pub struct Rules {
+    schema: Valid<Schema>,
+    /// Objects by the interfaces and unions that they belong to.
+    possible: HashMap<String, Vec<String>>,
+    /// Errors name fields that a mistyped one may have meant.
+    suggests: bool,
+}
+
+impl Rules {
+    /// Of a schema in GraphQL's own language.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(sdl: &str, suggests: bool) -> Result<Self, String> {
+        let whole = format!("{sdl}\n{NEWER}");
+        let schema = Schema::parse_and_validate(whole, "schema.graphql")
+            .map_err(|wrong| wrong.errors.to_string())?;
+        let mut possible: HashMap<String, Vec<String>> = HashMap::new();
+        for (name, of) in &schema.types {
+            match of {
+                ExtendedType::Object(object) => {
+                    for interface in &object.implements_interfaces {
+                        let objects = possible.entry(interface.to_string()).or_default();
+                        objects.push(name.to_string());
+                    }
+                }
+                ExtendedType::Union(union) => {
+                    let members = union.members.iter().map(ToString::to_string);
+                    possible.insert(name.to_string(), members.collect());
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
+            schema,
+            possible,
+            suggests,
+        })
+    }
+
+    /// Holds a document against every rule. Gives it, and the variables that must not be null though
+    /// their types allow it.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says what is wrong where, the first ten things of it.
+    pub fn check(&self, text: &str) -> Result<(Valid<ExecutableDocument>, Vec<NotNull>), Refusal> {
+        let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
+            .map_err(|wrong| self.refusal(&wrong.errors))?;
+        let not_null = input_values::check(&document, &self.schema)
+            .map_err(|fault| told("GRAPHQL_VALIDATION_FAILED", fault, &document))?;
+        let not_null = not_null.into_iter().map(|(operation, variable)| NotNull {
+            operation: operation.map(|own| own.to_string()),
+            variable: Name::new(variable),
+        });
+        let not_null = not_null.collect();
+        Ok((document, not_null))
+    }
+
+    /// A refusal of what is no GraphQL, in the validator's words: the engine's parser has none.
+    pub fn in_words(&self, text: &str, refusal: Refusal) -> Refusal {
+        if refusal.code != "GRAPHQL_PARSE_FAILED" {
+            return refusal;
+        }
+        let known = self.check(text).err().unwrap_or_else(|| refusal.clone());
+        let mut all = std::iter::once(&known).chain(&known.others);
+        match all.find(|own| own.message.starts_with(SYNTAX)) {
+            Some(own) => Refusal {
+                others: Vec::new(),
+                code: refusal.code,
+                ..own.clone()
+            },
+            None if refusal.location.is_none() => Refusal {
+                message: "the document has no operation".to_owned(),
+                ..refusal
+            },
+            None => refusal,
+        }
+    }
+
+    /// Whether the variables are what the operation of this name declares.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the first variable that is not.
+    pub fn check_variables(
+        &self,
+        document: &Valid<ExecutableDocument>,
+        name: Option<&str>,
+        variables: &Variables,
+    ) -> Result<(), Refusal> {
+        let fault = |error: RequestError| {
+            let what = (
+                without_value(&error.message().to_string()),
+                error.location(),
+            );
+            told("BAD_USER_INPUT", what, document)
+        };
+        let operation = document.operations.get(name).map_err(fault)?;
+        let is_plain = |own: &Node<VariableDefinition>| match variables.get(own.name.as_str()) {
+            Some(value) => plainly_fits(value, &own.ty),
+            None => own.default_value.is_some() || !own.ty.is_non_null(),
+        };
+        if operation.variables.iter().all(is_plain) {
+            return Ok(());
+        }
+        let mut values = JsonMap::new();
+        for (name, value) in variables.iter() {
+            // Numbers and texts alone cannot fail to be JSON.
+            let value = value.clone().into_json().unwrap_or_default();
+            values.insert(name.as_str(), value.into());
+        }
+        coerce_variable_values(&self.schema, operation, &values).map_err(fault)?;
+        input_values::check_variables(operation, &values, &self.schema)
+            .map_err(|fault| told("BAD_USER_INPUT", fault, document))
+    }
+
+    /// Objects that may stand where this interface or union does; `None` for any other type.
+    pub fn possible(&self, name: &str) -> Option<&[String]> {
+        self.possible.get(name).map(Vec::as_slice)
+    }
+
+    /// Whether an object is of a type: itself, or an interface or union that it belongs to.
+    pub fn is_a(&self, object: &str, of: &str) -> bool {
+        let belongs = |all: &[String]| all.iter().any(|own| own == object);
+        object == of || self.possible(of).is_some_and(belongs)
+    }
+
+    /// The type of a field, without lists and non-null.
+    pub fn type_of(&self, parent: &str, field: &str) -> Option<&str> {
+        let field = self.schema.type_field(parent, field).ok()?;
+        Some(field.ty.inner_named_type().as_str())
+    }
+
+    fn refusal(&self, wrong: &DiagnosticList) -> Refusal {
+        // Without such fields a selection may be empty: that is no mistake of its own.
+        let name = |one: &Diagnostic<'_, DiagnosticData>| one.error.unstable_error_name();
+        let is_left_out = wrong
+            .iter()
+            .any(|one| name(&one).is_some_and(|name| LEFT_OUT.contains(&name)));
+        let mut own = wrong
+            .iter()
+            .filter(|one| !is_left_out || name(one) != Some(EMPTY));
+        // The others are counted, not written.
+        let shown = own.by_ref().take(MAX_ERRORS).map(|one| {
+            let compat = one.error.unstable_compat_message();
+            let mut message = compat.unwrap_or_else(|| one.error.to_string());
+            if !self.suggests {
+                let end = message.find(" Did you mean").unwrap_or(message.len());
+                message.truncate(end);
+            } else if name(&one) == Some(UNKNOWN) {
+                message += &self.suggestion(&message);
+            }
+            let range = one.line_column_range();
+            Refusal {
+                location: range.map(|range| (range.start.line, range.start.column)),
+                ..Refusal::document(
+                    "GRAPHQL_VALIDATION_FAILED",
+                    error::shown(&message, MAX_MESSAGE),
+                )
+            }
+        });
+        let mut shown = shown.collect::<Vec<_>>().into_iter();
+        let first = shown.next().unwrap_or_else(|| {
+            Refusal::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
+        });
+        let others: Vec<Refusal> = shown.collect();
+        let more = own.count();
+        let mut refusal = Refusal { others, ..first };
+        if more > 0
+            && let Some(last) = refusal.others.last_mut()
+        {
+            *last = Refusal::document(
+                "GRAPHQL_VALIDATION_FAILED",
+                format!("{} more errors are not shown", more + 1),
+            );
+        }
+        refusal
+    }
+
+    /// Names that a field's may have meant, for `Cannot query field "…" on type "…".`
+    fn suggestion(&self, message: &str) -> String {
+        let mut quoted = message.split('"').skip(1).step_by(2);
+        let (Some(field), Some(parent)) = (quoted.next(), quoted.next()) else {
+            return String::new();
+        };
+        let fields = match self.schema.types.get(parent) {
+            Some(ExtendedType::Object(object)) => &object.fields,
+            Some(ExtendedType::Interface(interface)) => &interface.fields,
+            _ => return String::new(),
+        };
+        // As far as half of the letters may be wrong. What is much longer than any name is none.
+        let letters = field.chars().count();
+        if letters > MAX_NAME {
+            return String::new();
+        }
+        let nearest = fields
+            .keys()
+            .map(|name| (strsim::damerau_levenshtein(field, name), name.as_str()))
+            .filter(|(distance, _)| *distance <= letters.div_ceil(2))
+            .min();
+        nearest.map_or_else(String::new, |(_, name)| {
+            format!(" Did you mean \"{name}\"?")
+        })
+    }
+}
+
+/// A fault with its place in the document.
+fn told(code: &'static str, (message, location): Fault, document: &ExecutableDocument) -> Refusal {
+    let range = location.and_then(|at| at.line_column_range(&document.sources));
+    Refusal {
+        location: range.map(|range| (range.start.line, range.start.column)),
+        ..Refusal::document(code, error::shown(&message, MAX_MESSAGE))
+    }
+}
+
+/// What the validator says of a variable, without what was sent: that may be long, or a secret.
+fn without_value(message: &str) -> String {
+    match (message.split_once(": "), message.rsplit_once(" to type ")) {
+        (Some((what, _)), Some((_, of))) => format!("{what} to type {of}"),
+        _ => message.to_owned(),
+    }
+}
+
+/// Whether a value surely is of a type, by the names of its scalars alone; where not, the schema has to
+/// be asked.
+fn plainly_fits(value: &ConstValue, ty: &Type) -> bool {
+    match (ty, value) {
+        (Type::Named(_) | Type::List(_), ConstValue::Null) => true,
+        (Type::List(of) | Type::NonNullList(of), ConstValue::List(values)) => {
+            values.iter().all(|value| plainly_fits(value, of))
+        }
+        (Type::Named(name) | Type::NonNullNamed(name), value) => match (name.as_str(), value) {
+            ("ID" | "String", ConstValue::String(_)) | ("Boolean", ConstValue::Boolean(_)) => true,
+            ("Int", ConstValue::Number(number)) => number
+                .as_i64()
+                .is_some_and(|number| i32::try_from(number).is_ok()),
+            _ => false,
+        },
+        _ => false,
+    }
+}

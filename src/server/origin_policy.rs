@@ -1,0 +1,194 @@
+//! From where a request may come: hosts that this gateway answers to, so that no page of another
+//! site can reach it under a name of its own (DNS rebinding), and origins whose pages may read its
+//! answers. Who asks is [`super::session`]'s concern.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use axum::{
+    extract::Request,
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header,
+        uri::Authority,
+    },
+};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use url::Url;
+
+use super::{Gateway, error::Refusal};
+
+/// Headers that a page of another site cannot send without being asked first (`design.md` §6).
+const PREFLIGHT: [&str; 3] = [
+    "apollo-require-preflight",
+    "graphql-require-preflight",
+    "x-apollo-operation-name",
+];
+/// Answers' headers that pages of allowed origins may read.
+const EXPOSED: [HeaderName; 4] = [
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+    header::RETRY_AFTER,
+];
+/// How long a browser remembers what it was allowed.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// Names this gateway answers to: loopback's, its own address's, the public one and others that
+/// are configured.
+#[derive(Debug)]
+pub struct AllowedHosts {
+    own: IpAddr,
+    names: Vec<String>,
+}
+
+impl AllowedHosts {
+    pub fn new(address: SocketAddr, public_url: &Url, others: &[String]) -> Self {
+        let names = public_url.host_str().into_iter();
+        let names = names.chain(others.iter().map(String::as_str));
+        Self {
+            own: address.ip(),
+            names: names.map(|name| bare(name).to_owned()).collect(),
+        }
+    }
+
+    /// `host` without its port.
+    fn allows(&self, host: &str) -> bool {
+        let host = bare(host);
+        let is = |name: &str| name.eq_ignore_ascii_case(host);
+        if is("localhost") || self.names.iter().any(|name| is(name)) {
+            return true;
+        }
+        // An address cannot be rebound; on all interfaces any of ours may have been meant.
+        host.parse::<IpAddr>().is_ok_and(|address| {
+            address.is_loopback() || address == self.own || self.own.is_unspecified()
+        })
+    }
+}
+
+/// A host without brackets.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Origins whose pages may read answers and open WebSockets.
+#[derive(Debug)]
+pub struct Origins {
+    /// Of others, as they are written in `Origin`.
+    others: Vec<String>,
+    /// The public address's.
+    own: String,
+}
+
+impl Origins {
+    pub fn new(others: Vec<String>, public_url: &Url) -> Self {
+        Self {
+            others,
+            own: public_url.origin().ascii_serialization(),
+        }
+    }
+
+    /// Whether a page of this origin may ask: ours, which is at the host and port that the request
+    /// itself names or at the public address, or one that is configured.
+    pub fn allow(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+        let Ok(origin) = origin.to_str() else {
+            return false;
+        };
+        let named = headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok());
+        let parsed = origin.parse::<Uri>().ok();
+        let authority = parsed.as_ref().and_then(|own| own.authority());
+        let is_named = authority.is_some_and(|own| Some(own.as_str()) == named);
+        is_named || origin == self.own || self.others.iter().any(|other| other == origin)
+    }
+
+    /// CORS for the configured origins; none where there are none. Credentials of the
+    /// browser's own (cookies) are never asked for.
+    pub fn layer(&self) -> Option<CorsLayer> {
+        let others = self.others.iter();
+        let origins: Vec<HeaderValue> = others.filter_map(|own| own.parse().ok()).collect();
+        if origins.is_empty() {
+            return None;
+        }
+        let layer = CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods([Method::GET, Method::POST])
+            // Whatever a page of theirs wants to send, such as `x-asset-source-…`.
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers(EXPOSED)
+            .max_age(REMEMBERED);
+        Some(layer)
+    }
+}
+
+/// Whether a request carries a header that a page of another site cannot send unasked.
+pub fn is_asked_for(headers: &HeaderMap) -> bool {
+    let has = |name: &&str| headers.get(*name).is_some_and(|value| !value.is_empty());
+    PREFLIGHT.iter().any(has)
+}
+
+/// Refuses a GET that a browser says a page of another site sends, unless it could only be sent
+/// after asking (`Sec-Fetch-Site`, Fetch Metadata; `Origin`, RFC 6454). Programs send neither.
+///
+/// # Errors
+/// 403 that names what is missing.
+pub fn check_get(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = headers.get(header::ORIGIN);
+    let is_foreign = match origin {
+        Some(origin) => !gateway.0.origins.allow(origin, headers),
+        None => !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none")),
+    };
+    if is_foreign && !is_asked_for(headers) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            "a page of another site may not ask by GET unasked: send `graphql-require-preflight: \
+             1`, from an origin that `cors_origins` in the configuration names",
+        ));
+    }
+    Ok(())
+}
+
+/// The host a request names: the target's own, or the `Host` header's, of which there is one.
+fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let mut named = headers.get_all(header::HOST).iter();
+    let first = named.next();
+    if named.next().is_some() {
+        return None;
+    }
+    if let Some(host) = uri.host() {
+        return Some(host.to_owned());
+    }
+    let authority: Authority = first?.to_str().ok()?.parse().ok()?;
+    Some(authority.host().to_owned())
+}
+
+/// Whether a request is meant for this gateway.
+pub fn is_named(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> bool {
+    host(uri, headers).is_some_and(|host| gateway.0.hosts.allows(&host))
+}
+
+/// Refuses requests for other hosts. Health probes may use any name.
+///
+/// # Errors
+/// 400 where no one host is named, 421 for another's.
+pub fn check_host(gateway: &Gateway, request: &Request) -> Result<(), Refusal> {
+    let is_probe = matches!(request.uri().path(), "/health" | "/ready");
+    if is_probe || is_named(gateway, request.uri(), request.headers()) {
+        return Ok(());
+    }
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        // RFC 9112, 3.2.
+        return Err(Refusal::bad_request("a request has exactly one `Host`"));
+    }
+    Err(Refusal::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "FORBIDDEN",
+        "this gateway does not answer to that host name: use localhost, its address, the host of \
+         `public_url` in its configuration, or one of `allowed_hosts` in [access]",
+    ))
+}

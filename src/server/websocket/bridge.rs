@@ -1,0 +1,348 @@
+//! Between a socket and the engine: every frame passes the [`Protocol`] on its way.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::{
+    body::Bytes,
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket},
+};
+use futures_util::{Sink, Stream, sink, stream};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until, timeout},
+};
+
+use super::{
+    legacy_ws::Older,
+    transport_ws::{Close, Newer, Verdict},
+};
+use crate::{
+    access::{Budget, Client, Share},
+    server::{
+        DRAIN, RequestId,
+        error::Refusal,
+        listener::{Partial, told},
+        memory,
+    },
+};
+
+/// Frames on their way, each way. The engine waits when the client does.
+const FRAMES: usize = 4;
+
+/// How long a client may take to close its end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Our end.
+pub struct Ours {
+    to_engine: mpsc::Sender<Message>,
+    from_engine: mpsc::Receiver<Message>,
+}
+
+/// The socket is closed.
+pub struct Gone;
+
+/// Our end, and where the engine writes to and reads from. It ends when ours does.
+pub fn pair() -> (
+    Ours,
+    impl Sink<Message, Error = Gone>,
+    impl Stream<Item = Result<Message, axum::Error>>,
+) {
+    let (to_engine, in_engine) = mpsc::channel(FRAMES);
+    let (from_engine, out_of_engine) = mpsc::channel(FRAMES);
+    let sink = sink::unfold(from_engine, |sender, message| async move {
+        sender.send(message).await.map_err(|_| Gone)?;
+        Ok(sender)
+    });
+    let stream = stream::unfold(in_engine, |mut receiver| async move {
+        let message = receiver.recv().await?;
+        Some((Ok(message), receiver))
+    });
+    let ours = Ours {
+        to_engine,
+        from_engine: out_of_engine,
+    };
+    (ours, sink, stream)
+}
+
+/// How often a client is asked whether it is there; two such questions without an answer end it.
+const PING: Duration = Duration::from_secs(12);
+const MISSED: u32 = 2;
+
+/// A socket closes this long before the end of [`DRAIN`], so that its close frame arrives.
+const BEFORE_END: Duration = Duration::from_millis(500);
+
+/// Messages of this size take no more memory than any request has without asking.
+const SMALL: usize = 1024;
+
+/// Which protocol a socket speaks.
+pub enum Protocol {
+    Newer(Newer),
+    /// Has no codes.
+    Older(Older),
+}
+
+impl Protocol {
+    fn received(&mut self, text: &str) -> Verdict {
+        match self {
+            Self::Newer(newer) => newer.received(text),
+            Self::Older(older) => older.received(text),
+        }
+    }
+
+    fn running(&self) -> usize {
+        match self {
+            Self::Newer(newer) => newer.running(),
+            Self::Older(older) => older.running(),
+        }
+    }
+
+    /// The key of the operation that a message began last.
+    fn last(&self) -> Option<String> {
+        match self {
+            Self::Newer(newer) => Some(newer.last()),
+            Self::Older(older) => older.last(),
+        }
+    }
+
+    fn is_running(&self, key: &str) -> bool {
+        match self {
+            Self::Newer(newer) => newer.is_running(key),
+            Self::Older(older) => older.is_running(key),
+        }
+    }
+
+    fn stop(&mut self) {
+        match self {
+            Self::Newer(newer) => newer.stop(),
+            Self::Older(older) => older.stop(),
+        }
+    }
+
+    /// Refuses the operation that a text began; gives the answer for its client.
+    fn refuse(&mut self, refusal: &Refusal) -> Option<String> {
+        let id = RequestId::new();
+        refusal.log(id);
+        let (own, payload) = match self {
+            Self::Newer(newer) => (newer.refuse()?, refusal.errors(id)),
+            Self::Older(older) => (older.refuse()?, refusal.errors(id)[0].take()),
+        };
+        let error = serde_json::json!({ "id": own, "type": "error", "payload": payload });
+        Some(error.to_string())
+    }
+}
+
+/// What carries frames between the two.
+pub struct Pump<'a> {
+    pub socket: WebSocket,
+    pub ours: Ours,
+    pub protocol: Protocol,
+    /// By when the client must have begun.
+    pub deadline: Instant,
+    /// How long it may be without an operation.
+    pub idle: Duration,
+    pub stopping: watch::Receiver<bool>,
+    pub memory: Budget,
+    pub client: Client,
+    /// The message that is coming, where the connection has one socket.
+    pub partial: Option<Arc<Partial>>,
+    pub has_begun: &'a (dyn Fn() -> bool + Send + Sync),
+    /// Why the engine was told to refuse the client.
+    pub refused: &'a OnceLock<Close>,
+}
+
+impl Pump<'_> {
+    /// Runs until either side has ended.
+    pub async fn run(mut self) {
+        if let Some(close) = self.carry().await {
+            let frame = CloseFrame {
+                code: close.code,
+                reason: close.reason.into(),
+            };
+            // Whoever is gone already needs no word.
+            let _ = self.socket.send(Message::Close(Some(frame))).await;
+        }
+        // Whatever is under way ends.
+        drop(self.ours);
+        // Until the other side's close, or the answer to it, is through: a socket that is let go
+        // with bytes unread is reset, and the code lost with it.
+        let rest = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(LINGER, rest).await;
+    }
+
+    /// Carries frames; gives why the socket is to be closed, where it still is open.
+    async fn carry(&mut self) -> Option<Close> {
+        let to_engine = self.ours.to_engine.clone();
+        let mut pending = None;
+        let mut is_late = false;
+        let mut shares = Vec::new();
+        let (mut idle_since, mut was_idle) = (Instant::now(), true);
+        let (mut next_ping, mut unanswered) = (Instant::now() + PING, 0);
+        let mut end = None;
+        self.begin_message();
+        loop {
+            let is_idle = self.protocol.running() == 0;
+            if is_idle && !was_idle {
+                idle_since = Instant::now();
+            }
+            was_idle = is_idle;
+            if is_idle && end.is_some() && pending.is_none() {
+                return Some(restarting());
+            }
+            shares.retain(|(key, _): &(String, Share)| self.protocol.is_running(key));
+            let frame = tokio::select! {
+                frame = self.socket.recv(), if pending.is_none() => frame,
+                permit = to_engine.reserve(), if pending.is_some() => {
+                    let (permit, message) = (permit.ok()?, pending.take()?);
+                    permit.send(message);
+                    continue;
+                }
+                message = self.ours.from_engine.recv() => {
+                    // The older protocol's end.
+                    let Some(message) = message else {
+                        return Some(Close::new(1000, ""));
+                    };
+                    match self.told(message) {
+                        Ok(Some(message)) => self.socket.send(message).await.ok()?,
+                        Ok(None) => {}
+                        Err(close) => return Some(close),
+                    }
+                    continue;
+                }
+                // Whoever says nothing is not waited for; who is being let in is.
+                () = sleep_until(self.deadline), if !is_late => {
+                    is_late = true;
+                    let waits = match &self.protocol {
+                        Protocol::Newer(newer) => newer.is_waiting(),
+                        Protocol::Older(_) => !(self.has_begun)(),
+                    };
+                    if waits {
+                        return Some(Close::new(4408, "Connection initialisation timeout"));
+                    }
+                    continue;
+                }
+                () = sleep_until(idle_since + self.idle), if is_idle && is_late => {
+                    return Some(Close::new(1001, "no operation for too long: come back for the next"));
+                }
+                () = sleep_until(next_ping) => {
+                    if unanswered >= MISSED {
+                        return Some(Close::new(1001, "two pings were not answered"));
+                    }
+                    unanswered += 1;
+                    next_ping += PING;
+                    self.socket.send(Message::Ping(Bytes::new())).await.ok()?;
+                    continue;
+                }
+                () = told(&mut self.stopping), if end.is_none() => {
+                    self.protocol.stop();
+                    end = Some(Instant::now() + DRAIN.saturating_sub(BEFORE_END));
+                    continue;
+                }
+                () = sleep_until(end.unwrap_or(next_ping)), if end.is_some() => {
+                    return Some(restarting());
+                }
+            };
+            unanswered = 0;
+            if self.is_refused() {
+                return Some(Close::new(
+                    1013,
+                    "requests take all the memory that they may: come back",
+                ));
+            }
+            let frame = frame?;
+            match (&self.partial, &frame) {
+                (Some(partial), Ok(Message::Ping(bytes) | Message::Pong(bytes))) => {
+                    partial.forget(bytes.len());
+                }
+                _ => self.begin_message(),
+            }
+            let text = match frame {
+                Ok(Message::Text(text)) => text,
+                // The engine reads either.
+                Ok(Message::Binary(bytes)) if matches!(self.protocol, Protocol::Older(_)) => {
+                    match Utf8Bytes::try_from(bytes) {
+                        Ok(text) => text,
+                        Err(_) => return Some(Close::new(1007, "messages are texts in UTF-8")),
+                    }
+                }
+                Ok(Message::Binary(_)) => return Some(Close::new(4400, "messages are texts")),
+                // Answered below this.
+                Ok(Message::Ping(_) | Message::Pong(_)) => continue,
+                Ok(Message::Close(_)) => return None,
+                Err(error) if error.to_string().contains("too long") => {
+                    return Some(Close::new(1009, "a message is larger than it may be"));
+                }
+                Err(_) => return Some(Close::new(1002, "a frame is broken")),
+            };
+            match self.protocol.received(&text) {
+                Verdict::Pass(passed) => match self.room(&passed) {
+                    Ok(share) => {
+                        shares.extend(share.and_then(|share| Some((self.protocol.last()?, share))));
+                        pending = Some(Message::Text(passed.into()));
+                    }
+                    Err(refusal) => {
+                        let reply = self.protocol.refuse(&refusal)?;
+                        self.socket.send(Message::Text(reply.into())).await.ok()?;
+                    }
+                },
+                Verdict::Drop => {}
+                Verdict::Reply(reply) => {
+                    self.socket.send(Message::Text(reply.into())).await.ok()?;
+                }
+                Verdict::Close(close) => return Some(close),
+            }
+        }
+    }
+
+    fn begin_message(&self) {
+        if let Some(partial) = &self.partial {
+            partial.begin(self.memory.share(&self.client));
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        (self.partial.as_ref()).is_some_and(|partial| partial.is_refused())
+    }
+
+    /// Takes the memory that a message needs when it is read, as long as its operation is under way.
+    fn room(&self, text: &str) -> Result<Option<Share>, Refusal> {
+        if text.len() <= SMALL {
+            return Ok(None);
+        }
+        let share = self.memory.share(&self.client);
+        memory::take(&share, memory::weight_of(text.as_bytes()))?;
+        Ok(Some(share))
+    }
+
+    /// What the client gets of the engine's message.
+    fn told(&mut self, message: Message) -> Result<Option<Message>, Close> {
+        match (message, &mut self.protocol) {
+            (Message::Text(text), Protocol::Newer(newer)) => Ok(newer
+                .sent(text.to_string())
+                .map(|text| Message::Text(text.into()))),
+            (Message::Text(text), Protocol::Older(older)) => {
+                older.sent(&text);
+                Ok(Some(Message::Text(text)))
+            }
+            (Message::Close(frame), Protocol::Newer(_)) => {
+                let reason = frame.map(|own| own.reason.to_string()).unwrap_or_default();
+                // The engine has one code for whatever it does not like.
+                Err(match self.refused.get() {
+                    Some(close) => Close::new(close.code, &close.reason),
+                    None => Close::new(4400, &reason),
+                })
+            }
+            (Message::Close(Some(frame)), Protocol::Older(_)) => {
+                Err(Close::new(frame.code, &frame.reason))
+            }
+            (message, _) => Ok(Some(message)),
+        }
+    }
+}
+
+/// Not 1000, after which some clients come back at once and for ever.
+fn restarting() -> Close {
+    Close::new(1012, "the gateway restarts: come back in a moment")
+}

@@ -1,0 +1,455 @@
+//! graphql-transport-ws to the letter (its PROTOCOL.md): what each side may say next, and how a
+//! socket that says something else is closed. The engine's own reading of it is looser.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+
+use crate::server::error;
+
+/// Why a socket is closed: a code, and a reason of at most 123 bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Close {
+    pub code: u16,
+    pub reason: String,
+}
+
+impl Close {
+    pub fn new(code: u16, reason: &str) -> Self {
+        // The frame of a close has 125 bytes, two of them for the code.
+        let mut reason = error::shown(reason, 120);
+        while reason.len() > 123 {
+            reason.pop();
+        }
+        Self { code, reason }
+    }
+
+    fn invalid(reason: &str) -> Self {
+        Self::new(4400, reason)
+    }
+}
+
+/// What becomes of a client's message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The engine gets this.
+    Pass(String),
+    /// It needs nothing.
+    Drop,
+    /// It is answered without the engine.
+    Reply(String),
+    Close(Close),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Initialising,
+    Acknowledged,
+}
+
+/// One socket's conversation. Operations have names of their own towards the engine, so that what it
+/// still says of one that is over is never taken for another under the client's same id.
+pub struct Newer {
+    state: State,
+    /// Operations that are under way and that the client has not completed: their ids at the client.
+    running: HashMap<u64, String>,
+    /// Operations so far.
+    count: u64,
+    is_stopping: bool,
+}
+
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    id: Option<Value>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+}
+
+/// What `subscribe` carries, as far as its shape goes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "read for their types")]
+struct Payload<'a> {
+    query: Option<Cow<'a, str>>,
+    operation_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+}
+
+impl Payload<'_> {
+    fn fits(&self) -> bool {
+        let objects = [self.variables, self.extensions];
+        let is_object = |own: &RawValue| own.get().starts_with('{');
+        objects.into_iter().flatten().all(is_object)
+    }
+}
+
+/// A message with its payload as it is.
+#[derive(Serialize)]
+struct Message<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+}
+
+impl Message<'_> {
+    fn text(&self) -> String {
+        // Texts, and JSON that was read as such: nothing in it can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl Newer {
+    pub fn new() -> Self {
+        Self {
+            state: State::Waiting,
+            running: HashMap::new(),
+            count: 0,
+            is_stopping: false,
+        }
+    }
+
+    /// Operations under way.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The key of the operation that began last.
+    pub fn last(&self) -> String {
+        self.count.to_string()
+    }
+
+    pub fn is_running(&self, key: &str) -> bool {
+        key.parse()
+            .is_ok_and(|number| self.running.contains_key(&number))
+    }
+
+    /// From now on no operation begins: its client sends it again when it is back.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// Takes back the last operation that began; its id at the client.
+    pub fn refuse(&mut self) -> Option<String> {
+        self.running.remove(&self.count)
+    }
+
+    /// Whether the client has yet to begin.
+    pub fn is_waiting(&self) -> bool {
+        self.state == State::Waiting
+    }
+
+    /// A text of the client's.
+    pub fn received(&mut self, text: &str) -> Verdict {
+        match self.judge(text) {
+            Ok(verdict) => verdict,
+            Err(close) => Verdict::Close(close),
+        }
+    }
+
+    fn judge(&mut self, text: &str) -> Result<Verdict, Close> {
+        // A list would do for the fields in their order.
+        let frame: Option<Frame<'_>> = text
+            .trim_start()
+            .starts_with('{')
+            .then(|| serde_json::from_str(text).ok())
+            .flatten();
+        let Some(frame) = frame else {
+            return Err(Close::invalid("a message is a JSON object with `type`"));
+        };
+        let is_object = |payload: &RawValue| payload.get().starts_with('{');
+        let is_none = |payload: &RawValue| payload.get() == "null";
+        let payload = frame.payload.filter(|own| !is_none(own));
+        match frame.kind.as_str() {
+            "connection_init" | "ping" | "pong" if !payload.is_none_or(is_object) => Err(
+                Close::invalid("the payload of this message is an object, or not there"),
+            ),
+            "connection_init" if self.state != State::Waiting => {
+                Err(Close::new(4429, "Too many initialisation requests"))
+            }
+            "connection_init" => {
+                self.state = State::Initialising;
+                Ok(Verdict::Pass(text.to_owned()))
+            }
+            "ping" => {
+                let mut pong = serde_json::json!({ "type": "pong" });
+                if let Some(payload) = payload
+                    && let Ok(payload) = serde_json::from_str(payload.get())
+                {
+                    pong["payload"] = payload;
+                }
+                Ok(Verdict::Reply(pong.to_string()))
+            }
+            "pong" => Ok(Verdict::Drop),
+            "subscribe" => {
+                let id = id(frame.id)?;
+                let fits = payload.is_some_and(|own| {
+                    is_object(own)
+                        && serde_json::from_str::<Payload<'_>>(own.get())
+                            .is_ok_and(|own| own.fits())
+                });
+                if !fits {
+                    return Err(Close::invalid(
+                        "the payload of `subscribe` is an object with `query`, and optionally \
+                         `operationName`, `variables`, `extensions`",
+                    ));
+                }
+                if self.state != State::Acknowledged {
+                    return Err(Close::new(4401, "Unauthorized"));
+                }
+                if self.find(&id).is_some() {
+                    let reason = format!("Subscriber for {} already exists", error::shown(&id, 60));
+                    return Err(Close::new(4409, &reason));
+                }
+                if self.is_stopping {
+                    return Ok(Verdict::Drop);
+                }
+                self.count += 1;
+                self.running.insert(self.count, id);
+                let own = self.count.to_string();
+                let message = Message {
+                    id: &own,
+                    kind: "subscribe",
+                    payload,
+                };
+                Ok(Verdict::Pass(message.text()))
+            }
+            "complete" => match self.find(&id(frame.id)?) {
+                Some(own) => {
+                    self.running.remove(&own);
+                    let message = Message {
+                        id: &own.to_string(),
+                        kind: "complete",
+                        payload: None,
+                    };
+                    Ok(Verdict::Pass(message.text()))
+                }
+                // It may just have ended.
+                None => Ok(Verdict::Drop),
+            },
+            _ => Err(Close::invalid(
+                "a client's `type` is connection_init, subscribe, complete, ping or pong",
+            )),
+        }
+    }
+
+    /// The operation that is under way under a client's id.
+    fn find(&self, id: &str) -> Option<u64> {
+        let mut all = self.running.iter();
+        all.find(|(_, own)| *own == id).map(|(number, _)| *number)
+    }
+
+    /// A text of the engine's: what the client gets of it.
+    pub fn sent(&mut self, text: String) -> Option<String> {
+        let Ok(frame) = serde_json::from_str::<Frame<'_>>(&text) else {
+            return Some(text);
+        };
+        let kind = frame.kind.as_str();
+        if kind == "connection_ack" {
+            self.state = State::Acknowledged;
+        }
+        let Some(number) = frame.id.as_ref().and_then(Value::as_str) else {
+            return Some(text);
+        };
+        // Whoever completed first has said it for both.
+        let number: u64 = number.parse().ok()?;
+        let id = self.running.get(&number)?.clone();
+        if kind == "complete" {
+            self.running.remove(&number);
+        }
+        if kind == "next"
+            && let Some(errors) = frame.payload.and_then(request_errors)
+        {
+            // Nothing was executed: the operation ends with its errors.
+            self.running.remove(&number);
+            let error = serde_json::json!({ "id": id, "type": "error", "payload": errors });
+            return Some(error.to_string());
+        }
+        let message = Message {
+            id: &id,
+            kind,
+            payload: frame.payload,
+        };
+        Some(message.text())
+    }
+}
+
+fn id(value: Option<Value>) -> Result<String, Close> {
+    match value {
+        Some(Value::String(id)) if !id.is_empty() => Ok(id),
+        _ => Err(Close::invalid(
+            "this message has an `id`, a text that is not empty",
+        )),
+    }
+}
+
+/// The errors of a result that has nothing else.
+fn request_errors(payload: &RawValue) -> Option<Value> {
+    // Most results have data: they are not read for this.
+    let text = payload.get();
+    if !(text.starts_with("{\"errors\"") && text.ends_with("\"data\":null}")) {
+        return None;
+    }
+    let mut result: Value = serde_json::from_str(payload.get()).ok()?;
+    let errors = result.get_mut("errors")?.take();
+    let all = errors.as_array()?;
+    let of_request = all.iter().all(|error| error.get("path").is_none());
+    (of_request && !all.is_empty()).then_some(errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pass(conversation: &mut Newer, message: &Value) -> Value {
+        match conversation.received(&message.to_string()) {
+            Verdict::Pass(text) => serde_json::from_str(&text).expect("JSON"),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+
+    fn told(conversation: &mut Newer, message: &Value) -> Option<Value> {
+        let told = conversation.sent(message.to_string());
+        told.map(|text| serde_json::from_str(&text).expect("JSON"))
+    }
+
+    fn begun() -> Newer {
+        let mut conversation = Newer::new();
+        let init = json!({ "type": "connection_init" });
+        assert_eq!(pass(&mut conversation, &init), init);
+        let ack = json!({ "type": "connection_ack" });
+        assert_eq!(told(&mut conversation, &ack), Some(ack));
+        conversation
+    }
+
+    fn code(conversation: &mut Newer, text: &str) -> u16 {
+        match conversation.received(text) {
+            Verdict::Close(close) => close.code,
+            _ => 0,
+        }
+    }
+
+    fn ask() -> Value {
+        json!({ "id": "a", "type": "subscribe", "payload": { "query": "{__typename}" } })
+    }
+
+    #[test]
+    fn each_breach_has_its_code() {
+        let ask = ask().to_string();
+        assert_eq!(code(&mut Newer::new(), &ask), 4401);
+        let mut hasty = Newer::new();
+        assert_eq!(code(&mut hasty, r#"{"type":"connection_init"}"#), 0);
+        assert_eq!(code(&mut hasty, &ask), 4401, "not acknowledged yet");
+        assert_eq!(code(&mut begun(), r#"{"type":"connection_init"}"#), 4429);
+        let mut twice = begun();
+        assert_eq!(code(&mut twice, &ask), 0);
+        assert_eq!(code(&mut twice, &ask), 4409);
+        for wrong in [
+            "",
+            "7",
+            "[]",
+            "{}",
+            r#"["ping",null,null]"#,
+            r#"["subscribe","1",{"query":"{a}"}]"#,
+            r#"{"type":7}"#,
+            r#"{"type":"start","id":"1","payload":{"query":"{a}"}}"#,
+            r#"{"type":"connection_terminate"}"#,
+            r#"{"type":"ping","payload":7}"#,
+            r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
+            r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
+            r#"{"type":"subscribe","id":7,"payload":{"query":"{a}"}}"#,
+            r#"{"type":"subscribe","id":"1"}"#,
+            r#"{"type":"subscribe","id":"1","payload":"{a}"}"#,
+            r#"{"type":"subscribe","id":"1","payload":["{a}",null,null,null]}"#,
+            r#"{"type":"subscribe","id":"1","payload":{"query":7}}"#,
+            r#"{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":[]}}"#,
+            r#"{"type":"complete"}"#,
+        ] {
+            assert_eq!(code(&mut begun(), wrong), 4400, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_means_the_new_operation_alone() {
+        let mut conversation = begun();
+        let done = json!({ "type": "complete", "id": "a" });
+        let first = pass(&mut conversation, &ask())["id"].clone();
+        let next =
+            |id: &Value, of: u64| json!({ "type": "next", "id": id, "payload": { "of": of } });
+        assert_eq!(
+            told(&mut conversation, &next(&first, 1)),
+            Some(next(&json!("a"), 1))
+        );
+        // Completed by the client, and asked for anew, before the engine has said its last.
+        assert_eq!(
+            pass(&mut conversation, &done),
+            json!({ "type": "complete", "id": first })
+        );
+        let second = pass(&mut conversation, &ask())["id"].clone();
+        assert_ne!(first, second);
+        assert_eq!(told(&mut conversation, &next(&first, 1)), None);
+        assert_eq!(
+            told(
+                &mut conversation,
+                &json!({ "type": "complete", "id": first })
+            ),
+            None
+        );
+        assert_eq!(
+            told(&mut conversation, &next(&second, 2)),
+            Some(next(&json!("a"), 2))
+        );
+        let end = json!({ "type": "complete", "id": second });
+        assert_eq!(told(&mut conversation, &end), Some(done.clone()));
+        assert_eq!(conversation.received(&done.to_string()), Verdict::Drop);
+    }
+
+    #[test]
+    fn pings_are_answered_at_any_time_with_their_payload() {
+        let ping = json!({ "type": "ping", "payload": { "at": 1 } });
+        let pong = json!({ "type": "pong", "payload": { "at": 1 } });
+        let Verdict::Reply(reply) = Newer::new().received(&ping.to_string()) else {
+            panic!("not answered");
+        };
+        assert_eq!(serde_json::from_str::<Value>(&reply).expect("JSON"), pong);
+        assert_eq!(begun().received(&pong.to_string()), Verdict::Drop);
+    }
+
+    #[test]
+    fn what_was_not_executed_is_an_error_and_nothing_follows_it() {
+        let mut conversation = begun();
+        let own = pass(&mut conversation, &ask())["id"].clone();
+        let own = own.as_str().expect("an id");
+        let next = format!(
+            r#"{{"type":"next","id":"{own}","payload":{{"errors":[{{"message":"no"}}],"data":null}}}}"#
+        );
+        let answer = conversation.sent(next).expect("told");
+        assert_eq!(
+            serde_json::from_str::<Value>(&answer).expect("JSON"),
+            json!({ "type": "error", "id": "a", "payload": [{ "message": "no" }] })
+        );
+        assert_eq!(
+            told(&mut conversation, &json!({ "type": "complete", "id": own })),
+            None
+        );
+        // A null that was executed is a result.
+        let own = pass(&mut conversation, &ask())["id"].clone();
+        let payload = json!({ "data": null, "errors": [{ "message": "no", "path": ["a"] }] });
+        let null = json!({ "type": "next", "id": own, "payload": payload });
+        let answer = told(&mut conversation, &null).expect("told");
+        assert_eq!(
+            (&answer["type"], &answer["payload"]),
+            (&json!("next"), &payload)
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! What can be changed at PiktID (piktid.md 4.4 to 4.7).
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use http::Method;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{Piktid, wire};
+use crate::{
+    asset::Visibility,
+    source::{
+        ChangeFailure, Context, Deletion, LOOKS, Outcomes, SourceError, TagChange, Variant, done,
+        fan_out, response,
+    },
+    upstream::Answer,
+};
+
+/// However long a source says, others may try sooner.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
+/// Ids a bulk delete takes at most (4.7 [seed 004]).
+pub const DELETE_CAP: usize = 100;
+
+impl Piktid {
+    pub(super) async fn write(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &[&str],
+        body: serde_json::Value,
+        context: &Context,
+    ) -> Result<Answer, SourceError> {
+        let (url, headers) = (self.link.url(path, &[])?, self.headers());
+        let sent = self.link.write(
+            operation,
+            method,
+            url,
+            headers,
+            Some(body.to_string()),
+            context,
+        );
+        let answer = sent.await?;
+        done(&answer)?;
+        Ok(answer)
+    }
+
+    async fn send_delete(
+        &self,
+        ids: &[Arc<str>],
+        context: &Context,
+    ) -> Result<Answer, SourceError> {
+        let (url, headers) = (
+            self.link.url(&["assets", "bulk-delete"], &[])?,
+            self.headers(),
+        );
+        let body = Some(json!({ "asset_ids": ids }).to_string());
+        let sent = self
+            .link
+            .write_once("bulk-delete", Method::POST, url, headers, body, context);
+        let answer = sent.await?;
+        done(&answer)?;
+        Ok(answer)
+    }
+
+    /// The set is replaced (4.4 [inferred]), so adding and taking away read it first.
+    pub(super) async fn patch_tags(
+        &self,
+        id: &str,
+        change: &TagChange,
+        context: &Context,
+    ) -> Result<(), ChangeFailure> {
+        let current = match change {
+            TagChange::Set(_) => Vec::new(),
+            TagChange::Add(_) | TagChange::Remove(_) => {
+                let current = self.read_one(id, context).await;
+                let current = current.map_err(ChangeFailure::unsent)?;
+                let (add, remove) = change.difference(&current.tags);
+                // Sending the same set again could only undo what others add meanwhile.
+                if add.is_empty() && remove.is_empty() {
+                    return Ok(());
+                }
+                current.tags.clone()
+            }
+        };
+        let body = json!({ "tags": change.applied(&current) });
+        let path = ["assets", id, "tags"];
+        self.write("set-tags", Method::PATCH, &path, body, context)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn bulk_delete(&self, ids: &[Arc<str>], context: &Context) -> Outcomes {
+        let first = self.delete_once(ids, context).await;
+        let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
+        first.settled(1, context, again).await
+    }
+
+    /// Those that failed come back without a reason (4.7): each is looked up.
+    async fn delete_once(&self, ids: &[Arc<str>], context: &Context) -> Deletion {
+        let all = |error: &SourceError| {
+            let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
+            Deletion {
+                outcomes: each.collect(),
+                left: Vec::new(),
+            }
+        };
+        let sent = loop {
+            if !self.pace.turn(context.last_start()).await {
+                return all(&SourceError::NotTried);
+            }
+            match self.send_delete(ids, context).await {
+                // Refused before anything was done: waited out.
+                Err(SourceError::RateLimited { retry_after }) => {
+                    let wait = retry_after.unwrap_or(Duration::from_secs(1));
+                    self.pace.hold_back(wait.min(LONGEST_HOLD));
+                    if Instant::now() + wait >= context.last_start() || context.spend(1).is_err() {
+                        return all(&SourceError::RateLimited {
+                            retry_after: Some(wait),
+                        });
+                    }
+                }
+                other => break other,
+            }
+        };
+        let told = match &sent {
+            Err(error) if !error.is_open() => return all(error),
+            Err(_) => None,
+            // What does not add up tells nothing.
+            Ok(answer) => response::json::<wire::Deleted>(answer)
+                .ok()
+                .filter(|told| told.adds_up(ids)),
+        };
+        match told {
+            Some(told) => Deletion {
+                outcomes: self.told(ids, &told, context).await,
+                left: Vec::new(),
+            },
+            None => self.looked_up(ids, sent.err(), context).await,
+        }
+    }
+
+    /// What an answer says; those that failed come without a reason, which is looked up.
+    async fn told(
+        &self,
+        ids: &[Arc<str>],
+        told: &wire::Deleted,
+        context: &Context,
+    ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
+        let (failed, deleted): (Vec<Arc<str>>, Vec<Arc<str>>) = ids
+            .iter()
+            .cloned()
+            .partition(|id| told.failed_ids.contains(id));
+        let mut outcomes: Vec<_> = deleted.into_iter().map(|id| (id, Ok(()))).collect();
+        let looks = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+        if context.spend(looks).is_err() {
+            outcomes.extend(failed.into_iter().map(|id| (id, Err(unexplained()))));
+            return outcomes;
+        }
+        let mut reads = fan_out(self, &failed, Variant::Plain, context);
+        while let Some((id, found)) = reads.next().await {
+            let reason = match found {
+                // It said that it failed, so it was never there.
+                Err(SourceError::NotFound) => SourceError::NotFound,
+                Ok(asset) => match asset.visibility {
+                    Some(Visibility::Platform) => SourceError::Immutable,
+                    Some(Visibility::Shared) => SourceError::Forbidden,
+                    _ => unexplained(),
+                },
+                Err(_) => unexplained(),
+            };
+            outcomes.push((id, Err(reason)));
+        }
+        outcomes
+    }
+
+    /// What is still there, where no answer says it. `error`: instead of one.
+    async fn looked_up(
+        &self,
+        ids: &[Arc<str>],
+        error: Option<SourceError>,
+        context: &Context,
+    ) -> Deletion {
+        let mut left = Vec::new();
+        let mut outcomes = Vec::with_capacity(ids.len());
+        let mut there = ids.to_vec();
+        let mut seen = HashSet::new();
+        for pause in LOOKS {
+            if there.is_empty() || Instant::now() + pause >= context.deadline() {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            let looks = u32::try_from(there.len()).unwrap_or(u32::MAX);
+            if context.spend(looks).is_err() {
+                break;
+            }
+            let looked = std::mem::take(&mut there);
+            seen.clear();
+            let mut reads = fan_out(self, &looked, Variant::Plain, context);
+            while let Some((id, found)) = reads.next().await {
+                match found {
+                    Err(SourceError::NotFound) => {
+                        outcomes.push((id, Ok(())));
+                        continue;
+                    }
+                    Ok(_) => {
+                        seen.insert(id.clone());
+                    }
+                    Err(_) => {}
+                }
+                there.push(id);
+            }
+        }
+        for id in there {
+            let outcome = match &error {
+                Some(SourceError::UnknownOutcome) if seen.contains(&id) => {
+                    left.push(id);
+                    continue;
+                }
+                Some(error) if seen.contains(&id) => error.clone(),
+                _ => SourceError::UnknownOutcome,
+            };
+            outcomes.push((id, Err(outcome)));
+        }
+        Deletion { outcomes, left }
+    }
+}
+
+/// It said that it failed, and not why (4.7).
+fn unexplained() -> SourceError {
+    SourceError::Rejected {
+        status: 200,
+        message: "it did not delete it, and gave no reason: only its uploader can".to_owned(),
+    }
+}

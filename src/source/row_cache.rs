@@ -1,0 +1,293 @@
+//! What was read once needs no second reading: a list that is read again, or another list of the same
+//! assets, mostly brings rows that are known to the letter.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use ahash::RandomState;
+
+use crate::asset::Asset;
+
+/// How much of a row's beginning it is found by: every provider's id or time of creation is in it.
+const BEGINNING: usize = 192;
+
+/// How many rows are known at most. One that nobody holds any more keeps some 600 bytes until it is
+/// forgotten.
+const MOST: usize = 2_048;
+
+/// How much of what was read last is held here, so that it is still there when it comes again: bytes.
+const RECENT: u64 = 1024 * 1024;
+
+/// The assets of a source's rows, as long as anybody holds them, found by the rows' texts.
+///
+/// No answer is older for it: the text has just come. All who read of the source share it, whatever
+/// their credentials: what a row means depends on its text and the source's configuration alone, and
+/// whoever finds an asset here has been sent all of it.
+#[derive(Default)]
+pub struct KnownRows {
+    rows: Mutex<Rows>,
+    /// Keyed: a source must not choose which of its rows hides another.
+    hasher: RandomState,
+}
+
+#[derive(Default)]
+struct Rows {
+    /// Of those that begin alike, the one that was read last.
+    by_beginning: HashMap<u64, Weak<Asset>, RandomState>,
+    /// What was read last, up to [`RECENT`].
+    recent: VecDeque<Arc<Asset>>,
+    /// What those weigh.
+    weight: u64,
+}
+
+impl KnownRows {
+    /// The asset whose row `text` begins with, and that row.
+    pub fn find<'a>(&self, text: &'a str) -> Option<(Arc<Asset>, &'a str)> {
+        let beginning = self.beginning(text)?;
+        let asset = self.lock().by_beginning.get(&beginning)?.upgrade()?;
+        // A row ends with its own bracket, so that none is the beginning of another.
+        let row = text.get(..asset.raw.len())?;
+        (*row == *asset.raw).then_some((asset, row))
+    }
+
+    /// Finds `asset` from now on by `row`, the text it was read from. What is kept otherwise than it
+    /// was sent is not found, nor what is short.
+    pub fn learn(&self, asset: &Arc<Asset>, row: &str) {
+        let Some(beginning) = self.beginning(row).filter(|_| *row == *asset.raw) else {
+            return;
+        };
+        let mut surplus = self.lock().take(beginning, asset);
+        // Each is given up outside the lock.
+        while surplus.is_some() {
+            let next = self.lock().surplus();
+            surplus = next;
+        }
+    }
+
+    fn beginning(&self, text: &str) -> Option<u64> {
+        let beginning = text.as_bytes().get(..BEGINNING)?;
+        Some(self.hasher.hash_one(beginning))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        // Whoever panicked here left at most one row out.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rows {
+    /// Takes it in; gives what has to go.
+    fn take(&mut self, beginning: u64, asset: &Arc<Asset>) -> Option<Arc<Asset>> {
+        if self.by_beginning.len() >= MOST {
+            self.forget();
+        }
+        self.by_beginning.insert(beginning, Arc::downgrade(asset));
+        let weight = u64::from(asset.weight());
+        // One so large would push out all others.
+        if weight <= RECENT / 4 {
+            self.weight += weight;
+            self.recent.push_back(Arc::clone(asset));
+        }
+        self.surplus()
+    }
+
+    /// Forgets what nobody holds; and all, where that makes little room: it takes half of [`MOST`]
+    /// to come here again.
+    fn forget(&mut self) {
+        self.by_beginning
+            .retain(|_, asset| asset.strong_count() > 0);
+        if self.by_beginning.len() > MOST / 2 {
+            self.by_beginning.clear();
+        }
+    }
+
+    /// The oldest of the recent, where there are too many.
+    fn surplus(&mut self) -> Option<Arc<Asset>> {
+        if self.weight <= RECENT {
+            return None;
+        }
+        let oldest = self.recent.pop_front()?;
+        self.weight -= u64::from(oldest.weight());
+        Some(oldest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        asset::Provider,
+        source::{Row, fuzz_entry},
+    };
+
+    /// A Comfy asset's row.
+    fn row(id: &str, tag: &str) -> String {
+        json!({
+            "id": id, "name": "one", "created_at": "2026-01-01T00:00:00Z", "size": 1,
+            "tags": ["output", tag], "asset_hash": format!("blake3:{:064}", 0),
+            "preview_url": format!("/api/assets/{id}/content"), "user_metadata": {},
+        })
+        .to_string()
+    }
+
+    fn body(rows: &[&str]) -> bytes::Bytes {
+        let rows = rows.join(" , ");
+        format!(r#"{{"assets":[{rows}],"total":3,"has_more":false}}"#).into()
+    }
+
+    fn assets(rows: Vec<Row>) -> Vec<Arc<Asset>> {
+        let assets = rows.into_iter().filter_map(|row| match row {
+            Row::Asset(asset) => Some(asset),
+            Row::Unreadable(_) | Row::Gone(..) => None,
+        });
+        assets.collect()
+    }
+
+    /// The assets that a list of these rows brings.
+    fn listed(rows: &[&str]) -> Vec<Arc<Asset>> {
+        assets(fuzz_entry::rows(Provider::Comfy, body(rows)).expect("a page"))
+    }
+
+    #[test]
+    fn only_what_is_new_is_read() {
+        let id = |number: u8| format!("known-{number:032}");
+        let [a, b, c] = [1, 2, 3].map(|number| row(&id(number), "before"));
+        let before = listed(&[&a, &b]);
+        let changed = row(&id(2), "after");
+        let after = listed(&[&c, &a, &changed, &b]);
+        assert!(Arc::ptr_eq(&after[1], &before[0]));
+        assert_eq!(after[2].tags, ["output", "after"]);
+        // It begins like the one that has changed, which was read since.
+        assert!(!Arc::ptr_eq(&after[3], &before[1]));
+        for (asset, row) in after.iter().zip([&c, &a, &changed, &b]) {
+            assert_eq!(*asset.raw, **row);
+        }
+        assert_eq!(format!("{:?}", after[3]), format!("{:?}", before[1]));
+        // Nor beside one that cannot be read.
+        let with_bad = listed(&[&a, "7", &c]);
+        assert!(Arc::ptr_eq(&with_bad[0], &before[0]));
+        assert!(Arc::ptr_eq(&with_bad[1], &after[0]));
+    }
+
+    #[test]
+    fn what_nobody_is_to_keep_is_read_each_time() {
+        for provider in [Provider::Comfy, Provider::Scenario] {
+            let row = |id: &str| {
+                match provider {
+                Provider::Scenario => json!({
+                    "id": id, "createdAt": "2026-01-01T00:00:00Z", "description": "long ".repeat(50),
+                })
+                .to_string(),
+                _ => row(id, "one"),
+            }
+            };
+            let (kept, private) = (row("kept-7"), row("private-7"));
+            let list = |text: &str| body(&[text]);
+            let read = |text: &str| assets(fuzz_entry::rows(provider, list(text)).expect("a page"));
+            let read_privately = |text: &str| {
+                assets(fuzz_entry::rows_to_read(provider, list(text)).expect("a page"))
+            };
+            let first = read(&kept);
+            assert!(Arc::ptr_eq(&read(&kept)[0], &first[0]));
+            let again = read_privately(&kept);
+            assert!(!Arc::ptr_eq(&again[0], &first[0]), "it is not used");
+            assert_eq!(again[0].no_store, provider == Provider::Scenario);
+            let first = read_privately(&private);
+            let again = read(&private);
+            assert!(!Arc::ptr_eq(&again[0], &first[0]), "it is not filled");
+            assert!(!again[0].no_store);
+        }
+    }
+
+    #[test]
+    fn what_nobody_holds_is_forgotten() {
+        let known = KnownRows::default();
+        let texts = |numbers: std::ops::Range<usize>| -> Vec<String> {
+            let row = |number| row(&format!("lost-{number:032}"), "one");
+            numbers.map(row).collect()
+        };
+        let learn = |texts: &[String]| {
+            let rows: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let page = fuzz_entry::rows_to_read(Provider::Comfy, body(&rows)).expect("a page");
+            let assets = assets(page);
+            for (asset, row) in assets.iter().zip(rows) {
+                known.learn(asset, row);
+            }
+            assets
+        };
+        let first = texts(0..2);
+        let [kept, lost] = <[_; 2]>::try_from(learn(&first)).expect("two");
+        let weight = lost.weight();
+        drop(lost);
+        assert!(known.find(&first[1]).is_some(), "it was read just now");
+        let many = 2 * RECENT as usize / weight as usize;
+        for begin in (2..many).step_by(100) {
+            learn(&texts(begin..begin + 100));
+        }
+        assert!(known.find(&first[1]).is_none());
+        let rows = known.lock();
+        let recent: u64 = rows.recent.iter().map(|own| u64::from(own.weight())).sum();
+        assert_eq!(rows.weight, recent);
+        assert!((RECENT / 2..=RECENT).contains(&recent));
+        let is_held = |own: &&Weak<Asset>| own.strong_count() > 0;
+        let held = rows.by_beginning.values().filter(is_held).count();
+        assert_eq!(held, rows.recent.len() + 1, "and the one that is held here");
+        drop(rows);
+        let (asset, _) = known.find(&first[0]).expect("it is held");
+        assert!(Arc::ptr_eq(&asset, &kept));
+    }
+
+    #[test]
+    fn no_more_are_known_than_there_is_room_for() {
+        let known = KnownRows::default();
+        let text = row("many", "one");
+        let page = fuzz_entry::rows_to_read(Provider::Comfy, body(&[&text])).expect("a page");
+        let asset = assets(page).remove(0);
+        // All of them held, and so never forgotten one by one.
+        for beginning in 0..3 * MOST as u64 {
+            known.lock().take(beginning, &asset);
+            assert!(known.lock().by_beginning.len() <= MOST);
+        }
+        let dead = Arc::downgrade(&asset);
+        drop(asset);
+        let mut rows = known.lock();
+        rows.recent.clear();
+        rows.forget();
+        assert_eq!(dead.strong_count(), 0, "nobody has it but the test");
+        assert!(rows.by_beginning.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_otherwise_or_short_is_not_found() {
+        let known = KnownRows::default();
+        let text = row("short", "one");
+        let asset = listed(&[&text]).remove(0);
+        known.learn(&asset, &format!("{text} "));
+        assert!(known.find(&text).is_none());
+        known.learn(&asset, &text);
+        assert!(known.find(&text[..BEGINNING - 1]).is_none());
+        assert!(known.find(&text[..text.len() - 1]).is_none());
+        let longer = format!("{text},1]");
+        let (_, found) = known.find(&longer).expect("it is held");
+        assert_eq!(found, text);
+    }
+
+    #[test]
+    fn what_would_push_out_all_others_is_not_held() {
+        let known = KnownRows::default();
+        let small = row("small", "one");
+        let asset = listed(&[&small]).remove(0);
+        known.learn(&asset, &small);
+        let large = row("large", &"x".repeat(RECENT as usize / 4));
+        let other = listed(&[&large]).remove(0);
+        known.learn(&other, &large);
+        assert!(known.find(&large).is_some(), "somebody holds it");
+        drop(other);
+        assert_eq!(known.lock().recent.len(), 1);
+        assert!(known.find(&small).is_some());
+    }
+}

@@ -1,0 +1,283 @@
+//! Every query parameter of Scenario's lists (scenario.md 5.1, 5.2), typed.
+//!
+//! `pageSize`, `paginationToken`, `sortBy`, `sortDirection` and the windows of time, which bound
+//! the walk, are the connection's business and are sent by the client itself.
+
+use super::asset_types::TYPES;
+use crate::{
+    asset::{Kind, Visibility},
+    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Parameters, SortBy},
+};
+
+/// What the deprecated public path does not take (5.2).
+pub const OWN_ONLY: [&str; 7] = [
+    "authorId",
+    "collectionId",
+    "inferenceId",
+    "parentAssetId",
+    "privacy",
+    "projectId",
+    "rootAssetId",
+];
+
+/// Filters of `GET /assets`. `None` is not sent.
+#[derive(Debug, Clone, Default)]
+pub struct ScenarioParameters {
+    /// `public` leaves the account: everybody's public assets.
+    pub privacy: Option<Privacy>,
+    /// Instead of the configured one, for credentials that span several.
+    pub project_id: Option<String>,
+    pub model_id: Option<String>,
+    pub inference_id: Option<String>,
+    pub author_id: Option<String>,
+    pub collection_id: Option<String>,
+    pub parent_asset_id: Option<String>,
+    pub root_asset_id: Option<String>,
+    /// Works on public assets only.
+    pub tags: Vec<String>,
+    /// Not together with `types`.
+    pub r#type: Option<String>,
+    pub types: Vec<String>,
+    pub original_assets: bool,
+    /// Assets deleted in the last 30 days instead, newest deletion first. Goes with
+    /// `original_assets` alone (5.1 [SDK]), so no order and no window is sent: a list to read, not
+    /// one that [`crate::connection`] can walk.
+    pub deleted: bool,
+}
+
+/// `privacy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    Private,
+    Public,
+    Unlisted,
+}
+
+/// Filters of the public list, both its paths: no account, so no author, collection or lineage.
+#[derive(Debug, Clone, Default)]
+pub struct ScenarioPublicParameters {
+    pub model_id: Option<String>,
+    pub tags: Vec<String>,
+    pub r#type: Option<String>,
+    pub types: Vec<String>,
+    pub original_assets: bool,
+}
+
+impl ScenarioParameters {
+    /// Holds them against the contract's rules (5.1).
+    ///
+    /// # Errors
+    /// The first rule they break.
+    pub fn check(&self) -> Result<(), BrokenRule> {
+        if !self.tags.is_empty() && self.privacy != Some(Privacy::Public) {
+            return Err(BrokenRule {
+                field: "tags",
+                rule: "Scenario's list filters by tags among public assets only: set `privacy: \
+                       PUBLIC` too, or use `scenarioPublicAssets`; for your own assets use \
+                       `tagsAll` of `assets`"
+                    .to_owned(),
+            });
+        }
+        self.shared().check()
+    }
+
+    fn shared(&self) -> Shared<'_> {
+        Shared {
+            model_id: self.model_id.as_ref(),
+            tags: &self.tags,
+            r#type: self.r#type.as_ref(),
+            types: &self.types,
+            original_assets: self.original_assets,
+        }
+    }
+
+    /// As they go upstream.
+    #[must_use]
+    pub fn query(&self) -> Parameters {
+        let mut pairs = self.shared().query();
+        if self.deleted {
+            pairs.push(("deleted", "true".to_owned()));
+        }
+        if let Some(privacy) = self.privacy {
+            let word = match privacy {
+                Privacy::Private => "private",
+                Privacy::Public => "public",
+                Privacy::Unlisted => "unlisted",
+            };
+            pairs.push(("privacy", word.to_owned()));
+        }
+        let own = [
+            ("projectId", &self.project_id),
+            ("inferenceId", &self.inference_id),
+            ("authorId", &self.author_id),
+            ("collectionId", &self.collection_id),
+            ("parentAssetId", &self.parent_asset_id),
+            ("rootAssetId", &self.root_asset_id),
+        ];
+        pairs.extend(
+            own.into_iter()
+                .filter_map(|(name, value)| Some((name, value.clone()?))),
+        );
+        Parameters::new(pairs)
+    }
+}
+
+impl ScenarioPublicParameters {
+    /// Holds them against the contract's rules (5.1, 5.2).
+    ///
+    /// # Errors
+    /// The first rule they break.
+    pub fn check(&self) -> Result<(), BrokenRule> {
+        self.shared().check()
+    }
+
+    /// As they go upstream.
+    #[must_use]
+    pub fn query(&self) -> Parameters {
+        Parameters::new(self.shared().query())
+    }
+
+    fn shared(&self) -> Shared<'_> {
+        Shared {
+            model_id: self.model_id.as_ref(),
+            tags: &self.tags,
+            r#type: self.r#type.as_ref(),
+            types: &self.types,
+            original_assets: self.original_assets,
+        }
+    }
+}
+
+/// The spans of time that go with an order: each needs the list sorted by its own time (5.1
+/// [seed 001]), so the two cannot be combined.
+///
+/// # Errors
+/// The first rule they break.
+pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
+    let bounds = [
+        ("createdAfter", filter.created_after, SortBy::CreatedAt),
+        ("createdBefore", filter.created_before, SortBy::CreatedAt),
+        ("updatedAfter", filter.updated_after, SortBy::UpdatedAt),
+        ("updatedBefore", filter.updated_before, SortBy::UpdatedAt),
+    ];
+    let wrong = bounds
+        .into_iter()
+        .find(|(_, bound, needs)| bound.is_some() && *needs != by);
+    match wrong {
+        None => Ok(()),
+        Some((field, _, needs)) => Err(BrokenRule {
+            field,
+            rule: format!(
+                "Scenario filters by this time only a list that is sorted by it: set `orderBy: \
+                 {{field: {}, …}}`",
+                needs.word()
+            ),
+        }),
+    }
+}
+
+/// Narrows the merged list. Scenario's own list filters by author alone: `tags` works on public
+/// assets only, `privacy=public` leaves the account, times of change need another order, and kinds
+/// are not types (5.1). The rest is compared here.
+pub fn narrow(filter: &Filter, by: SortBy, is_public_only: bool) -> Narrowed {
+    let held = [
+        Visibility::Private,
+        Visibility::Unlisted,
+        Visibility::Public,
+    ];
+    if filter.wants_no_visibility_of(&held) {
+        return Narrowed::Skip("Scenario's assets are PRIVATE, UNLISTED or PUBLIC");
+    }
+    if !filter.kinds.is_empty() && filter.kinds.iter().all(|kind| *kind == Kind::ModelWeights) {
+        return Narrowed::Skip("Scenario lists no model weights as assets");
+    }
+    if let Some(text) = &filter.search {
+        if is_public_only {
+            return Narrowed::Unsupported("Scenario's search does not take the public token");
+        }
+        return Narrowed::Ask {
+            listing: Listing::Search,
+            parameters: Parameters::new(vec![("query", text.clone())]),
+            local: filter.local(by, &[]),
+            listed: Vec::new(),
+        };
+    }
+    // The deprecated public path has no author (5.2).
+    let pushed: &[FilterField] = if is_public_only {
+        &[]
+    } else {
+        &[FilterField::CreatedBy]
+    };
+    let parameters = ScenarioParameters {
+        author_id: filter.created_by.clone().filter(|_| !is_public_only),
+        ..ScenarioParameters::default()
+    };
+    Narrowed::Ask {
+        listing: Listing::Own,
+        parameters: parameters.query(),
+        local: filter.local(by, pushed),
+        listed: Vec::new(),
+    }
+}
+
+/// What both lists take.
+struct Shared<'a> {
+    model_id: Option<&'a String>,
+    tags: &'a [String],
+    r#type: Option<&'a String>,
+    types: &'a [String],
+    original_assets: bool,
+}
+
+impl Shared<'_> {
+    fn check(&self) -> Result<(), BrokenRule> {
+        if self.r#type.is_some() && !self.types.is_empty() {
+            return Err(BrokenRule {
+                field: "types",
+                rule: "Scenario takes `type` or `types`, not both".to_owned(),
+            });
+        }
+        let types = self.types.iter().map(|own| ("types", own));
+        let all = self.r#type.iter().map(|own| ("type", *own)).chain(types);
+        for (field, own) in all {
+            if !TYPES.contains(&own.as_str()) {
+                let shown: String = own.chars().take(40).collect();
+                return Err(BrokenRule {
+                    field,
+                    rule: format!(
+                        "`{shown}` is none of the asset types that Scenario's list knows, such as \
+                         `uploaded`, `txt2img` or `upscale`: the field's description has them all"
+                    ),
+                });
+            }
+        }
+        if let Some(tag) = self.tags.iter().find(|tag| tag.contains(',')) {
+            let shown: String = tag.chars().take(40).collect();
+            return Err(BrokenRule {
+                field: "tags",
+                rule: format!(
+                    "`{shown}` holds a comma, which separates tags on the way to Scenario: it \
+                     cannot be asked for"
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let csv = |values: &[String]| (!values.is_empty()).then(|| values.join(","));
+        let all = [
+            ("modelId", self.model_id.cloned()),
+            ("tags", csv(self.tags)),
+            ("type", self.r#type.cloned()),
+            ("types", csv(self.types)),
+            (
+                "originalAssets",
+                self.original_assets.then(|| "true".to_owned()),
+            ),
+        ];
+        all.into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+}

@@ -1,0 +1,203 @@
+//! A list that is whole, read in one pass: each row becomes what it stands for where it is found,
+//! and is known with its text. What is not whole in any way is for [`super::rows`] to read, which
+//! needs two.
+
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Deserializer;
+
+/// The rows of the top-level array `name`, and the text less what is in it. `known` is shown the text
+/// from a row on: where it knows the row, it gives what that stands for and the row's own text, which
+/// is not read then. `None`: something is not as it should be.
+pub fn rows<'a, W: DeserializeOwned, T>(
+    text: &'a str,
+    name: &str,
+    known: impl Fn(&'a str) -> Option<(T, &'a str)>,
+    map: impl Fn(W, &'a str) -> Option<T>,
+) -> Option<(Vec<T>, String)> {
+    let mut rest = Rest(text);
+    let mut found = None;
+    rest.pass('{')?;
+    loop {
+        let (key, _) = rest.value::<String>()?;
+        rest.pass(':')?;
+        if key != name {
+            rest.value::<IgnoredAny>()?;
+        } else if found.is_none() {
+            rest.pass('[')?;
+            let begin = text.len() - rest.0.len();
+            let rows = rest.elements(&known, &map)?;
+            // Its bracket is passed already.
+            found = Some((rows, begin, text.len() - rest.0.len() - 1));
+        } else {
+            return None;
+        }
+        if rest.pass(',').is_none() {
+            break;
+        }
+    }
+    rest.pass('}')?;
+    let (rows, begin, end) = found.filter(|_| rest.is_over())?;
+    let around = [text.get(..begin)?, text.get(end..)?].concat();
+    Some((rows, around))
+}
+
+/// What is not read yet.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    /// Goes past a sign, and the space before it.
+    fn pass(&mut self, sign: char) -> Option<()> {
+        self.0 = self.0.trim_start_matches(is_space).strip_prefix(sign)?;
+        Some(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.trim_start_matches(is_space).is_empty()
+    }
+
+    /// Reads a value, and its text.
+    fn value<T: DeserializeOwned>(&mut self) -> Option<(T, &'a str)> {
+        let text = self.0.trim_start_matches(is_space);
+        let mut values = Deserializer::from_str(text).into_iter();
+        let value = values.next()?.ok()?;
+        let (own, rest) = text.split_at_checked(values.byte_offset())?;
+        self.0 = rest;
+        Some((value, own))
+    }
+
+    /// The elements of an array that has begun, to its end.
+    fn elements<W: DeserializeOwned, T>(
+        &mut self,
+        known: impl Fn(&'a str) -> Option<(T, &'a str)>,
+        map: impl Fn(W, &'a str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let mut elements = Vec::new();
+        if self.pass(']').is_some() {
+            return Some(elements);
+        }
+        loop {
+            self.0 = self.0.trim_start_matches(is_space);
+            if let Some((element, text)) = known(self.0) {
+                self.0 = self.0.get(text.len()..)?;
+                elements.push(element);
+            } else {
+                let (element, text) = self.value()?;
+                elements.push(map(element, text)?);
+            }
+            if self.pass(',').is_none() {
+                break;
+            }
+        }
+        self.pass(']')?;
+        Some(elements)
+    }
+}
+
+/// What may stand between two signs of JSON (RFC 8259, 2).
+fn is_space(letter: char) -> bool {
+    matches!(letter, ' ' | '\t' | '\n' | '\r')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn unknown<T>(_: &str) -> Option<(T, &str)> {
+        None
+    }
+
+    fn read(text: &str) -> Option<(Vec<(u64, &str)>, String)> {
+        rows(text, "assets", unknown, |own: u64, text| Some((own, text)))
+    }
+
+    #[test]
+    fn rows_are_read_with_their_texts() {
+        let text =
+            " { \"a\" : [ 1, {\"assets\":[2]} ] , \"assets\" : [ 1 , 20,300 ] ,\"b\":-1e3 } ";
+        let around = r#" { "a" : [ 1, {"assets":[2]} ] , "assets" : [] ,"b":-1e3 } "#;
+        let rows = vec![(1, "1"), (20, "20"), (300, "300")];
+        assert_eq!(read(text), Some((rows, around.to_owned())));
+        let none = (Vec::new(), r#"{"\u0061ssets":[]}"#.to_owned());
+        assert_eq!(read(r#"{"\u0061ssets":[ ]}"#), Some(none));
+    }
+
+    #[test]
+    fn what_is_known_is_not_read() {
+        let known = |text: &'static str| {
+            let row = text.get(..2).filter(|row| *row == "[]")?;
+            Some(((0, row), row))
+        };
+        let read = |text| rows(text, "assets", known, |own: u64, text| Some((own, text)));
+        let all = Some((
+            vec![(1, "1"), (0, "[]"), (0, "[]")],
+            r#"{"assets":[]}"#.to_owned(),
+        ));
+        assert_eq!(read(r#"{"assets":[1, [] ,[]]}"#), all);
+        assert_eq!(read(r#"{"assets":[[]1]}"#), None);
+        assert_eq!(read(r#"{"assets":[[]"#), None);
+    }
+
+    #[test]
+    fn what_is_not_whole_is_left() {
+        for text in [
+            "",
+            "{}",
+            "[1]",
+            r#"{"assets":[1]"#,
+            r#"{"assets":[1]}}"#,
+            r#"{"assets":[1,]}"#,
+            r#"{"assets":[,1]}"#,
+            r#"{"assets":[1 2]}"#,
+            r#"{"assets":[12}"#,
+            r#"{"assets":[null]}"#,
+            r#"{"assets":[NaN]}"#,
+            r#"{"assets":{"0":1}}"#,
+            r#"{"assets":[1],}"#,
+            r#"{"assets":[1],"assets":[1]}"#,
+            r#"{"assets":[1] "b":2}"#,
+            r#"{"assets":[1],"b":nul}"#,
+            "{\"assets\":[1\u{a0}]}",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(
+            rows(
+                r#"{"assets":[1]}"#,
+                "assets",
+                unknown,
+                |_: u64, _| None::<()>
+            ),
+            None
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn it_reads_what_serde_reads(text in "[\\[\\]{}\",:\\\\a1-2 .e]{0,40}") {
+            for text in [
+                format!("{{\"assets\":[{text}]}}"),
+                format!("{{\"assets\":[1,{text}]}}"),
+                format!("{{\"assets\":[1],{text}}}"),
+                format!("{{{text}\"assets\":[1]}}"),
+            ] {
+                let own = rows(&text, "assets", unknown, |own: Value, text| Some((own, text)));
+                let Some((own, around)) = own else { continue };
+                let whole: Value = serde_json::from_str(&text).unwrap();
+                let around: Value = serde_json::from_str(&around).unwrap();
+                let rows: Vec<_> = own.iter().map(|(value, _)| value.clone()).collect();
+                proptest::prop_assert_eq!(&whole["assets"], &json!(rows));
+                for (value, text) in own {
+                    proptest::prop_assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
+                }
+                let less = |mut whole: Value| {
+                    whole["assets"] = json!([]);
+                    whole
+                };
+                proptest::prop_assert_eq!(around.clone(), less(whole));
+                proptest::prop_assert_eq!(&around["assets"], &json!([]));
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Sending a file as it comes.
+
+use std::{io, pin::pin};
+
+use futures_util::stream::BoxStream;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
+
+use super::{
+    Answer, Bytes, Call, Upstream, UpstreamError, blame, permit, read_answer, redact::Shown, report,
+};
+
+/// A file's bytes, and how they travel.
+pub struct Content {
+    pub bytes: BoxStream<'static, io::Result<Bytes>>,
+    /// Sent as `Content-Length`; without it the body is chunked.
+    pub length: Option<u64>,
+    /// `Content-Type` of the file; a signed address may want none.
+    pub media_type: Option<String>,
+    pub form: Option<Form>,
+}
+
+/// `multipart/form-data` around the file: it comes last, in the part `file`.
+pub struct Form {
+    pub fields: Vec<(&'static str, String)>,
+    pub file_name: String,
+}
+
+impl Upstream {
+    /// Sends `call` with a body that is read no faster than the source takes it, and reads the
+    /// answer whole. `deadline` is asked again as time passes: it may move while bytes flow.
+    /// Never repeated.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`, also one
+    /// that came before the body's end.
+    pub async fn push(
+        &self,
+        call: Call,
+        content: Content,
+        deadline: impl Fn() -> Instant,
+    ) -> Result<Answer, UpstreamError> {
+        let span = self.span(&call);
+        async {
+            let started = Instant::now();
+            let shown = Shown::of(&call.headers);
+            let result = self.stream(call, content, deadline).await;
+            report(started, &result, |answer| answer.status);
+            Ok(shown.hidden_in(result?))
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn stream(
+        &self,
+        call: Call,
+        content: Content,
+        deadline: impl Fn() -> Instant,
+    ) -> Result<Answer, UpstreamError> {
+        // Apart from the calls in flight: a slow client's upload holds up no list.
+        let _place = permit(&self.uploads, self.policy.streams, deadline()).await?;
+        // What becomes of a file is no sign of how the source does: its client may break it off.
+        let pass = self.pass_to(&call.url)?;
+        let mut request = self
+            .client_for(&call.url)?
+            .request(call.method, call.url)
+            .headers(call.headers);
+        request = match content.form {
+            None => {
+                if let Some(length) = content.length {
+                    request = request.header(CONTENT_LENGTH, length);
+                }
+                if let Some(media_type) = content.media_type {
+                    request = request.header(CONTENT_TYPE, media_type);
+                }
+                request.body(reqwest::Body::wrap_stream(content.bytes))
+            }
+            Some(form) => {
+                let bytes = reqwest::Body::wrap_stream(content.bytes);
+                let file = match content.length {
+                    Some(length) => reqwest::multipart::Part::stream_with_length(bytes, length),
+                    None => reqwest::multipart::Part::stream(bytes),
+                };
+                let mut file = file.file_name(form.file_name);
+                if let Some(media_type) = content.media_type {
+                    file = file
+                        .mime_str(&media_type)
+                        .map_err(|error| UpstreamError::Setup(error.to_string()))?;
+                }
+                let fields = form.fields.into_iter();
+                let whole = fields.fold(reqwest::multipart::Form::new(), |whole, (name, value)| {
+                    whole.text(name, value)
+                });
+                request.multipart(whole.part("file", file))
+            }
+        };
+        let limit = self.policy.answer_bytes;
+        let mut sending = pin!(async {
+            let response = request
+                .send()
+                .await
+                .map_err(|error| UpstreamError::of(&error))?;
+            read_answer(response, limit).await
+        });
+        loop {
+            let end = deadline();
+            let result = match timeout_at(end, &mut sending).await {
+                Ok(result) => result,
+                Err(_) if deadline() > end => continue,
+                Err(_) => Err(UpstreamError::Timeout),
+            };
+            if let Some(pass) = pass {
+                pass.end(blame(&result, |answer| (answer.status, &answer.headers)));
+            }
+            return result;
+        }
+    }
+}
