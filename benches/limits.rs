@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use asset_gateway::server::fuzz_entry::Read;
+use asset_gateway::server::fuzz_entry::ParsedDocument;
 use tokio::time::Instant;
 
 const ROUNDS: usize = 9;
@@ -76,13 +76,13 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, text) in documents {
-        let read = Read::parse(&text).expect("it is GraphQL");
-        let parse = time(|| Read::parse(black_box(&text)));
-        let scan = time(|| Read::scan(black_box(&text)));
+        let read = ParsedDocument::parse(&text).expect("it is GraphQL");
+        let parse = time(|| ParsedDocument::parse(black_box(&text)));
+        let scan = time(|| ParsedDocument::scan(black_box(&text)));
         // Whether it is too heavy does not matter: it is looked at as a whole either way.
         let weigh = time(|| read.weigh());
         let price = time(|| read.price());
-        let whole = time(|| Read::whole(black_box(&text)));
+        let whole = time(|| ParsedDocument::whole(black_box(&text)));
         let (ratio, all) = ((scan + weigh + price) / parse, whole / parse);
         let [parse, scan, weigh, price] = [parse, scan, weigh, price].map(|nanos| nanos / 1e3);
         println!(

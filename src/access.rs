@@ -22,8 +22,8 @@ use crate::config::{AccessMode, ConfigError};
 pub use crate::config::Permission;
 pub use api_key::NewKey;
 pub use budget::{Budget, Exceeded, Share};
-pub use places::{Place, Places};
-pub use rate_limit::{Client, Rates, Standing};
+pub use places::{ClientSlot, SlotsByClient};
+pub use rate_limit::{Client, RequestLimiter, RequestQuota};
 
 /// The longest credential that is looked at, in bytes.
 const MAX_CREDENTIAL: usize = 8 * 1024;

@@ -29,22 +29,23 @@ use moka::{Expiry, future::Cache};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
-    single_flight::{Flight, Flights, Led},
+    single_flight::{Leader, SingleFlight, Waiter},
     write_epochs::{Epoch, Epochs},
 };
 use crate::{
     asset::{Asset, Location, SourceName},
     config::{CacheConfig, Freshness},
     source::{
-        Breaker, Context, ListRequest, Openings, Page, Row, Scope, Source, SourceError, Variant,
+        Breaker, CredentialScope, DetailLevel, ListRequest, Openings, Page, RequestContext, Row,
+        Source, SourceError,
     },
     upstream::UpstreamError,
 };
 
 pub use content_cache::{ByHash, Hash};
-pub use idempotency::{Outcomes, Ticket, Told, Turn};
-pub use response_cache::{Answers, Eyes, Moment, Question};
-pub use single_flight::Lost;
+pub use idempotency::{Claim, ClaimGuard, IdempotencyStore, Recorded};
+pub use response_cache::{ReadVersion, ResponseCache, ResponseKey, ViewerScope};
+pub use single_flight::TaskFailed;
 
 /// How long a write without an answer may still take effect.
 const LINGER: Duration = Duration::from_secs(30);
@@ -53,11 +54,11 @@ const LINGER: Duration = Duration::from_secs(30);
 pub type Entity = Result<Arc<Asset>, SourceError>;
 
 /// Process-wide; shared by all operations.
-pub struct Shelf {
-    entities: Cache<EntityKey, Kept<Entity>, RandomState>,
-    pages: Cache<PageKey, Kept<Arc<Page>>, RandomState>,
-    entity_flights: Flights<EntityKey, Landed<Entity>>,
-    page_flights: Flights<PageKey, Result<Landed<Arc<Page>>, SourceError>>,
+pub struct AssetCache {
+    entities: Cache<EntityKey, CacheEntry<Entity>, RandomState>,
+    pages: Cache<PageKey, CacheEntry<Arc<Page>>, RandomState>,
+    entity_flights: SingleFlight<EntityKey, Landed<Entity>>,
+    page_flights: SingleFlight<PageKey, Result<Landed<Arc<Page>>, SourceError>>,
     epochs: Epochs,
     freshness: Freshness,
 }
@@ -65,23 +66,23 @@ pub struct Shelf {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct EntityKey {
     source: SourceName,
-    scope: Scope,
+    scope: CredentialScope,
     upstream: Arc<str>,
-    variant: Variant,
+    variant: DetailLevel,
     epoch: Epoch,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct PageKey {
     source: SourceName,
-    scope: Scope,
+    scope: CredentialScope,
     request: ListRequest,
     epoch: Epoch,
 }
 
 /// A value and until when it is served, and how.
 #[derive(Clone)]
-struct Kept<V> {
+struct CacheEntry<V> {
     value: V,
     /// When its call began.
     asked: Instant,
@@ -93,7 +94,7 @@ struct Kept<V> {
     bytes: u32,
 }
 
-impl<V> Kept<V> {
+impl<V> CacheEntry<V> {
     /// `end`: when a signed URL inside it ends.
     fn new(
         value: V,
@@ -131,25 +132,25 @@ impl<V> Kept<V> {
 /// What a call brought, and how long that stays true; what is not kept is true for a moment only.
 type Landed<V> = (V, Option<Instant>);
 
-fn tell(fresh_until: Option<Instant>, context: &Context) {
+fn tell(fresh_until: Option<Instant>, context: &RequestContext) {
     match fresh_until {
         Some(end) => context.true_until(end),
-        None => context.doubt(),
+        None => context.mark_uncacheable(),
     }
 }
 
 /// Ends each entry after its own life.
 struct OwnLife;
 
-impl<K, V> Expiry<K, Kept<V>> for OwnLife {
-    fn expire_after_create(&self, _: &K, kept: &Kept<V>, _: Clock) -> Option<Duration> {
+impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
+    fn expire_after_create(&self, _: &K, kept: &CacheEntry<V>, _: Clock) -> Option<Duration> {
         Some(kept.life)
     }
 
     fn expire_after_update(
         &self,
         _: &K,
-        kept: &Kept<V>,
+        kept: &CacheEntry<V>,
         _: Clock,
         _: Option<Duration>,
     ) -> Option<Duration> {
@@ -159,7 +160,7 @@ impl<K, V> Expiry<K, Kept<V>> for OwnLife {
 
 /// A page, and how it came.
 #[derive(Debug)]
-pub struct Read {
+pub struct PageRead {
     pub page: Arc<Page>,
     /// It cost an upstream call.
     pub called: bool,
@@ -167,7 +168,7 @@ pub struct Read {
     pub stale: Option<SourceError>,
 }
 
-impl Read {
+impl PageRead {
     fn kept(page: Arc<Page>) -> Self {
         Self {
             page,
@@ -177,23 +178,23 @@ impl Read {
     }
 }
 
-impl Shelf {
+impl AssetCache {
     #[must_use]
     pub fn new(config: CacheConfig) -> Arc<Self> {
         let half = config.for_shelf() / 2;
         Arc::new(Self {
             entities: Cache::builder()
                 .max_capacity(half)
-                .weigher(|_: &EntityKey, kept: &Kept<Entity>| kept.bytes)
+                .weigher(|_: &EntityKey, kept: &CacheEntry<Entity>| kept.bytes)
                 .expire_after(OwnLife)
                 .build_with_hasher(RandomState::new()),
             pages: Cache::builder()
                 .max_capacity(half)
-                .weigher(|_: &PageKey, kept: &Kept<Arc<Page>>| kept.bytes)
+                .weigher(|_: &PageKey, kept: &CacheEntry<Arc<Page>>| kept.bytes)
                 .expire_after(OwnLife)
                 .build_with_hasher(RandomState::new()),
-            entity_flights: Flights::default(),
-            page_flights: Flights::default(),
+            entity_flights: SingleFlight::default(),
+            page_flights: SingleFlight::default(),
             epochs: Epochs::default(),
             freshness: config.freshness,
         })
@@ -215,9 +216,9 @@ impl Shelf {
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
         request: ListRequest,
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
         wait_until: Instant,
-    ) -> Result<Read, SourceError> {
+    ) -> Result<PageRead, SourceError> {
         let profile = source.profile();
         context.reads(profile);
         let key = PageKey {
@@ -231,43 +232,43 @@ impl Shelf {
             let now = Instant::now();
             if now < kept.fresh_until {
                 context.true_until(kept.fresh_until);
-                return Ok(Read::kept(Arc::clone(&kept.value)));
+                return Ok(PageRead::kept(Arc::clone(&kept.value)));
             }
             if now < kept.stale_until {
-                context.doubt();
+                context.mark_uncacheable();
                 if !self.page_flights.is_under_way(&key)
                     && context
                         .spend(source.calls_to_list(key.request.listing))
                         .is_ok()
                 {
-                    self.board_page(source, key, context).0.leave();
+                    self.join_page(source, key, context).0.detach();
                 }
-                return Ok(Read::kept(Arc::clone(&kept.value)));
+                return Ok(PageRead::kept(Arc::clone(&kept.value)));
             }
         }
         context.spend(source.calls_to_list(key.request.listing))?;
         let outage = Outage::watch(source);
-        let (flight, called) = self.board_page(source, key.clone(), context);
-        let landed = outage.or(called, flight.landed());
-        let error = match timeout_at(wait_until, landed).await {
+        let (waiter, called) = self.join_page(source, key.clone(), context);
+        let result = outage.or(called, waiter.wait());
+        let error = match timeout_at(wait_until, result).await {
             Ok(Ok(Ok(Ok((page, fresh_until))))) => {
                 tell(fresh_until, context);
-                return Ok(Read {
+                return Ok(PageRead {
                     page,
                     called,
                     stale: None,
                 });
             }
             Ok(Ok(Ok(Err(error))) | Err(error)) => error,
-            Ok(Ok(Err(Lost))) => SourceError::Internal,
+            Ok(Ok(Err(TaskFailed))) => SourceError::Internal,
             Err(_) => {
-                flight.leave();
+                waiter.detach();
                 SourceError::Timeout
             }
         };
-        context.doubt();
+        context.mark_uncacheable();
         match kept {
-            Some(kept) if error.is_passing() => Ok(Read {
+            Some(kept) if error.is_passing() => Ok(PageRead {
                 page: kept.value,
                 called,
                 stale: Some(error),
@@ -277,17 +278,17 @@ impl Shelf {
     }
 
     /// A place among those who wait for a page, and whether its call is made for this one.
-    fn board_page(
+    fn join_page(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
         key: PageKey,
-        context: &Context,
+        context: &RequestContext,
     ) -> (
-        Arc<Flight<PageKey, Result<Landed<Arc<Page>>, SourceError>>>,
+        Arc<Waiter<PageKey, Result<Landed<Arc<Page>>, SourceError>>>,
         bool,
     ) {
         let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
-        let mut flights = self.page_flights.board([key], |led| async move {
+        let mut flights = self.page_flights.join([key], |led| async move {
             for (key, land) in led {
                 // Nobody may be waiting.
                 let _ = land.send(shelf.read_page(&source, key, &context).await);
@@ -301,7 +302,7 @@ impl Shelf {
         &self,
         source: &Arc<dyn Source>,
         key: PageKey,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Landed<Arc<Page>>, SourceError> {
         let (before, asked) = (self.epochs.now(), Instant::now());
         let page = source.list(&key.request, context).await?;
@@ -315,14 +316,14 @@ impl Shelf {
         }
         let page = Arc::new(page);
         let times = self.freshness(source);
-        if !write_epochs::is_fleeting(key.epoch) && !times.page_fresh.is_zero() {
+        if !write_epochs::is_uncacheable(key.epoch) && !times.page_fresh.is_zero() {
             let ends = page.rows.iter().filter_map(|row| match row {
                 Row::Asset(asset) => url_end(asset),
                 Row::Unreadable(_) | Row::Gone(..) => None,
             });
             let times = (times.page_fresh, times.page_stale, times.if_error);
             let bytes = page.rows.iter().map(Row::weight).sum();
-            let kept = Kept::new(Arc::clone(&page), asked, bytes, times, ends.min());
+            let kept = CacheEntry::new(Arc::clone(&page), asked, bytes, times, ends.min());
             let fresh_until = kept.true_until();
             self.pages.insert(key, kept).await;
             return Ok((page, fresh_until));
@@ -337,7 +338,7 @@ impl Shelf {
         }
         for row in &page.rows {
             let Row::Asset(asset) = row else { continue };
-            let key = self.entity_key(source, &asset.id.upstream, Variant::Plain);
+            let key = self.entity_key(source, &asset.id.upstream, DetailLevel::Plain);
             if key.epoch <= before {
                 self.keep(source, key, Ok(Arc::clone(asset)), asked).await;
             }
@@ -351,8 +352,8 @@ impl Shelf {
         &self,
         source: &Arc<dyn Source>,
         id: &Arc<str>,
-        variant: Variant,
-        context: &Context,
+        variant: DetailLevel,
+        context: &RequestContext,
     ) -> Option<Entity> {
         let key = self.entity_key(source, id, variant);
         let kept = self.entities.get(&key).await?;
@@ -371,8 +372,8 @@ impl Shelf {
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
         ids: Vec<Arc<str>>,
-        variant: Variant,
-        context: &Context,
+        variant: DetailLevel,
+        context: &RequestContext,
         land: &(dyn Fn(&str, Entity) + Send + Sync),
     ) {
         context.reads(source.profile());
@@ -386,7 +387,7 @@ impl Shelf {
                     land(&id, kept.value);
                 }
                 Some(kept) if now < kept.stale_until => {
-                    context.doubt();
+                    context.mark_uncacheable();
                     land(&id, kept.value);
                     ageing.push(key);
                 }
@@ -401,8 +402,8 @@ impl Shelf {
         let calls =
             |count: usize| u32::try_from(source.calls_to_get(count, variant)).unwrap_or(u32::MAX);
         if !ageing.is_empty() && context.spend(calls(ageing.len())).is_ok() {
-            for (flight, _) in self.board_entities(source, ageing, variant, context) {
-                flight.leave();
+            for (waiter, _) in self.join_entities(source, ageing, variant, context) {
+                waiter.detach();
             }
         }
         if missing.is_empty() {
@@ -415,32 +416,32 @@ impl Shelf {
             return;
         }
         let outages: Vec<Outage> = missing.iter().map(|_| Outage::watch(source)).collect();
-        let flights = self.board_entities(source, missing, variant, context);
+        let flights = self.join_entities(source, missing, variant, context);
         let (older, patience) = (&older, source.profile().patience);
         let waits = flights.into_iter().zip(outages);
-        join_all(waits.map(|((flight, called), outage)| async move {
-            let key = flight.key().clone();
+        join_all(waits.map(|((waiter, called), outage)| async move {
+            let key = waiter.key().clone();
             let id = &key.upstream;
             let kept = older.get(id);
-            let landed = outage.or(called, flight.landed());
-            let landed = if kept.is_some() {
+            let result = outage.or(called, waiter.wait());
+            let result = if kept.is_some() {
                 // It will do for whoever would wait longer than for a page.
-                let landed = timeout(patience, landed).await;
-                landed.unwrap_or_else(|_| {
-                    Arc::clone(&flight).leave();
+                let result = timeout(patience, result).await;
+                result.unwrap_or_else(|_| {
+                    Arc::clone(&waiter).detach();
                     Err(SourceError::Timeout)
                 })
             } else {
-                landed.await
+                result.await
             };
-            let (entity, fresh_until) = match landed {
-                Ok(Ok(landed)) => landed,
-                Ok(Err(Lost)) => (Err(SourceError::Internal), None),
+            let (entity, fresh_until) = match result {
+                Ok(Ok(result)) => result,
+                Ok(Err(TaskFailed)) => (Err(SourceError::Internal), None),
                 Err(error) => (Err(error), None),
             };
             let entity = match (entity, kept) {
                 (Err(error), Some(kept)) if error.is_passing() => {
-                    context.doubt();
+                    context.mark_uncacheable();
                     kept.clone()
                 }
                 (entity, _) => {
@@ -453,15 +454,15 @@ impl Shelf {
         .await;
     }
 
-    fn board_entities(
+    fn join_entities(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
         keys: Vec<EntityKey>,
-        variant: Variant,
-        context: &Context,
-    ) -> Vec<(Arc<Flight<EntityKey, Landed<Entity>>>, bool)> {
+        variant: DetailLevel,
+        context: &RequestContext,
+    ) -> Vec<(Arc<Waiter<EntityKey, Landed<Entity>>>, bool)> {
         let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
-        self.entity_flights.board(keys, |led| async move {
+        self.entity_flights.join(keys, |led| async move {
             shelf.read_entities(&source, led, variant, &context).await;
         })
     }
@@ -469,9 +470,9 @@ impl Shelf {
     async fn read_entities(
         &self,
         source: &Arc<dyn Source>,
-        led: Led<EntityKey, Landed<Entity>>,
-        variant: Variant,
-        context: &Context,
+        led: Leader<EntityKey, Landed<Entity>>,
+        variant: DetailLevel,
+        context: &RequestContext,
     ) {
         let asked = Instant::now();
         let mut waiting: HashMap<Arc<str>, _> = led
@@ -501,7 +502,7 @@ impl Shelf {
         entity: Entity,
         asked: Instant,
     ) -> Option<Instant> {
-        if write_epochs::is_fleeting(key.epoch) {
+        if write_epochs::is_uncacheable(key.epoch) {
             return None;
         }
         if entity.as_ref().is_ok_and(|asset| asset.no_store) {
@@ -531,13 +532,18 @@ impl Shelf {
             return None;
         }
         let bytes = entity.as_ref().map_or(256, |asset| asset.weight());
-        let kept = Kept::new(entity, asked, bytes, times, end);
+        let kept = CacheEntry::new(entity, asked, bytes, times, end);
         let fresh_until = kept.true_until();
         self.entities.insert(key, kept).await;
         fresh_until
     }
 
-    fn entity_key(&self, source: &Arc<dyn Source>, id: &Arc<str>, variant: Variant) -> EntityKey {
+    fn entity_key(
+        &self,
+        source: &Arc<dyn Source>,
+        id: &Arc<str>,
+        variant: DetailLevel,
+    ) -> EntityKey {
         let profile = source.profile();
         EntityKey {
             source: profile.name.clone(),
@@ -565,7 +571,7 @@ impl Shelf {
 
 /// A write under way; over when dropped.
 pub struct Writing {
-    shelf: Arc<Shelf>,
+    shelf: Arc<AssetCache>,
     source: SourceName,
     ids: Vec<Arc<str>>,
 }
@@ -604,22 +610,22 @@ impl Outage {
         }
     }
 
-    /// What `landed` gives, unless the source goes down first. One that is down already may be
+    /// What `result` gives, unless the source goes down first. One that is down already may be
     /// tried by one call: that call's own caller waits for it, others who join it do not.
     async fn or<T>(
         mut self,
         called: bool,
-        landed: impl Future<Output = T>,
+        result: impl Future<Output = T>,
     ) -> Result<T, SourceError> {
         let is_down = !called && self.breaker.spares().is_some();
         tokio::select! {
             biased;
-            landed = landed, if !is_down => return Ok(landed),
+            result = result, if !is_down => return Ok(result),
             () = self.openings.next(), if !is_down => {}
             else => {}
         }
         let wait = self.breaker.spares().unwrap_or_default();
-        Err(SourceError::from(UpstreamError::Spared { wait }))
+        Err(SourceError::from(UpstreamError::CircuitOpen { wait }))
     }
 }
 
@@ -651,7 +657,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let asked = Instant::now();
         tokio::time::advance(4 * second).await;
-        let kept = Kept::new((), asked, 1, (10 * second, 20 * second, 50 * second), None);
+        let kept = CacheEntry::new((), asked, 1, (10 * second, 20 * second, 50 * second), None);
         assert_eq!(kept.fresh_until, asked + 10 * second);
         assert_eq!(kept.stale_until, asked + 30 * second);
         assert_eq!(kept.life, 56 * second, "from now on");

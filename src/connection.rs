@@ -26,24 +26,24 @@ use jiff::Timestamp;
 
 use crate::{
     asset::Asset,
-    cache::Shelf,
+    cache::AssetCache,
     source::{
-        Context, Filter, FilterField, Listing, Order, Paging, Parameters, Row, Source, SourceError,
-        Unreadable,
+        Filter, FilterField, ListKind, Order, Paging, Parameters, RequestContext, Row, Source,
+        SourceError, Unreadable,
     },
 };
 
 pub use cursor::{BadCursor, Cursor, Fingerprint, Hint, seal};
-pub use row_cursor::Spot;
+pub use row_cursor::RowAnchor;
 pub use sort_key::Key;
 
 /// Assets a page may hold.
 pub const MAX_PAGE: usize = 100;
 
 /// Which stretch of the list a client wants, between cursors: [`Cursor`]s of lists sorted by a
-/// time, [`Spot`]s of others.
+/// time, [`RowAnchor`]s of others.
 #[derive(Debug, Clone)]
-pub struct Stretch<C> {
+pub struct PageRange<C> {
     /// `first`, as opposed to `last`.
     pub forward: bool,
     /// 1 to [`MAX_PAGE`].
@@ -56,7 +56,7 @@ pub struct Stretch<C> {
 #[derive(Clone)]
 pub struct SourceList {
     pub source: Arc<dyn Source>,
-    pub listing: Listing,
+    pub listing: ListKind,
     /// How the source pages this list in the order asked for.
     pub paging: Paging,
     /// The provider's own filters.
@@ -77,8 +77,8 @@ pub struct List {
     pub filter: Filter,
     /// What a cursor of this list is bound to.
     pub fingerprint: Fingerprint,
-    pub shelf: Arc<Shelf>,
-    pub context: Arc<Context>,
+    pub shelf: Arc<AssetCache>,
+    pub context: Arc<RequestContext>,
 }
 
 /// One page.
@@ -89,8 +89,8 @@ pub struct ConnectionPage {
     pub has_previous_page: bool,
     /// Set whenever there is a next (previous) page, edges or not: it names the frontier that was
     /// read.
-    pub start: Option<Place>,
-    pub end: Option<Place>,
+    pub start: Option<PagePosition>,
+    pub end: Option<PagePosition>,
     /// Exact, or none.
     pub total: Option<u64>,
     /// In the order of names.
@@ -103,14 +103,14 @@ pub struct ConnectionPage {
 #[derive(Clone)]
 pub struct Edge {
     pub asset: Arc<Asset>,
-    pub place: Place,
+    pub place: PagePosition,
 }
 
 /// A place on a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum PagePosition {
     Key(Key),
-    Spot(Spot),
+    RowAnchor(RowAnchor),
 }
 
 /// How one source fared.
@@ -175,7 +175,7 @@ impl List {
     /// [`Unanswered`] when every source failed from the start, and when a page asked with a cursor
     /// would stand still because some did. A source that fails while others answer is in
     /// [`ConnectionPage::sources`] instead.
-    pub async fn page(&self, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, Unanswered> {
+    pub async fn page(&self, stretch: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
         merge::page(self, stretch).await
     }
 
@@ -185,7 +185,7 @@ impl List {
     /// That source's, when nothing could be read.
     pub async fn collated_page(
         &self,
-        stretch: &Stretch<Spot>,
+        stretch: &PageRange<RowAnchor>,
     ) -> Result<ConnectionPage, Unanswered> {
         // Boxed: the order that most lists are in must not carry this one's future along.
         Box::pin(single_source::page(self, stretch)).await
@@ -236,14 +236,14 @@ pub struct Unanswered {
 impl ConnectionPage {
     /// The cursor of a place on this page.
     #[must_use]
-    pub fn cursor(&self, place: &Place) -> String {
+    pub fn cursor(&self, place: &PagePosition) -> String {
         match place {
-            Place::Key(key) => Cursor {
+            PagePosition::Key(key) => Cursor {
                 key: key.clone(),
                 hints: self.hints.at(key),
             }
             .encode(&self.fingerprint),
-            Place::Spot(spot) => spot.encode(&self.fingerprint),
+            PagePosition::RowAnchor(spot) => spot.encode(&self.fingerprint),
         }
     }
 }

@@ -18,21 +18,21 @@ use tracing::Instrument;
 
 use crate::{
     asset::AssetId,
-    cache::{Entity, Shelf},
-    source::{Context, Registry, SourceError, Variant},
+    cache::{AssetCache, Entity},
+    source::{DetailLevel, Registry, RequestContext, SourceError},
 };
 
 /// One batch at most; a source's own limits are kept below, in `source`.
 const MAX_BATCH: usize = 1_000;
 
-type Key = (AssetId, Variant);
+type Key = (AssetId, DetailLevel);
 
 /// One operation's reads by id. What it answered once it answers again: one request, one answer.
 pub struct Loader {
     inner: cached::Loader<Key, Pending, Batch>,
     registry: Arc<Registry>,
-    shelf: Arc<Shelf>,
-    context: Arc<Context>,
+    shelf: Arc<AssetCache>,
+    context: Arc<RequestContext>,
     /// What was loaded, by whichever way.
     answered: Mutex<Answered>,
 }
@@ -41,7 +41,11 @@ type Answered = HashMap<Key, Entity, RandomState>;
 
 impl Loader {
     #[must_use]
-    pub fn new(registry: Arc<Registry>, shelf: Arc<Shelf>, context: Arc<Context>) -> Self {
+    pub fn new(
+        registry: Arc<Registry>,
+        shelf: Arc<AssetCache>,
+        context: Arc<RequestContext>,
+    ) -> Self {
         let batch = Batch {
             registry: Arc::clone(&registry),
             shelf: Arc::clone(&shelf),
@@ -68,7 +72,7 @@ impl Loader {
     /// # Errors
     /// The source's, [`SourceError::NotFound`] for a source that is not configured, or
     /// [`SourceError::Timeout`] at the operation's deadline.
-    pub async fn load(&self, id: AssetId, variant: Variant) -> Entity {
+    pub async fn load(&self, id: AssetId, variant: DetailLevel) -> Entity {
         let key = (id, variant);
         if let Some(entity) = self.answered().get(&key) {
             return entity.clone();
@@ -115,8 +119,8 @@ struct Pending {
 
 struct Batch {
     registry: Arc<Registry>,
-    shelf: Arc<Shelf>,
-    context: Arc<Context>,
+    shelf: Arc<AssetCache>,
+    context: Arc<RequestContext>,
     /// Its reads; broken off with the operation, but for what others wait for.
     reads: JoinSet<()>,
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::{
     asset::{AssetId, Rendition, SourceName, is_upstream_id_text},
-    source::Scope,
+    source::CredentialScope,
 };
 
 const HOUR: i64 = 3600;
@@ -59,7 +59,7 @@ impl MediaUrls {
         &self,
         id: &AssetId,
         rendition: Rendition,
-        scope: &Scope,
+        scope: &CredentialScope,
         now: Timestamp,
     ) -> (String, Timestamp) {
         let end = (now.as_second() / HOUR + 1) * HOUR + LIFE;
@@ -85,7 +85,7 @@ impl MediaUrls {
     pub fn open(
         &self,
         token: &str,
-        scope_of: impl Fn(&SourceName) -> Option<Scope>,
+        scope_of: impl Fn(&SourceName) -> Option<CredentialScope>,
         now: Timestamp,
     ) -> Result<Grant, InvalidToken> {
         const UNKNOWN: InvalidToken = InvalidToken::Unknown;
@@ -127,7 +127,7 @@ impl MediaUrls {
         })
     }
 
-    fn mac(&self, plain: &[u8], scope: &Scope) -> [u8; MAC] {
+    fn mac(&self, plain: &[u8], scope: &CredentialScope) -> [u8; MAC] {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         hasher.update(scope.as_bytes());
         hasher.update(plain);

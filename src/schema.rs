@@ -26,7 +26,7 @@ use async_graphql::{Context, EmptySubscription, MergedObject, Schema, Validation
 
 use crate::{
     access::{Caller, Permission},
-    cache::Shelf,
+    cache::AssetCache,
     loader::Loader,
     media::MediaUrls,
     source::Registry,
@@ -35,7 +35,7 @@ use crate::{
 
 pub use error::{Code, code_of, coded};
 pub use federation::{subgraph as subgraph_sdl, without_federation as client_sdl};
-pub use field_cost::{Price, Prices};
+pub use field_cost::{FieldCost, FieldCosts};
 pub use raw_json::write as write_json;
 pub use scalars::byte_size;
 pub use upload::{Upload, Uploads};
@@ -54,10 +54,10 @@ pub type Graph = Schema<Query, mutation::Mutation, EmptySubscription>;
 /// What one operation works with: made by the server for each, found by resolvers in the context.
 pub struct Operation {
     pub registry: Arc<Registry>,
-    pub shelf: Arc<Shelf>,
+    pub shelf: Arc<AssetCache>,
     pub writer: Writer,
     pub loader: Loader,
-    pub context: Arc<crate::source::Context>,
+    pub context: Arc<crate::source::RequestContext>,
     pub caller: Caller,
     pub media: MediaUrls,
     pub uploads: Uploads,

@@ -46,22 +46,22 @@ use tracing::Instrument;
 use url::Url;
 
 use self::{
-    document::{Known, Rules},
-    error::Refusal,
-    graphql::{Made, Ready},
+    document::{DocumentStore, Validator},
+    error::RequestError,
+    graphql::{EncodedResponse, SharedResult},
     listener::{Counted, Peer},
     session::Session,
 };
 use crate::{
-    access::{Access, Budget, Client, Places, Rates},
+    access::{Access, Budget, Client, RequestLimiter, SlotsByClient},
     asset::SourceName,
-    cache::{Answers, Shelf},
+    cache::{AssetCache, ResponseCache},
     config::{Config, ConfigError, Limits, Secret},
     explorer,
     loader::Loader,
     media::MediaUrls,
-    schema::{self, Graph, Operation, Prices, Uploads},
-    source::{Context, Registry},
+    schema::{self, FieldCosts, Graph, Operation, Uploads},
+    source::{Registry, RequestContext},
     write::{self, Room, Writer},
 };
 
@@ -82,26 +82,26 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Everything a request works with. Cheap to clone.
 #[derive(Clone)]
-pub struct Gateway(Arc<Parts>);
+pub struct Gateway(Arc<AppState>);
 
-struct Parts {
+struct AppState {
     graph: Graph,
     registry: Arc<Registry>,
-    shelf: Arc<Shelf>,
+    shelf: Arc<AssetCache>,
     writer: Writer,
     media: MediaUrls,
     limits: Limits,
-    documents: Known,
-    answers: Answers<Ready, Made>,
+    documents: DocumentStore,
+    answers: ResponseCache<EncodedResponse, SharedResult>,
     explorer: bool,
     introspection: bool,
     hosts: origin_policy::AllowedHosts,
     origins: origin_policy::Origins,
     proxies: Vec<IpNet>,
     access: Access,
-    rates: Rates,
+    rates: RequestLimiter,
     /// What fields may cause.
-    prices: Prices,
+    prices: FieldCosts,
     /// Names of request headers that answers of the graph depend on.
     vary: HeaderValue,
     readiness: health::Readiness,
@@ -111,9 +111,9 @@ struct Parts {
     /// What uploads take on disk.
     spools: Budget,
     /// For uploads of each client.
-    upload_places: Places<Client>,
+    upload_places: SlotsByClient<Client>,
     /// For files of a source, of each client.
-    media_places: Places<(SourceName, Client)>,
+    media_places: SlotsByClient<(SourceName, Client)>,
 }
 
 /// The number a request is known by in answers and logs.
@@ -184,20 +184,20 @@ impl Gateway {
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
             .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
         let (answers, documents) = (config.cache.for_answers(), config.cache.for_documents());
-        let shelf = Shelf::new(config.cache);
+        let shelf = AssetCache::new(config.cache);
         let registry = Arc::new(Registry::connect(
             config.sources,
             &key("asset-gateway scopes v1", secret),
         )?);
-        Ok(Self(Arc::new(Parts {
+        Ok(Self(Arc::new(AppState {
             graph: schema::build(),
-            documents: Known::new(
-                Rules::new(&schema::sdl(), config.suggestions).map_err(ConfigError)?,
+            documents: DocumentStore::new(
+                Validator::new(&schema::sdl(), config.suggestions).map_err(ConfigError)?,
                 config.trusted_documents,
                 &config.limits,
                 documents,
             ),
-            prices: Prices::new(|provider| {
+            prices: FieldCosts::new(|provider| {
                 let all = registry.all().iter();
                 all.filter(|own| own.profile().provider == provider).count() as u64
             }),
@@ -206,11 +206,11 @@ impl Gateway {
             sockets: websocket::Sockets::default(),
             memory: Budget::new(config.limits.request_memory_bytes),
             spools: Budget::new(config.limits.spool_bytes),
-            upload_places: Places::new(UPLOADS),
-            media_places: Places::new(FILES),
+            upload_places: SlotsByClient::new(UPLOADS),
+            media_places: SlotsByClient::new(FILES),
             registry,
             writer: Writer::new(Arc::clone(&shelf)),
-            answers: Answers::new(Arc::clone(&shelf), answers),
+            answers: ResponseCache::new(Arc::clone(&shelf), answers),
             shelf,
             media: MediaUrls::new(key("asset-gateway media v1", secret), &public_url),
             limits: config.limits,
@@ -223,7 +223,7 @@ impl Gateway {
             ),
             origins: origin_policy::Origins::new(config.access.cors_origins, &public_url),
             proxies: config.access.trusted_proxies,
-            rates: Rates::new(config.access.rate_limit),
+            rates: RequestLimiter::new(config.access.rate_limit),
             access: Access::new(config.access.mode)?,
         })))
     }
@@ -261,7 +261,7 @@ impl Gateway {
     fn operation(
         &self,
         kind: OperationType,
-        files: Option<Arc<dyn write::Parts>>,
+        files: Option<Arc<dyn write::UploadFiles>>,
         session: &Session,
     ) -> Operation {
         let parts = &self.0;
@@ -272,7 +272,7 @@ impl Gateway {
                 (limits.query_deadline, limits.upstream_calls)
             }
         };
-        let context = Arc::new(Context::new(time, calls));
+        let context = Arc::new(RequestContext::new(time, calls));
         Operation {
             registry: Arc::clone(&session.registry),
             shelf: Arc::clone(&parts.shelf),
@@ -347,7 +347,7 @@ pub async fn serve(
     gateway: &Gateway,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let Parts {
+    let AppState {
         limits,
         proxies,
         sockets,
@@ -404,7 +404,7 @@ async fn identify(
     request.extensions_mut().insert(id);
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let under_way = peer.map(|peer| peer.0.requests.begin());
-    let request = request.map(drain_body::Leftover::of);
+    let request = request.map(drain_body::DrainOnDrop::of);
     // A fault of our own costs this request alone, and is told.
     let run = async {
         match origin_policy::check_host(&gateway, &request) {
@@ -418,7 +418,7 @@ async fn identify(
     let run = AssertUnwindSafe(run).catch_unwind().instrument(span).await;
     let mut response = run.unwrap_or_else(|_| {
         tracing::error!(request.id = %id, %client, "a request failed in the gateway itself");
-        Refusal::internal().into_response(id)
+        RequestError::internal().into_response(id)
     });
     if let Ok(value) = HeaderValue::from_bytes(&id.0) {
         response

@@ -35,13 +35,13 @@ pub use crate::upstream::{BodyStream, Breaker, Health, Openings, Status};
 
 pub use comfy::list_params::ComfyParameters;
 pub use error::SourceError;
-pub use filter::{Filter, FilterField, Narrowed};
+pub use filter::{Filter, FilterField, Pushdown};
 pub use page::{
-    BrokenRule, Direction, ListRequest, Listing, Order, Page, Parameters, Position, Row, SortBy,
+    BrokenRule, Direction, ListKind, ListRequest, Order, Page, Parameters, Position, Row, SortBy,
     Unreadable,
 };
 pub use registry::{Registry, WrongCredential};
-pub use request_context::{Context, Lifetime};
+pub use request_context::{Lifetime, RequestContext};
 pub use upload::{
     ComfyDestination, ComfyUpload, FileContent, FileStream, NewFile, ScenarioUpload,
     ScenarioUploadKind, UploadFailure, UploadOptions, Uploaded,
@@ -49,17 +49,17 @@ pub use upload::{
 pub use write::{ChangeFailure, Deletion, Outcomes, TagChange};
 
 pub use piktid::list_params::{Ownership, PiktidParameters};
-use registry::{Link, Pushed};
+use registry::{ApiClient, UploadReply};
 pub use scenario::list_params::{
     Privacy, ScenarioParameters, ScenarioPublicParameters, check_span as check_scenario_span,
 };
 
 /// One configured account or server.
 ///
-/// Methods take what they need of the operation in [`Context`], never more than one source's
+/// Methods take what they need of the operation in [`RequestContext`], never more than one source's
 /// credential, and never wait past its deadline.
 pub trait Source: Send + Sync {
-    fn profile(&self) -> &Profile;
+    fn profile(&self) -> &SourceInfo;
 
     /// How it does, and whether it is called at all.
     fn breaker(&self) -> Breaker {
@@ -67,15 +67,15 @@ pub trait Source: Send + Sync {
     }
 
     /// How this list is paged when it is sorted so; `None`: there is no such list or order.
-    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging>;
+    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging>;
 
     /// What its list, sorted so, is asked for, so that it brings all that fits `filter`, and not
     /// much more.
-    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed;
+    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown;
 
     /// Why this list of its own is not asked for these parameters, where it is not:
-    /// [`Narrowed::Skip`] or [`Narrowed::Unsupported`].
-    fn declines(&self, _listing: Listing, _parameters: &Parameters) -> Option<Narrowed> {
+    /// [`Pushdown::Skip`] or [`Pushdown::Unsupported`].
+    fn declines(&self, _listing: ListKind, _parameters: &Parameters) -> Option<Pushdown> {
         None
     }
 
@@ -88,32 +88,32 @@ pub trait Source: Send + Sync {
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Page, SourceError>>;
 
     /// Reads one asset.
     fn get<'a>(
         &'a self,
         id: &'a str,
-        variant: Variant,
-        context: &'a Context,
+        variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>>;
 
     /// Reads several assets and gives each as it comes. An id that never comes is gone.
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: Variant,
-        context: &'a Context,
+        variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)>;
 
     /// Upstream calls that [`Source::list`] makes.
-    fn calls_to_list(&self, _listing: Listing) -> u32 {
+    fn calls_to_list(&self, _listing: ListKind) -> u32 {
         1
     }
 
     /// Upstream calls that [`Source::get_many`] makes for so many ids.
-    fn calls_to_get(&self, ids: usize, _variant: Variant) -> usize {
+    fn calls_to_get(&self, ids: usize, _variant: DetailLevel) -> usize {
         ids
     }
 
@@ -131,7 +131,7 @@ pub trait Source: Send + Sync {
         &'a self,
         _id: &'a str,
         _change: &'a TagChange,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(async { Err(SourceError::no_such_write().into()) })
     }
@@ -141,7 +141,7 @@ pub trait Source: Send + Sync {
         &'a self,
         _id: &'a str,
         _note: Option<&'a str>,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(async { Err(SourceError::no_such_write().into()) })
     }
@@ -169,7 +169,7 @@ pub trait Source: Send + Sync {
         &'a self,
         _file: &'a NewFile<'a>,
         _content: FileContent,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(async { Err(SourceError::no_uploads().into()) })
     }
@@ -180,7 +180,7 @@ pub trait Source: Send + Sync {
         &'a self,
         _asset: &'a Asset,
         _options: &'a UploadOptions,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
         Box::pin(async { Ok(()) })
     }
@@ -190,7 +190,7 @@ pub trait Source: Send + Sync {
     fn upload_state<'a>(
         &'a self,
         _upload: &'a str,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(async { Err(SourceError::no_uploads().into()) })
     }
@@ -204,7 +204,7 @@ pub trait Source: Send + Sync {
     fn delete<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(async move {
             let mut outcomes = Vec::with_capacity(ids.len());
@@ -222,7 +222,7 @@ pub trait Source: Send + Sync {
         _asset: &'a Asset,
         _rendition: Rendition,
         _range: Option<&'a http::HeaderValue>,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
         Box::pin(async { Err(SourceError::NotFound) })
     }
@@ -233,8 +233,8 @@ pub trait Source: Send + Sync {
 fn fan_out<'a, S: Source>(
     source: &'a S,
     ids: &'a [Arc<str>],
-    variant: Variant,
-    context: &'a Context,
+    variant: DetailLevel,
+    context: &'a RequestContext,
 ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
     let mut reads = Vec::with_capacity(ids.len());
     for id in ids {
@@ -247,11 +247,11 @@ fn fan_out<'a, S: Source>(
 
 /// What is known of a source without asking it.
 #[derive(Debug)]
-pub struct Profile {
+pub struct SourceInfo {
     pub name: SourceName,
     pub former_names: Vec<SourceName>,
     pub provider: Provider,
-    pub scope: Scope,
+    pub scope: CredentialScope,
     /// How long one page of a merged list waits for this source.
     pub patience: Duration,
     /// Calls in flight.
@@ -336,9 +336,9 @@ impl Paging {
 /// Whose eyes: a keyed hash of the credential used at a source. Nothing cached under one scope is
 /// ever served to another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Scope([u8; 16]);
+pub struct CredentialScope([u8; 16]);
 
-impl Scope {
+impl CredentialScope {
     /// The scope of `credential` at the source `name` at `url`. The key is this process's own, so
     /// a scope seen in a core dump does not help guess a credential elsewhere.
     pub(crate) fn of(key: &[u8; 32], name: &SourceName, url: &str, credential: &str) -> Self {
@@ -365,7 +365,7 @@ impl Scope {
     }
 }
 
-impl fmt::Debug for Scope {
+impl fmt::Debug for CredentialScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Scope(…)")
     }
@@ -373,7 +373,7 @@ impl fmt::Debug for Scope {
 
 /// Before each look at what a write has done: what was written, or is gone, may show a little
 /// later.
-pub const LOOKS: [Duration; 3] = [
+pub const VERIFY_DELAYS: [Duration; 3] = [
     Duration::ZERO,
     Duration::from_millis(300),
     Duration::from_secs(1),
@@ -381,7 +381,7 @@ pub const LOOKS: [Duration; 3] = [
 
 /// How much of an asset is read by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Variant {
+pub enum DetailLevel {
     /// As lists give it.
     Plain,
     /// With what costs extra: Scenario's embedding and quality details.

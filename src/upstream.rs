@@ -34,14 +34,14 @@ use tokio::{
 use tracing::Instrument;
 use url::Url;
 
-use circuit_breaker::Pass;
+use circuit_breaker::Permit;
 use egress::PublicNames;
-use redact::Shown;
+use redact::SentSecrets;
 
 use crate::config::is_this_machine;
 
 pub use circuit_breaker::{Breaker, Failure, Health, Openings, Status, Subject};
-pub use egress::Elsewhere;
+pub use egress::EgressPolicy;
 pub use error::UpstreamError;
 pub use pacing::{Pace, Paces};
 pub use retry::retry_after;
@@ -72,7 +72,7 @@ pub struct Policy {
     /// How long those who ask wait for the source: no attempt begins later.
     pub patience: Duration,
     /// Where files may be sent besides its own address.
-    pub elsewhere: Elsewhere,
+    pub elsewhere: EgressPolicy,
 }
 
 impl Default for Policy {
@@ -89,7 +89,7 @@ impl Default for Policy {
             queue: 256,
             waits_out_429: true,
             patience: Duration::from_secs(3),
-            elsewhere: Elsewhere::Public,
+            elsewhere: EgressPolicy::Public,
         }
     }
 }
@@ -372,7 +372,7 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`.
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let shown = Shown::of(&call.headers);
+        let shown = SentSecrets::of(&call.headers);
         let pass = self.breaker.pass(call.subject)?;
         let result = self.send_and_repeat(&call, deadline).await;
         // Once, by how it ended, however often it was made.
@@ -401,10 +401,10 @@ impl Upstream {
             match self.send_once(call, deadline).await {
                 // Not made at all: the attempt before says more.
                 Err(
-                    UpstreamError::Spared { .. }
-                    | UpstreamError::ItemSpared { .. }
+                    UpstreamError::CircuitOpen { .. }
+                    | UpstreamError::ItemCircuitOpen { .. }
                     | UpstreamError::Busy { .. }
-                    | UpstreamError::Late,
+                    | UpstreamError::DeadlineExceeded,
                 ) => break,
                 other => result = other,
             }
@@ -425,13 +425,13 @@ impl Upstream {
     }
 
     async fn attempt(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let _place = self.place(deadline).await?;
+        let _place = self.acquire_slot(deadline).await?;
         self.exchange(call, deadline).await
     }
 
     async fn exchange(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         if Instant::now() >= deadline {
-            return Err(UpstreamError::Late);
+            return Err(UpstreamError::DeadlineExceeded);
         }
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let limit = self.policy.answer_bytes;
@@ -463,7 +463,7 @@ impl Upstream {
         let pass = self.breaker.pass(call.subject)?;
         let stream = permit(&self.streams, self.policy.streams, deadline).await?;
         // Held until the headers are there; the body has a place of its own kind.
-        let _place = self.place(deadline).await?;
+        let _place = self.acquire_slot(deadline).await?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let response = timeout_at(deadline, self.execute(&call))
             .await
@@ -484,9 +484,9 @@ impl Upstream {
 
     /// Waits for a place among the calls in flight, unless too many wait already, or the source
     /// goes down meanwhile.
-    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place);
+    async fn acquire_slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
+        if let Ok(acquire_slot) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(acquire_slot);
         }
         let in_flight = self.policy.in_flight;
         let waiting = Waiting::new(&self.waiting);
@@ -495,10 +495,10 @@ impl Upstream {
         }
         let mut openings = self.breaker.openings();
         tokio::select! {
-            place = permit(&self.places, in_flight, deadline) => place,
+            acquire_slot = permit(&self.places, in_flight, deadline) => acquire_slot,
             () = openings.next() => {
                 let wait = self.breaker.spares().unwrap_or_default();
-                Err(UpstreamError::Spared { wait })
+                Err(UpstreamError::CircuitOpen { wait })
             }
         }
     }
@@ -519,11 +519,11 @@ impl Upstream {
             let client = client(&self.policy).tls_certs_merge(own);
             let own = self.base.host_str().map(str::to_owned);
             let client = match self.policy.elsewhere {
-                Elsewhere::Public => {
+                EgressPolicy::Public => {
                     let is_here = is_this_machine(&self.base);
                     client.dns_resolver(Arc::new(PublicNames { own, is_here }))
                 }
-                Elsewhere::Hosts(_) => client,
+                EgressPolicy::Hosts(_) => client,
             };
             client.build().ok()
         });
@@ -556,7 +556,7 @@ impl Upstream {
 
     /// Leave to send a file to this address: the breaker's, as for any call, where it is the
     /// source's own.
-    fn pass_to(&self, url: &Url) -> Result<Option<Pass>, UpstreamError> {
+    fn pass_to(&self, url: &Url) -> Result<Option<Permit>, UpstreamError> {
         let is_own = url.origin() == self.base.origin();
         is_own
             .then(|| self.breaker.pass(Subject::Write))
@@ -674,10 +674,10 @@ fn blame<T>(
             | UpstreamError::Timeout
             | UpstreamError::Broken { .. }
             | UpstreamError::TooLarge { .. } => Some(Failure::Call(error.clone())),
-            UpstreamError::Late
+            UpstreamError::DeadlineExceeded
             | UpstreamError::Busy { .. }
-            | UpstreamError::Spared { .. }
-            | UpstreamError::ItemSpared { .. }
+            | UpstreamError::CircuitOpen { .. }
+            | UpstreamError::ItemCircuitOpen { .. }
             | UpstreamError::NotAllowed
             | UpstreamError::Setup(_) => None,
         },
@@ -691,7 +691,7 @@ async fn permit(
     deadline: Instant,
 ) -> Result<OwnedSemaphorePermit, UpstreamError> {
     match timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
-        Ok(Ok(place)) => Ok(place),
+        Ok(Ok(acquire_slot)) => Ok(acquire_slot),
         Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy { in_flight: limit }),
     }
 }

@@ -24,18 +24,18 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use self::{asset_lock::Held, kept::Kept};
+use self::{asset_lock::AssetLocks, kept::RecordedWrite};
 use crate::{
     asset::{AssetId, SourceName},
-    cache::{Entity, Outcomes, Shelf, Writing},
-    source::{Context, Source, SourceError, Variant},
+    cache::{AssetCache, Entity, IdempotencyStore, Writing},
+    source::{DetailLevel, RequestContext, Source, SourceError},
 };
 
 pub use delete::Deleted;
 pub use edit::Outcome;
 pub use upload::{
-    FileError, Incoming, NewAsset, Part, Parts, Progress, Room, Spool, Step, StepState,
-    UploadError, UploadOutcome,
+    FileError, FileInput, NewAsset, Progress, Room, Spool, Step, StepState, UploadError,
+    UploadFile, UploadFiles, UploadOutcome,
 };
 
 /// The log's target of audit lines.
@@ -55,9 +55,9 @@ const fn word_of(error: Option<&SourceError>) -> &'static str {
 /// What mutations work with. Process-wide; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
-    shelf: Arc<Shelf>,
-    held: Held,
-    kept: Outcomes<Kept>,
+    shelf: Arc<AssetCache>,
+    held: AssetLocks,
+    kept: IdempotencyStore<RecordedWrite>,
     under_way: AllUnderWay,
     /// On whose behalf, for the log and for idempotency keys.
     who: Arc<str>,
@@ -73,11 +73,11 @@ pub struct Target {
 
 impl Writer {
     #[must_use]
-    pub fn new(shelf: Arc<Shelf>) -> Self {
+    pub fn new(shelf: Arc<AssetCache>) -> Self {
         Self {
             shelf,
-            held: Held::default(),
-            kept: Outcomes::default(),
+            held: AssetLocks::default(),
+            kept: IdempotencyStore::default(),
             under_way: watch::Sender::new(BTreeMap::new()),
             who: "nobody".into(),
         }
@@ -171,7 +171,7 @@ impl Writer {
     }
 
     /// Reads an asset anew.
-    async fn read(&self, target: &Target, context: &Context) -> Entity {
+    async fn read(&self, target: &Target, context: &RequestContext) -> Entity {
         let landed = std::sync::Mutex::new(Err(SourceError::NotFound));
         let land = |_: &str, entity: Entity| {
             if let Ok(mut landed) = landed.lock() {
@@ -180,13 +180,13 @@ impl Writer {
         };
         let ids = vec![target.id.upstream.clone()];
         // Paid for with the write.
-        let own = Context::new(
+        let own = RequestContext::new(
             context.deadline().saturating_duration_since(Instant::now()),
             1,
         );
         let reading = self
             .shelf
-            .entities(&target.source, ids, Variant::Plain, &own, &land);
+            .entities(&target.source, ids, DetailLevel::Plain, &own, &land);
         timeout_at(context.deadline(), reading)
             .await
             .map_err(|_| SourceError::Timeout)?;

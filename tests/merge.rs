@@ -17,15 +17,16 @@ use asset_gateway::{
         Asset, AssetId, Details, Kind, Media, Provider, Rendition, SourceName, Status, ViewerCan,
         piktid,
     },
-    cache::Shelf,
+    cache::AssetCache,
     config::{CacheConfig, OwnFreshness},
     connection::{
-        ConnectionPage, Cursor, Fingerprint, Key, List, Place, SourceList, Spot, Stretch,
+        ConnectionPage, Cursor, Fingerprint, Key, List, PagePosition, PageRange, RowAnchor,
+        SourceList,
     },
     source::{
-        Capabilities, Context, Direction, Filter, ListRequest, Listing, MediaAnswer, Narrowed,
-        Order, Page, Paging, Parameters, Position, Profile, Row, Scope, SortBy, Source,
-        SourceError, Unreadable, Variant,
+        Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListKind, ListRequest,
+        MediaAnswer, Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row,
+        SortBy, Source, SourceError, SourceInfo, Unreadable,
     },
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
@@ -109,7 +110,7 @@ impl World {
 
 /// One list of a world, behind the trait that real sources have.
 struct Simulated {
-    profile: Profile,
+    profile: SourceInfo,
     paging: Paging,
     index: usize,
     /// Rows a call gives at most.
@@ -300,22 +301,22 @@ impl Simulated {
 }
 
 impl Source for Simulated {
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &SourceInfo {
         &self.profile
     }
 
-    fn paging(&self, _: Listing, _: SortBy) -> Option<Paging> {
+    fn paging(&self, _: ListKind, _: SortBy) -> Option<Paging> {
         Some(self.paging)
     }
 
-    fn narrow(&self, _: &Filter, _: SortBy) -> Narrowed {
-        Narrowed::Skip("not asked in these tests")
+    fn push_down(&self, _: &Filter, _: SortBy) -> Pushdown {
+        Pushdown::Skip("not asked in these tests")
     }
 
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
-        _: &'a Context,
+        _: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Page, SourceError>> {
         Box::pin(async { self.read(request) })
     }
@@ -323,8 +324,8 @@ impl Source for Simulated {
     fn get<'a>(
         &'a self,
         _: &'a str,
-        _: Variant,
-        _: &'a Context,
+        _: DetailLevel,
+        _: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
         Box::pin(async { Err(SourceError::NotFound) })
     }
@@ -332,13 +333,13 @@ impl Source for Simulated {
     fn get_many<'a>(
         &'a self,
         _: &'a [Arc<str>],
-        _: Variant,
-        _: &'a Context,
+        _: DetailLevel,
+        _: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         futures_util::stream::empty().boxed()
     }
 
-    fn calls_to_get(&self, ids: usize, _: Variant) -> usize {
+    fn calls_to_get(&self, ids: usize, _: DetailLevel) -> usize {
         ids
     }
 
@@ -347,7 +348,7 @@ impl Source for Simulated {
         _: &'a Asset,
         _: Rendition,
         _: Option<&'a http::HeaderValue>,
-        _: &'a Context,
+        _: &'a RequestContext,
     ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
         Box::pin(async { Err(SourceError::NotFound) })
     }
@@ -513,7 +514,7 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
             SourceList {
                 paging: source.paging,
                 source: Arc::new(source),
-                listing: Listing::Own,
+                listing: ListKind::Own,
                 parameters: Parameters::default(),
                 local: match ask.wanted {
                     Wanted::Tagged(_) => vec![asset_gateway::source::FilterField::TagsAll],
@@ -529,8 +530,8 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
         order: ask.order,
         filter: ask.wanted.filter(ask.order.by),
         fingerprint: Fingerprint::of("test", &[]),
-        shelf: Shelf::new(CacheConfig::default()),
-        context: Arc::new(Context::new(Duration::from_secs(60), u32::MAX)),
+        shelf: AssetCache::new(CacheConfig::default()),
+        context: Arc::new(RequestContext::new(Duration::from_secs(60), u32::MAX)),
     };
     (list, world)
 }
@@ -538,11 +539,11 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
 fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulated {
     let resolution = u64::try_from(shape.resolution * TICK).expect("positive");
     Simulated {
-        profile: Profile {
+        profile: SourceInfo {
             name: SourceName::parse(&format!("s{index}")).expect("a name"),
             former_names: Vec::new(),
             provider: Provider::Piktid,
-            scope: Scope::none(),
+            scope: CredentialScope::none(),
             patience: Duration::from_secs(30),
             freshness: OwnFreshness::default(),
             in_flight: 16,
@@ -598,17 +599,17 @@ fn decode(text: &str) -> Cursor {
     Cursor::decode(text, &Fingerprint::of("test", &[])).expect("our own cursor")
 }
 
-fn key(place: &Place) -> &Key {
+fn key(place: &PagePosition) -> &Key {
     match place {
-        Place::Key(key) => key,
-        Place::Spot(_) => panic!("a list sorted by a time has keys"),
+        PagePosition::Key(key) => key,
+        PagePosition::RowAnchor(_) => panic!("a list sorted by a time has keys"),
     }
 }
 
 /// So many rows on from a place, walking.
-fn stretch<C>(forward: bool, count: usize, from: Option<C>) -> Stretch<C> {
+fn stretch<C>(forward: bool, count: usize, from: Option<C>) -> PageRange<C> {
     let (after, before) = if forward { (from, None) } else { (None, from) };
-    Stretch {
+    PageRange {
         forward,
         count,
         after,
@@ -801,7 +802,7 @@ proptest! {
         for step in 0..400 {
             let count = counts[step % counts.len()];
             let (after, before) = if ask.forward { (&near, &far) } else { (&far, &near) };
-            let asked = Stretch {
+            let asked = PageRange {
                 forward: ask.forward,
                 count,
                 after: Some(after.clone()),
@@ -895,7 +896,7 @@ proptest! {
             let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
             world.steady.retain(|id| !id.len().is_multiple_of(unreadable));
         }
-        let (mut pages, mut from): (Vec<Vec<String>>, Option<Spot>) = (Vec::new(), None);
+        let (mut pages, mut from): (Vec<Vec<String>>, Option<RowAnchor>) = (Vec::new(), None);
         for step in 0..400 {
             let stretch = stretch(ask.forward, counts[step % counts.len()], from.take());
             let page = match run(list.collated_page(&stretch)) {
@@ -930,7 +931,7 @@ proptest! {
             }
             let text = page.cursor(place.as_ref().expect("more, so a cursor"));
             prop_assert!(text.len() <= 64, "{}", text);
-            from = Some(Spot::decode(&text, &Fingerprint::of("test", &[])).expect("our own"));
+            from = Some(RowAnchor::decode(&text, &Fingerprint::of("test", &[])).expect("our own"));
         }
         prop_assert!(false, "the walk does not end: {:?}", pages);
     }
@@ -951,8 +952,8 @@ proptest! {
             ..ask
         };
         let (list, world) = build(&[shape], Vec::new(), &ask);
-        let spot = |page: &ConnectionPage, place: &Place| {
-            Spot::decode(&page.cursor(place), &Fingerprint::of("test", &[])).expect("our own")
+        let spot = |page: &ConnectionPage, place: &PagePosition| {
+            RowAnchor::decode(&page.cursor(place), &Fingerprint::of("test", &[])).expect("our own")
         };
         let (mut places, mut after) = (Vec::new(), None);
         loop {
@@ -987,7 +988,7 @@ proptest! {
         for _ in 0..400 {
             let (after, before) = (at.clone(), places[far].1.clone());
             let (after, before) = if ask.forward { (after, before) } else { (before, after) };
-            let asked = Stretch { forward: ask.forward, count, after: Some(after), before: Some(before) };
+            let asked = PageRange { forward: ask.forward, count, after: Some(after), before: Some(before) };
             let page = run(list.collated_page(&asked)).expect("a page");
             let ids = page.edges.iter().map(|edge| edge.asset.id.upstream.to_string());
             let begin = if ask.forward { shown.len() } else { 0 };
@@ -1126,7 +1127,7 @@ fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
         let (list, world) = build(&[shape], Vec::new(), &ask);
         let place = |page: &ConnectionPage, at: usize| {
             let text = page.cursor(&page.edges[at].place);
-            Spot::decode(&text, &Fingerprint::of("test", &[])).expect("our own")
+            RowAnchor::decode(&text, &Fingerprint::of("test", &[])).expect("our own")
         };
         let page = run(list.collated_page(&stretch(true, 50, None))).expect("a page");
         let (low, high) = (place(&page, 10), place(&page, 40));
@@ -1147,7 +1148,7 @@ fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
             } else {
                 (low.clone(), near.clone())
             };
-            let asked = Stretch {
+            let asked = PageRange {
                 forward,
                 count: 5,
                 after: Some(after),

@@ -89,7 +89,7 @@ pub fn router(delay: &str) -> Router {
     let delay = delay.parse().expect("milliseconds");
     let world = Arc::new(World {
         delay: Duration::from_millis(delay),
-        providers: Provider::ALL.map(Shelf::new),
+        providers: Provider::ALL.map(AssetCache::new),
     });
     let mut router = Router::new()
         .route("/calls", get(calls))
@@ -139,11 +139,11 @@ fn one_of_many(id: &str) -> Option<usize> {
 struct World {
     delay: Duration,
     /// In the order of [`Provider::ALL`].
-    providers: [Shelf; 3],
+    providers: [AssetCache; 3],
 }
 
 /// One source.
-struct Shelf {
+struct AssetCache {
     provider: Provider,
     calls: AtomicU64,
     list: Bytes,
@@ -155,7 +155,7 @@ struct Shelf {
 
 impl World {
     /// A provider's own, once its time has passed; counted.
-    async fn asked(&self, provider: Provider) -> &Shelf {
+    async fn asked(&self, provider: Provider) -> &AssetCache {
         let own = self.providers.iter().find(|own| own.provider == provider);
         let own = own.expect("all providers are there");
         own.calls.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +166,7 @@ impl World {
     }
 }
 
-impl Shelf {
+impl AssetCache {
     /// The list, each of its assets another than ever before.
     fn changed(&self) -> Bytes {
         static TIMES: AtomicU64 = AtomicU64::new(1);

@@ -13,11 +13,12 @@ use std::{cell::LazyCell, fs, hint::black_box, sync::Arc, time::Duration};
 use asset_gateway::{
     access::Permissions,
     asset::{AssetId, GlobalId, Provider, SourceName},
-    cache::{Answers, Entity, Eyes, Question, Shelf},
-    connection::{Cursor, Fingerprint, List, SourceList, Stretch},
-    server::fuzz_entry::Read,
+    cache::{AssetCache, Entity, ResponseCache, ResponseKey, ViewerScope},
+    connection::{Cursor, Fingerprint, List, PageRange, SourceList},
+    server::fuzz_entry::ParsedDocument,
     source::{
-        Context, Filter, ListRequest, Listing, Order, Page, Parameters, Source, Variant, fuzz_entry,
+        DetailLevel, Filter, ListKind, ListRequest, Order, Page, Parameters, RequestContext,
+        Source, fuzz_entry,
     },
 };
 use bytes::Bytes;
@@ -69,12 +70,15 @@ fn document(criterion: &mut Criterion) {
     let kinds: [(&str, fn(usize) -> String); 2] = [("list", list_text), ("20 ids", ids_text)];
     for (name, text) in kinds {
         let first = text(0);
-        assert!(Read::whole(&first) && Read::find(first.clone()), "{name}");
+        assert!(
+            ParsedDocument::whole(&first) && ParsedDocument::find(first.clone()),
+            "{name}"
+        );
         group.bench_function(BenchmarkId::new("parse", name), |b| {
-            b.iter(|| Read::parse(black_box(&first)));
+            b.iter(|| ParsedDocument::parse(black_box(&first)));
         });
         group.bench_function(BenchmarkId::new("unknown", name), |b| {
-            b.iter(|| Read::whole(black_box(&first)));
+            b.iter(|| ParsedDocument::whole(black_box(&first)));
         });
         let mut number = 0;
         group.bench_function(BenchmarkId::new("known shape", name), |b| {
@@ -82,10 +86,14 @@ fn document(criterion: &mut Criterion) {
                 number += 1;
                 text(number)
             };
-            b.iter_batched(next, Read::find, BatchSize::SmallInput);
+            b.iter_batched(next, ParsedDocument::find, BatchSize::SmallInput);
         });
         group.bench_function(BenchmarkId::new("known", name), |b| {
-            b.iter_batched(|| first.clone(), Read::find, BatchSize::SmallInput);
+            b.iter_batched(
+                || first.clone(),
+                ParsedDocument::find,
+                BatchSize::SmallInput,
+            );
         });
     }
 }
@@ -156,7 +164,7 @@ fn list(sources: usize, rows: usize) -> List {
         SourceList {
             paging: source.paging,
             source: Arc::new(source),
-            listing: Listing::Own,
+            listing: ListKind::Own,
             parameters: Parameters::default(),
             local: Vec::new(),
             listed: Vec::new(),
@@ -173,8 +181,8 @@ fn list(sources: usize, rows: usize) -> List {
     }
 }
 
-fn stretch(count: usize, after: Option<Cursor>) -> Stretch<Cursor> {
-    Stretch {
+fn stretch(count: usize, after: Option<Cursor>) -> PageRange<Cursor> {
+    PageRange {
         forward: true,
         count,
         after,
@@ -252,9 +260,9 @@ fn cache(criterion: &mut Criterion) {
 /// A shelf and what it reads. It has room for what is kept and hardly more, so that it stays as
 /// full when more is put in.
 struct Kept {
-    shelf: Arc<Shelf>,
+    shelf: Arc<AssetCache>,
     source: Arc<dyn Source>,
-    context: Arc<Context>,
+    context: Arc<RequestContext>,
     until: Instant,
 }
 
@@ -278,7 +286,7 @@ impl Kept {
     }
 
     async fn entities(&self, ids: Vec<Arc<str>>) {
-        let (shelf, plain) = (&self.shelf, Variant::Plain);
+        let (shelf, plain) = (&self.shelf, DetailLevel::Plain);
         let land = |id: &str, entity: Entity| {
             black_box((id, entity)).1.expect("it is there");
         };
@@ -359,8 +367,8 @@ fn entities(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
 
 fn answers(criterion: &mut Criterion, count: usize) {
     const BYTES: usize = 8_192;
-    let question = |number: usize| Question {
-        eyes: Eyes {
+    let question = |number: usize| ResponseKey {
+        eyes: ViewerScope {
             permissions: Permissions::ALL,
             scopes: None,
         },
@@ -369,7 +377,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
     };
     let sources = vec![SourceName::parse("memory").expect("a name")];
     let (answer, until) = (Arc::new(Bytes::new()), Instant::now() + AN_HOUR);
-    let keep = |answers: &Answers<Bytes, ()>, question: Question| {
+    let keep = |answers: &ResponseCache<Bytes, ()>, question: ResponseKey| {
         // Asked for once, and again: then it is kept.
         for question in [question.clone(), question] {
             let (answer, sources) = (Arc::clone(&answer), sources.clone());
@@ -379,7 +387,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
     let kept = LazyCell::new(|| {
         let shelf = shelf(ROOM, AN_HOUR, AN_HOUR);
         // With what an answer takes beside its own bytes.
-        let answers = Answers::new(shelf, (count * (BYTES + 1_024)) as u64);
+        let answers = ResponseCache::new(shelf, (count * (BYTES + 1_024)) as u64);
         (0..count).for_each(|number| keep(&answers, question(number)));
         answers
     });
@@ -390,7 +398,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
             at = (at + STRIDE) % count;
             question(at)
         };
-        let get = |question: Question| kept.get(&question).expect("it is kept");
+        let get = |question: ResponseKey| kept.get(&question).expect("it is kept");
         b.iter_batched(next, get, BatchSize::SmallInput);
     });
     let mut number = count;
@@ -399,7 +407,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
             number += 1;
             question(number)
         };
-        let put = |question: Question| keep(&kept, question);
+        let put = |question: ResponseKey| keep(&kept, question);
         b.iter_batched(next, put, BatchSize::SmallInput);
     });
 }

@@ -4,12 +4,12 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use asset_gateway::{
     asset::{Asset, Provider, SourceName},
-    cache::Shelf,
+    cache::AssetCache,
     config::{CacheConfig, Freshness, OwnFreshness},
     source::{
-        Capabilities, Context, Direction, Filter, ListRequest, Listing, Narrowed, Order, Page,
-        Paging, Parameters, Position, Profile, Row, Scope, SortBy, Source, SourceError, Variant,
-        fuzz_entry,
+        Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListKind, ListRequest,
+        Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source,
+        SourceError, SourceInfo, fuzz_entry,
     },
 };
 use bytes::Bytes;
@@ -51,18 +51,18 @@ pub fn measure<F: Future>(b: &mut Bencher<'_>, runtime: &Runtime, mut work: impl
     });
 }
 
-pub fn context() -> Arc<Context> {
-    Arc::new(Context::new(AN_HOUR, u32::MAX))
+pub fn context() -> Arc<RequestContext> {
+    Arc::new(RequestContext::new(AN_HOUR, u32::MAX))
 }
 
 /// So large, keeping pages and assets for so long.
-pub fn shelf(size_bytes: u64, page_fresh: Duration, entity_fresh: Duration) -> Arc<Shelf> {
+pub fn shelf(size_bytes: u64, page_fresh: Duration, entity_fresh: Duration) -> Arc<AssetCache> {
     let freshness = Freshness {
         page_fresh,
         entity_fresh,
         ..Freshness::default()
     };
-    Shelf::new(CacheConfig {
+    AssetCache::new(CacheConfig {
         size_bytes,
         freshness,
         ..CacheConfig::default()
@@ -71,7 +71,7 @@ pub fn shelf(size_bytes: u64, page_fresh: Duration, entity_fresh: Duration) -> A
 
 pub fn request(offset: usize, length: usize, parameters: Parameters) -> ListRequest {
     ListRequest {
-        listing: Listing::Own,
+        listing: ListKind::Own,
         order: Order::NEWEST,
         after: None,
         before: None,
@@ -94,7 +94,7 @@ pub const INDEX: Paging = Paging::Index {
 
 /// A source that answers at once, newest first.
 pub struct InMemory {
-    pub profile: Profile,
+    pub profile: SourceInfo,
     pub paging: Paging,
     /// Newest first.
     pub assets: Vec<Arc<Asset>>,
@@ -103,11 +103,11 @@ pub struct InMemory {
 
 impl InMemory {
     pub fn new(name: &str, assets: Vec<Arc<Asset>>) -> Self {
-        let profile = Profile {
+        let profile = SourceInfo {
             name: SourceName::parse(name).expect("a name"),
             former_names: Vec::new(),
             provider: Provider::Piktid,
-            scope: Scope::none(),
+            scope: CredentialScope::none(),
             patience: AN_HOUR,
             in_flight: 16,
             freshness: OwnFreshness::default(),
@@ -165,22 +165,22 @@ impl InMemory {
 }
 
 impl Source for InMemory {
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &SourceInfo {
         &self.profile
     }
 
-    fn paging(&self, _: Listing, _: SortBy) -> Option<Paging> {
+    fn paging(&self, _: ListKind, _: SortBy) -> Option<Paging> {
         Some(self.paging)
     }
 
-    fn narrow(&self, _: &Filter, _: SortBy) -> Narrowed {
-        Narrowed::Skip("not asked here")
+    fn push_down(&self, _: &Filter, _: SortBy) -> Pushdown {
+        Pushdown::Skip("not asked here")
     }
 
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
-        _: &'a Context,
+        _: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Page, SourceError>> {
         Box::pin(async { Ok(self.read(request)) })
     }
@@ -188,8 +188,8 @@ impl Source for InMemory {
     fn get<'a>(
         &'a self,
         _: &'a str,
-        _: Variant,
-        _: &'a Context,
+        _: DetailLevel,
+        _: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
         Box::pin(async { Err(SourceError::NotFound) })
     }
@@ -198,8 +198,8 @@ impl Source for InMemory {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        _: Variant,
-        _: &'a Context,
+        _: DetailLevel,
+        _: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         let read = ids
             .iter()

@@ -37,13 +37,13 @@ const SHORT_WAIT: Duration = Duration::from_secs(1);
 const LIFE: Duration = Duration::from_secs(3600);
 /// The issuer's keys.
 pub struct KeySet {
-    held: RwLock<Held>,
+    held: RwLock<CachedKeys>,
     /// Fetches, one at a time; from a file: none.
     fetcher: Option<Fetcher>,
 }
 
 #[derive(Default, Clone)]
-struct Held {
+struct CachedKeys {
     keys: Arc<[Arc<Key>]>,
     /// When the issuer last confirmed them.
     confirmed: Option<Instant>,
@@ -112,7 +112,7 @@ impl KeySet {
                 })?;
                 let confirmed = Some(Instant::now());
                 Ok(Self {
-                    held: RwLock::new(Held { keys, confirmed }),
+                    held: RwLock::new(CachedKeys { keys, confirmed }),
                     fetcher: None,
                 })
             }
@@ -181,7 +181,7 @@ impl KeySet {
         Ok(fitting(&held, header))
     }
 
-    fn held(&self) -> Held {
+    fn held(&self) -> CachedKeys {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         held.clone()
     }
@@ -204,7 +204,7 @@ impl KeySet {
             Ok(keys) => {
                 let confirmed = Some(began);
                 let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-                *held = Held { keys, confirmed };
+                *held = CachedKeys { keys, confirmed };
                 *last = Some(Fetched::At(began));
             }
             Err(reason) => {
@@ -242,7 +242,7 @@ impl Fetcher {
     }
 }
 
-fn fitting(held: &Held, header: &Header) -> Vec<DecodingKey> {
+fn fitting(held: &CachedKeys, header: &Header) -> Vec<DecodingKey> {
     let fitting = held.keys.iter().filter(|key| key.fits(header));
     let decoding = fitting.map(|key| key.decoding.clone());
     // A token that names no key is tried with a few.

@@ -18,12 +18,12 @@ const MANY: usize = 1_024;
 
 /// Places by key, such as a client. Cheap to clone.
 #[derive(Debug)]
-pub struct Places<K> {
+pub struct SlotsByClient<K> {
     most: usize,
     all: Arc<Mutex<HashMap<K, Weak<Semaphore>, RandomState>>>,
 }
 
-impl<K> Clone for Places<K> {
+impl<K> Clone for SlotsByClient<K> {
     fn clone(&self) -> Self {
         Self {
             most: self.most,
@@ -34,13 +34,13 @@ impl<K> Clone for Places<K> {
 
 /// A place, as long as it is held.
 #[derive(Debug)]
-pub struct Place {
+pub struct ClientSlot {
     _permit: OwnedSemaphorePermit,
     /// Keeps the client's other places counted.
     _own: Arc<Semaphore>,
 }
 
-impl<K: Eq + Hash> Places<K> {
+impl<K: Eq + Hash> SlotsByClient<K> {
     /// `most` places for each key.
     #[must_use]
     pub fn new(most: usize) -> Self {
@@ -51,11 +51,11 @@ impl<K: Eq + Hash> Places<K> {
     }
 
     /// Waits for one of the places of `key`. `None`: all of them are held until `deadline`.
-    pub async fn place(&self, key: K, deadline: Instant) -> Option<Place> {
+    pub async fn place(&self, key: K, deadline: Instant) -> Option<ClientSlot> {
         let own = self.of(key);
         let waiting = Arc::clone(&own).acquire_owned();
         let permit = timeout_at(deadline, waiting).await.ok()?.ok()?;
-        Some(Place {
+        Some(ClientSlot {
             _permit: permit,
             _own: own,
         })
@@ -84,7 +84,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_has_so_many_places_and_no_more() {
-        let places = Places::new(2);
+        let places = SlotsByClient::new(2);
         let soon = || Instant::now() + Duration::from_secs(1);
         let one = places.place("anna", soon()).await;
         let two = places.place("anna", soon()).await;

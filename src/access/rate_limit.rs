@@ -42,7 +42,7 @@ impl Client {
 
 /// How a caller stands after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct RequestQuota {
     /// Requests at once, and the seconds after which all of them are there again.
     pub burst: u32,
     pub window: u64,
@@ -56,7 +56,7 @@ type Limiter =
     RateLimiter<Client, HashMapStateStore<Client>, DefaultClock, StateInformationMiddleware>;
 
 /// Requests of each client, or no limit at all.
-pub struct Rates(Option<Limited>);
+pub struct RequestLimiter(Option<Limited>);
 
 struct Limited {
     limiter: Limiter,
@@ -67,7 +67,7 @@ struct Limited {
 /// Once in so many requests those are forgotten who have all their requests again.
 const SWEEP: usize = 4_096;
 
-impl Rates {
+impl RequestLimiter {
     #[must_use]
     pub fn new(limit: Option<RateLimit>) -> Self {
         Self(limit.and_then(|limit| {
@@ -84,13 +84,13 @@ impl Rates {
 
     /// Takes `count` requests from the client's, if so many are left. `None`: there is no limit.
     #[must_use]
-    pub fn take(&self, client: &Client, count: u32) -> Option<Standing> {
+    pub fn take(&self, client: &Client, count: u32) -> Option<RequestQuota> {
         let limited = self.0.as_ref()?;
         if limited.asked.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
             limited.limiter.retain_recent();
             limited.limiter.shrink_to_fit();
         }
-        let standing = |remaining, wait| Standing {
+        let standing = |remaining, wait| RequestQuota {
             burst: limited.limit.burst,
             window: (u64::from(limited.limit.burst) * 60).div_ceil(limited.limit.per_minute.into()),
             remaining,
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn each_client_has_its_own_requests() {
-        let rates = Rates::new(Some(RateLimit {
+        let rates = RequestLimiter::new(Some(RateLimit {
             per_minute: 6,
             burst: 3,
         }));
@@ -145,6 +145,6 @@ mod tests {
             take(&home("192.0.2.1"), 1).wait.is_some(),
             "the same address"
         );
-        assert_eq!(Rates::new(None).take(&anna, 1), None);
+        assert_eq!(RequestLimiter::new(None).take(&anna, 1), None);
     }
 }

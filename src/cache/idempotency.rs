@@ -25,15 +25,15 @@ const BASE: usize = 512;
 ///
 /// Calls under way are never evicted. A caller's outcomes are evicted for another's only where that
 /// other caller has fewer.
-pub struct Outcomes<T>(Arc<Mutex<Table<T>>>);
+pub struct IdempotencyStore<T>(Arc<Mutex<Table<T>>>);
 
-impl<T> Clone for Outcomes<T> {
+impl<T> Clone for IdempotencyStore<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> Default for Outcomes<T> {
+impl<T> Default for IdempotencyStore<T> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Table {
             entries: HashMap::new(),
@@ -81,25 +81,25 @@ enum State<T> {
 }
 
 /// What a key means now.
-pub enum Turn<T> {
+pub enum Claim<T> {
     /// Nobody did this yet: do it, and tell the ticket.
-    First(Ticket<T>),
+    First(ClaimGuard<T>),
     /// It is done, or under way.
-    Again(Told<T>),
+    Again(Recorded<T>),
     /// The key belongs to a write with other arguments.
     Conflict,
 }
 
 /// Whoever does a write. Dropped without an outcome, the key stays taken: nobody knows what was
 /// done.
-pub struct Ticket<T> {
-    outcomes: Outcomes<T>,
+pub struct ClaimGuard<T> {
+    outcomes: IdempotencyStore<T>,
     key: String,
     entry: Arc<Entry<T>>,
 }
 
 /// A write that somebody else does, or did.
-pub struct Told<T>(Arc<Entry<T>>);
+pub struct Recorded<T>(Arc<Entry<T>>);
 
 impl<T> Table<T> {
     /// Forgets a key.
@@ -158,21 +158,21 @@ impl<T> Table<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Outcomes<T> {
+impl<T: Send + Sync + 'static> IdempotencyStore<T> {
     /// Whose turn it is under `key`, which is `caller`'s.
     #[must_use]
-    pub fn turn(&self, caller: &Arc<str>, key: &str, arguments: [u8; 32]) -> Turn<T> {
+    pub fn turn(&self, caller: &Arc<str>, key: &str, arguments: [u8; 32]) -> Claim<T> {
         let mut table = self.table();
         let known = table.entries.get(key);
         let known = known.map(|slot| (Arc::clone(&slot.entry), slot.done));
         match known {
             Some((_, Some((_, _, until)))) if until <= Instant::now() => table.remove(key),
-            Some((entry, _)) if entry.arguments != arguments => return Turn::Conflict,
+            Some((entry, _)) if entry.arguments != arguments => return Claim::Conflict,
             Some((entry, done)) => {
                 if let Some((bytes, _, until)) = done {
                     table.enter(key, bytes, until);
                 }
-                return Turn::Again(Told(entry));
+                return Claim::Again(Recorded(entry));
             }
             None => {}
         }
@@ -186,7 +186,7 @@ impl<T: Send + Sync + 'static> Outcomes<T> {
             done: None,
         };
         table.entries.insert(key.to_owned(), slot);
-        Turn::First(Ticket {
+        Claim::First(ClaimGuard {
             outcomes: self.clone(),
             key: key.to_owned(),
             entry,
@@ -194,14 +194,14 @@ impl<T: Send + Sync + 'static> Outcomes<T> {
     }
 }
 
-impl<T> Outcomes<T> {
+impl<T> IdempotencyStore<T> {
     fn table(&self) -> MutexGuard<'_, Table<T>> {
         // Counts and keys that are changed together, without anything that could fail between.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Ticket<T> {
+impl<T> ClaimGuard<T> {
     /// Tells those who wait, and whoever asks again within [`LIFE`]. `bytes`: about what it takes
     /// in memory.
     pub fn keep(self, outcome: Arc<T>, bytes: usize) {
@@ -227,7 +227,7 @@ impl<T> Ticket<T> {
     }
 }
 
-impl<T> Drop for Ticket<T> {
+impl<T> Drop for ClaimGuard<T> {
     fn drop(&mut self) {
         let broke_off = self.entry.state.send_if_modified(|state| {
             let broke_off = matches!(state, State::UnderWay);
@@ -242,7 +242,7 @@ impl<T> Drop for Ticket<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Told<T> {
+impl<T: Send + Sync + 'static> Recorded<T> {
     /// The outcome, waited for until `deadline`; `None` where nobody knows it by then.
     pub async fn outcome(&self, deadline: Instant) -> Option<Arc<T>> {
         let mut state = self.0.state.subscribe();
@@ -273,40 +273,40 @@ impl<T: Send + Sync + 'static> Told<T> {
 mod tests {
     use super::*;
 
-    fn first(outcomes: &Outcomes<u8>, caller: &str, key: &str) -> Ticket<u8> {
+    fn first(outcomes: &IdempotencyStore<u8>, caller: &str, key: &str) -> ClaimGuard<u8> {
         match outcomes.turn(&caller.into(), key, [0; 32]) {
-            Turn::First(ticket) => ticket,
+            Claim::First(ticket) => ticket,
             _ => panic!("{key} is known"),
         }
     }
 
-    async fn told(outcomes: &Outcomes<u8>, caller: &str, key: &str) -> Option<u8> {
+    async fn told(outcomes: &IdempotencyStore<u8>, caller: &str, key: &str) -> Option<u8> {
         match outcomes.turn(&caller.into(), key, [0; 32]) {
-            Turn::Again(told) => told.outcome(Instant::now()).await.map(|own| *own),
+            Claim::Again(told) => told.outcome(Instant::now()).await.map(|own| *own),
             _ => None,
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_done_is_told_again_for_a_day() {
-        let outcomes = Outcomes::default();
+        let outcomes = IdempotencyStore::default();
         let ticket = first(&outcomes, "anna", "a");
         let other = outcomes.turn(&"anna".into(), "a", [1; 32]);
-        assert!(matches!(other, Turn::Conflict));
+        assert!(matches!(other, Claim::Conflict));
         ticket.keep(Arc::new(7), 1);
         assert_eq!(told(&outcomes, "anna", "a").await, Some(7));
         first(&outcomes, "anna", "b").release(Arc::new(8));
         drop(first(&outcomes, "anna", "b"));
         assert_eq!(told(&outcomes, "anna", "b").await, None, "it broke off");
         let again = outcomes.turn(&"anna".into(), "b", [0; 32]);
-        assert!(matches!(again, Turn::Again(_)), "its key stays taken");
+        assert!(matches!(again, Claim::Again(_)), "its key stays taken");
         tokio::time::advance(LIFE).await;
         drop(first(&outcomes, "anna", "a"));
     }
 
     #[tokio::test]
     async fn one_caller_pushes_out_neither_what_is_under_way_nor_anothers() {
-        let outcomes = Outcomes::default();
+        let outcomes = IdempotencyStore::default();
         let under_way = first(&outcomes, "anna", "under way");
         first(&outcomes, "ben", "b").keep(Arc::new(1), 1);
         for number in 0..100 {
@@ -314,7 +314,7 @@ mod tests {
             first(&outcomes, "anna", &format!("a{number}")).keep(Arc::new(2), large);
         }
         let again = outcomes.turn(&"anna".into(), "under way", [0; 32]);
-        assert!(matches!(again, Turn::Again(_)));
+        assert!(matches!(again, Claim::Again(_)));
         under_way.keep(Arc::new(3), 1);
         assert_eq!(told(&outcomes, "anna", "under way").await, Some(3));
         assert_eq!(told(&outcomes, "anna", "a99").await, Some(2));

@@ -23,11 +23,11 @@ use moka::{Expiry, sync::Cache};
 use tokio::time::Instant;
 
 use super::{
-    Shelf,
-    single_flight::{Flights, Lost},
+    AssetCache,
+    single_flight::{SingleFlight, TaskFailed},
     write_epochs::Epoch,
 };
-use crate::{access::Permissions, asset::SourceName, source::Scope};
+use crate::{access::Permissions, asset::SourceName, source::CredentialScope};
 
 /// What an answer takes beside its own bytes and its request's, about.
 const BASE: usize = 512;
@@ -40,16 +40,16 @@ const REMEMBERED: usize = 4_096;
 
 /// Whose eyes see an answer: callers of the same eyes are shown the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Eyes {
+pub struct ViewerScope {
     pub permissions: Permissions,
     /// The scope at every source, in their order, of those who have credentials of their own.
-    pub scopes: Option<Box<[Scope]>>,
+    pub scopes: Option<Box<[CredentialScope]>>,
 }
 
 /// What is asked, and by whose eyes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Question {
-    pub eyes: Eyes,
+pub struct ResponseKey {
+    pub eyes: ViewerScope,
     /// It came in the address.
     pub by_address: bool,
     /// The request as it was written.
@@ -58,12 +58,12 @@ pub struct Question {
 
 /// When an answer was begun.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct ReadVersion {
     epoch: Epoch,
 }
 
 /// An answer that is kept.
-struct Kept<A> {
+struct CachedResponse<A> {
     answer: Arc<A>,
     /// The last write before it was begun.
     epoch: Epoch,
@@ -73,12 +73,12 @@ struct Kept<A> {
 }
 
 /// Process-wide: answers `A`, and what making one comes to, `M`.
-pub struct Answers<A, M: Clone> {
-    shelf: Arc<Shelf>,
+pub struct ResponseCache<A, M: Clone> {
+    shelf: Arc<AssetCache>,
     /// `None`: nothing is kept.
-    kept: Option<Cache<Question, Arc<Kept<A>>, RandomState>>,
+    kept: Option<Cache<ResponseKey, Arc<CachedResponse<A>>, RandomState>>,
     /// By the second they were begun in, too.
-    flights: Flights<(Question, Epoch, u64), M>,
+    flights: SingleFlight<(ResponseKey, Epoch, u64), M>,
     asked: Asked,
     since: Instant,
 }
@@ -98,7 +98,7 @@ impl Asked {
     }
 
     /// Whether it was asked before, as far as that is remembered; from now on it is.
-    fn again(&self, question: &Question) -> bool {
+    fn again(&self, question: &ResponseKey) -> bool {
         let hash = self.hasher.hash_one(question);
         let place = self.places.get(hash as usize % REMEMBERED);
         place.is_some_and(|place| place.swap(hash, Ordering::Relaxed) == hash)
@@ -108,15 +108,20 @@ impl Asked {
 /// Ends each answer when the first thing in it ends.
 struct OwnEnd;
 
-impl<A> Expiry<Question, Arc<Kept<A>>> for OwnEnd {
-    fn expire_after_create(&self, _: &Question, kept: &Arc<Kept<A>>, _: Clock) -> Option<Duration> {
+impl<A> Expiry<ResponseKey, Arc<CachedResponse<A>>> for OwnEnd {
+    fn expire_after_create(
+        &self,
+        _: &ResponseKey,
+        kept: &Arc<CachedResponse<A>>,
+        _: Clock,
+    ) -> Option<Duration> {
         Some(kept.until.saturating_duration_since(Instant::now()))
     }
 
     fn expire_after_update(
         &self,
-        question: &Question,
-        kept: &Arc<Kept<A>>,
+        question: &ResponseKey,
+        kept: &Arc<CachedResponse<A>>,
         now: Clock,
         _: Option<Duration>,
     ) -> Option<Duration> {
@@ -124,25 +129,25 @@ impl<A> Expiry<Question, Arc<Kept<A>>> for OwnEnd {
     }
 }
 
-impl<A, M> Answers<A, M>
+impl<A, M> ResponseCache<A, M>
 where
     A: Send + Sync + 'static,
     M: Clone + Send + Sync + 'static,
 {
     /// Answers of so many bytes together, of what is read through `shelf`; 0: none are kept.
     #[must_use]
-    pub fn new(shelf: Arc<Shelf>, capacity: u64) -> Self {
+    pub fn new(shelf: Arc<AssetCache>, capacity: u64) -> Self {
         let kept = (capacity > 0).then(|| {
             Cache::builder()
                 .max_capacity(capacity)
-                .weigher(|_: &Question, kept: &Arc<Kept<A>>| kept.bytes)
+                .weigher(|_: &ResponseKey, kept: &Arc<CachedResponse<A>>| kept.bytes)
                 .expire_after(OwnEnd)
                 .build_with_hasher(RandomState::new())
         });
         Self {
             shelf,
             kept,
-            flights: Flights::default(),
+            flights: SingleFlight::default(),
             asked: Asked::new(),
             since: Instant::now(),
         }
@@ -151,7 +156,7 @@ where
     /// The answer, where it is still true: one look-up by hash, and one for each source that was read
     /// for it, whatever else is kept.
     #[must_use]
-    pub fn get(&self, question: &Question) -> Option<Arc<A>> {
+    pub fn get(&self, question: &ResponseKey) -> Option<Arc<A>> {
         let kept = self.kept.as_ref()?.get(question)?;
         let is_true = Instant::now() < kept.until
             && (self.shelf.epochs).are_unwritten(kept.epoch, &kept.sources);
@@ -160,8 +165,8 @@ where
 
     /// Now: to be noted before an answer is begun.
     #[must_use]
-    pub fn moment(&self) -> Moment {
-        Moment {
+    pub fn moment(&self) -> ReadVersion {
+        ReadVersion {
             epoch: self.shelf.epochs.now(),
         }
     }
@@ -170,19 +175,19 @@ where
     /// the last write; and whether it was made for this one.
     ///
     /// # Errors
-    /// [`Lost`] when it failed in the gateway itself: the panic is in the log.
+    /// [`TaskFailed`] when it failed in the gateway itself: the panic is in the log.
     pub async fn shared<F>(
         &self,
-        question: &Question,
-        began: Moment,
+        question: &ResponseKey,
+        began: ReadVersion,
         make: impl FnOnce() -> F,
-    ) -> (Result<M, Lost>, bool)
+    ) -> (Result<M, TaskFailed>, bool)
     where
         F: Future<Output = M> + Send + 'static,
     {
         let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
         let key = (question.clone(), began.epoch, second);
-        let mut flights = self.flights.board([key], |led| {
+        let mut flights = self.flights.join([key], |led| {
             // Boxed here, it is copied once, however large.
             let making = Box::pin(make());
             async move {
@@ -194,17 +199,17 @@ where
             }
         });
         // One key, one flight.
-        let (flight, is_own) = flights.swap_remove(0);
-        (flight.landed().await, is_own)
+        let (waiter, is_own) = flights.swap_remove(0);
+        (waiter.wait().await, is_own)
     }
 
     /// Keeps an answer of so many bytes that was made of these sources, until then at the latest, if
     /// it was asked for before.
     pub fn keep(
         &self,
-        question: Question,
+        question: ResponseKey,
         answer: Arc<A>,
-        began: Moment,
+        began: ReadVersion,
         sources: Vec<SourceName>,
         until: Instant,
         bytes: usize,
@@ -220,7 +225,7 @@ where
             return;
         }
         let bytes = bytes + question.written.len() + BASE;
-        let value = Kept {
+        let value = CachedResponse {
             answer,
             epoch,
             sources,
@@ -236,9 +241,9 @@ mod tests {
     use super::*;
     use crate::config::CacheConfig;
 
-    fn question(text: &'static str) -> Question {
-        Question {
-            eyes: Eyes {
+    fn question(text: &'static str) -> ResponseKey {
+        ResponseKey {
+            eyes: ViewerScope {
                 permissions: Permissions::ALL,
                 scopes: None,
             },
@@ -247,12 +252,12 @@ mod tests {
         }
     }
 
-    fn answers() -> (Arc<Shelf>, Answers<u8, ()>) {
-        let shelf = Shelf::new(CacheConfig::default());
-        (Arc::clone(&shelf), Answers::new(shelf, 1 << 20))
+    fn answers() -> (Arc<AssetCache>, ResponseCache<u8, ()>) {
+        let shelf = AssetCache::new(CacheConfig::default());
+        (Arc::clone(&shelf), ResponseCache::new(shelf, 1 << 20))
     }
 
-    fn keep(answers: &Answers<u8, ()>, answer: u8, began: Moment, source: &SourceName) {
+    fn keep(answers: &ResponseCache<u8, ()>, answer: u8, began: ReadVersion, source: &SourceName) {
         let until = Instant::now() + Duration::from_secs(60);
         let answer = Arc::new(answer);
         answers.keep(question("a"), answer, began, vec![source.clone()], until, 1);

@@ -12,13 +12,13 @@ use futures_util::{FutureExt, future::Shared};
 use tokio::{sync::oneshot, task::AbortHandle};
 use tracing::Instrument;
 
-type Table<K, V> = Arc<Mutex<HashMap<K, Weak<Flight<K, V>>, RandomState>>>;
+type Table<K, V> = Arc<Mutex<HashMap<K, Weak<Waiter<K, V>>, RandomState>>>;
 
 /// The table of reads under way. Cheap to clone.
 #[derive(Debug)]
-pub struct Flights<K: Eq + Hash, V: Clone>(Table<K, V>);
+pub struct SingleFlight<K: Eq + Hash, V: Clone>(Table<K, V>);
 
-impl<K: Eq + Hash, V: Clone> Default for Flights<K, V> {
+impl<K: Eq + Hash, V: Clone> Default for SingleFlight<K, V> {
     fn default() -> Self {
         Self(Arc::default())
     }
@@ -26,19 +26,19 @@ impl<K: Eq + Hash, V: Clone> Default for Flights<K, V> {
 
 /// A place among those who wait for a read. Dropped, one waits less.
 #[derive(Debug)]
-pub struct Flight<K: Eq + Hash, V: Clone> {
+pub struct Waiter<K: Eq + Hash, V: Clone> {
     key: K,
     landing: Shared<oneshot::Receiver<V>>,
     /// Shared by all that one task reads.
-    _crew: Arc<Crew>,
+    _crew: Arc<AbortOnDrop>,
     table: Table<K, V>,
 }
 
 /// The task that reads: broken off when nobody waits for any of it.
 #[derive(Debug, Default)]
-struct Crew(Mutex<Option<AbortHandle>>);
+struct AbortOnDrop(Mutex<Option<AbortHandle>>);
 
-impl Drop for Crew {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         if let Some(task) = lock(&self.0).take() {
             task.abort();
@@ -47,46 +47,46 @@ impl Drop for Crew {
 }
 
 /// What is to be read: each key with the way to tell its answer.
-pub type Led<K, V> = Vec<(K, oneshot::Sender<V>)>;
+pub type Leader<K, V> = Vec<(K, oneshot::Sender<V>)>;
 
 /// A read's outcome, where there is one: its task may have failed in the gateway itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lost;
+pub struct TaskFailed;
 
-impl<K, V> Flights<K, V>
+impl<K, V> SingleFlight<K, V>
 where
     K: Eq + Hash + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// Waits for each of `keys`; those that nobody reads yet are read by `read`, all by one task.
     /// Tells for each whether it is.
-    pub fn board<F>(
+    pub fn join<F>(
         &self,
         keys: impl IntoIterator<Item = K>,
-        read: impl FnOnce(Led<K, V>) -> F,
-    ) -> Vec<(Arc<Flight<K, V>>, bool)>
+        read: impl FnOnce(Leader<K, V>) -> F,
+    ) -> Vec<(Arc<Waiter<K, V>>, bool)>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let crew = Arc::new(Crew::default());
+        let crew = Arc::new(AbortOnDrop::default());
         let (mut flights, mut led) = (Vec::new(), Vec::new());
         {
             let mut table = lock(&self.0);
             for key in keys {
-                if let Some(flight) = table.get(&key).and_then(Weak::upgrade) {
-                    flights.push((flight, false));
+                if let Some(waiter) = table.get(&key).and_then(Weak::upgrade) {
+                    flights.push((waiter, false));
                     continue;
                 }
-                let (land, landing) = oneshot::channel();
-                let flight = Arc::new(Flight {
+                let (complete, landing) = oneshot::channel();
+                let waiter = Arc::new(Waiter {
                     key: key.clone(),
                     landing: landing.shared(),
                     _crew: Arc::clone(&crew),
                     table: Arc::clone(&self.0),
                 });
-                table.insert(key.clone(), Arc::downgrade(&flight));
-                led.push((key, land));
-                flights.push((flight, true));
+                table.insert(key.clone(), Arc::downgrade(&waiter));
+                led.push((key, complete));
+                flights.push((waiter, true));
             }
         }
         if !led.is_empty() {
@@ -101,11 +101,11 @@ where
     pub fn is_under_way(&self, key: &K) -> bool {
         lock(&self.0)
             .get(key)
-            .is_some_and(|flight| flight.strong_count() > 0)
+            .is_some_and(|waiter| waiter.strong_count() > 0)
     }
 }
 
-impl<K, V> Flight<K, V>
+impl<K, V> Waiter<K, V>
 where
     K: Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -117,26 +117,26 @@ where
     /// The answer.
     ///
     /// # Errors
-    /// [`Lost`] when the task that read it failed: its panic is in the log.
-    pub async fn landed(&self) -> Result<V, Lost> {
-        self.landing.clone().await.map_err(|_| Lost)
+    /// [`TaskFailed`] when the task that read it failed: its panic is in the log.
+    pub async fn wait(&self) -> Result<V, TaskFailed> {
+        self.landing.clone().await.map_err(|_| TaskFailed)
     }
 
     /// Lets the read go on though nobody here waits longer: whoever asks next may have it.
-    pub fn leave(self: Arc<Self>) {
+    pub fn detach(self: Arc<Self>) {
         tokio::spawn(async move {
-            let _ = self.landed().await;
+            let _ = self.wait().await;
         });
     }
 }
 
-impl<K: Eq + Hash, V: Clone> Drop for Flight<K, V> {
+impl<K: Eq + Hash, V: Clone> Drop for Waiter<K, V> {
     fn drop(&mut self) {
         let mut table = lock(&self.table);
         // Another may have taken its place.
         if table
             .get(&self.key)
-            .is_some_and(|flight| flight.strong_count() == 0)
+            .is_some_and(|waiter| waiter.strong_count() == 0)
         {
             table.remove(&self.key);
         }
@@ -154,23 +154,23 @@ mod tests {
 
     use super::*;
 
-    type Numbers = Flights<&'static str, u8>;
+    type Numbers = SingleFlight<&'static str, u8>;
 
     #[tokio::test]
     async fn the_second_waits_for_the_first_even_when_it_leaves() {
         let flights = Numbers::default();
         let (go, mut gone) = mpsc::channel::<u8>(1);
-        let first = flights.board(["a"], |led| async move {
+        let first = flights.join(["a"], |led| async move {
             let number = gone.recv().await.unwrap_or(0);
-            for (_, land) in led {
-                land.send(number).expect("somebody waits");
+            for (_, complete) in led {
+                complete.send(number).expect("somebody waits");
             }
         });
-        let second = flights.board(["a"], |_| async { panic!("it is read already") });
+        let second = flights.join(["a"], |_| async { panic!("it is read already") });
         assert_eq!((first[0].1, second[0].1), (true, false));
         drop(first);
         go.send(7).await.expect("it is still read");
-        assert_eq!(second[0].0.landed().await, Ok(7));
+        assert_eq!(second[0].0.wait().await, Ok(7));
         drop(second);
         assert!(!flights.is_under_way(&"a"), "landed: free again");
     }
@@ -179,7 +179,7 @@ mod tests {
     async fn what_nobody_waits_for_is_broken_off() {
         let flights = Numbers::default();
         let (alive, mut over) = mpsc::channel::<()>(1);
-        let read = flights.board(["a", "b"], |led| async move {
+        let read = flights.join(["a", "b"], |led| async move {
             let _alive = alive;
             std::future::pending::<()>().await;
             drop(led);
@@ -196,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn a_lost_read_strands_nobody() {
         let flights = Numbers::default();
-        let read = flights.board(["a"], |led| async { drop(led) });
-        assert_eq!(read[0].0.landed().await, Err(Lost));
+        let read = flights.join(["a"], |led| async { drop(led) });
+        assert_eq!(read[0].0.wait().await, Err(TaskFailed));
     }
 }

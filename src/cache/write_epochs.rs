@@ -22,7 +22,7 @@ pub type Epoch = u64;
 const FLEETING: Epoch = 1 << 63;
 
 /// Whether nothing read in it is kept.
-pub const fn is_fleeting(epoch: Epoch) -> bool {
+pub const fn is_uncacheable(epoch: Epoch) -> bool {
     epoch & FLEETING != 0
 }
 
@@ -155,17 +155,17 @@ mod tests {
         let ids = ["a".into()];
         epochs.open(&one, &ids);
         let (first, second) = (epochs.of_entity(&one, "a"), epochs.of_entity(&one, "a"));
-        assert!(is_fleeting(first), "nothing is kept");
+        assert!(is_uncacheable(first), "nothing is kept");
         assert_eq!(first, second, "no write ended between them");
         let pages = epochs.of_pages(&one);
-        assert!(is_fleeting(pages));
+        assert!(is_uncacheable(pages));
         assert_eq!(epochs.of_entity(&one, "b"), 0);
         epochs.open(&one, &ids);
         assert_ne!(epochs.of_entity(&one, "a"), first, "another began");
         let both = (epochs.of_entity(&one, "a"), epochs.of_pages(&one));
         epochs.close(&one, &ids);
         let left = (epochs.of_entity(&one, "a"), epochs.of_pages(&one));
-        assert!(is_fleeting(left.0), "one is still open");
+        assert!(is_uncacheable(left.0), "one is still open");
         assert!(left.0 != both.0 && left.1 != both.1, "one has ended");
         assert_ne!(left.1, pages);
         epochs.close(&one, &ids);

@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use super::{
     ConfigError,
-    file::{Place, positive, seconds},
+    file::{FileLocation, positive, seconds},
     sources::{is_this_machine, web_url},
 };
 
@@ -169,7 +169,7 @@ struct RateLimitFile {
 }
 
 impl AccessFile {
-    pub fn resolve(self, place: &Place<'_>) -> Result<AccessConfig, ConfigError> {
+    pub fn resolve(self, place: &FileLocation<'_>) -> Result<AccessConfig, ConfigError> {
         Ok(AccessConfig {
             allowed_hosts: list(self.allowed_hosts, place, "allowed_hosts", host)?,
             cors_origins: list(self.cors_origins, place, "cors_origins", origin)?,
@@ -182,7 +182,7 @@ impl AccessFile {
 
 fn list<T>(
     key: Option<Spanned<Vec<String>>>,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
     name: &str,
     read: impl Fn(&str) -> Result<T, &'static str>,
 ) -> Result<Vec<T>, ConfigError> {
@@ -223,7 +223,7 @@ fn mode(
     mode: Option<Spanned<ModeFile>>,
     keys: Vec<Spanned<KeyFile>>,
     jwt: Option<Spanned<JwtFile>>,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
 ) -> Result<AccessMode, ConfigError> {
     let offset = mode.as_ref().map_or(0, |mode| mode.span().start);
     match mode.map_or(ModeFile::Open, Spanned::into_inner) {
@@ -254,7 +254,10 @@ fn mode(
     }
 }
 
-fn keys_of(keys: Vec<Spanned<KeyFile>>, place: &Place<'_>) -> Result<Vec<KeyConfig>, ConfigError> {
+fn keys_of(
+    keys: Vec<Spanned<KeyFile>>,
+    place: &FileLocation<'_>,
+) -> Result<Vec<KeyConfig>, ConfigError> {
     let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
     keys.into_iter()
         .map(|key| {
@@ -298,7 +301,7 @@ fn keys_of(keys: Vec<Spanned<KeyFile>>, place: &Place<'_>) -> Result<Vec<KeyConf
 }
 
 impl JwtFile {
-    fn resolve(self, place: &Place<'_>, offset: usize) -> Result<JwtConfig, ConfigError> {
+    fn resolve(self, place: &FileLocation<'_>, offset: usize) -> Result<JwtConfig, ConfigError> {
         let refuse = |what: &str| place.refuse(offset, what);
         let audiences = match self.audience {
             OneOrMore::One(one) => vec![one],
@@ -374,7 +377,7 @@ fn jwks_url(text: &str) -> Option<Url> {
 }
 
 impl RateLimitFile {
-    fn resolve(self, place: &Place<'_>) -> Result<RateLimit, ConfigError> {
+    fn resolve(self, place: &FileLocation<'_>) -> Result<RateLimit, ConfigError> {
         let name = "requests_per_minute";
         let per_minute = positive(name, Some(self.requests_per_minute), 0, place)?;
         Ok(RateLimit {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, file::Place};
+use super::{ConfigError, file::FileLocation};
 
 /// Documents that clients were built with.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ struct Operation {
 }
 
 impl DocumentsFile {
-    pub fn resolve(self, place: &Place<'_>) -> Result<TrustedDocuments, ConfigError> {
+    pub fn resolve(self, place: &FileLocation<'_>) -> Result<TrustedDocuments, ConfigError> {
         let mut trusted = TrustedDocuments {
             only: self.trusted_only.as_ref().is_some_and(|own| *own.get_ref()),
             ..TrustedDocuments::default()

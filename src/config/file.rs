@@ -106,7 +106,7 @@ pub struct FreshnessFile {
 }
 
 impl FreshnessFile {
-    pub fn resolve(self, place: &Place<'_>) -> Result<OwnFreshness, ConfigError> {
+    pub fn resolve(self, place: &FileLocation<'_>) -> Result<OwnFreshness, ConfigError> {
         let own = |name: &str, key: Option<Spanned<f64>>| match key {
             None => Ok(None),
             key => seconds(name, key, Duration::ZERO, place).map(Some),
@@ -123,12 +123,12 @@ impl FreshnessFile {
 }
 
 /// Where in which file something stands, for messages.
-pub struct Place<'a> {
+pub struct FileLocation<'a> {
     pub path: Option<&'a Path>,
     pub text: &'a str,
 }
 
-impl Place<'_> {
+impl FileLocation<'_> {
     /// `gateway.toml:12`
     pub fn at(&self, offset: usize) -> String {
         let line = 1 + self
@@ -162,7 +162,7 @@ pub fn read(path: &Path) -> Result<File, ConfigError> {
 fn parse(text: &str, path: Option<&Path>) -> Result<File, ConfigError> {
     let mut file: File = toml::from_str(text).map_err(|error| {
         // `error` itself would print the line it stands on, and that line may hold a secret.
-        let place = Place { path, text };
+        let place = FileLocation { path, text };
         place.refuse(error.span().map_or(0, |span| span.start), error.message())
     })?;
     text.clone_into(&mut file.text);
@@ -175,7 +175,7 @@ impl File {
         path: Option<&Path>,
         environment: &dyn Environment,
     ) -> Result<Config, ConfigError> {
-        let place = Place {
+        let place = FileLocation {
             path,
             text: &self.text,
         };
@@ -205,7 +205,7 @@ impl File {
 
 fn listen(
     key: Option<Spanned<String>>,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
     environment: &dyn Environment,
 ) -> Result<SocketAddr, ConfigError> {
     const RIGHT: &str = "must be an address and a port, such as 127.0.0.1:8000 or [::1]:8000";
@@ -227,7 +227,7 @@ fn listen(
 
 fn public_url(
     key: Option<Spanned<String>>,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
     environment: &dyn Environment,
 ) -> Result<Option<Url>, ConfigError> {
     const RIGHT: &str =
@@ -255,7 +255,7 @@ fn log(section: Option<LogFile>, environment: &dyn Environment) -> LogConfig {
     }
 }
 
-fn limits(section: Option<LimitsFile>, place: &Place<'_>) -> Result<Limits, ConfigError> {
+fn limits(section: Option<LimitsFile>, place: &FileLocation<'_>) -> Result<Limits, ConfigError> {
     let d = Limits::default();
     let Some(s) = section else { return Ok(d) };
     Ok(Limits {
@@ -356,7 +356,7 @@ const MAX_NESTING: usize = 200;
 fn nesting(
     key: Option<Spanned<usize>>,
     default: usize,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
 ) -> Result<usize, ConfigError> {
     match key {
         Some(key) if !(1..=MAX_NESTING).contains(key.get_ref()) => Err(place.refuse(
@@ -367,7 +367,7 @@ fn nesting(
     }
 }
 
-fn cache(section: Option<CacheFile>, place: &Place<'_>) -> Result<CacheConfig, ConfigError> {
+fn cache(section: Option<CacheFile>, place: &FileLocation<'_>) -> Result<CacheConfig, ConfigError> {
     let d = CacheConfig::default();
     let Some(s) = section else { return Ok(d) };
     let mib = 1024 * 1024;
@@ -391,7 +391,7 @@ pub fn positive<N: PartialOrd + Default>(
     name: &str,
     key: Option<Spanned<N>>,
     default: N,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
 ) -> Result<N, ConfigError> {
     let Some(key) = key else { return Ok(default) };
     if *key.get_ref() > N::default() {
@@ -405,7 +405,7 @@ pub fn seconds(
     name: &str,
     key: Option<Spanned<f64>>,
     default: Duration,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
 ) -> Result<Duration, ConfigError> {
     let Some(key) = key else { return Ok(default) };
     Duration::try_from_secs_f64(*key.get_ref())

@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::{
     ConfigError, Environment, OwnFreshness, PublicEndpoint, Secret,
-    file::{FreshnessFile, Place, positive, seconds},
+    file::{FileLocation, FreshnessFile, positive, seconds},
     sources::{
         ComfySource, PiktidCredential, PiktidSource, ScenarioCredential, ScenarioSource,
         SourceConfig, SourceKind, web_url,
@@ -146,7 +146,7 @@ pub struct Table<'a> {
     pub name: SourceName,
     pub offset: usize,
     pub keys: SourceFile,
-    pub place: &'a Place<'a>,
+    pub place: &'a FileLocation<'a>,
     pub environment: &'a dyn Environment,
 }
 

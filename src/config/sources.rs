@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::{
     ConfigError, OwnFreshness, Secret,
-    file::Place,
+    file::FileLocation,
     source_table::{SourceFile, Table},
 };
 use crate::asset::{Provider, SourceName};
@@ -196,7 +196,7 @@ pub fn is_this_machine(url: &Url) -> bool {
 /// Turns what the file and the environment say into checked sources.
 pub fn resolve(
     file: BTreeMap<Spanned<String>, SourceFile>,
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
     environment: &dyn Environment,
     remarks: &mut Vec<String>,
 ) -> Result<Vec<SourceConfig>, ConfigError> {
@@ -258,7 +258,7 @@ pub fn resolve(
 fn check_together(
     sources: &[SourceConfig],
     named: &[(SourceName, usize)],
-    place: &Place<'_>,
+    place: &FileLocation<'_>,
 ) -> Result<(), ConfigError> {
     if sources.len() > MAX_SOURCES {
         return Err(ConfigError(format!(

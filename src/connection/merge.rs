@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    ConnectionPage, Edge, List, Place, Stretch, Unanswered,
+    ConnectionPage, Edge, List, PagePosition, PageRange, Unanswered,
     cursor::{Cursor, Hint},
     offset_search,
     sort_key::Key,
-    source_reader::{self, Reader, Slot},
+    source_reader::{self, RankedRow, Reader},
 };
 use crate::source::{Direction, Row};
 
@@ -71,7 +71,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(list: &List, stretch: &Stretch<Cursor>) -> Self {
+    fn of(list: &List, stretch: &PageRange<Cursor>) -> Self {
         let direction = if stretch.forward {
             list.order.direction
         } else {
@@ -139,7 +139,7 @@ fn ceil_microseconds(time: Timestamp) -> i64 {
 /// are sorted once, together; whether more must be read is asked at most a constant number of times
 /// for each source, in O(s log n). How deep in a list the page is does not matter: it is entered at
 /// its place (`benches/parts` measures both).
-pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPage, Unanswered> {
+pub async fn page(list: &List, stretch: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
     let walk = Walk::of(list, stretch);
     let direction = walk.direction;
     let mut readers = source_reader::readers(
@@ -160,7 +160,7 @@ pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPa
         let horizon = horizon(&readers, direction);
         // Runs are in walking order.
         let known = readers.iter().map(|reader| {
-            let within = |slot: &Slot| is_within(&slot.key, horizon.as_ref(), direction);
+            let within = |slot: &RankedRow| is_within(&slot.key, horizon.as_ref(), direction);
             reader.closed.partition_point(within)
         });
         let known: usize = known.sum();
@@ -194,7 +194,7 @@ pub async fn page(list: &List, stretch: &Stretch<Cursor>) -> Result<ConnectionPa
         page.has_previous_page
     };
     let stands_still =
-        matches!((&walk.came, far), (Some(came), Some(Place::Key(far))) if came == far);
+        matches!((&walk.came, far), (Some(came), Some(PagePosition::Key(far))) if came == far);
     if page.edges.is_empty() && more && stands_still && !errors.errors.is_empty() {
         return Err(errors);
     }
@@ -246,7 +246,7 @@ fn assemble(
     let direction = walk.direction;
     let totals: Vec<Option<u64>> = readers.iter().map(Reader::exact_total).collect();
     let horizon = horizon(&readers, direction);
-    let mut slots: Vec<(usize, Slot)> = readers
+    let mut slots: Vec<(usize, RankedRow)> = readers
         .iter_mut()
         .enumerate()
         .flat_map(|(index, reader)| {
@@ -285,7 +285,7 @@ fn assemble(
         match slot.row {
             Row::Asset(asset) => edges.push(Edge {
                 asset,
-                place: Place::Key(slot.key),
+                place: PagePosition::Key(slot.key),
             }),
             Row::Unreadable(row) => unreadable[index].push(row),
             Row::Gone(..) => {}
@@ -315,8 +315,8 @@ fn assemble(
         edges,
         has_next_page,
         has_previous_page,
-        start: start.map(Place::Key),
-        end: end.map(Place::Key),
+        start: start.map(PagePosition::Key),
+        end: end.map(PagePosition::Key),
         hints: Hints(hints),
         ..list.answered(outcomes)
     }

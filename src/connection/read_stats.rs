@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Execution, List, SourceList, SourceOutcome};
 use crate::{
-    cache::Read,
+    cache::PageRead,
     source::{FilterField, ListRequest, Page, Paging, Row, SortBy, SourceError, Unreadable},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub const LOOK: u32 = 8;
 
 /// Kept by a reader, call by call.
-pub struct Record<'a> {
+pub struct ReadStats<'a> {
     list: &'a List,
     part: &'a SourceList,
     execution: Execution,
@@ -31,7 +31,7 @@ pub struct Record<'a> {
     known: HashSet<Arc<str>>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> ReadStats<'a> {
     pub fn new(list: &'a List, part: &'a SourceList) -> Self {
         Self {
             list,
@@ -83,7 +83,7 @@ impl<'a> Record<'a> {
     }
 
     /// What came.
-    pub fn note(&mut self, read: &Read) {
+    pub fn note(&mut self, read: &PageRead) {
         let page = &read.page;
         self.execution.calls += u32::from(read.called);
         self.execution.rows_read += page.rows.len() as u64;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     asset::{Asset, Details},
-    source::{Profile, Row, SortBy},
+    source::{Row, SortBy, SourceInfo},
 };
 
 /// Tells these cursors from those of lists sorted by a time.
@@ -23,7 +23,7 @@ const VERSION: u8 = 2;
 
 /// Right after (or before) a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spot {
+pub struct RowAnchor {
     /// [`crate::asset::SourceName::hash16`].
     pub source: u16,
     /// The row's upstream id; empty where the row could not be read: no place is made of those.
@@ -37,7 +37,7 @@ pub struct Spot {
     pub next: u32,
 }
 
-impl Spot {
+impl RowAnchor {
     /// As a client sees it.
     #[must_use]
     pub fn encode(&self, fingerprint: &Fingerprint) -> String {
@@ -58,7 +58,7 @@ impl Spot {
     /// Reads what a client sends.
     ///
     /// # Errors
-    /// [`BadCursor`] for anything [`Spot::encode`] would not have written for this list.
+    /// [`BadCursor`] for anything [`RowAnchor::encode`] would not have written for this list.
     pub fn decode(text: &str, fingerprint: &Fingerprint) -> Result<Self, BadCursor> {
         let spot = Self::read(&open(text, fingerprint)?).ok_or(BadCursor)?;
         if spot.encode(fingerprint) == text {
@@ -87,7 +87,7 @@ impl Spot {
 
     /// Whether it is a place in this source's list.
     #[must_use]
-    pub fn is_in(&self, source: &Profile) -> bool {
+    pub fn is_in(&self, source: &SourceInfo) -> bool {
         std::iter::once(&source.name)
             .chain(&source.former_names)
             .any(|name| name.hash16() == self.source)
@@ -158,27 +158,27 @@ mod tests {
             before: u32,
             next: u32,
         ) {
-            let spot = Spot { source, id: id.into(), value, index, before, next };
+            let spot = RowAnchor { source, id: id.into(), value, index, before, next };
             let text = spot.encode(&list());
             prop_assert!(text.len() <= 256, "{}", text.len());
-            prop_assert_eq!(Spot::decode(&text, &list()), Ok(spot));
+            prop_assert_eq!(RowAnchor::decode(&text, &list()), Ok(spot));
         }
 
         #[test]
         fn no_text_makes_the_decoder_panic(text in "\\PC{0,300}|[A-Za-z0-9_-]{0,300}") {
-            let _ = Spot::decode(&text, &list());
+            let _ = RowAnchor::decode(&text, &list());
         }
 
         #[test]
         fn a_payload_with_a_right_checksum_never_panics(payload: Vec<u8>) {
-            let _ = Spot::decode(&seal(payload, &list()), &list());
+            let _ = RowAnchor::decode(&seal(payload, &list()), &list());
         }
     }
 
     #[test]
     fn a_place_that_no_list_reaches_is_refused() {
         for (index, is_good) in [(MOST_ROWS, true), (MOST_ROWS + 1, false), (1 << 63, false)] {
-            let spot = Spot {
+            let spot = RowAnchor {
                 source: 7,
                 id: "a".into(),
                 value: 1,
@@ -186,14 +186,14 @@ mod tests {
                 before: 1,
                 next: 2,
             };
-            let read = Spot::decode(&spot.encode(&list()), &list());
+            let read = RowAnchor::decode(&spot.encode(&list()), &list());
             assert_eq!(read.is_ok(), is_good, "{index}");
         }
     }
 
     #[test]
     fn a_providers_own_id_fits_64_letters_and_another_list_refuses_it() {
-        let spot = Spot {
+        let spot = RowAnchor {
             source: 0xbeef,
             id: "3c90c3cc-0d44-4b50-8888-8dd25736052a".into(),
             value: u64::MAX,
@@ -204,6 +204,6 @@ mod tests {
         let text = spot.encode(&list());
         assert!(text.len() <= 64, "{}", text.len());
         let other = Fingerprint::of("assets", &[]);
-        assert_eq!(Spot::decode(&text, &other), Err(BadCursor));
+        assert_eq!(RowAnchor::decode(&text, &other), Err(BadCursor));
     }
 }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    ConnectionPage, Edge, List, Place, SourceList, Stretch, Unanswered,
-    read_stats::{LOOK, Record, Whole},
-    row_cursor::{Spot, value_hash},
+    ConnectionPage, Edge, List, PagePosition, PageRange, SourceList, Unanswered,
+    read_stats::{LOOK, ReadStats, Whole},
+    row_cursor::{RowAnchor, value_hash},
 };
 use crate::{
-    cache::Read,
+    cache::PageRead,
     source::{ListRequest, Position, Row, SourceError},
 };
 
@@ -27,7 +27,10 @@ const BUDGET: u32 = 5;
 const SLACK: u64 = 8;
 
 /// Reads a page: usually one call.
-pub async fn page(list: &List, stretch: &Stretch<Spot>) -> Result<ConnectionPage, Unanswered> {
+pub async fn page(
+    list: &List,
+    stretch: &PageRange<RowAnchor>,
+) -> Result<ConnectionPage, Unanswered> {
     let Some(part) = list.sources.first() else {
         return Ok(list.answered(Vec::new()));
     };
@@ -56,7 +59,7 @@ fn lost_among_unreadable() -> SourceError {
 struct Slice {
     /// Rows before the first one.
     offset: u64,
-    rows: Vec<(Spot, Row)>,
+    rows: Vec<(RowAnchor, Row)>,
     /// Nothing follows.
     is_last: bool,
 }
@@ -68,7 +71,7 @@ impl Slice {
 
     /// Where the gap right after (walking forward) or right before `spot` is, if it is in here with
     /// what lies beyond it.
-    fn gap(&self, spot: &Spot, forward: bool) -> Option<usize> {
+    fn gap(&self, spot: &RowAnchor, forward: bool) -> Option<usize> {
         let marked = |wanted: u32| {
             let found = self.rows.iter().position(|(own, _)| own.mark() == wanted);
             found.filter(|_| wanted != 0)
@@ -96,15 +99,15 @@ impl Slice {
 }
 
 /// Where a walk stops.
-struct Far<'a> {
-    spot: &'a Spot,
+struct FarEnd<'a> {
+    spot: &'a RowAnchor,
     /// The row is gone: its neighbours stand for it.
     is_gone: bool,
     forward: bool,
 }
 
-impl Far<'_> {
-    fn stops_before(&self, own: &Spot) -> bool {
+impl FarEnd<'_> {
+    fn stops_before(&self, own: &RowAnchor) -> bool {
         let neighbour = if self.forward {
             self.spot.next
         } else {
@@ -113,7 +116,7 @@ impl Far<'_> {
         self.spot.is_of(own) || (self.is_gone && neighbour != 0 && neighbour == own.mark())
     }
 
-    fn stops_after(&self, own: &Spot) -> bool {
+    fn stops_after(&self, own: &RowAnchor) -> bool {
         let neighbour = if self.forward {
             self.spot.before
         } else {
@@ -130,31 +133,32 @@ struct Walk<'a> {
     forward: bool,
     count: usize,
     /// Where the client is…
-    near: Option<&'a Spot>,
+    near: Option<&'a RowAnchor>,
     /// …and where it wants to stop.
-    far: Option<&'a Spot>,
+    far: Option<&'a RowAnchor>,
     patience: Instant,
     slices: u32,
     /// Rows that fit, in walking order.
-    kept: Vec<(Spot, Row)>,
+    kept: Vec<(RowAnchor, Row)>,
     /// Whether the row at `far` is gone, once that is known.
     is_far_gone: Option<bool>,
     /// The furthest row read.
-    seen: Option<Spot>,
+    seen: Option<RowAnchor>,
     exhausted: bool,
     /// Slices are as large as the source gives: a smaller one had no row that names a place.
     wide: bool,
     error: Option<SourceError>,
-    record: Record<'a>,
+    record: ReadStats<'a>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(list: &'a List, part: &'a SourceList, stretch: &'a Stretch<Spot>) -> Self {
+    fn new(list: &'a List, part: &'a SourceList, stretch: &'a PageRange<RowAnchor>) -> Self {
         let after = stretch.after.as_ref();
         // A `before` that `after` has left behind is not there any more (Relay's
         // ApplyCursorsToEdges). Walking forward it is never met.
-        let is_left_behind =
-            |before: &&Spot| !stretch.forward && after.is_some_and(|own| own.index >= before.index);
+        let is_left_behind = |before: &&RowAnchor| {
+            !stretch.forward && after.is_some_and(|own| own.index >= before.index)
+        };
         let before = stretch.before.as_ref();
         let before = before.filter(|own| !is_left_behind(own));
         let (near, far) = if stretch.forward {
@@ -177,7 +181,7 @@ impl<'a> Walk<'a> {
             exhausted: false,
             wide: false,
             error: None,
-            record: Record::new(list, part),
+            record: ReadStats::new(list, part),
         }
     }
 
@@ -243,7 +247,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The slice around a place, and where in it the place is.
-    async fn locate(&mut self, from: Option<&Spot>) -> Result<(Slice, usize), SourceError> {
+    async fn locate(&mut self, from: Option<&RowAnchor>) -> Result<(Slice, usize), SourceError> {
         // The page, one more that tells of more, and the rows that name a place.
         let wanted = if self.part.local.is_empty() && !self.record.dropped && !self.wide {
             self.count as u64 + 1
@@ -365,9 +369,9 @@ impl<'a> Walk<'a> {
         let source = self.part.source.profile().name.hash16();
         let by = self.list.order.by;
         let mut before = 0;
-        let mut rows: Vec<(Spot, Row)> = Vec::with_capacity(read.page.rows.len());
+        let mut rows: Vec<(RowAnchor, Row)> = Vec::with_capacity(read.page.rows.len());
         for (index, row) in (read.page.offset..).zip(&read.page.rows) {
-            let spot = Spot {
+            let spot = RowAnchor {
                 source,
                 // Of a row that cannot be read nobody knows when it moves, whatever its id.
                 id: match row {
@@ -407,7 +411,7 @@ impl<'a> Walk<'a> {
         Ok(next.end() <= end || self.record.repeats(&next))
     }
 
-    async fn read_page(&mut self, offset: u64, length: u32) -> Result<Read, SourceError> {
+    async fn read_page(&mut self, offset: u64, length: u32) -> Result<PageRead, SourceError> {
         let request = ListRequest {
             listing: self.part.listing,
             order: self.list.order,
@@ -433,7 +437,7 @@ impl<'a> Walk<'a> {
         } else {
             slice.offset == 0
         };
-        let far = self.far.map(|spot| Far {
+        let far = self.far.map(|spot| FarEnd {
             spot,
             is_gone: self.is_far_gone == Some(true),
             forward: self.forward,
@@ -501,11 +505,11 @@ impl<'a> Walk<'a> {
 
     /// Assets to show so far.
     fn assets(&self) -> usize {
-        let is_asset = |(_, row): &&(Spot, Row)| matches!(row, Row::Asset(_));
+        let is_asset = |(_, row): &&(RowAnchor, Row)| matches!(row, Row::Asset(_));
         self.kept.iter().filter(is_asset).count()
     }
 
-    fn keep(&mut self, spot: Spot, row: Row) {
+    fn keep(&mut self, spot: RowAnchor, row: Row) {
         // A row that moved between two calls is shown once.
         let id = row.id();
         let is_known = !id.is_empty() && self.kept.iter().any(|(_, own)| own.id() == id);
@@ -559,7 +563,7 @@ impl<'a> Walk<'a> {
             match row {
                 Row::Asset(asset) => edges.push(Edge {
                     asset,
-                    place: Place::Spot(spot),
+                    place: PagePosition::RowAnchor(spot),
                 }),
                 Row::Unreadable(bad) => unreadable.push(bad),
                 Row::Gone(..) => {}
@@ -577,8 +581,8 @@ impl<'a> Walk<'a> {
             edges,
             has_next_page,
             has_previous_page,
-            start: start.map(Place::Spot),
-            end: end.map(Place::Spot),
+            start: start.map(PagePosition::RowAnchor),
+            end: end.map(PagePosition::RowAnchor),
             ..self.list.answered(vec![outcome])
         }
     }

@@ -18,7 +18,7 @@ use super::{
     List, SourceList,
     cursor::Hint,
     offset_search::{Search, precedes},
-    read_stats::{LOOK, Record, Whole},
+    read_stats::{LOOK, ReadStats, Whole},
     sort_key::{Key, MAX_TIME, MIN_TIME},
 };
 use crate::source::{
@@ -32,7 +32,7 @@ const BUDGET: u32 = 5;
 const LAST_RESORT: u32 = 50;
 /// A row in its place.
 #[derive(Debug, Clone)]
-pub struct Slot {
+pub struct RankedRow {
     pub key: Key,
     pub row: Row,
 }
@@ -48,16 +48,16 @@ pub struct Reader<'a> {
     /// …and ends before this.
     until: Option<Key>,
     /// Rows past `from`, in walking order, whose groups are complete.
-    pub closed: Vec<Slot>,
+    pub closed: Vec<RankedRow>,
     /// The last group, whose end has not been seen.
-    open: Vec<Slot>,
+    open: Vec<RankedRow>,
     /// How far past `from` the run is known: the last row of the last complete group.
     pub frontier: Option<Key>,
     /// Nothing follows.
     pub exhausted: bool,
     /// Stopped early; what was read stands.
     pub error: Option<SourceError>,
-    pub record: Record<'a>,
+    pub record: ReadStats<'a>,
     step: Step,
     slices: u32,
     /// Tokens seen, against sources that give one twice.
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
             frontier: None,
             exhausted: false,
             error: None,
-            record: Record::new(list, part),
+            record: ReadStats::new(list, part),
             step,
             slices: 0,
             tokens: HashSet::new(),
@@ -354,7 +354,7 @@ impl<'a> Reader<'a> {
             (None, None) => slots,
             (None, Some(time)) => {
                 let direction = self.direction;
-                let is_before = |slot: &Slot| precedes(slot.key.time, time, direction);
+                let is_before = |slot: &RankedRow| precedes(slot.key.time, time, direction);
                 let begins = match slots.first() {
                     Some(first) => page.offset == 0 || is_before(first),
                     // Past the end of a list that shrank: not the end of the run.
@@ -422,8 +422,8 @@ impl<'a> Reader<'a> {
     // === Rows into groups ===
 
     /// The page's rows with their keys. A row without a time stands with the one before it.
-    fn slots(&self, page: &Page) -> Result<Vec<Slot>, SourceError> {
-        let mut slots: Vec<Slot> = Vec::with_capacity(page.rows.len());
+    fn slots(&self, page: &Page) -> Result<Vec<RankedRow>, SourceError> {
+        let mut slots: Vec<RankedRow> = Vec::with_capacity(page.rows.len());
         let by = self.list.order.by;
         let first_known = page.rows.iter().find_map(|row| time_of(row, by));
         for row in &page.rows {
@@ -443,7 +443,7 @@ impl<'a> Reader<'a> {
                     "the list is not sorted by the time it was asked for",
                 ));
             }
-            slots.push(Slot {
+            slots.push(RankedRow {
                 key: Key {
                     time,
                     source: self.source_hash,
@@ -456,7 +456,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds rows in walking order; a group closes when a row of another time follows.
-    fn feed(&mut self, slots: Vec<Slot>) -> Result<(), SourceError> {
+    fn feed(&mut self, slots: Vec<RankedRow>) -> Result<(), SourceError> {
         self.closed.reserve(slots.len());
         for slot in slots {
             if let Some(last) = self.open.last() {
@@ -537,7 +537,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The rows after a certain one; `None` when it is not there.
-fn past(slots: Vec<Slot>, after: &Key) -> Option<Vec<Slot>> {
+fn past(slots: Vec<RankedRow>, after: &Key) -> Option<Vec<RankedRow>> {
     let at = slots.iter().rposition(|slot| slot.key == *after)?;
     Some(slots.into_iter().skip(at + 1).collect())
 }

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::{
     Operation,
-    connection::{self, AssetConnection, Described, Paging},
+    connection::{self, AssetConnection, ListQuery, Paging},
     details::AssetDetails,
     error::of_source,
-    fast_path::AtHand,
+    fast_path::FastPath,
     operation, reading,
     scalars::{ByteSize, DateTime, Json, Url},
     source::{AssetProvider, SourceNode},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     access::Permission,
     asset::{Asset, AssetId, Location, Rendition},
-    source::{Filter, Listing, Narrowed, Order, SourceError, Variant},
+    source::{DetailLevel, Filter, ListKind, Order, Pushdown, SourceError},
 };
 
 pub use enums::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
@@ -178,7 +178,7 @@ impl AssetNode {
     async fn preview(
         &self,
         context: &Context<'_>,
-    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetNode>>> {
         let related = self.0.preview.as_deref()?;
         self.relative(context, related).await
     }
@@ -188,7 +188,7 @@ impl AssetNode {
     async fn parent(
         &self,
         context: &Context<'_>,
-    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetNode>>> {
         let related = self.0.parent.as_deref()?;
         self.relative(context, related).await
     }
@@ -199,7 +199,7 @@ impl AssetNode {
     async fn root(
         &self,
         context: &Context<'_>,
-    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetNode>>> {
         let related = self.0.root.as_deref()?;
         self.relative(context, related).await
     }
@@ -217,7 +217,7 @@ impl AssetNode {
         )]
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
-    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let paging = Paging {
             first,
             after,
@@ -268,7 +268,7 @@ impl AssetNode {
         &self,
         context: &Context<'_>,
         paging: Paging,
-    ) -> async_graphql::Result<Option<AtHand<AssetConnection>>> {
+    ) -> async_graphql::Result<Option<FastPath<AssetConnection>>> {
         let id = &self.0.id;
         let Some(source) = reading(context)?.registry.named(&id.source) else {
             return Ok(None);
@@ -276,13 +276,13 @@ impl AssetNode {
         let Some(parameters) = source.children(&id.upstream) else {
             return Ok(None);
         };
-        let described = Described {
+        let described = ListQuery {
             name: "children",
             arguments: vec![("of", self.0.global_id.to_string())],
             sources: vec![(
                 Arc::clone(source),
-                Narrowed::Ask {
-                    listing: Listing::Own,
+                Pushdown::Ask {
+                    listing: ListKind::Own,
                     parameters,
                     local: Vec::new(),
                     listed: Vec::new(),
@@ -342,13 +342,13 @@ impl AssetNode {
         &self,
         context: &Context<'_>,
         upstream: &str,
-    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetNode>>> {
         let id = AssetId {
             source: self.0.id.source.clone(),
             upstream: upstream.into(),
         };
         let loaded = Box::pin(load(context, id)).await;
-        loaded.transpose().map(|own| own.map(AtHand))
+        loaded.transpose().map(|own| own.map(FastPath))
     }
 }
 
@@ -371,7 +371,7 @@ fn allowed(operation: &Operation, own: Option<bool>, permission: Permission) -> 
 
 /// Reads an asset through the operation's loader; `None` when it is gone.
 pub async fn load(context: &Context<'_>, id: AssetId) -> async_graphql::Result<Option<AssetNode>> {
-    Ok(load_variant(context, id, Variant::Plain)
+    Ok(load_variant(context, id, DetailLevel::Plain)
         .await?
         .map(AssetNode))
 }
@@ -380,7 +380,7 @@ pub async fn load(context: &Context<'_>, id: AssetId) -> async_graphql::Result<O
 pub async fn load_variant(
     context: &Context<'_>,
     id: AssetId,
-    variant: Variant,
+    variant: DetailLevel,
 ) -> async_graphql::Result<Option<Arc<Asset>>> {
     let operation = reading(context)?;
     let Some(source) = operation.registry.named(&id.source) else {

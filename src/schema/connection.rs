@@ -10,7 +10,7 @@ use super::{
     Code,
     asset::AssetNode,
     error::{AssetSourceError, bad_input, coded, unanswered},
-    fast_path::AtHand,
+    fast_path::FastPath,
     filter::AssetFilterField,
     operation, reading,
     scalars::DateTime,
@@ -19,10 +19,10 @@ use super::{
 use crate::{
     asset::SourceName,
     connection::{
-        BadCursor, ConnectionPage, Cursor, Edge, Execution, Fingerprint, List, MAX_PAGE, Place,
-        SourceList, SourceOutcome, Spot, Stretch,
+        BadCursor, ConnectionPage, Cursor, Edge, Execution, Fingerprint, List, MAX_PAGE,
+        PagePosition, PageRange, RowAnchor, SourceList, SourceOutcome,
     },
-    source::{Filter, FilterField, Narrowed, Order, Source},
+    source::{Filter, FilterField, Order, Pushdown, Source},
 };
 
 /// What `first`, `after`, `last` and `before` say.
@@ -41,7 +41,7 @@ impl Paging {
     fn stretch<C>(
         &self,
         decode: impl Fn(&str) -> Result<C, BadCursor>,
-    ) -> async_graphql::Result<Stretch<C>> {
+    ) -> async_graphql::Result<PageRange<C>> {
         let cursor = |name: &str, text: &Option<String>| {
             text.as_ref()
                 .map(|text| decode(text))
@@ -68,7 +68,7 @@ impl Paging {
             (Some(first), None) => (true, within("first", first)?),
             (None, None) => (true, DEFAULT_PAGE),
         };
-        Ok(Stretch {
+        Ok(PageRange {
             forward,
             count,
             after,
@@ -90,11 +90,11 @@ fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
 }
 
 /// A list as a field's arguments describe it.
-pub struct Described {
+pub struct ListQuery {
     /// The field's.
     pub name: &'static str,
     /// What is asked of each source.
-    pub sources: Vec<(Arc<dyn Source>, Narrowed)>,
+    pub sources: Vec<(Arc<dyn Source>, Pushdown)>,
     pub filter: Filter,
     /// The filter and whatever else of the arguments makes it another list, normalised.
     pub arguments: Vec<(&'static str, String)>,
@@ -104,9 +104,9 @@ pub struct Described {
 /// Reads a page of a list.
 pub async fn resolve(
     context: &Context<'_>,
-    described: Described,
+    described: ListQuery,
     paging: Paging,
-) -> async_graphql::Result<AtHand<AssetConnection>> {
+) -> async_graphql::Result<FastPath<AssetConnection>> {
     let operation = reading(context)?;
     let order = described.order;
     let mut arguments = described.arguments;
@@ -131,7 +131,7 @@ pub async fn resolve(
     } else {
         let asked = list.sources.first().map(|part| part.source.profile());
         let stretch = paging.stretch(|text| {
-            let spot = Spot::decode(text, &fingerprint)?;
+            let spot = RowAnchor::decode(text, &fingerprint)?;
             // A place in another source's list is none in this one's.
             match asked {
                 Some(source) if !spot.is_in(source) => Err(BadCursor),
@@ -144,9 +144,9 @@ pub async fn resolve(
         .as_ref()
         .is_ok_and(|page| page.sources.iter().all(SourceOutcome::misses_nothing))
     {
-        operation.context.doubt();
+        operation.context.mark_uncacheable();
     }
-    page.map(|page| AtHand(AssetConnection(Arc::new(page))))
+    page.map(|page| FastPath(AssetConnection(Arc::new(page))))
         .map_err(|all| {
             for (source, error) in &all.errors {
                 tracing::warn!(%source, error = error.to_string(), "a list has no page, as this source failed");
@@ -156,35 +156,38 @@ pub async fn resolve(
 }
 
 /// The sources' parts of a list, and those that are not asked.
-type Parts = (Vec<SourceList>, Vec<(Arc<dyn Source>, &'static str)>);
+type AskedAndSkipped = (Vec<SourceList>, Vec<(Arc<dyn Source>, &'static str)>);
 
 /// # Errors
 /// `UNSUPPORTED_BY_SOURCE` naming the sources that have no such list or order.
-fn parts(sources: Vec<(Arc<dyn Source>, Narrowed)>, order: Order) -> async_graphql::Result<Parts> {
+fn parts(
+    sources: Vec<(Arc<dyn Source>, Pushdown)>,
+    order: Order,
+) -> async_graphql::Result<AskedAndSkipped> {
     let (mut asked, mut skipped) = (Vec::new(), Vec::new());
     let mut unable: Vec<(SourceName, &str)> = Vec::new();
     for (source, narrowed) in sources {
         let name = &source.profile().name;
         let declined = match &narrowed {
-            Narrowed::Ask {
+            Pushdown::Ask {
                 listing,
                 parameters,
                 ..
             } => source.declines(*listing, parameters),
-            Narrowed::Skip(_) | Narrowed::Unsupported(_) => None,
+            Pushdown::Skip(_) | Pushdown::Unsupported(_) => None,
         };
         let (listing, parameters, local, listed) = match declined.unwrap_or(narrowed) {
-            Narrowed::Ask {
+            Pushdown::Ask {
                 listing,
                 parameters,
                 local,
                 listed,
             } => (listing, parameters, local, listed),
-            Narrowed::Skip(reason) => {
+            Pushdown::Skip(reason) => {
                 skipped.push((source, reason));
                 continue;
             }
-            Narrowed::Unsupported(reason) => {
+            Pushdown::Unsupported(reason) => {
                 unable.push((name.clone(), reason));
                 continue;
             }
@@ -257,13 +260,13 @@ pub struct AssetConnection(Arc<ConnectionPage>);
 #[Object]
 impl AssetConnection {
     /// The page's assets with their cursors: at most 100.
-    async fn edges(&self) -> Vec<AtHand<AssetEdge>> {
-        self.all_edges().map(AtHand).collect()
+    async fn edges(&self) -> Vec<FastPath<AssetEdge>> {
+        self.all_edges().map(FastPath).collect()
     }
 
     /// The page's assets: at most 100.
-    async fn nodes(&self) -> Vec<AtHand<AssetNode>> {
-        self.all_nodes().map(AtHand).collect()
+    async fn nodes(&self) -> Vec<FastPath<AssetNode>> {
+        self.all_nodes().map(FastPath).collect()
     }
 
     /// Whether there are more pages, and the cursors that lead to them. `hasNextPage` stays true while
@@ -306,7 +309,8 @@ impl AssetConnection {
     }
 
     fn ends(&self) -> PageInfo {
-        let cursor = |place: &Option<Place>| place.as_ref().map(|place| self.0.cursor(place));
+        let cursor =
+            |place: &Option<PagePosition>| place.as_ref().map(|place| self.0.cursor(place));
         PageInfo {
             has_previous_page: self.0.has_previous_page,
             has_next_page: self.0.has_next_page,
@@ -335,8 +339,8 @@ pub struct AssetEdge {
 #[Object]
 impl AssetEdge {
     /// The asset.
-    async fn node(&self) -> AtHand<AssetNode> {
-        AtHand(AssetNode(Arc::clone(&self.edge.asset)))
+    async fn node(&self) -> FastPath<AssetNode> {
+        FastPath(AssetNode(Arc::clone(&self.edge.asset)))
     }
 
     /// Its position, for `after` and `before` of the same list with the same `filter` and `orderBy`.
@@ -465,7 +469,7 @@ impl AssetSourceResult {
             && let Ok(operation) = operation(context)
         {
             // Another request with this answer would seem to have caused calls.
-            operation.context.tells_of_itself();
+            operation.context.mark_unshareable();
         }
         execution.into()
     }

@@ -5,7 +5,7 @@ use async_graphql::{Enum, Error, ErrorExtensions, ID, Interface, SimpleObject};
 use crate::{
     asset::{Provider, SourceName},
     connection::Unanswered,
-    source::{Profile, SourceError},
+    source::{SourceError, SourceInfo},
 };
 
 /// What went wrong, for programs. Values may be added: treat an unknown one as `INTERNAL`.
@@ -127,7 +127,7 @@ pub fn bad_input(path: &[&str], message: impl Into<String>) -> Error {
 }
 
 /// A source's failure as a field's error.
-pub fn of_source(profile: &Profile, error: &SourceError) -> Error {
+pub fn of_source(profile: &SourceInfo, error: &SourceError) -> Error {
     about(&profile.name, Some(profile.provider), error)
 }
 

@@ -18,18 +18,18 @@ use super::{Operation, asset::AssetNode, query::Node, raw_json};
 const MOST_AHEAD: usize = 64 * 1024;
 
 /// An object most of whose fields only read memory.
-pub trait Plain: ContainerType {
+pub trait SyncFields: ContainerType {
     /// One of those fields.
-    type Plain<'a>;
+    type SyncFields<'a>;
 
     /// Which of those is selected; `None`: the engine asks the field's resolver.
-    fn plain(field: &Field) -> Option<Self::Plain<'_>>;
+    fn plain(field: &Field) -> Option<Self::SyncFields<'_>>;
 
     /// Writes it as JSON. `None`, where it has to be awaited this time, or fails: the engine asks
     /// its resolver, and what was written is taken back.
     fn write(
         &self,
-        plain: &Self::Plain<'_>,
+        plain: &Self::SyncFields<'_>,
         operation: &Operation,
         json: &mut Vec<u8>,
     ) -> Option<()>;
@@ -38,14 +38,16 @@ pub trait Plain: ContainerType {
 /// A field as it is selected.
 enum Choice<P> {
     Typename,
-    Plain(P),
+    SyncFields(P),
     Other,
 }
 
 /// What is selected of an object.
-pub struct Selected<'a, T: Plain>(Vec<(&'a Positioned<Field>, Choice<T::Plain<'a>>)>);
+pub struct SelectedFields<'a, T: SyncFields>(
+    Vec<(&'a Positioned<Field>, Choice<T::SyncFields<'a>>)>,
+);
 
-impl<'a, T: Plain> Selected<'a, T> {
+impl<'a, T: SyncFields> SelectedFields<'a, T> {
     /// `None`: fragments are the engine's. An operation that was put together
     /// (`server/document/collect_fields.rs`) has none on objects, each field once, and no conditions.
     fn of(set: &'a SelectionSet) -> Option<Self> {
@@ -56,7 +58,7 @@ impl<'a, T: Plain> Selected<'a, T> {
             let choice = if own.node.name.node == "__typename" {
                 Choice::Typename
             } else {
-                T::plain(&own.node).map_or(Choice::Other, Choice::Plain)
+                T::plain(&own.node).map_or(Choice::Other, Choice::SyncFields)
             };
             Some((own, choice))
         });
@@ -92,7 +94,7 @@ impl<'a, T: Plain> Selected<'a, T> {
                     raw_json::put(&root.introspection_type_name(), json);
                     Some(())
                 }
-                Choice::Plain(plain) => root.write(plain, operation, json),
+                Choice::SyncFields(plain) => root.write(plain, operation, json),
                 Choice::Other => None,
             };
             if written.is_none() {
@@ -106,9 +108,9 @@ impl<'a, T: Plain> Selected<'a, T> {
 }
 
 /// Writes a list of objects, where all of it is at hand.
-pub fn write_list<T: Plain>(
+pub fn write_list<T: SyncFields>(
     roots: impl ExactSizeIterator<Item = T>,
-    selected: &Selected<'_, T>,
+    selected: &SelectedFields<'_, T>,
     operation: &Operation,
     json: &mut Vec<u8>,
 ) -> Option<()> {
@@ -129,9 +131,9 @@ pub fn write_list<T: Plain>(
 }
 
 /// The same object, resolved in one go as far as that goes.
-pub struct AtHand<T>(pub T);
+pub struct FastPath<T>(pub T);
 
-impl<T: Plain> OutputType for AtHand<T> {
+impl<T: SyncFields> OutputType for FastPath<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }
@@ -165,7 +167,7 @@ fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
     })
 }
 
-impl OutputType for AtHand<Node> {
+impl OutputType for FastPath<Node> {
     fn type_name() -> Cow<'static, str> {
         Node::type_name()
     }
@@ -193,21 +195,21 @@ impl OutputType for AtHand<Node> {
 }
 
 /// What was read by id: null for each that is gone, and an error for each that cannot be read.
-pub struct EachAtHand(pub Vec<Each>);
+pub struct FastPathList(pub Vec<Each>);
 
-type Each = Option<async_graphql::Result<AtHand<Node>>>;
+type Each = Option<async_graphql::Result<FastPath<Node>>>;
 
-impl EachAtHand {
+impl FastPathList {
     /// All of it, where it is assets and nulls and nothing else.
     fn write(&self, context: &ContextSelectionSet<'_>) -> Option<Vec<u8>> {
         let operation = writing(context)?;
-        let selected = Selected::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
+        let selected = SelectedFields::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
         let mut json = vec![b'['];
         for (place, node) in self.0.iter().enumerate() {
             raw_json::part(place, &mut json);
             match node {
                 None => raw_json::null(&mut json),
-                Some(Ok(AtHand(Node::Asset(asset)))) => {
+                Some(Ok(FastPath(Node::Asset(asset)))) => {
                     selected.write(asset, operation, &mut json)?;
                 }
                 Some(_) => return None,
@@ -218,7 +220,7 @@ impl EachAtHand {
     }
 }
 
-impl OutputType for EachAtHand {
+impl OutputType for FastPathList {
     fn type_name() -> Cow<'static, str> {
         Vec::<Each>::type_name()
     }
@@ -253,7 +255,7 @@ fn writing<'a>(context: &ContextSelectionSet<'a>) -> Option<&'a Operation> {
     operation.writes_json.then_some(operation)
 }
 
-async fn resolve<T: Plain>(
+async fn resolve<T: SyncFields>(
     root: &T,
     context: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
@@ -283,12 +285,12 @@ async fn resolve<T: Plain>(
 
 /// The object, less the fields that are not at hand: those, and where each belongs. `None`: the
 /// engine resolves it.
-fn what_is_at_hand<'a, T: Plain>(
+fn what_is_at_hand<'a, T: SyncFields>(
     root: &T,
     context: &ContextSelectionSet<'a>,
 ) -> Option<(Vec<u8>, Vec<(&'a Positioned<Field>, usize)>)> {
     let operation = writing(context)?;
-    let selected = Selected::<T>::of(&context.item.node)?;
+    let selected = SelectedFields::<T>::of(&context.item.node)?;
     let (mut json, mut others) = (Vec::new(), Vec::new());
     selected.write_or(root, operation, &mut json, |own, place| {
         others.push((own, place));

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use super::{
     asset::AssetNode,
     error::bad_input,
-    field_cost::{Price, Prices},
+    field_cost::{FieldCost, FieldCosts},
     query::{one_asset, one_source},
     sdl,
     source::SourceNode,
@@ -61,7 +61,7 @@ pub fn subgraph() -> &'static str {
 }
 
 fn subgraph_text() -> String {
-    let prices = Prices::new(|_| 1);
+    let prices = FieldCosts::new(|_| 1);
     let printed = sdl::print(true);
     // The engine's own link comes last, and imports all it knows.
     let types = printed.split("extend schema @link(").next();
@@ -93,13 +93,15 @@ fn subgraph_text() -> String {
 
 /// A price as the directives of the cost specification, which federated gateways limit operations
 /// by. Every `Asset` costs 1 by itself there, as here.
-fn cost_directives(price: Price) -> String {
+fn cost_directives(price: FieldCost) -> String {
     let weight = |calls: u64| format!(" @cost(weight: {calls})");
     match price {
-        Price::Free => String::new(),
-        Price::Calls(calls) | Price::Asset { calls } | Price::Items { calls, .. } => weight(calls),
-        Price::Sources(count) => format!(" @listSize(assumedSize: {count})"),
-        Price::Page { calls } => {
+        FieldCost::Free => String::new(),
+        FieldCost::Calls(calls) | FieldCost::Asset { calls } | FieldCost::Items { calls, .. } => {
+            weight(calls)
+        }
+        FieldCost::Sources(count) => format!(" @listSize(assumedSize: {count})"),
+        FieldCost::Page { calls } => {
             let list = " @listSize(slicingArguments: [\"first\", \"last\"], sizedFields: [\"edges\", \
                         \"nodes\"], assumedSize: 20, requireOneSlicingArgument: false)";
             format!("{list}{}", weight(calls))

@@ -17,7 +17,7 @@ const SCHEMA: u64 = 200;
 
 /// What a field may cause, beside what is selected in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Price {
+pub enum FieldCost {
     Free,
     Calls(u64),
     /// One asset, read or written.
@@ -38,9 +38,9 @@ pub enum Price {
 }
 
 /// Every field of the graph, with its type and its price.
-pub struct Prices(HashMap<String, HashMap<String, (String, Price)>>);
+pub struct FieldCosts(HashMap<String, HashMap<String, (String, FieldCost)>>);
 
-impl Prices {
+impl FieldCosts {
     /// For a gateway that has so many sources of each provider.
     #[must_use]
     pub fn new(sources: impl Fn(Provider) -> u64) -> Self {
@@ -50,7 +50,7 @@ impl Prices {
                 .iter()
                 .filter(|(own, _)| of.is_none_or(|of| of == *own));
             let sources: u64 = own.map(|(_, count)| count).sum();
-            Price::Page {
+            FieldCost::Page {
                 calls: CALLS_FOR_A_PAGE.saturating_mul(sources.max(1)),
             }
         };
@@ -60,40 +60,40 @@ impl Prices {
             ("Query", "piktidAssets") => pages(Some(Provider::Piktid)),
             ("Query", "comfyAssets") => pages(Some(Provider::Comfy)),
             ("Query", "node" | "asset") | ("Asset", "preview" | "parent" | "root") => {
-                Price::Asset { calls: 1 }
+                FieldCost::Asset { calls: 1 }
             }
-            ("Query", "nodes") => Price::Items {
+            ("Query", "nodes") => FieldCost::Items {
                 list: &["ids"],
                 calls: 1,
             },
-            ("Query", "_entities") => Price::Items {
+            ("Query", "_entities") => FieldCost::Items {
                 list: &["representations"],
                 calls: 1,
             },
-            ("Asset", "children") | ("AssetSource", "assets") => Price::Page {
+            ("Asset", "children") | ("AssetSource", "assets") => FieldCost::Page {
                 calls: CALLS_FOR_A_PAGE,
             },
             ("Query", "assetSources") | ("AssetConnection", "sourceResults") => {
-                Price::Sources(counts.iter().map(|(_, count)| count).sum::<u64>().max(1))
+                FieldCost::Sources(counts.iter().map(|(_, count)| count).sum::<u64>().max(1))
             }
             ("ScenarioDetails", "embedding") | ("ScenarioQualityGate", "details") => {
-                Price::Calls(1)
+                FieldCost::Calls(1)
             }
             // Large, so that many of it count.
-            ("Asset", "raw") => Price::Calls(5),
-            ("Query", "__schema" | "_service") => Price::Calls(SCHEMA),
-            ("Query", "__type") => Price::Calls(SCHEMA / 10),
-            ("Mutation", "addAssetTags" | "removeAssetTags" | "setAssetTags") => Price::Items {
+            ("Asset", "raw") => FieldCost::Calls(5),
+            ("Query", "__schema" | "_service") => FieldCost::Calls(SCHEMA),
+            ("Query", "__type") => FieldCost::Calls(SCHEMA / 10),
+            ("Mutation", "addAssetTags" | "removeAssetTags" | "setAssetTags") => FieldCost::Items {
                 list: &["input", "assetIds"],
                 calls: 2,
             },
-            ("Mutation", "bulkDeleteAssets") => Price::Items {
+            ("Mutation", "bulkDeleteAssets") => FieldCost::Items {
                 list: &["input", "assetIds"],
                 calls: 1,
             },
-            ("Mutation", "setAssetNote" | "deleteAsset") => Price::Asset { calls: 2 },
-            ("Mutation", "uploadAsset") => Price::Asset { calls: 5 },
-            _ => Price::Free,
+            ("Mutation", "setAssetNote" | "deleteAsset") => FieldCost::Asset { calls: 2 },
+            ("Mutation", "uploadAsset") => FieldCost::Asset { calls: 5 },
+            _ => FieldCost::Free,
         };
         // Our own text, which the tests parse too.
         let schema = parse_schema(super::sdl()).map(|schema| schema.definitions);
@@ -128,7 +128,7 @@ impl Prices {
 
     /// A field's type, without lists and non-null, and its price; `None`: there is no such field.
     #[must_use]
-    pub fn of(&self, parent: &str, field: &str) -> Option<(&str, Price)> {
+    pub fn of(&self, parent: &str, field: &str) -> Option<(&str, FieldCost)> {
         let (of, price) = self.0.get(parent)?.get(field)?;
         Some((of, *price))
     }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_way_to_an_asset_has_a_price() {
-        let prices = Prices::new(|_| 1);
+        let prices = FieldCosts::new(|_| 1);
         // What an answer carries anyway.
         let carried = [
             ("AssetConnection", "nodes"),
@@ -166,14 +166,14 @@ mod tests {
         let (mut checked, mut priced) = (0, 0);
         for (parent, fields) in &prices.0 {
             for (field, (of, price)) in fields {
-                priced += usize::from(*price != Price::Free);
+                priced += usize::from(*price != FieldCost::Free);
                 let leads = ["Asset", "AssetConnection", "Node", "_Entity"].contains(&of.as_str());
                 if !(leads || parent == "Mutation") {
                     continue;
                 }
                 checked += 1;
                 let is_carried = carried.contains(&(parent.as_str(), field.as_str()));
-                assert_eq!(*price == Price::Free, is_carried, "{parent}.{field}");
+                assert_eq!(*price == FieldCost::Free, is_carried, "{parent}.{field}");
             }
         }
         assert!(checked > 20, "the schema was read");

@@ -14,16 +14,16 @@ use self::{
     scenario::{ScenarioAssetFilter, ScenarioAssetOrder, ScenarioPublicAssetFilter},
 };
 use super::{
-    connection::{self, AssetConnection, Described, Paging},
+    connection::{self, AssetConnection, ListQuery, Paging},
     error::bad_input,
-    fast_path::AtHand,
+    fast_path::FastPath,
     filter::named,
     reading,
     source::AssetProvider,
 };
 use crate::{
     asset::Provider,
-    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Order, Parameters},
+    source::{BrokenRule, Filter, FilterField, ListKind, Order, Parameters, Pushdown},
 };
 
 /// The providers' own lists.
@@ -59,13 +59,13 @@ impl ProviderLists {
         )]
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
-    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
         let asked = filter.unwrap_or_default().asked(order, original_assets);
-        let list = OwnList {
+        let list = ProviderList {
             name: "scenarioAssets",
             provider: Provider::Scenario,
-            listing: Listing::Own,
+            listing: ListKind::Own,
             sources,
             order,
         };
@@ -103,13 +103,13 @@ impl ProviderLists {
         )]
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
-    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
         let asked = filter.unwrap_or_default().asked(order, original_assets);
-        let list = OwnList {
+        let list = ProviderList {
             name: "scenarioPublicAssets",
             provider: Provider::Scenario,
-            listing: Listing::Public,
+            listing: ListKind::Public,
             sources,
             order,
         };
@@ -141,12 +141,12 @@ impl ProviderLists {
         )]
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
-    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let order = order_by.unwrap_or(PiktidAssetOrder::NEWEST).into();
-        let list = OwnList {
+        let list = ProviderList {
             name: "piktidAssets",
             provider: Provider::Piktid,
-            listing: Listing::Own,
+            listing: ListKind::Own,
             sources,
             order,
         };
@@ -180,12 +180,12 @@ impl ProviderLists {
         )]
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
-    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let order = order_by.unwrap_or(ComfyAssetOrder::NEWEST).into();
-        let list = OwnList {
+        let list = ProviderList {
             name: "comfyAssets",
             provider: Provider::Comfy,
-            listing: Listing::Own,
+            listing: ListKind::Own,
             sources,
             order,
         };
@@ -201,7 +201,7 @@ impl ProviderLists {
 const MAX_SAID: usize = 2_500;
 
 /// What a provider's own filter comes to.
-struct Asked {
+struct ProviderQuery {
     parameters: Parameters,
     /// What rows are held against here.
     filter: Filter,
@@ -210,22 +210,22 @@ struct Asked {
 }
 
 /// One provider's own list.
-struct OwnList {
+struct ProviderList {
     name: &'static str,
     provider: Provider,
-    listing: Listing,
+    listing: ListKind,
     sources: Option<Vec<String>>,
     order: Order,
 }
 
-impl OwnList {
+impl ProviderList {
     async fn resolve(
         self,
         context: &Context<'_>,
-        asked: async_graphql::Result<Asked>,
+        asked: async_graphql::Result<ProviderQuery>,
         [first, last]: [Option<i32>; 2],
         [after, before]: [Option<String>; 2],
-    ) -> async_graphql::Result<AtHand<AssetConnection>> {
+    ) -> async_graphql::Result<FastPath<AssetConnection>> {
         let asked = asked?;
         let registry = &reading(context)?.registry;
         let own = AssetProvider::from(self.provider);
@@ -262,13 +262,13 @@ impl OwnList {
         }
         let mut arguments = asked.parameters.0.to_vec();
         arguments.extend(asked.filter.arguments());
-        let ask = Narrowed::Ask {
+        let ask = Pushdown::Ask {
             listing: self.listing,
             parameters: asked.parameters,
             local: asked.local,
             listed: Vec::new(),
         };
-        let described = Described {
+        let described = ListQuery {
             name: self.name,
             sources: sources
                 .into_iter()

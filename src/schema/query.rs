@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 
 use super::{
     asset::{self, AssetNode},
-    connection::{self, AssetConnection, Described, Paging},
+    connection::{self, AssetConnection, ListQuery, Paging},
     error::bad_input,
-    fast_path::{AtHand, EachAtHand},
+    fast_path::{FastPath, FastPathList},
     filter::{AssetFilter, unknown_source},
     order::AssetOrder,
     reading,
@@ -43,9 +43,9 @@ impl Root {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The `id` of an asset or source, exactly as an answer gave it.")] id: ID,
-    ) -> Option<async_graphql::Result<AtHand<Node>>> {
+    ) -> Option<async_graphql::Result<FastPath<Node>>> {
         let node = refetch(context, &["id"], &id).await;
-        node.transpose().map(|own| own.map(AtHand))
+        node.transpose().map(|own| own.map(FastPath))
     }
 
     /// Refetches several at once, one for each of at most 100 ids, in their order; null for each that is gone or not
@@ -54,7 +54,7 @@ impl Root {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "At most 100 ids of assets or sources.")] ids: Vec<ID>,
-    ) -> async_graphql::Result<EachAtHand> {
+    ) -> async_graphql::Result<FastPathList> {
         let most = reading(context)?.ids;
         if ids.len() > most {
             return Err(bad_input(
@@ -68,8 +68,8 @@ impl Root {
             .enumerate()
             .map(async |(index, id)| refetch(context, &["ids", &index.to_string()], id).await);
         let read = join_all(read).await.into_iter();
-        let each = read.map(|own| own.transpose().map(|own| own.map(AtHand)));
-        Ok(EachAtHand(each.collect()))
+        let each = read.map(|own| own.transpose().map(|own| own.map(FastPath)));
+        Ok(FastPathList(each.collect()))
     }
 
     /// One asset; null when it is gone or not visible.
@@ -77,9 +77,9 @@ impl Root {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The asset's `id`, exactly as an answer gave it.")] id: ID,
-    ) -> Option<async_graphql::Result<AtHand<AssetNode>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetNode>>> {
         let asset = one_asset(context, &["id"], &id).await;
-        asset.transpose().map(|own| own.map(AtHand))
+        asset.transpose().map(|own| own.map(FastPath))
     }
 
     /// The assets of all sources as one list, newest first unless `orderBy` says otherwise. Costs at
@@ -105,7 +105,7 @@ impl Root {
             default_with = "Some(AssetOrder::NEWEST)"
         )]
         order_by: Option<AssetOrder>,
-    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let paging = Paging {
             first,
             after,
@@ -228,14 +228,14 @@ pub async fn merged(
     filter: &AssetFilter,
     order: Order,
     paging: Paging,
-) -> async_graphql::Result<AtHand<AssetConnection>> {
+) -> async_graphql::Result<FastPath<AssetConnection>> {
     let fields = filter.fields()?;
-    let described = Described {
+    let described = ListQuery {
         name: "assets",
         sources: sources
             .into_iter()
             .map(|source| {
-                let narrowed = source.narrow(&fields, order.by);
+                let narrowed = source.push_down(&fields, order.by);
                 (source, narrowed)
             })
             .collect(),

@@ -7,7 +7,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use super::{
     connection::{AssetConnection, Paging as PageArguments},
     error::{AssetSourceError, bad_input},
-    fast_path::AtHand,
+    fast_path::FastPath,
     filter::{AssetFilter, AssetFilterField},
     operation,
     order::{AssetOrder, AssetOrderField},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     asset::{GlobalId, Kind, Provider, Visibility},
     source::{
-        DeleteEffect, Filter, FilterField, Health, Listing, Narrowed, Paging, Parameters, SortBy,
+        DeleteEffect, Filter, FilterField, Health, ListKind, Paging, Parameters, Pushdown, SortBy,
         Source, SourceError, Status,
     },
 };
@@ -92,7 +92,7 @@ impl SourceNode {
     async fn health(&self, context: &Context<'_>) -> AssetSourceHealth {
         if let Ok(operation) = operation(context) {
             // Of this moment.
-            operation.context.doubt();
+            operation.context.mark_uncacheable();
         }
         AssetSourceHealth::of(self.0.breaker().health())
     }
@@ -130,7 +130,7 @@ impl SourceNode {
             default_with = "Some(AssetOrder::NEWEST)"
         )]
         order_by: Option<AssetOrder>,
-    ) -> Option<async_graphql::Result<AtHand<AssetConnection>>> {
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let paging = PageArguments {
             first,
             after,
@@ -155,7 +155,7 @@ impl SourceNode {
         filter: &AssetFilter,
         order: AssetOrder,
         paging: PageArguments,
-    ) -> async_graphql::Result<AtHand<AssetConnection>> {
+    ) -> async_graphql::Result<FastPath<AssetConnection>> {
         let asked = filter.sources(&reading(context)?.registry)?;
         let name = &self.0.profile().name;
         if !asked.iter().any(|source| source.profile().name == *name) {
@@ -261,11 +261,11 @@ pub struct AssetSourceCapabilities {
 impl AssetSourceCapabilities {
     fn of(source: &dyn Source) -> Self {
         let all = &source.profile().capabilities;
-        let newest = source.paging(Listing::Own, SortBy::CreatedAt);
+        let newest = source.paging(ListKind::Own, SortBy::CreatedAt);
         Self {
             order_fields: AssetOrderField::ALL
                 .into_iter()
-                .filter(|field| source.paging(Listing::Own, (*field).into()).is_some())
+                .filter(|field| source.paging(ListKind::Own, (*field).into()).is_some())
                 .collect(),
             pushed_filters: pushed_filters(source),
             can_upload: all.can_upload,
@@ -363,12 +363,15 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
         },
     ];
     let by = SortBy::CreatedAt;
-    let unfiltered = asked(source.narrow(&none(), by));
+    let unfiltered = asked(source.push_down(&none(), by));
     // Windows of time are how such a list is walked.
-    let has_windows = matches!(source.paging(Listing::Own, by), Some(Paging::Window { .. }));
+    let has_windows = matches!(
+        source.paging(ListKind::Own, by),
+        Some(Paging::Window { .. })
+    );
     let mut pushed = Vec::new();
     for example in examples {
-        let Some((said, local)) = asked(source.narrow(&example, by)) else {
+        let Some((said, local)) = asked(source.push_down(&example, by)) else {
             continue;
         };
         let is_said = unfiltered.as_ref().is_some_and(|(plain, _)| *plain != said)
@@ -381,14 +384,14 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
 }
 
 /// What is said upstream, and what is compared here.
-fn asked(narrowed: Narrowed) -> Option<((Listing, Parameters), Vec<FilterField>)> {
+fn asked(narrowed: Pushdown) -> Option<((ListKind, Parameters), Vec<FilterField>)> {
     match narrowed {
-        Narrowed::Ask {
+        Pushdown::Ask {
             listing,
             parameters,
             local,
             ..
         } => Some(((listing, parameters), local)),
-        Narrowed::Skip(_) | Narrowed::Unsupported(_) => None,
+        Pushdown::Skip(_) | Pushdown::Unsupported(_) => None,
     }
 }

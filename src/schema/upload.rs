@@ -29,7 +29,8 @@ use crate::{
         UploadOptions,
     },
     write::{
-        FileError, Incoming, NewAsset, Parts, Room, Step, StepState, UploadError, UploadOutcome,
+        FileError, FileInput, NewAsset, Room, Step, StepState, UploadError, UploadFiles,
+        UploadOutcome,
     },
 };
 
@@ -39,7 +40,7 @@ const MAX_NAME: usize = 200;
 /// The files that came with a request, and what they must keep to.
 pub struct Uploads {
     /// None: the request is no multipart one.
-    pub parts: Option<Arc<dyn Parts>>,
+    pub parts: Option<Arc<dyn UploadFiles>>,
     /// Bytes of a file.
     pub limit: u64,
     /// Bytes of a file in base64, decoded.
@@ -267,7 +268,7 @@ fn meant(
     let uploads = &operation.uploads;
     let file = match (&input.file, &input.base64) {
         (Some(upload), None) => match (&upload.0, &uploads.parts) {
-            (Some(name), Some(parts)) => Incoming::Part {
+            (Some(name), Some(parts)) => FileInput::Part {
                 parts: Arc::clone(parts),
                 name: name.clone(),
             },
@@ -280,7 +281,7 @@ fn meant(
                 );
             }
         },
-        (None, Some(text)) => Incoming::Bytes(decoded(text, uploads.base64_limit)?),
+        (None, Some(text)) => FileInput::Bytes(decoded(text, uploads.base64_limit)?),
         _ => {
             return refuse("file", "give exactly one of `file` and `base64`".to_owned());
         }

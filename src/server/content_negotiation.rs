@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::error::Refusal;
+use super::error::RequestError;
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl MediaType {
     ///
     /// # Errors
     /// 406 when it wants neither.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub fn of(headers: &HeaderMap) -> Result<Self, RequestError> {
         let ranges = accepted(headers);
         if ranges.is_empty() {
             return Ok(Self::Json);
@@ -42,7 +42,7 @@ impl MediaType {
         let json = quality(&ranges, Self::Json);
         let response = quality(&ranges, Self::Response);
         match (json, response) {
-            (0, 0) => Err(Refusal::new(
+            (0, 0) => Err(RequestError::new(
                 StatusCode::NOT_ACCEPTABLE,
                 "BAD_USER_INPUT",
                 "answers come as application/graphql-response+json or application/json: accept one \

@@ -1,6 +1,6 @@
 //! A document's way to the engine: scanned before the parser, weighed before validation, held
 //! against the schema's rules, priced before execution. Every way in (POST, GET, a batch,
-//! multipart, WebSocket) comes through [`Known::find`] and [`Document`].
+//! multipart, WebSocket) comes through [`DocumentStore::find`] and [`Document`].
 
 mod collect_fields;
 mod cost;
@@ -25,15 +25,15 @@ use async_graphql::{
 pub use self::{
     limits::weigh,
     prescan::scan,
-    store::{Known, Wanted},
-    validation::{NotNull, Rules},
+    store::{DocumentRef, DocumentStore},
+    validation::{NotNull, Validator},
 };
 use self::{
-    limits::{Seen, Values},
-    normalized_query::Words,
+    limits::{DocumentStats, Values},
+    normalized_query::NormalizedQuery,
 };
-use super::error::Refusal;
-use crate::{config::Limits, schema::Prices};
+use super::error::RequestError;
+use crate::{config::Limits, schema::FieldCosts};
 
 /// Selections of a document whose operations are put together once and kept so; larger ones are put
 /// together when they are asked for.
@@ -64,9 +64,9 @@ impl Document {
     /// Reads a document.
     ///
     /// # Errors
-    /// A [`Refusal`] for text that is too long, too deep or no GraphQL, for documents that weigh
+    /// A [`RequestError`] for text that is too long, too deep or no GraphQL, for documents that weigh
     /// too much, and for what the schema's rules refuse.
-    pub fn read(text: &str, limits: &Limits, rules: &Rules) -> Result<Self, Refusal> {
+    pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, RequestError> {
         let (parsed, seen) =
             parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
         let (valid, not_null) = rules.check(text)?;
@@ -84,8 +84,14 @@ impl Document {
     }
 
     /// A document of the same shape ([`words`]) as this, which is valid; `None`: read it as a whole.
-    fn filled(&self, words: Words<'_>, text: &str, limits: &Limits, rules: &Rules) -> Option<Self> {
-        let parsed = words.fill(&self.parsed)?;
+    fn filled(
+        &self,
+        words: NormalizedQuery<'_>,
+        text: &str,
+        limits: &Limits,
+        rules: &Validator,
+    ) -> Option<Self> {
+        let parsed = words.bind(&self.parsed)?;
         let seen = weigh(&parsed, limits).ok()?;
         Some(
             Self {
@@ -108,7 +114,7 @@ impl Document {
     }
 
     /// Puts its operations together where that is worth keeping.
-    fn put_together(mut self, seen: &Seen, rules: &Rules) -> Self {
+    fn put_together(mut self, seen: &DocumentStats, rules: &Validator) -> Self {
         let (parsed, deciding) = (&self.parsed, &self.deciding);
         let mut merged = HashMap::new();
         if deciding.is_empty() && seen.selections <= READY {
@@ -156,7 +162,7 @@ impl Document {
     ///
     /// # Errors
     /// When there is none of that name, or several and no name.
-    pub fn operation(&self, name: Option<&str>) -> Result<Operation<'_>, Refusal> {
+    pub fn operation(&self, name: Option<&str>) -> Result<Operation<'_>, RequestError> {
         let definition = operation(&self.parsed, name)?;
         Ok(Operation {
             document: self,
@@ -168,10 +174,10 @@ impl Document {
     /// Refuses a document that asks about the schema where that is turned off.
     ///
     /// # Errors
-    /// A [`Refusal`] that says so.
-    pub fn check_introspection(&self) -> Result<(), Refusal> {
+    /// A [`RequestError`] that says so.
+    pub fn check_introspection(&self) -> Result<(), RequestError> {
         if self.introspects {
-            return Err(Refusal::document(
+            return Err(RequestError::document(
                 "GRAPHQL_VALIDATION_FAILED",
                 "introspection is turned off at this gateway: take the schema from whoever runs it",
             ));
@@ -211,16 +217,20 @@ impl Operation<'_> {
     /// Holds variables against the limits, before anything else looks at them.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the limit.
-    pub fn check_size(&self, variables: &Variables, limits: &Limits) -> Result<(), Refusal> {
+    /// A [`RequestError`] that names the limit.
+    pub fn check_size(&self, variables: &Variables, limits: &Limits) -> Result<(), RequestError> {
         check_variables(variables, self.document.uses, limits)
     }
 
     /// Whether the variables are what the operation declares.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the first that is not.
-    pub fn check_types(&self, variables: &Variables, rules: &Rules) -> Result<(), Refusal> {
+    /// A [`RequestError`] that names the first that is not.
+    pub fn check_types(
+        &self,
+        variables: &Variables,
+        rules: &Validator,
+    ) -> Result<(), RequestError> {
         let Document { valid, text, .. } = self.document;
         let name = self.name.as_deref();
         // A document that was filled is known by another's name; it is its only operation.
@@ -238,7 +248,7 @@ impl Operation<'_> {
         // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
         let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
         let deciding = &self.document.deciding;
-        let refuse = |message| Err(Refusal::document("BAD_USER_INPUT", message));
+        let refuse = |message| Err(RequestError::document("BAD_USER_INPUT", message));
         if let Some(name) = deciding.iter().find(is_null) {
             return refuse(format!(
                 "the variable ${name} decides on a condition: it must not be null"
@@ -256,13 +266,13 @@ impl Operation<'_> {
     /// What it may cause, in assets and upstream calls, is within the limit; its cost.
     ///
     /// # Errors
-    /// A [`Refusal`] that names cost and limit.
+    /// A [`RequestError`] that names cost and limit.
     pub fn price(
         &self,
         variables: &Variables,
-        prices: &Prices,
+        prices: &FieldCosts,
         limits: &Limits,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, RequestError> {
         price(
             &self.document.parsed,
             self.definition,
@@ -273,7 +283,7 @@ impl Operation<'_> {
     }
 
     /// As the engine gets it: alone, each field once.
-    pub fn merged(&self, variables: &Variables, rules: &Rules) -> ExecutableDocument {
+    pub fn merged(&self, variables: &Variables, rules: &Validator) -> ExecutableDocument {
         let ready = &self.document.merged;
         let ready = match &self.name {
             Some(name) => ready.get(&Some(Name::new(name))),
@@ -303,21 +313,21 @@ impl Operation<'_> {
 }
 
 /// Refuses text that is longer than it may be.
-fn check_length(text: &str, limits: &Limits) -> Result<(), Refusal> {
+fn check_length(text: &str, limits: &Limits) -> Result<(), RequestError> {
     if text.len() > limits.query_bytes {
         let name = "size in bytes";
-        return Err(Refusal::limit(name, text.len(), limits.query_bytes));
+        return Err(RequestError::limit(name, text.len(), limits.query_bytes));
     }
     Ok(())
 }
 
 /// Reads a document that is safe to validate, and what was come across in it.
-fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, Seen), Refusal> {
+fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, DocumentStats), RequestError> {
     check_length(text, limits)?;
     scan(text, limits)?;
-    let document = parse_query(text).map_err(|error| Refusal {
+    let document = parse_query(text).map_err(|error| RequestError {
         location: error.positions().next().map(|pos| (pos.line, pos.column)),
-        ..Refusal::document(
+        ..RequestError::document(
             "GRAPHQL_PARSE_FAILED",
             "the document is not valid GraphQL: see its location",
         )
@@ -331,8 +341,8 @@ fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, Seen), Refu
 /// wherever it is used.
 ///
 /// # Errors
-/// A [`Refusal`] that says so.
-fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), Refusal> {
+/// A [`RequestError`] that says so.
+fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), RequestError> {
     let values = Values::new(limits);
     let mut count = 0_u64;
     for value in variables.values() {
@@ -340,7 +350,7 @@ fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<
     }
     let looked_at = count.saturating_mul(uses.max(1));
     if looked_at > limits.values {
-        return Err(Refusal::limit64(
+        return Err(RequestError::limit64(
             "number of values in variables, counted at each use,",
             looked_at,
             limits.values,
@@ -353,14 +363,14 @@ fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<
 /// cost.
 ///
 /// # Errors
-/// A [`Refusal`] that names cost and limit.
+/// A [`RequestError`] that names cost and limit.
 pub fn price(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-    prices: &Prices,
+    prices: &FieldCosts,
     limits: &Limits,
-) -> Result<u64, Refusal> {
+) -> Result<u64, RequestError> {
     let cost = cost::of(document, operation, variables, prices);
     check_cost(cost, limits)?;
     Ok(cost)
@@ -369,10 +379,10 @@ pub fn price(
 /// Whether so much is within the limit.
 ///
 /// # Errors
-/// A [`Refusal`] that names cost and limit.
-pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), Refusal> {
+/// A [`RequestError`] that names cost and limit.
+pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), RequestError> {
     if cost > limits.cost {
-        return Err(Refusal::limit64(
+        return Err(RequestError::limit64(
             "cost, in assets and upstream calls it may cause,",
             cost,
             limits.cost,
@@ -388,14 +398,14 @@ pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), Refusal> {
 pub fn operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
-) -> Result<&'a OperationDefinition, Refusal> {
+) -> Result<&'a OperationDefinition, RequestError> {
     let mut operations = document.operations.iter();
     let found = if let Some(name) = name {
         operations.find(|(own, _)| own.is_some_and(|own| own.as_str() == name))
     } else {
         let first = operations.next();
         if operations.next().is_some() {
-            return Err(Refusal::document(
+            return Err(RequestError::document(
                 "GRAPHQL_VALIDATION_FAILED",
                 "the document has several operations: say which with `operationName`",
             ));
@@ -403,7 +413,7 @@ pub fn operation<'a>(
         first
     };
     found.map(|(_, operation)| &operation.node).ok_or_else(|| {
-        Refusal::document(
+        RequestError::document(
             "GRAPHQL_VALIDATION_FAILED",
             "the document has no operation of the name that `operationName` says",
         )

@@ -17,9 +17,9 @@ const BYTES: usize = 64 * 1024 * 1024;
 const TIME: Duration = Duration::from_secs(3);
 
 /// A request's body that is read on when nobody wants it any more.
-pub struct Leftover(Option<Body>);
+pub struct DrainOnDrop(Option<Body>);
 
-impl Leftover {
+impl DrainOnDrop {
     pub fn of(body: Body) -> Body {
         if body.is_end_stream() {
             return body;
@@ -28,7 +28,7 @@ impl Leftover {
     }
 }
 
-impl HttpBody for Leftover {
+impl HttpBody for DrainOnDrop {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -57,7 +57,7 @@ impl HttpBody for Leftover {
     }
 }
 
-impl Drop for Leftover {
+impl Drop for DrainOnDrop {
     fn drop(&mut self) {
         let Some(body) = self.0.take().filter(|body| !body.is_end_stream()) else {
             return;

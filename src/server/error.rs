@@ -13,7 +13,7 @@ use axum::{
 use serde_json::json;
 
 use super::RequestId;
-use crate::access::{Exceeded, Standing};
+use crate::access::{Exceeded, RequestQuota};
 
 /// What is short now may be there again.
 pub const A_SECOND: NonZeroU32 = NonZeroU32::MIN;
@@ -21,7 +21,7 @@ pub const A_SECOND: NonZeroU32 = NonZeroU32::MIN;
 /// Why a request is refused before execution. The message is safe to show.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
-pub struct Refusal {
+pub struct RequestError {
     pub status: StatusCode,
     pub code: &'static str,
     pub message: String,
@@ -29,15 +29,15 @@ pub struct Refusal {
     pub location: Option<(usize, usize)>,
     /// The request was well-formed HTTP and JSON, only its document is not: the status depends on
     /// the answer's media type (GraphQL over HTTP, 6.4).
-    pub by_document: bool,
+    pub is_document_error: bool,
     /// The limit that was passed.
     pub limit: Option<Box<Limit>>,
     /// How the caller's requests stand, where there are too many.
-    pub standing: Option<Box<Standing>>,
+    pub standing: Option<Box<RequestQuota>>,
     /// Seconds until it is worth trying again, where nothing else tells.
     pub wait: Option<NonZeroU32>,
     /// What else is wrong with the document.
-    pub others: Vec<Refusal>,
+    pub others: Vec<RequestError>,
 }
 
 /// What was too much.
@@ -48,14 +48,14 @@ pub struct Limit {
     maximum: u64,
 }
 
-impl Refusal {
+impl RequestError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
             message: message.into(),
             location: None,
-            by_document: false,
+            is_document_error: false,
             limit: None,
             standing: None,
             wait: None,
@@ -80,7 +80,7 @@ impl Refusal {
     /// The document cannot be parsed or is not valid.
     pub fn document(code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            by_document: true,
+            is_document_error: true,
             ..Self::new(StatusCode::BAD_REQUEST, code, message)
         }
     }
@@ -130,8 +130,8 @@ impl Refusal {
     }
 
     /// 429 for a caller who asked too often.
-    pub fn too_often(standing: Standing) -> Self {
-        let Standing { burst, window, .. } = standing;
+    pub fn too_often(standing: RequestQuota) -> Self {
+        let RequestQuota { burst, window, .. } = standing;
         let wait = standing.wait.unwrap_or_default();
         Self {
             standing: Some(Box::new(standing)),
@@ -283,8 +283,8 @@ pub fn shown(text: &str, letters: usize) -> String {
 }
 
 /// Tells a caller how many requests are left (draft-ietf-httpapi-ratelimit-headers-10).
-pub fn tell(standing: &Standing, headers: &mut HeaderMap) {
-    let Standing { burst, window, .. } = standing;
+pub fn tell(standing: &RequestQuota, headers: &mut HeaderMap) {
+    let RequestQuota { burst, window, .. } = standing;
     let (remaining, reset) = (standing.remaining, standing.wait.unwrap_or(*window));
     let fields = [
         (
@@ -304,7 +304,7 @@ pub fn tell(standing: &Standing, headers: &mut HeaderMap) {
 pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let message = "this is only read: use GET";
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_USER_INPUT", message);
+    let refusal = RequestError::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_USER_INPUT", message);
     refusal.log(id);
     let mut response = refusal.into_response(id);
     let headers = response.headers_mut();
@@ -316,7 +316,7 @@ pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
 pub async fn no_such_page(id: Option<Extension<RequestId>>) -> Response {
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let message = "nothing here: the graph is at /graphql";
-    let refusal = Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
+    let refusal = RequestError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
     refusal.log(id);
     refusal.into_response(id)
 }

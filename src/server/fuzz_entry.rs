@@ -12,28 +12,33 @@ use futures_util::{StreamExt, stream};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    document::{self, Document, Known, Rules, Wanted},
-    graphql::{self, Asked, Given},
+    document::{self, Document, DocumentRef, DocumentStore, Validator},
+    graphql::{self, Given, GraphqlRequest},
     memory::Memory,
     upload,
 };
 use crate::{
     access::{Budget, Client},
     config::{Limits, TrustedDocuments},
-    schema::{self, Prices},
-    source::Context,
-    write::Parts,
+    schema::{self, FieldCosts},
+    source::RequestContext,
+    write::UploadFiles,
 };
 
-static PRICES: LazyLock<Prices> = LazyLock::new(|| Prices::new(|_| 1));
-static DOCUMENTS: LazyLock<Option<Known>> = LazyLock::new(|| {
-    let rules = Rules::new(&schema::sdl(), true).ok()?;
+static PRICES: LazyLock<FieldCosts> = LazyLock::new(|| FieldCosts::new(|_| 1));
+static DOCUMENTS: LazyLock<Option<DocumentStore>> = LazyLock::new(|| {
+    let rules = Validator::new(&schema::sdl(), true).ok()?;
     let trusted = TrustedDocuments::default();
-    Some(Known::new(rules, trusted, &Limits::default(), 1 << 25))
+    Some(DocumentStore::new(
+        rules,
+        trusted,
+        &Limits::default(),
+        1 << 25,
+    ))
 });
 
 /// An operation's whole way: scanned, parsed, weighed, held against the rules, priced, merged.
-fn prepare(asked: Asked) {
+fn prepare(asked: GraphqlRequest) {
     let limits = Limits::default();
     let Some(documents) = &*DOCUMENTS else { return };
     let Ok(document) = documents.find(&asked.document, &limits) else {
@@ -74,10 +79,10 @@ pub fn request(bytes: &[u8]) {
 /// A document.
 pub fn document(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        prepare(Asked {
-            document: Wanted {
+        prepare(GraphqlRequest {
+            document: DocumentRef {
                 text: Some(text.to_owned()),
-                ..Wanted::default()
+                ..DocumentRef::default()
             },
             operation_name: None,
             variables: Given::default(),
@@ -86,9 +91,9 @@ pub fn document(bytes: &[u8]) {
 }
 
 /// A document that was parsed, for the benches.
-pub struct Read(ExecutableDocument);
+pub struct ParsedDocument(ExecutableDocument);
 
-impl Read {
+impl ParsedDocument {
     /// Parses, whatever the document weighs.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -113,9 +118,9 @@ impl Read {
     /// passes.
     #[must_use]
     pub fn find(text: String) -> bool {
-        let wanted = Wanted {
+        let wanted = DocumentRef {
             text: Some(text),
-            ..Wanted::default()
+            ..DocumentRef::default()
         };
         let documents = DOCUMENTS.as_ref();
         documents.is_some_and(|own| own.find(&wanted, &Limits::default()).is_ok())
@@ -171,7 +176,7 @@ pub fn multipart(bytes: &[u8]) {
         let Ok((operations, files)) = read else {
             return;
         };
-        let context = Context::new(limits.mutation_deadline, 1);
+        let context = RequestContext::new(limits.mutation_deadline, 1);
         for request in graphql::arbitrary(&operations) {
             if let Ok(mut variables) = request.variables.read(|_| true, &mut memory) {
                 let _ = files.put_into(&mut variables);

@@ -26,14 +26,14 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use self::{
-    cache_control::Keeping,
-    request::{Parameters, Sent, read},
+    cache_control::CachePolicy,
+    request::{RequestBody, RequestParams, read},
 };
 use super::{
-    Gateway, Parts, RequestId,
+    AppState, Gateway, RequestId,
     content_negotiation::{self, MediaType},
     document::{self, Document},
-    error::{self, Refusal},
+    error::{self, RequestError},
     memory::Memory,
     origin_policy,
     session::{self, Session},
@@ -41,32 +41,32 @@ use super::{
 };
 use crate::{
     asset::SourceName,
-    cache::{Lost, Question},
+    cache::{ResponseKey, TaskFailed},
     explorer,
     schema::Operation,
-    source::Context,
+    source::RequestContext,
     write,
 };
 
-pub use encoded_response::Ready;
-pub use request::{Asked, Given, arbitrary};
+pub use encoded_response::EncodedResponse;
+pub use request::{Given, GraphqlRequest, arbitrary};
 pub use response::shown;
 
 /// What came of an operation.
 #[derive(Clone)]
 pub enum Outcome {
     /// An answer without errors.
-    Ready(Arc<Ready>),
+    EncodedResponse(Arc<EncodedResponse>),
     /// One with errors, which each who asked is told with the id of the own request.
     Failed(Arc<GraphResponse>),
 }
 
 /// What came of an operation that others may be waiting for.
 #[derive(Clone)]
-pub struct Made {
+pub struct SharedResult {
     outcome: Outcome,
     /// It tells of its own making.
-    alone: bool,
+    is_unshareable: bool,
 }
 
 /// `GET`, `HEAD` and `POST /graphql`.
@@ -97,7 +97,7 @@ async fn answer(
     request: Request,
     address: IpAddr,
     id: RequestId,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let media_type = MediaType::of(request.headers())?;
     if request.method() == Method::GET {
         origin_policy::check_get(gateway, request.headers())?;
@@ -109,8 +109,8 @@ async fn answer(
     // Until the answer is there.
     let mut memory = Memory::of(gateway, &session.client);
     let (ready, status) = match read(gateway, &head, body, &mut memory).await? {
-        Sent::One(written) => {
-            let question = Question {
+        RequestBody::One(written) => {
+            let question = ResponseKey {
                 eyes: session.eyes(),
                 by_address: head.method == Method::GET,
                 written,
@@ -126,14 +126,14 @@ async fn answer(
                 span.in_scope(|| self::written(made, media_type, id))?
             }
         }
-        Sent::WithFiles(parameters, files) => {
+        RequestBody::WithFiles(parameters, files) => {
             let made = with_files(gateway, &session, parameters, files, id, &mut memory);
             let made = Box::pin(made);
             let span = span();
             let made = made.instrument(span.clone()).await;
             span.in_scope(|| written(made, media_type, id))?
         }
-        Sent::Batch(all) => {
+        RequestBody::Batch(all) => {
             let more = all.len() - 1;
             if more > 0 {
                 standing = session::charge(gateway, &session.client, more)?;
@@ -160,19 +160,19 @@ async fn answer(
 async fn one(
     gateway: &Gateway,
     session: &Session,
-    question: Question,
+    question: ResponseKey,
     id: RequestId,
     memory: &mut Memory<'_>,
-) -> Result<Outcome, Refusal> {
-    let parameters = Parameters::of(&question.written, question.by_address)?;
-    let prepared = prepare(gateway, Asked::of(parameters)?, None, memory)?;
+) -> Result<Outcome, RequestError> {
+    let parameters = RequestParams::of(&question.written, question.by_address)?;
+    let prepared = prepare(gateway, GraphqlRequest::of(parameters)?, None, memory)?;
     let named = prepared.named || question.by_address;
     let answers = &gateway.0.answers;
     // Before anything is read for it.
     let began = answers.moment();
     if prepared.kind != OperationType::Query {
         if question.by_address {
-            return Err(Refusal::new(
+            return Err(RequestError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "BAD_USER_INPUT",
                 "GET is for queries: send mutations with POST",
@@ -189,35 +189,38 @@ async fn one(
         async move {
             let _share = share;
             let done = run(&gateway, &session, prepared, None, id).await;
-            let (sources, alone) = (done.sources.clone(), done.alone);
+            let (sources, is_unshareable) = (done.sources.clone(), done.is_unshareable);
             let outcome = done.outcome(named);
-            if let Outcome::Ready(ready) = &outcome
+            if let Outcome::EncodedResponse(ready) = &outcome
                 && let Some(until) = ready.keeping().until()
             {
                 let (answer, bytes) = (Arc::clone(ready), ready.bytes());
                 let answers = &gateway.0.answers;
                 answers.keep(question, answer, began, sources, until, bytes);
             }
-            Made { outcome, alone }
+            SharedResult {
+                outcome,
+                is_unshareable,
+            }
         }
     };
     match answers.shared(&question, began, make).await {
         (Ok(made), true) => Ok(made.outcome),
-        (Ok(made), false) if !made.alone => {
-            if !matches!(made.outcome, Outcome::Ready(_)) {
+        (Ok(made), false) if !made.is_unshareable => {
+            if !matches!(made.outcome, Outcome::EncodedResponse(_)) {
                 tracing::info!(request.id = %id, "answered with errors, as an equal request at the same time");
             }
             Ok(made.outcome)
         }
         (Ok(_), false) => {
-            let parameters = Parameters::of(&question.written, question.by_address)?;
-            let prepared = prepare(gateway, Asked::of(parameters)?, None, memory)?;
+            let parameters = RequestParams::of(&question.written, question.by_address)?;
+            let prepared = prepare(gateway, GraphqlRequest::of(parameters)?, None, memory)?;
             let done = Box::pin(run(gateway, session, prepared, None, id)).await;
             Ok(done.outcome(named))
         }
-        (Err(Lost), _) => {
+        (Err(TaskFailed), _) => {
             tracing::error!(request.id = %id, "a request failed in the gateway itself");
-            Err(Refusal::internal())
+            Err(RequestError::internal())
         }
     }
 }
@@ -226,12 +229,12 @@ async fn one(
 async fn with_files(
     gateway: &Gateway,
     session: &Session,
-    parameters: Parameters,
+    parameters: RequestParams,
     files: Arc<Files>,
     id: RequestId,
     memory: &mut Memory<'_>,
-) -> Result<Outcome, Refusal> {
-    let prepared = Asked::of(parameters);
+) -> Result<Outcome, RequestError> {
+    let prepared = GraphqlRequest::of(parameters);
     let prepared = prepared.and_then(|asked| prepare(gateway, asked, Some(&files), memory));
     let outcome = match prepared {
         Ok(prepared) => Ok(run(gateway, session, prepared, Some(&files), id).await),
@@ -245,32 +248,38 @@ async fn with_files(
     let done = outcome?;
     match &done.response.data {
         Value::Object(fields) if fields.len() > 1 => Ok(done.outcome(false)),
-        _ => Err(Refusal::bad_request(why)),
+        _ => Err(RequestError::bad_request(why)),
     }
 }
 
 /// An answer's bytes, and its status.
 fn written(
-    outcome: Result<Outcome, Refusal>,
+    outcome: Result<Outcome, RequestError>,
     media_type: MediaType,
     id: RequestId,
-) -> Result<(Arc<Ready>, StatusCode), Refusal> {
+) -> Result<(Arc<EncodedResponse>, StatusCode), RequestError> {
     let (failed, text) = match outcome {
-        Ok(Outcome::Ready(ready)) => return Ok((ready, StatusCode::OK)),
+        Ok(Outcome::EncodedResponse(ready)) => return Ok((ready, StatusCode::OK)),
         Ok(Outcome::Failed(response)) => response::text(&response, id)?,
         // Not even a request: the answer is plain JSON, whatever was asked for.
-        Err(refusal) if !refusal.by_document => return Err(refusal),
+        Err(refusal) if !refusal.is_document_error => return Err(refusal),
         Err(refusal) => (true, refusal.text(id)),
     };
     let status = match media_type {
         MediaType::Response if failed => StatusCode::BAD_REQUEST,
         _ => StatusCode::OK,
     };
-    Ok((Arc::new(Ready::new(text, Keeping::NONE, false)), status))
+    Ok((
+        Arc::new(EncodedResponse::new(text, CachePolicy::NONE, false)),
+        status,
+    ))
 }
 
 /// The answers to what was sent together, in its order. What was wrong with one is in its place.
-fn together(outcomes: Vec<Result<Done, Refusal>>, id: RequestId) -> Result<Ready, Refusal> {
+fn together(
+    outcomes: Vec<Result<Executed, RequestError>>,
+    id: RequestId,
+) -> Result<EncodedResponse, RequestError> {
     let mut all = vec![b'['];
     for (place, outcome) in outcomes.into_iter().enumerate() {
         if place > 0 {
@@ -282,11 +291,11 @@ fn together(outcomes: Vec<Result<Done, Refusal>>, id: RequestId) -> Result<Ready
         });
     }
     all.push(b']');
-    Ok(Ready::new(all.into(), Keeping::NONE, false))
+    Ok(EncodedResponse::new(all.into(), CachePolicy::NONE, false))
 }
 
 /// A request whose document is known to be safe.
-pub struct Prepared {
+pub struct PreparedOperation {
     kind: OperationType,
     document: Arc<Document>,
     request: GraphRequest,
@@ -299,7 +308,7 @@ pub struct Prepared {
     writes_json: bool,
 }
 
-impl Prepared {
+impl PreparedOperation {
     /// What it may cost.
     pub fn cost(&self) -> u64 {
         self.cost
@@ -318,14 +327,14 @@ impl Prepared {
 /// whichever way they came in.
 ///
 /// # Errors
-/// A [`Refusal`] that says what is wrong.
+/// A [`RequestError`] that says what is wrong.
 pub fn prepare(
     gateway: &Gateway,
-    asked: Asked,
+    asked: GraphqlRequest,
     files: Option<&Arc<Files>>,
     memory: &mut Memory<'_>,
-) -> Result<Prepared, Refusal> {
-    let Parts {
+) -> Result<PreparedOperation, RequestError> {
+    let AppState {
         limits,
         prices,
         documents,
@@ -347,7 +356,7 @@ pub fn prepare(
     let cost = operation.price(&variables, prices, limits)?;
     let mut request = GraphRequest::new("");
     request.set_parsed_query(operation.merged(&variables, rules));
-    Ok(Prepared {
+    Ok(PreparedOperation {
         kind: operation.kind(),
         document: Arc::clone(&document),
         request: request.variables(variables),
@@ -363,18 +372,18 @@ pub fn prepare(
 async fn run_all(
     gateway: &Gateway,
     session: &Session,
-    all: Vec<Parameters>,
+    all: Vec<RequestParams>,
     id: RequestId,
     memory: &mut Memory<'_>,
-) -> Result<Vec<Result<Done, Refusal>>, Refusal> {
+) -> Result<Vec<Result<Executed, RequestError>>, RequestError> {
     let all: Vec<_> = all
         .into_iter()
-        .map(|parameters| prepare(gateway, Asked::of(parameters)?, None, memory))
+        .map(|parameters| prepare(gateway, GraphqlRequest::of(parameters)?, None, memory))
         .collect();
     let prepared = || all.iter().flatten();
     let cost = prepared().fold(0, |sum: u64, own| sum.saturating_add(own.cost));
-    document::check_cost(cost, &gateway.0.limits).map_err(|refusal| Refusal {
-        by_document: false,
+    document::check_cost(cost, &gateway.0.limits).map_err(|refusal| RequestError {
+        is_document_error: false,
         ..refusal
     })?;
     let mutates = prepared().any(|own| own.kind != OperationType::Query);
@@ -389,23 +398,23 @@ async fn run_all(
 }
 
 /// An operation that was executed.
-pub struct Done {
+pub struct Executed {
     pub response: GraphResponse,
-    keeping: Keeping,
+    keeping: CachePolicy,
     /// That it read of.
     sources: Vec<SourceName>,
     /// It tells of its own making.
-    alone: bool,
+    is_unshareable: bool,
 }
 
-impl Done {
-    /// As bytes, where it has no errors. `named`: see [`Ready::new`].
+impl Executed {
+    /// As bytes, where it has no errors. `named`: see [`EncodedResponse::new`].
     fn outcome(self, named: bool) -> Outcome {
         if !self.response.errors.is_empty() {
             return Outcome::Failed(Arc::new(self.response));
         }
         let text = response::data(&self.response);
-        Outcome::Ready(Arc::new(Ready::new(text, self.keeping, named)))
+        Outcome::EncodedResponse(Arc::new(EncodedResponse::new(text, self.keeping, named)))
     }
 }
 
@@ -413,18 +422,18 @@ impl Done {
 pub async fn run(
     gateway: &Gateway,
     session: &Session,
-    Prepared {
+    PreparedOperation {
         kind,
         document,
         request,
         name,
         writes_json,
         ..
-    }: Prepared,
+    }: PreparedOperation,
     files: Option<&Arc<Files>>,
     id: RequestId,
-) -> Done {
-    let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::Parts>);
+) -> Executed {
+    let parts = files.map(|files| Arc::clone(files) as Arc<dyn write::UploadFiles>);
     let operation = Operation {
         writes_json,
         ..gateway.operation(kind, parts, session)
@@ -476,17 +485,17 @@ pub async fn run(
         }
     });
     let is_own = !gateway.0.access.is_open() || session.has_credentials;
-    Done {
-        keeping: Keeping::of(kind, context.lifetime(), is_own),
+    Executed {
+        keeping: CachePolicy::of(kind, context.lifetime(), is_own),
         sources: context.read(),
-        alone: context.is_alone(),
+        is_unshareable: context.is_alone(),
         response,
     }
 }
 
 /// Waits for an execution as long as its operation has time: uploads renew it.
 async fn in_time<T>(
-    context: &Context,
+    context: &RequestContext,
     mut execution: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
     loop {

@@ -18,11 +18,11 @@ use super::{
 };
 use crate::{
     access::Permission,
-    cache::Read,
+    cache::PageRead,
     schema::code_of,
     source::{
-        Context, Filter, ListRequest, Listing, Narrowed, Order, Parameters, Position, Source,
-        SourceError, Status,
+        Filter, ListKind, ListRequest, Order, Parameters, Position, Pushdown, RequestContext,
+        Source, SourceError, Status,
     },
 };
 
@@ -108,9 +108,9 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
 
 /// What the merged list asks a source for when nothing is filtered.
 fn listed(source: &dyn Source) -> Parameters {
-    match source.narrow(&Filter::default(), Order::NEWEST.by) {
-        Narrowed::Ask { parameters, .. } => parameters,
-        Narrowed::Skip(_) | Narrowed::Unsupported(_) => Parameters::default(),
+    match source.push_down(&Filter::default(), Order::NEWEST.by) {
+        Pushdown::Ask { parameters, .. } => parameters,
+        Pushdown::Skip(_) | Pushdown::Unsupported(_) => Parameters::default(),
     }
 }
 
@@ -118,7 +118,7 @@ fn listed(source: &dyn Source) -> Parameters {
 pub struct Probe {
     pub source: Arc<dyn Source>,
     /// `None`: it was not asked, as only its callers have a credential for it.
-    pub result: Option<Result<Read, SourceError>>,
+    pub result: Option<Result<PageRead, SourceError>>,
 }
 
 impl Probe {
@@ -140,7 +140,7 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
             };
         }
         let request = ListRequest {
-            listing: Listing::Own,
+            listing: ListKind::Own,
             order: Order::NEWEST,
             after: None,
             before: None,
@@ -148,7 +148,7 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
             length: 1,
             parameters: listed(source.as_ref()),
         };
-        let context = Arc::new(Context::new(patience, 1));
+        let context = Arc::new(RequestContext::new(patience, 1));
         let shelf = &gateway.0.shelf;
         let read = shelf.page(source, request, &context, deadline).await;
         Probe {

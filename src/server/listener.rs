@@ -67,7 +67,7 @@ pub struct Peer {
     pub requests: Arc<Requests>,
     /// What it has received of a WebSocket's message.
     pub partial: Arc<Partial>,
-    _place: Arc<Place>,
+    _place: Arc<ConnectionSlot>,
 }
 
 /// Requests under way on a connection, and when the last of them ended.
@@ -221,7 +221,7 @@ impl Connected<Peer> for Peer {
 }
 
 /// A connection's place among all, and among those of its client.
-struct Place {
+struct ConnectionSlot {
     _any: OwnedSemaphorePermit,
     client: Client,
     counts: Counts,
@@ -230,7 +230,7 @@ struct Place {
 /// Connections of each client.
 type Counts = Arc<Mutex<HashMap<Client, usize>>>;
 
-impl Place {
+impl ConnectionSlot {
     /// `None`: the client at this address has as many as it may.
     fn new(
         any: OwnedSemaphorePermit,
@@ -254,7 +254,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = all.get_mut(&self.client) {
@@ -318,7 +318,7 @@ pub async fn serve(
             } else {
                 limits.connections_per_address
             };
-            let Some(place) = Place::new(any, ip, &counts, most) else {
+            let Some(place) = ConnectionSlot::new(any, ip, &counts, most) else {
                 refused += 1;
                 // Told, but not as often as somebody likes to come.
                 if refused.is_power_of_two() {
@@ -344,7 +344,7 @@ pub async fn serve(
             let service = TowerToHyperService::new(service);
             let builder = Arc::clone(&builder);
             let (idle, mut stopping, open) = (limits.idle, stopping.clone(), open.clone());
-            let stream = TokioIo::new(Timed::new(stream, partial, idle));
+            let stream = TokioIo::new(TimeoutStream::new(stream, partial, idle));
             tokio::spawn(async move {
                 let _open = open;
                 let connection = builder.serve_connection_with_upgrades(stream, service);
@@ -407,7 +407,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// A connection that ends when nothing comes at its beginning, or nothing of an answer is taken.
-struct Timed {
+struct TimeoutStream {
     stream: TcpStream,
     partial: Arc<Partial>,
     /// Bytes read, as long as they are few.
@@ -417,7 +417,7 @@ struct Timed {
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Timed {
+impl TimeoutStream {
     fn new(stream: TcpStream, partial: Arc<Partial>, idle: Duration) -> Self {
         Self {
             stream,
@@ -447,7 +447,7 @@ impl Timed {
     }
 }
 
-impl AsyncRead for Timed {
+impl AsyncRead for TimeoutStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -468,7 +468,7 @@ impl AsyncRead for Timed {
     }
 }
 
-impl AsyncWrite for Timed {
+impl AsyncWrite for TimeoutStream {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -515,7 +515,7 @@ mod tests {
         let (places, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
         let place = |address: &str| {
             let any = Arc::clone(&places).try_acquire_owned().expect("a place");
-            Place::new(any, address.parse().expect("an address"), &counts, 2)
+            ConnectionSlot::new(any, address.parse().expect("an address"), &counts, 2)
         };
         let _two = (place("2001:db8:0:7::1"), place("2001:db8:0:7:8::2"));
         assert!(place("2001:db8:0:7:ffff::3").is_none(), "a third");
@@ -527,7 +527,7 @@ mod tests {
         let (places, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
         let place = |address: &str| {
             let any = Arc::clone(&places).try_acquire_owned().expect("a place");
-            Place::new(any, address.parse().expect("an address"), &counts, 2)
+            ConnectionSlot::new(any, address.parse().expect("an address"), &counts, 2)
         };
         let (one, two) = (place("192.0.2.1"), place("192.0.2.1"));
         assert!(one.is_some() && two.is_some());

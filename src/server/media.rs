@@ -17,15 +17,15 @@ use jiff::Timestamp;
 
 use super::{
     Gateway, RequestId,
-    error::{A_SECOND, Refusal},
+    error::{A_SECOND, RequestError},
     session::{self, Session},
 };
 use crate::{
-    access::{Client, Place},
+    access::{Client, ClientSlot},
     asset::{Asset, Location, MAX_THUMBNAIL, Rendition, SourceName},
     media::{Grant, InvalidToken},
     schema::code_of,
-    source::{BodyStream, MediaAnswer, SourceError, Variant},
+    source::{BodyStream, DetailLevel, MediaAnswer, SourceError},
 };
 
 /// `GET` and `HEAD /media/{token}`.
@@ -59,15 +59,17 @@ async fn answer(
     client: &Client,
     token: &str,
     headers: &HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let grant = gateway.grant(token).map_err(|invalid| match invalid {
         InvalidToken::Unknown => not_found(invalid.to_string()),
-        InvalidToken::Expired => Refusal::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string()),
+        InvalidToken::Expired => {
+            RequestError::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string())
+        }
     })?;
     let operation = gateway.operation(OperationType::Query, None, &Session::of_gateway(gateway));
     let asset = operation
         .loader
-        .load(grant.id.clone(), Variant::Plain)
+        .load(grant.id.clone(), DetailLevel::Plain)
         .await
         .map_err(|error| refusal(&error))?;
     let tag = etag(&asset, grant.rendition);
@@ -125,7 +127,7 @@ async fn answer(
 }
 
 /// A body, with its client's place until it has been taken.
-fn held(body: BodyStream, place: Place) -> BodyStream {
+fn held(body: BodyStream, place: ClientSlot) -> BodyStream {
     body.map(move |piece| {
         let _place = &place;
         piece
@@ -133,10 +135,10 @@ fn held(body: BodyStream, place: Place) -> BodyStream {
     .boxed()
 }
 
-fn too_many(source: &SourceName) -> Refusal {
-    Refusal {
+fn too_many(source: &SourceName) -> RequestError {
+    RequestError {
         wait: Some(A_SECOND),
-        ..Refusal::new(
+        ..RequestError::new(
             StatusCode::TOO_MANY_REQUESTS,
             "RATE_LIMITED",
             format!(
@@ -155,11 +157,11 @@ fn location(asset: &Asset, rendition: Rendition) -> Option<&Location> {
     }
 }
 
-fn not_found(message: impl Into<String>) -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+fn not_found(message: impl Into<String>) -> RequestError {
+    RequestError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
 }
 
-fn refusal(error: &SourceError) -> Refusal {
+fn refusal(error: &SourceError) -> RequestError {
     let status = match error {
         SourceError::NotFound => StatusCode::NOT_FOUND,
         SourceError::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -167,11 +169,11 @@ fn refusal(error: &SourceError) -> Refusal {
         SourceError::Exhausted | SourceError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_GATEWAY,
     };
-    Refusal::new(status, code_of(error).word(), error.to_string())
+    RequestError::new(status, code_of(error).word(), error.to_string())
 }
 
 /// To where it loads without our credential. Short-lived, so nobody keeps the redirect.
-fn redirect(url: &str) -> Result<Response, Refusal> {
+fn redirect(url: &str) -> Result<Response, RequestError> {
     let target = HeaderValue::from_str(url)
         .map_err(|_| not_found("the source's address for this file is not usable"))?;
     Ok((

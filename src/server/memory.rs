@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, error::Refusal};
+use super::{Gateway, error::RequestError};
 use crate::access::{Budget, Client, Share};
 
 /// Bytes that each request has without asking: small queries are answered while the budget is
@@ -40,7 +40,7 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     /// 503 where so much is not left.
-    pub fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub fn take(&mut self, bytes: usize) -> Result<(), RequestError> {
         let beyond = bytes.saturating_sub(self.free);
         self.free = self.free.saturating_sub(bytes);
         if beyond == 0 {
@@ -68,9 +68,9 @@ impl<'a> Memory<'a> {
 ///
 /// # Errors
 /// 503 where so much is not left.
-pub fn take(share: &Share, bytes: usize) -> Result<(), Refusal> {
+pub fn take(share: &Share, bytes: usize) -> Result<(), RequestError> {
     share.take(bytes as u64).map_err(|exceeded| {
-        Refusal::no_room(
+        RequestError::no_room(
             "request_memory_bytes",
             exceeded,
             "the requests under way take all the memory that they may: ask again in a moment, or \

@@ -17,7 +17,7 @@ use axum::{
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
-use super::{Gateway, error::Refusal};
+use super::{Gateway, error::RequestError};
 
 /// Headers that a page of another site cannot send without being asked first (`design.md` §6).
 const PREFLIGHT: [&str; 3] = [
@@ -134,7 +134,7 @@ pub fn is_asked_for(headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// 403 that names what is missing.
-pub fn check_get(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
+pub fn check_get(gateway: &Gateway, headers: &HeaderMap) -> Result<(), RequestError> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = headers.get(header::ORIGIN);
     let is_foreign = match origin {
@@ -142,7 +142,7 @@ pub fn check_get(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> 
         None => !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none")),
     };
     if is_foreign && !is_asked_for(headers) {
-        return Err(Refusal::new(
+        return Err(RequestError::new(
             StatusCode::FORBIDDEN,
             "FORBIDDEN",
             "a page of another site may not ask by GET unasked: send `graphql-require-preflight: \
@@ -175,7 +175,7 @@ pub fn is_named(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 /// 400 where no one host is named, 421 for another's.
-pub fn check_host(gateway: &Gateway, request: &Request) -> Result<(), Refusal> {
+pub fn check_host(gateway: &Gateway, request: &Request) -> Result<(), RequestError> {
     let is_probe = matches!(request.uri().path(), "/health" | "/ready");
     if is_probe || is_named(gateway, request.uri(), request.headers()) {
         return Ok(());
@@ -183,9 +183,11 @@ pub fn check_host(gateway: &Gateway, request: &Request) -> Result<(), Refusal> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     if request.version() == Version::HTTP_11 && hosts != 1 {
         // RFC 9112, 3.2.
-        return Err(Refusal::bad_request("a request has exactly one `Host`"));
+        return Err(RequestError::bad_request(
+            "a request has exactly one `Host`",
+        ));
     }
-    Err(Refusal::new(
+    Err(RequestError::new(
         StatusCode::MISDIRECTED_REQUEST,
         "FORBIDDEN",
         "this gateway does not answer to that host name: use localhost, its address, the host of \

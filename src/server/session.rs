@@ -10,11 +10,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
 };
 
-use super::{Gateway, error::Refusal, listener::Peer};
+use super::{Gateway, error::RequestError, listener::Peer};
 use crate::{
-    access::{Caller, Client, Denied, Standing},
+    access::{Caller, Client, Denied, RequestQuota},
     asset::SourceName,
-    cache::Eyes,
+    cache::ViewerScope,
     config::Secret,
     source::{Registry, Source},
 };
@@ -50,7 +50,7 @@ impl Session {
         gateway: &Gateway,
         headers: &HeaderMap,
         address: IpAddr,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, RequestError> {
         let parts = &gateway.0;
         let caller = match parts.access.caller(headers).await {
             Ok(caller) => caller,
@@ -71,7 +71,7 @@ impl Session {
             Arc::clone(&parts.registry)
         } else {
             let seen = parts.registry.with(credentials);
-            Arc::new(seen.map_err(|wrong| Refusal::bad_request(wrong.to_string()))?)
+            Arc::new(seen.map_err(|wrong| RequestError::bad_request(wrong.to_string()))?)
         };
         Ok(Self {
             caller,
@@ -94,9 +94,9 @@ impl Session {
     }
 
     /// Whose eyes answers are made for.
-    pub fn eyes(&self) -> Eyes {
+    pub fn eyes(&self) -> ViewerScope {
         let scope = |source: &Arc<dyn Source>| source.profile().scope;
-        Eyes {
+        ViewerScope {
             permissions: self.caller.permissions(),
             scopes: self
                 .has_credentials
@@ -108,7 +108,7 @@ impl Session {
     ///
     /// # Errors
     /// 401.
-    pub fn check(&self) -> Result<(), Refusal> {
+    pub fn check(&self) -> Result<(), RequestError> {
         if self.caller.has_expired() {
             return Err(refusal(Denied::Token("it has expired")));
         }
@@ -124,31 +124,33 @@ pub fn charge(
     gateway: &Gateway,
     client: &Client,
     count: usize,
-) -> Result<Option<Standing>, Refusal> {
+) -> Result<Option<RequestQuota>, RequestError> {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     match gateway.0.rates.take(client, count) {
-        Some(standing) if standing.wait.is_some() => Err(Refusal::too_often(standing)),
+        Some(standing) if standing.wait.is_some() => Err(RequestError::too_often(standing)),
         standing => Ok(standing),
     }
 }
 
-fn refusal(denied: Denied) -> Refusal {
+fn refusal(denied: Denied) -> RequestError {
     let (status, code) = match denied {
         Denied::Missing | Denied::Malformed | Denied::UnknownKey | Denied::Token(_) => {
             (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED")
         }
         Denied::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, "UPSTREAM_UNAVAILABLE"),
     };
-    Refusal::new(status, code, denied.to_string())
+    RequestError::new(status, code, denied.to_string())
 }
 
 /// The credentials of the caller's own.
-fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, Refusal> {
+fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, RequestError> {
     let names = headers.keys().map(axum::http::HeaderName::as_str);
     let mut all = Vec::new();
     for name in names.filter(|name| name.starts_with(CREDENTIAL)) {
         let source = SourceName::parse(&name[CREDENTIAL.len()..]).map_err(|_| {
-            Refusal::bad_request("a header `x-asset-source-…` names a source in no way it can have")
+            RequestError::bad_request(
+                "a header `x-asset-source-…` names a source in no way it can have",
+            )
         })?;
         let mut values = headers.get_all(name).iter();
         let credential = match (values.next(), values.next()) {
@@ -156,7 +158,7 @@ fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, Refusal
             _ => None,
         };
         let credential = credential.ok_or_else(|| {
-            Refusal::bad_request(format!(
+            RequestError::bad_request(format!(
                 "`{name}` must have exactly one value: a credential of visible ASCII letters, \
                  without commas"
             ))

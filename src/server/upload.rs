@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use super::{
-    error::{self, Refusal},
+    error::{self, RequestError},
     memory::Memory,
     origin_policy,
 };
@@ -35,8 +35,8 @@ use crate::{
     access::{Budget, Client},
     config::Limits,
     schema::Upload,
-    source::{Context, FileStream},
-    write::{FileError, Part, Parts, Spool},
+    source::{FileStream, RequestContext},
+    write::{FileError, Spool, UploadFile, UploadFiles},
 };
 
 /// Bytes of `map`.
@@ -94,16 +94,16 @@ pub fn is_multipart(headers: &HeaderMap) -> bool {
 /// Reads `operations` and `map`, up to the head of the first file.
 ///
 /// # Errors
-/// A [`Refusal`] for every way in which it is no such request.
+/// A [`RequestError`] for every way in which it is no such request.
 pub async fn read(
     headers: &HeaderMap,
     body: Body,
     limits: &Limits,
     spools: &Budget,
     memory: &mut Memory<'_>,
-) -> Result<(Bytes, Arc<Files>), Refusal> {
+) -> Result<(Bytes, Arc<Files>), RequestError> {
     if !origin_policy::is_asked_for(headers) {
-        return Err(Refusal::bad_request(
+        return Err(RequestError::bad_request(
             "a multipart request needs a header that a page of another site cannot send unasked: \
              `graphql-require-preflight: 1`, or `apollo-require-preflight: true`",
         ));
@@ -113,7 +113,7 @@ pub async fn read(
         .and_then(|value| value.to_str().ok())
         .and_then(|text| multer::parse_boundary(text).ok())
         .ok_or_else(|| {
-            Refusal::bad_request("the content type `multipart/form-data` names no `boundary`")
+            RequestError::bad_request("the content type `multipart/form-data` names no `boundary`")
         })?;
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -132,7 +132,7 @@ pub async fn read(
     };
     let head = timeout(limits.body_deadline, reading.head(limits, memory)).await;
     let (operations, uses) = head.unwrap_or_else(|_| {
-        Err(Refusal::new(
+        Err(RequestError::new(
             StatusCode::REQUEST_TIMEOUT,
             "BAD_USER_INPUT",
             "`operations`, `map` and the head of the first file did not come in time",
@@ -141,7 +141,7 @@ pub async fn read(
     let most = limits.upload_bytes.saturating_mul(uses.len() as u64);
     if announced.is_some_and(|length| length > most.saturating_add(around)) {
         let may = most.saturating_add(around);
-        return Err(Refusal::too_large(
+        return Err(RequestError::too_large(
             "a request with such a `map`",
             announced,
             may,
@@ -176,21 +176,21 @@ impl InBody {
         &mut self,
         limits: &Limits,
         memory: &mut Memory<'_>,
-    ) -> Result<(Vec<u8>, HashMap<String, Vec<String>>), Refusal> {
+    ) -> Result<(Vec<u8>, HashMap<String, Vec<String>>), RequestError> {
         let operations = self.text("operations", limits.body_bytes, memory).await?;
         let map = self.text("map", MAP_BYTES, memory).await?;
         let uses = uses(&map, limits.upload_files)?;
         self.next = self.parts.next_field().await.map_err(broken)?;
         let first = self.next.as_ref().and_then(|field| field.name());
         match first {
-            None if self.next.is_some() => Err(Refusal::bad_request("a part has no name")),
-            None if !uses.is_empty() => Err(Refusal::bad_request(
+            None if self.next.is_some() => Err(RequestError::bad_request("a part has no name")),
+            None if !uses.is_empty() => Err(RequestError::bad_request(
                 "the request ends before the first file that `map` names",
             )),
-            Some("operations" | "map") => Err(Refusal::bad_request(
+            Some("operations" | "map") => Err(RequestError::bad_request(
                 "`operations` and `map` come once each",
             )),
-            Some(name) if !uses.contains_key(name) => Err(Refusal::bad_request(format!(
+            Some(name) if !uses.contains_key(name) => Err(RequestError::bad_request(format!(
                 "the part `{}` is not in `map`",
                 shown(name)
             ))),
@@ -203,10 +203,10 @@ impl InBody {
         name: &str,
         limit: usize,
         memory: &mut Memory<'_>,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<Vec<u8>, RequestError> {
         let field = self.parts.next_field().await.map_err(broken)?;
         let Some(mut field) = field.filter(|field| field.name() == Some(name)) else {
-            return Err(Refusal::bad_request(format!(
+            return Err(RequestError::bad_request(format!(
                 "a multipart request has the part `operations` first, then `map`, then the files: \
                  `{name}` is missing or not in its place"
             )));
@@ -215,7 +215,7 @@ impl InBody {
         while let Some(piece) = field.chunk().await.map_err(broken)? {
             if text.len() + piece.len() > limit {
                 let what = format!("the part `{name}`");
-                return Err(Refusal::too_large(&what, None, limit as u64));
+                return Err(RequestError::too_large(&what, None, limit as u64));
             }
             memory.take(piece.len())?;
             text.extend_from_slice(&piece);
@@ -225,16 +225,16 @@ impl InBody {
 }
 
 /// What `map` says: the variables that each part stands for.
-fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String>>, Refusal> {
+fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String>>, RequestError> {
     let entries: Vec<(String, Vec<String>)> = serde_json::from_slice::<Entries>(map)
         .map_err(|_| {
-            Refusal::bad_request(
+            RequestError::bad_request(
                 "`map` must be a JSON object of lists of paths: {\"0\": [\"variables.file\"]}",
             )
         })?
         .0;
     if entries.len() > most {
-        return Err(Refusal::new(
+        return Err(RequestError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "PAYLOAD_TOO_LARGE",
             format!(
@@ -246,21 +246,21 @@ fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String>>, Refusal
     let (mut uses, mut seen) = (HashMap::new(), HashSet::new());
     for (name, paths) in entries {
         if paths.is_empty() {
-            return Err(Refusal::bad_request(format!(
+            return Err(RequestError::bad_request(format!(
                 "`map` names no variable for the part `{}`",
                 shown(&name)
             )));
         }
         for path in &paths {
             if !seen.insert(path.clone()) {
-                return Err(Refusal::bad_request(format!(
+                return Err(RequestError::bad_request(format!(
                     "`map` names `{}` twice",
                     shown(path)
                 )));
             }
         }
         if uses.insert(name.clone(), paths).is_some() {
-            return Err(Refusal::bad_request(format!(
+            return Err(RequestError::bad_request(format!(
                 "`map` names the part `{}` twice",
                 shown(&name)
             )));
@@ -303,8 +303,8 @@ fn shown(text: &str) -> String {
 }
 
 /// Why a body is no multipart body. multer's words name places in bytes: these say what to do.
-fn broken(error: multer::Error) -> Refusal {
-    Refusal::bad_request(in_words(&error))
+fn broken(error: multer::Error) -> RequestError {
+    RequestError::bad_request(in_words(&error))
 }
 
 fn in_words(error: &multer::Error) -> &'static str {
@@ -368,8 +368,8 @@ impl Files {
     /// Puts each part's name in the place of its variables.
     ///
     /// # Errors
-    /// A [`Refusal`] where `map` points at something that is not null in `operations`.
-    pub fn put_into(&self, variables: &mut Variables) -> Result<(), Refusal> {
+    /// A [`RequestError`] where `map` points at something that is not null in `operations`.
+    pub fn put_into(&self, variables: &mut Variables) -> Result<(), RequestError> {
         for (name, paths) in &self.uses {
             for path in paths {
                 let place = path
@@ -377,7 +377,7 @@ impl Files {
                     .and_then(|path| place(variables, path))
                     .filter(|value| **value == Value::Null);
                 let Some(place) = place else {
-                    return Err(Refusal::bad_request(format!(
+                    return Err(RequestError::bad_request(format!(
                         "`map` names `{}`, which is not a null in `operations`, or no variable that \
                          the operation declares: paths begin with `variables.`",
                         shown(path)
@@ -403,10 +403,14 @@ impl Files {
         FileError::Malformed(message)
     }
 
-    async fn take_part(&self, name: &str, context: &Context) -> Result<Part, FileError> {
+    async fn take_part(
+        &self,
+        name: &str,
+        context: &RequestContext,
+    ) -> Result<UploadFile, FileError> {
         let mut body = self.body.lock().await;
         if let Some((file_name, spool)) = body.kept.get(name) {
-            return Ok(Part {
+            return Ok(UploadFile {
                 file_name: file_name.clone(),
                 bytes: spool.read(),
             });
@@ -454,12 +458,12 @@ impl Files {
                 .store(self.limit.saturating_add(HEAD_BYTES), Ordering::Relaxed);
             let bytes = self.bytes_of(field);
             if self.uses.get(name).is_none_or(|uses| uses.len() < 2) {
-                return Ok(Part { file_name, bytes });
+                return Ok(UploadFile { file_name, bytes });
             }
             let share = self.spools.share(&self.client);
             let spool = Spool::fill(bytes, self.limit, share, context).await?;
             body.kept.insert(own, (file_name.clone(), spool.clone()));
-            return Ok(Part {
+            return Ok(UploadFile {
                 file_name,
                 bytes: spool.read(),
             });
@@ -467,7 +471,7 @@ impl Files {
     }
 
     /// Reads past a part that nobody wants, however large: the next one may be within its limit.
-    async fn skip(&self, field: Field<'static>, context: &Context) -> Result<(), FileError> {
+    async fn skip(&self, field: Field<'static>, context: &RequestContext) -> Result<(), FileError> {
         self.left
             .store(self.most.saturating_add(HEAD_BYTES), Ordering::Relaxed);
         let mut bytes = self.bytes_of(field);
@@ -594,12 +598,12 @@ fn lock(open: &OpenField) -> MutexGuard<'_, Option<Field<'static>>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Parts for Files {
+impl UploadFiles for Files {
     fn take<'a>(
         &'a self,
         name: &'a str,
-        context: &'a Context,
-    ) -> BoxFuture<'a, Result<Part, FileError>> {
+        context: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<UploadFile, FileError>> {
         self.take_part(name, context).boxed()
     }
 }

@@ -36,8 +36,8 @@ use self::{
 };
 use super::{
     Gateway, RequestId, document,
-    error::{self, Refusal},
-    graphql::{self, Asked},
+    error::{self, RequestError},
+    graphql::{self, GraphqlRequest},
     listener::Peer,
     memory::Memory,
     session::{self, Session},
@@ -111,14 +111,14 @@ pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Respons
     }
 }
 
-async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal> {
+async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, RequestError> {
     let address = session::address(&gateway, &request);
     let peer = request.extensions().get::<ConnectInfo<Peer>>().cloned();
     let (mut parts, _) = request.into_parts();
     // Browsers open WebSockets across origins without asking; others send no Origin.
     let mut origins = parts.headers.get_all(header::ORIGIN).iter();
     if !origins.all(|origin| gateway.0.origins.allow(origin, &parts.headers)) {
-        return Err(Refusal::new(
+        return Err(RequestError::new(
             StatusCode::FORBIDDEN,
             "FORBIDDEN",
             "pages of this origin may not open a WebSocket here: `cors_origins` in the \
@@ -127,14 +127,14 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
     }
     session::charge(&gateway, &Client::at(address), 1)?;
     if !parts.headers.contains_key(header::UPGRADE) && parts.version <= Version::HTTP_11 {
-        return Err(Refusal::new(
+        return Err(RequestError::new(
             StatusCode::UPGRADE_REQUIRED,
             "BAD_USER_INPUT",
             "this address takes WebSockets (graphql-transport-ws): the graph is at /graphql too",
         ));
     }
     let name = protocol(&parts.headers).ok_or_else(|| {
-        Refusal::bad_request(
+        RequestError::bad_request(
             "name a WebSocket sub-protocol: graphql-transport-ws, or the older graphql-ws",
         )
     })?;
@@ -146,12 +146,12 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Refusal
     );
     let protocol = GraphQLProtocol::from_request_parts(&mut parts, &())
         .await
-        .map_err(|_| Refusal::bad_request("the sub-protocol is not known"))?;
+        .map_err(|_| RequestError::bad_request("the sub-protocol is not known"))?;
     let limit = gateway.0.limits.body_bytes;
     let init = INIT.min(gateway.0.limits.idle);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
-        .map_err(|_| Refusal::bad_request("this address takes WebSockets only"))?;
+        .map_err(|_| RequestError::bad_request("this address takes WebSockets only"))?;
     let is_alone = parts.version < Version::HTTP_2;
     let sent = parts.headers;
     let deadline = Instant::now() + init;
@@ -248,8 +248,11 @@ fn protocol(headers: &HeaderMap) -> Option<&'static str> {
 /// send headers of its own with the upgrade.
 ///
 /// # Errors
-/// A [`Refusal`] for what cannot be a header, or is sent both ways.
-fn with_payload(mut headers: HeaderMap, payload: &serde_json::Value) -> Result<HeaderMap, Refusal> {
+/// A [`RequestError`] for what cannot be a header, or is sent both ways.
+fn with_payload(
+    mut headers: HeaderMap,
+    payload: &serde_json::Value,
+) -> Result<HeaderMap, RequestError> {
     for (name, value) in payload.as_object().into_iter().flatten() {
         let name = name.to_ascii_lowercase();
         if name != "authorization" && !name.starts_with(session::CREDENTIAL) {
@@ -260,7 +263,7 @@ fn with_payload(mut headers: HeaderMap, payload: &serde_json::Value) -> Result<H
             .as_str()
             .and_then(|value| HeaderValue::from_str(value).ok());
         let (Some(header), Some(value)) = (header, value) else {
-            return Err(Refusal::bad_request(
+            return Err(RequestError::bad_request(
                 "`authorization` and `x-asset-source-…` in the payload of `connection_init` must \
                  be texts that fit a header",
             ));
@@ -289,7 +292,7 @@ struct Charged<'a> {
 }
 
 impl<'a> Charged<'a> {
-    fn new(all: &'a AtomicU64, own: u64, limits: &Limits) -> Result<Self, Refusal> {
+    fn new(all: &'a AtomicU64, own: u64, limits: &Limits) -> Result<Self, RequestError> {
         let charged = Self { all, own };
         let before = all.fetch_add(own, Ordering::Relaxed);
         document::check_cost(before.saturating_add(own), limits)?;
@@ -304,19 +307,23 @@ impl Drop for Charged<'_> {
 }
 
 impl Guarded {
-    async fn answer(&self, request: GraphRequest, id: RequestId) -> Result<GraphResponse, Refusal> {
+    async fn answer(
+        &self,
+        request: GraphRequest,
+        id: RequestId,
+    ) -> Result<GraphResponse, RequestError> {
         let session = self.session.get().ok_or_else(|| {
-            Refusal::bad_request("send `connection_init` before the first operation")
+            RequestError::bad_request("send `connection_init` before the first operation")
         })?;
         session.check()?;
         let most = self.gateway.0.limits.socket_operations;
         let _place = self.places.try_acquire().map_err(|_| {
             let name = "number of operations at once on this socket";
-            Refusal::limit(name, most + 1, most)
+            RequestError::limit(name, most + 1, most)
         })?;
         session::charge(&self.gateway, &session.client, 1)?;
         let mut memory = Memory::of(&self.gateway, &session.client);
-        let asked = Asked::over_socket(request)?;
+        let asked = GraphqlRequest::over_socket(request)?;
         let prepared = graphql::prepare(&self.gateway, asked, None, &mut memory)?;
         let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
         let prepared = prepared.into_values();

@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
-    Link, ListRequest, Listing, MediaAnswer, Narrowed, NewFile, Page, Paging, Position, Profile,
-    Row, SortBy, Source, SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant,
-    response, rows,
+    ApiClient, Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction,
+    FileContent, Filter, ListKind, ListRequest, MediaAnswer, NewFile, Page, Paging, Position,
+    Pushdown, RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange,
+    UploadFailure, UploadOptions, Uploaded, response, rows,
 };
 use crate::{
     asset::{Asset, Details, FileType, Rendition},
@@ -36,15 +36,15 @@ const MAX_TOTAL: u64 = 1 << 53;
 
 /// Comfy Cloud's account, or one ComfyUI.
 pub struct Comfy {
-    profile: Profile,
-    link: Link,
+    profile: SourceInfo,
+    link: ApiClient,
     headers: HeaderMap,
     /// An asset of the merged list has one of these tags.
     listed_tags: Vec<String>,
 }
 
 impl Comfy {
-    pub(super) fn new(link: Link, config: ComfySource) -> Self {
+    pub(super) fn new(link: ApiClient, config: ComfySource) -> Self {
         let mut headers = HeaderMap::new();
         let mut credential = String::new();
         if let Some(key) = &config.api_key {
@@ -73,9 +73,9 @@ impl Comfy {
     async fn read_page(
         &self,
         request: &ListRequest,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Page, SourceError> {
-        if request.listing != Listing::Own {
+        if request.listing != ListKind::Own {
             return Err(SourceError::no_such_list());
         }
         let mut pairs = request.parameters.0.to_vec();
@@ -138,7 +138,11 @@ impl Comfy {
         })
     }
 
-    async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
+    async fn read_one(
+        &self,
+        id: &str,
+        context: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
         let url = self.link.url(&["api", "assets", id], &[])?;
         let call = Call::get_item("get", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
@@ -164,7 +168,7 @@ impl Comfy {
         asset: &Asset,
         rendition: Rendition,
         range: Option<&HeaderValue>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<MediaAnswer, SourceError> {
         let Details::Comfy(details) = &asset.details else {
             return Err(SourceError::NotFound);
@@ -198,7 +202,7 @@ impl Comfy {
         &self,
         asset: &Asset,
         options: &UploadOptions,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), SourceError> {
         let Details::Comfy(details) = &asset.details else {
             return Ok(());
@@ -233,7 +237,7 @@ impl Comfy {
         &self,
         url: Url,
         range: Option<&HeaderValue>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<MediaAnswer, SourceError> {
         // The key goes to the source's own address only.
         if url.origin() != self.link.config.url.origin() {
@@ -285,7 +289,7 @@ impl Comfy {
 }
 
 impl Source for Comfy {
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &SourceInfo {
         &self.profile
     }
 
@@ -293,21 +297,21 @@ impl Source for Comfy {
         self.link.upstream.breaker().clone()
     }
 
-    fn paging(&self, listing: Listing, _: SortBy) -> Option<Paging> {
-        (listing == Listing::Own).then_some(Paging::Index {
+    fn paging(&self, listing: ListKind, _: SortBy) -> Option<Paging> {
+        (listing == ListKind::Own).then_some(Paging::Index {
             cap: LIST_CAP,
             reach: LIST_CAP,
         })
     }
 
-    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
-        list_params::narrow(filter, by, &self.listed_tags)
+    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
+        list_params::push_down(filter, by, &self.listed_tags)
     }
 
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Page, SourceError>> {
         Box::pin(self.read_page(request, context))
     }
@@ -315,8 +319,8 @@ impl Source for Comfy {
     fn get<'a>(
         &'a self,
         id: &'a str,
-        _variant: Variant,
-        context: &'a Context,
+        _variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
         Box::pin(self.read_one(id, context))
     }
@@ -329,7 +333,7 @@ impl Source for Comfy {
         &'a self,
         id: &'a str,
         change: &'a TagChange,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.post_tags(id, change, context))
     }
@@ -338,7 +342,7 @@ impl Source for Comfy {
         &'a self,
         id: &'a str,
         note: Option<&'a str>,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.put_note(id, note, context))
     }
@@ -355,7 +359,7 @@ impl Source for Comfy {
         &'a self,
         file: &'a NewFile<'a>,
         content: FileContent,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(self.send(file, content, context))
     }
@@ -364,7 +368,7 @@ impl Source for Comfy {
         &'a self,
         asset: &'a Asset,
         options: &'a UploadOptions,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
         Box::pin(self.look_for_bytes(asset, options, context))
     }
@@ -372,7 +376,7 @@ impl Source for Comfy {
     fn delete<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(async move {
             let each = ids
@@ -385,8 +389,8 @@ impl Source for Comfy {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: Variant,
-        context: &'a Context,
+        variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         super::fan_out(self, ids, variant, context)
     }
@@ -396,7 +400,7 @@ impl Source for Comfy {
         asset: &'a Asset,
         rendition: Rendition,
         range: Option<&'a HeaderValue>,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
         Box::pin(self.open(asset, rendition, range, context))
     }

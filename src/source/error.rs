@@ -160,10 +160,10 @@ impl SourceError {
             UpstreamError::Timeout
             | UpstreamError::Broken { .. }
             | UpstreamError::TooLarge { .. } => Self::UnknownOutcome,
-            UpstreamError::Late => Self::NotTried,
+            UpstreamError::DeadlineExceeded => Self::NotTried,
             UpstreamError::Busy { .. }
-            | UpstreamError::Spared { .. }
-            | UpstreamError::ItemSpared { .. }
+            | UpstreamError::CircuitOpen { .. }
+            | UpstreamError::ItemCircuitOpen { .. }
             | UpstreamError::Connect { .. }
             | UpstreamError::NotAllowed
             | UpstreamError::Setup(_) => Self::from(error),
@@ -223,7 +223,7 @@ impl From<Failure> for SourceError {
 impl From<UpstreamError> for SourceError {
     fn from(error: UpstreamError) -> Self {
         match error {
-            UpstreamError::Timeout | UpstreamError::Late => Self::Timeout,
+            UpstreamError::Timeout | UpstreamError::DeadlineExceeded => Self::Timeout,
             UpstreamError::TooLarge { limit } => Self::Malformed {
                 status: 200,
                 path: "the whole answer".to_owned(),
@@ -234,7 +234,7 @@ impl From<UpstreamError> for SourceError {
                 reason: error.to_string(),
                 retry_after: Some(Duration::from_secs(1)),
             },
-            UpstreamError::Spared { wait } | UpstreamError::ItemSpared { wait } => {
+            UpstreamError::CircuitOpen { wait } | UpstreamError::ItemCircuitOpen { wait } => {
                 Self::Unavailable {
                     status: None,
                     reason: error.to_string(),

@@ -1,12 +1,12 @@
 //! Which assets a merged list shows: one meaning at every source.
 //!
-//! A source is asked for a superset, as its contract allows ([`Narrowed`]); [`Filter::fits`] is the
+//! A source is asked for a superset, as its contract allows ([`Pushdown`]); [`Filter::fits`] is the
 //! one judge of every row that comes, also of what was pushed: servers ignore names they do not
 //! know.
 
 use jiff::Timestamp;
 
-use super::{Listing, Parameters, SortBy};
+use super::{ListKind, Parameters, SortBy};
 use crate::asset::{Asset, Kind, Visibility};
 
 /// What an asset must be. Empty lists and `None` ask for nothing; a value an asset does not have
@@ -84,10 +84,10 @@ impl FilterField {
 
 /// What a source is asked, given a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Narrowed {
+pub enum Pushdown {
     /// A superset of what fits.
     Ask {
-        listing: Listing,
+        listing: ListKind,
         parameters: Parameters,
         /// What the gateway must still compare after reading; empty when the upstream's own filters
         /// say it all.

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL};
 
 use super::{
-    ListRequest, Listing, Order, Page, Parameters, Position, Row, SourceError, comfy::Comfy,
-    piktid::Piktid, registry::Link, scenario::Scenario,
+    ListKind, ListRequest, Order, Page, Parameters, Position, Row, SourceError, comfy::Comfy,
+    piktid::Piktid, registry::ApiClient, scenario::Scenario,
 };
 use crate::{
     asset::{Provider, SourceName},
@@ -34,7 +34,7 @@ fn clients() -> Result<Clients, ConfigError> {
         Some(value.to_owned())
     };
     let (mut scenario, mut piktid, mut comfy) = (None, None, None);
-    let link = |config: &SourceConfig| Link::new(config, &[0; 32], &Paces::default());
+    let link = |config: &SourceConfig| ApiClient::new(config, &[0; 32], &Paces::default());
     for config in Config::load(None::<PathBuf>, &variables)?.sources {
         let link = link(&config)?;
         match config.kind {
@@ -155,7 +155,7 @@ fn page(provider: Provider, answer: Answer) -> Option<Vec<Row>> {
 /// Newest first, so many rows.
 fn first_page(length: u32) -> ListRequest {
     ListRequest {
-        listing: Listing::Own,
+        listing: ListKind::Own,
         order: Order::NEWEST,
         after: None,
         before: None,

@@ -28,7 +28,7 @@ impl Direction {
 
 /// Which of a source's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Listing {
+pub enum ListKind {
     /// What the credential's account has.
     Own,
     /// Everybody's public assets (Scenario's public token).
@@ -86,7 +86,7 @@ impl Order {
 /// One stretch of a source's list. Also the cache's key for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListRequest {
-    pub listing: Listing,
+    pub listing: ListKind,
     pub order: Order,
     /// Only what is later than this by the time it is sorted by, when the source can (else ignored
     /// and re-checked above).

@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
-    Link, ListRequest, Listing, Narrowed, NewFile, Page, Paging, Position, Profile, SortBy, Source,
-    SourceError, TagChange, UploadFailure, UploadOptions, Uploaded, Variant, response, rows,
+    ApiClient, Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction,
+    FileContent, Filter, ListKind, ListRequest, NewFile, Page, Paging, Position, Pushdown,
+    RequestContext, SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure,
+    UploadOptions, Uploaded, response, rows,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -33,13 +34,13 @@ const LIST_REACH: u32 = 40;
 pub struct Piktid {
     /// Of its credential's bulk deletes.
     pace: Arc<Pace>,
-    profile: Profile,
-    link: Link,
+    profile: SourceInfo,
+    link: ApiClient,
     authorization: HeaderValue,
 }
 
 impl Piktid {
-    pub(super) fn new(link: Link, config: &PiktidSource) -> Self {
+    pub(super) fn new(link: ApiClient, config: &PiktidSource) -> Self {
         let credential = match &config.credential {
             PiktidCredential::Token(token) => format!("Bearer {}", token.expose()),
             PiktidCredential::Verbatim(authorization) => authorization.expose().to_owned(),
@@ -59,7 +60,7 @@ impl Piktid {
     async fn read_page(
         &self,
         request: &ListRequest,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Page, SourceError> {
         let offset = match request.position {
             Position::Offset(offset) => offset,
@@ -70,8 +71,8 @@ impl Piktid {
         pairs.push(("page", page.to_string()));
         pairs.push(("per_page", per_page.to_string()));
         let sort_by = match (request.listing, request.order.by) {
-            (Listing::Own, SortBy::CreatedAt) => "created_at",
-            (Listing::Own, SortBy::Name) => "filename",
+            (ListKind::Own, SortBy::CreatedAt) => "created_at",
+            (ListKind::Own, SortBy::Name) => "filename",
             _ => return Err(SourceError::no_such_list()),
         };
         pairs.push(("sort_by", sort_by.to_owned()));
@@ -133,7 +134,11 @@ impl Piktid {
         })
     }
 
-    async fn read_one(&self, id: &str, context: &Context) -> Result<Arc<Asset>, SourceError> {
+    async fn read_one(
+        &self,
+        id: &str,
+        context: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
         let call = Call::get_item("get", self.link.url(&["assets", id], &[])?, self.headers());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         self.decode_one(&answer)
@@ -153,7 +158,7 @@ impl Piktid {
 }
 
 impl Source for Piktid {
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &SourceInfo {
         &self.profile
     }
 
@@ -161,22 +166,22 @@ impl Source for Piktid {
         self.link.upstream.breaker().clone()
     }
 
-    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
-        let is_there = listing == Listing::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
+    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
+        let is_there = listing == ListKind::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
         is_there.then_some(Paging::Index {
             cap: LIST_CAP,
             reach: LIST_REACH,
         })
     }
 
-    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
-        list_params::narrow(filter, by)
+    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
+        list_params::push_down(filter, by)
     }
 
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Page, SourceError>> {
         Box::pin(self.read_page(request, context))
     }
@@ -184,8 +189,8 @@ impl Source for Piktid {
     fn get<'a>(
         &'a self,
         id: &'a str,
-        _variant: Variant,
-        context: &'a Context,
+        _variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
         Box::pin(self.read_one(id, context))
     }
@@ -206,7 +211,7 @@ impl Source for Piktid {
         &'a self,
         id: &'a str,
         change: &'a TagChange,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.patch_tags(id, change, context))
     }
@@ -215,7 +220,7 @@ impl Source for Piktid {
         &'a self,
         id: &'a str,
         note: Option<&'a str>,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         // An empty one clears (4.5 [seed 004]).
         let body = json!({ "styling_note": note.unwrap_or_default() });
@@ -239,7 +244,7 @@ impl Source for Piktid {
         &'a self,
         file: &'a NewFile<'a>,
         content: FileContent,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(self.send(file, content, context))
     }
@@ -251,7 +256,7 @@ impl Source for Piktid {
     fn delete<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(self.bulk_delete(ids, context))
     }
@@ -259,8 +264,8 @@ impl Source for Piktid {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: Variant,
-        context: &'a Context,
+        variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         super::fan_out(self, ids, variant, context)
     }

@@ -19,17 +19,17 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
-    Capabilities, Context, Profile, Scope, Source, SourceError, comfy, piktid, response,
-    row_cache::KnownRows, scenario, unauthenticated::Locked,
+    Capabilities, CredentialScope, RequestContext, Source, SourceError, SourceInfo, comfy, piktid,
+    response, row_cache::KnownRows, scenario, unauthenticated::Locked,
 };
 use crate::{
     asset::{Provider, SourceName},
     config::{ConfigError, Secret, SourceConfig, SourceKind},
-    upstream::{Answer, Breaker, Call, Content, Elsewhere, Health, Paces, Policy, Upstream},
+    upstream::{Answer, Breaker, Call, Content, EgressPolicy, Health, Paces, Policy, Upstream},
 };
 
 /// What a source said of a file.
-pub struct Pushed {
+pub struct UploadReply {
     pub answer: Answer,
     /// All of it was sent by then.
     pub is_whole: bool,
@@ -44,7 +44,7 @@ pub struct Registry {
     /// Current and former names.
     by_name: Arc<HashMap<SourceName, usize, RandomState>>,
     /// Of sources whose callers bring credentials.
-    passthrough: HashMap<SourceName, Link>,
+    passthrough: HashMap<SourceName, ApiClient>,
 }
 
 /// A caller's credential that nothing can be done with. Messages do not repeat it.
@@ -72,7 +72,7 @@ impl Registry {
         let mut sources = configs
             .into_iter()
             .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
-                let link = Link::new(&config, scope_key, &paces)?;
+                let link = ApiClient::new(&config, scope_key, &paces)?;
                 if !config.passthrough {
                     return Ok(link.source(config.kind));
                 }
@@ -143,7 +143,7 @@ impl Registry {
 
 /// What every provider's client starts from.
 #[derive(Clone)]
-pub struct Link {
+pub struct ApiClient {
     pub config: SourceConfig,
     pub upstream: Upstream,
     pub in_flight: usize,
@@ -160,10 +160,10 @@ const MANY: usize = 1_024;
 
 /// A breaker for each scope: what fails for one caller's credential says nothing of another's.
 #[derive(Clone, Default)]
-struct Breakers(Arc<Mutex<HashMap<Scope, Breaker>>>);
+struct Breakers(Arc<Mutex<HashMap<CredentialScope, Breaker>>>);
 
 impl Breakers {
-    fn of(&self, scope: Scope) -> Breaker {
+    fn of(&self, scope: CredentialScope) -> Breaker {
         // Single insertions: a panic elsewhere cannot leave them half-changed.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains_key(&scope) && all.len() >= MANY {
@@ -177,10 +177,10 @@ impl Breakers {
     }
 }
 
-impl Link {
+impl ApiClient {
     /// The source as a caller sees it who brings this credential.
     fn for_caller(&self, credential: Secret) -> Arc<dyn Source> {
-        let scope = Scope::of(
+        let scope = CredentialScope::of(
             &self.scope_key,
             &self.config.name,
             self.config.url.as_str(),
@@ -227,8 +227,8 @@ impl Link {
             in_flight: config.in_flight,
             patience: config.patience,
             elsewhere: match &config.storage_hosts {
-                None => Elsewhere::Public,
-                Some(hosts) => Elsewhere::Hosts(hosts.clone()),
+                None => EgressPolicy::Public,
+                Some(hosts) => EgressPolicy::Hosts(hosts.clone()),
             },
             // Comfy Cloud's is about money (comfy.md 1 [docs]).
             waits_out_429: config.kind.provider() != Provider::Comfy,
@@ -255,13 +255,13 @@ impl Link {
     }
 
     /// The profile of a source that uses `credential`.
-    pub fn profile(&self, credential: &str, capabilities: Capabilities) -> Profile {
+    pub fn profile(&self, credential: &str, capabilities: Capabilities) -> SourceInfo {
         let config = &self.config;
-        Profile {
+        SourceInfo {
             name: config.name.clone(),
             former_names: config.former_names.clone(),
             provider: config.kind.provider(),
-            scope: Scope::of(
+            scope: CredentialScope::of(
                 &self.scope_key,
                 &config.name,
                 config.url.as_str(),
@@ -277,7 +277,7 @@ impl Link {
     }
 }
 
-impl Link {
+impl ApiClient {
     /// Sends a write and gives its answer, whatever its status. 429 says that nothing was done: it is
     /// waited out as long as there is time.
     ///
@@ -290,7 +290,7 @@ impl Link {
         url: Url,
         headers: HeaderMap,
         body: Option<String>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         loop {
             let (method, url, headers, body) =
@@ -320,7 +320,7 @@ impl Link {
         url: Url,
         headers: HeaderMap,
         body: Option<String>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let call = match body {
             Some(body) => Call::json(operation, method, url, headers, Bytes::from(body)),
@@ -342,8 +342,8 @@ impl Link {
         url: Url,
         headers: HeaderMap,
         mut content: Content,
-        context: &Context,
-    ) -> Result<Pushed, SourceError> {
+        context: &RequestContext,
+    ) -> Result<UploadReply, SourceError> {
         let whole = Arc::new(AtomicBool::new(false));
         let (flag, mut left) = (Arc::clone(&whole), content.length);
         content.bytes = content
@@ -368,7 +368,7 @@ impl Link {
             .await;
         let is_whole = whole.load(Ordering::Relaxed);
         match sent {
-            Ok(answer) => Ok(Pushed { answer, is_whole }),
+            Ok(answer) => Ok(UploadReply { answer, is_whole }),
             Err(error) if is_whole => Err(SourceError::of_write(error)),
             Err(error) => Err(SourceError::from(error)),
         }

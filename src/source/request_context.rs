@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Profile, SourceError};
+use super::{SourceError, SourceInfo};
 use crate::asset::SourceName;
 
 /// How long a call may take that several operations wait for, each within its own time.
@@ -22,10 +22,10 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// What a call to a source may know of the operation that causes it.
 #[derive(Debug)]
-pub struct Context {
+pub struct RequestContext {
     /// When the operation began.
     began: Instant,
-    /// The time it has: from its beginning, or from the last [`Context::renew`].
+    /// The time it has: from its beginning, or from the last [`RequestContext::renew`].
     time: Duration,
     /// Milliseconds from its beginning to the last renewal.
     renewed: AtomicU64,
@@ -36,7 +36,7 @@ pub struct Context {
     /// It read something that is older than it should be, or not whole.
     doubtful: AtomicBool,
     /// Its answer tells of its own making.
-    alone: AtomicBool,
+    is_unshareable: AtomicBool,
     /// A credential took part in what it read.
     private: AtomicBool,
     /// What it read of.
@@ -52,7 +52,7 @@ pub struct Lifetime {
     pub private: bool,
 }
 
-impl Context {
+impl RequestContext {
     #[must_use]
     pub fn new(time: Duration, calls: u32) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Context {
             calls_left: AtomicU32::new(calls),
             true_for: AtomicU64::new(u64::MAX),
             doubtful: AtomicBool::new(false),
-            alone: AtomicBool::new(false),
+            is_unshareable: AtomicBool::new(false),
             private: AtomicBool::new(false),
             sources: Mutex::default(),
         }
@@ -114,24 +114,24 @@ impl Context {
     }
 
     /// Something of the answer is older than it should be, not whole, or true for a moment only.
-    pub fn doubt(&self) {
+    pub fn mark_uncacheable(&self) {
         self.doubtful.store(true, Ordering::Relaxed);
     }
 
     /// The answer tells of what this operation caused: it is nobody else's.
-    pub fn tells_of_itself(&self) {
-        self.alone.store(true, Ordering::Relaxed);
-        self.doubt();
+    pub fn mark_unshareable(&self) {
+        self.is_unshareable.store(true, Ordering::Relaxed);
+        self.mark_uncacheable();
     }
 
     /// Whether the answer is for nobody but whoever asked, at any time.
     #[must_use]
     pub fn is_alone(&self) -> bool {
-        self.alone.load(Ordering::Relaxed)
+        self.is_unshareable.load(Ordering::Relaxed)
     }
 
     /// A source of this profile is read.
-    pub fn reads(&self, profile: &Profile) {
+    pub fn reads(&self, profile: &SourceInfo) {
         if profile.authenticated {
             self.private.store(true, Ordering::Relaxed);
         }

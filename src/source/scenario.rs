@@ -19,10 +19,10 @@ use serde_json::{json, value::RawValue};
 
 use self::list_params::ScenarioParameters;
 use super::{
-    Breaker, Capabilities, ChangeFailure, Context, DeleteEffect, Direction, FileContent, Filter,
-    Link, ListRequest, Listing, Narrowed, NewFile, Page, Paging, Parameters, Position, Profile,
-    Row, SortBy, Source, SourceError, TagChange, Unreadable, UploadFailure, UploadOptions,
-    Uploaded, Variant, response, rows,
+    ApiClient, Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction,
+    FileContent, Filter, ListKind, ListRequest, NewFile, Page, Paging, Parameters, Position,
+    Pushdown, RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange, Unreadable,
+    UploadFailure, UploadOptions, Uploaded, response, rows,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -39,15 +39,15 @@ const PUBLIC: &str = "public-auth-token";
 
 /// One Scenario project or team.
 pub struct Scenario {
-    profile: Profile,
-    link: Link,
+    profile: SourceInfo,
+    link: ApiClient,
     /// `Authorization`, exactly.
     authorization: HeaderValue,
     config: ScenarioSource,
 }
 
 impl Scenario {
-    pub(super) fn new(link: Link, config: ScenarioSource) -> Self {
+    pub(super) fn new(link: ApiClient, config: ScenarioSource) -> Self {
         let credential = match &config.credential {
             ScenarioCredential::Key { key, secret } => {
                 let pair = format!("{}:{}", key.expose(), secret.expose());
@@ -67,27 +67,29 @@ impl Scenario {
     }
 
     /// A source with the public token sees public assets, whatever it is asked for.
-    fn listing(&self, asked: Listing) -> Listing {
+    fn listing(&self, asked: ListKind) -> ListKind {
         if self.is_public_only() {
-            Listing::Public
+            ListKind::Public
         } else {
             asked
         }
     }
 
-    fn headers(&self, listing: Listing) -> HeaderMap {
+    fn headers(&self, listing: ListKind) -> HeaderMap {
         let authorization = match listing {
-            Listing::Own | Listing::Search => self.authorization.clone(),
-            Listing::Public => HeaderValue::from_static(PUBLIC),
+            ListKind::Own | ListKind::Search => self.authorization.clone(),
+            ListKind::Public => HeaderValue::from_static(PUBLIC),
         };
         HeaderMap::from_iter([(AUTHORIZATION, authorization)])
     }
 
     /// The account's own scoping; the public list knows none.
-    fn project(&self, listing: Listing) -> Option<(&'static str, String)> {
+    fn project(&self, listing: ListKind) -> Option<(&'static str, String)> {
         match listing {
-            Listing::Own | Listing::Search => Some(("projectId", self.config.project_id.clone()?)),
-            Listing::Public => None,
+            ListKind::Own | ListKind::Search => {
+                Some(("projectId", self.config.project_id.clone()?))
+            }
+            ListKind::Public => None,
         }
     }
 
@@ -103,7 +105,7 @@ impl Scenario {
     async fn read_page(
         &self,
         request: &ListRequest,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Page, SourceError> {
         let listing = self.listing(request.listing);
         let mut pairs = request.parameters.0.to_vec();
@@ -133,7 +135,7 @@ impl Scenario {
             pairs.push(("paginationToken", token.to_string()));
         }
         let path: &[&str] = match (listing, self.config.public_endpoint) {
-            (Listing::Public, PublicEndpoint::AssetsPublic) => &["assets", "public"],
+            (ListKind::Public, PublicEndpoint::AssetsPublic) => &["assets", "public"],
             _ => &["assets"],
         };
         let call = Call::get("list", self.link.url(path, &pairs)?, self.headers(listing));
@@ -163,21 +165,21 @@ impl Scenario {
     async fn read_one(
         &self,
         id: &str,
-        variant: Variant,
-        context: &Context,
+        variant: DetailLevel,
+        context: &RequestContext,
     ) -> Result<Arc<Asset>, SourceError> {
         let mut pairs: Vec<_> = self
-            .project(self.listing(Listing::Own))
+            .project(self.listing(ListKind::Own))
             .into_iter()
             .collect();
-        if variant == Variant::Full {
+        if variant == DetailLevel::Full {
             pairs.push(("withEmbedding", "true".to_owned()));
             pairs.push(("withQualityGateDetails", "true".to_owned()));
         }
         let call = Call::get_item(
             "get",
             self.link.url(&["assets", id], &pairs)?,
-            self.headers(Listing::Own),
+            self.headers(ListKind::Own),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         self.decode_one(&answer)
@@ -193,7 +195,11 @@ impl Scenario {
     }
 
     /// What the search finds (5.12), newest first: its hits are not assets, so they are read by id.
-    async fn search(&self, request: &ListRequest, context: &Context) -> Result<Page, SourceError> {
+    async fn search(
+        &self,
+        request: &ListRequest,
+        context: &RequestContext,
+    ) -> Result<Page, SourceError> {
         if request.order.by != SortBy::CreatedAt || self.is_public_only() {
             return Err(SourceError::no_such_list());
         }
@@ -213,11 +219,11 @@ impl Scenario {
         for (name, value) in request.parameters.0.iter() {
             body[*name] = json!(value);
         }
-        let pairs: Vec<_> = self.project(Listing::Search).into_iter().collect();
+        let pairs: Vec<_> = self.project(ListKind::Search).into_iter().collect();
         let call = Call::read_by_post(
             "search",
             self.link.url(&["search", "assets"], &pairs)?,
-            self.headers(Listing::Search),
+            self.headers(ListKind::Search),
             Bytes::from(body.to_string()),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
@@ -242,7 +248,7 @@ impl Scenario {
     async fn hydrate(
         &self,
         hits: &[wire::Hit],
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Vec<Row>, SourceError> {
         let ids: Vec<Arc<str>> = hits.iter().filter_map(|hit| hit.id.clone()).collect();
         let mut found = HashMap::new();
@@ -293,16 +299,16 @@ impl Scenario {
     async fn read_bulk(
         &self,
         ids: &[Arc<str>],
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Vec<Row>, SourceError> {
         let pairs: Vec<_> = self
-            .project(self.listing(Listing::Own))
+            .project(self.listing(ListKind::Own))
             .into_iter()
             .collect();
         let call = Call::read_by_post(
             "get-bulk",
             self.link.url(&["assets", "get-bulk"], &pairs)?,
-            self.headers(Listing::Own),
+            self.headers(ListKind::Own),
             Bytes::from(json!({ "assetIds": ids }).to_string()),
         );
         let answer = self.link.upstream.send(call, context.deadline()).await?;
@@ -314,7 +320,7 @@ impl Scenario {
     async fn read_each(
         &self,
         ids: &[Arc<str>],
-        context: &Context,
+        context: &RequestContext,
     ) -> HashMap<Arc<str>, Result<Arc<Asset>, SourceError>> {
         let all = |error: &SourceError| -> HashMap<_, _> {
             ids.iter()
@@ -344,7 +350,7 @@ impl Scenario {
 }
 
 impl Source for Scenario {
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &SourceInfo {
         &self.profile
     }
 
@@ -352,45 +358,47 @@ impl Source for Scenario {
         self.link.upstream.breaker().clone()
     }
 
-    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
+    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
         match (listing, by) {
-            (Listing::Own | Listing::Public, SortBy::CreatedAt | SortBy::UpdatedAt) => {
+            (ListKind::Own | ListKind::Public, SortBy::CreatedAt | SortBy::UpdatedAt) => {
                 Some(Paging::Window {
                     cap: LIST_CAP,
                     resolution: Duration::from_millis(1),
                 })
             }
-            (Listing::Search, SortBy::CreatedAt) if !self.is_public_only() => Some(Paging::Index {
-                cap: LIST_CAP,
-                reach: LIST_CAP,
-            }),
+            (ListKind::Search, SortBy::CreatedAt) if !self.is_public_only() => {
+                Some(Paging::Index {
+                    cap: LIST_CAP,
+                    reach: LIST_CAP,
+                })
+            }
             _ => None,
         }
     }
 
-    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
-        list_params::narrow(filter, by, self.is_public_only())
+    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
+        list_params::push_down(filter, by, self.is_public_only())
     }
 
-    fn calls_to_list(&self, listing: Listing) -> u32 {
+    fn calls_to_list(&self, listing: ListKind) -> u32 {
         // A search, and a batch read of its hits.
-        if listing == Listing::Search { 2 } else { 1 }
+        if listing == ListKind::Search { 2 } else { 1 }
     }
 
-    fn declines(&self, listing: Listing, parameters: &Parameters) -> Option<Narrowed> {
+    fn declines(&self, listing: ListKind, parameters: &Parameters) -> Option<Pushdown> {
         let asks = |name: &str| parameters.0.iter().any(|(own, _)| *own == name);
-        if listing == Listing::Own
+        if listing == ListKind::Own
             && self.is_blind()
             && list_params::OWN_ONLY.iter().any(|n| asks(n))
         {
-            return Some(Narrowed::Unsupported(
+            return Some(Pushdown::Unsupported(
                 "the deprecated public path has none of these filters: set `public_endpoint = \
                  \"assets\"`",
             ));
         }
         let own = self.config.project_id.as_ref()?;
         let is_other = |(name, value): &(&str, String)| *name == "projectId" && value != own;
-        parameters.0.iter().any(is_other).then_some(Narrowed::Skip(
+        parameters.0.iter().any(is_other).then_some(Pushdown::Skip(
             "the configuration binds this source to another project",
         ))
     }
@@ -408,19 +416,19 @@ impl Source for Scenario {
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Page, SourceError>> {
         match request.listing {
-            Listing::Search => Box::pin(self.search(request, context)),
-            Listing::Own | Listing::Public => Box::pin(self.read_page(request, context)),
+            ListKind::Search => Box::pin(self.search(request, context)),
+            ListKind::Own | ListKind::Public => Box::pin(self.read_page(request, context)),
         }
     }
 
     fn get<'a>(
         &'a self,
         id: &'a str,
-        variant: Variant,
-        context: &'a Context,
+        variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
         Box::pin(self.read_one(id, variant, context))
     }
@@ -428,11 +436,11 @@ impl Source for Scenario {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: Variant,
-        context: &'a Context,
+        variant: DetailLevel,
+        context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         // The public token opens no batch read (2), and a batch read brings no embeddings (5.4).
-        if self.is_public_only() || variant == Variant::Full {
+        if self.is_public_only() || variant == DetailLevel::Full {
             return super::fan_out(self, ids, variant, context);
         }
         let mut reads = Vec::new();
@@ -453,7 +461,7 @@ impl Source for Scenario {
         &'a self,
         id: &'a str,
         change: &'a TagChange,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(self.put_tags(id, change, context))
     }
@@ -462,7 +470,7 @@ impl Source for Scenario {
         &'a self,
         id: &'a str,
         note: Option<&'a str>,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         // How to clear is not documented (5.7): the empty text is tried, and the result read.
         let body = json!({ "description": note.unwrap_or_default() });
@@ -486,7 +494,7 @@ impl Source for Scenario {
         &'a self,
         file: &'a NewFile<'a>,
         content: FileContent,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(self.send(file, content, context))
     }
@@ -494,7 +502,7 @@ impl Source for Scenario {
     fn upload_state<'a>(
         &'a self,
         upload: &'a str,
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(self.state(upload, context))
     }
@@ -506,13 +514,13 @@ impl Source for Scenario {
     fn delete<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        context: &'a Context,
+        context: &'a RequestContext,
     ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(self.delete_all(ids, context))
     }
 
-    fn calls_to_get(&self, ids: usize, variant: Variant) -> usize {
-        if self.is_public_only() || variant == Variant::Full {
+    fn calls_to_get(&self, ids: usize, variant: DetailLevel) -> usize {
+        if self.is_public_only() || variant == DetailLevel::Full {
             ids
         } else {
             ids.div_ceil(BULK_CAP)

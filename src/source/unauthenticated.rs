@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
 
 use super::{
-    Breaker, ChangeFailure, Context, FileContent, Filter, ListRequest, Listing, Narrowed, NewFile,
-    Page, Paging, Parameters, Profile, SortBy, Source, SourceError, TagChange, UploadFailure,
-    UploadOptions, Uploaded, Variant,
+    Breaker, ChangeFailure, DetailLevel, FileContent, Filter, ListKind, ListRequest, NewFile, Page,
+    Paging, Parameters, Pushdown, RequestContext, SortBy, Source, SourceError, SourceInfo,
+    TagChange, UploadFailure, UploadOptions, Uploaded,
 };
 use crate::asset::{Asset, FileType};
 
@@ -22,7 +22,7 @@ impl Locked {
 }
 
 impl Source for Locked {
-    fn profile(&self) -> &Profile {
+    fn profile(&self) -> &SourceInfo {
         self.0.profile()
     }
 
@@ -30,15 +30,15 @@ impl Source for Locked {
         self.0.breaker()
     }
 
-    fn paging(&self, listing: Listing, by: SortBy) -> Option<Paging> {
+    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
         self.0.paging(listing, by)
     }
 
-    fn narrow(&self, filter: &Filter, by: SortBy) -> Narrowed {
-        self.0.narrow(filter, by)
+    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
+        self.0.push_down(filter, by)
     }
 
-    fn declines(&self, listing: Listing, parameters: &Parameters) -> Option<Narrowed> {
+    fn declines(&self, listing: ListKind, parameters: &Parameters) -> Option<Pushdown> {
         self.0.declines(listing, parameters)
     }
 
@@ -49,7 +49,7 @@ impl Source for Locked {
     fn list<'a>(
         &'a self,
         _request: &'a ListRequest,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Page, SourceError>> {
         Box::pin(async { Err(self.refusal()) })
     }
@@ -57,8 +57,8 @@ impl Source for Locked {
     fn get<'a>(
         &'a self,
         _id: &'a str,
-        _variant: Variant,
-        _context: &'a Context,
+        _variant: DetailLevel,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
         Box::pin(async { Err(self.refusal()) })
     }
@@ -66,17 +66,17 @@ impl Source for Locked {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        _variant: Variant,
-        _context: &'a Context,
+        _variant: DetailLevel,
+        _context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         stream::iter(ids.iter().map(|id| (id.clone(), Err(self.refusal())))).boxed()
     }
 
-    fn calls_to_list(&self, _listing: Listing) -> u32 {
+    fn calls_to_list(&self, _listing: ListKind) -> u32 {
         0
     }
 
-    fn calls_to_get(&self, _ids: usize, _variant: Variant) -> usize {
+    fn calls_to_get(&self, _ids: usize, _variant: DetailLevel) -> usize {
         0
     }
 
@@ -88,7 +88,7 @@ impl Source for Locked {
         &'a self,
         _id: &'a str,
         _change: &'a TagChange,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(async { Err(self.refusal().into()) })
     }
@@ -97,7 +97,7 @@ impl Source for Locked {
         &'a self,
         _id: &'a str,
         _note: Option<&'a str>,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
         Box::pin(async { Err(self.refusal().into()) })
     }
@@ -114,7 +114,7 @@ impl Source for Locked {
         &'a self,
         _file: &'a NewFile<'a>,
         _content: FileContent,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(async { Err(self.refusal().into()) })
     }
@@ -122,7 +122,7 @@ impl Source for Locked {
     fn upload_state<'a>(
         &'a self,
         _upload: &'a str,
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
         Box::pin(async { Err(self.refusal().into()) })
     }
@@ -134,7 +134,7 @@ impl Source for Locked {
     fn delete<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        _context: &'a Context,
+        _context: &'a RequestContext,
     ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
         Box::pin(async {
             let each = ids.iter().map(|id| (id.clone(), Err(self.refusal())));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Context, SourceError};
+use super::{RequestContext, SourceError};
 
 /// Each id with its outcome.
 pub type Outcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
@@ -21,7 +21,7 @@ impl Deletion {
     pub async fn settled(
         self,
         calls: u32,
-        context: &Context,
+        context: &RequestContext,
         again: impl AsyncFnOnce(&[Arc<str>]) -> Self,
     ) -> Outcomes {
         let Self { mut outcomes, left } = self;

@@ -162,7 +162,7 @@ struct Failing {
 
 /// The place that a call holds while the source is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ProbeSlot {
     None,
     Probe,
     Trial,
@@ -170,11 +170,11 @@ enum Place {
 
 /// Leave to make one call. Dropped without a word, the call was given up, which says nothing.
 #[derive(Debug)]
-pub struct Pass {
+pub struct Permit {
     breaker: Breaker,
     subject: Subject,
     began: Instant,
-    place: Place,
+    place: ProbeSlot,
 }
 
 /// Tells when the breaker opens.
@@ -194,19 +194,19 @@ impl Breaker {
     /// Leave to call the source.
     ///
     /// # Errors
-    /// [`UpstreamError::Spared`], with how long to wait, where the source is down;
-    /// [`UpstreamError::ItemSpared`] where the asset or file keeps failing by itself.
-    pub fn pass(&self, subject: Subject) -> Result<Pass, UpstreamError> {
+    /// [`UpstreamError::CircuitOpen`], with how long to wait, where the source is down;
+    /// [`UpstreamError::ItemCircuitOpen`] where the asset or file keeps failing by itself.
+    pub fn pass(&self, subject: Subject) -> Result<Permit, UpstreamError> {
         let now = Instant::now();
         let mut state = self.state();
         if let Subject::Item(item) | Subject::File(item) = subject {
             state.check_item(item, now)?;
         }
         let place = match &mut state.open {
-            None => Place::None,
+            None => ProbeSlot::None,
             Some(open) => open.place(subject, now)?,
         };
-        Ok(Pass {
+        Ok(Permit {
             breaker: self.clone(),
             subject,
             began: now,
@@ -255,7 +255,7 @@ impl Breaker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, pass: &Pass, failure: Option<Failure>) {
+    fn end(&self, pass: &Permit, failure: Option<Failure>) {
         let now = Instant::now();
         let mut state = self.state();
         if let Subject::Item(item) | Subject::File(item) = pass.subject {
@@ -268,7 +268,7 @@ impl Breaker {
             state.succeeded(pass.place, now);
             return;
         };
-        if pass.place == Place::Trial && !failure.is_unreachable() {
+        if pass.place == ProbeSlot::Trial && !failure.is_unreachable() {
             if let Some(open) = &mut state.open {
                 open.trial_at = now + PAUSE;
             }
@@ -281,7 +281,7 @@ impl Breaker {
         let reason = failure.to_string();
         state.last_error = Some(failure);
         let is_new = state.open.is_none() && state.is_failing();
-        if is_new || pass.place != Place::None {
+        if is_new || pass.place != ProbeSlot::None {
             tracing::warn!(
                 reason,
                 "the source is asked by one call every {} seconds until one succeeds",
@@ -301,22 +301,22 @@ impl Breaker {
 }
 
 impl Open {
-    fn place(&mut self, subject: Subject, now: Instant) -> Result<Place, UpstreamError> {
+    fn place(&mut self, subject: Subject, now: Instant) -> Result<ProbeSlot, UpstreamError> {
         let at = match subject {
             Subject::Source => self.probe_at,
             Subject::Item(_) | Subject::File(_) | Subject::Write => self.trial_at,
         };
         if now < at {
-            return Err(UpstreamError::Spared { wait: at - now });
+            return Err(UpstreamError::CircuitOpen { wait: at - now });
         }
         let (is_taken, place) = match subject {
-            Subject::Source => (&mut self.is_probing, Place::Probe),
-            Subject::Item(_) | Subject::Write => (&mut self.is_trying, Place::Trial),
+            Subject::Source => (&mut self.is_probing, ProbeSlot::Probe),
+            Subject::Item(_) | Subject::Write => (&mut self.is_trying, ProbeSlot::Trial),
             // A file is no probe: it may fail by itself, or take long.
-            Subject::File(_) => return Ok(Place::None),
+            Subject::File(_) => return Ok(ProbeSlot::None),
         };
         if std::mem::replace(is_taken, true) {
-            return Err(UpstreamError::Spared { wait: PAUSE });
+            return Err(UpstreamError::CircuitOpen { wait: PAUSE });
         }
         Ok(place)
     }
@@ -325,12 +325,12 @@ impl Open {
 impl State {
     /// A list that comes says that the source answers; an asset or a change says that lists may be
     /// tried, and several successes close the breaker where no list is asked for.
-    fn succeeded(&mut self, place: Place, now: Instant) {
+    fn succeeded(&mut self, place: ProbeSlot, now: Instant) {
         let Some(open) = &mut self.open else { return };
         match place {
-            Place::None => return,
-            Place::Probe => self.outcomes.clear(),
-            Place::Trial => {
+            ProbeSlot::None => return,
+            ProbeSlot::Probe => self.outcomes.clear(),
+            ProbeSlot::Trial => {
                 open.probe_at = open.probe_at.min(now);
                 open.trials += 1;
                 if open.trials < TRIALS {
@@ -342,7 +342,7 @@ impl State {
         self.open = None;
     }
 
-    fn note(&mut self, pass: &Pass, has_failed: bool, now: Instant) {
+    fn note(&mut self, pass: &Permit, has_failed: bool, now: Instant) {
         self.forget(now);
         let item = match pass.subject {
             Subject::Item(item) => Some(item),
@@ -388,7 +388,7 @@ impl State {
         };
         let until = failing.last + PAUSE;
         if failing.times >= ITEM_FAILURES && now < until {
-            return Err(UpstreamError::ItemSpared { wait: until - now });
+            return Err(UpstreamError::ItemCircuitOpen { wait: until - now });
         }
         Ok(())
     }
@@ -421,23 +421,23 @@ impl State {
     }
 }
 
-impl Pass {
+impl Permit {
     /// The call ended; `failure`: the source is to blame, and how.
     pub fn end(self, failure: Option<Failure>) {
         self.breaker.end(&self, failure);
     }
 }
 
-impl Drop for Pass {
+impl Drop for Permit {
     fn drop(&mut self) {
-        if self.place == Place::None {
+        if self.place == ProbeSlot::None {
             return;
         }
         if let Some(open) = &mut self.breaker.state().open {
             match self.place {
-                Place::Probe => open.is_probing = false,
-                Place::Trial => open.is_trying = false,
-                Place::None => {}
+                ProbeSlot::Probe => open.is_probing = false,
+                ProbeSlot::Trial => open.is_trying = false,
+                ProbeSlot::None => {}
             }
         }
     }

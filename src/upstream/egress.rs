@@ -10,7 +10,7 @@ use crate::config::is_this_machine;
 
 /// Where files may be sent besides the source's own address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Elsewhere {
+pub enum EgressPolicy {
     /// Anywhere on the internet over TLS, but nowhere inside; and to other ports of the source's
     /// own host, or of this machine where the source is on it.
     #[default]
@@ -19,7 +19,7 @@ pub enum Elsewhere {
     Hosts(Vec<String>),
 }
 
-impl Elsewhere {
+impl EgressPolicy {
     /// Whether an address may be asked that `base`, the source's own, is not.
     pub(super) fn allows(&self, url: &Url, base: &Url) -> bool {
         let Some(host) = url.host() else { return false };
@@ -113,14 +113,14 @@ impl Resolve for PublicNames {
 mod tests {
     use super::*;
 
-    fn allows(elsewhere: &Elsewhere, url: &str) -> bool {
+    fn allows(elsewhere: &EgressPolicy, url: &str) -> bool {
         let base = Url::parse("https://api.example.com/v1").expect("an address");
         elsewhere.allows(&Url::parse(url).expect("an address"), &base)
     }
 
     #[test]
     fn nothing_inside_is_reached() {
-        let public = Elsewhere::Public;
+        let public = EgressPolicy::Public;
         for inside in [
             "https://127.0.0.1/",
             "https://127.1/",
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_is_here_may_have_its_files_here() {
         let url = |text| Url::parse(text).expect("an address");
-        let (public, here) = (Elsewhere::Public, url("http://127.0.0.1:8188/"));
+        let (public, here) = (EgressPolicy::Public, url("http://127.0.0.1:8188/"));
         assert!(public.allows(&url("http://localhost:9000/x"), &here));
         assert!(public.allows(&url("http://[::1]:9000/x"), &here));
         assert!(!public.allows(&url("http://10.0.0.1:9000/x"), &here));
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn named_hosts_are_the_only_ones() {
-        let hosts = Elsewhere::Hosts(vec!["*.s3.example.org".to_owned(), "10.0.0.7".to_owned()]);
+        let hosts = EgressPolicy::Hosts(vec!["*.s3.example.org".to_owned(), "10.0.0.7".to_owned()]);
         for named in [
             "https://a.s3.example.org/",
             "http://a.b.s3.example.org/",

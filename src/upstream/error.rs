@@ -13,7 +13,7 @@ pub enum UpstreamError {
     Timeout,
     /// The time was over before anything was sent.
     #[error("no time was left to ask it")]
-    Late,
+    DeadlineExceeded,
     /// Our own limit on calls in flight was reached for the whole of the deadline, or too many are
     /// waiting for a place already.
     #[error(
@@ -22,10 +22,10 @@ pub enum UpstreamError {
     Busy { in_flight: usize },
     /// It failed too often lately, and is left alone for a while.
     #[error("it failed too often lately and is left alone for {} seconds", .wait.as_secs().max(1))]
-    Spared { wait: Duration },
+    CircuitOpen { wait: Duration },
     /// One asset or file failed several times in a row, and is left alone for a while.
     #[error("it failed several times in a row and is left alone for {} seconds", .wait.as_secs().max(1))]
-    ItemSpared { wait: Duration },
+    ItemCircuitOpen { wait: Duration },
     /// The connection broke, or what came was not HTTP.
     #[error("the connection broke: {reason}")]
     Broken { reason: String },

@@ -10,9 +10,9 @@ use super::Answer;
 const LEAST: usize = 6;
 
 /// A call's credentials.
-pub struct Shown(Vec<HeaderValue>);
+pub struct SentSecrets(Vec<HeaderValue>);
 
-impl Shown {
+impl SentSecrets {
     /// Those that are marked as sensitive.
     pub fn of(headers: &HeaderMap) -> Self {
         let all = headers.values().filter(|value| value.is_sensitive());
@@ -80,7 +80,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: body.to_owned().into(),
         };
-        let answer = Shown::of(&headers).hidden_in(answer);
+        let answer = SentSecrets::of(&headers).hidden_in(answer);
         String::from_utf8(answer.body.to_vec()).expect("text")
     }
 

@@ -8,7 +8,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
-    Answer, Bytes, Call, Upstream, UpstreamError, blame, permit, read_answer, redact::Shown, report,
+    Answer, Bytes, Call, Upstream, UpstreamError, blame, permit, read_answer, redact::SentSecrets,
+    report,
 };
 
 /// A file's bytes, and how they travel.
@@ -44,7 +45,7 @@ impl Upstream {
         let span = self.span(&call);
         async {
             let started = Instant::now();
-            let shown = Shown::of(&call.headers);
+            let shown = SentSecrets::of(&call.headers);
             let result = self.stream(call, content, deadline).await;
             report(started, &result, |answer| answer.status);
             Ok(shown.hidden_in(result?))

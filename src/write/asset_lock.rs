@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex as Turn, OwnedMutexGuard},
+    sync::{Mutex as Claim, OwnedMutexGuard},
     time::{Instant, timeout_at},
 };
 
@@ -17,14 +17,14 @@ const SWEEP: usize = 1_024;
 
 /// One turn at a time for each asset. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Held(Arc<Mutex<HashMap<AssetId, Weak<Turn<()>>>>>);
+pub struct AssetLocks(Arc<Mutex<HashMap<AssetId, Weak<Claim<()>>>>>);
 
-impl Held {
+impl AssetLocks {
     /// Waits until nobody else changes the asset.
     ///
     /// # Errors
     /// [`SourceError::NotTried`] when that takes longer than `deadline`.
-    pub async fn hold(
+    pub async fn lock(
         &self,
         id: &AssetId,
         deadline: Instant,
@@ -35,7 +35,7 @@ impl Held {
             .map_err(|_| SourceError::NotTried)
     }
 
-    fn turn(&self, id: &AssetId) -> Arc<Turn<()>> {
+    fn turn(&self, id: &AssetId) -> Arc<Claim<()>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = all.get(id).and_then(Weak::upgrade) {
             return turn;
@@ -43,7 +43,7 @@ impl Held {
         if all.len() >= SWEEP {
             all.retain(|_, turn| turn.strong_count() > 0);
         }
-        let turn = Arc::new(Turn::new(()));
+        let turn = Arc::new(Claim::new(()));
         all.insert(id.clone(), Arc::downgrade(&turn));
         turn
     }

@@ -12,13 +12,13 @@ use tracing::Instrument;
 
 use super::{
     Target, Writer, by_source,
-    kept::{Kept, unknown},
+    kept::{RecordedWrite, unknown},
     named, word_of,
 };
 use crate::{
     asset::{AssetId, GlobalId},
-    cache::Turn,
-    source::{Context, Source, SourceError},
+    cache::Claim,
+    source::{RequestContext, Source, SourceError},
 };
 
 /// Calls under way at once at a source that deletes one by one, and at one that takes many.
@@ -63,7 +63,7 @@ impl Writer {
         &self,
         key: &str,
         targets: Vec<Target>,
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
     ) -> Option<Deleted> {
         let mut ids: Vec<String> = targets
             .iter()
@@ -73,14 +73,14 @@ impl Writer {
         let arguments = blake3::hash(format!("delete {ids:?}").as_bytes());
         let key = self.own_key(key, targets.iter().map(|target| &target.source));
         match self.kept.turn(&self.who, &key, *arguments.as_bytes()) {
-            Turn::Conflict => None,
-            Turn::First(ticket) => {
+            Claim::Conflict => None,
+            Claim::First(ticket) => {
                 let (writer, context) = (self.clone(), Arc::clone(context));
                 let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
                 // Kept also for a client that goes away meanwhile, and asks again.
                 let work = async move {
                     let report = writer.delete(targets, &context).await;
-                    let kept = Arc::new(Kept::Deleted(report.clone()));
+                    let kept = Arc::new(RecordedWrite::Deleted(report.clone()));
                     if report.left_nothing() {
                         ticket.release(kept);
                     } else {
@@ -93,9 +93,9 @@ impl Writer {
                 let done = self.spawn(what, work).await;
                 Some(done.unwrap_or_else(|| Deleted::all(all, &SourceError::UnknownOutcome)))
             }
-            Turn::Again(told) => match told.outcome(context.deadline()).await.as_deref() {
-                Some(Kept::Deleted(report)) => Some(report.clone()),
-                Some(Kept::Upload(_)) => None,
+            Claim::Again(told) => match told.outcome(context.deadline()).await.as_deref() {
+                Some(RecordedWrite::Deleted(report)) => Some(report.clone()),
+                Some(RecordedWrite::Upload(_)) => None,
                 None => {
                     let ids = targets.into_iter().map(|target| target.id).collect();
                     Some(Deleted::all(ids, &unknown(&told)))
@@ -105,7 +105,7 @@ impl Writer {
     }
 
     /// Deletes assets and says what became of each. `targets` names each once.
-    pub async fn delete(&self, targets: Vec<Target>, context: &Arc<Context>) -> Deleted {
+    pub async fn delete(&self, targets: Vec<Target>, context: &Arc<RequestContext>) -> Deleted {
         let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
         let (writer, context) = (self.clone(), Arc::clone(context));
         let work = async move {
@@ -146,7 +146,7 @@ impl Writer {
         &self,
         source: &Arc<dyn Source>,
         ids: &[Arc<str>],
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
     ) -> Deleted {
         let name = &source.profile().name;
         let whole = |id: &str| AssetId {
@@ -186,8 +186,8 @@ impl Writer {
         &self,
         source: &Arc<dyn Source>,
         ids: &[Arc<str>],
-        context: &Context,
-    ) -> Outcomes {
+        context: &RequestContext,
+    ) -> IdempotencyStore {
         let outcomes = self.delete_some(source, ids, context).await;
         let name = &source.profile().name;
         let deleted = outcomes.iter().filter(|(_, outcome)| outcome.is_ok());
@@ -208,10 +208,10 @@ impl Writer {
         &'a self,
         source: &'a Arc<dyn Source>,
         ids: &'a [Arc<str>],
-        context: &'a Context,
-    ) -> BoxFuture<'a, Outcomes> {
+        context: &'a RequestContext,
+    ) -> BoxFuture<'a, IdempotencyStore> {
         async move {
-            let all = |error: &SourceError| -> Outcomes {
+            let all = |error: &SourceError| -> IdempotencyStore {
                 let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
                 each.collect()
             };
@@ -244,7 +244,7 @@ impl Writer {
             };
             // The others failed before they were sent, such as those that are gone; unless one of
             // them shows that the call was taken.
-            let (refused, mut outcomes): (Outcomes, Outcomes) =
+            let (refused, mut outcomes): (IdempotencyStore, IdempotencyStore) =
                 outcomes.into_iter().partition(is_refused);
             let is_taken = |(_, outcome): &(_, Result<(), SourceError>)| {
                 matches!(outcome, Ok(()) | Err(SourceError::UnknownOutcome))
@@ -264,7 +264,7 @@ impl Writer {
 }
 
 /// What became of each id.
-type Outcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
+type IdempotencyStore = Vec<(Arc<str>, Result<(), SourceError>)>;
 
 /// Into so many calls one is parted that the source refused whole.
 const PARTS: usize = 10;

@@ -9,7 +9,7 @@ use super::{Target, Writer, named, word_of};
 use crate::{
     asset::{Asset, AssetId},
     cache::Entity,
-    source::{ChangeFailure, Context, LOOKS, SourceError, TagChange},
+    source::{ChangeFailure, RequestContext, SourceError, TagChange, VERIFY_DELAYS},
 };
 
 /// Changes under way at once in one mutation; each source bounds its own calls too.
@@ -37,7 +37,7 @@ impl Writer {
         &self,
         targets: Vec<Target>,
         change: TagChange,
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
     ) -> Vec<Outcome> {
         self.all(targets, Change::Tags(change), context).await
     }
@@ -47,7 +47,7 @@ impl Writer {
         &self,
         target: Target,
         note: Option<String>,
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
     ) -> Option<Outcome> {
         let change = Change::Note(note);
         self.all(vec![target], change, context).await.pop()
@@ -57,7 +57,7 @@ impl Writer {
         &self,
         targets: Vec<Target>,
         change: Change,
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
     ) -> Vec<Outcome> {
         let (writer, context) = (self.clone(), Arc::clone(context));
         let ids: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
@@ -89,7 +89,12 @@ impl Writer {
     }
 
     /// Makes one change and gives the asset as it is then.
-    pub(super) async fn one(&self, target: &Target, change: &Change, context: &Context) -> Entity {
+    pub(super) async fn one(
+        &self,
+        target: &Target,
+        change: &Change,
+        context: &RequestContext,
+    ) -> Entity {
         let result = self.change(target, change, context).await;
         let ids = [&*target.id.upstream];
         let what = match change {
@@ -102,14 +107,14 @@ impl Writer {
         result
     }
 
-    async fn change(&self, target: &Target, change: &Change, context: &Context) -> Entity {
+    async fn change(&self, target: &Target, change: &Change, context: &RequestContext) -> Entity {
         let (source, id) = (&target.source, &*target.id.upstream);
         change.check(target)?;
         context.spend(CALLS)?;
         if Instant::now() >= context.last_start() {
             return Err(SourceError::NotTried);
         }
-        let _held = self.held.hold(&target.id, context.last_start()).await?;
+        let _held = self.held.lock(&target.id, context.last_start()).await?;
         let mut may_send_again = true;
         let (sent, seen) = loop {
             let writing = self.writing(target);
@@ -131,9 +136,9 @@ impl Writer {
             let is_over = !(is_unknown && may_send_again);
             // Its state now settles an unclear answer.
             let looks = if is_over {
-                LOOKS.as_slice()
+                VERIFY_DELAYS.as_slice()
             } else {
-                &LOOKS[..1]
+                &VERIFY_DELAYS[..1]
             };
             let mut seen = Err(SourceError::UnknownOutcome);
             for pause in looks {
@@ -188,9 +193,9 @@ impl Writer {
 
 impl Writer {
     /// Reads what was just made: it may show a little later.
-    pub(super) async fn read_at_last(&self, target: &Target, context: &Context) -> Entity {
+    pub(super) async fn read_at_last(&self, target: &Target, context: &RequestContext) -> Entity {
         let mut seen = Err(SourceError::NotFound);
-        for pause in LOOKS {
+        for pause in VERIFY_DELAYS {
             if Instant::now() + pause >= context.deadline() {
                 break;
             }

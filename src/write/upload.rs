@@ -13,22 +13,22 @@ use futures_util::{StreamExt, stream};
 use super::{
     Target, Writer,
     edit::Change,
-    kept::{Kept, unknown},
+    kept::{RecordedWrite, unknown},
     word_of,
 };
 use crate::{
-    access::{Budget, Client, Place, Places},
+    access::{Budget, Client, ClientSlot, SlotsByClient},
     asset::{Asset, AssetId, FileType, SourceName},
-    cache::Turn,
+    cache::Claim,
     source::{
-        Context, FileContent, FileStream, NewFile, Source, SourceError, TagChange, UploadFailure,
-        UploadOptions, Uploaded,
+        FileContent, FileStream, NewFile, RequestContext, Source, SourceError, TagChange,
+        UploadFailure, UploadOptions, Uploaded,
     },
 };
 
-use metered_file::{Bounds, Tally, peek, tallied};
+use metered_file::{FileLimits, MeteredStream, peek, tallied};
 
-pub use metered_file::{FileError, Incoming, Part, Parts};
+pub use metered_file::{FileError, FileInput, UploadFile, UploadFiles};
 pub use spool::Spool;
 
 /// Upstream calls that sending a file causes at most, its parts and looks at it left out.
@@ -37,7 +37,7 @@ const CALLS: u32 = 4;
 /// A file to make an asset of.
 pub struct NewAsset {
     pub source: Arc<dyn Source>,
-    pub file: Incoming,
+    pub file: FileInput,
     /// As it shall be called; none: as the client calls the file.
     pub name: Option<String>,
     pub tags: Vec<String>,
@@ -60,13 +60,13 @@ pub struct NewAsset {
 pub struct Room {
     pub client: Client,
     /// Of all clients.
-    pub places: Places<Client>,
+    pub places: SlotsByClient<Client>,
     pub spools: Budget,
 }
 
 impl Room {
     /// Waits for a place, as long as the operation has time to begin something.
-    async fn place(&self, context: &Context) -> Result<Place, SourceError> {
+    async fn place(&self, context: &RequestContext) -> Result<ClientSlot, SourceError> {
         let place = self.places.place(self.client.clone(), context.last_start());
         place.await.ok_or(SourceError::NotTried)
     }
@@ -156,7 +156,7 @@ fn left_nothing(outcome: &UploadOutcome) -> bool {
 impl Writer {
     /// Makes an asset of a file. The same key gives the first outcome again, and goes on with an
     /// upload that was pending.
-    pub async fn upload(&self, new: NewAsset, context: &Arc<Context>) -> UploadOutcome {
+    pub async fn upload(&self, new: NewAsset, context: &Arc<RequestContext>) -> UploadOutcome {
         let (writer, context) = (self.clone(), Arc::clone(context));
         let source = new.source.profile().name.clone();
         let work = async move {
@@ -179,7 +179,7 @@ impl Writer {
     }
 
     /// Makes it, and leaves the line that tells who did.
-    async fn make_told(&self, new: &NewAsset, context: &Arc<Context>) -> KeptUpload {
+    async fn make_told(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
         let made = self.make(new, context).await;
         let outcome = &made.outcome;
         let id: Vec<&str> = outcome.id.iter().map(|id| &*id.upstream).collect();
@@ -187,18 +187,23 @@ impl Writer {
         made
     }
 
-    async fn make_once(&self, key: &str, new: &NewAsset, context: &Arc<Context>) -> UploadOutcome {
+    async fn make_once(
+        &self,
+        key: &str,
+        new: &NewAsset,
+        context: &Arc<RequestContext>,
+    ) -> UploadOutcome {
         let name = &new.source.profile().name;
         let key = self.own_key(key, std::iter::once(&new.source));
         match self.kept.turn(&self.who, &key, new.arguments()) {
-            Turn::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
-            Turn::First(ticket) => {
+            Claim::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
+            Claim::First(ticket) => {
                 let made = self.make_told(new, context).await;
                 let outcome = made.outcome.clone();
                 let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
                 // Of a file that never came whole nobody can tell whether the next is the same.
                 let is_kept = made.hash.is_some() && !left_nothing(&outcome);
-                let made = Arc::new(Kept::Upload(made));
+                let made = Arc::new(RecordedWrite::Upload(made));
                 if is_kept {
                     ticket.keep(made, weight as usize);
                 } else {
@@ -206,7 +211,7 @@ impl Writer {
                 }
                 outcome
             }
-            Turn::Again(told) => {
+            Claim::Again(told) => {
                 let failed = |error: UploadError| UploadOutcome::failed(name.clone(), error);
                 // The same file, or it is another upload.
                 let hash = match new.hash_of_file(context).await {
@@ -216,7 +221,7 @@ impl Writer {
                 let Some(kept) = told.outcome(context.deadline()).await else {
                     return failed(unknown(&told).into());
                 };
-                let Kept::Upload(first) = &*kept else {
+                let RecordedWrite::Upload(first) = &*kept else {
                     return failed(UploadError::Conflict);
                 };
                 match first.hash {
@@ -233,13 +238,13 @@ impl Writer {
                     source: name.clone(),
                     upstream: upload.into(),
                 };
-                let Ok(_held) = self.held.hold(&turn, context.deadline()).await else {
+                let Ok(_held) = self.held.lock(&turn, context.deadline()).await else {
                     return first.outcome.clone();
                 };
                 let Some(kept) = told.outcome(context.deadline()).await else {
                     return first.outcome.clone();
                 };
-                let Kept::Upload(now) = &*kept else {
+                let RecordedWrite::Upload(now) = &*kept else {
                     return first.outcome.clone();
                 };
                 if now.outcome.pending().is_none() {
@@ -247,7 +252,7 @@ impl Writer {
                 }
                 let state = new.source.upload_state(upload, context).await;
                 let outcome = self.finish(new, state, context).await;
-                told.amend(Arc::new(Kept::Upload(KeptUpload {
+                told.amend(Arc::new(RecordedWrite::Upload(KeptUpload {
                     outcome: outcome.clone(),
                     hash: first.hash,
                 })));
@@ -261,7 +266,7 @@ impl Writer {
         &self,
         new: &NewAsset,
         first: &UploadOutcome,
-        context: &Context,
+        context: &RequestContext,
     ) -> UploadOutcome {
         let mut outcome = first.clone();
         let target = outcome.id.clone().map(|id| Target {
@@ -280,8 +285,8 @@ impl Writer {
         outcome
     }
 
-    async fn make(&self, new: &NewAsset, context: &Arc<Context>) -> KeptUpload {
-        let tally = Tally::default();
+    async fn make(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
+        let tally = MeteredStream::default();
         let mut outcome = match self.send(new, &tally, context).await {
             Ok(state) => self.finish(new, state, context).await,
             Err(error) => {
@@ -309,8 +314,8 @@ impl Writer {
     async fn send(
         &self,
         new: &NewAsset,
-        tally: &Tally,
-        context: &Arc<Context>,
+        tally: &MeteredStream,
+        context: &Arc<RequestContext>,
     ) -> Result<Result<Uploaded, UploadFailure>, UploadError> {
         let source = &new.source;
         if !source.profile().capabilities.can_upload {
@@ -321,7 +326,7 @@ impl Writer {
         // Before anything of the file is read.
         let _place = new.room.place(context).await?;
         let (file_name, bytes) = new.file.open(context).await?;
-        let bounds = Bounds {
+        let bounds = FileLimits {
             limit: new.limit,
             length: new.length,
             hash: new.hash,
@@ -376,7 +381,7 @@ impl Writer {
         &self,
         new: &NewAsset,
         state: Result<Uploaded, UploadFailure>,
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
     ) -> UploadOutcome {
         let name = new.source.profile().name.clone();
         let mut outcome = UploadOutcome {
@@ -490,9 +495,9 @@ impl Writer {
     }
 }
 
-impl Incoming {
+impl FileInput {
     /// The file's name, without folders, and its bytes.
-    async fn open(&self, context: &Context) -> Result<(String, FileStream), FileError> {
+    async fn open(&self, context: &RequestContext) -> Result<(String, FileStream), FileError> {
         match self {
             Self::Bytes(bytes) => {
                 let bytes = bytes.clone();
@@ -599,11 +604,11 @@ impl NewAsset {
     async fn measured(
         &self,
         bytes: FileStream,
-        context: &Arc<Context>,
+        context: &Arc<RequestContext>,
     ) -> Result<Measured, FileError> {
         let known = match &self.file {
-            Incoming::Bytes(bytes) => Some(bytes.len() as u64),
-            Incoming::Part { .. } => self.length,
+            FileInput::Bytes(bytes) => Some(bytes.len() as u64),
+            FileInput::Part { .. } => self.length,
         };
         if known.is_some() || !self.source.needs_length() {
             return Ok(Measured::Passing(bytes, known));
@@ -614,13 +619,13 @@ impl NewAsset {
     }
 
     /// Reads the file for its hash alone.
-    async fn hash_of_file(&self, context: &Arc<Context>) -> Result<blake3::Hash, FileError> {
-        let bounds = Bounds {
+    async fn hash_of_file(&self, context: &Arc<RequestContext>) -> Result<blake3::Hash, FileError> {
+        let bounds = FileLimits {
             limit: self.limit,
             length: self.length,
             hash: self.hash,
         };
-        let tally = Tally::default();
+        let tally = MeteredStream::default();
         let (_, bytes) = self.file.open(context).await?;
         let mut bytes = tallied(bytes, bounds, tally.clone(), Arc::clone(context));
         while let Some(piece) = bytes.next().await {
@@ -664,7 +669,7 @@ impl Measured {
         }
     }
 
-    fn content(self, begin: &Begin, context: &Arc<Context>) -> FileContent {
+    fn content(self, begin: &Begin, context: &Arc<RequestContext>) -> FileContent {
         match self {
             Self::Passing(bytes, length) => FileContent::Once(with_end(bytes, length, begin)),
             Self::OnDisk(spool) => {

@@ -7,8 +7,8 @@ use asset_gateway::{
     asset::{Provider, SourceName},
     sandbox::{Dialect, Options, Sandbox},
     source::{
-        Context, ListRequest, Listing, Order, Parameters, Position, Registry, ScenarioParameters,
-        SortBy, Source, SourceError,
+        ListKind, ListRequest, Order, Parameters, Position, Registry, RequestContext,
+        ScenarioParameters, SortBy, Source, SourceError,
     },
 };
 
@@ -16,7 +16,7 @@ use crate::help::config;
 
 fn request(parameters: Parameters) -> ListRequest {
     ListRequest {
-        listing: Listing::Own,
+        listing: ListKind::Own,
         order: Order::NEWEST,
         after: None,
         before: None,
@@ -26,8 +26,8 @@ fn request(parameters: Parameters) -> ListRequest {
     }
 }
 
-fn context() -> Context {
-    Context::new(Duration::from_secs(10), 10)
+fn context() -> RequestContext {
+    RequestContext::new(Duration::from_secs(10), 10)
 }
 
 /// A sandbox, and the client of one of its servers.
@@ -117,7 +117,7 @@ async fn an_order_that_a_list_does_not_have_is_refused_without_a_call() {
         (Provider::Piktid, SortBy::UpdatedAt),
     ] {
         let (_sandbox, source) = client(provider).await;
-        assert!(source.paging(Listing::Own, by).is_none());
+        assert!(source.paging(ListKind::Own, by).is_none());
         let mut other = request(Parameters::default());
         other.order.by = by;
         assert!(matches!(

@@ -9,12 +9,12 @@ use super::{
 use crate::{
     access::Permission,
     asset::Rendition,
-    schema::{fast_path::Plain, raw_json, scalars::DateTime},
+    schema::{fast_path::SyncFields, raw_json, scalars::DateTime},
 };
 
 /// Those fields.
 #[derive(Clone, Copy)]
-pub enum Own {
+pub enum AssetField {
     Id,
     Provider,
     UpstreamId,
@@ -42,73 +42,73 @@ pub enum Own {
     Root,
 }
 
-impl Plain for AssetNode {
-    type Plain<'a> = Own;
+impl SyncFields for AssetNode {
+    type SyncFields<'a> = AssetField;
 
-    fn plain(field: &Field) -> Option<Own> {
+    fn plain(field: &Field) -> Option<AssetField> {
         Some(match field.name.node.as_str() {
-            "id" => Own::Id,
-            "provider" => Own::Provider,
-            "upstreamId" => Own::UpstreamId,
-            "name" => Own::Name,
-            "kind" => Own::Kind,
-            "mimeType" => Own::MimeType,
-            "size" => Own::Size,
-            "width" => Own::Width,
-            "height" => Own::Height,
-            "durationSeconds" => Own::DurationSeconds,
-            "contentHash" => Own::ContentHash,
-            "createdAt" => Own::CreatedAt,
-            "updatedAt" => Own::UpdatedAt,
-            "status" => Own::Status,
-            "visibility" => Own::Visibility,
-            "createdBy" => Own::CreatedBy,
-            "tags" => Own::Tags,
-            "note" => Own::Note,
-            "url" => Own::Address(Rendition::Original),
-            "thumbnailUrl" if field.arguments.is_empty() => Own::Address(Rendition::Small),
-            "viewerCanTag" => Own::ViewerCanTag,
-            "viewerCanNote" => Own::ViewerCanNote,
-            "viewerCanDelete" => Own::ViewerCanDelete,
-            "preview" => Own::Preview,
-            "parent" => Own::Parent,
-            "root" => Own::Root,
+            "id" => AssetField::Id,
+            "provider" => AssetField::Provider,
+            "upstreamId" => AssetField::UpstreamId,
+            "name" => AssetField::Name,
+            "kind" => AssetField::Kind,
+            "mimeType" => AssetField::MimeType,
+            "size" => AssetField::Size,
+            "width" => AssetField::Width,
+            "height" => AssetField::Height,
+            "durationSeconds" => AssetField::DurationSeconds,
+            "contentHash" => AssetField::ContentHash,
+            "createdAt" => AssetField::CreatedAt,
+            "updatedAt" => AssetField::UpdatedAt,
+            "status" => AssetField::Status,
+            "visibility" => AssetField::Visibility,
+            "createdBy" => AssetField::CreatedBy,
+            "tags" => AssetField::Tags,
+            "note" => AssetField::Note,
+            "url" => AssetField::Address(Rendition::Original),
+            "thumbnailUrl" if field.arguments.is_empty() => AssetField::Address(Rendition::Small),
+            "viewerCanTag" => AssetField::ViewerCanTag,
+            "viewerCanNote" => AssetField::ViewerCanNote,
+            "viewerCanDelete" => AssetField::ViewerCanDelete,
+            "preview" => AssetField::Preview,
+            "parent" => AssetField::Parent,
+            "root" => AssetField::Root,
             _ => return None,
         })
     }
 
-    fn write(&self, plain: &Own, operation: &Operation, out: &mut Vec<u8>) -> Option<()> {
+    fn write(&self, plain: &AssetField, operation: &Operation, out: &mut Vec<u8>) -> Option<()> {
         let own = &*self.0;
         match plain {
-            Own::Id => {
+            AssetField::Id => {
                 out.push(b'"');
                 out.extend_from_slice(own.global_id.as_bytes());
                 out.push(b'"');
             }
-            Own::Provider => word(AssetProvider::from(own.provider), out)?,
-            Own::UpstreamId => raw_json::put(&own.id.upstream, out),
-            Own::Name => raw_json::put(&own.name, out),
-            Own::Kind => word(AssetKind::from(own.kind), out)?,
-            Own::MimeType => raw_json::put(&own.mime_type, out),
-            Own::Size => raw_json::put(&own.size_bytes, out),
-            Own::Width => raw_json::put(&own.width, out),
-            Own::Height => raw_json::put(&own.height, out),
-            Own::DurationSeconds => raw_json::put(&own.duration_seconds, out),
-            Own::ContentHash => raw_json::put(&own.content_hash, out),
-            Own::CreatedAt => DateTime::at(own.created_at).write(out),
-            Own::UpdatedAt => match own.updated_at {
+            AssetField::Provider => word(AssetProvider::from(own.provider), out)?,
+            AssetField::UpstreamId => raw_json::put(&own.id.upstream, out),
+            AssetField::Name => raw_json::put(&own.name, out),
+            AssetField::Kind => word(AssetKind::from(own.kind), out)?,
+            AssetField::MimeType => raw_json::put(&own.mime_type, out),
+            AssetField::Size => raw_json::put(&own.size_bytes, out),
+            AssetField::Width => raw_json::put(&own.width, out),
+            AssetField::Height => raw_json::put(&own.height, out),
+            AssetField::DurationSeconds => raw_json::put(&own.duration_seconds, out),
+            AssetField::ContentHash => raw_json::put(&own.content_hash, out),
+            AssetField::CreatedAt => DateTime::at(own.created_at).write(out),
+            AssetField::UpdatedAt => match own.updated_at {
                 Some(time) => DateTime::at(time).write(out),
                 None => raw_json::null(out),
             },
-            Own::Status => word(AssetStatus::from(own.status), out)?,
-            Own::Visibility => match own.visibility {
+            AssetField::Status => word(AssetStatus::from(own.status), out)?,
+            AssetField::Visibility => match own.visibility {
                 Some(visibility) => word(AssetVisibility::from(visibility), out)?,
                 None => raw_json::null(out),
             },
-            Own::CreatedBy => raw_json::put(&own.created_by, out),
-            Own::Tags => raw_json::put(&own.tags, out),
-            Own::Note => raw_json::put(&own.note, out),
-            Own::Address(rendition) => {
+            AssetField::CreatedBy => raw_json::put(&own.created_by, out),
+            AssetField::Tags => raw_json::put(&own.tags, out),
+            AssetField::Note => raw_json::put(&own.note, out),
+            AssetField::Address(rendition) => {
                 // Whoever may not read is told so by the resolver.
                 if !operation.caller.may(Permission::Read) {
                     return None;
@@ -116,25 +116,25 @@ impl Plain for AssetNode {
                 let address = self.located(operation, *rendition);
                 raw_json::put(&address.map(|(url, _)| url), out);
             }
-            Own::ViewerCanTag => {
+            AssetField::ViewerCanTag => {
                 raw_json::put(
                     &allowed(operation, own.viewer_can.tag, Permission::Write),
                     out,
                 );
             }
-            Own::ViewerCanNote => {
+            AssetField::ViewerCanNote => {
                 raw_json::put(
                     &allowed(operation, own.viewer_can.note, Permission::Write),
                     out,
                 );
             }
-            Own::ViewerCanDelete => {
+            AssetField::ViewerCanDelete => {
                 let can = own.viewer_can.delete;
                 raw_json::put(&allowed(operation, can, Permission::Delete), out);
             }
-            Own::Preview => none(own.preview.is_none(), out)?,
-            Own::Parent => none(own.parent.is_none(), out)?,
-            Own::Root => none(own.root.is_none(), out)?,
+            AssetField::Preview => none(own.preview.is_none(), out)?,
+            AssetField::Parent => none(own.parent.is_none(), out)?,
+            AssetField::Root => none(own.root.is_none(), out)?,
         }
         Some(())
     }

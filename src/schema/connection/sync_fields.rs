@@ -8,70 +8,79 @@ use super::{AssetConnection, AssetEdge, PageInfo};
 use crate::schema::{
     Operation,
     asset::AssetNode,
-    fast_path::{Plain, Selected, write_list},
+    fast_path::{SelectedFields, SyncFields, write_list},
     raw_json,
 };
 
 /// A page's.
-pub enum OfPage<'a> {
-    Edges(Selected<'a, AssetEdge>),
-    Nodes(Selected<'a, AssetNode>),
-    PageInfo(Selected<'a, PageInfo>),
+pub enum ConnectionField<'a> {
+    Edges(SelectedFields<'a, AssetEdge>),
+    Nodes(SelectedFields<'a, AssetNode>),
+    PageInfo(SelectedFields<'a, PageInfo>),
     TotalCount,
     IsComplete,
 }
 
-impl Plain for AssetConnection {
-    type Plain<'a> = OfPage<'a>;
+impl SyncFields for AssetConnection {
+    type SyncFields<'a> = ConnectionField<'a>;
 
-    fn plain(field: &Field) -> Option<OfPage<'_>> {
+    fn plain(field: &Field) -> Option<ConnectionField<'_>> {
         let set = &field.selection_set.node;
         Some(match field.name.node.as_str() {
-            "edges" => OfPage::Edges(Selected::wholly(set)?),
-            "nodes" => OfPage::Nodes(Selected::wholly(set)?),
-            "pageInfo" => OfPage::PageInfo(Selected::wholly(set)?),
-            "totalCount" => OfPage::TotalCount,
-            "isComplete" => OfPage::IsComplete,
+            "edges" => ConnectionField::Edges(SelectedFields::wholly(set)?),
+            "nodes" => ConnectionField::Nodes(SelectedFields::wholly(set)?),
+            "pageInfo" => ConnectionField::PageInfo(SelectedFields::wholly(set)?),
+            "totalCount" => ConnectionField::TotalCount,
+            "isComplete" => ConnectionField::IsComplete,
             _ => return None,
         })
     }
 
-    fn write(&self, plain: &OfPage<'_>, operation: &Operation, out: &mut Vec<u8>) -> Option<()> {
+    fn write(
+        &self,
+        plain: &ConnectionField<'_>,
+        operation: &Operation,
+        out: &mut Vec<u8>,
+    ) -> Option<()> {
         match plain {
-            OfPage::Edges(selected) => write_list(self.all_edges(), selected, operation, out)?,
-            OfPage::Nodes(selected) => write_list(self.all_nodes(), selected, operation, out)?,
-            OfPage::PageInfo(selected) => selected.write(&self.ends(), operation, out)?,
-            OfPage::TotalCount => raw_json::put(&self.count(), out),
-            OfPage::IsComplete => raw_json::put(&self.misses_nothing(), out),
+            ConnectionField::Edges(selected) => {
+                write_list(self.all_edges(), selected, operation, out)?;
+            }
+            ConnectionField::Nodes(selected) => {
+                write_list(self.all_nodes(), selected, operation, out)?;
+            }
+            ConnectionField::PageInfo(selected) => selected.write(&self.ends(), operation, out)?,
+            ConnectionField::TotalCount => raw_json::put(&self.count(), out),
+            ConnectionField::IsComplete => raw_json::put(&self.misses_nothing(), out),
         }
         Some(())
     }
 }
 
 /// An edge's.
-pub enum OfEdge<'a> {
-    Node(Selected<'a, AssetNode>),
+pub enum EdgeField<'a> {
+    Node(SelectedFields<'a, AssetNode>),
     Cursor,
 }
 
-impl Plain for AssetEdge {
-    type Plain<'a> = OfEdge<'a>;
+impl SyncFields for AssetEdge {
+    type SyncFields<'a> = EdgeField<'a>;
 
-    fn plain(field: &Field) -> Option<OfEdge<'_>> {
+    fn plain(field: &Field) -> Option<EdgeField<'_>> {
         Some(match field.name.node.as_str() {
-            "node" => OfEdge::Node(Selected::wholly(&field.selection_set.node)?),
-            "cursor" => OfEdge::Cursor,
+            "node" => EdgeField::Node(SelectedFields::wholly(&field.selection_set.node)?),
+            "cursor" => EdgeField::Cursor,
             _ => return None,
         })
     }
 
-    fn write(&self, plain: &OfEdge<'_>, operation: &Operation, out: &mut Vec<u8>) -> Option<()> {
+    fn write(&self, plain: &EdgeField<'_>, operation: &Operation, out: &mut Vec<u8>) -> Option<()> {
         match plain {
-            OfEdge::Node(selected) => {
+            EdgeField::Node(selected) => {
                 let node = AssetNode(Arc::clone(&self.edge.asset));
                 selected.write(&node, operation, out)?;
             }
-            OfEdge::Cursor => raw_json::put(&self.page.cursor(&self.edge.place), out),
+            EdgeField::Cursor => raw_json::put(&self.page.cursor(&self.edge.place), out),
         }
         Some(())
     }
@@ -79,32 +88,32 @@ impl Plain for AssetEdge {
 
 /// Of where to go on.
 #[derive(Clone, Copy)]
-pub enum OfEnds {
+pub enum PageInfoField {
     HasPreviousPage,
     HasNextPage,
     StartCursor,
     EndCursor,
 }
 
-impl Plain for PageInfo {
-    type Plain<'a> = OfEnds;
+impl SyncFields for PageInfo {
+    type SyncFields<'a> = PageInfoField;
 
-    fn plain(field: &Field) -> Option<OfEnds> {
+    fn plain(field: &Field) -> Option<PageInfoField> {
         Some(match field.name.node.as_str() {
-            "hasPreviousPage" => OfEnds::HasPreviousPage,
-            "hasNextPage" => OfEnds::HasNextPage,
-            "startCursor" => OfEnds::StartCursor,
-            "endCursor" => OfEnds::EndCursor,
+            "hasPreviousPage" => PageInfoField::HasPreviousPage,
+            "hasNextPage" => PageInfoField::HasNextPage,
+            "startCursor" => PageInfoField::StartCursor,
+            "endCursor" => PageInfoField::EndCursor,
             _ => return None,
         })
     }
 
-    fn write(&self, plain: &OfEnds, _: &Operation, out: &mut Vec<u8>) -> Option<()> {
+    fn write(&self, plain: &PageInfoField, _: &Operation, out: &mut Vec<u8>) -> Option<()> {
         match plain {
-            OfEnds::HasPreviousPage => raw_json::put(&self.has_previous_page, out),
-            OfEnds::HasNextPage => raw_json::put(&self.has_next_page, out),
-            OfEnds::StartCursor => raw_json::put(&self.start_cursor, out),
-            OfEnds::EndCursor => raw_json::put(&self.end_cursor, out),
+            PageInfoField::HasPreviousPage => raw_json::put(&self.has_previous_page, out),
+            PageInfoField::HasNextPage => raw_json::put(&self.has_next_page, out),
+            PageInfoField::StartCursor => raw_json::put(&self.start_cursor, out),
+            PageInfoField::EndCursor => raw_json::put(&self.end_cursor, out),
         }
         Some(())
     }

@@ -17,7 +17,7 @@ use crate::{
         asset::load_variant,
         scalars::{DateTime, Json, Url},
     },
-    source::Variant,
+    source::DetailLevel,
 };
 
 pub struct ScenarioDetails {
@@ -164,7 +164,7 @@ impl ScenarioDetails {
         &self,
         context: &Context<'_>,
     ) -> async_graphql::Result<Option<Arc<scenario::Details>>> {
-        let asset = load_variant(context, self.id.clone(), Variant::Full).await?;
+        let asset = load_variant(context, self.id.clone(), DetailLevel::Full).await?;
         Ok(asset.and_then(|asset| match &asset.details {
             Details::Scenario(details) => Some(Arc::clone(details)),
             Details::Piktid(_) | Details::Comfy(_) => None,

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, InputObject};
 use serde_json::{Map, Value};
 
-use super::{Asked, broken};
+use super::{ProviderQuery, broken};
 use crate::{
     schema::{
         error::bad_input,
@@ -101,7 +101,7 @@ pub struct ComfyAssetFilter {
 impl ComfyAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` for what breaks a rule of Comfy's.
-    pub fn asked(self) -> async_graphql::Result<Asked> {
+    pub fn asked(self) -> async_graphql::Result<ProviderQuery> {
         let parameters = ComfyParameters {
             include_tags: tags("includeTags", self.include_tags.as_deref())?,
             exclude_tags: tags("excludeTags", self.exclude_tags.as_deref())?,
@@ -115,7 +115,7 @@ impl ComfyAssetFilter {
             hash: text("hash", self.hash.as_deref())?.map(|hash| hash.to_lowercase()),
         };
         parameters.check().map_err(broken)?;
-        Ok(Asked {
+        Ok(ProviderQuery {
             filter: parameters.recheck(),
             // Only the newest contract knows it.
             local: parameters.hash.iter().map(|_| FilterField::Hash).collect(),

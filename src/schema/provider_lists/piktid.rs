@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, InputObject};
 
-use super::{Asked, broken};
+use super::{ProviderQuery, broken};
 use crate::{
     schema::{
         filter::{tags, text, timestamp},
@@ -94,7 +94,7 @@ pub struct PiktidAssetFilter {
 impl PiktidAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` for what breaks a rule of PiktID's.
-    pub fn asked(self) -> async_graphql::Result<Asked> {
+    pub fn asked(self) -> async_graphql::Result<ProviderQuery> {
         let parameters = PiktidParameters {
             created_by: text("createdBy", self.created_by.as_deref())?,
             created_after: timestamp("createdAfter", self.created_after.as_ref())?,
@@ -105,7 +105,7 @@ impl PiktidAssetFilter {
             exclude_tags: tags("excludeTags", self.exclude_tags.as_deref())?,
         };
         parameters.check().map_err(broken)?;
-        Ok(Asked {
+        Ok(ProviderQuery {
             parameters: parameters.query(),
             filter: Filter::default(),
             local: Vec::new(),

@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, InputObject};
 
-use super::{Asked, broken};
+use super::{ProviderQuery, broken};
 use crate::{
     schema::{
         filter::{spans, tags, text, timestamp, words},
@@ -134,7 +134,11 @@ pub struct ScenarioAssetFilter {
 impl ScenarioAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` for what breaks a rule of Scenario's.
-    pub fn asked(self, order: Order, original_assets: bool) -> async_graphql::Result<Asked> {
+    pub fn asked(
+        self,
+        order: Order,
+        original_assets: bool,
+    ) -> async_graphql::Result<ProviderQuery> {
         let id = |field, value: Option<String>| text(field, value.as_deref());
         let parameters = ScenarioParameters {
             privacy: self.privacy.map(Into::into),
@@ -157,7 +161,7 @@ impl ScenarioAssetFilter {
             [self.created_after, self.created_before],
             [self.updated_after, self.updated_before],
         )?;
-        Ok(Asked {
+        Ok(ProviderQuery {
             parameters: parameters.query(),
             filter,
             local: Vec::new(),
@@ -190,7 +194,11 @@ pub struct ScenarioPublicAssetFilter {
 impl ScenarioPublicAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` for what breaks a rule of Scenario's.
-    pub fn asked(self, order: Order, original_assets: bool) -> async_graphql::Result<Asked> {
+    pub fn asked(
+        self,
+        order: Order,
+        original_assets: bool,
+    ) -> async_graphql::Result<ProviderQuery> {
         let parameters = ScenarioPublicParameters {
             model_id: text("modelId", self.model_id.as_deref())?,
             tags: tags("tags", self.tags.as_deref())?,
@@ -204,7 +212,7 @@ impl ScenarioPublicAssetFilter {
             [self.created_after, self.created_before],
             [self.updated_after, self.updated_before],
         )?;
-        Ok(Asked {
+        Ok(ProviderQuery {
             parameters: parameters.query(),
             filter,
             local: Vec::new(),

@@ -15,7 +15,7 @@ use async_graphql::{
 };
 use async_graphql_value::{ConstValue, Value};
 
-use super::validation::Rules;
+use super::validation::Validator;
 
 /// What a field takes in memory, and a value, about.
 const FIELD: usize = 400;
@@ -87,7 +87,7 @@ pub fn bytes(document: &ExecutableDocument) -> usize {
 pub fn merged(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
-    rules: &Rules,
+    rules: &Validator,
     variables: &Variables,
 ) -> ExecutableDocument {
     let merger = Merger {
@@ -159,7 +159,7 @@ pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
 
 struct Merger<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
-    rules: &'a Rules,
+    rules: &'a Validator,
     operation: &'a OperationDefinition,
     variables: &'a Variables,
 }

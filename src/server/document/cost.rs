@@ -13,7 +13,7 @@ use async_graphql::{
 };
 use async_graphql_value::Value;
 
-use crate::schema::{Price, Prices};
+use crate::schema::{FieldCost, FieldCosts};
 
 /// Assets of a page at most; also what a page counts for whose size cannot be read.
 const MAX_PAGE: u64 = 100;
@@ -25,9 +25,9 @@ pub fn of(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-    prices: &Prices,
+    prices: &FieldCosts,
 ) -> u64 {
-    let mut bill = Bill {
+    let mut bill = CostVisitor {
         fragments: &document.fragments,
         prices,
         variables,
@@ -42,16 +42,16 @@ pub fn of(
     bill.set(root, &operation.selection_set.node)
 }
 
-struct Bill<'a> {
+struct CostVisitor<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
-    prices: &'a Prices,
+    prices: &'a FieldCosts,
     variables: &'a Variables,
     operation: &'a OperationDefinition,
     /// Of fragments.
     known: HashMap<&'a str, u64>,
 }
 
-impl<'a> Bill<'a> {
+impl<'a> CostVisitor<'a> {
     fn set(&mut self, parent: &str, set: &'a SelectionSet) -> u64 {
         set.items.iter().fold(0, |sum: u64, selection| {
             sum.saturating_add(match &selection.node {
@@ -89,15 +89,15 @@ impl<'a> Bill<'a> {
         let inside = self.set(of, &field.selection_set.node);
         let with_asset = inside.saturating_add(1);
         match price {
-            Price::Free => inside,
-            Price::Calls(calls) => inside.saturating_add(calls),
-            Price::Sources(count) => inside.saturating_mul(count),
-            Price::Asset { calls } => with_asset.saturating_add(calls),
-            Price::Page { calls } => self
+            FieldCost::Free => inside,
+            FieldCost::Calls(calls) => inside.saturating_add(calls),
+            FieldCost::Sources(count) => inside.saturating_mul(count),
+            FieldCost::Asset { calls } => with_asset.saturating_add(calls),
+            FieldCost::Page { calls } => self
                 .page(field)
                 .saturating_mul(with_asset)
                 .saturating_add(calls),
-            Price::Items { list, calls } => self
+            FieldCost::Items { list, calls } => self
                 .items(field, list)
                 .saturating_mul(with_asset.saturating_add(calls)),
         }
@@ -197,7 +197,12 @@ mod tests {
         let document = parse_query(text).expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);
-        of(&document, &operation.node, &variables, &Prices::new(|_| 2))
+        of(
+            &document,
+            &operation.node,
+            &variables,
+            &FieldCosts::new(|_| 2),
+        )
     }
 
     #[test]

@@ -14,7 +14,7 @@ use async_graphql::{
 };
 use async_graphql_value::Value;
 
-use crate::{config::Limits, server::error::Refusal};
+use crate::{config::Limits, server::error::RequestError};
 
 /// How the engine marks an uploaded file in variables. Ours are marked otherwise; a client that
 /// writes it means no good.
@@ -44,7 +44,7 @@ impl Weight {
 
 /// What was come across on the way.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
+pub struct DocumentStats {
     /// Selections, directives and variables looked at.
     pub nodes: u64,
     /// Places where a variable is used.
@@ -56,22 +56,25 @@ pub struct Seen {
 /// Weighs a document against the limits.
 ///
 /// # Errors
-/// A [`Refusal`] naming the limit, the value and the maximum.
-pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<Seen, Refusal> {
+/// A [`RequestError`] naming the limit, the value and the maximum.
+pub fn weigh(
+    document: &ExecutableDocument,
+    limits: &Limits,
+) -> Result<DocumentStats, RequestError> {
     let count = document.operations.iter().count();
     if count > limits.operations {
-        return Err(Refusal::limit(
+        return Err(RequestError::limit(
             "number of operations",
             count,
             limits.operations,
         ));
     }
-    let mut scale = Scale {
+    let mut scale = LimitVisitor {
         fragments: &document.fragments,
         weighed: HashMap::new(),
         directives: limits.directives,
         values: Values::new(limits),
-        seen: Seen::default(),
+        seen: DocumentStats::default(),
     };
     // Fragments nobody spreads are validated too, so they are weighed too.
     for name in document.fragments.keys() {
@@ -85,10 +88,10 @@ pub fn weigh(document: &ExecutableDocument, limits: &Limits) -> Result<Seen, Ref
 }
 
 fn check<'a>(
-    scale: &mut Scale<'a>,
+    scale: &mut LimitVisitor<'a>,
     operation: &'a OperationDefinition,
     limits: &Limits,
-) -> Result<(), Refusal> {
+) -> Result<(), RequestError> {
     scale.directives(&operation.directives)?;
     for variable in &operation.variable_definitions {
         scale.seen.nodes += 1;
@@ -108,7 +111,7 @@ fn check<'a>(
     };
     within(weight, deepest, limits)?;
     if weight.fields > limits.root_fields as u64 {
-        return Err(Refusal::limit64(
+        return Err(RequestError::limit64(
             "number of root fields",
             weight.fields,
             limits.root_fields as u64,
@@ -118,7 +121,7 @@ fn check<'a>(
 }
 
 /// Whether a weight keeps to the limits that hold anywhere.
-fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), Refusal> {
+fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), RequestError> {
     for (name, value, maximum) in [
         (
             "number of selections, spread fragments counted each time,",
@@ -134,24 +137,24 @@ fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), Refusal
         ),
     ] {
         if value > maximum {
-            return Err(Refusal::limit64(name, value, maximum));
+            return Err(RequestError::limit64(name, value, maximum));
         }
     }
     Ok(())
 }
 
 /// Weighs fragments once each, however often they are spread: the time is linear in the document.
-struct Scale<'a> {
+struct LimitVisitor<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     /// `None` while a fragment is being weighed: meeting it again is a cycle.
     weighed: HashMap<&'a str, Option<Weight>>,
     directives: usize,
     values: Values,
-    seen: Seen,
+    seen: DocumentStats,
 }
 
-impl<'a> Scale<'a> {
-    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, Refusal> {
+impl<'a> LimitVisitor<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, RequestError> {
         let mut whole = Weight::default();
         for selection in &set.items {
             whole.add(self.selection(&selection.node)?);
@@ -159,7 +162,7 @@ impl<'a> Scale<'a> {
         Ok(whole)
     }
 
-    fn selection(&mut self, selection: &'a Selection) -> Result<Weight, Refusal> {
+    fn selection(&mut self, selection: &'a Selection) -> Result<Weight, RequestError> {
         self.seen.nodes += 1;
         self.directives(selection.directives())?;
         match selection {
@@ -183,7 +186,7 @@ impl<'a> Scale<'a> {
         }
     }
 
-    fn fragment(&mut self, name: &Name) -> Result<Weight, Refusal> {
+    fn fragment(&mut self, name: &Name) -> Result<Weight, RequestError> {
         // Unknown ones are the validator's to refuse, at a price.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
             return Ok(Weight {
@@ -194,7 +197,7 @@ impl<'a> Scale<'a> {
         match self.weighed.get(name.as_str()) {
             Some(Some(weight)) => return Ok(*weight),
             Some(None) => {
-                return Err(Refusal::document(
+                return Err(RequestError::document(
                     "GRAPHQL_VALIDATION_FAILED",
                     format!("fragment `{name}` spreads itself"),
                 ));
@@ -208,9 +211,9 @@ impl<'a> Scale<'a> {
         Ok(weight)
     }
 
-    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), Refusal> {
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), RequestError> {
         if directives.len() > self.directives {
-            return Err(Refusal::limit(
+            return Err(RequestError::limit(
                 "number of directives in one place",
                 directives.len(),
                 self.directives,
@@ -226,7 +229,7 @@ impl<'a> Scale<'a> {
     fn arguments(
         &mut self,
         arguments: &[(Positioned<Name>, Positioned<Value>)],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), RequestError> {
         for (_, value) in arguments {
             self.seen.variables += self.values.check(&value.node)?;
         }
@@ -248,7 +251,7 @@ impl Values {
     }
 
     /// Looks at a literal; how many variables are in it.
-    fn check(&self, value: &Value) -> Result<u64, Refusal> {
+    fn check(&self, value: &Value) -> Result<u64, RequestError> {
         match value {
             Value::Variable(_) => Ok(1),
             Value::String(text) => check_mark(text).map(|()| 0),
@@ -262,34 +265,38 @@ impl Values {
     }
 
     /// Looks at a constant; how many values are in it.
-    pub fn check_constant(&self, value: &Constant) -> Result<u64, Refusal> {
+    pub fn check_constant(&self, value: &Constant) -> Result<u64, RequestError> {
         let inside: u64 = match value {
             Constant::String(text) => check_mark(text).map(|()| 0)?,
             Constant::List(items) => {
                 self.check_length(items.len())?;
                 let each = items.iter().map(|item| self.check_constant(item));
-                each.sum::<Result<u64, Refusal>>()?
+                each.sum::<Result<u64, RequestError>>()?
             }
             Constant::Object(fields) => {
                 let each = fields.values().map(|value| self.check_constant(value));
-                each.sum::<Result<u64, Refusal>>()?
+                each.sum::<Result<u64, RequestError>>()?
             }
             _ => 0,
         };
         Ok(inside + 1)
     }
 
-    fn check_length(&self, length: usize) -> Result<(), Refusal> {
+    fn check_length(&self, length: usize) -> Result<(), RequestError> {
         if length > self.items {
-            return Err(Refusal::limit("longest list of values", length, self.items));
+            return Err(RequestError::limit(
+                "longest list of values",
+                length,
+                self.items,
+            ));
         }
         Ok(())
     }
 }
 
-fn check_mark(text: &str) -> Result<(), Refusal> {
+fn check_mark(text: &str) -> Result<(), RequestError> {
     if text.starts_with(ENGINE_MARK) {
-        return Err(Refusal::bad_request(
+        return Err(RequestError::bad_request(
             "a value begins like an upload's mark: send files as multipart/form-data \
              (graphql-multipart-request-spec)",
         ));
@@ -350,12 +357,12 @@ mod tests {
             directives: 1_000,
             ..Limits::default()
         };
-        let scale = &mut Scale {
+        let scale = &mut LimitVisitor {
             fragments: &document.fragments,
             weighed: HashMap::new(),
             directives: limits.directives,
             values: Values::new(&limits),
-            seen: Seen::default(),
+            seen: DocumentStats::default(),
         };
         for name in document.fragments.keys() {
             scale.fragment(name).expect("no cycle");

@@ -23,7 +23,7 @@ const DIGITS: usize = 9;
 const LARGEST: i64 = 999_999_999;
 
 /// A text's words.
-pub struct Words<'a> {
+pub struct NormalizedQuery<'a> {
     /// What decides, in few bytes: equal for texts that differ in free words, comments and spaces.
     pub shape: Vec<u8>,
     free: Vec<&'a str>,
@@ -48,7 +48,7 @@ enum Kind {
     Other,
 }
 
-impl<'a> Words<'a> {
+impl<'a> NormalizedQuery<'a> {
     /// Takes a text apart, in one pass; `None`: it has no shape.
     pub fn of(text: &'a str) -> Option<Self> {
         let tokens = tokens(text)?;
@@ -103,7 +103,7 @@ impl<'a> Words<'a> {
 
     /// Fills a document of the same shape with these words; `None` where two fields of one place
     /// have one key, or the document is of another shape.
-    pub fn fill(self, document: &ExecutableDocument) -> Option<ExecutableDocument> {
+    pub fn bind(self, document: &ExecutableDocument) -> Option<ExecutableDocument> {
         let mut filled = document.clone();
         let mut free = self.free.into_iter();
         let set = match &mut filled.operations {
@@ -292,14 +292,14 @@ mod tests {
     use super::*;
 
     fn shape(text: &str) -> Option<Vec<u8>> {
-        Words::of(text).map(|words| words.shape)
+        NormalizedQuery::of(text).map(|words| words.shape)
     }
 
     /// The second text, read as the first filled with its words.
     fn filled(known: &str, text: &str) -> Option<String> {
         assert_eq!(shape(known), shape(text), "{known} | {text}");
         let known = parse_query(known).expect("GraphQL");
-        let own = Words::of(text)?.fill(&known)?;
+        let own = NormalizedQuery::of(text)?.bind(&known)?;
         Some(plain(&own))
     }
 
@@ -401,8 +401,8 @@ mod tests {
     #[test]
     fn equal_keys_in_one_place_are_left_to_the_rules() {
         let known = parse_query("{x:a(n:1) y:a(n:2)}").expect("GraphQL");
-        let fill = |text: &'static str| Words::of(text).and_then(|own| own.fill(&known));
-        assert!(fill("{p:a(n:1) q:a(n:2)}").is_some());
-        assert!(fill("{p:a(n:1) p:a(n:2)}").is_none());
+        let bind = |text: &'static str| NormalizedQuery::of(text).and_then(|own| own.bind(&known));
+        assert!(bind("{p:a(n:1) q:a(n:2)}").is_some());
+        assert!(bind("{p:a(n:1) p:a(n:2)}").is_none());
     }
 }

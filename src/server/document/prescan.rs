@@ -1,10 +1,10 @@
 //! What must be known of a text before the parser sees it.
 
-use crate::{config::Limits, server::error::Refusal};
+use crate::{config::Limits, server::error::RequestError};
 
 /// Counts brackets and tokens in one pass without allocation: the parser recurses on brackets, so
 /// their depth must be known before it runs.
-pub fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
+pub fn scan(text: &str, limits: &Limits) -> Result<(), RequestError> {
     let bytes = text.as_bytes();
     let (mut depth, mut deepest, mut tokens, mut at) = (0_usize, 0_usize, 0_usize, 0_usize);
     let byte = |at: usize| bytes.get(at).copied();
@@ -49,14 +49,18 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), Refusal> {
         at += 1;
     }
     if deepest > limits.nesting {
-        return Err(Refusal::limit(
+        return Err(RequestError::limit(
             "nesting of brackets",
             deepest,
             limits.nesting,
         ));
     }
     if tokens > limits.tokens {
-        return Err(Refusal::limit("number of tokens", tokens, limits.tokens));
+        return Err(RequestError::limit(
+            "number of tokens",
+            tokens,
+            limits.tokens,
+        ));
     }
     Ok(())
 }
@@ -68,8 +72,8 @@ const fn is_word(byte: u8) -> bool {
 
 /// A string that does not end: the parser would take its opening quotes for an empty string and
 /// read on, past what was counted here.
-fn unclosed_string() -> Refusal {
-    Refusal::document(
+fn unclosed_string() -> RequestError {
+    RequestError::document(
         "GRAPHQL_PARSE_FAILED",
         "a string in the document does not end",
     )

@@ -4,11 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws_lc_rs::digest;
 
-use super::{Document, Rules, Words};
+use super::{Document, NormalizedQuery, Validator};
 use crate::{
     cache::{ByHash, Hash},
     config::{Limits, TrustedDocuments},
-    server::error::Refusal,
+    server::error::RequestError,
 };
 
 /// Bytes that a document takes for each of its text's, about: it is kept parsed, by two parsers.
@@ -18,7 +18,7 @@ const BASE: usize = 2 * 1024;
 
 /// Which document a request means: at least one of the three is said.
 #[derive(Debug, Default, Clone)]
-pub struct Wanted {
+pub struct DocumentRef {
     pub text: Option<String>,
     /// `extensions.persistedQuery.sha256Hash`.
     pub hash: Option<String>,
@@ -27,20 +27,25 @@ pub struct Wanted {
 }
 
 /// The documents of this process.
-pub struct Known {
-    rules: Rules,
+pub struct DocumentStore {
+    rules: Validator,
     /// By their texts' hashes.
     read: ByHash<Document>,
-    /// By their shapes' ([`Words`]), which are nobody's names.
+    /// By their shapes' ([`NormalizedQuery`]), which are nobody's names.
     shapes: ByHash<Document>,
     trusted: HashMap<String, Hash>,
     texts: HashMap<Hash, String>,
     only_trusted: bool,
 }
 
-impl Known {
+impl DocumentStore {
     /// Keeps documents of so many bytes together.
-    pub fn new(rules: Rules, trusted: TrustedDocuments, limits: &Limits, capacity: u64) -> Self {
+    pub fn new(
+        rules: Validator,
+        trusted: TrustedDocuments,
+        limits: &Limits,
+        capacity: u64,
+    ) -> Self {
         let mut known = Self {
             rules,
             // Most of what has a shape is in both.
@@ -66,16 +71,20 @@ impl Known {
         known
     }
 
-    pub fn rules(&self) -> &Rules {
+    pub fn rules(&self) -> &Validator {
         &self.rules
     }
 
     /// The document that a request means.
     ///
     /// # Errors
-    /// A [`Refusal`] when no text is sent and the name is not known, when the two do not belong
+    /// A [`RequestError`] when no text is sent and the name is not known, when the two do not belong
     /// together, when only trusted documents are taken, and for whatever is wrong with the text.
-    pub fn find(&self, wanted: &Wanted, limits: &Limits) -> Result<Arc<Document>, Refusal> {
+    pub fn find(
+        &self,
+        wanted: &DocumentRef,
+        limits: &Limits,
+    ) -> Result<Arc<Document>, RequestError> {
         let (hash, text) = match &wanted.text {
             Some(text) => {
                 // Nobody has to hash what is refused anyway.
@@ -85,12 +94,12 @@ impl Known {
                 (hash, text.as_str())
             }
             None => match self.named(wanted)? {
-                Named::Read(document) => return Ok(document),
-                Named::Trusted(hash, text) => (hash, text),
+                Lookup::Read(document) => return Ok(document),
+                Lookup::Trusted(hash, text) => (hash, text),
             },
         };
         if self.only_trusted && !self.texts.contains_key(&hash) {
-            return Err(Refusal::document(
+            return Err(RequestError::document(
                 "FORBIDDEN",
                 "this gateway takes trusted documents only: send the id of one, as the manifest \
                  names it, or have this document added to the manifest",
@@ -99,7 +108,7 @@ impl Known {
         if let Some(document) = self.read.get(&hash) {
             return Ok(document);
         }
-        let mut words = Words::of(text);
+        let mut words = NormalizedQuery::of(text);
         let shape = words.as_ref().map(|own| sha256(&own.shape));
         if let Some(known) = shape.and_then(|shape| self.shapes.get(&shape))
             && super::scan(text, limits).is_ok()
@@ -124,7 +133,7 @@ impl Known {
     }
 
     /// Whether a text is the one that the request's names mean.
-    fn check_name(&self, wanted: &Wanted, hash: &Hash) -> Result<(), Refusal> {
+    fn check_name(&self, wanted: &DocumentRef, hash: &Hash) -> Result<(), RequestError> {
         let meant = |name: &str| {
             let trusted = self.trusted.get(name).copied();
             trusted.or_else(|| from_hex(plain(name)))
@@ -135,19 +144,19 @@ impl Known {
         if wanted.hash.as_ref().is_none_or(hash_fits) && wanted.id.as_ref().is_none_or(id_fits) {
             return Ok(());
         }
-        Err(Refusal::bad_request(
+        Err(RequestError::bad_request(
             "the hash or id sent with the document is not this document's: send the SHA-256 of \
              exactly this text, in hexadecimal",
         ))
     }
 
     /// What a name alone means.
-    fn named(&self, wanted: &Wanted) -> Result<Named<'_>, Refusal> {
+    fn named(&self, wanted: &DocumentRef) -> Result<Lookup<'_>, RequestError> {
         let name = match (wanted.hash.as_deref(), wanted.id.as_deref()) {
             (Some(name), None) | (None, Some(name)) => name,
-            (None, None) => return Err(Refusal::bad_request("the request has no `query`")),
+            (None, None) => return Err(RequestError::bad_request("the request has no `query`")),
             (Some(_), Some(_)) => {
-                return Err(Refusal::bad_request(
+                return Err(RequestError::bad_request(
                     "the request names its document twice: send `documentId` or \
                      `extensions.persistedQuery`",
                 ));
@@ -160,20 +169,20 @@ impl Known {
         if let Some(hash) = trusted
             && let Some(text) = self.texts.get(hash)
         {
-            return Ok(Named::Trusted(*hash, text));
+            return Ok(Lookup::Trusted(*hash, text));
         }
         let read = from_hex(plain(name)).and_then(|hash| {
             let may = !self.only_trusted || self.texts.contains_key(&hash);
             may.then(|| self.read.get(&hash)).flatten()
         });
-        read.map(Named::Read).ok_or_else(|| {
+        read.map(Lookup::Read).ok_or_else(|| {
             // The words that clients of the protocol look for; they send the text next.
-            Refusal::document("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+            RequestError::document("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
         })
     }
 }
 
-enum Named<'a> {
+enum Lookup<'a> {
     Read(Arc<Document>),
     Trusted(Hash, &'a str),
 }
@@ -210,24 +219,24 @@ fn from_hex(text: &str) -> Option<Hash> {
 mod tests {
     use super::*;
 
-    fn known(trusted: TrustedDocuments) -> Known {
-        let rules = Rules::new(&crate::schema::sdl(), true).expect("the schema holds");
-        Known::new(rules, trusted, &Limits::default(), 1 << 20)
+    fn known(trusted: TrustedDocuments) -> DocumentStore {
+        let rules = Validator::new(&crate::schema::sdl(), true).expect("the schema holds");
+        DocumentStore::new(rules, trusted, &Limits::default(), 1 << 20)
     }
 
-    fn hashed(text: &str, send: bool) -> Wanted {
+    fn hashed(text: &str, send: bool) -> DocumentRef {
         let hash: String = sha256(text)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        Wanted {
+        DocumentRef {
             text: send.then(|| text.to_owned()),
             hash: Some(hash),
             id: None,
         }
     }
 
-    fn code(known: &Known, wanted: &Wanted) -> &'static str {
+    fn code(known: &DocumentStore, wanted: &DocumentRef) -> &'static str {
         match known.find(wanted, &Limits::default()) {
             Ok(_) => "",
             Err(refusal) => refusal.code,
@@ -242,7 +251,7 @@ mod tests {
             code(&known, &hashed(text, false)),
             "PERSISTED_QUERY_NOT_FOUND"
         );
-        let other = Wanted {
+        let other = DocumentRef {
             text: Some("{assetSources{id}}".to_owned()),
             ..hashed(text, false)
         };
@@ -253,14 +262,14 @@ mod tests {
         );
         assert_eq!(code(&known, &hashed(text, true)), "");
         assert_eq!(code(&known, &hashed(text, false)), "");
-        let as_id = Wanted {
+        let as_id = DocumentRef {
             id: hashed(text, false)
                 .hash
                 .map(|hash| format!("sha256:{hash}")),
-            ..Wanted::default()
+            ..DocumentRef::default()
         };
         assert_eq!(code(&known, &as_id), "");
-        let with_id = |id: &str| Wanted {
+        let with_id = |id: &str| DocumentRef {
             text: Some(text.to_owned()),
             id: Some(id.to_owned()),
             hash: None,
@@ -312,9 +321,9 @@ mod tests {
             documents: vec![("42".to_owned(), text.to_owned())],
             only: true,
         });
-        let by_id = |id: &str| Wanted {
+        let by_id = |id: &str| DocumentRef {
             id: Some(id.to_owned()),
-            ..Wanted::default()
+            ..DocumentRef::default()
         };
         assert_eq!(code(&known, &by_id("42")), "");
         assert_eq!(code(&known, &by_id("43")), "PERSISTED_QUERY_NOT_FOUND");
@@ -333,7 +342,7 @@ mod tests {
         let known = known(TrustedDocuments::default());
         let text = "query A { assetSources { name } }";
         assert_eq!(code(&known, &hashed(text, true)), "");
-        let shape = Words::of(text).expect("it has one").shape;
+        let shape = NormalizedQuery::of(text).expect("it has one").shape;
         let shape = String::from_utf8(shape).expect("letters");
         assert!(known.shapes.get(&sha256(&shape)).is_some());
         let named = hashed(&shape, false);

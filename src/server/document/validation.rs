@@ -8,7 +8,7 @@ use apollo_compiler::{
     ExecutableDocument, Node, Schema,
     ast::{Type, VariableDefinition},
     diagnostic::Diagnostic,
-    request::{RequestError, coerce_variable_values},
+    request::{RequestError as CoercionError, coerce_variable_values},
     response::JsonMap,
     schema::ExtendedType,
     validation::{DiagnosticData, DiagnosticList, Valid},
@@ -17,7 +17,7 @@ use async_graphql::{Name, Variables};
 use async_graphql_value::ConstValue;
 
 use super::input_values::{self, Fault};
-use crate::server::error::{self, Refusal};
+use crate::server::error::{self, RequestError};
 
 /// Errors that are shown at most.
 const MAX_ERRORS: usize = 10;
@@ -49,7 +49,7 @@ pub struct NotNull {
 }
 
 /// The schema as the validator reads it.
-pub struct Rules {
+pub struct Validator {
     schema: Valid<Schema>,
     /// Objects by the interfaces and unions that they belong to.
     possible: HashMap<String, Vec<String>>,
@@ -57,7 +57,7 @@ pub struct Rules {
     suggests: bool,
 }
 
-impl Rules {
+impl Validator {
     /// Of a schema in GraphQL's own language.
     ///
     /// # Errors
@@ -93,8 +93,11 @@ impl Rules {
     /// their types allow it.
     ///
     /// # Errors
-    /// A [`Refusal`] that says what is wrong where, the first ten things of it.
-    pub fn check(&self, text: &str) -> Result<(Valid<ExecutableDocument>, Vec<NotNull>), Refusal> {
+    /// A [`RequestError`] that says what is wrong where, the first ten things of it.
+    pub fn check(
+        &self,
+        text: &str,
+    ) -> Result<(Valid<ExecutableDocument>, Vec<NotNull>), RequestError> {
         let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
             .map_err(|wrong| self.refusal(&wrong.errors))?;
         let not_null = input_values::check(&document, &self.schema)
@@ -108,19 +111,19 @@ impl Rules {
     }
 
     /// A refusal of what is no GraphQL, in the validator's words: the engine's parser has none.
-    pub fn in_words(&self, text: &str, refusal: Refusal) -> Refusal {
+    pub fn in_words(&self, text: &str, refusal: RequestError) -> RequestError {
         if refusal.code != "GRAPHQL_PARSE_FAILED" {
             return refusal;
         }
         let known = self.check(text).err().unwrap_or_else(|| refusal.clone());
         let mut all = std::iter::once(&known).chain(&known.others);
         match all.find(|own| own.message.starts_with(SYNTAX)) {
-            Some(own) => Refusal {
+            Some(own) => RequestError {
                 others: Vec::new(),
                 code: refusal.code,
                 ..own.clone()
             },
-            None if refusal.location.is_none() => Refusal {
+            None if refusal.location.is_none() => RequestError {
                 message: "the document has no operation".to_owned(),
                 ..refusal
             },
@@ -131,14 +134,14 @@ impl Rules {
     /// Whether the variables are what the operation of this name declares.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the first variable that is not.
+    /// A [`RequestError`] that names the first variable that is not.
     pub fn check_variables(
         &self,
         document: &Valid<ExecutableDocument>,
         name: Option<&str>,
         variables: &Variables,
-    ) -> Result<(), Refusal> {
-        let fault = |error: RequestError| {
+    ) -> Result<(), RequestError> {
+        let fault = |error: CoercionError| {
             let what = (
                 without_value(&error.message().to_string()),
                 error.location(),
@@ -181,7 +184,7 @@ impl Rules {
         Some(field.ty.inner_named_type().as_str())
     }
 
-    fn refusal(&self, wrong: &DiagnosticList) -> Refusal {
+    fn refusal(&self, wrong: &DiagnosticList) -> RequestError {
         // Without such fields a selection may be empty: that is no mistake of its own.
         let name = |one: &Diagnostic<'_, DiagnosticData>| one.error.unstable_error_name();
         let is_left_out = wrong
@@ -201,9 +204,9 @@ impl Rules {
                 message += &self.suggestion(&message);
             }
             let range = one.line_column_range();
-            Refusal {
+            RequestError {
                 location: range.map(|range| (range.start.line, range.start.column)),
-                ..Refusal::document(
+                ..RequestError::document(
                     "GRAPHQL_VALIDATION_FAILED",
                     error::shown(&message, MAX_MESSAGE),
                 )
@@ -211,15 +214,15 @@ impl Rules {
         });
         let mut shown = shown.collect::<Vec<_>>().into_iter();
         let first = shown.next().unwrap_or_else(|| {
-            Refusal::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
+            RequestError::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
         });
-        let others: Vec<Refusal> = shown.collect();
+        let others: Vec<RequestError> = shown.collect();
         let more = own.count();
-        let mut refusal = Refusal { others, ..first };
+        let mut refusal = RequestError { others, ..first };
         if more > 0
             && let Some(last) = refusal.others.last_mut()
         {
-            *last = Refusal::document(
+            *last = RequestError::document(
                 "GRAPHQL_VALIDATION_FAILED",
                 format!("{} more errors are not shown", more + 1),
             );
@@ -255,11 +258,15 @@ impl Rules {
 }
 
 /// A fault with its place in the document.
-fn told(code: &'static str, (message, location): Fault, document: &ExecutableDocument) -> Refusal {
+fn told(
+    code: &'static str,
+    (message, location): Fault,
+    document: &ExecutableDocument,
+) -> RequestError {
     let range = location.and_then(|at| at.line_column_range(&document.sources));
-    Refusal {
+    RequestError {
         location: range.map(|range| (range.start.line, range.start.column)),
-        ..Refusal::document(code, error::shown(&message, MAX_MESSAGE))
+        ..RequestError::document(code, error::shown(&message, MAX_MESSAGE))
     }
 }
 

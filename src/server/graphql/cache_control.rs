@@ -13,15 +13,15 @@ const SETTLED: Duration = Duration::from_secs(60);
 
 /// Whether and how long an answer may be kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Keeping {
-    end: End,
+pub struct CachePolicy {
+    end: Expiry,
     /// By nobody but whoever asked.
     private: bool,
 }
 
 /// When an answer stops being true.
 #[derive(Debug, Clone, Copy)]
-enum End {
+enum Expiry {
     /// It was for a moment only: nobody may keep it.
     Now,
     At(Instant),
@@ -29,10 +29,10 @@ enum End {
     Never,
 }
 
-impl Keeping {
+impl CachePolicy {
     /// Not at all.
     pub const NONE: Self = Self {
-        end: End::Now,
+        end: Expiry::Now,
         private: false,
     };
 
@@ -42,7 +42,7 @@ impl Keeping {
             return Self::NONE;
         };
         Self {
-            end: lifetime.until.map_or(End::Never, End::At),
+            end: lifetime.until.map_or(Expiry::Never, Expiry::At),
             private: private || lifetime.private,
         }
     }
@@ -50,9 +50,9 @@ impl Keeping {
     /// Until when the answer may be kept here; `None`: not at all.
     pub fn until(self) -> Option<Instant> {
         match self.end {
-            End::Now => None,
-            End::At(end) => Some(end),
-            End::Never => Some(Instant::now() + SETTLED),
+            Expiry::Now => None,
+            Expiry::At(end) => Some(end),
+            Expiry::Never => Some(Instant::now() + SETTLED),
         }
     }
 
@@ -60,9 +60,9 @@ impl Keeping {
     pub fn header(self) -> HeaderValue {
         const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
         let age = match self.end {
-            End::Now => return NO_STORE,
-            End::At(end) => end.saturating_duration_since(Instant::now()),
-            End::Never => SETTLED,
+            Expiry::Now => return NO_STORE,
+            Expiry::At(end) => end.saturating_duration_since(Instant::now()),
+            Expiry::Never => SETTLED,
         };
         let (who, age) = (
             if self.private { "private" } else { "public" },

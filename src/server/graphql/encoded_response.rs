@@ -16,7 +16,7 @@ use brotli::CompressorWriter;
 use flate2::{Compression, write::GzEncoder};
 use tokio::task::spawn_blocking;
 
-use super::cache_control::Keeping;
+use super::cache_control::CachePolicy;
 use crate::{explorer::quality_of, server::content_negotiation::MediaType};
 
 /// Bytes of an answer from which on it is compressed: less fits a packet as it is.
@@ -40,18 +40,18 @@ enum Coding {
 }
 
 /// An answer, ready to send. Whoever asks gets the same bytes.
-pub struct Ready {
+pub struct EncodedResponse {
     plain: Bytes,
     /// Made when they are first asked for; `None`: not worth it.
     gzip: OnceLock<Option<Bytes>>,
     brotli: OnceLock<Option<Bytes>>,
     tag: Option<HeaderValue>,
-    keeping: Keeping,
+    keeping: CachePolicy,
 }
 
-impl Ready {
+impl EncodedResponse {
     /// `named`: it can be asked for by its document's name, or by address.
-    pub fn new(plain: Bytes, keeping: Keeping, named: bool) -> Self {
+    pub fn new(plain: Bytes, keeping: CachePolicy, named: bool) -> Self {
         let is_tagged = named && keeping.until().is_some();
         Self {
             tag: is_tagged.then(|| tag(&plain)).flatten(),
@@ -62,7 +62,7 @@ impl Ready {
         }
     }
 
-    pub const fn keeping(&self) -> Keeping {
+    pub const fn keeping(&self) -> CachePolicy {
         self.keeping
     }
 

@@ -17,25 +17,25 @@ use tokio::time::timeout;
 
 use crate::server::{
     Gateway, content_negotiation,
-    document::Wanted,
-    error::{self, Refusal},
+    document::DocumentRef,
+    error::{self, RequestError},
     memory::{self, Memory},
     upload::{self, Files},
 };
 
 /// What was sent.
-pub enum Sent {
-    /// One operation, as it is written in an address or a body of JSON: for [`Parameters::of`].
+pub enum RequestBody {
+    /// One operation, as it is written in an address or a body of JSON: for [`RequestParams::of`].
     One(Bytes),
     /// One, with files behind it.
-    WithFiles(Parameters, Arc<Files>),
+    WithFiles(RequestParams, Arc<Files>),
     /// Several operations at once, as some clients' links send them; at least one.
-    Batch(Vec<Parameters>),
+    Batch(Vec<RequestParams>),
 }
 
 /// What a request says, however it was sent (GraphQL over HTTP 5.1).
 #[derive(Debug, Default)]
-pub struct Parameters {
+pub struct RequestParams {
     query: Option<String>,
     document_id: Option<String>,
     operation_name: Option<String>,
@@ -73,12 +73,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-impl Parameters {
+impl RequestParams {
     /// What an operation says that is written in an address, or in a body of JSON.
     ///
     /// # Errors
-    /// A [`Refusal`] that says what of it is wrong.
-    pub fn of(written: &Bytes, by_address: bool) -> Result<Self, Refusal> {
+    /// A [`RequestError`] that says what of it is wrong.
+    pub fn of(written: &Bytes, by_address: bool) -> Result<Self, RequestError> {
         if by_address {
             from_query(written)
         } else {
@@ -89,8 +89,8 @@ impl Parameters {
 
 /// An operation that somebody asks for.
 #[derive(Debug)]
-pub struct Asked {
-    pub document: Wanted,
+pub struct GraphqlRequest {
+    pub document: DocumentRef,
     pub operation_name: Option<String>,
     pub variables: Given,
 }
@@ -113,12 +113,12 @@ impl Given {
     /// Those that an operation declares. The others are not looked at, and take no memory.
     ///
     /// # Errors
-    /// A [`Refusal`] where they are no JSON, or take more memory than there is.
+    /// A [`RequestError`] where they are no JSON, or take more memory than there is.
     pub fn read(
         self,
         declares: impl Fn(&str) -> bool,
         memory: &mut Memory<'_>,
-    ) -> Result<Variables, Refusal> {
+    ) -> Result<Variables, RequestError> {
         let text = match self {
             Self::Read(mut variables) => {
                 let others: Vec<Name> = variables.keys().cloned().collect();
@@ -130,7 +130,7 @@ impl Given {
             Self::Text(text) => text,
         };
         let wrong =
-            |_| Refusal::bad_request("`variables` is nested too deep, or is no JSON object");
+            |_| RequestError::bad_request("`variables` is nested too deep, or is no JSON object");
         let mut deserializer = serde_json::Deserializer::from_slice(&text);
         let declared = Declared(declares);
         let written = declared.deserialize(&mut deserializer).map_err(wrong)?;
@@ -191,14 +191,14 @@ struct PersistedQuery {
     sha256_hash: String,
 }
 
-impl Asked {
+impl GraphqlRequest {
     /// # Errors
     /// For a persisted query of another protocol than version 1.
-    pub fn of(parameters: Parameters) -> Result<Self, Refusal> {
+    pub fn of(parameters: RequestParams) -> Result<Self, RequestError> {
         let extensions = match &parameters.extensions {
             None => Extensions::default(),
             Some(text) => serde_json::from_slice(text)
-                .map_err(|_| Refusal::bad_request("`extensions` must be a JSON object"))?,
+                .map_err(|_| RequestError::bad_request("`extensions` must be a JSON object"))?,
         };
         let persisted = extensions.persisted_query;
         let hash = persisted.map(|own| serde_json::from_str::<PersistedQuery>(own.get()));
@@ -206,14 +206,14 @@ impl Asked {
             Ok(Some(own)) if own.version == 1 => Some(own.sha256_hash),
             Ok(None) => None,
             Ok(Some(_)) | Err(_) => {
-                return Err(Refusal::bad_request(
+                return Err(RequestError::bad_request(
                     "`extensions.persistedQuery` must be an object with `version` 1 and \
                      `sha256Hash`",
                 ));
             }
         };
         Ok(Self {
-            document: Wanted {
+            document: DocumentRef {
                 text: parameters.query.filter(|text| !text.is_empty()),
                 hash,
                 id: parameters.document_id.filter(|id| !id.is_empty()),
@@ -226,15 +226,15 @@ impl Asked {
     /// What came over a WebSocket, read by the engine.
     ///
     /// # Errors
-    /// As [`Asked::of`].
-    pub fn over_socket(request: GraphRequest) -> Result<Self, Refusal> {
+    /// As [`GraphqlRequest::of`].
+    pub fn over_socket(request: GraphRequest) -> Result<Self, RequestError> {
         // What came as JSON goes as JSON.
         let extensions = serde_json::to_vec(&request.extensions).unwrap_or_default();
-        let asked = Self::of(Parameters {
+        let asked = Self::of(RequestParams {
             query: Some(request.query),
             operation_name: request.operation_name,
             extensions: Some(extensions.into()),
-            ..Parameters::default()
+            ..RequestParams::default()
         })?;
         Ok(Self {
             variables: Given::Read(request.variables),
@@ -246,27 +246,27 @@ impl Asked {
 /// What a request holds, within the limits of its way in.
 ///
 /// # Errors
-/// A [`Refusal`] for every way in which it is no request.
+/// A [`RequestError`] for every way in which it is no request.
 pub async fn read(
     gateway: &Gateway,
     head: &Parts,
     body: Body,
     memory: &mut Memory<'_>,
-) -> Result<Sent, Refusal> {
+) -> Result<RequestBody, RequestError> {
     match head.method {
         Method::GET => {
             let query = head.uri.query().unwrap_or_default();
-            Ok(Sent::One(Bytes::copy_from_slice(query.as_bytes())))
+            Ok(RequestBody::One(Bytes::copy_from_slice(query.as_bytes())))
         }
         Method::POST if upload::is_multipart(&head.headers) => {
             let (limits, spools) = (&gateway.0.limits, &gateway.0.spools);
             let read = upload::read(&head.headers, body, limits, spools, memory);
             let (operations, files) = read.await?;
-            Ok(Sent::WithFiles(from_json(&operations)?, files))
+            Ok(RequestBody::WithFiles(from_json(&operations)?, files))
         }
         Method::POST => {
             if !content_negotiation::is_json(&head.headers) {
-                return Err(Refusal::new(
+                return Err(RequestError::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "BAD_USER_INPUT",
                     "send the request as JSON in UTF-8, with `content-type: application/json`, or \
@@ -274,7 +274,7 @@ pub async fn read(
                 ));
             }
             if head.headers.contains_key(header::CONTENT_ENCODING) {
-                return Err(Refusal::new(
+                return Err(RequestError::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "BAD_USER_INPUT",
                     "send the request's body as it is, without `content-encoding`",
@@ -282,12 +282,12 @@ pub async fn read(
             }
             let body = read_body(gateway, &head.headers, body, memory).await?;
             if body.trim_ascii_start().starts_with(b"[") {
-                batch(&body, gateway.0.limits.batch).map(Sent::Batch)
+                batch(&body, gateway.0.limits.batch).map(RequestBody::Batch)
             } else {
-                Ok(Sent::One(body))
+                Ok(RequestBody::One(body))
             }
         }
-        _ => Err(Refusal::new(
+        _ => Err(RequestError::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "BAD_USER_INPUT",
             "the graph is asked with POST, or with GET for queries",
@@ -296,17 +296,19 @@ pub async fn read(
 }
 
 /// Operations sent together.
-fn batch(body: &Bytes, most: usize) -> Result<Vec<Parameters>, Refusal> {
+fn batch(body: &Bytes, most: usize) -> Result<Vec<RequestParams>, RequestError> {
     // Counted before they are read.
     let all: Vec<&RawValue> = serde_json::from_slice(body)
-        .map_err(|_| Refusal::bad_request("the body is no JSON list of operations"))?;
+        .map_err(|_| RequestError::bad_request("the body is no JSON list of operations"))?;
     if all.is_empty() {
-        return Err(Refusal::bad_request("the batch has no operation in it"));
+        return Err(RequestError::bad_request(
+            "the batch has no operation in it",
+        ));
     }
     if all.len() > most {
-        let refusal = Refusal::limit("number of operations sent together", all.len(), most);
-        return Err(Refusal {
-            by_document: false,
+        let refusal = RequestError::limit("number of operations sent together", all.len(), most);
+        return Err(RequestError {
+            is_document_error: false,
             ..refusal
         });
     }
@@ -324,7 +326,7 @@ async fn read_body(
     headers: &HeaderMap,
     body: Body,
     memory: &mut Memory<'_>,
-) -> Result<Bytes, Refusal> {
+) -> Result<Bytes, RequestError> {
     let limit = gateway.0.limits.body_bytes;
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -332,7 +334,7 @@ async fn read_body(
         .and_then(|text| text.parse::<usize>().ok());
     let too_large = || {
         let announced = announced.map(|length| length as u64);
-        Refusal::too_large("the request's body", announced, limit as u64)
+        RequestError::too_large("the request's body", announced, limit as u64)
     };
     let mut pieces = body.into_data_stream();
     if announced.is_some_and(|length| length > limit) {
@@ -341,7 +343,8 @@ async fn read_body(
     let reading = async {
         let mut all = Vec::with_capacity(announced.unwrap_or(1024).min(limit).min(FIRST));
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|_| Refusal::bad_request("the request's body broke off"))?;
+            let piece =
+                piece.map_err(|_| RequestError::bad_request("the request's body broke off"))?;
             if all.len() + piece.len() > limit {
                 return Err(too_large());
             }
@@ -359,7 +362,7 @@ async fn read_body(
     timeout(gateway.0.limits.body_deadline, reading)
         .await
         .map_err(|_| {
-            Refusal::new(
+            RequestError::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "BAD_USER_INPUT",
                 "the request's body did not come in time",
@@ -367,16 +370,16 @@ async fn read_body(
         })?
 }
 
-fn from_json(body: &Bytes) -> Result<Parameters, Refusal> {
+fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
     const WHAT: &str = "the body must be one JSON object with `query` (or `documentId`), and \
                         optionally `operationName`, `variables` and `extensions`";
     // A list would do for the fields in their order.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Refusal::bad_request(WHAT));
+        return Err(RequestError::bad_request(WHAT));
     }
     let own = |written: Written<'_>| {
         let part = |own: Object<'_>| body.slice_ref(own.0.as_bytes());
-        Parameters {
+        RequestParams {
             query: written.query,
             document_id: written.document_id,
             operation_name: written.operation_name,
@@ -392,7 +395,7 @@ fn from_json(body: &Bytes) -> Result<Parameters, Refusal> {
     let written: Written<'_> =
         serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
             let path = error.path().to_string();
-            Refusal::bad_request(match path.as_str() {
+            RequestError::bad_request(match path.as_str() {
                 "." | "?" => WHAT.to_owned(),
                 path => format!(
                     "`{}` in the body has the wrong type, or is cut off",
@@ -402,19 +405,19 @@ fn from_json(body: &Bytes) -> Result<Parameters, Refusal> {
         })?;
     deserializer
         .end()
-        .map_err(|_| Refusal::bad_request("the body goes on after its JSON object"))?;
+        .map_err(|_| RequestError::bad_request("the body goes on after its JSON object"))?;
     Ok(own(written))
 }
 
-fn from_query(query: &[u8]) -> Result<Parameters, Refusal> {
-    let mut parameters = Parameters::default();
+fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {
+    let mut parameters = RequestParams::default();
     let object = |name: &str, text: &str| {
         if text.is_empty() {
             return Ok(None);
         }
         match serde_json::from_str::<Option<Object<'_>>>(text) {
             Ok(own) => Ok(own.map(|own| Bytes::copy_from_slice(own.0.as_bytes()))),
-            Err(_) => Err(Refusal::bad_request(format!(
+            Err(_) => Err(RequestError::bad_request(format!(
                 "`{name}` must be a JSON object"
             ))),
         }
@@ -433,12 +436,12 @@ fn from_query(query: &[u8]) -> Result<Parameters, Refusal> {
 }
 
 /// The operations that a body of JSON holds, for [`super::fuzz_entry`].
-pub fn arbitrary(body: &[u8]) -> Vec<Asked> {
+pub fn arbitrary(body: &[u8]) -> Vec<GraphqlRequest> {
     let body = &Bytes::copy_from_slice(body);
     let one = from_json(body).map(|one| vec![one]);
     let all = one.or_else(|_| batch(body, usize::MAX)).unwrap_or_default();
     all.into_iter()
-        .map(Asked::of)
+        .map(GraphqlRequest::of)
         .filter_map(Result::ok)
         .collect()
 }

@@ -8,7 +8,7 @@ use crate::{
     schema,
     server::{
         RequestId,
-        error::{self, Refusal},
+        error::{self, RequestError},
     },
 };
 
@@ -69,7 +69,7 @@ struct ErrorBody<'a> {
 ///
 /// # Errors
 /// For an answer that cannot be written.
-pub fn text(response: &GraphResponse, id: RequestId) -> Result<(bool, Bytes), Refusal> {
+pub fn text(response: &GraphResponse, id: RequestId) -> Result<(bool, Bytes), RequestError> {
     let failed = is_request_error(response);
     let errors = shown(response, id);
     let errors: Vec<ErrorBody<'_>> = errors.iter().map(error_body).collect();
@@ -79,7 +79,7 @@ pub fn text(response: &GraphResponse, id: RequestId) -> Result<(bool, Bytes), Re
         json.extend_from_slice(b"\"errors\":");
         serde_json::to_writer(&mut json, &errors).map_err(|error| {
             tracing::error!(%error, "an answer could not be written as JSON");
-            Refusal::internal()
+            RequestError::internal()
         })?;
     }
     if !failed {

@@ -23,7 +23,7 @@ use crate::{
     access::{Budget, Client, Share},
     server::{
         DRAIN, RequestId,
-        error::Refusal,
+        error::RequestError,
         listener::{Partial, told},
         memory,
     },
@@ -122,7 +122,7 @@ impl Protocol {
     }
 
     /// Refuses the operation that a text began; gives the answer for its client.
-    fn refuse(&mut self, refusal: &Refusal) -> Option<String> {
+    fn refuse(&mut self, refusal: &RequestError) -> Option<String> {
         let id = RequestId::new();
         refusal.log(id);
         let (own, payload) = match self {
@@ -307,7 +307,7 @@ impl Pump<'_> {
     }
 
     /// Takes the memory that a message needs when it is read, as long as its operation is under way.
-    fn room(&self, text: &str) -> Result<Option<Share>, Refusal> {
+    fn room(&self, text: &str) -> Result<Option<Share>, RequestError> {
         if text.len() <= SMALL {
             return Ok(None);
         }

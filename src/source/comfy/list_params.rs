@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     asset::Visibility,
-    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Parameters, SortBy},
+    source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
 };
 
 /// Filters of `GET /api/assets`. `None` and empty lists are not sent.
@@ -198,12 +198,12 @@ impl Room {
 
 /// Narrows the merged list. A positive tag filter is always sent: Comfy Cloud hides some categories
 /// from a list that names no tag (4.1), so `listed` says which an asset must have one of.
-pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
+pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
     if filter.created_by.is_some() {
-        return Narrowed::Skip("Comfy does not tell who made an asset");
+        return Pushdown::Skip("Comfy does not tell who made an asset");
     }
     if filter.wants_no_visibility_of(&[Visibility::Private, Visibility::Public]) {
-        return Narrowed::Skip("Comfy's assets are PRIVATE or PUBLIC");
+        return Pushdown::Skip("Comfy's assets are PRIVATE or PUBLIC");
     }
     let mut pushed = Vec::new();
     let mut room = Room::new(listed);
@@ -247,8 +247,8 @@ pub fn narrow(filter: &Filter, by: SortBy, listed: &[String]) -> Narrowed {
     if says_any {
         local.push(FilterField::ListedTags);
     }
-    Narrowed::Ask {
-        listing: Listing::Own,
+    Pushdown::Ask {
+        listing: ListKind::Own,
         parameters: parameters.query(),
         local,
         listed: listed.to_vec(),

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{Comfy, read, refusal, wire};
 use crate::{
     source::{
-        ComfyDestination, ComfyUpload, Context, FileContent, NewFile, Pushed, SourceError,
-        UploadFailure, UploadOptions, Uploaded, upload::settled,
+        ComfyDestination, ComfyUpload, FileContent, NewFile, RequestContext, SourceError,
+        UploadFailure, UploadOptions, UploadReply, Uploaded, upload::settled,
     },
     upstream::{Content, Form},
 };
@@ -50,7 +50,7 @@ impl Comfy {
         &self,
         file: &NewFile<'_>,
         content: FileContent,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let content = Content {
             bytes: content.whole(),
@@ -63,7 +63,7 @@ impl Comfy {
         };
         let url = self.link.url(&["api", "assets"], &[])?;
         let headers = self.headers.clone();
-        let Pushed { answer, is_whole } = self
+        let UploadReply { answer, is_whole } = self
             .link
             .push("upload", Method::POST, url, headers, content, context)
             .await?;

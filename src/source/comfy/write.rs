@@ -8,7 +8,7 @@ use serde_json::{json, value::RawValue};
 
 use super::{Comfy, read, refusal};
 use crate::{
-    source::{ChangeFailure, Context, SourceError, TagChange},
+    source::{ChangeFailure, RequestContext, SourceError, TagChange},
     upstream::{Answer, Call},
 };
 
@@ -19,7 +19,7 @@ impl Comfy {
         method: Method,
         path: &[&str],
         body: Option<String>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (self.link.url(path, &[])?, self.headers.clone());
         let sent = self
@@ -42,7 +42,7 @@ impl Comfy {
         &self,
         id: &str,
         change: &TagChange,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
         let (add, remove) = match change {
             TagChange::Add(tags) => (tags.clone(), Vec::new()),
@@ -85,7 +85,7 @@ impl Comfy {
         &self,
         id: &str,
         note: Option<&str>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
         let current = self.metadata(id, context).await;
         let mut all = current.map_err(ChangeFailure::unsent)?;
@@ -106,7 +106,7 @@ impl Comfy {
         Ok(())
     }
 
-    async fn metadata(&self, id: &str, context: &Context) -> Result<Metadata, SourceError> {
+    async fn metadata(&self, id: &str, context: &RequestContext) -> Result<Metadata, SourceError> {
         let url = self.link.url(&["api", "assets", id], &[])?;
         let call = Call::get_item("get", url, self.headers.clone());
         let answer = self.link.upstream.send(call, context.deadline()).await?;
@@ -119,7 +119,11 @@ impl Comfy {
         Ok(row.user_metadata.unwrap_or_default())
     }
 
-    pub(super) async fn delete_one(&self, id: &str, context: &Context) -> Result<(), SourceError> {
+    pub(super) async fn delete_one(
+        &self,
+        id: &str,
+        context: &RequestContext,
+    ) -> Result<(), SourceError> {
         let path = ["api", "assets", id];
         let mut may_send_again = true;
         loop {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     asset::{Kind, Visibility},
-    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Parameters, SortBy},
+    source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
 };
 
 /// The only tags there are (3 [seed 004]).
@@ -110,18 +110,18 @@ impl PiktidParameters {
 }
 
 /// Narrows the merged list. `search` also matches tags and projects, so names are compared here.
-pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
+pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
     let known = |tag: &String| TAGS.contains(&tag.as_str());
     if filter.wants_no_kind_of(&[Kind::Image]) {
-        return Narrowed::Skip("PiktID holds pictures only");
+        return Pushdown::Skip("PiktID holds pictures only");
     }
     if filter.wants_update_times() {
-        return Narrowed::Skip("PiktID does not tell when an asset was last changed");
+        return Pushdown::Skip("PiktID does not tell when an asset was last changed");
     }
     if !filter.tags_all.iter().all(known)
         || (!filter.tags_any.is_empty() && !filter.tags_any.iter().any(known))
     {
-        return Narrowed::Skip("PiktID knows the tags model, product, background and other only");
+        return Pushdown::Skip("PiktID knows the tags model, product, background and other only");
     }
     let held = [
         Visibility::Private,
@@ -129,7 +129,7 @@ pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
         Visibility::Platform,
     ];
     if filter.wants_no_visibility_of(&held) {
-        return Narrowed::Skip("PiktID's assets are PRIVATE, SHARED or PLATFORM");
+        return Pushdown::Skip("PiktID's assets are PRIVATE, SHARED or PLATFORM");
     }
     let ownership = match filter.visibilities.as_slice() {
         [Visibility::Private] => Some(Ownership::Mine),
@@ -171,8 +171,8 @@ pub fn narrow(filter: &Filter, by: SortBy) -> Narrowed {
         include_tags,
         exclude_tags,
     };
-    Narrowed::Ask {
-        listing: Listing::Own,
+    Pushdown::Ask {
+        listing: ListKind::Own,
         parameters: parameters.query(),
         local: filter.local(by, &pushed),
         listed: Vec::new(),

@@ -7,8 +7,8 @@ use super::{Piktid, wire};
 use crate::{
     asset::FileType,
     source::{
-        Context, FileContent, NewFile, Pushed, SourceError, UploadFailure, UploadOptions, Uploaded,
-        done, response,
+        FileContent, NewFile, RequestContext, SourceError, UploadFailure, UploadOptions,
+        UploadReply, Uploaded, done, response,
     },
     upstream::Content,
 };
@@ -36,13 +36,13 @@ impl Piktid {
         &self,
         file: &NewFile<'_>,
         content: FileContent,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let body = json!({ "filename": file.name });
         let answer = self
             .write("upload", Method::POST, &["upload"], body, context)
             .await?;
-        let place: wire::Place = response::json(&answer)?;
+        let place: wire::UploadTarget = response::json(&answer)?;
         let failed = |error: SourceError| UploadFailure {
             error,
             id: Some(place.file_id.clone()),
@@ -64,7 +64,7 @@ impl Piktid {
         let sent = self
             .link
             .push("upload-bytes", Method::PUT, url, headers, content, context);
-        let Pushed { answer, is_whole } = sent.await.map_err(failed)?;
+        let UploadReply { answer, is_whole } = sent.await.map_err(failed)?;
         done(&answer).map_err(failed)?;
         if !is_whole {
             return Err(failed(SourceError::UnknownOutcome));

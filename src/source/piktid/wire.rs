@@ -66,7 +66,7 @@ impl Deleted {
 
 /// `POST /upload`: where the bytes go.
 #[derive(Deserialize)]
-pub struct Place {
+pub struct UploadTarget {
     pub upload_url: String,
     #[serde(deserialize_with = "rows::id")]
     pub file_id: Arc<str>,

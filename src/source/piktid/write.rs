@@ -11,8 +11,8 @@ use super::{Piktid, wire};
 use crate::{
     asset::Visibility,
     source::{
-        ChangeFailure, Context, Deletion, LOOKS, Outcomes, SourceError, TagChange, Variant, done,
-        fan_out, response,
+        ChangeFailure, Deletion, DetailLevel, Outcomes, RequestContext, SourceError, TagChange,
+        VERIFY_DELAYS, done, fan_out, response,
     },
     upstream::Answer,
 };
@@ -29,7 +29,7 @@ impl Piktid {
         method: Method,
         path: &[&str],
         body: serde_json::Value,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (self.link.url(path, &[])?, self.headers());
         let sent = self.link.write(
@@ -48,7 +48,7 @@ impl Piktid {
     async fn send_delete(
         &self,
         ids: &[Arc<str>],
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (
             self.link.url(&["assets", "bulk-delete"], &[])?,
@@ -68,7 +68,7 @@ impl Piktid {
         &self,
         id: &str,
         change: &TagChange,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
         let current = match change {
             TagChange::Set(_) => Vec::new(),
@@ -90,14 +90,14 @@ impl Piktid {
         Ok(())
     }
 
-    pub(super) async fn bulk_delete(&self, ids: &[Arc<str>], context: &Context) -> Outcomes {
+    pub(super) async fn bulk_delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
         let first = self.delete_once(ids, context).await;
         let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
         first.settled(1, context, again).await
     }
 
     /// Those that failed come back without a reason (4.7): each is looked up.
-    async fn delete_once(&self, ids: &[Arc<str>], context: &Context) -> Deletion {
+    async fn delete_once(&self, ids: &[Arc<str>], context: &RequestContext) -> Deletion {
         let all = |error: &SourceError| {
             let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
             Deletion {
@@ -145,7 +145,7 @@ impl Piktid {
         &self,
         ids: &[Arc<str>],
         told: &wire::Deleted,
-        context: &Context,
+        context: &RequestContext,
     ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
         let (failed, deleted): (Vec<Arc<str>>, Vec<Arc<str>>) = ids
             .iter()
@@ -157,7 +157,7 @@ impl Piktid {
             outcomes.extend(failed.into_iter().map(|id| (id, Err(unexplained()))));
             return outcomes;
         }
-        let mut reads = fan_out(self, &failed, Variant::Plain, context);
+        let mut reads = fan_out(self, &failed, DetailLevel::Plain, context);
         while let Some((id, found)) = reads.next().await {
             let reason = match found {
                 // It said that it failed, so it was never there.
@@ -179,13 +179,13 @@ impl Piktid {
         &self,
         ids: &[Arc<str>],
         error: Option<SourceError>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Deletion {
         let mut left = Vec::new();
         let mut outcomes = Vec::with_capacity(ids.len());
         let mut there = ids.to_vec();
         let mut seen = HashSet::new();
-        for pause in LOOKS {
+        for pause in VERIFY_DELAYS {
             if there.is_empty() || Instant::now() + pause >= context.deadline() {
                 break;
             }
@@ -196,7 +196,7 @@ impl Piktid {
             }
             let looked = std::mem::take(&mut there);
             seen.clear();
-            let mut reads = fan_out(self, &looked, Variant::Plain, context);
+            let mut reads = fan_out(self, &looked, DetailLevel::Plain, context);
             while let Some((id, found)) = reads.next().await {
                 match found {
                     Err(SourceError::NotFound) => {

@@ -6,7 +6,7 @@
 use super::asset_types::TYPES;
 use crate::{
     asset::{Kind, Visibility},
-    source::{BrokenRule, Filter, FilterField, Listing, Narrowed, Parameters, SortBy},
+    source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
 };
 
 /// What the deprecated public path does not take (5.2).
@@ -179,24 +179,24 @@ pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
 /// Narrows the merged list. Scenario's own list filters by author alone: `tags` works on public
 /// assets only, `privacy=public` leaves the account, times of change need another order, and kinds
 /// are not types (5.1). The rest is compared here.
-pub fn narrow(filter: &Filter, by: SortBy, is_public_only: bool) -> Narrowed {
+pub fn push_down(filter: &Filter, by: SortBy, is_public_only: bool) -> Pushdown {
     let held = [
         Visibility::Private,
         Visibility::Unlisted,
         Visibility::Public,
     ];
     if filter.wants_no_visibility_of(&held) {
-        return Narrowed::Skip("Scenario's assets are PRIVATE, UNLISTED or PUBLIC");
+        return Pushdown::Skip("Scenario's assets are PRIVATE, UNLISTED or PUBLIC");
     }
     if !filter.kinds.is_empty() && filter.kinds.iter().all(|kind| *kind == Kind::ModelWeights) {
-        return Narrowed::Skip("Scenario lists no model weights as assets");
+        return Pushdown::Skip("Scenario lists no model weights as assets");
     }
     if let Some(text) = &filter.search {
         if is_public_only {
-            return Narrowed::Unsupported("Scenario's search does not take the public token");
+            return Pushdown::Unsupported("Scenario's search does not take the public token");
         }
-        return Narrowed::Ask {
-            listing: Listing::Search,
+        return Pushdown::Ask {
+            listing: ListKind::Search,
             parameters: Parameters::new(vec![("query", text.clone())]),
             local: filter.local(by, &[]),
             listed: Vec::new(),
@@ -212,8 +212,8 @@ pub fn narrow(filter: &Filter, by: SortBy, is_public_only: bool) -> Narrowed {
         author_id: filter.created_by.clone().filter(|_| !is_public_only),
         ..ScenarioParameters::default()
     };
-    Narrowed::Ask {
-        listing: Listing::Own,
+    Pushdown::Ask {
+        listing: ListKind::Own,
         parameters: parameters.query(),
         local: filter.local(by, pushed),
         listed: Vec::new(),

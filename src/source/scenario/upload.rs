@@ -15,8 +15,9 @@ use super::{Scenario, wire};
 use crate::{
     asset::{FileType, is_upstream_id_text},
     source::{
-        Context, FileContent, FileStream, Listing, NewFile, Pushed, ScenarioUpload,
-        ScenarioUploadKind, SourceError, UploadFailure, UploadOptions, Uploaded, done, response,
+        FileContent, FileStream, ListKind, NewFile, RequestContext, ScenarioUpload,
+        ScenarioUploadKind, SourceError, UploadFailure, UploadOptions, UploadReply, Uploaded, done,
+        response,
         upload::{POLL, settled},
     },
     upstream::{Call, Content},
@@ -121,7 +122,7 @@ impl Scenario {
         &self,
         file: &NewFile<'_>,
         content: FileContent,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let options = scenario(file.options)?;
         let kind = options
@@ -145,7 +146,7 @@ impl Scenario {
         length: u64,
         options: &ScenarioUpload,
         bytes: FileStream,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let mut body = json!({ "name": file.name });
         merge(&mut body, asset_options(options));
@@ -155,10 +156,10 @@ impl Scenario {
         let start = format!("{start},\"image\":\"data:{media_type};base64,");
         let end = "\"}";
         let encoded = length.div_ceil(3) * 4;
-        let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
+        let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
         let (url, headers) = (
             self.link.url(&["assets"], &pairs)?,
-            self.headers(Listing::Own),
+            self.headers(ListKind::Own),
         );
         let content = Content {
             length: Some((start.len() + end.len()) as u64 + encoded),
@@ -172,7 +173,7 @@ impl Scenario {
         let sent = self
             .link
             .push("upload", Method::POST, url, headers, content, context);
-        let Pushed { answer, is_whole } = sent.await?;
+        let UploadReply { answer, is_whole } = sent.await?;
         done(&answer).map_err(|error| settled(error, is_whole))?;
         // It is there: that its answer cannot be read must not pass for a failure.
         let one: wire::One = response::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
@@ -193,7 +194,7 @@ impl Scenario {
         length: u64,
         options: &ScenarioUpload,
         content: FileContent,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let count = length.div_ceil(PART).max(1);
         let mut body = json!({
@@ -265,7 +266,7 @@ impl Scenario {
         url: &Url,
         bytes: FileStream,
         length: u64,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), SourceError> {
         let content = Content {
             bytes,
@@ -278,7 +279,7 @@ impl Scenario {
         let sent = self
             .link
             .push("upload-part", Method::PUT, url, headers, content, context);
-        let Pushed { answer, is_whole } = match sent.await {
+        let UploadReply { answer, is_whole } = match sent.await {
             Ok(pushed) => pushed,
             // Nothing comes of a part by itself.
             Err(SourceError::UnknownOutcome) => return Err(SourceError::Timeout),
@@ -300,7 +301,7 @@ impl Scenario {
     pub(super) async fn state(
         &self,
         id: &str,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let end = context.last_start();
         loop {
@@ -349,11 +350,11 @@ impl Scenario {
         }
     }
 
-    async fn look(&self, id: &str, context: &Context) -> Result<wire::Upload, SourceError> {
+    async fn look(&self, id: &str, context: &RequestContext) -> Result<wire::Upload, SourceError> {
         context.spend(1)?;
-        let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
+        let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
         let url = self.link.url(&["uploads", id], &pairs)?;
-        let call = Call::get_item("upload-state", url, self.headers(Listing::Own));
+        let call = Call::get_item("upload-state", url, self.headers(ListKind::Own));
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         response::json::<wire::UploadAnswer>(&answer).map(|answer| answer.upload)
     }

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::Scenario;
 use crate::{
     source::{
-        ChangeFailure, Context, Deletion, LOOKS, Listing, Outcomes, SourceError, TagChange,
-        Variant, done,
+        ChangeFailure, Deletion, DetailLevel, ListKind, Outcomes, RequestContext, SourceError,
+        TagChange, VERIFY_DELAYS, done,
     },
     upstream::Answer,
 };
@@ -27,10 +27,10 @@ impl Scenario {
         method: Method,
         path: &[&str],
         body: serde_json::Value,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Answer, SourceError> {
-        let pairs: Vec<_> = self.project(Listing::Own).into_iter().collect();
-        let (url, headers) = (self.link.url(path, &pairs)?, self.headers(Listing::Own));
+        let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
+        let (url, headers) = (self.link.url(path, &pairs)?, self.headers(ListKind::Own));
         let sent = self.link.write(
             operation,
             method,
@@ -48,14 +48,14 @@ impl Scenario {
         &self,
         id: &str,
         change: &TagChange,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
         // The reply tells the changes, not the set (5.8), so only replacing must read first.
         let body = match change {
             TagChange::Add(tags) => json!({ "add": tags, "strict": false }),
             TagChange::Remove(tags) => json!({ "delete": tags, "strict": false }),
             TagChange::Set(_) => {
-                let current = self.read_one(id, Variant::Plain, context).await;
+                let current = self.read_one(id, DetailLevel::Plain, context).await;
                 let current = current.map_err(ChangeFailure::unsent)?;
                 let (add, delete) = change.difference(&current.tags);
                 if add.is_empty() && delete.is_empty() {
@@ -70,14 +70,14 @@ impl Scenario {
         Ok(())
     }
 
-    pub(super) async fn delete_all(&self, ids: &[Arc<str>], context: &Context) -> Outcomes {
+    pub(super) async fn delete_all(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
         let first = self.delete_once(ids, context).await;
         let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
         first.settled(DELETE_CALLS, context, again).await
     }
 
     /// The reply says nothing of any id (5.9), so what is there is read before and after.
-    async fn delete_once(&self, ids: &[Arc<str>], context: &Context) -> Deletion {
+    async fn delete_once(&self, ids: &[Arc<str>], context: &RequestContext) -> Deletion {
         let mut still = Vec::new();
         let mut outcomes = Vec::with_capacity(ids.len());
         let mut there = Vec::new();
@@ -109,7 +109,7 @@ impl Scenario {
         }
         // Seen in its place after the delete; the others could not be read.
         let mut seen = HashMap::new();
-        for pause in LOOKS {
+        for pause in VERIFY_DELAYS {
             if Instant::now() + pause >= context.deadline() {
                 break;
             }

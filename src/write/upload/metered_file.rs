@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::{
     asset::TELLING,
-    source::{Context, FileStream},
+    source::{FileStream, RequestContext},
 };
 
 /// What is wrong with the file itself, or with how it was sent. Safe to show.
@@ -45,7 +45,7 @@ pub enum FileError {
 }
 
 /// One file of a request.
-pub struct Part {
+pub struct UploadFile {
     /// As the client calls it.
     pub file_name: Option<String>,
     /// Ends with an error that holds a [`FileError`] ([`FileError::of`]).
@@ -53,22 +53,22 @@ pub struct Part {
 }
 
 /// The files of a request, in the order they come.
-pub trait Parts: Send + Sync {
+pub trait UploadFiles: Send + Sync {
     /// Waits for the file's part and gives its bytes. What is read past on the way renews the
     /// operation's time.
     fn take<'a>(
         &'a self,
         name: &'a str,
-        context: &'a Context,
-    ) -> BoxFuture<'a, Result<Part, FileError>>;
+        context: &'a RequestContext,
+    ) -> BoxFuture<'a, Result<UploadFile, FileError>>;
 }
 
 /// Where an upload's bytes are.
 #[derive(Clone)]
-pub enum Incoming {
+pub enum FileInput {
     /// In the request's body, under this name.
     Part {
-        parts: Arc<dyn Parts>,
+        parts: Arc<dyn UploadFiles>,
         name: String,
     },
     Bytes(Bytes),
@@ -94,7 +94,7 @@ impl FileError {
 
 /// What a file must keep to.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct FileLimits {
     pub limit: u64,
     pub length: Option<u64>,
     pub hash: Option<blake3::Hash>,
@@ -102,7 +102,7 @@ pub struct Bounds {
 
 /// What has passed so far. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Tally(Arc<Mutex<Passed>>);
+pub struct MeteredStream(Arc<Mutex<Passed>>);
 
 #[derive(Default)]
 struct Passed {
@@ -112,7 +112,7 @@ struct Passed {
     is_whole: bool,
 }
 
-impl Tally {
+impl MeteredStream {
     /// Why the file could not be passed on, where it was its own fault.
     pub fn error(&self) -> Option<FileError> {
         self.passed().error.clone()
@@ -133,7 +133,7 @@ impl Tally {
         error.into_io()
     }
 
-    fn add(&self, piece: &Bytes, bounds: Bounds) -> Result<(), FileError> {
+    fn add(&self, piece: &Bytes, bounds: FileLimits) -> Result<(), FileError> {
         let mut passed = self.passed();
         passed.bytes += piece.len() as u64;
         if passed.bytes > bounds.limit {
@@ -148,7 +148,7 @@ impl Tally {
         Ok(())
     }
 
-    fn end(&self, bounds: Bounds) -> Result<(), FileError> {
+    fn end(&self, bounds: FileLimits) -> Result<(), FileError> {
         let mut passed = self.passed();
         if passed.bytes == 0 {
             return Err(FileError::Empty);
@@ -172,9 +172,9 @@ impl Tally {
 /// is not what it was said to be.
 pub fn tallied(
     bytes: FileStream,
-    bounds: Bounds,
-    tally: Tally,
-    context: Arc<Context>,
+    bounds: FileLimits,
+    tally: MeteredStream,
+    context: Arc<RequestContext>,
 ) -> FileStream {
     struct Way {
         bytes: FileStream,

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use super::metered_file::FileError;
 use crate::{
     access::{Exceeded, Share},
-    source::{Context, FileStream},
+    source::{FileStream, RequestContext},
 };
 
 /// Bytes read at once.
@@ -35,7 +35,7 @@ impl Spool {
         mut bytes: FileStream,
         limit: u64,
         share: Share,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Self, FileError> {
         let no_room = |error: io::Error| {
             tracing::error!(%error, "no temporary file for an upload: is there room in TMPDIR?");
@@ -135,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_kept_is_read_whole_as_often_as_wanted() {
-        let context = Context::new(std::time::Duration::from_secs(60), 0);
+        let context = RequestContext::new(std::time::Duration::from_secs(60), 0);
         let pieces = (0_u8..9).map(|n| Ok(Bytes::from(vec![n; 100_000])));
         let budget = Budget::new(2 * 900_000);
         let client = Client::Known("anna".into());
