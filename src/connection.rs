@@ -154,6 +154,17 @@ pub struct Execution {
     pub calls: u32,
 }
 
+impl Execution {
+    /// Forgets the fields of a filter that the caller has not used: rows of a provider's own list are
+    /// compared by some of them all the same.
+    pub fn keep_notes(&mut self) {
+        let is_field =
+            |field: &FilterField| !matches!(field, FilterField::Hash | FilterField::ListedTags);
+        self.pushed.clear();
+        self.local.retain(|field| !is_field(field));
+    }
+}
+
 impl List {
     /// Whether a row is one of the list's. One that cannot be read might be, and is reported; of
     /// one that is gone there is nothing to say.

@@ -79,7 +79,7 @@ impl<'a> ReadStats<'a> {
 
     /// Nothing came; unless no call could be made at all.
     pub fn failed(&mut self, error: &SourceError) {
-        self.execution.calls += u32::from(*error != SourceError::Exhausted);
+        self.execution.calls += u32::from(!error.made_no_call());
     }
 
     /// What came.

@@ -89,6 +89,9 @@ fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
         })
 }
 
+/// The list over any sources, by `AssetFilter`; others are a provider's own.
+pub const MERGED: &str = "assets";
+
 /// A list as a field's arguments describe it.
 pub struct ListQuery {
     /// The field's.
@@ -114,6 +117,7 @@ pub async fn resolve(
         "orderBy",
         format!("{} {:?}", order.by.word(), order.direction),
     ));
+    let is_merged = described.name == MERGED;
     let fingerprint = Fingerprint::of(described.name, &arguments);
     let (sources, skipped) = parts(described.sources, order)?;
     let list = List {
@@ -146,7 +150,14 @@ pub async fn resolve(
     {
         operation.context.mark_uncacheable();
     }
-    page.map(|page| FastPath(AssetConnection(Arc::new(page))))
+    page.map(|mut page| {
+        if !is_merged {
+            for outcome in &mut page.sources {
+                outcome.execution.keep_notes();
+            }
+        }
+        FastPath(AssetConnection(Arc::new(page)))
+    })
         .map_err(|all| {
             for (source, error) in &all.errors {
                 tracing::warn!(%source, error = error.to_string(), "a list has no page, as this source failed");
@@ -164,6 +175,7 @@ fn parts(
     sources: Vec<(Arc<dyn Source>, Pushdown)>,
     order: Order,
 ) -> async_graphql::Result<AskedAndSkipped> {
+    let count = sources.len();
     let (mut asked, mut skipped) = (Vec::new(), Vec::new());
     let mut unable: Vec<(SourceName, &str)> = Vec::new();
     for (source, narrowed) in sources {
@@ -203,6 +215,16 @@ fn parts(
             }),
             None => unable.push((name.clone(), "it has no such order")),
         }
+    }
+    if let ([(name, reason)], 1) = (unable.as_slice(), count) {
+        return Err(coded(
+            Code::UnsupportedBySource,
+            format!(
+                "source `{name}` cannot do this, sorted by {}: {reason}. Its `capabilities` have \
+                 what it can do",
+                order.by.word()
+            ),
+        ));
     }
     if !unable.is_empty() {
         let each: Vec<String> = unable
@@ -276,9 +298,9 @@ impl AssetConnection {
         self.ends()
     }
 
-    /// How many assets the whole list has, exactly; null when that is not known. Scenario does not
-    /// count, unless one page holds its whole list; filters applied after reading and sources that
-    /// failed make it unknown too.
+    /// How many assets the whole list has, exactly; null when that is not known. It is not known where
+    /// Scenario takes part, where the gateway applies filters after reading, and where a source failed,
+    /// unless the whole list was read for this page.
     async fn total_count(&self) -> Option<i64> {
         self.count()
     }
@@ -288,8 +310,8 @@ impl AssetConnection {
         self.0.sources.iter().map(AssetSourceResult::of).collect()
     }
 
-    /// Whether nothing is missing up to the end of this page: each source is `OK` or `SKIPPED`, and
-    /// no row is unreadable.
+    /// True when each source is `OK` or `SKIPPED` and no row is unreadable: the page has all that the
+    /// sources have, as they have it now.
     async fn is_complete(&self) -> bool {
         self.misses_nothing()
     }
@@ -343,8 +365,8 @@ impl AssetEdge {
         FastPath(AssetNode(Arc::clone(&self.edge.asset)))
     }
 
-    /// Its position, for `after` and `before` of the same list with the same `filter` and `orderBy`.
-    /// Opaque. It stays valid when the asset is deleted, after restarts, and at other instances.
+    /// Its position, for `after` and `before` of the same list with the same `filter` and `orderBy`;
+    /// `sources` and `providers` may differ. Opaque. It stays valid when the asset is deleted, after restarts, and at other instances.
     async fn cursor(&self) -> String {
         self.page.cursor(&self.edge.place)
     }
@@ -371,10 +393,9 @@ pub struct AssetSourceResult {
     source: SourceNode,
     /// Whether its assets are on this page.
     status: AssetSourceResultStatus,
-    /// Whether all of its assets up to the end of this page are on it. False where it failed before
-    /// it gave anything: paging on leaves some of its assets behind, asking again with the same
-    /// cursor does not. A source that fails later cuts the page short instead, and paging on leaves
-    /// out nothing.
+    /// Whether paging on leaves none of its assets behind, unreadable rows aside. False where it failed
+    /// before it gave anything: to get those assets, ask again with the same cursor. A source that
+    /// fails later cuts the page short instead, and paging on brings the rest.
     is_complete: bool,
     /// Why it was skipped, for people; null unless `SKIPPED`.
     reason: Option<&'static str>,
@@ -405,11 +426,14 @@ pub struct UnreadableAsset {
 /// How the gateway read a page from one source.
 #[derive(SimpleObject)]
 pub struct AssetSourceExecution {
-    /// Fields of the filter that the source applied.
+    /// Fields of `AssetFilter` that the source applied. Empty on the providers' own lists: see
+    /// `upstreamParameters`.
     pushed_filters: Vec<AssetFilterField>,
-    /// Fields of the filter that the gateway compared after reading.
+    /// Fields of `AssetFilter` that the gateway compared after reading. Empty on the providers' own
+    /// lists.
     local_filters: Vec<AssetFilterField>,
-    /// Filters as they went upstream, in the provider's names: at most 20.
+    /// Query parameters that narrow the list, in the provider's names, the gateway's own among them: at
+    /// most 20.
     upstream_parameters: Vec<AssetUpstreamParameter>,
     /// What else the gateway did to the rows, a sentence each: at most two.
     notes: Vec<&'static str>,
@@ -439,8 +463,8 @@ impl From<Execution> for AssetSourceExecution {
                 Some("the gateway compares `hash` too, since servers that do not know it ignore it")
             }
             FilterField::ListedTags => Some(
-                "`tagsAny` takes the place of the source's `listed_tags`, so the gateway compares \
-                 those",
+                "`tagsAny` went upstream in the place of the tags that Comfy lists assets by, so the \
+                 gateway compares those",
             ),
             _ => None,
         };

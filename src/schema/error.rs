@@ -21,9 +21,9 @@ pub enum Code {
     Unauthenticated,
     /// The credential is good, but not for this.
     Forbidden,
-    /// No such asset or source, or none that this credential can see.
+    /// No such asset, or none that this credential can see.
     NotFound,
-    /// Something else was changed meanwhile.
+    /// The source is busy with this asset, or the `idempotencyKey` belongs to another write.
     Conflict,
     /// Something uses the asset, so it cannot be deleted.
     InUse,
@@ -52,7 +52,7 @@ pub enum Code {
     UnknownOutcome,
     /// A limit of the gateway that the message names.
     LimitExceeded,
-    /// A fault of the gateway. Look for the `requestId` in its log.
+    /// A fault of the gateway. Its log has the cause, under the answer's `x-request-id`.
     Internal,
 }
 
@@ -204,7 +204,7 @@ fn retry_after_seconds(error: &SourceError) -> Option<i32> {
     field(
         name = "retry_after_seconds",
         ty = "&Option<i32>",
-        desc = "Seconds to wait before asking again; null where the source sent none."
+        desc = "Seconds to wait before asking again; null when that is not known."
     )
 )]
 pub enum AssetError {
@@ -219,7 +219,7 @@ pub struct AssetSourceError {
     code: Code,
     /// What happened and what to do, for people.
     message: String,
-    /// Seconds to wait before asking again; null where the source sent none.
+    /// Seconds to wait before asking again; null when that is not known.
     retry_after_seconds: Option<i32>,
 }
 
@@ -242,9 +242,10 @@ pub struct AssetMutationError {
     message: String,
     /// The asset it is about, as the request named it.
     asset_id: Option<ID>,
-    /// The argument at fault, as a path of at most six parts such as `["input", "assetIds", "1"]`; null for other failures.
+    /// The argument at fault, as a path of at most six parts such as `["input", "assetIds", "1"]`; null for failures of
+    /// an asset or its source.
     field: Option<Vec<String>>,
-    /// Seconds to wait before trying again; null where the source sent none.
+    /// Seconds to wait before trying again; null when that is not known.
     retry_after_seconds: Option<i32>,
 }
 
@@ -258,6 +259,11 @@ impl AssetMutationError {
             field: None,
             retry_after_seconds: retry_after_seconds(error),
         }
+    }
+
+    /// Names the argument at fault.
+    pub fn name_argument(&mut self, path: &[&str]) {
+        self.field = Some(path.iter().map(|&part| part.to_owned()).collect());
     }
 
     /// An argument that breaks a rule, for one asset among others.

@@ -26,9 +26,14 @@ const ENTITIES: [&str; 2] = ["Asset", "AssetSource"];
 /// look up the ids of all others.
 const RELAY_ROOTS: [&str; 2] = ["node", "nodes"];
 
-/// What many subgraphs have. Two descriptions of one type are a warning when they are composed, so
-/// ours are left to others.
-const SHARED: [&str; 5] = ["DateTime", "JSON", "Node", "PageInfo", "URL"];
+/// What many subgraphs have. Two descriptions or specifications of one type are a warning when they
+/// are composed, so ours are left out.
+const SHARED: [&str; 7] = [
+    "ByteSize", "DateTime", "JSON", "Node", "PageInfo", "URL", "Upload",
+];
+
+/// The roots, which every subgraph has.
+const ROOTS: [&str; 2] = ["Mutation", "Query"];
 
 /// What a subgraph's team needs to know, before its schema.
 const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
@@ -76,8 +81,15 @@ fn subgraph_text() -> String {
         if ENTITIES.contains(&name.as_str()) {
             definition.head = format!("type {name} implements Node @key(fields: \"id\") {{");
         }
+        if ROOTS.contains(&name.as_str()) {
+            definition.description.clear();
+        }
         if SHARED.contains(&name.as_str()) {
             definition.description.clear();
+            // Others specify the same scalar elsewhere.
+            if let Some((scalar, _)) = definition.head.split_once(" @specifiedBy") {
+                definition.head = scalar.to_owned();
+            }
             for field in &mut definition.fields {
                 field.description.clear();
             }

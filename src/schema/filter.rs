@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// Conditions of `assets`: an asset must meet all of them. A field that is left out or null asks for
-/// nothing. Each means the same at every source: the gateway applies what a source cannot, and an
+/// nothing; an empty list or text, more than 100 entries, and conditions that exclude each other are
+/// `BAD_USER_INPUT`. Each means the same at every source: the gateway applies what a source cannot, and an
 /// asset without the value never matches. A source that can hold no match is `SKIPPED`.
 #[derive(InputObject, Default)]
 pub struct AssetFilter {
@@ -40,7 +41,7 @@ pub struct AssetFilter {
     /// the `createdAt` of an asset may bring the same asset again. To page on, use its cursor. To find
     /// newer assets, take the latest `createdAt` and leave out the ids you have.
     created_after: Option<DateTime>,
-    /// Made before this moment.
+    /// Made before this time.
     created_before: Option<DateTime>,
     /// Last changed after this time. PiktID sends no such time, so it is skipped.
     updated_after: Option<DateTime>,
@@ -50,7 +51,8 @@ pub struct AssetFilter {
     visibilities: Option<Vec<AssetVisibility>>,
     /// Made by this user, as `Asset.createdBy` names them. Comfy sends no user, so it is skipped.
     created_by: Option<String>,
-    /// Text for each source's own search: the one field that does not mean the same everywhere. Scenario searches names, prompts, descriptions and tags, in an index that may lag
+    /// Text for each source's own search: the one field that does not mean the same everywhere.
+    /// Scenario searches names, prompts, descriptions and tags, in an index that may lag
     /// behind and may end before a long list does; PiktID tags, file names and project names; Comfy
     /// names alone, anywhere in them. For the same meaning everywhere use `nameContains`.
     search: Option<String>,
@@ -135,6 +137,16 @@ impl AssetFilter {
             }
         }
         Ok(sources)
+    }
+
+    /// Which of its fields leaves out a source that is not among [`Self::sources`].
+    pub fn excluding(&self, name: &SourceName) -> &'static str {
+        let mut names = self.sources.iter().flatten();
+        if self.sources.is_some() && !names.any(|own| own == name.as_str()) {
+            "sources"
+        } else {
+            "providers"
+        }
     }
 
     /// What an asset must be.

@@ -49,11 +49,12 @@ pub struct Mutation;
 
 /// The root of mutations. Failures have two channels, and each failure is in one of them.
 ///
-/// - The payload's `errors`: what is wrong with one item, and everything about a single id, such as
-///   an id that is none, an asset that is gone, or the file of an upload. The other items go on.
-/// - An error of the field, with a null payload: what is wrong with the input as a whole, such as
-///   an empty list, a text that is too long, a key that belongs to another write, or a scope that
-///   your key does not have. Nothing is changed.
+/// - The payload's `errors`: what is wrong with one item, and everything about a single asset to
+///   change. Examples are an `assetId` that is no id, an asset that is gone, and what the source says
+///   of an upload or its file. The other items go on.
+/// - An error of the field, with a null payload: what is wrong with the input as a whole. Examples are
+///   an empty list, a tag that is too long, base64 that cannot be decoded, an `idempotencyKey` of
+///   another write, and a scope that your key does not have. Nothing is changed.
 #[Object]
 impl Mutation {
     /// Uploads a file and makes an asset of it. The bytes go on to the source as they come, without
@@ -152,7 +153,7 @@ impl Mutation {
     async fn bulk_delete_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Conditions that an asset must meet.")] input: BulkDeleteAssetsInput,
+        #[graphql(desc = "Which assets.")] input: BulkDeleteAssetsInput,
     ) -> Option<async_graphql::Result<BulkDeleteAssetsPayload>> {
         Some(delete_all(context, input).await)
     }
@@ -197,7 +198,7 @@ pub struct SetAssetTagsInput {
 /// The result of `addAssetTags`.
 #[derive(SimpleObject)]
 pub struct AddAssetTagsPayload {
-    /// The assets that have changed, as they are now, in the order of the ids: at most 100.
+    /// The assets that were written, as they are now, in the order of the ids: at most 100.
     assets: Vec<AssetNode>,
     /// What failed: at most one for each id.
     errors: Vec<AssetMutationError>,
@@ -208,7 +209,7 @@ pub struct AddAssetTagsPayload {
 /// The result of `removeAssetTags`.
 #[derive(SimpleObject)]
 pub struct RemoveAssetTagsPayload {
-    /// The assets that have changed, as they are now, in the order of the ids: at most 100.
+    /// The assets that were written, as they are now, in the order of the ids: at most 100.
     assets: Vec<AssetNode>,
     /// What failed: at most one for each id.
     errors: Vec<AssetMutationError>,
@@ -219,7 +220,7 @@ pub struct RemoveAssetTagsPayload {
 /// The result of `setAssetTags`.
 #[derive(SimpleObject)]
 pub struct SetAssetTagsPayload {
-    /// The assets that have changed, as they are now, in the order of the ids: at most 100.
+    /// The assets that were written, as they are now, in the order of the ids: at most 100.
     assets: Vec<AssetNode>,
     /// What failed: at most one for each id.
     errors: Vec<AssetMutationError>,
@@ -232,7 +233,7 @@ pub struct SetAssetTagsPayload {
 pub struct SetAssetNoteInput {
     /// The asset.
     asset_id: ID,
-    /// At most 10,000 characters. An empty text clears the note.
+    /// At most 10,000 characters. A text that is empty or blank clears the note.
     note: String,
     /// Comes back in the payload.
     client_mutation_id: Option<String>,
@@ -274,7 +275,7 @@ pub struct DeleteAssetPayload {
 pub struct BulkDeleteAssetsInput {
     /// 1 to 1,000 assets, of any sources.
     asset_ids: Vec<ID>,
-    /// 1 to 255 characters. Within 24 hours the same key with the same assets gives the first outcome
+    /// 1 to 255 characters, no control characters. Within 24 hours the same key with the same assets gives the first outcome
     /// again, also while the first call still runs; with anything else it is `CONFLICT`. One gateway
     /// process keeps keys in memory, and drops each caller's oldest when there are too many. A delete
     /// that changed nothing is not kept. In access mode `open` all callers share their keys: choose
@@ -367,6 +368,14 @@ impl Meant {
         ids.iter().map(|id| self.id(id)).collect()
     }
 
+    /// Tags that break a rule of the asset's source are the argument at fault.
+    fn failed_by_tags(&mut self, id: &AssetId, error: &SourceError) {
+        self.failed(id, error);
+        if let (SourceError::Invalid(_), Some(last)) = (error, self.errors.last_mut()) {
+            last.name_argument(&["input", "tags"]);
+        }
+    }
+
     fn failed(&mut self, id: &AssetId, error: &SourceError) {
         let given = self.id(id);
         self.errors
@@ -443,12 +452,18 @@ pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>>
             ),
         ));
     }
-    let is_bad = |tag: &str| tag.is_empty() || tag.chars().count() > MAX_TAG;
-    if let Some(index) = tags.iter().position(|tag| is_bad(tag.trim())) {
-        return Err(bad_input(
-            &["input", "tags", &index.to_string()],
-            format!("a tag must have 1 to {MAX_TAG} characters"),
-        ));
+    for (index, tag) in tags.iter().enumerate() {
+        let path = ["input", "tags", &index.to_string()];
+        let tag = tag.trim();
+        if tag.is_empty() || tag.chars().count() > MAX_TAG {
+            let rule = format!("a tag must have 1 to {MAX_TAG} characters");
+            return Err(bad_input(&path, rule));
+        }
+        // Commas separate tags in every filter by tags.
+        if tag.contains(',') {
+            let rule = "a tag must not hold a comma: no filter could ask for it";
+            return Err(bad_input(&path, rule));
+        }
     }
     let mut meant: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     meant.sort();
@@ -475,7 +490,7 @@ async fn change_tags(
     for Outcome { id, result } in outcomes {
         match result {
             Ok(asset) => assets.push(AssetNode(asset)),
-            Err(error) => meant.failed(&id, &error),
+            Err(error) => meant.failed_by_tags(&id, &error),
         }
     }
     Ok((assets, meant.errors))

@@ -22,7 +22,7 @@ use super::{
     source::AssetProvider,
 };
 use crate::{
-    asset::Provider,
+    asset::{Provider, SourceName},
     source::{BrokenRule, Filter, FilterField, ListKind, Order, Parameters, Pushdown},
 };
 
@@ -231,14 +231,13 @@ impl ProviderList {
         let own = AssetProvider::from(self.provider);
         let mut sources = named(&["sources"], self.sources.as_deref(), registry)?;
         let is_other = |provider| AssetProvider::from(provider) != own;
-        if self.sources.is_some() {
-            let other = sources
-                .iter()
-                .map(|source| source.profile())
-                .find(|profile| is_other(profile.provider));
-            if let Some(other) = other {
+        for (index, name) in self.sources.iter().flatten().enumerate() {
+            let source = SourceName::parse(name).ok();
+            let source = source.and_then(|name| registry.named(&name));
+            let profile = source.map(|source| source.profile());
+            if let Some(other) = profile.filter(|profile| is_other(profile.provider)) {
                 return Err(bad_input(
-                    &["sources"],
+                    &["sources", &index.to_string()],
                     format!(
                         "source `{}` is no {} source, and `{}` lists those only",
                         other.name,
@@ -288,10 +287,14 @@ impl ProviderList {
     }
 }
 
-/// A rule of a provider's as an error.
-fn broken(rule: BrokenRule) -> async_graphql::Error {
-    bad_input(
-        &["filter", rule.field],
-        format!("`filter.{}`: {}", rule.field, rule.rule),
-    )
+/// A rule of a provider's as an error; `lists` are the filter's lists, as they came.
+fn broken(rule: &BrokenRule, lists: &[(&str, &Option<Vec<String>>)]) -> async_graphql::Error {
+    let list = lists.iter().find(|(field, _)| *field == rule.field);
+    let entries = list.and_then(|(_, entries)| entries.as_deref());
+    let is_entry = |entry: &String| rule.entry.as_deref() == Some(entry.trim());
+    let index = entries.and_then(|entries| entries.iter().position(is_entry));
+    let index = index.map(|index| index.to_string());
+    let mut path = vec!["filter", rule.field];
+    path.extend(index.as_deref());
+    bad_input(&path, format!("`{}`: {}", path.join("."), rule.rule))
 }

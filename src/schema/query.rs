@@ -38,7 +38,8 @@ pub struct Root;
 /// The root of queries.
 #[Object]
 impl Root {
-    /// Refetches anything by its global id; null when it is gone or not visible.
+    /// Refetches anything by its global id; null when it is gone or not visible. A text that is no id
+    /// is an error.
     async fn node(
         &self,
         context: &Context<'_>,
@@ -72,7 +73,7 @@ impl Root {
         Ok(FastPathList(each.collect()))
     }
 
-    /// One asset; null when it is gone or not visible.
+    /// One asset; null when it is gone or not visible. A text that is no asset's id is an error.
     async fn asset(
         &self,
         context: &Context<'_>,
@@ -84,8 +85,8 @@ impl Root {
 
     /// The assets of all sources as one list, newest first unless `orderBy` says otherwise. Costs at
     /// most five list calls for each source and page; `sourceResults { execution }` has the calls made.
-    /// A source that fails is in `sourceResults` while the others answer; the field is an error only
-    /// when all fail.
+    /// A source that fails is in `sourceResults` while the others answer. Failing sources make the
+    /// field an error only when all fail, or when a page could not get past its cursor without them.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn assets(
         &self,
@@ -231,7 +232,7 @@ pub async fn merged(
 ) -> async_graphql::Result<FastPath<AssetConnection>> {
     let fields = filter.fields()?;
     let described = ListQuery {
-        name: "assets",
+        name: connection::MERGED,
         sources: sources
             .into_iter()
             .map(|source| {

@@ -160,10 +160,8 @@ impl SourceNode {
         let name = &self.0.profile().name;
         if !asked.iter().any(|source| source.profile().name == *name) {
             return Err(bad_input(
-                &["filter"],
-                format!(
-                    "`filter.sources` and `filter.providers` leave out source `{name}`, whose list this is"
-                ),
+                &["filter", filter.excluding(name)],
+                format!("the filter leaves out source `{name}`, whose list this is"),
             ));
         }
         let sources = vec![Arc::clone(&self.0)];
@@ -171,14 +169,16 @@ impl SourceNode {
     }
 }
 
-/// How calls to a source ended within the last thirty seconds, as this gateway process saw them.
+/// How calls to a source ended within the last thirty seconds, as this gateway process saw them. The
+/// count begins anew when a `DOWN` source answers again.
 #[derive(SimpleObject)]
 pub struct AssetSourceHealth {
     /// How its calls end.
     status: AssetSourceStatus,
     /// Calls that ended within the last thirty seconds, 40 at most.
     calls: u32,
-    /// Those of them that failed: no answer, a broken one, or a 5xx.
+    /// Calls of those that brought no complete answer, or a 5xx. Refusals (4xx) and answers that
+    /// cannot be read do not count.
     failures: u32,
     /// The last failure; null while the source is `UP`.
     last_error: Option<AssetSourceError>,
@@ -189,11 +189,12 @@ pub struct AssetSourceHealth {
 /// How calls to a source end. Values may be added: treat an unknown one as `DEGRADED`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetSourceStatus {
-    /// Its calls succeed, or none was made.
+    /// It answers, or no call was made.
     Up,
-    /// Some of its calls fail.
+    /// Some of its calls bring no complete answer, or a 5xx.
     Degraded,
-    /// Too many of its calls failed: the gateway makes one call every five seconds until one succeeds.
+    /// Half of eight or more calls failed, or none of several slow ones was answered. The gateway makes
+    /// one call every five seconds until one succeeds.
     Down,
 }
 
@@ -229,8 +230,9 @@ impl From<Status> for AssetSourceStatus {
 pub struct AssetSourceCapabilities {
     /// What its list can be sorted by.
     order_fields: Vec<AssetOrderField>,
-    /// Fields of `AssetFilter` that the source applies. The gateway compares the others after
-    /// reading, which can take more calls for a page. A source that can hold no match is skipped.
+    /// Fields of `AssetFilter` that the source applies in a list by `CREATED_AT` without `search`; other
+    /// lists and unusual values may differ, and `execution` has what was done. The gateway compares
+    /// the other fields after reading, which can take more calls for a page.
     pushed_filters: Vec<AssetFilterField>,
     /// Takes uploads.
     can_upload: bool,

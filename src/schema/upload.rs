@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Context, Enum, ID, InputObject, InputValueResult, OneofObject, Scalar, ScalarType,
-    SimpleObject, Value,
+    Context, Enum, ErrorExtensions, ID, InputObject, InputValueResult, OneofObject, Scalar,
+    ScalarType, SimpleObject, Value,
 };
 use base64::{
     Engine,
@@ -26,7 +26,7 @@ use crate::{
     asset::{GlobalId, SourceName, is_upstream_id_text},
     source::{
         ComfyDestination, ComfyUpload, Registry, ScenarioUpload, ScenarioUploadKind, Source,
-        UploadOptions,
+        SourceError, UploadOptions,
     },
     write::{
         FileError, FileInput, NewAsset, Room, Step, StepState, UploadError, UploadFiles,
@@ -85,8 +85,8 @@ pub struct UploadAssetInput {
     /// The file in base64, for small ones (512 KiB decoded, unless configured otherwise); a data
     /// URL is taken too, its media type is not believed.
     base64: Option<String>,
-    /// What the asset is called, at most 200 letters; left out: the file's own name. It gets an
-    /// ending that fits what the bytes are.
+    /// Name of the asset: 1 to 200 characters, without `/`, `\\` and control characters. Default: the
+    /// file's name. It gets an ending that fits the bytes.
     name: Option<String>,
     /// At most 10 tags, as `addAssetTags` takes them.
     #[graphql(default)]
@@ -101,7 +101,8 @@ pub struct UploadAssetInput {
     content_hash: Option<String>,
     /// Options of one provider.
     options: Option<AssetUploadOptionsInput>,
-    /// 1 to 255 characters. Within 24 hours the same key with the same arguments and file gives the
+    /// 1 to 255 characters, no control characters. Within 24 hours the same key with the same file and
+    /// arguments (`clientMutationId` aside) gives the
     /// first outcome again, also while the first call still runs: nothing is uploaded twice, and a
     /// `PENDING` upload is looked at again. With anything else it is `CONFLICT`. One gateway process
     /// keeps keys in memory, and drops each caller's oldest when there are too many. An upload that
@@ -366,6 +367,7 @@ fn too_large(limit: usize) -> async_graphql::Error {
              multipart request"
         ),
     )
+    .extend_with(|_, e| e.set("field", vec!["input", "base64"]))
 }
 
 fn options(
@@ -451,15 +453,25 @@ pub async fn upload(
     if outcome.errors.iter().any(is_conflict) {
         return Err(key_conflict());
     }
-    Ok(UploadAssetPayload::of(outcome, input.client_mutation_id))
+    let file = if input.base64.is_some() {
+        "base64"
+    } else {
+        "file"
+    };
+    Ok(UploadAssetPayload::of(
+        outcome,
+        file,
+        input.client_mutation_id,
+    ))
 }
 
 impl UploadAssetPayload {
-    fn of(outcome: UploadOutcome, client_mutation_id: Option<String>) -> Self {
+    /// `file` is the field that the file came in.
+    fn of(outcome: UploadOutcome, file: &'static str, client_mutation_id: Option<String>) -> Self {
         let errors = outcome
             .errors
             .iter()
-            .map(|error| mutation_error(&outcome, error))
+            .map(|error| mutation_error(&outcome, error, file))
             .collect();
         let failed = [StepState::Failed, StepState::Unknown]
             .iter()
@@ -502,26 +514,37 @@ impl From<(Step, StepState)> for AssetUploadStep {
     }
 }
 
-fn mutation_error(outcome: &UploadOutcome, error: &UploadError) -> AssetMutationError {
+fn mutation_error(
+    outcome: &UploadOutcome,
+    error: &UploadError,
+    file: &'static str,
+) -> AssetMutationError {
     let id: Option<ID> = outcome
         .id
         .clone()
         .map(|id| GlobalId::Asset(id).to_string().into());
     match error {
         UploadError::Source(error) => AssetMutationError::at(&outcome.source, id, error),
+        UploadError::Argument { field, error } => {
+            let mut told = AssetMutationError::at(&outcome.source, id, error);
+            if matches!(error, SourceError::Invalid(_)) {
+                told.name_argument(&["input", field]);
+            }
+            told
+        }
         UploadError::Conflict | UploadError::FirstFailed => {
             let path = ["input", "idempotencyKey"];
             AssetMutationError::argument(Code::Conflict, id, &path, error.to_string())
         }
-        UploadError::File(file) => {
-            let (code, field) = match file {
-                FileError::TooLarge { .. } => (Code::PayloadTooLarge, "file"),
+        UploadError::File(fault) => {
+            let (code, field) = match fault {
+                FileError::TooLarge { .. } => (Code::PayloadTooLarge, file),
                 FileError::WrongLength { .. } => (Code::BadUserInput, "byteLength"),
                 FileError::WrongHash => (Code::BadUserInput, "contentHash"),
-                FileError::NoRoom => (Code::Internal, "file"),
-                FileError::Crowded { .. } => (Code::LimitExceeded, "file"),
+                FileError::NoRoom => (Code::Internal, file),
+                FileError::Crowded { .. } => (Code::LimitExceeded, file),
                 FileError::Empty | FileError::Malformed(_) | FileError::Silent { .. } => {
-                    (Code::BadUserInput, "file")
+                    (Code::BadUserInput, file)
                 }
             };
             AssetMutationError::argument(code, id, &["input", field], error.to_string())

@@ -113,7 +113,23 @@ impl SourceError {
         Self::Unsupported("the source takes no uploads".to_owned())
     }
 
-    /// When asking again may help, where the source said.
+    /// Whether the gateway made no call: of its own limits, or since the source is left alone.
+    #[must_use]
+    pub const fn made_no_call(&self) -> bool {
+        matches!(
+            self,
+            Self::Exhausted
+                | Self::NotTried
+                | Self::NoCredential(_)
+                | Self::Unavailable {
+                    status: None,
+                    retry_after: Some(_),
+                    ..
+                }
+        )
+    }
+
+    /// When asking again may help, where that is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -127,6 +127,8 @@ impl Parameters {
 pub struct BrokenRule {
     /// The field to change, as the graph spells it.
     pub field: &'static str,
+    /// The entry of it that breaks the rule, where it is a list.
+    pub entry: Option<String>,
     /// What the rule is.
     pub rule: String,
 }

@@ -21,10 +21,10 @@ pub enum UpstreamError {
     )]
     Busy { in_flight: usize },
     /// It failed too often lately, and is left alone for a while.
-    #[error("it failed too often lately and is left alone for {} seconds", .wait.as_secs().max(1))]
+    #[error("it failed too often lately and is left alone for {} seconds", whole_seconds(*.wait))]
     CircuitOpen { wait: Duration },
     /// One asset or file failed several times in a row, and is left alone for a while.
-    #[error("it failed several times in a row and is left alone for {} seconds", .wait.as_secs().max(1))]
+    #[error("it failed several times in a row and is left alone for {} seconds", whole_seconds(*.wait))]
     ItemCircuitOpen { wait: Duration },
     /// The connection broke, or what came was not HTTP.
     #[error("the connection broke: {reason}")]
@@ -41,6 +41,11 @@ pub enum UpstreamError {
     /// The client itself could not be made: fix the configuration.
     #[error("cannot set up the connection: {0}")]
     Setup(String),
+}
+
+/// A wait in whole seconds, and not shorter.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl UpstreamError {

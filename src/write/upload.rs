@@ -124,6 +124,13 @@ pub enum UploadError {
     File(#[from] FileError),
     #[error("{0}")]
     Source(#[from] SourceError),
+    /// An argument breaks a rule of the source; nothing was sent.
+    #[error("{error}")]
+    Argument {
+        /// Of the upload's input.
+        field: &'static str,
+        error: SourceError,
+    },
     #[error(
         "this `idempotencyKey` belongs to another write: with other arguments or another file. \
          Use a new key"
@@ -321,7 +328,8 @@ impl Writer {
         if !source.profile().capabilities.can_upload {
             return Err(SourceError::no_uploads().into());
         }
-        source.check_tags(&new.tags)?;
+        let refused = |field| move |error| UploadError::Argument { field, error };
+        source.check_tags(&new.tags).map_err(refused("tags"))?;
         context.spend(CALLS)?;
         // Before anything of the file is read.
         let _place = new.room.place(context).await?;
@@ -334,7 +342,9 @@ impl Writer {
         let bytes = tallied(bytes, bounds, tally.clone(), Arc::clone(context));
         let (first, bytes) = peek(bytes).await?;
         let kind = FileType::sniff(&first);
-        source.check_upload(kind, &new.options)?;
+        source
+            .check_upload(kind, &new.options)
+            .map_err(refused("options"))?;
         let measured = new.measured(bytes, context).await?;
         let hash = new.hash.map(|hash| format!("blake3:{}", hash.to_hex()));
         let file = NewFile {

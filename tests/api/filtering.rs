@@ -221,6 +221,27 @@ async fn what_goes_upstream_is_said_and_kept_to_the_contracts() {
 }
 
 #[tokio::test]
+async fn a_providers_own_list_names_parameters_and_no_fields() {
+    let world = world().await;
+    let data = world
+        .data(
+            "{ comfyAssets(first: 1, filter: {tagsAll: [\"output\"], nameContains: \"fox\", hash: \
+             \"blake3:0000000000000000000000000000000000000000000000000000000000000000\"}) { \
+             sourceResults { execution { pushedFilters localFilters notes upstreamParameters { name } } } } }",
+        )
+        .await;
+    let execution = &data["comfyAssets"]["sourceResults"][0]["execution"];
+    let lists = (&execution["pushedFilters"], &execution["localFilters"]);
+    assert_eq!(lists, (&json!([]), &json!([])));
+    assert_eq!(
+        texts(&execution["upstreamParameters"], "/name"),
+        ["hash", "name_contains", "tags_all"]
+    );
+    let notes = execution["notes"].to_string();
+    assert!(notes.contains("`hash`"), "{notes}");
+}
+
+#[tokio::test]
 async fn times_are_pushed_where_the_source_bounds_its_list_by_them() {
     let world = world().await;
     let filter = "createdAfter: \"2026-01-01T00:00:00Z\", createdBefore: \"2030-01-01T00:00:00Z\", \

@@ -29,7 +29,7 @@ async fn health(world: &World) -> Value {
 }
 
 const PAGE: &str = "{ assets(first: 3) { nodes { id } \
-     sourceResults { source { name } status error { code message retryAfterSeconds } } } }";
+     sourceResults { source { name } status execution { calls } error { code message retryAfterSeconds } } } }";
 
 #[tokio::test]
 async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
@@ -68,6 +68,7 @@ async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
                 assert_eq!(source["status"], "FAILED");
                 assert_eq!(source["error"]["code"], "UPSTREAM_UNAVAILABLE");
                 assert!(source["error"]["retryAfterSeconds"].is_u64(), "{source}");
+                assert_eq!(source["execution"]["calls"], 0, "no call was made");
             } else {
                 assert_eq!(source["status"], "OK", "{source}");
             }

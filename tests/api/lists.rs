@@ -29,7 +29,7 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
         ),
         (
             r#"scenarioAssets(filter: {types: ["canvas", "banana"]})"#,
-            "filter types",
+            "filter types 1",
             "banana",
         ),
         (
@@ -54,7 +54,7 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
         ),
         (
             r#"scenarioPublicAssets(filter: {tags: ["a,b"]})"#,
-            "filter tags",
+            "filter tags 0",
             "comma",
         ),
         (
@@ -80,17 +80,17 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
         ),
         (
             r#"piktidAssets(filter: {includeTags: ["fox"]})"#,
-            "filter includeTags",
+            "filter includeTags 0",
             "model, product",
         ),
         (
             r#"piktidAssets(filter: {excludeTags: ["fox"]})"#,
-            "filter excludeTags",
+            "filter excludeTags 0",
             "model, product",
         ),
         (
             r#"piktidAssets(filter: {includeTags: ["model"], excludeTags: ["model"]})"#,
-            "filter excludeTags",
+            "filter excludeTags 0",
             "both",
         ),
         (
@@ -120,7 +120,7 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
         ),
         (
             r#"comfyAssets(filter: {tagsAny: ["a,b"]})"#,
-            "filter tagsAny",
+            "filter tagsAny 0",
             "comma",
         ),
         (&many, "filter tagsAny", "100"),
@@ -162,7 +162,7 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
         (&wide, "filter", "2500"),
         (
             r#"scenarioAssets(sources: ["piktid"])"#,
-            "sources",
+            "sources 0",
             "no SCENARIO source",
         ),
         (

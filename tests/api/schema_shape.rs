@@ -173,7 +173,7 @@ fn lists_without_pages_say_their_bound() {
     let types = types();
     let mut count = 0;
     for (name, definition) in &types {
-        let is_bounded_as_sent = description(definition).contains("Lists are as long as");
+        let is_bounded_as_sent = description(definition).contains("Its lists are as long as");
         for field in fields(definition) {
             let BaseType::List(item) = &field.ty.node.base else {
                 continue;

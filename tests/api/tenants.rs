@@ -696,13 +696,14 @@ fn walks(cache: &str) -> Seen {
         (world, ids)
     });
     let seen = std::cell::RefCell::new(Seen::default());
-    let mut runner = TestRunner::new(ProptestConfig {
-        cases: 16,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
     // Chance may make most answers fail: a run that saw too little goes on.
     for _ in 0..5 {
+        // A runner that has seen its cases runs no more.
+        let mut runner = TestRunner::new(ProptestConfig {
+            cases: 16,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
         let run = runner.run(&steps(), |steps| {
             runtime.block_on(walk(&world, &ids, &steps, &mut seen.borrow_mut()))
         });

@@ -414,6 +414,8 @@ async fn options_belong_to_their_provider() {
         let input = json!({ "source": source, "options": options });
         let payload = world.upload(input, file("a.png", png(1_000))).await;
         assert_eq!(codes(&payload), ["BAD_USER_INPUT"], "{source} {options}");
+        let field = &payload["errors"][0]["field"];
+        assert_eq!(*field, json!(["input", "options"]), "{source} {options}");
     }
     assert_eq!(world.count(), before);
     let weights = [&2_u64.to_le_bytes()[..], b"{\"a\":1}"].concat();
@@ -526,7 +528,14 @@ async fn small_files_may_come_in_base64() {
             json!({ "input": { "source": "comfy", "base64": "" } }),
         )
         .await;
-    assert_eq!(codes(&empty["data"]["uploadAsset"]), ["BAD_USER_INPUT"]);
+    let empty = &empty["data"]["uploadAsset"];
+    assert_eq!(codes(empty), ["BAD_USER_INPUT"]);
+    assert_eq!(empty["errors"][0]["field"], json!(["input", "base64"]));
+    let input = json!({ "source": "piktid", "base64": text, "tags": ["unknown"] });
+    let answer = world.ask_with(UPLOAD, json!({ "input": input })).await;
+    let payload = &answer["data"]["uploadAsset"];
+    assert_eq!(codes(payload), ["BAD_USER_INPUT"], "{answer:#}");
+    assert_eq!(payload["errors"][0]["field"], json!(["input", "tags"]));
     assert_eq!(world.count(), before);
 }
 

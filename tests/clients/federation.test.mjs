@@ -83,8 +83,12 @@ describe('composition', () => {
   test('beside a subgraph that describes shared types in its own words there is no hint', () => {
     const described = reviewsSdl
       .replace('type PageInfo', '"Where to go on."\n  type PageInfo')
-      .replace('interface Node', '"Whatever has an id."\n  interface Node');
-    supergraphOf(compose(sdl, `${described}\n"A moment."\nscalar DateTime\n"Anything."\nscalar JSON`));
+      .replace('interface Node', '"Whatever has an id."\n  interface Node')
+      .replace('type Query', '"Where to begin."\n  type Query')
+      .replace('type Mutation', '"What to change."\n  type Mutation');
+    const scalars = `"A moment." scalar DateTime @specifiedBy(url: "https://example.com/date-time")
+      "Anything." scalar JSON  "A file." scalar Upload  "Bytes." scalar ByteSize`;
+    supergraphOf(compose(sdl, `${described}\n${scalars}`));
   });
 
   test('`node` and `nodes` stay out of the supergraph', () => {

@@ -11,14 +11,14 @@ pub enum AssetKind {
     Image,
     /// A video.
     Video,
-    /// Sound.
+    /// A sound.
     Audio,
     /// A 3D model or scene.
     #[graphql(name = "MODEL_3D")]
     Model3d,
     /// A document to read, such as a PDF.
     Document,
-    /// Plain text.
+    /// A plain text.
     Text,
     /// Structured data, such as JSON.
     Data,

@@ -12,7 +12,7 @@ use crate::{
 pub struct PiktidDetails(pub Arc<Details>);
 
 /// Fields that only PiktID has, as PiktID names them.
-/// Lists are as long as PiktID sends them.
+/// Its lists are as long as PiktID sends them.
 #[Object]
 impl PiktidDetails {
     /// The file's name as uploaded.
@@ -59,7 +59,7 @@ impl PiktidDetails {
 pub struct PiktidDetected<'a>(&'a Detected);
 
 /// What PiktID saw in a picture.
-/// Lists are as long as PiktID sends them.
+/// Its lists are as long as PiktID sends them.
 #[Object]
 impl PiktidDetected<'_> {
     /// A person is in it.

@@ -27,7 +27,7 @@ pub struct ScenarioDetails {
 
 /// Fields that only Scenario has, as Scenario names them. Its enumerations grow, so they are strings
 /// here.
-/// Lists are as long as Scenario sends them.
+/// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioDetails {
     /// Prompts, settings and lineage: how it was made.
@@ -212,7 +212,7 @@ impl ScenarioConcept<'_> {
 pub struct ScenarioCameraPose<'a>(pub &'a CameraPose);
 
 /// One stop on a camera's path.
-/// Lists are as long as Scenario sends them.
+/// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioCameraPose<'_> {
     /// Where the camera is.
@@ -237,7 +237,7 @@ pub struct ScenarioQualityGate<'a> {
 }
 
 /// Scenario's judgement of an asset's quality.
-/// Lists are as long as Scenario sends them.
+/// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioQualityGate<'_> {
     /// When it was computed, as an ISO 8601 text.

@@ -114,7 +114,14 @@ impl ComfyAssetFilter {
             // Servers write digests in lower case.
             hash: text("hash", self.hash.as_deref())?.map(|hash| hash.to_lowercase()),
         };
-        parameters.check().map_err(broken)?;
+        let lists = [
+            ("includeTags", &self.include_tags),
+            ("excludeTags", &self.exclude_tags),
+            ("tagsAll", &self.tags_all),
+            ("tagsAny", &self.tags_any),
+            ("tagsNone", &self.tags_none),
+        ];
+        parameters.check().map_err(|rule| broken(&rule, &lists))?;
         Ok(ProviderQuery {
             filter: parameters.recheck(),
             // Only the newest contract knows it.

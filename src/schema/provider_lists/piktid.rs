@@ -104,7 +104,11 @@ impl PiktidAssetFilter {
             include_tags: tags("includeTags", self.include_tags.as_deref())?,
             exclude_tags: tags("excludeTags", self.exclude_tags.as_deref())?,
         };
-        parameters.check().map_err(broken)?;
+        let lists = [
+            ("includeTags", &self.include_tags),
+            ("excludeTags", &self.exclude_tags),
+        ];
+        parameters.check().map_err(|rule| broken(&rule, &lists))?;
         Ok(ProviderQuery {
             parameters: parameters.query(),
             filter: Filter::default(),

@@ -155,7 +155,8 @@ impl ScenarioAssetFilter {
             original_assets,
             deleted: false,
         };
-        parameters.check().map_err(broken)?;
+        let lists = [("tags", &self.tags), ("types", &self.types)];
+        parameters.check().map_err(|rule| broken(&rule, &lists))?;
         let filter = span(
             order,
             [self.created_after, self.created_before],
@@ -206,7 +207,8 @@ impl ScenarioPublicAssetFilter {
             types: words("types", self.types.as_deref())?,
             original_assets,
         };
-        parameters.check().map_err(broken)?;
+        let lists = [("tags", &self.tags), ("types", &self.types)];
+        parameters.check().map_err(|rule| broken(&rule, &lists))?;
         let filter = span(
             order,
             [self.created_after, self.created_before],
@@ -233,7 +235,7 @@ fn span(
         updated_before: timestamp("updatedBefore", updated_before.as_ref())?,
         ..Filter::default()
     };
-    check_scenario_span(&filter, order.by).map_err(broken)?;
+    check_scenario_span(&filter, order.by).map_err(|rule| broken(&rule, &[]))?;
     spans(&filter)?;
     Ok(filter)
 }

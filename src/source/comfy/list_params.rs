@@ -43,7 +43,13 @@ impl ComfyParameters {
     /// # Errors
     /// The first rule they break.
     pub fn check(&self) -> Result<(), BrokenRule> {
-        let broken = |field, rule: String| Err(BrokenRule { field, rule });
+        let broken = |field, rule: String| {
+            Err(BrokenRule {
+                field,
+                entry: None,
+                rule,
+            })
+        };
         let lists = [
             ("includeTags", &self.include_tags),
             ("excludeTags", &self.exclude_tags),
@@ -54,13 +60,14 @@ impl ComfyParameters {
         for (field, tags) in lists {
             if let Some(tag) = tags.iter().find(|tag| tag.contains(',')) {
                 let shown: String = tag.chars().take(40).collect();
-                return broken(
+                return Err(BrokenRule {
                     field,
-                    format!(
+                    entry: Some(tag.clone()),
+                    rule: format!(
                         "`{shown}` holds a comma, which separates tags on the way to Comfy: it \
                          cannot be asked for"
                     ),
-                );
+                });
             }
         }
         let distinct: HashSet<&String> = lists.iter().flat_map(|(_, tags)| tags.iter()).collect();

@@ -55,6 +55,7 @@ impl PiktidParameters {
                 let shown: String = other.chars().take(40).collect();
                 return Err(BrokenRule {
                     field,
+                    entry: Some(other.clone()),
                     rule: format!("`{shown}` is none of PiktID's tags: {}", TAGS.join(", ")),
                 });
             }
@@ -63,6 +64,7 @@ impl PiktidParameters {
         if let Some(tag) = self.include_tags.iter().find(both) {
             return Err(BrokenRule {
                 field: "excludeTags",
+                entry: Some(tag.clone()),
                 rule: format!("the tag `{tag}` is in `includeTags` too: no asset fits both"),
             });
         }
@@ -71,6 +73,7 @@ impl PiktidParameters {
         {
             return Err(BrokenRule {
                 field: "createdBefore",
+                entry: None,
                 rule: "it is earlier than `createdAfter`: no asset fits".to_owned(),
             });
         }

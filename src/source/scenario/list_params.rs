@@ -72,6 +72,7 @@ impl ScenarioParameters {
         if !self.tags.is_empty() && self.privacy != Some(Privacy::Public) {
             return Err(BrokenRule {
                 field: "tags",
+                entry: None,
                 rule: "Scenario's list filters by tags among public assets only: set `privacy: \
                        PUBLIC` too, or use `scenarioPublicAssets`; for your own assets use \
                        `tagsAll` of `assets`"
@@ -167,6 +168,7 @@ pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
         None => Ok(()),
         Some((field, _, needs)) => Err(BrokenRule {
             field,
+            entry: None,
             rule: format!(
                 "Scenario filters by this time only a list that is sorted by it: set `orderBy: \
                  {{field: {}, …}}`",
@@ -234,6 +236,7 @@ impl Shared<'_> {
         if self.r#type.is_some() && !self.types.is_empty() {
             return Err(BrokenRule {
                 field: "types",
+                entry: None,
                 rule: "Scenario takes `type` or `types`, not both".to_owned(),
             });
         }
@@ -244,6 +247,7 @@ impl Shared<'_> {
                 let shown: String = own.chars().take(40).collect();
                 return Err(BrokenRule {
                     field,
+                    entry: Some(own.clone()),
                     rule: format!(
                         "`{shown}` is none of the asset types that Scenario's list knows, such as \
                          `uploaded`, `txt2img` or `upscale`: the field's description has them all"
@@ -255,6 +259,7 @@ impl Shared<'_> {
             let shown: String = tag.chars().take(40).collect();
             return Err(BrokenRule {
                 field: "tags",
+                entry: Some(tag.clone()),
                 rule: format!(
                     "`{shown}` holds a comma, which separates tags on the way to Scenario: it \
                      cannot be asked for"

@@ -9,7 +9,7 @@ pub struct ScenarioMetadata<'a>(pub &'a Metadata);
 
 /// How a Scenario asset was made: prompts, settings and lineage, as Scenario keeps them. Each field
 /// is null where Scenario left it out; `Asset.raw` shows everything as sent.
-/// Lists are as long as Scenario sends them.
+/// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioMetadata<'_> {
     /// Kind of the file, in Scenario's words: `3d`, `audio`, `document`, `image`, `image-hdr`, `json`, `text`, `video`.
@@ -581,7 +581,7 @@ impl ScenarioMetadata<'_> {
 pub struct ScenarioContour<'a>(&'a [Ring]);
 
 /// An outline that segmentation found.
-/// Lists are as long as Scenario sends them.
+/// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioContour<'_> {
     /// Its closed lines, as Scenario sends them.
@@ -593,7 +593,7 @@ impl ScenarioContour<'_> {
 pub struct ScenarioContourRing<'a>(&'a Ring);
 
 /// A closed line of an outline.
-/// Lists are as long as Scenario sends them.
+/// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioContourRing<'_> {
     /// Its points, each the coordinates x and y in pixels.

@@ -8,7 +8,7 @@ use crate::asset::scenario::properties::Properties;
 pub struct ScenarioProperties<'a>(pub &'a Properties);
 
 /// What Scenario measured on the file. Each field is null where it does not apply.
-/// Lists are as long as Scenario sends them.
+/// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioProperties<'_> {
     /// Size in bytes, as Scenario counts it.
