@@ -175,7 +175,7 @@ fn misbehave(dice: &mut Dice, emulator: &Emulator) {
     });
 }
 
-/// A private asset's id under the source whose eyes are everybody's.
+/// A private asset's id under the source that reads with the public token.
 fn under_other_eyes(world: &World, dice: &mut Dice) -> String {
     let store = world.sandbox.store.scenario();
     let private: Vec<&str> = store
@@ -269,7 +269,7 @@ async fn soak(seconds: u64) {
     }));
     let world = Arc::new(
         World::start(|config| {
-            // The same upstream, seen with other eyes.
+            // The same upstream, read with another credential.
             let own = config.sources.iter().find_map(|source| match &source.kind {
                 SourceKind::Scenario(kind) => Some((source.clone(), kind.clone())),
                 _ => None,

@@ -1,5 +1,5 @@
-//! Who calls, and what they may: bearer keys ([`key`]), JSON Web Tokens ([`token`]), and how many
-//! requests each caller has ([`rate`]).
+//! Who calls, and what they may: bearer keys ([`api_key`]), JSON Web Tokens ([`jwt`]), and how many
+//! requests each caller has ([`rate_limit`]).
 //!
 //! Knows no GraphQL, and of HTTP only headers. What a caller shows is compared, hashed or verified
 //! here, and never logged.

@@ -1,12 +1,12 @@
-//! The shelf: assets and list pages kept for a while, by source and scope.
+//! The asset cache: assets and list pages by source and credential scope, for a limited time.
 //!
 //! - Fresh, an answer is served. For a while after, it is served while it is asked for again, by
 //!   one call. When the source fails, an older one is served still, and said to be
 //!   ([`Freshness`]).
 //! - Concurrent misses of the same thing make one upstream call. The call goes on as long as
-//!   anybody waits for it, and no longer ([`flights`]).
+//!   anybody waits for it, and no longer ([`single_flight`]).
 //! - A read that began before a write is never kept as new: what is kept carries the epoch noted
-//!   before its call ([`epochs`]), and the epoch is part of the key.
+//!   before its call ([`write_epochs`]), and the epoch is part of the key.
 //! - Nothing outlives the signed URLs inside it, and what a source asks not to keep is not kept.
 //! - Bounded in bytes, half for assets and half for pages.
 
@@ -57,8 +57,8 @@ pub type Entity = Result<Arc<Asset>, SourceError>;
 pub struct AssetCache {
     entities: Cache<EntityKey, CacheEntry<Entity>, RandomState>,
     pages: Cache<PageKey, CacheEntry<Arc<Page>>, RandomState>,
-    entity_flights: SingleFlight<EntityKey, Landed<Entity>>,
-    page_flights: SingleFlight<PageKey, Result<Landed<Arc<Page>>, SourceError>>,
+    entity_reads: SingleFlight<EntityKey, Landed<Entity>>,
+    page_reads: SingleFlight<PageKey, Result<Landed<Arc<Page>>, SourceError>>,
     epochs: Epochs,
     freshness: Freshness,
 }
@@ -193,8 +193,8 @@ impl AssetCache {
                 .weigher(|_: &PageKey, kept: &CacheEntry<Arc<Page>>| kept.bytes)
                 .expire_after(OwnLife)
                 .build_with_hasher(RandomState::new()),
-            entity_flights: SingleFlight::default(),
-            page_flights: SingleFlight::default(),
+            entity_reads: SingleFlight::default(),
+            page_reads: SingleFlight::default(),
             epochs: Epochs::default(),
             freshness: config.freshness,
         })
@@ -236,7 +236,7 @@ impl AssetCache {
             }
             if now < kept.stale_until {
                 context.mark_uncacheable();
-                if !self.page_flights.is_under_way(&key)
+                if !self.page_reads.is_under_way(&key)
                     && context
                         .spend(source.calls_to_list(key.request.listing))
                         .is_ok()
@@ -287,15 +287,16 @@ impl AssetCache {
         Arc<Waiter<PageKey, Result<Landed<Arc<Page>>, SourceError>>>,
         bool,
     ) {
-        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
-        let mut flights = self.page_flights.join([key], |led| async move {
+        let (asset_cache, source, context) =
+            (Arc::clone(self), Arc::clone(source), context.shared());
+        let mut waiters = self.page_reads.join([key], |led| async move {
             for (key, land) in led {
                 // Nobody may be waiting.
-                let _ = land.send(shelf.read_page(&source, key, &context).await);
+                let _ = land.send(asset_cache.read_page(&source, key, &context).await);
             }
         });
-        // One key, one flight.
-        flights.swap_remove(0)
+        // One key, one waiter.
+        waiters.swap_remove(0)
     }
 
     async fn read_page(
@@ -398,7 +399,7 @@ impl AssetCache {
                 None => missing.push(key),
             }
         }
-        ageing.retain(|key| !self.entity_flights.is_under_way(key));
+        ageing.retain(|key| !self.entity_reads.is_under_way(key));
         let calls =
             |count: usize| u32::try_from(source.calls_to_get(count, variant)).unwrap_or(u32::MAX);
         if !ageing.is_empty() && context.spend(calls(ageing.len())).is_ok() {
@@ -416,9 +417,9 @@ impl AssetCache {
             return;
         }
         let outages: Vec<Outage> = missing.iter().map(|_| Outage::watch(source)).collect();
-        let flights = self.join_entities(source, missing, variant, context);
+        let waiters = self.join_entities(source, missing, variant, context);
         let (older, patience) = (&older, source.profile().patience);
-        let waits = flights.into_iter().zip(outages);
+        let waits = waiters.into_iter().zip(outages);
         join_all(waits.map(|((waiter, called), outage)| async move {
             let key = waiter.key().clone();
             let id = &key.upstream;
@@ -461,9 +462,12 @@ impl AssetCache {
         variant: DetailLevel,
         context: &RequestContext,
     ) -> Vec<(Arc<Waiter<EntityKey, Landed<Entity>>>, bool)> {
-        let (shelf, source, context) = (Arc::clone(self), Arc::clone(source), context.shared());
-        self.entity_flights.join(keys, |led| async move {
-            shelf.read_entities(&source, led, variant, &context).await;
+        let (asset_cache, source, context) =
+            (Arc::clone(self), Arc::clone(source), context.shared());
+        self.entity_reads.join(keys, |led| async move {
+            asset_cache
+                .read_entities(&source, led, variant, &context)
+                .await;
         })
     }
 
@@ -562,7 +566,7 @@ impl AssetCache {
     pub fn writing(self: &Arc<Self>, source: &SourceName, ids: Vec<Arc<str>>) -> Writing {
         self.epochs.open(source, &ids);
         Writing {
-            shelf: Arc::clone(self),
+            asset_cache: Arc::clone(self),
             source: source.clone(),
             ids,
         }
@@ -571,7 +575,7 @@ impl AssetCache {
 
 /// A write under way; over when dropped.
 pub struct Writing {
-    shelf: Arc<AssetCache>,
+    asset_cache: Arc<AssetCache>,
     source: SourceName,
     ids: Vec<Arc<str>>,
 }
@@ -581,7 +585,7 @@ impl Writing {
     /// it may change.
     pub fn linger(self) {
         // A caller that learns the outcome and reads gets nothing begun before it.
-        drop(self.shelf.writing(&self.source, self.ids.clone()));
+        drop(self.asset_cache.writing(&self.source, self.ids.clone()));
         tokio::spawn(async move {
             tokio::time::sleep(LINGER).await;
             drop(self);
@@ -591,7 +595,7 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.shelf.epochs.close(&self.source, &self.ids);
+        self.asset_cache.epochs.close(&self.source, &self.ids);
     }
 }
 

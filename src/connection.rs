@@ -1,12 +1,12 @@
 //! One ordered list over many sources, as Relay pages it.
 //!
 //! Pages are not merged; answers to "what follows this key?" are (`merge.md`). A [`Key`] names a
-//! gap between assets and outlives them. Each source's paging is hidden behind a [`Reader`], which
+//! gap between assets and outlives them. Each source's paging is hidden behind a [`Reader`](source_reader::Reader), which
 //! gives a gap-free run from the key on; [`merge`] takes from all runs what lies before the
 //! *horizon*, past which some run is unknown.
 //!
 //! Lists sorted by what only their source can compare (names, sizes) are not merged: they are read
-//! by position, and held to the rows themselves ([`collation`]).
+//! by position, and held to the rows themselves ([`single_source`]).
 //!
 //! Nothing of a walk is kept between requests: the cursor is everything.
 
@@ -77,7 +77,7 @@ pub struct List {
     pub filter: Filter,
     /// What a cursor of this list is bound to.
     pub fingerprint: Fingerprint,
-    pub shelf: Arc<AssetCache>,
+    pub asset_cache: Arc<AssetCache>,
     pub context: Arc<RequestContext>,
 }
 

@@ -1,38 +1,38 @@
 //! One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
 //!
-//! # The house
+//! # Modules
 //!
-//! A request for a list walks down through the rooms and back up:
-//! [`server`] (negotiate, limit, parse) → [`schema`] (arguments in) → [`connection`] (which
-//! stretch of which sources) → [`cache`] (known already? under way?) → [`source`] (one provider's
-//! dialect) → [`upstream`] (HTTP). A read by id goes through [`loader`] instead of [`connection`], a
-//! mutation through [`write`](mod@write), which tells [`cache`] before and after.
+//! A request for a list passes down through the modules and back up: [`server`] (HTTP, limits,
+//! parsing) → [`schema`] (arguments) → [`connection`] (which range of which sources) → [`cache`]
+//! (kept, or being read) → [`source`] (a provider's API) → [`upstream`] (HTTP). A read by id passes
+//! through [`loader`] instead of [`connection`]. A mutation passes through [`write`](mod@write), which
+//! marks assets as being written in [`cache`].
 //!
-//! | room | what it is for |
+//! | module | purpose |
 //! |---|---|
-//! | [`fuzz`] | a table of whatever takes bytes from strangers, for tests |
+//! | [`fuzz`] | every function that takes bytes from clients or sources, for tests |
 //! | [`cli`] | the command line |
-//! | [`sandbox`] | the three upstreams emulated, for a first run and for tests; shares no type with [`source`] |
-//! | [`server`] | the way in: router, layers, one request to the graph, media, probes |
+//! | [`sandbox`] | emulators of the three upstreams, for a first run and for tests; shares no type with [`source`] |
+//! | [`server`] | the router, one request to the graph, media, probes |
 //! | [`explorer`] | GraphiQL |
-//! | [`schema`] | the graph: thin |
-//! | [`media`] | addresses of what only the gateway can load: made in [`schema`], opened in [`server`] |
-//! | [`write`](mod@write) | uploads, tags, notes, deletes: fan-out, an outcome for each asset, nothing stale after |
+//! | [`schema`] | the GraphQL types and their resolvers |
+//! | [`media`] | signed addresses of files that only the gateway can load |
+//! | [`write`](mod@write) | uploads, tags, notes and deletes, with an outcome for each asset |
 //! | [`connection`] | one ordered list over many sources |
 //! | [`loader`] | batches by id within one operation |
-//! | [`cache`] | assets and pages kept for a while; one call for many askers |
-//! | [`access`] | who calls, what they may, how often |
-//! | [`source`] | the [`source::Source`] trait, the registry, a folder a provider |
-//! | [`upstream`] | the only way out |
+//! | [`cache`] | assets, pages and answers, and single flight |
+//! | [`access`] | authentication, scopes, rate limits |
+//! | [`source`] | the [`source::Source`] trait, the registry, a folder for each provider |
+//! | [`upstream`] | the HTTP client |
 //! | [`config`] | settings |
 //! | [`telemetry`] | logs |
-//! | [`asset`] | the domain |
+//! | [`asset`] | the domain types |
 //!
-//! **Invariant**: a room uses rooms below it in this table, never above. `axum` is known in
+//! **Invariant**: a module uses modules below it in this table, never above. `axum` is used in
 //! `server`, `explorer` and `sandbox` alone; `async_graphql` in `schema`, `server` and `cli`; `moka`
-//! in `cache`; `apollo_compiler` in `server`; `jsonwebtoken` and `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `multer` in `server`; `std::env`
-//! in `config` and `cli`.
-//! A provider never knows another. `tests/architecture.rs` keeps these walls.
+//! in `cache`; `apollo_compiler` and `multer` in `server`; `jsonwebtoken` and `governor` in `access`;
+//! `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in `config` and `cli`. No provider
+//! uses another. `tests/architecture.rs` checks these boundaries.
 //!
 //! **Deliberately absent**: jumping to page n, a database, fetching addresses that clients give,
 //! renaming, plugins.

@@ -1,5 +1,5 @@
 //! Batches reads by id within one operation: siblings that ask for assets in the same moment
-//! become one request to the shelf per source.
+//! become one request to the asset cache per source.
 //!
 //! The crate holds its lock while a batch function runs, so ours only starts the reads and hands
 //! out [`Pending`] handles at once: batches overlap, and a caller that is cancelled takes nobody
@@ -31,7 +31,7 @@ type Key = (AssetId, DetailLevel);
 pub struct Loader {
     inner: cached::Loader<Key, Pending, Batch>,
     registry: Arc<Registry>,
-    shelf: Arc<AssetCache>,
+    asset_cache: Arc<AssetCache>,
     context: Arc<RequestContext>,
     /// What was loaded, by whichever way.
     answered: Mutex<Answered>,
@@ -43,19 +43,19 @@ impl Loader {
     #[must_use]
     pub fn new(
         registry: Arc<Registry>,
-        shelf: Arc<AssetCache>,
+        asset_cache: Arc<AssetCache>,
         context: Arc<RequestContext>,
     ) -> Self {
         let batch = Batch {
             registry: Arc::clone(&registry),
-            shelf: Arc::clone(&shelf),
+            asset_cache: Arc::clone(&asset_cache),
             context: Arc::clone(&context),
             reads: JoinSet::new(),
         };
         Self {
             inner: cached::Loader::new(batch).with_max_batch_size(MAX_BATCH),
             registry,
-            shelf,
+            asset_cache,
             context,
             answered: Mutex::default(),
         }
@@ -88,7 +88,7 @@ impl Loader {
 
     async fn fresh(&self, (id, variant): &Key) -> Option<Entity> {
         let source = self.registry.named(&id.source)?;
-        let fresh = (self.shelf).fresh(source, &id.upstream, *variant, &self.context);
+        let fresh = (self.asset_cache).fresh(source, &id.upstream, *variant, &self.context);
         fresh.await
     }
 
@@ -119,7 +119,7 @@ struct Pending {
 
 struct Batch {
     registry: Arc<Registry>,
-    shelf: Arc<AssetCache>,
+    asset_cache: Arc<AssetCache>,
     context: Arc<RequestContext>,
     /// Its reads; broken off with the operation, but for what others wait for.
     reads: JoinSet<()>,
@@ -147,7 +147,7 @@ impl BatchFn<Key, Pending> for Batch {
                 let answer = landing.shared();
                 handles.insert(key.clone(), Pending { answer });
             }
-            let (source, shelf) = (Arc::clone(source), Arc::clone(&self.shelf));
+            let (source, asset_cache) = (Arc::clone(source), Arc::clone(&self.asset_cache));
             let context = Arc::clone(&self.context);
             self.reads.spawn(
                 Box::pin(async move {
@@ -158,10 +158,12 @@ impl BatchFn<Key, Pending> for Batch {
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner)
                             .remove(id);
-                        // Nobody may be waiting any more; the shelf has kept what came.
+                        // No one may be waiting any more; the asset cache has kept what came.
                         let _ = sender.map(|sender| sender.send(entity));
                     };
-                    shelf.entities(&source, ids, variant, &context, &land).await;
+                    asset_cache
+                        .entities(&source, ids, variant, &context, &land)
+                        .await;
                 })
                 .in_current_span(),
             );

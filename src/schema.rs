@@ -54,7 +54,7 @@ pub type Graph = Schema<Query, mutation::Mutation, EmptySubscription>;
 /// What one operation works with: made by the server for each, found by resolvers in the context.
 pub struct Operation {
     pub registry: Arc<Registry>,
-    pub shelf: Arc<AssetCache>,
+    pub asset_cache: Arc<AssetCache>,
     pub writer: Writer,
     pub loader: Loader,
     pub context: Arc<crate::source::RequestContext>,

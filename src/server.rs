@@ -62,7 +62,7 @@ use crate::{
     media::MediaUrls,
     schema::{self, FieldCosts, Graph, Operation, Uploads},
     source::{Registry, RequestContext},
-    write::{self, Room, Writer},
+    write::{self, UploadBudget, Writer},
 };
 
 pub use health::{Probe, probe};
@@ -87,7 +87,7 @@ pub struct Gateway(Arc<AppState>);
 struct AppState {
     graph: Graph,
     registry: Arc<Registry>,
-    shelf: Arc<AssetCache>,
+    asset_cache: Arc<AssetCache>,
     writer: Writer,
     media: MediaUrls,
     limits: Limits,
@@ -184,7 +184,7 @@ impl Gateway {
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
             .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
         let (answers, documents) = (config.cache.for_answers(), config.cache.for_documents());
-        let shelf = AssetCache::new(config.cache);
+        let asset_cache = AssetCache::new(config.cache);
         let registry = Arc::new(Registry::connect(
             config.sources,
             &key("asset-gateway scopes v1", secret),
@@ -209,9 +209,9 @@ impl Gateway {
             upload_places: SlotsByClient::new(UPLOADS),
             media_places: SlotsByClient::new(FILES),
             registry,
-            writer: Writer::new(Arc::clone(&shelf)),
-            answers: ResponseCache::new(Arc::clone(&shelf), answers),
-            shelf,
+            writer: Writer::new(Arc::clone(&asset_cache)),
+            answers: ResponseCache::new(Arc::clone(&asset_cache), answers),
+            asset_cache,
             media: MediaUrls::new(key("asset-gateway media v1", secret), &public_url),
             limits: config.limits,
             explorer: config.explorer,
@@ -275,12 +275,12 @@ impl Gateway {
         let context = Arc::new(RequestContext::new(time, calls));
         Operation {
             registry: Arc::clone(&session.registry),
-            shelf: Arc::clone(&parts.shelf),
+            asset_cache: Arc::clone(&parts.asset_cache),
             writer: parts.writer.on_behalf_of(session.caller.who()),
             caller: session.caller.clone(),
             loader: Loader::new(
                 Arc::clone(&session.registry),
-                Arc::clone(&parts.shelf),
+                Arc::clone(&parts.asset_cache),
                 Arc::clone(&context),
             ),
             context,
@@ -289,7 +289,7 @@ impl Gateway {
                 parts: files,
                 limit: limits.upload_bytes,
                 base64_limit: limits.upload_base64_bytes,
-                room: Room {
+                budget: UploadBudget {
                     client: session.client.clone(),
                     places: parts.upload_places.clone(),
                     spools: parts.spools.clone(),

@@ -1,4 +1,4 @@
-//! What the rest of the house knows of a provider: the [`Source`] trait, what a source can do,
+//! What other modules know of a provider: the [`Source`] trait, what a source can do,
 //! why it may fail, and the [`Registry`] of those configured.
 //!
 //! A new provider is one folder below this one and one line in [`Registry::connect`].
@@ -333,7 +333,7 @@ impl Paging {
     }
 }
 
-/// Whose eyes: a keyed hash of the credential used at a source. Nothing cached under one scope is
+/// A keyed hash of the credential used at a source. Nothing cached under one scope is
 /// ever served to another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CredentialScope([u8; 16]);

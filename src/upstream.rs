@@ -5,7 +5,7 @@
 //! within the operation's deadline, follow no redirect, keep no cookie, and leave one span.
 //!
 //! What is safe to repeat is made again ([`retry`]), within a budget; a source that keeps failing
-//! is left alone for a while ([`breaker`]).
+//! is left alone for a while ([`circuit_breaker`]).
 
 mod circuit_breaker;
 mod egress;

@@ -2,7 +2,7 @@
 //!
 //! - An asset is held while it is changed, so that two changes through this process do not undo
 //!   each other where an upstream only replaces. Between processes nobody holds it.
-//! - The shelf is told before a write is sent and again when its outcome is known: nothing read
+//! - The asset cache hears of a write before it is sent and when its outcome is known: nothing read
 //!   before is served after.
 //! - A write runs in a task of its own: a caller that goes away leaves no half-told outcome, and
 //!   the log says what came of it.
@@ -34,7 +34,7 @@ use crate::{
 pub use delete::Deleted;
 pub use edit::Outcome;
 pub use upload::{
-    FileError, FileInput, NewAsset, Progress, Room, Spool, Step, StepState, UploadError,
+    FileError, FileInput, NewAsset, Progress, Spool, Step, StepState, UploadBudget, UploadError,
     UploadFile, UploadFiles, UploadOutcome,
 };
 
@@ -55,7 +55,7 @@ const fn word_of(error: Option<&SourceError>) -> &'static str {
 /// What mutations work with. Process-wide; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
-    shelf: Arc<AssetCache>,
+    asset_cache: Arc<AssetCache>,
     held: AssetLocks,
     kept: IdempotencyStore<RecordedWrite>,
     under_way: AllUnderWay,
@@ -73,9 +73,9 @@ pub struct Target {
 
 impl Writer {
     #[must_use]
-    pub fn new(shelf: Arc<AssetCache>) -> Self {
+    pub fn new(asset_cache: Arc<AssetCache>) -> Self {
         Self {
-            shelf,
+            asset_cache,
             held: AssetLocks::default(),
             kept: IdempotencyStore::default(),
             under_way: watch::Sender::new(BTreeMap::new()),
@@ -164,10 +164,10 @@ impl Writer {
         self.under_way.borrow().values().cloned().collect()
     }
 
-    /// Tells the shelf that an asset is being written.
+    /// Marks an asset as being written in the asset cache.
     fn writing(&self, target: &Target) -> Writing {
         let ids = vec![target.id.upstream.clone()];
-        self.shelf.writing(&target.id.source, ids)
+        self.asset_cache.writing(&target.id.source, ids)
     }
 
     /// Reads an asset anew.
@@ -184,9 +184,9 @@ impl Writer {
             context.deadline().saturating_duration_since(Instant::now()),
             1,
         );
-        let reading = self
-            .shelf
-            .entities(&target.source, ids, DetailLevel::Plain, &own, &land);
+        let reading =
+            self.asset_cache
+                .entities(&target.source, ids, DetailLevel::Plain, &own, &land);
         timeout_at(context.deadline(), reading)
             .await
             .map_err(|_| SourceError::Timeout)?;

@@ -1,12 +1,12 @@
-//! The walls between the rooms (`src/lib.rs`), read off the `use` lines.
+//! The boundaries between modules (`src/lib.rs`), read off the `use` lines.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-/// Rooms from top to bottom: each may use those below it.
-const ROOMS: [&str; 17] = [
+/// Modules from top to bottom: each may use those below it.
+const MODULES: [&str; 17] = [
     "fuzz",
     "cli",
     "sandbox",
@@ -26,7 +26,7 @@ const ROOMS: [&str; 17] = [
     "asset",
 ];
 
-/// Crates and the rooms that may know them.
+/// Crates and the modules that may use them.
 const CRATES: [(&str, &[&str]); 15] = [
     ("axum", &["server", "explorer", "sandbox"]),
     ("async_graphql", &["schema", "server", "cli"]),
@@ -47,7 +47,7 @@ const CRATES: [(&str, &[&str]); 15] = [
 
 struct Source {
     path: PathBuf,
-    room: String,
+    module: String,
     /// Without comments.
     code: String,
 }
@@ -64,7 +64,7 @@ fn sources() -> Vec<Source> {
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let below = path.strip_prefix(&root).expect("below src");
                 let first = below.components().next().expect("a name");
-                let room = first
+                let module = first
                     .as_os_str()
                     .to_string_lossy()
                     .trim_end_matches(".rs")
@@ -75,7 +75,7 @@ fn sources() -> Vec<Source> {
                     .filter(|line| !line.trim_start().starts_with("//"))
                     .collect::<Vec<_>>()
                     .join("\n");
-                all.push(Source { path, room, code });
+                all.push(Source { path, module, code });
             }
         }
     }
@@ -83,8 +83,8 @@ fn sources() -> Vec<Source> {
     all
 }
 
-/// What a file names of this crate: `crate::room` paths, also inside braces.
-fn rooms_used(code: &str) -> Vec<String> {
+/// What a file names of this crate: `crate::module` paths, also inside braces.
+fn modules_used(code: &str) -> Vec<String> {
     let mut used = Vec::new();
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];
@@ -114,24 +114,24 @@ fn rooms_used(code: &str) -> Vec<String> {
             );
         }
     }
-    used.retain(|room| ROOMS.contains(&room.as_str()));
+    used.retain(|module| MODULES.contains(&module.as_str()));
     used
 }
 
-fn height(room: &str) -> Option<usize> {
-    ROOMS.iter().position(|own| *own == room)
+fn height(module: &str) -> Option<usize> {
+    MODULES.iter().position(|own| *own == module)
 }
 
 #[test]
 fn a_room_uses_only_rooms_below_it() {
     for source in sources() {
-        let Some(own) = height(&source.room) else {
+        let Some(own) = height(&source.module) else {
             continue;
         };
-        for used in rooms_used(&source.code) {
+        for used in modules_used(&source.code) {
             assert!(
                 height(&used).is_some_and(|used| used >= own),
-                "{} uses `{used}`, a room above its own",
+                "{} uses `{used}`, a module above its own",
                 source.path.display()
             );
         }
@@ -141,7 +141,7 @@ fn a_room_uses_only_rooms_below_it() {
 #[test]
 fn crates_stay_in_their_rooms() {
     for source in sources() {
-        for (name, rooms) in CRATES {
+        for (name, modules) in CRATES {
             let named = source
                 .code
                 .match_indices(&format!("{name}::"))
@@ -150,8 +150,8 @@ fn crates_stay_in_their_rooms() {
                     !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
                 });
             assert!(
-                !named || rooms.contains(&source.room.as_str()),
-                "{} knows `{name}`, which is for {rooms:?}",
+                !named || modules.contains(&source.module.as_str()),
+                "{} knows `{name}`, which is for {modules:?}",
                 source.path.display()
             );
         }
@@ -160,10 +160,10 @@ fn crates_stay_in_their_rooms() {
 
 #[test]
 fn the_sandbox_and_the_clients_share_no_type() {
-    for source in sources().iter().filter(|s| s.room == "sandbox") {
-        let used = rooms_used(&source.code);
+    for source in sources().iter().filter(|s| s.module == "sandbox") {
+        let used = modules_used(&source.code);
         assert!(
-            used.iter().all(|room| room == "sandbox"),
+            used.iter().all(|module| module == "sandbox"),
             "{} uses {used:?}: it must be written from the contracts alone",
             source.path.display()
         );
@@ -173,7 +173,7 @@ fn the_sandbox_and_the_clients_share_no_type() {
 #[test]
 fn a_provider_never_knows_another() {
     let providers = ["scenario", "piktid", "comfy"];
-    for source in sources().iter().filter(|s| s.room == "source") {
+    for source in sources().iter().filter(|s| s.module == "source") {
         let path = source.path.to_string_lossy();
         let Some(own) = providers
             .iter()
@@ -192,8 +192,8 @@ fn a_provider_never_knows_another() {
 #[test]
 fn the_walls_can_fail() {
     assert_eq!(
-        rooms_used("use crate::{\n  asset::{Asset, id},\n  server::x,\n};"),
+        modules_used("use crate::{\n  asset::{Asset, id},\n  server::x,\n};"),
         ["asset", "server"]
     );
-    assert_eq!(rooms_used("crate::schema::build()"), ["schema"]);
+    assert_eq!(modules_used("crate::schema::build()"), ["schema"]);
 }

@@ -5,8 +5,8 @@
 //! error; with `ASSET_GATEWAY_REQUIRE_CLIENTS=1` that is a failure.
 
 #[allow(dead_code, reason = "other tests use the rest")]
-#[path = "api/help.rs"]
-mod help;
+#[path = "api/harness.rs"]
+mod harness;
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use std::{
 use asset_gateway::sandbox::Fault;
 use tokio::sync::Mutex;
 
-use help::{World, world, world_of};
+use harness::{TestGateway, world, world_of};
 
 /// The oldest Node that the clients run on.
 const NODE: u32 = 20;
@@ -101,7 +101,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 /// Runs files of the project against a gateway.
-async fn run(world: World, files: &[&str]) {
+async fn run(world: TestGateway, files: &[&str]) {
     let project = match project() {
         Ok(project) => project,
         Err(why) if std::env::var_os("ASSET_GATEWAY_REQUIRE_CLIENTS").is_some() => {

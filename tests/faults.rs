@@ -1,6 +1,6 @@
 //! The fault matrix: every fault at every provider in every operation, over the wire, through a
 //! proxy in front of the sandbox. What each cell must come to is derived from what the fault is and
-//! what the operation does; `target/fault-matrix.md` has a row a cell.
+//! what the operation does; `target/tmp/fault-matrix.md` has a row a cell.
 
 #[path = "support/proxy.rs"]
 mod proxy;
@@ -602,8 +602,8 @@ async fn every_fault_at_every_provider_in_every_operation() {
     for row in &rows {
         writeln!(table, "{}", row.text).expect("a text grows");
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/target/fault-matrix.md");
-    std::fs::write(path, &table).expect("target/ can be written");
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/fault-matrix.md");
+    std::fs::write(path, &table).expect("cargo's folder for tests can be written");
     let ran = rows.iter().filter(|row| row.held.is_some()).count();
     let held = rows.iter().filter(|row| row.held == Some(true)).count();
     println!(

@@ -1,7 +1,7 @@
 //! What a large upload costs in memory: alone in this process, so that nobody else's is counted.
 
-#[path = "support/sink.rs"]
-mod sink;
+#[path = "support/upload_recorder.rs"]
+mod upload_recorder;
 
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
-use sink::{CLIP, Manner, gateway, operations};
+use upload_recorder::{CLIP, Manner, gateway, operations};
 
 const MIB: u64 = 1024 * 1024;
 

@@ -530,7 +530,7 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
         order: ask.order,
         filter: ask.wanted.filter(ask.order.by),
         fingerprint: Fingerprint::of("test", &[]),
-        shelf: AssetCache::new(CacheConfig::default()),
+        asset_cache: AssetCache::new(CacheConfig::default()),
         context: Arc::new(RequestContext::new(Duration::from_secs(60), u32::MAX)),
     };
     (list, world)

@@ -1,7 +1,7 @@
 //! The binary as a process: how it starts when its sources are down, and how it stops.
 
-#[path = "support/sink.rs"]
-mod sink;
+#[path = "support/upload_recorder.rs"]
+mod upload_recorder;
 
 use std::{
     io::{BufRead, BufReader},
@@ -18,8 +18,8 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
-use sink::{CLIP, Manner, operations, server};
 use tokio::sync::Notify;
+use upload_recorder::{CLIP, Manner, operations, server};
 
 /// A gateway as users start it; killed when dropped.
 struct Process {

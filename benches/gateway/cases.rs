@@ -11,7 +11,7 @@ pub const GATEWAY: Kind = Kind::Gateway(Keeping::Everything, Sources::One);
 const COLD: Kind = Kind::Gateway(Keeping::Nothing, Sources::One);
 /// The same over three sources.
 const COLD_THREE: Kind = Kind::Gateway(Keeping::Nothing, Sources::Three);
-/// The gateway over three sources, with little room.
+/// The gateway over three sources, with a small cache.
 pub const LITTLE: Kind = Kind::Gateway(Keeping::Little, Sources::Three);
 const TAILCALL: Kind = Kind::Tailcall(Keeping::Nothing);
 const TAILCALL_CACHED: Kind = Kind::Tailcall(Keeping::Everything);

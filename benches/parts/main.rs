@@ -27,8 +27,8 @@ use serde_json::{Value, json};
 use tokio::{runtime::Runtime, time::Instant};
 
 use self::world::{
-    AN_HOUR, INDEX, InMemory, LARGE_PAGE, WINDOW, assets, body, context, id, measure, request,
-    runtime, shelf, time, url,
+    AN_HOUR, INDEX, InMemory, LARGE_PAGE, WINDOW, asset_cache, assets, body, context, id, measure,
+    request, runtime, time, url,
 };
 
 /// As the gateway has it.
@@ -176,7 +176,7 @@ fn list(sources: usize, rows: usize) -> List {
         order: Order::NEWEST,
         filter: Filter::default(),
         fingerprint: Fingerprint::of("assets", &[]),
-        shelf: shelf(ROOM, Duration::ZERO, Duration::ZERO),
+        asset_cache: asset_cache(ROOM, Duration::ZERO, Duration::ZERO),
         context: context(),
     }
 }
@@ -257,10 +257,10 @@ fn cache(criterion: &mut Criterion) {
     }
 }
 
-/// A shelf and what it reads. It has room for what is kept and hardly more, so that it stays as
+/// A cache and what it reads. It is large enough for what is kept and hardly more, so that it stays as
 /// full when more is put in.
 struct Kept {
-    shelf: Arc<AssetCache>,
+    asset_cache: Arc<AssetCache>,
     source: Arc<dyn Source>,
     context: Arc<RequestContext>,
     until: Instant,
@@ -272,7 +272,7 @@ impl Kept {
         let bytes = assets as u64 * u64::from(heaviest.unwrap_or_default());
         Self {
             // Five sixteenths are for either.
-            shelf: shelf(bytes * 16 / 5, pages, entities),
+            asset_cache: asset_cache(bytes * 16 / 5, pages, entities),
             source: Arc::new(source),
             context: context(),
             until: Instant::now() + AN_HOUR,
@@ -280,18 +280,22 @@ impl Kept {
     }
 
     async fn page(&self, request: ListRequest) -> Arc<Page> {
-        let (shelf, context) = (&self.shelf, &self.context);
-        let read = shelf.page(&self.source, request, context, self.until).await;
+        let (asset_cache, context) = (&self.asset_cache, &self.context);
+        let read = asset_cache
+            .page(&self.source, request, context, self.until)
+            .await;
         read.expect("it never fails").page
     }
 
     async fn entities(&self, ids: Vec<Arc<str>>) {
-        let (shelf, plain) = (&self.shelf, DetailLevel::Plain);
+        let (asset_cache, plain) = (&self.asset_cache, DetailLevel::Plain);
         let land = |id: &str, entity: Entity| {
             black_box((id, entity)).1.expect("it is there");
         };
         let (source, context) = (&self.source, &self.context);
-        shelf.entities(source, ids, plain, context, &land).await;
+        asset_cache
+            .entities(source, ids, plain, context, &land)
+            .await;
     }
 }
 
@@ -368,7 +372,7 @@ fn entities(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
 fn answers(criterion: &mut Criterion, count: usize) {
     const BYTES: usize = 8_192;
     let question = |number: usize| ResponseKey {
-        eyes: ViewerScope {
+        viewer_scope: ViewerScope {
             permissions: Permissions::ALL,
             scopes: None,
         },
@@ -385,9 +389,9 @@ fn answers(criterion: &mut Criterion, count: usize) {
         }
     };
     let kept = LazyCell::new(|| {
-        let shelf = shelf(ROOM, AN_HOUR, AN_HOUR);
+        let asset_cache = asset_cache(ROOM, AN_HOUR, AN_HOUR);
         // With what an answer takes beside its own bytes.
-        let answers = ResponseCache::new(shelf, (count * (BYTES + 1_024)) as u64);
+        let answers = ResponseCache::new(asset_cache, (count * (BYTES + 1_024)) as u64);
         (0..count).for_each(|number| keep(&answers, question(number)));
         answers
     });
@@ -420,11 +424,11 @@ fn memory() -> String {
     let mut report =
         "\n| kept assets of | bytes as sent | weight | memory |\n|---|---|---|---|".to_owned();
     // Kept to the end, so that nothing is used again.
-    let mut shelves = Vec::new();
+    let mut asset_caches = Vec::new();
     for provider in Provider::ALL {
         // What is made once is not counted.
         drop(assets(provider, 0..LARGE_PAGE));
-        let (shelf, context) = (shelf(ROOM, Duration::ZERO, AN_HOUR), context());
+        let (asset_cache, context) = (asset_cache(ROOM, Duration::ZERO, AN_HOUR), context());
         let (mut sent, mut weight, before) = (0, 0, resident());
         for first in (0..KEPT).step_by(LARGE_PAGE) {
             let assets = assets(provider, first..first + LARGE_PAGE);
@@ -436,13 +440,13 @@ fn memory() -> String {
             let source: Arc<dyn Source> = Arc::new(InMemory::new("memory", assets));
             let request = request(0, LARGE_PAGE, Parameters::default());
             let until = Instant::now() + AN_HOUR;
-            let read = runtime.block_on(shelf.page(&source, request, &context, until));
+            let read = runtime.block_on(asset_cache.page(&source, request, &context, until));
             assert_eq!(read.expect("it never fails").page.rows.len(), LARGE_PAGE);
         }
         let taken = resident().saturating_sub(before);
         let [sent, weight, taken] = [sent, weight, taken].map(|bytes| bytes / KEPT);
         report += &format!("\n| {} | {sent} | {weight} | {taken} |", provider.word());
-        shelves.push(shelf);
+        asset_caches.push(asset_cache);
     }
     report
 }

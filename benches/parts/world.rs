@@ -56,7 +56,11 @@ pub fn context() -> Arc<RequestContext> {
 }
 
 /// So large, keeping pages and assets for so long.
-pub fn shelf(size_bytes: u64, page_fresh: Duration, entity_fresh: Duration) -> Arc<AssetCache> {
+pub fn asset_cache(
+    size_bytes: u64,
+    page_fresh: Duration,
+    entity_fresh: Duration,
+) -> Arc<AssetCache> {
     let freshness = Freshness {
         page_fresh,
         entity_fresh,

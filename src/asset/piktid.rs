@@ -18,7 +18,7 @@ pub struct Details {
     pub detected: Option<Detected>,
 }
 
-/// What PiktID's own eyes saw: best effort, absent for old or unclear pictures.
+/// What PiktID detected in a picture: best effort, absent for old or unclear pictures.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Detected {

@@ -1,7 +1,7 @@
 //! Whole answers, ready to send.
 //!
 //! - Kept under the request as it was written, which says document, operation and variables, and
-//!   under the eyes that saw the answer: nobody gets what another was shown.
+//!   under the viewer scope of the caller: an answer never reaches a caller of another scope.
 //! - An answer is true as long as everything inside it is: it ends with the first thing in it that
 //!   does, and with the first write to a source that was read for it. A write that is under way
 //!   ends it too.
@@ -38,7 +38,7 @@ const TOGETHER: Duration = Duration::from_secs(1);
 /// Questions that are remembered to have been asked, about.
 const REMEMBERED: usize = 4_096;
 
-/// Whose eyes see an answer: callers of the same eyes are shown the same.
+/// What decides what a caller sees: callers of one scope get the same answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ViewerScope {
     pub permissions: Permissions,
@@ -46,10 +46,10 @@ pub struct ViewerScope {
     pub scopes: Option<Box<[CredentialScope]>>,
 }
 
-/// What is asked, and by whose eyes.
+/// A request, and the scope of its caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResponseKey {
-    pub eyes: ViewerScope,
+    pub viewer_scope: ViewerScope,
     /// It came in the address.
     pub by_address: bool,
     /// The request as it was written.
@@ -74,11 +74,11 @@ struct CachedResponse<A> {
 
 /// Process-wide: answers `A`, and what making one comes to, `M`.
 pub struct ResponseCache<A, M: Clone> {
-    shelf: Arc<AssetCache>,
+    asset_cache: Arc<AssetCache>,
     /// `None`: nothing is kept.
     kept: Option<Cache<ResponseKey, Arc<CachedResponse<A>>, RandomState>>,
     /// By the second they were begun in, too.
-    flights: SingleFlight<(ResponseKey, Epoch, u64), M>,
+    in_flight: SingleFlight<(ResponseKey, Epoch, u64), M>,
     asked: Asked,
     since: Instant,
 }
@@ -134,9 +134,9 @@ where
     A: Send + Sync + 'static,
     M: Clone + Send + Sync + 'static,
 {
-    /// Answers of so many bytes together, of what is read through `shelf`; 0: none are kept.
+    /// Answers of so many bytes together, of what is read through `asset_cache`; 0: none are kept.
     #[must_use]
-    pub fn new(shelf: Arc<AssetCache>, capacity: u64) -> Self {
+    pub fn new(asset_cache: Arc<AssetCache>, capacity: u64) -> Self {
         let kept = (capacity > 0).then(|| {
             Cache::builder()
                 .max_capacity(capacity)
@@ -145,9 +145,9 @@ where
                 .build_with_hasher(RandomState::new())
         });
         Self {
-            shelf,
+            asset_cache,
             kept,
-            flights: SingleFlight::default(),
+            in_flight: SingleFlight::default(),
             asked: Asked::new(),
             since: Instant::now(),
         }
@@ -159,7 +159,7 @@ where
     pub fn get(&self, question: &ResponseKey) -> Option<Arc<A>> {
         let kept = self.kept.as_ref()?.get(question)?;
         let is_true = Instant::now() < kept.until
-            && (self.shelf.epochs).are_unwritten(kept.epoch, &kept.sources);
+            && (self.asset_cache.epochs).are_unwritten(kept.epoch, &kept.sources);
         is_true.then(|| Arc::clone(&kept.answer))
     }
 
@@ -167,7 +167,7 @@ where
     #[must_use]
     pub fn moment(&self) -> ReadVersion {
         ReadVersion {
-            epoch: self.shelf.epochs.now(),
+            epoch: self.asset_cache.epochs.now(),
         }
     }
 
@@ -187,7 +187,7 @@ where
     {
         let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
         let key = (question.clone(), began.epoch, second);
-        let mut flights = self.flights.join([key], |led| {
+        let mut in_flight = self.in_flight.join([key], |led| {
             // Boxed here, it is copied once, however large.
             let making = Box::pin(make());
             async move {
@@ -198,8 +198,8 @@ where
                 }
             }
         });
-        // One key, one flight.
-        let (waiter, is_own) = flights.swap_remove(0);
+        // One key, one waiter.
+        let (waiter, is_own) = in_flight.swap_remove(0);
         (waiter.wait().await, is_own)
     }
 
@@ -219,7 +219,7 @@ where
             return;
         }
         let epoch = began.epoch;
-        let is_new = self.shelf.epochs.are_unwritten(epoch, &sources)
+        let is_new = self.asset_cache.epochs.are_unwritten(epoch, &sources)
             && (kept.get(&question)).is_none_or(|older| older.epoch <= epoch);
         if !is_new || until <= Instant::now() {
             return;
@@ -243,7 +243,7 @@ mod tests {
 
     fn question(text: &'static str) -> ResponseKey {
         ResponseKey {
-            eyes: ViewerScope {
+            viewer_scope: ViewerScope {
                 permissions: Permissions::ALL,
                 scopes: None,
             },
@@ -253,8 +253,11 @@ mod tests {
     }
 
     fn answers() -> (Arc<AssetCache>, ResponseCache<u8, ()>) {
-        let shelf = AssetCache::new(CacheConfig::default());
-        (Arc::clone(&shelf), ResponseCache::new(shelf, 1 << 20))
+        let asset_cache = AssetCache::new(CacheConfig::default());
+        (
+            Arc::clone(&asset_cache),
+            ResponseCache::new(asset_cache, 1 << 20),
+        )
     }
 
     fn keep(answers: &ResponseCache<u8, ()>, answer: u8, began: ReadVersion, source: &SourceName) {
@@ -265,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_asked_for_again_is_kept_until_one_of_its_sources_is_written() {
-        let (shelf, answers) = answers();
+        let (asset_cache, answers) = answers();
         let name = |text: &str| SourceName::parse(text).expect("a name");
         let (own, other) = (name("own"), name("other"));
         let get = || answers.get(&question("a")).map(|own| *own);
@@ -273,10 +276,10 @@ mod tests {
         assert_eq!(get(), None, "asked for once");
         keep(&answers, 1, answers.moment(), &own);
         assert_eq!(get(), Some(1));
-        drop(shelf.writing(&other, Vec::new()));
+        drop(asset_cache.writing(&other, Vec::new()));
         assert_eq!(get(), Some(1), "it is of another source");
         let before = answers.moment();
-        let writing = shelf.writing(&own, Vec::new());
+        let writing = asset_cache.writing(&own, Vec::new());
         assert_eq!(get(), None, "a write is under way");
         keep(&answers, 2, answers.moment(), &own);
         assert_eq!(get(), None, "nothing is kept meanwhile");
@@ -289,11 +292,11 @@ mod tests {
 
     #[tokio::test]
     async fn an_older_answer_never_takes_a_newer_ones_place() {
-        let (shelf, answers) = answers();
+        let (asset_cache, answers) = answers();
         let name = |text: &str| SourceName::parse(text).expect("a name");
         let (own, other) = (name("own"), name("other"));
         let before = answers.moment();
-        drop(shelf.writing(&other, Vec::new()));
+        drop(asset_cache.writing(&other, Vec::new()));
         for _ in 0..2 {
             keep(&answers, 2, answers.moment(), &own);
         }

@@ -69,12 +69,12 @@ where
         F: Future<Output = ()> + Send + 'static,
     {
         let crew = Arc::new(AbortOnDrop::default());
-        let (mut flights, mut led) = (Vec::new(), Vec::new());
+        let (mut waiters, mut leader) = (Vec::new(), Vec::new());
         {
             let mut table = lock(&self.0);
             for key in keys {
                 if let Some(waiter) = table.get(&key).and_then(Weak::upgrade) {
-                    flights.push((waiter, false));
+                    waiters.push((waiter, false));
                     continue;
                 }
                 let (complete, landing) = oneshot::channel();
@@ -85,16 +85,16 @@ where
                     table: Arc::clone(&self.0),
                 });
                 table.insert(key.clone(), Arc::downgrade(&waiter));
-                led.push((key, complete));
-                flights.push((waiter, true));
+                leader.push((key, complete));
+                waiters.push((waiter, true));
             }
         }
-        if !led.is_empty() {
+        if !leader.is_empty() {
             // Boxed once: spawning moves a future a dozen times.
-            let task = tokio::spawn(Box::pin(read(led)).in_current_span());
+            let task = tokio::spawn(Box::pin(read(leader)).in_current_span());
             *lock(&crew.0) = Some(task.abort_handle());
         }
-        flights
+        waiters
     }
 
     /// Whether somebody reads this.
@@ -158,36 +158,36 @@ mod tests {
 
     #[tokio::test]
     async fn the_second_waits_for_the_first_even_when_it_leaves() {
-        let flights = Numbers::default();
+        let waiters = Numbers::default();
         let (go, mut gone) = mpsc::channel::<u8>(1);
-        let first = flights.join(["a"], |led| async move {
+        let first = waiters.join(["a"], |leader| async move {
             let number = gone.recv().await.unwrap_or(0);
-            for (_, complete) in led {
+            for (_, complete) in leader {
                 complete.send(number).expect("somebody waits");
             }
         });
-        let second = flights.join(["a"], |_| async { panic!("it is read already") });
+        let second = waiters.join(["a"], |_| async { panic!("it is read already") });
         assert_eq!((first[0].1, second[0].1), (true, false));
         drop(first);
         go.send(7).await.expect("it is still read");
         assert_eq!(second[0].0.wait().await, Ok(7));
         drop(second);
-        assert!(!flights.is_under_way(&"a"), "landed: free again");
+        assert!(!waiters.is_under_way(&"a"), "landed: free again");
     }
 
     #[tokio::test]
     async fn what_nobody_waits_for_is_broken_off() {
-        let flights = Numbers::default();
+        let waiters = Numbers::default();
         let (alive, mut over) = mpsc::channel::<()>(1);
-        let read = flights.join(["a", "b"], |led| async move {
+        let read = waiters.join(["a", "b"], |leader| async move {
             let _alive = alive;
             std::future::pending::<()>().await;
-            drop(led);
+            drop(leader);
         });
         let mut read = read.into_iter();
         let (a, b) = (read.next(), read.next());
         drop(a);
-        assert!(!flights.is_under_way(&"a") && flights.is_under_way(&"b"));
+        assert!(!waiters.is_under_way(&"a") && waiters.is_under_way(&"b"));
         assert!(over.try_recv().is_err(), "somebody waits for the other");
         drop(b);
         assert_eq!(over.recv().await, None, "the task is gone");
@@ -195,8 +195,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_read_strands_nobody() {
-        let flights = Numbers::default();
-        let read = flights.join(["a"], |led| async { drop(led) });
+        let waiters = Numbers::default();
+        let read = waiters.join(["a"], |leader| async { drop(leader) });
         assert_eq!(read[0].0.wait().await, Err(TaskFailed));
     }
 }

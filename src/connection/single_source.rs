@@ -421,8 +421,8 @@ impl<'a> Walk<'a> {
             length,
             parameters: self.part.parameters.clone(),
         };
-        let (shelf, context) = (&self.list.shelf, &self.list.context);
-        let read = shelf
+        let (asset_cache, context) = (&self.list.asset_cache, &self.list.context);
+        let read = asset_cache
             .page(&self.part.source, request, context, self.patience)
             .await
             .inspect_err(|error| self.record.failed(error))?;

@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Arc<Page>, SourceError> {
         let read = self
             .list
-            .shelf
+            .asset_cache
             .page(&self.part.source, request, &self.list.context, patience)
             .await
             .inspect_err(|error| self.record.failed(error))?;

@@ -47,9 +47,9 @@ pub fn router(shared: Shared) -> Router {
         .merge(parts)
 }
 
-/// Whose eyes a call sees with.
+/// Whose assets a call sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Eyes {
+pub enum Viewer {
     Project,
     Public,
 }
@@ -67,16 +67,16 @@ async fn authenticate(State(shared): State<Shared>, mut request: Request, next: 
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let eyes = match sent {
-        Some(text) if text == basic || text == bearer => Eyes::Project,
+    let viewer = match sent {
+        Some(text) if text == basic || text == bearer => Viewer::Project,
         // Opens reading single assets and lists, nothing else.
-        Some("public-auth-token") if opens_publicly(&request) => Eyes::Public,
+        Some("public-auth-token") if opens_publicly(&request) => Viewer::Public,
         _ => {
             let body = Json(json!({ "message": "Unauthorized" }));
             return (StatusCode::UNAUTHORIZED, body).into_response();
         }
     };
-    request.extensions_mut().insert(eyes);
+    request.extensions_mut().insert(viewer);
     next.run(request).await
 }
 
@@ -113,23 +113,23 @@ fn wrapped(row: Box<RawValue>) -> Response {
     Json(BTreeMap::from([("asset", row)])).into_response()
 }
 
-fn sees(eyes: Eyes, asset: &ScenarioAsset) -> bool {
+fn sees(viewer: Viewer, asset: &ScenarioAsset) -> bool {
     asset.deleted.is_none()
-        && (asset.privacy == "public" || (eyes == Eyes::Project && asset.owner_id == PROJECT))
+        && (asset.privacy == "public" || (viewer == Viewer::Project && asset.owner_id == PROJECT))
 }
 
 async fn get_one(
     State(shared): State<Shared>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
-    axum::Extension(eyes): axum::Extension<Eyes>,
+    axum::Extension(viewer): axum::Extension<Viewer>,
 ) -> Response {
     let store = shared.store.scenario();
-    match store.iter().find(|a| a.id == id && sees(eyes, a)) {
+    match store.iter().find(|a| a.id == id && sees(viewer, a)) {
         Some(asset) => {
             let mut extras = shape::Extras::of(&query);
             // To the owning project alone, says the SDK's own docstring.
-            extras.quality &= eyes == Eyes::Project && asset.owner_id == PROJECT;
+            extras.quality &= viewer == Viewer::Project && asset.owner_id == PROJECT;
             wrapped(shape::asset(&shared, asset, &extras))
         }
         None => not_found(),
@@ -141,7 +141,7 @@ async fn get_public(
     id: Path<String>,
     query: Query<HashMap<String, String>>,
 ) -> Response {
-    get_one(state, id, query, axum::Extension(Eyes::Public)).await
+    get_one(state, id, query, axum::Extension(Viewer::Public)).await
 }
 
 fn ids(body: &Value) -> Option<Vec<String>> {
@@ -171,7 +171,7 @@ async fn get_bulk(
     let store = shared.store.scenario();
     let rows: Vec<_> = store
         .iter()
-        .filter(|a| ids.contains(&a.id) && sees(Eyes::Project, a))
+        .filter(|a| ids.contains(&a.id) && sees(Viewer::Project, a))
         .map(|a| shape::asset(&shared, a, &extras))
         .collect();
     page(&rows, None)

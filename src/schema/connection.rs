@@ -126,7 +126,7 @@ pub async fn resolve(
         filter: described.filter,
         order,
         fingerprint,
-        shelf: Arc::clone(&operation.shelf),
+        asset_cache: Arc::clone(&operation.asset_cache),
         context: Arc::clone(&operation.context),
     };
     let page = if order.by.is_time() {

@@ -29,7 +29,7 @@ use crate::{
         SourceError, UploadOptions,
     },
     write::{
-        FileError, FileInput, NewAsset, Room, Step, StepState, UploadError, UploadFiles,
+        FileError, FileInput, NewAsset, Step, StepState, UploadBudget, UploadError, UploadFiles,
         UploadOutcome,
     },
 };
@@ -45,7 +45,7 @@ pub struct Uploads {
     pub limit: u64,
     /// Bytes of a file in base64, decoded.
     pub base64_limit: usize,
-    pub room: Room,
+    pub budget: UploadBudget,
 }
 
 /// The name of a file's part; none where the client sent something else in its place.
@@ -329,7 +329,7 @@ fn meant(
         options: options(source.as_ref(), registry, input.options.as_ref())?,
         limit: uploads.limit,
         key: key(input.idempotency_key.clone())?,
-        room: uploads.room.clone(),
+        budget: uploads.budget.clone(),
     })
 }
 

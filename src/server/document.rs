@@ -83,7 +83,7 @@ impl Document {
         .put_together(&seen, rules))
     }
 
-    /// A document of the same shape ([`words`]) as this, which is valid; `None`: read it as a whole.
+    /// A document of the same shape ([`normalized_query`]) as this, which is valid; `None`: read it as a whole.
     fn filled(
         &self,
         words: NormalizedQuery<'_>,

@@ -111,7 +111,7 @@ async fn answer(
     let (ready, status) = match read(gateway, &head, body, &mut memory).await? {
         RequestBody::One(written) => {
             let question = ResponseKey {
-                eyes: session.eyes(),
+                viewer_scope: session.viewer_scope(),
                 by_address: head.method == Method::GET,
                 written,
             };

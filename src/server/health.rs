@@ -149,8 +149,8 @@ pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
             parameters: listed(source.as_ref()),
         };
         let context = Arc::new(RequestContext::new(patience, 1));
-        let shelf = &gateway.0.shelf;
-        let read = shelf.page(source, request, &context, deadline).await;
+        let asset_cache = &gateway.0.asset_cache;
+        let read = asset_cache.page(source, request, &context, deadline).await;
         Probe {
             // What it said before is no answer.
             result: Some(read.and_then(|read| match read.stale {

@@ -93,8 +93,8 @@ impl Session {
         }
     }
 
-    /// Whose eyes answers are made for.
-    pub fn eyes(&self) -> ViewerScope {
+    /// What decides what the caller sees.
+    pub fn viewer_scope(&self) -> ViewerScope {
         let scope = |source: &Arc<dyn Source>| source.profile().scope;
         ViewerScope {
             permissions: self.caller.permissions(),

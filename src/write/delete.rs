@@ -226,7 +226,9 @@ impl Writer {
             if let Err(error) = context.spend(calls) {
                 return all(&error);
             }
-            let writing = self.shelf.writing(&source.profile().name, ids.to_vec());
+            let writing = self
+                .asset_cache
+                .writing(&source.profile().name, ids.to_vec());
             let outcomes = source.delete(ids, context).await;
             let is_open = outcomes
                 .iter()

@@ -52,19 +52,19 @@ pub struct NewAsset {
     /// Under which the outcome is kept.
     pub key: Option<String>,
     /// Whose places and disk it takes.
-    pub room: Room,
+    pub budget: UploadBudget,
 }
 
 /// Places for uploads, and disk for those that wait on it, as one client has them.
 #[derive(Clone)]
-pub struct Room {
+pub struct UploadBudget {
     pub client: Client,
     /// Of all clients.
     pub places: SlotsByClient<Client>,
     pub spools: Budget,
 }
 
-impl Room {
+impl UploadBudget {
     /// Waits for a place, as long as the operation has time to begin something.
     async fn place(&self, context: &RequestContext) -> Result<ClientSlot, SourceError> {
         let place = self.places.place(self.client.clone(), context.last_start());
@@ -332,7 +332,7 @@ impl Writer {
         source.check_tags(&new.tags).map_err(refused("tags"))?;
         context.spend(CALLS)?;
         // Before anything of the file is read.
-        let _place = new.room.place(context).await?;
+        let _place = new.budget.place(context).await?;
         let (file_name, bytes) = new.file.open(context).await?;
         let bounds = FileLimits {
             limit: new.limit,
@@ -357,12 +357,12 @@ impl Writer {
             options: &new.options,
         };
         // From its last byte on the asset may be there.
-        let (shelf, name) = (Arc::clone(&self.shelf), source.profile().name.clone());
+        let (asset_cache, name) = (Arc::clone(&self.asset_cache), source.profile().name.clone());
         let writing = Arc::new(Mutex::new(None));
         let begin: Begin = {
             let writing = Arc::clone(&writing);
             Arc::new(move || {
-                let own = shelf.writing(&name, Vec::new());
+                let own = asset_cache.writing(&name, Vec::new());
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
                 writing.get_or_insert(own);
             })
@@ -377,12 +377,12 @@ impl Writer {
         match writing {
             // It may be there any moment, or not at all.
             writing if is_open => writing
-                .unwrap_or_else(|| self.shelf.writing(&source.profile().name, Vec::new()))
+                .unwrap_or_else(|| self.asset_cache.writing(&source.profile().name, Vec::new()))
                 .linger(),
             writing => drop(writing),
         }
         // An asset without its bytes may be listed too.
-        drop(self.shelf.writing(&source.profile().name, Vec::new()));
+        drop(self.asset_cache.writing(&source.profile().name, Vec::new()));
         Ok(sent)
     }
 
@@ -623,7 +623,7 @@ impl NewAsset {
         if known.is_some() || !self.source.needs_length() {
             return Ok(Measured::Passing(bytes, known));
         }
-        let share = self.room.spools.share(&self.room.client);
+        let share = self.budget.spools.share(&self.budget.client);
         let spool = Spool::fill(bytes, self.limit, share, context).await?;
         Ok(Measured::OnDisk(spool))
     }

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use crate::{
-    help::{World, asset_id, configured, error, world_of},
+    harness::{TestGateway, asset_id, configured, error, world_of},
     issuer::{ISSUER, Issuer, Signer, claims, seconds},
 };
 
@@ -33,7 +33,7 @@ pub fn keys() -> String {
     .concat()
 }
 
-impl World {
+impl TestGateway {
     async fn as_bearer(&self, key: &str, query: &str) -> (u16, Value) {
         let bearer = format!("Bearer {key}");
         let (status, _, answer) = self.with(&[("authorization", &bearer)], query).await;
@@ -490,7 +490,7 @@ async fn each_caller_has_so_many_requests() {
 #[tokio::test]
 async fn an_address_is_believed_from_trusted_proxies_only() {
     let limit = "[access.rate_limit]\nrequests_per_minute = 1\nburst = 1\n";
-    let ask = async |world: &World, forwarded: &str| {
+    let ask = async |world: &TestGateway, forwarded: &str| {
         world
             .with(&[("x-forwarded-for", forwarded)], "{__typename}")
             .await

@@ -7,7 +7,7 @@ use asset_gateway::{
 use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::help::{asset_id, error, texts, world, world_with};
+use crate::harness::{asset_id, error, texts, world, world_with};
 
 #[tokio::test]
 async fn ids_that_are_none_are_refused() {

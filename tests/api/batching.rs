@@ -6,7 +6,7 @@ use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-use crate::help::{asset_id, texts, world};
+use crate::harness::{asset_id, texts, world};
 
 #[tokio::test]
 async fn a_list_is_one_call_a_source() {

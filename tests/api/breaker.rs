@@ -10,18 +10,20 @@ use tokio::{sync::Semaphore, time::timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    help::{World, asset_id, begin, open_socket, texts, without_caches, world, world_with},
+    harness::{
+        TestGateway, asset_id, begin, open_socket, texts, without_caches, world, world_with,
+    },
     writes::own,
 };
 
 const SOON: Duration = Duration::from_secs(20);
 
 /// A gateway that keeps nothing, so that each query calls.
-async fn uncached() -> World {
+async fn uncached() -> TestGateway {
     world_with(Options::default(), without_caches).await
 }
 
-async fn health(world: &World, source: &str) -> Value {
+async fn health(world: &TestGateway, source: &str) -> Value {
     let data = world
         .data("{ assetSources { name health { status calls failures lastError { code } retryAfterSeconds } } }")
         .await;
@@ -38,7 +40,7 @@ fn list(source: &str, first: usize) -> String {
 }
 
 /// A list that is there and whole.
-async fn lists(world: &World, source: &str) {
+async fn lists(world: &TestGateway, source: &str) {
     let data = world.data(&list(source, 3)).await;
     assert_eq!(
         data["assets"]["sourceResults"][0]["status"], "OK",

@@ -13,16 +13,16 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, begin, open_socket, world_with};
+use crate::harness::{TestGateway, asset_id, begin, open_socket, world_with};
 
 const SOON: Duration = Duration::from_secs(20);
 
-async fn world(change: impl FnOnce(&mut Limits)) -> World {
+async fn world(change: impl FnOnce(&mut Limits)) -> TestGateway {
     world_with(Options::default(), |config| change(&mut config.limits)).await
 }
 
 /// A request whose body is announced, and begins to come.
-async fn begun(world: &World, announced: usize, sent: usize) -> TcpStream {
+async fn begun(world: &TestGateway, announced: usize, sent: usize) -> TcpStream {
     let mut stream = TcpStream::connect(world.address).await.expect("connected");
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
@@ -62,7 +62,7 @@ fn refusal(answer: &Value) -> &Value {
     &answer["errors"][0]["extensions"]
 }
 
-async fn posted(world: &World, body: &str) -> (u16, Value) {
+async fn posted(world: &TestGateway, body: &str) -> (u16, Value) {
     let response = world.post(body).await;
     let status = response.status().as_u16();
     let text = response.text().await.expect("text");

@@ -12,7 +12,7 @@ use asset_gateway::sandbox::{
 };
 use serde_json::Value;
 
-use crate::help::{World, texts, world_with};
+use crate::harness::{TestGateway, texts, world_with};
 
 /// What must come back, in the list's order.
 enum Rows {
@@ -346,7 +346,7 @@ fn hash(store: &Store) -> String {
     own.and_then(|a| a.hash.clone()).expect("a hash")
 }
 
-async fn world() -> World {
+async fn world() -> TestGateway {
     let newest = Options {
         dialect: Dialect::Newest,
         ..Options::default()
@@ -377,7 +377,7 @@ async fn world() -> World {
 }
 
 /// The whole list, walked page by page where it is longer than one.
-async fn walked(world: &World, place: &str) -> Vec<String> {
+async fn walked(world: &TestGateway, place: &str) -> Vec<String> {
     let field = place.split('(').next().expect("a field");
     let single = place.contains("first:") || place.contains("last:");
     let (mut ids, mut after) = (Vec::new(), String::new());
@@ -570,7 +570,7 @@ async fn children_come_by_the_parent_filter_and_page_like_any_list() {
     }
     let expected = children(store, &parent);
     assert_eq!(expected.len(), 4);
-    let id = crate::help::asset_id("scenario", &parent);
+    let id = crate::harness::asset_id("scenario", &parent);
     let page = |arguments: String| {
         let query = format!(
             "{{ asset(id: \"{id}\") {{ children({arguments}) {{ nodes {{ upstreamId parent {{ id }} }} \
@@ -599,13 +599,13 @@ async fn children_come_by_the_parent_filter_and_page_like_any_list() {
         .data("{ piktidAssets(first: 1) { nodes { children { totalCount } } } }")
         .await;
     assert!(data["piktidAssets"]["nodes"][0]["children"].is_null());
-    let other = crate::help::asset_id("scenario", &expected[0]);
+    let other = crate::harness::asset_id("scenario", &expected[0]);
     let answer = world
         .ask(&format!(
             "{{ asset(id: \"{other}\") {{ id children(after: \"{end}\") {{ totalCount }} }} }}"
         ))
         .await;
-    assert_eq!(crate::help::error(&answer).0, "BAD_CURSOR");
+    assert_eq!(crate::harness::error(&answer).0, "BAD_CURSOR");
     assert_eq!(answer["data"]["asset"]["id"], *other);
 }
 

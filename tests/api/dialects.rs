@@ -4,7 +4,7 @@
 use asset_gateway::sandbox::{Dialect, Options};
 use serde_json::{Value, json};
 
-use crate::help::{texts, world_with};
+use crate::harness::{texts, world_with};
 
 #[tokio::test]
 async fn every_generation_gives_the_same_assets() {

@@ -6,7 +6,9 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, begin, config, error, gateway, open_socket, world, world_of};
+use crate::harness::{
+    TestGateway, asset_id, begin, config, error, gateway, open_socket, world, world_of,
+};
 
 const TEXT: &str =
     "query Names($n: Int) { assetSources { name } assets(first: $n) { nodes { id } } }";
@@ -24,13 +26,13 @@ fn persisted(hash: &str) -> Value {
     json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } })
 }
 
-async fn post(world: &World, body: Value) -> Value {
+async fn post(world: &TestGateway, body: Value) -> Value {
     let response = world.post(&body.to_string()).await;
     let text = response.text().await.expect("a body");
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
 }
 
-async fn get(world: &World, parameters: &[(&str, &str)]) -> Value {
+async fn get(world: &TestGateway, parameters: &[(&str, &str)]) -> Value {
     let mut url = reqwest::Url::parse(&world.url("/graphql")).expect("an address");
     url.query_pairs_mut().extend_pairs(parameters);
     let text = world.get(url.as_str()).await.text().await.expect("a body");
@@ -104,7 +106,7 @@ async fn a_mutation_is_not_asked_for_by_get_under_its_hash_either() {
 }
 
 /// A gateway that knows the manifests of the three tools, and takes `more` settings.
-async fn trusting(more: &str) -> (World, Vec<tempfile::NamedTempFile>) {
+async fn trusting(more: &str) -> (TestGateway, Vec<tempfile::NamedTempFile>) {
     let manifests = [
         json!({
             "format": "apollo-persisted-query-manifest",
@@ -246,7 +248,7 @@ async fn a_manifest_that_cannot_be_used_stops_the_start() {
             "would refuse everything",
         ),
     ] {
-        let refused = crate::help::configured(&sandbox, &toml).expect_err("refused");
+        let refused = crate::harness::configured(&sandbox, &toml).expect_err("refused");
         assert!(refused.contains(says), "{refused}");
     }
 }

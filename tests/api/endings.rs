@@ -5,10 +5,15 @@ use std::time::Duration;
 use asset_gateway::sandbox::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::help::{World, error, texts, without_caches, world, world_with};
+use crate::harness::{TestGateway, error, texts, without_caches, world, world_with};
 
 /// Every id of a list, page by page, and the answer that it ended with.
-async fn walk(world: &World, field: &str, arguments: &str, size: usize) -> (Vec<String>, Value) {
+async fn walk(
+    world: &TestGateway,
+    field: &str,
+    arguments: &str,
+    size: usize,
+) -> (Vec<String>, Value) {
     let query = format!(
         "query($n: Int, $c: String) {{ {field}(first: $n, after: $c{arguments}) {{
              nodes {{ id }} pageInfo {{ hasNextPage endCursor }} }} }}"

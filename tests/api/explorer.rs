@@ -1,6 +1,6 @@
 //! GraphiQL is served from our own origin, and nothing else is let in.
 
-use crate::help::world;
+use crate::harness::world;
 
 #[tokio::test]
 async fn the_page_and_what_it_loads_come_from_here() {
@@ -99,7 +99,7 @@ async fn a_browser_that_opens_the_graph_sees_the_page_and_a_client_the_graph() {
 
 #[tokio::test]
 async fn it_can_be_switched_off() {
-    let world = crate::help::world_with(asset_gateway::sandbox::Options::default(), |config| {
+    let world = crate::harness::world_with(asset_gateway::sandbox::Options::default(), |config| {
         config.explorer = false;
     })
     .await;

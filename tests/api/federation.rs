@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::help::{World, asset_id, texts, world};
+use crate::harness::{TestGateway, asset_id, texts, world};
 
 const ENTITIES: &str = "query($r: [_Any!]!) { _entities(representations: $r) { __typename \
                         ... on Asset { id name source { name } } ... on AssetSource { id provider } } }";
 
-async fn ids(world: &World, source: &str, count: usize) -> Vec<String> {
+async fn ids(world: &TestGateway, source: &str, count: usize) -> Vec<String> {
     let query = format!(
         "{{ assets(first: {count}, filter: {{ sources: [\"{source}\"] }}) {{ nodes {{ id }} }} }}"
     );
@@ -23,7 +23,7 @@ fn representations<'a>(ids: impl IntoIterator<Item = &'a String>) -> Value {
 
 #[tokio::test]
 async fn fifty_representations_are_one_batched_read_of_each_source() {
-    let world = crate::help::world_with(asset_gateway::sandbox::Options::default(), |config| {
+    let world = crate::harness::world_with(asset_gateway::sandbox::Options::default(), |config| {
         // Nothing that a list brought is kept: entities are read.
         config.cache.size_bytes = 0;
     })

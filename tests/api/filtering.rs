@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use asset_gateway::sandbox::{Dialect, Options};
 use serde_json::{Value, json};
 
-use crate::help::{World, error, texts, world, world_with};
+use crate::harness::{TestGateway, error, texts, world, world_with};
 
 const FIELDS: &str =
     "nodes { id name kind tags visibility createdBy createdAt updatedAt source { name } }
@@ -13,7 +13,7 @@ const FIELDS: &str =
     isComplete sourceResults { source { name } status reason totalCount execution { pushedFilters localFilters upstreamParameters { name value } notes calls } }";
 
 /// Everything a filter shows, walked to its end; and the answer's first page.
-async fn all(world: &World, filter: &str) -> (Vec<Value>, Value) {
+async fn all(world: &TestGateway, filter: &str) -> (Vec<Value>, Value) {
     let (mut nodes, mut first) = (Vec::new(), Value::Null);
     let mut after = Value::Null;
     for _ in 0..100 {

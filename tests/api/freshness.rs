@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::{
-    help::{World, asset_id, error, world, world_with},
+    harness::{TestGateway, asset_id, error, world, world_with},
     writes::payload,
 };
 
@@ -19,7 +19,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// So short that it is over by the next request.
 const AN_INSTANT: Duration = Duration::from_nanos(1);
 
-async fn world_of(freshness: Freshness) -> World {
+async fn world_of(freshness: Freshness) -> TestGateway {
     world_with(Options::default(), |config| {
         config.cache.freshness = freshness;
     })

@@ -7,9 +7,9 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::help::{World, asset_id, world_with};
+use crate::harness::{TestGateway, asset_id, world_with};
 
-async fn world() -> World {
+async fn world() -> TestGateway {
     world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::ZERO;
     })
@@ -18,7 +18,7 @@ async fn world() -> World {
 
 const HEALTH: &str = "{ assetSources { name health { status calls failures lastError { code message retryAfterSeconds } retryAfterSeconds } } }";
 
-async fn health(world: &World) -> Value {
+async fn health(world: &TestGateway) -> Value {
     let data = world.data(HEALTH).await;
     let all = data["assetSources"].as_array().cloned().unwrap_or_default();
     let piktid = all.iter().find(|source| source["name"] == "piktid");
@@ -199,7 +199,7 @@ async fn a_source_that_hangs_is_noticed_by_the_calls_that_end_so() {
 
 #[tokio::test]
 async fn ready_asks_the_sources_once_for_all_callers() {
-    let world = world_with(Options::default(), crate::help::without_caches).await;
+    let world = world_with(Options::default(), crate::harness::without_caches).await;
     let url = world.url("/ready");
     for outcome in [200, 503] {
         world.forget_calls();

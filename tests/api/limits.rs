@@ -5,7 +5,7 @@ use std::time::Duration;
 use asset_gateway::sandbox::Options;
 use serde_json::json;
 
-use crate::help::{asset_id, error, world, world_with};
+use crate::harness::{asset_id, error, world, world_with};
 
 #[tokio::test]
 async fn hostile_documents_are_refused_and_the_gateway_lives_on() {

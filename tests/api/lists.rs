@@ -3,7 +3,7 @@
 use asset_gateway::sandbox::{Dialect, Options, PiktidAsset};
 use serde_json::{Value, json};
 
-use crate::help::{World, error, texts, world, world_with};
+use crate::harness::{TestGateway, error, texts, world, world_with};
 
 #[tokio::test]
 async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
@@ -251,7 +251,7 @@ async fn an_order_that_a_source_does_not_have_names_the_source() {
 }
 
 /// Walks a list to its end and gives its ids, forward or backward.
-async fn walk(world: &World, arguments: &str, forward: bool, page: usize) -> Vec<String> {
+async fn walk(world: &TestGateway, arguments: &str, forward: bool, page: usize) -> Vec<String> {
     let (mut ids, mut from) = (Vec::new(), String::new());
     loop {
         let paging = if forward { "first" } else { "last" };
@@ -504,8 +504,8 @@ async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
         "POST /v1/assets/get-bulk",
         asset_gateway::sandbox::Fault::Replace(all[1].clone(), b"asset_somethingelse".to_vec()),
     );
-    let (address, task) = crate::help::gateway(crate::help::config(&world.sandbox)).await;
-    let answer = crate::help::ask_at(
+    let (address, task) = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
+    let answer = crate::harness::ask_at(
         address,
         "{ assets(first: 100, filter: {search: \"fox\", providers: [SCENARIO]}) { nodes { upstreamId } \
          sourceResults { unreadableAssets { path } } } }",
@@ -535,8 +535,8 @@ async fn a_public_source_has_no_search_and_says_so() {
     assert_eq!(code, "UNSUPPORTED_BY_SOURCE");
     assert!(message.contains("`scenario`"), "{message}");
     // A cursor of one credential is a position under another, never data.
-    let own = crate::help::gateway(crate::help::config(&world.sandbox)).await;
-    let first = crate::help::ask_at(
+    let own = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
+    let first = crate::harness::ask_at(
         own.0,
         "{ assets(first: 30, filter: {sources: [\"scenario\"]}) { pageInfo { endCursor } } }",
     )

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    help::{begin, client, open_socket},
+    harness::{begin, client, open_socket},
     support::{Front, Tenant, toml},
 };
 

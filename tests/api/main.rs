@@ -2,44 +2,43 @@
 //! emulators. One module a promise; calls are counted at the upstream.
 
 mod access;
-mod answers;
+mod asset_fields;
 mod bad_input;
 mod batching;
 mod breaker;
-mod browsers;
 mod budgets;
-mod caches;
+mod cache_modes;
 mod client_rules;
 mod coverage;
+mod csrf_and_cors;
 mod dialects;
 mod documents;
-mod doors;
 mod endings;
 mod explorer;
+mod fast_path_equivalence;
 mod federation;
 mod filtering;
+mod first_run;
 mod freshness;
+mod harness;
 mod health;
-mod help;
+mod http_caching;
 #[path = "../support/issuer.rs"]
 mod issuer;
-mod keeping;
 mod limits;
+mod limits_per_entry_point;
 mod lists;
 mod logs;
-mod manual;
 mod media;
-mod newcomer;
-mod outcomes;
+mod mutation_failures;
 mod paging;
 mod parameters;
 mod partial_failure;
-mod reading;
-mod rules;
+mod random_walks;
+mod readme;
+mod response_cache;
 mod schema_shape;
 mod settling;
-#[path = "../support/sink.rs"]
-mod sink;
 mod sockets;
 mod streams;
 #[path = "../support/tenants.rs"]
@@ -48,8 +47,9 @@ mod tenants;
 mod tls;
 mod transport;
 mod unreadable;
+#[path = "../support/upload_recorder.rs"]
+mod upload_recorder;
 mod upload_trouble;
 mod uploads;
-mod walks;
-mod ways;
+mod validation;
 mod writes;

@@ -8,10 +8,10 @@ use asset_gateway::{
 };
 use serde_json::Value;
 
-use crate::help::{World, texts, world, world_with};
+use crate::harness::{TestGateway, texts, world, world_with};
 
 /// Ids, kinds and addresses of every asset of a source.
-async fn media(world: &World, provider: &str) -> Vec<Value> {
+async fn media(world: &TestGateway, provider: &str) -> Vec<Value> {
     let mut all = Vec::new();
     let mut after = String::new();
     loop {
@@ -69,7 +69,7 @@ async fn every_picture_of_the_sandbox_loads_with_nothing_but_its_address() {
     }
 }
 
-async fn a_comfy_picture(world: &World) -> String {
+async fn a_comfy_picture(world: &TestGateway) -> String {
     let data = world
         .data("{ assets(first: 50, filter: { providers: [COMFY] }) { nodes { kind url } } }")
         .await;
@@ -218,9 +218,11 @@ async fn an_address_ends() {
         upstream: "1".into(),
     };
     let world = world().await;
-    let registry =
-        asset_gateway::source::Registry::connect(crate::help::config(&world.sandbox).sources, &key)
-            .expect("sources");
+    let registry = asset_gateway::source::Registry::connect(
+        crate::harness::config(&world.sandbox).sources,
+        &key,
+    )
+    .expect("sources");
     let scope = registry
         .named(&id.source)
         .map(|s| s.profile().scope)
@@ -235,7 +237,7 @@ async fn an_address_ends() {
     );
     assert!(open(end).is_err());
     let other = asset_gateway::source::Registry::connect(
-        crate::help::config(&world.sandbox).sources,
+        crate::harness::config(&world.sandbox).sources,
         &[8; 32],
     )
     .expect("sources");
@@ -266,7 +268,7 @@ async fn what_could_run_as_a_page_is_a_download() {
     let data = world
         .data(&format!(
             "{{ asset(id: \"{}\") {{ url }} }}",
-            crate::help::asset_id("comfy", &id)
+            crate::harness::asset_id("comfy", &id)
         ))
         .await;
     let response = world
@@ -296,7 +298,7 @@ async fn a_drawing_that_could_run_is_a_picture_in_a_page_and_a_download_by_itsel
         asset.file.uploaded = Some(("image/svg+xml".to_owned(), drawing.to_vec()));
         asset.id.clone()
     };
-    let id = crate::help::asset_id("comfy", &id);
+    let id = crate::harness::asset_id("comfy", &id);
     let data = world
         .data(&format!("{{ asset(id: \"{id}\") {{ url }} }}"))
         .await;
@@ -346,7 +348,7 @@ async fn a_source_cannot_lead_a_browser_inside() {
     use axum::{Router, http::StatusCode, routing::get};
     let asset = include_str!("../corpus/fuzz/comfy/one");
     let id = serde_json::from_str::<Value>(asset).expect("JSON")["id"].clone();
-    let id = crate::help::asset_id("comfy", id.as_str().expect("an id"));
+    let id = crate::harness::asset_id("comfy", id.as_str().expect("an id"));
     for (target, status) in [
         ("http://169.254.169.254/latest/meta-data/", 502),
         ("https://10.0.0.1/file", 502),
@@ -365,11 +367,11 @@ async fn a_source_cannot_lead_a_browser_inside() {
         let comfy = format!("http://{address}");
         let environment = move |name: &str| (name == "COMFY_URL").then(|| comfy.clone());
         let config = asset_gateway::config::Config::load(None, &environment).expect("it holds");
-        let (gateway, task) = crate::help::gateway(config).await;
+        let (gateway, task) = crate::harness::gateway(config).await;
         let query = format!("{{ asset(id: \"{id}\") {{ url }} }}");
-        let answer = crate::help::ask_at(gateway, &query).await;
+        let answer = crate::harness::ask_at(gateway, &query).await;
         let url = answer["data"]["asset"]["url"].as_str().expect("an address");
-        let response = crate::help::client()
+        let response = crate::harness::client()
             .get(url)
             .send()
             .await
@@ -397,9 +399,9 @@ async fn with_a_secret_addresses_outlive_the_process() {
     .await;
     let url = a_comfy_picture(&world).await;
     let token = url.rsplit('/').next().unwrap_or_default();
-    let mut config = crate::help::config(&world.sandbox);
+    let mut config = crate::harness::config(&world.sandbox);
     config.media_secret = Some(secret());
-    let (address, task) = crate::help::gateway(config).await;
+    let (address, task) = crate::harness::gateway(config).await;
     assert_eq!(
         world
             .get(&format!("http://{address}/media/{token}"))
@@ -408,7 +410,7 @@ async fn with_a_secret_addresses_outlive_the_process() {
         200
     );
     task.abort();
-    let (address, task) = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+    let (address, task) = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
     assert_eq!(
         world
             .get(&format!("http://{address}/media/{token}"))
@@ -454,7 +456,7 @@ async fn readers_that_do_not_read_hold_up_no_list() {
     let data = world
         .data(&format!(
             "{{ asset(id: \"{}\") {{ url }} }}",
-            crate::help::asset_id("comfy", &id)
+            crate::harness::asset_id("comfy", &id)
         ))
         .await;
     let url = data["asset"]["url"].as_str().unwrap_or_default().to_owned();
@@ -490,7 +492,7 @@ async fn a_large_picture_is_no_thumbnail() {
                 asset.size = *size;
                 // With a preview address, which is its own file, and without.
                 asset.has_preview = number < 4;
-                crate::help::asset_id("comfy", &asset.id)
+                crate::harness::asset_id("comfy", &asset.id)
             })
             .collect()
     };

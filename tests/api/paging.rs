@@ -6,7 +6,7 @@ use asset_gateway::sandbox::Options;
 use base64::Engine;
 use serde_json::{Value, json};
 
-use crate::help::{World, error, texts, world, world_with};
+use crate::harness::{TestGateway, error, texts, world, world_with};
 
 const FORWARD: &str = "query($n: Int, $c: String) { assets(first: $n, after: $c) {
     edges { cursor node { id createdAt source { name } } }
@@ -16,7 +16,7 @@ const BACKWARD: &str = "query($n: Int, $c: String) { assets(last: $n, before: $c
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
 /// Every id, page by page.
-async fn walk(world: &World, forward: bool, size: usize) -> Vec<String> {
+async fn walk(world: &TestGateway, forward: bool, size: usize) -> Vec<String> {
     let (query, more, cursor) = if forward {
         (FORWARD, "hasNextPage", "endCursor")
     } else {
@@ -44,7 +44,7 @@ async fn walk(world: &World, forward: bool, size: usize) -> Vec<String> {
     pages.concat()
 }
 
-fn stored(world: &World) -> usize {
+fn stored(world: &TestGateway) -> usize {
     let own = world
         .sandbox
         .store

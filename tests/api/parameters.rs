@@ -12,7 +12,7 @@ use asset_gateway::{
     },
 };
 
-use crate::help::config;
+use crate::harness::config;
 
 fn request(parameters: Parameters) -> ListRequest {
     ListRequest {

@@ -6,7 +6,7 @@ use asset_gateway::sandbox::{Fault, Options, Sandbox};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::help::{asset_id, error, texts, world, world_with};
+use crate::harness::{asset_id, error, texts, world, world_with};
 
 const LIST: &str =
     "{ assets(first: 20) { nodes { source { name } } pageInfo { hasNextPage endCursor }
@@ -290,7 +290,7 @@ async fn ready_while_one_source_answers() {
         .faults
         .add("GET /", page(500, "text/plain", ""));
     // The page that said so is kept for a moment; another gateway has not seen it.
-    let other = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+    let other = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
     let response = world.get(&format!("http://{}/ready", other.0)).await;
     assert_eq!(response.status(), 503);
     assert_eq!(world.get(&world.url("/health")).await.status(), 200);
@@ -303,7 +303,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
     let sandbox = Sandbox::start(Options::default())
         .await
         .expect("the sandbox starts");
-    let mut config = crate::help::config(&sandbox);
+    let mut config = crate::harness::config(&sandbox);
     for source in &mut config.sources {
         if source.name.as_str() == "scenario" {
             source.url = format!("https://{}/v1", sandbox.scenario.address)
@@ -311,8 +311,8 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
                 .expect("an address");
         }
     }
-    let (address, task) = crate::help::gateway(config).await;
-    let answer = crate::help::ask_at(address, LIST).await;
+    let (address, task) = crate::harness::gateway(config).await;
+    let answer = crate::harness::ask_at(address, LIST).await;
     assert_eq!(
         answer["data"]["assets"]["sourceResults"][2]["error"]["code"],
         "UPSTREAM_UNAVAILABLE"

@@ -6,7 +6,7 @@ use asset_gateway::sandbox::{Emulator, Fault, Options, Rule};
 use serde_json::json;
 
 use crate::{
-    help::{asset_id, texts, world, world_with},
+    harness::{asset_id, texts, world, world_with},
     uploads::{codes, file, png, steps},
     writes::{own, payload},
 };

@@ -12,17 +12,17 @@ use tokio_tungstenite::tungstenite::{
 
 use asset_gateway::sandbox::{Fault, Options};
 
-use crate::help::{Socket, World, begin, open_socket, world, world_of, world_with};
+use crate::harness::{Socket, TestGateway, begin, open_socket, world, world_of, world_with};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 
-async fn open(world: &World) -> Socket {
+async fn open(world: &TestGateway) -> Socket {
     open_socket(world.address, PROTOCOL, None)
         .await
         .expect("a socket")
 }
 
-async fn begun(world: &World) -> Socket {
+async fn begun(world: &TestGateway) -> Socket {
     let mut socket = open(world).await;
     say(&mut socket, &json!({ "type": "connection_init" })).await;
     assert_eq!(
@@ -371,7 +371,7 @@ async fn when_the_gateway_stops_operations_are_answered_and_sockets_close_to_com
             .await
             .expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let gateway = Gateway::new(crate::help::config(&sandbox), address).expect("it holds");
+        let gateway = Gateway::new(crate::harness::config(&sandbox), address).expect("it holds");
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
@@ -380,7 +380,7 @@ async fn when_the_gateway_stops_operations_are_answered_and_sockets_close_to_com
         let id = {
             let store = sandbox.store.piktid();
             let own = store.iter().find(|own| own.created_by == "ada");
-            crate::help::asset_id("piktid", &own.expect("an asset").id)
+            crate::harness::asset_id("piktid", &own.expect("an asset").id)
         };
         let gate = Arc::new(Semaphore::new(0));
         let piktid = &sandbox.piktid;

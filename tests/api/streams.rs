@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::{
-    help::client,
-    sink::{CLIP, Manner, Seen, gateway, operations},
+    harness::client,
+    upload_recorder::{CLIP, Manner, Seen, gateway, operations},
 };
 
 const PIECE: usize = 64 * 1024;

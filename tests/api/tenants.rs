@@ -18,12 +18,12 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::{
-    help::{client, error, gateway},
+    harness::{client, error, gateway},
     support::{Front, SOURCES, Tenant, toml},
 };
 
 /// A gateway over two accounts at each provider, and one that keeps nothing.
-struct World {
+struct TestGateway {
     tenants: Arc<[Tenant; 2]>,
     fronts: [Front; 3],
     cached: SocketAddr,
@@ -33,7 +33,7 @@ struct World {
     tasks: [JoinHandle<()>; 2],
 }
 
-impl Drop for World {
+impl Drop for TestGateway {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
@@ -66,7 +66,7 @@ async fn started(toml: &str) -> (SocketAddr, JoinHandle<()>) {
     gateway(config).await
 }
 
-impl World {
+impl TestGateway {
     async fn start(cache: &str) -> Self {
         let tenants = Arc::new([
             Tenant::start("anna's").await,
@@ -118,7 +118,7 @@ const NODE: &str = "id name tags note";
 
 #[tokio::test]
 async fn each_caller_sees_their_own_account_by_the_same_ids() {
-    let world = World::start("").await;
+    let world = TestGateway::start("").await;
     let list =
         format!("{{ assets(first: 30) {{ nodes {{ {NODE} }} sourceResults {{ status }} }} }}");
     for _ in 0..2 {
@@ -141,7 +141,7 @@ async fn each_caller_sees_their_own_account_by_the_same_ids() {
 
 #[tokio::test]
 async fn without_a_credential_the_source_says_so_and_the_others_answer() {
-    let world = World::start("").await;
+    let world = TestGateway::start("").await;
     let list = "{ assets(first: 5) { nodes { id } sourceResults { source { name credentialHeader } status error { code message } } } }";
     let mut headers = world.tenants[0].headers();
     headers.remove(1);
@@ -207,7 +207,7 @@ async fn without_a_credential_the_source_says_so_and_the_others_answer() {
 
 #[tokio::test]
 async fn a_credential_that_nothing_can_be_done_with_is_refused() {
-    let world = World::start("").await;
+    let world = TestGateway::start("").await;
     let body = json!({ "query": "{ __typename }" });
     let own = |value: &str| ("x-asset-source-piktid".to_owned(), value.to_owned());
     for headers in [
@@ -231,7 +231,7 @@ async fn a_credential_that_nothing_can_be_done_with_is_refused() {
 
 #[tokio::test]
 async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
-    let world = World::start("").await;
+    let world = TestGateway::start("").await;
     let world = Arc::new(world);
     let gate = world.fronts[1].hold();
     let before = world.fronts[1].calls();
@@ -279,10 +279,10 @@ async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
 
 #[tokio::test]
 async fn what_is_old_is_served_to_whom_it_was_read_for() {
-    if crate::caches::are_off() {
+    if crate::cache_modes::are_off() {
         return; // it is about them
     }
-    let world = World::start(OLD).await;
+    let world = TestGateway::start(OLD).await;
     let list =
         "{ comfyAssets(first: 5) { nodes { name } sourceResults { status error { code } } } }";
     let first = world.ask(0, list).await;
@@ -303,7 +303,7 @@ async fn what_is_old_is_served_to_whom_it_was_read_for() {
 
 #[tokio::test]
 async fn the_same_idempotency_key_is_each_callers_own() {
-    let world = World::start("").await;
+    let world = TestGateway::start("").await;
     let upload = async |tenant: usize| {
         let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0".to_vec();
         png.extend([tenant as u8; 100]);
@@ -411,7 +411,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// Ids that both accounts have, by source.
-fn shared(world: &World) -> [Vec<String>; 3] {
+fn shared(world: &TestGateway) -> [Vec<String>; 3] {
     let of = |tenant: &Tenant, source: usize| -> Vec<String> {
         let store = &tenant.sandbox.store;
         match source {
@@ -561,7 +561,7 @@ fn content(answer: &Value) -> Value {
 }
 
 async fn walk(
-    world: &World,
+    world: &TestGateway,
     ids: &[Vec<String>; 3],
     steps: &[Step],
     seen: &mut Seen,
@@ -691,7 +691,7 @@ struct Seen {
 fn walks(cache: &str) -> Seen {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (world, ids) = runtime.block_on(async {
-        let world = World::start(cache).await;
+        let world = TestGateway::start(cache).await;
         let ids = shared(&world);
         (world, ids)
     });

@@ -15,7 +15,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use crate::help;
+use crate::harness;
 
 /// What a TLS front shows and does.
 #[derive(Clone, Copy)]
@@ -116,7 +116,7 @@ async fn status(own: Front, trusted: bool) -> Value {
         std::process::id()
     ));
     std::fs::write(&file, pem).expect("written");
-    let mut config = help::config(&sandbox);
+    let mut config = harness::config(&sandbox);
     for source in &mut config.sources {
         if source.name.as_str() == "piktid" {
             source.url = format!("https://localhost:{port}")
@@ -125,9 +125,9 @@ async fn status(own: Front, trusted: bool) -> Value {
             source.ca_file = trusted.then(|| file.clone());
         }
     }
-    let (address, task) = help::gateway(config).await;
+    let (address, task) = harness::gateway(config).await;
     let query = "{ assets { sourceResults { source { name } status error { code message } } } }";
-    let answer = help::ask_at(address, query).await;
+    let answer = harness::ask_at(address, query).await;
     task.abort();
     std::fs::remove_file(file).expect("removed");
     answer["data"]["assets"]["sourceResults"][1].clone()

@@ -4,7 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{Socket, World, open_socket, texts, world};
+use crate::harness::{Socket, TestGateway, open_socket, texts, world};
 
 async fn body(response: reqwest::Response) -> Value {
     let text = response.text().await.unwrap_or_default();
@@ -263,7 +263,7 @@ async fn other_host_names_are_not_answered() {
     }
 }
 
-async fn socket(world: &World) -> Socket {
+async fn socket(world: &TestGateway) -> Socket {
     let opened = open_socket(world.address, "graphql-transport-ws", None).await;
     let mut socket = opened.expect("a socket");
     send(&mut socket, json!({ "type": "connection_init" })).await;

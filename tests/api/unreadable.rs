@@ -3,7 +3,7 @@
 use asset_gateway::sandbox::{Fault, json as raw};
 use serde_json::{Value, json};
 
-use crate::help::{ask_at, asset_id, error, texts, world};
+use crate::harness::{ask_at, asset_id, error, texts, world};
 
 const LIST: &str = "{ assets(first: 20, filter: { providers: [COMFY] }) { nodes { upstreamId }
     isComplete sourceResults { status unreadableAssets { upstreamId path message } } } }";
@@ -30,7 +30,7 @@ async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
             .overrides
             .insert(field.to_owned(), raw(&text));
         // A gateway that has not seen the page before.
-        let second = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+        let second = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
         let body = json!({ "query": LIST }).to_string();
         let response = world
             .client
@@ -155,7 +155,7 @@ async fn bytes_that_are_no_text_or_no_json_cost_their_row() {
         let fault = Fault::Replace("fox_00001_".to_owned(), by);
         world.sandbox.comfy.faults.add("GET /api/assets", fault);
         // A gateway that has not seen the page before.
-        let gateway = crate::help::gateway(crate::help::config(&world.sandbox)).await;
+        let gateway = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
         let answer = ask_at(gateway.0, LIST).await;
         let page = &answer["data"]["assets"];
         let shown = texts(&page["nodes"], "/upstreamId");

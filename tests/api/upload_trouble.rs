@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    help::{World, error, open_socket, texts, world, world_with},
+    harness::{TestGateway, error, open_socket, texts, world, world_with},
     uploads::{UPLOAD, codes, file, form, png, steps},
 };
 
@@ -402,7 +402,7 @@ async fn files_do_not_come_by_websocket() {
 
 #[tokio::test]
 async fn one_variable_for_two_fields_is_told_what_to_do() {
-    let world: World = world().await;
+    let world: TestGateway = world().await;
     let query = "mutation($input: UploadAssetInput!) { a: uploadAsset(input: $input) { errors { code } } \
          b: uploadAsset(input: $input) { errors { code message } } }";
     let input = json!({ "source": "comfy" });
@@ -440,7 +440,8 @@ async fn a_source_cannot_make_the_gateway_send_files_inside() {
         assert!(!payload.to_string().contains("169.254"), "{payload:#}");
     }
     // Nor to another host than a listed one, where hosts are listed.
-    let (address, seen) = crate::sink::server(crate::sink::Manner::default()).await;
+    let (address, seen) =
+        crate::upload_recorder::server(crate::upload_recorder::Manner::default()).await;
     let hosts = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             source.storage_hosts = Some(vec!["storage.example.org".to_owned()]);

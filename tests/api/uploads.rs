@@ -6,7 +6,7 @@ use asset_gateway::sandbox::{Fault, Options, Rule};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::help::{World, asset_id, error, texts, world, world_with};
+use crate::harness::{TestGateway, asset_id, error, texts, world, world_with};
 
 pub const UPLOAD: &str = "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
      asset { id upstreamId name tags note mimeType source { name } } created \
@@ -24,7 +24,7 @@ pub fn png(length: usize) -> Vec<u8> {
     bytes
 }
 
-impl World {
+impl TestGateway {
     /// Sends a multipart request and gives its status and answer.
     pub async fn multipart(&self, form: Form) -> (u16, Value) {
         let response = self
@@ -845,7 +845,7 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
     }
     // What else was asked for, and done, is told: an answer with data is one (GraphQL over HTTP,
     // 6.4), and no request that failed.
-    let id = crate::help::asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
+    let id = crate::harness::asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let query = "mutation($id: ID!, $input: UploadAssetInput!) { setAssetNote(input: {assetId: $id, note: \
                  \"done\"}) { asset { note } } uploadAsset(input: $input) { asset { id } errors { code } } }";
     let variables = json!({ "id": id, "input": { "source": "comfy", "file": null } });
@@ -943,7 +943,7 @@ async fn the_engines_own_mark_of_an_upload_is_refused_wherever_it_stands() {
 }
 
 /// Uploads under a key that belongs to another write: the input as a whole is refused.
-async fn conflicts(world: &World, input: Value, file: Part) {
+async fn conflicts(world: &TestGateway, input: Value, file: Part) {
     let (_, answer) = world.multipart(form(UPLOAD, input, file)).await;
     assert_eq!(error(&answer).0, "CONFLICT");
     assert_eq!(

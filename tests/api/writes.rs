@@ -7,10 +7,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::help::{World, asset_id, error, texts, world, world_with};
+use crate::harness::{TestGateway, asset_id, error, texts, world, world_with};
 
 /// Runs a mutation that must not be refused, and gives its payload.
-pub async fn payload(world: &World, field: &str, input: Value, selection: &str) -> Value {
+pub async fn payload(world: &TestGateway, field: &str, input: Value, selection: &str) -> Value {
     let kind = match field {
         "addAssetTags" => "AddAssetTagsInput",
         "removeAssetTags" => "RemoveAssetTagsInput",
@@ -29,7 +29,7 @@ pub async fn payload(world: &World, field: &str, input: Value, selection: &str) 
 }
 
 /// One asset of the user's own at each source.
-pub fn own(world: &World) -> [String; 3] {
+pub fn own(world: &TestGateway) -> [String; 3] {
     let store = &world.sandbox.store;
     let scenario = store
         .scenario()

@@ -11,7 +11,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{Eyes, PROJECT, page, refuse, shape};
+use super::{PROJECT, Viewer, page, refuse, shape};
 use crate::sandbox::{Shared, store::ScenarioAsset};
 
 type Params = HashMap<String, String>;
@@ -53,19 +53,19 @@ const BESIDE_DELETED: [&str; 6] = [
 
 pub async fn list(
     State(shared): State<Shared>,
-    Extension(eyes): Extension<Eyes>,
+    Extension(viewer): Extension<Viewer>,
     Query(params): Query<Params>,
 ) -> Response {
-    answer(&shared, eyes, &params)
+    answer(&shared, viewer, &params)
 }
 
 pub async fn list_public(State(shared): State<Shared>, Query(params): Query<Params>) -> Response {
-    answer(&shared, Eyes::Public, &params)
+    answer(&shared, Viewer::Public, &params)
 }
 
-fn answer(shared: &Shared, eyes: Eyes, params: &Params) -> Response {
+fn answer(shared: &Shared, viewer: Viewer, params: &Params) -> Response {
     match Listing::of(shared, params) {
-        Ok(listing) => listing.answer(shared, eyes, params),
+        Ok(listing) => listing.answer(shared, viewer, params),
         Err(reason) => refuse(StatusCode::BAD_REQUEST, &reason),
     }
 }
@@ -159,11 +159,11 @@ impl Listing {
         }
     }
 
-    fn answer(&self, shared: &Shared, eyes: Eyes, params: &Params) -> Response {
+    fn answer(&self, shared: &Shared, viewer: Viewer, params: &Params) -> Response {
         let store = shared.store.scenario();
         let mut rows: Vec<&ScenarioAsset> = store
             .iter()
-            .filter(|a| fits(a, eyes, params))
+            .filter(|a| fits(a, viewer, params))
             // Exclusive on both sides (5.1).
             .filter(|a| self.after.is_none_or(|bound| self.time(a) > bound))
             .filter(|a| self.before.is_none_or(|bound| self.time(a) < bound))
@@ -209,13 +209,13 @@ impl Listing {
     }
 }
 
-fn fits(asset: &ScenarioAsset, eyes: Eyes, params: &Params) -> bool {
+fn fits(asset: &ScenarioAsset, viewer: Viewer, params: &Params) -> bool {
     let get = |name: &str| params.get(name).map(String::as_str);
     if asset.deleted.is_some() != (get("deleted") == Some("true")) {
         return false;
     }
     // `privacy=public` leaves the account: everybody's (5.1 [seed 001]).
-    let public = eyes == Eyes::Public || get("privacy") == Some("public");
+    let public = viewer == Viewer::Public || get("privacy") == Some("public");
     if public {
         if asset.privacy != "public" {
             return false;

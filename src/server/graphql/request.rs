@@ -435,7 +435,7 @@ fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {
     Ok(parameters)
 }
 
-/// The operations that a body of JSON holds, for [`super::fuzz_entry`].
+/// The operations that a body of JSON holds, for [`crate::server::fuzz_entry`].
 pub fn arbitrary(body: &[u8]) -> Vec<GraphqlRequest> {
     let body = &Bytes::copy_from_slice(body);
     let one = from_json(body).map(|one| vec![one]);

@@ -169,12 +169,12 @@ impl ComfyParameters {
 }
 
 /// What a call can still say of tags.
-struct Room {
+struct TagBudget {
     tags: usize,
     bytes: usize,
 }
 
-impl Room {
+impl TagBudget {
     /// Bytes of tags in an address, of the 8,190 that a server reads (comfy-observed.md 21).
     const BYTES: usize = 3_000;
 
@@ -213,18 +213,18 @@ pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
         return Pushdown::Skip("Comfy's assets are PRIVATE or PUBLIC");
     }
     let mut pushed = Vec::new();
-    let mut room = Room::new(listed);
+    let mut budget = TagBudget::new(listed);
     // There is one "any of": the client's own, if every tag of it can be said.
-    let own_any = room.take(&filter.tags_any);
+    let own_any = budget.take(&filter.tags_any);
     let says_any = !own_any.is_empty() && own_any.len() == filter.tags_any.len();
     if says_any {
         pushed.push(FilterField::TagsAny);
     }
-    let tags_all = room.take(&filter.tags_all);
+    let tags_all = budget.take(&filter.tags_all);
     if tags_all.len() == filter.tags_all.len() {
         pushed.push(FilterField::TagsAll);
     }
-    let tags_none = room.take(&filter.tags_none);
+    let tags_none = budget.take(&filter.tags_none);
     if tags_none.len() == filter.tags_none.len() {
         pushed.push(FilterField::TagsNone);
     }

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::{
-    caches,
-    help::{ask_at, asset_id, config, gateway, texts, without_caches, world, world_of, world_with},
+    cache_modes,
+    harness::{
+        ask_at, asset_id, config, gateway, texts, without_caches, world, world_of, world_with,
+    },
     writes::{own, payload},
 };
 
@@ -84,7 +86,7 @@ async fn what_a_page_cost_is_told_to_whoever_caused_it() {
         data["comfyAssets"]["sourceResults"][0]["execution"]["calls"].clone()
     };
     assert_eq!(calls().await, 1);
-    let later = i32::from(caches::are_off());
+    let later = i32::from(cache_modes::are_off());
     assert_eq!(calls().await, later);
     assert_eq!(calls().await, later);
 }
@@ -175,7 +177,7 @@ async fn callers_are_shown_what_they_may_do_whoever_asked_before() {
 
 #[tokio::test]
 async fn an_answer_ends_with_what_is_in_it() {
-    if caches::are_off() {
+    if cache_modes::are_off() {
         return; // it is about them
     }
     let world = world_with(Options::default(), |config| {

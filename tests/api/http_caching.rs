@@ -6,9 +6,9 @@ use asset_gateway::sandbox::{Fault, Options};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::help::{World, asset_id, world, world_with};
+use crate::harness::{TestGateway, asset_id, world, world_with};
 
-async fn get(world: &World, query: &str, headers: &[(&str, &str)]) -> Response {
+async fn get(world: &TestGateway, query: &str, headers: &[(&str, &str)]) -> Response {
     let mut url = reqwest::Url::parse(&world.url("/graphql")).expect("an address");
     url.query_pairs_mut().append_pair("query", query);
     let mut request = world.client.request(Method::GET, url);

@@ -23,7 +23,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use crate::help::{World, texts, world_with};
+use crate::harness::{TestGateway, texts, world_with};
 
 /// Walks in `cargo test`.
 const WALKS: u32 = 240;
@@ -207,7 +207,7 @@ fn delete(store: &Store, source: usize, id: &str) {
 type Steady = Arc<Mutex<BTreeSet<String>>>;
 
 /// Fills the store and sets the events going.
-fn prepare(world: &World, walk: &Walk) -> Steady {
+fn prepare(world: &TestGateway, walk: &Walk) -> Steady {
     let store = Arc::clone(&world.sandbox.store);
     let emulators = [
         &world.sandbox.scenario,
@@ -323,7 +323,7 @@ fn budget(store: &Store, source: &str) -> u64 {
     if largest < 35 { 5 } else { 6 + largest / 20 }
 }
 
-async fn go(world: &World, walk: &Walk, forward: bool) -> Result<Shown, TestCaseError> {
+async fn go(world: &TestGateway, walk: &Walk, forward: bool) -> Result<Shown, TestCaseError> {
     let mut shown = Shown::default();
     let (mut from, mut step) = (String::new(), 0);
     let direction = if walk.ascending { "ASC" } else { "DESC" };
@@ -411,7 +411,7 @@ fn in_order(store: &Store, walk: &Walk) -> Vec<String> {
     all.into_iter().map(|(_, _, id)| id).collect()
 }
 
-async fn check(world: &World, walk: &Walk) -> Result<(), TestCaseError> {
+async fn check(world: &TestGateway, walk: &Walk) -> Result<(), TestCaseError> {
     let steady = prepare(world, walk);
     let shown = go(world, walk, walk.forward).await?;
     let distinct: BTreeSet<&String> = shown.ids.iter().collect();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::help::{error, texts, world};
+use crate::harness::{error, texts, world};
 
 /// Documents that are not valid, and what their first error says.
 const INVALID: [(&str, &str); 37] = [
@@ -275,7 +275,7 @@ async fn what_cannot_be_meant_stops_what_stands_before_it() {
 }
 
 /// The assets that a list names first at a source.
-async fn ids(world: &crate::help::World, source: &str, count: usize) -> Vec<String> {
+async fn ids(world: &crate::harness::TestGateway, source: &str, count: usize) -> Vec<String> {
     let query = format!(
         "{{ assets(first: {count}, filter: {{ sources: [\"{source}\"] }}) {{ nodes {{ id }} }} }}"
     );

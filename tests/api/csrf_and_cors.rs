@@ -5,11 +5,11 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, begin, error, open_socket, world, world_of};
+use crate::harness::{TestGateway, asset_id, begin, error, open_socket, world, world_of};
 
 const APP: &str = "https://app.example.com";
 
-impl World {
+impl TestGateway {
     async fn request(
         &self,
         method: Method,
@@ -145,7 +145,7 @@ async fn only_listed_origins_read_answers() {
             "content-type,authorization,x-asset-source-comfy",
         ),
     ];
-    let ask = async |world: &World, method: Method, origin: &str| {
+    let ask = async |world: &TestGateway, method: Method, origin: &str| {
         let mut headers = vec![("origin", origin), ("content-type", "application/json")];
         if method == Method::OPTIONS {
             headers.extend(preflight);
@@ -333,7 +333,7 @@ async fn the_schema_is_told_to_nobody_where_that_is_off() {
         None
     );
     // On where nothing is said.
-    let world = crate::help::world().await;
+    let world = crate::harness::world().await;
     assert!(
         error(&world.ask("{ assetSources { nam } }").await)
             .1

@@ -2,16 +2,16 @@
 
 use std::{env, process::Command};
 
-use crate::help::CACHES;
+use crate::harness::CACHES;
 
 /// Promises that must not depend on them.
 const MODULES: [&str; 6] = [
     "paging::",
-    "walks::",
+    "random_walks::",
     "writes::",
-    "outcomes::",
+    "mutation_failures::",
     "tenants::",
-    "answers::",
+    "response_cache::",
 ];
 
 /// Whether this run is one without caches: for what is about them.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{Socket, World, asset_id, open_socket, texts, world};
+use crate::harness::{Socket, TestGateway, asset_id, open_socket, texts, world};
 
 /// What every asset says of itself, but for addresses: those are of their moment.
 const FIELDS: &str = "id provider upstreamId name kind mimeType size width height durationSeconds \
@@ -32,7 +32,7 @@ impl Answer<'_> {
     }
 }
 
-async fn over_http(world: &World, query: &str) -> (String, Vec<Value>) {
+async fn over_http(world: &TestGateway, query: &str) -> (String, Vec<Value>) {
     let body = json!({ "query": query }).to_string();
     let text = world.post(&body).await.text().await.expect("a body");
     let answer: Answer<'_> =

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::{
-    help::{World, asset_id, error, texts, world, world_with},
+    harness::{TestGateway, asset_id, error, texts, world, world_with},
     writes::{own, payload},
 };
 
@@ -50,7 +50,7 @@ fn is_there(store: &Store, source: &str, id: &str) -> bool {
 }
 
 /// The user's own assets: (source, upstream id).
-fn mine(world: &World, most: usize) -> Vec<(&'static str, String)> {
+fn mine(world: &TestGateway, most: usize) -> Vec<(&'static str, String)> {
     let store = &world.sandbox.store;
     let scenario = store.scenario();
     let scenario = scenario

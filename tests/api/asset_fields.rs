@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::help::{World, asset_id, texts, world};
+use crate::harness::{TestGateway, asset_id, texts, world};
 
-async fn asset(world: &World, id: &str, fields: &str) -> Value {
+async fn asset(world: &TestGateway, id: &str, fields: &str) -> Value {
     world
         .data(&format!("{{ asset(id: \"{id}\") {{ {fields} }} }}"))
         .await["asset"]

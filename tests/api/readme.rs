@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::help::world;
+use crate::harness::world;
 
 /// What stands between fences of a language.
 fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {

@@ -13,14 +13,14 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue};
 
 /// A running gateway; stopped when dropped.
-pub struct World {
+pub struct TestGateway {
     pub address: SocketAddr,
     pub sandbox: Sandbox,
     pub client: reqwest::Client,
     task: JoinHandle<()>,
 }
 
-impl Drop for World {
+impl Drop for TestGateway {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -38,12 +38,12 @@ pub fn config(sandbox: &Sandbox) -> Config {
     Config::load(None, &environment).expect("the sandbox's variables make a configuration")
 }
 
-pub async fn world() -> World {
+pub async fn world() -> TestGateway {
     world_with(Options::default(), |_| {}).await
 }
 
 /// `change` may turn any knob of the gateway's configuration.
-pub async fn world_with(options: Options, change: impl FnOnce(&mut Config)) -> World {
+pub async fn world_with(options: Options, change: impl FnOnce(&mut Config)) -> TestGateway {
     world_from(options, |sandbox| {
         let mut config = config(sandbox);
         change(&mut config);
@@ -52,10 +52,10 @@ pub async fn world_with(options: Options, change: impl FnOnce(&mut Config)) -> W
     .await
 }
 
-async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -> World {
+async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -> TestGateway {
     let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
     let (address, task) = gateway(config(&sandbox)).await;
-    World {
+    TestGateway {
         address,
         sandbox,
         client: client(),
@@ -111,7 +111,7 @@ pub fn client() -> reqwest::Client {
         .expect("a client")
 }
 
-impl World {
+impl TestGateway {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -236,7 +236,7 @@ pub fn configured(sandbox: &Sandbox, toml: &str) -> Result<Config, String> {
 }
 
 /// A gateway with these lines in its configuration.
-pub async fn world_of(toml: &str) -> World {
+pub async fn world_of(toml: &str) -> TestGateway {
     world_from(Options::default(), |sandbox| {
         configured(sandbox, toml).expect("the file holds")
     })
@@ -274,7 +274,7 @@ pub async fn begin(socket: &mut Socket, payload: &Value) -> Option<String> {
 pub type Socket =
     tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
-impl World {
+impl TestGateway {
     /// Sends an operation with these headers and gives status, headers and answer.
     pub async fn with(
         &self,

@@ -5,7 +5,7 @@ use reqwest::multipart::Form;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::help::{World, asset_id, begin, error, open_socket, world, world_of};
+use crate::harness::{TestGateway, asset_id, begin, error, open_socket, world, world_of};
 
 /// An operation as it is sent.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ impl Operation {
     }
 }
 
-impl World {
+impl TestGateway {
     async fn by_post(&self, operation: &Operation) -> Value {
         self.ask_with(&operation.query, operation.variables.clone())
             .await

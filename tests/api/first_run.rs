@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::help::client;
+use crate::harness::client;
 
 /// The binary in an environment of its own.
 fn binary() -> Command {
