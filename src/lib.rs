@@ -15,6 +15,7 @@
 //! | [`sandbox`] | emulators of the three upstreams, for a first run and for tests; shares no type with [`source`] |
 //! | [`server`] | the router, one request to the graph, media, probes |
 //! | [`explorer`] | GraphiQL |
+//! | [`document`] | GraphQL documents: limits, parsing, validation, cost, the store of known ones; no HTTP |
 //! | [`schema`] | the GraphQL types and their resolvers |
 //! | [`media`] | signed addresses of files that only the gateway can load |
 //! | [`write`](mod@write) | uploads, tags, notes and deletes, with an outcome for each asset |
@@ -29,8 +30,8 @@
 //! | [`asset`] | the domain types |
 //!
 //! **Invariant**: a module uses modules below it in this table, never above. `axum` is used in
-//! `server`, `explorer` and `sandbox` alone; `async_graphql` in `schema`, `server` and `cli`; `moka`
-//! in `cache`; `apollo_compiler` and `multer` in `server`; `jsonwebtoken` and `governor` in `access`;
+//! `server`, `explorer` and `sandbox` alone; `async_graphql` in `schema`, `document`, `server` and
+//! `cli`; `moka` in `cache`; `apollo_compiler` in `document`; `multer` in `server`; `jsonwebtoken` and `governor` in `access`;
 //! `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in `config` and `cli`. No provider
 //! uses another. `tests/architecture.rs` checks these boundaries.
 //!
@@ -43,6 +44,7 @@ pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod document;
 pub mod explorer;
 #[doc(hidden)]
 pub mod fuzz;

@@ -2,7 +2,6 @@
 //! else is a page, a picture or a probe.
 
 mod content_negotiation;
-mod document;
 mod drain_body;
 mod error;
 pub mod fuzz_entry;
@@ -46,7 +45,6 @@ use tracing::Instrument;
 use url::Url;
 
 use self::{
-    document::{DocumentStore, Validator},
     error::RequestError,
     graphql::{EncodedResponse, SharedResult},
     listener::{Counted, Peer},
@@ -57,6 +55,7 @@ use crate::{
     asset::SourceName,
     cache::{AssetCache, ResponseCache},
     config::{Config, ConfigError, Limits, Secret},
+    document::{DocumentStore, Validator},
     explorer,
     loader::Loader,
     media::MediaUrls,

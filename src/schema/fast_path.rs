@@ -49,7 +49,7 @@ pub struct SelectedFields<'a, T: SyncFields>(
 
 impl<'a, T: SyncFields> SelectedFields<'a, T> {
     /// `None`: fragments are the engine's. An operation that was put together
-    /// (`server/document/collect_fields.rs`) has none on objects, each field once, and no conditions.
+    /// (`document/collect_fields.rs`) has none on objects, each field once, and no conditions.
     fn of(set: &'a SelectionSet) -> Option<Self> {
         let choices = set.items.iter().map(|selection| {
             let Selection::Field(own) = &selection.node else {
@@ -155,7 +155,7 @@ impl<T: SyncFields> OutputType for FastPath<T> {
     }
 }
 
-/// What is selected of the assets among nodes. What is put together (`server/document/collect_fields.rs`)
+/// What is selected of the assets among nodes. What is put together (`document/collect_fields.rs`)
 /// has one fragment for each type.
 fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
     set.items.iter().find_map(|selection| {

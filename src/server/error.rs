@@ -13,7 +13,12 @@ use axum::{
 use serde_json::json;
 
 use super::RequestId;
-use crate::access::{Exceeded, RequestQuota};
+use crate::{
+    access::{Exceeded, RequestQuota},
+    document::{DocumentError, error::Limit},
+};
+
+pub use crate::document::excerpt;
 
 /// What is short now may be there again.
 pub const A_SECOND: NonZeroU32 = NonZeroU32::MIN;
@@ -38,14 +43,6 @@ pub struct RequestError {
     pub wait: Option<NonZeroU32>,
     /// What else is wrong with the document.
     pub others: Vec<RequestError>,
-}
-
-/// What was too much.
-#[derive(Debug, Clone)]
-pub struct Limit {
-    name: &'static str,
-    value: u64,
-    maximum: u64,
 }
 
 impl RequestError {
@@ -75,34 +72,6 @@ impl RequestError {
     /// The request's shape is wrong.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
-    }
-
-    /// The document cannot be parsed or is not valid.
-    pub fn document(code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            is_document_error: true,
-            ..Self::new(StatusCode::BAD_REQUEST, code, message)
-        }
-    }
-
-    /// A limit: its name, what the request has, and the most it may have.
-    pub fn limit(name: &'static str, value: usize, maximum: usize) -> Self {
-        Self::limit64(name, value as u64, maximum as u64)
-    }
-
-    /// The same for what may be more than memory holds.
-    pub fn limit64(name: &'static str, value: u64, maximum: u64) -> Self {
-        Self {
-            limit: Some(Box::new(Limit {
-                name,
-                value,
-                maximum,
-            })),
-            ..Self::document(
-                "LIMIT_EXCEEDED",
-                format!("the document's {name} is {value}; the limit is {maximum}"),
-            )
-        }
     }
 
     /// 503 where what all requests share is taken, such as memory.
@@ -217,7 +186,7 @@ impl RequestError {
     /// Leaves a line in the log that the request's id is found by.
     pub fn log(&self, id: RequestId) {
         // As a value it is quoted: what a client wrote makes no line of its own.
-        let reason = shown(&self.message, MAX_LOGGED);
+        let reason = excerpt(&self.message, MAX_LOGGED);
         tracing::info!(request.id = %id, code = self.code, reason, "refused");
     }
 
@@ -269,18 +238,20 @@ impl RequestError {
     }
 }
 
+impl From<DocumentError> for RequestError {
+    fn from(error: DocumentError) -> Self {
+        Self {
+            location: error.location,
+            is_document_error: error.is_document_error,
+            limit: error.limit,
+            others: error.others.into_iter().map(Self::from).collect(),
+            ..Self::new(StatusCode::BAD_REQUEST, error.code, error.message)
+        }
+    }
+}
+
 /// Letters of a message that a log line has.
 pub const MAX_LOGGED: usize = 500;
-
-/// The beginning of a text, on one line.
-pub fn shown(text: &str, letters: usize) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shown: String = text.chars().take(letters).map(plain).collect();
-    if shown.len() < text.len() && text.chars().nth(letters).is_some() {
-        shown.push('…');
-    }
-    shown
-}
 
 /// Tells a caller how many requests are left (draft-ietf-httpapi-ratelimit-headers-10).
 pub fn tell(standing: &RequestQuota, headers: &mut HeaderMap) {

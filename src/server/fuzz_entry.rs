@@ -12,7 +12,6 @@ use futures_util::{StreamExt, stream};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    document::{self, Document, DocumentRef, DocumentStore, Validator},
     graphql::{self, Given, GraphqlRequest},
     memory::Memory,
     upload,
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     access::{Budget, Client},
     config::{Limits, TrustedDocuments},
+    document::{self, Document, DocumentRef, DocumentStore, Validator},
     schema::{self, FieldCosts},
     source::RequestContext,
     write::UploadFiles,

@@ -32,7 +32,6 @@ use self::{
 use super::{
     AppState, Gateway, RequestId,
     content_negotiation::{self, MediaType},
-    document::{self, Document},
     error::{self, RequestError},
     memory::Memory,
     origin_policy,
@@ -42,6 +41,7 @@ use super::{
 use crate::{
     asset::SourceName,
     cache::{ResponseKey, TaskFailed},
+    document::{self, Document},
     explorer,
     schema::Operation,
     source::RequestContext,
@@ -382,9 +382,9 @@ async fn run_all(
         .collect();
     let prepared = || all.iter().flatten();
     let cost = prepared().fold(0, |sum: u64, own| sum.saturating_add(own.cost));
-    document::check_cost(cost, &gateway.0.limits).map_err(|refusal| RequestError {
+    document::check_cost(cost, &gateway.0.limits).map_err(|error| RequestError {
         is_document_error: false,
-        ..refusal
+        ..error.into()
     })?;
     let mutates = prepared().any(|own| own.kind != OperationType::Query);
     let running = all.into_iter().map(|prepared| async move {
@@ -445,7 +445,7 @@ pub async fn run(
         request.id = %id,
         caller = &**session.caller.who(),
         client = %session.address,
-        operation.name = error::shown(name, 100),
+        operation.name = error::excerpt(name, 100),
     );
     let began = Instant::now();
     let execution = gateway.0.graph.execute(request.data(operation));
@@ -475,7 +475,7 @@ pub async fn run(
             tracing::debug!(duration_ms, "answered");
         } else {
             let first = response.errors.first();
-            let first = first.map(|error| error::shown(&error.message, error::MAX_LOGGED));
+            let first = first.map(|error| error::excerpt(&error.message, error::MAX_LOGGED));
             tracing::info!(
                 duration_ms,
                 errors = response.errors.len(),

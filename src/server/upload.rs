@@ -299,7 +299,7 @@ impl<'de> serde::Deserialize<'de> for Entries {
 
 /// Part of a client's text, for a message.
 fn shown(text: &str) -> String {
-    error::shown(text, 40)
+    error::excerpt(text, 40)
 }
 
 /// Why a body is no multipart body. multer's words name places in bytes: these say what to do.

@@ -35,14 +35,18 @@ use self::{
     transport_ws::{Close, Newer},
 };
 use super::{
-    Gateway, RequestId, document,
+    Gateway, RequestId,
     error::{self, RequestError},
     graphql::{self, GraphqlRequest},
     listener::Peer,
     memory::Memory,
     session::{self, Session},
 };
-use crate::{access::Client, config::Limits};
+use crate::{
+    access::Client,
+    config::Limits,
+    document::{self, DocumentError},
+};
 
 /// The sub-protocols.
 const NEWER: &str = "graphql-transport-ws";
@@ -192,7 +196,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
                         Ok(own) => drop(session.set(own)),
                         Err(refusal) => {
                             refusal.log(id);
-                            let text = error::shown(&refusal.message, 80);
+                            let text = error::excerpt(&refusal.message, 80);
                             let text = format!("{text} (request {id})");
                             // Who is not let in is told to stay away; others may come back.
                             let code = if refusal.status.is_client_error()
@@ -319,7 +323,7 @@ impl Guarded {
         let most = self.gateway.0.limits.socket_operations;
         let _place = self.places.try_acquire().map_err(|_| {
             let name = "number of operations at once on this socket";
-            RequestError::limit(name, most + 1, most)
+            RequestError::from(DocumentError::limit(name, most + 1, most))
         })?;
         session::charge(&self.gateway, &session.client, 1)?;
         let mut memory = Memory::of(&self.gateway, &session.client);

@@ -15,12 +15,14 @@ use serde::{
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use crate::server::{
-    Gateway, content_negotiation,
-    document::DocumentRef,
-    error::{self, RequestError},
-    memory::{self, Memory},
-    upload::{self, Files},
+use crate::{
+    document::{DocumentError, DocumentRef},
+    server::{
+        Gateway, content_negotiation,
+        error::{self, RequestError},
+        memory::{self, Memory},
+        upload::{self, Files},
+    },
 };
 
 /// What was sent.
@@ -306,7 +308,11 @@ fn batch(body: &Bytes, most: usize) -> Result<Vec<RequestParams>, RequestError> 
         ));
     }
     if all.len() > most {
-        let refusal = RequestError::limit("number of operations sent together", all.len(), most);
+        let refusal = RequestError::from(DocumentError::limit(
+            "number of operations sent together",
+            all.len(),
+            most,
+        ));
         return Err(RequestError {
             is_document_error: false,
             ..refusal
@@ -399,7 +405,7 @@ fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
                 "." | "?" => WHAT.to_owned(),
                 path => format!(
                     "`{}` in the body has the wrong type, or is cut off",
-                    error::shown(path, 100)
+                    error::excerpt(path, 100)
                 ),
             })
         })?;

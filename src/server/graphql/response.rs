@@ -37,7 +37,7 @@ pub fn shown(response: &GraphResponse, id: RequestId) -> Vec<ServerError> {
     for error in &mut errors {
         // The engine repeats whole values.
         if error.message.len() > MAX_MESSAGE {
-            error.message = error::shown(&error.message, MAX_MESSAGE);
+            error.message = error::excerpt(&error.message, MAX_MESSAGE);
         }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {

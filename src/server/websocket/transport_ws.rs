@@ -18,7 +18,7 @@ pub struct Close {
 impl Close {
     pub fn new(code: u16, reason: &str) -> Self {
         // The frame of a close has 125 bytes, two of them for the code.
-        let mut reason = error::shown(reason, 120);
+        let mut reason = error::excerpt(reason, 120);
         while reason.len() > 123 {
             reason.pop();
         }
@@ -206,7 +206,8 @@ impl Newer {
                     return Err(Close::new(4401, "Unauthorized"));
                 }
                 if self.find(&id).is_some() {
-                    let reason = format!("Subscriber for {} already exists", error::shown(&id, 60));
+                    let reason =
+                        format!("Subscriber for {} already exists", error::excerpt(&id, 60));
                     return Err(Close::new(4409, &reason));
                 }
                 if self.is_stopping {

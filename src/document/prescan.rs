@@ -1,10 +1,15 @@
 //! What must be known of a text before the parser sees it.
 
-use crate::{config::Limits, server::error::RequestError};
+use super::error::DocumentError;
+use crate::config::Limits;
 
 /// Counts brackets and tokens in one pass without allocation: the parser recurses on brackets, so
 /// their depth must be known before it runs.
-pub fn scan(text: &str, limits: &Limits) -> Result<(), RequestError> {
+///
+/// # Errors
+/// `LIMIT_EXCEEDED` for more tokens or deeper brackets than the limits allow, and
+/// `GRAPHQL_PARSE_FAILED` for a string without an end.
+pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
     let bytes = text.as_bytes();
     let (mut depth, mut deepest, mut tokens, mut at) = (0_usize, 0_usize, 0_usize, 0_usize);
     let byte = |at: usize| bytes.get(at).copied();
@@ -49,14 +54,14 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), RequestError> {
         at += 1;
     }
     if deepest > limits.nesting {
-        return Err(RequestError::limit(
+        return Err(DocumentError::limit(
             "nesting of brackets",
             deepest,
             limits.nesting,
         ));
     }
     if tokens > limits.tokens {
-        return Err(RequestError::limit(
+        return Err(DocumentError::limit(
             "number of tokens",
             tokens,
             limits.tokens,
@@ -72,8 +77,8 @@ const fn is_word(byte: u8) -> bool {
 
 /// A string that does not end: the parser would take its opening quotes for an empty string and
 /// read on, past what was counted here.
-fn unclosed_string() -> RequestError {
-    RequestError::document(
+fn unclosed_string() -> DocumentError {
+    DocumentError::document(
         "GRAPHQL_PARSE_FAILED",
         "a string in the document does not end",
     )

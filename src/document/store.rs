@@ -4,11 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws_lc_rs::digest;
 
-use super::{Document, NormalizedQuery, Validator};
+use super::{Document, NormalizedQuery, Validator, error::DocumentError};
 use crate::{
     cache::{ByHash, Hash},
     config::{Limits, TrustedDocuments},
-    server::error::RequestError,
 };
 
 /// Bytes that a document takes for each of its text's, about: it is kept parsed, by two parsers.
@@ -78,13 +77,13 @@ impl DocumentStore {
     /// The document that a request means.
     ///
     /// # Errors
-    /// A [`RequestError`] when no text is sent and the name is not known, when the two do not belong
+    /// A [`DocumentError`] when no text is sent and the name is not known, when the two do not belong
     /// together, when only trusted documents are taken, and for whatever is wrong with the text.
     pub fn find(
         &self,
         wanted: &DocumentRef,
         limits: &Limits,
-    ) -> Result<Arc<Document>, RequestError> {
+    ) -> Result<Arc<Document>, DocumentError> {
         let (hash, text) = match &wanted.text {
             Some(text) => {
                 // Nobody has to hash what is refused anyway.
@@ -99,7 +98,7 @@ impl DocumentStore {
             },
         };
         if self.only_trusted && !self.texts.contains_key(&hash) {
-            return Err(RequestError::document(
+            return Err(DocumentError::document(
                 "FORBIDDEN",
                 "this gateway takes trusted documents only: send the id of one, as the manifest \
                  names it, or have this document added to the manifest",
@@ -133,7 +132,7 @@ impl DocumentStore {
     }
 
     /// Whether a text is the one that the request's names mean.
-    fn check_name(&self, wanted: &DocumentRef, hash: &Hash) -> Result<(), RequestError> {
+    fn check_name(&self, wanted: &DocumentRef, hash: &Hash) -> Result<(), DocumentError> {
         let meant = |name: &str| {
             let trusted = self.trusted.get(name).copied();
             trusted.or_else(|| from_hex(plain(name)))
@@ -144,19 +143,19 @@ impl DocumentStore {
         if wanted.hash.as_ref().is_none_or(hash_fits) && wanted.id.as_ref().is_none_or(id_fits) {
             return Ok(());
         }
-        Err(RequestError::bad_request(
+        Err(DocumentError::bad_request(
             "the hash or id sent with the document is not this document's: send the SHA-256 of \
              exactly this text, in hexadecimal",
         ))
     }
 
     /// What a name alone means.
-    fn named(&self, wanted: &DocumentRef) -> Result<Lookup<'_>, RequestError> {
+    fn named(&self, wanted: &DocumentRef) -> Result<Lookup<'_>, DocumentError> {
         let name = match (wanted.hash.as_deref(), wanted.id.as_deref()) {
             (Some(name), None) | (None, Some(name)) => name,
-            (None, None) => return Err(RequestError::bad_request("the request has no `query`")),
+            (None, None) => return Err(DocumentError::bad_request("the request has no `query`")),
             (Some(_), Some(_)) => {
-                return Err(RequestError::bad_request(
+                return Err(DocumentError::bad_request(
                     "the request names its document twice: send `documentId` or \
                      `extensions.persistedQuery`",
                 ));
@@ -177,7 +176,7 @@ impl DocumentStore {
         });
         read.map(Lookup::Read).ok_or_else(|| {
             // The words that clients of the protocol look for; they send the text next.
-            RequestError::document("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+            DocumentError::document("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
         })
     }
 }

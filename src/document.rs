@@ -4,6 +4,7 @@
 
 mod collect_fields;
 mod cost;
+pub mod error;
 mod input_values;
 mod limits;
 mod normalized_query;
@@ -23,6 +24,7 @@ use async_graphql::{
 };
 
 pub use self::{
+    error::{DocumentError, excerpt},
     limits::weigh,
     prescan::scan,
     store::{DocumentRef, DocumentStore},
@@ -32,7 +34,6 @@ use self::{
     limits::{DocumentStats, Values},
     normalized_query::NormalizedQuery,
 };
-use super::error::RequestError;
 use crate::{config::Limits, schema::FieldCosts};
 
 /// Selections of a document whose operations are put together once and kept so; larger ones are put
@@ -64,9 +65,9 @@ impl Document {
     /// Reads a document.
     ///
     /// # Errors
-    /// A [`RequestError`] for text that is too long, too deep or no GraphQL, for documents that weigh
+    /// A [`DocumentError`] for text that is too long, too deep or no GraphQL, for documents that weigh
     /// too much, and for what the schema's rules refuse.
-    pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, RequestError> {
+    pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, DocumentError> {
         let (parsed, seen) =
             parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
         let (valid, not_null) = rules.check(text)?;
@@ -162,7 +163,7 @@ impl Document {
     ///
     /// # Errors
     /// When there is none of that name, or several and no name.
-    pub fn operation(&self, name: Option<&str>) -> Result<Operation<'_>, RequestError> {
+    pub fn operation(&self, name: Option<&str>) -> Result<Operation<'_>, DocumentError> {
         let definition = operation(&self.parsed, name)?;
         Ok(Operation {
             document: self,
@@ -174,10 +175,10 @@ impl Document {
     /// Refuses a document that asks about the schema where that is turned off.
     ///
     /// # Errors
-    /// A [`RequestError`] that says so.
-    pub fn check_introspection(&self) -> Result<(), RequestError> {
+    /// A [`DocumentError`] that says so.
+    pub fn check_introspection(&self) -> Result<(), DocumentError> {
         if self.introspects {
-            return Err(RequestError::document(
+            return Err(DocumentError::document(
                 "GRAPHQL_VALIDATION_FAILED",
                 "introspection is turned off at this gateway: take the schema from whoever runs it",
             ));
@@ -217,20 +218,20 @@ impl Operation<'_> {
     /// Holds variables against the limits, before anything else looks at them.
     ///
     /// # Errors
-    /// A [`RequestError`] that names the limit.
-    pub fn check_size(&self, variables: &Variables, limits: &Limits) -> Result<(), RequestError> {
+    /// A [`DocumentError`] that names the limit.
+    pub fn check_size(&self, variables: &Variables, limits: &Limits) -> Result<(), DocumentError> {
         check_variables(variables, self.document.uses, limits)
     }
 
     /// Whether the variables are what the operation declares.
     ///
     /// # Errors
-    /// A [`RequestError`] that names the first that is not.
+    /// A [`DocumentError`] that names the first that is not.
     pub fn check_types(
         &self,
         variables: &Variables,
         rules: &Validator,
-    ) -> Result<(), RequestError> {
+    ) -> Result<(), DocumentError> {
         let Document { valid, text, .. } = self.document;
         let name = self.name.as_deref();
         // A document that was filled is known by another's name; it is its only operation.
@@ -248,7 +249,7 @@ impl Operation<'_> {
         // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
         let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
         let deciding = &self.document.deciding;
-        let refuse = |message| Err(RequestError::document("BAD_USER_INPUT", message));
+        let refuse = |message| Err(DocumentError::document("BAD_USER_INPUT", message));
         if let Some(name) = deciding.iter().find(is_null) {
             return refuse(format!(
                 "the variable ${name} decides on a condition: it must not be null"
@@ -266,13 +267,13 @@ impl Operation<'_> {
     /// What it may cause, in assets and upstream calls, is within the limit; its cost.
     ///
     /// # Errors
-    /// A [`RequestError`] that names cost and limit.
+    /// A [`DocumentError`] that names cost and limit.
     pub fn price(
         &self,
         variables: &Variables,
         prices: &FieldCosts,
         limits: &Limits,
-    ) -> Result<u64, RequestError> {
+    ) -> Result<u64, DocumentError> {
         price(
             &self.document.parsed,
             self.definition,
@@ -313,21 +314,24 @@ impl Operation<'_> {
 }
 
 /// Refuses text that is longer than it may be.
-fn check_length(text: &str, limits: &Limits) -> Result<(), RequestError> {
+fn check_length(text: &str, limits: &Limits) -> Result<(), DocumentError> {
     if text.len() > limits.query_bytes {
         let name = "size in bytes";
-        return Err(RequestError::limit(name, text.len(), limits.query_bytes));
+        return Err(DocumentError::limit(name, text.len(), limits.query_bytes));
     }
     Ok(())
 }
 
 /// Reads a document that is safe to validate, and what was come across in it.
-fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, DocumentStats), RequestError> {
+fn parse(
+    text: &str,
+    limits: &Limits,
+) -> Result<(ExecutableDocument, DocumentStats), DocumentError> {
     check_length(text, limits)?;
     scan(text, limits)?;
-    let document = parse_query(text).map_err(|error| RequestError {
+    let document = parse_query(text).map_err(|error| DocumentError {
         location: error.positions().next().map(|pos| (pos.line, pos.column)),
-        ..RequestError::document(
+        ..DocumentError::document(
             "GRAPHQL_PARSE_FAILED",
             "the document is not valid GraphQL: see its location",
         )
@@ -341,8 +345,8 @@ fn parse(text: &str, limits: &Limits) -> Result<(ExecutableDocument, DocumentSta
 /// wherever it is used.
 ///
 /// # Errors
-/// A [`RequestError`] that says so.
-fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), RequestError> {
+/// A [`DocumentError`] that says so.
+fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), DocumentError> {
     let values = Values::new(limits);
     let mut count = 0_u64;
     for value in variables.values() {
@@ -350,7 +354,7 @@ fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<
     }
     let looked_at = count.saturating_mul(uses.max(1));
     if looked_at > limits.values {
-        return Err(RequestError::limit64(
+        return Err(DocumentError::limit64(
             "number of values in variables, counted at each use,",
             looked_at,
             limits.values,
@@ -363,14 +367,14 @@ fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<
 /// cost.
 ///
 /// # Errors
-/// A [`RequestError`] that names cost and limit.
+/// A [`DocumentError`] that names cost and limit.
 pub fn price(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
     prices: &FieldCosts,
     limits: &Limits,
-) -> Result<u64, RequestError> {
+) -> Result<u64, DocumentError> {
     let cost = cost::of(document, operation, variables, prices);
     check_cost(cost, limits)?;
     Ok(cost)
@@ -379,10 +383,10 @@ pub fn price(
 /// Whether so much is within the limit.
 ///
 /// # Errors
-/// A [`RequestError`] that names cost and limit.
-pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), RequestError> {
+/// A [`DocumentError`] that names cost and limit.
+pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), DocumentError> {
     if cost > limits.cost {
-        return Err(RequestError::limit64(
+        return Err(DocumentError::limit64(
             "cost, in assets and upstream calls it may cause,",
             cost,
             limits.cost,
@@ -398,14 +402,14 @@ pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), RequestError> {
 pub fn operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
-) -> Result<&'a OperationDefinition, RequestError> {
+) -> Result<&'a OperationDefinition, DocumentError> {
     let mut operations = document.operations.iter();
     let found = if let Some(name) = name {
         operations.find(|(own, _)| own.is_some_and(|own| own.as_str() == name))
     } else {
         let first = operations.next();
         if operations.next().is_some() {
-            return Err(RequestError::document(
+            return Err(DocumentError::document(
                 "GRAPHQL_VALIDATION_FAILED",
                 "the document has several operations: say which with `operationName`",
             ));
@@ -413,7 +417,7 @@ pub fn operation<'a>(
         first
     };
     found.map(|(_, operation)| &operation.node).ok_or_else(|| {
-        RequestError::document(
+        DocumentError::document(
             "GRAPHQL_VALIDATION_FAILED",
             "the document has no operation of the name that `operationName` says",
         )

@@ -14,7 +14,8 @@ use async_graphql::{
 };
 use async_graphql_value::Value;
 
-use crate::{config::Limits, server::error::RequestError};
+use super::error::DocumentError;
+use crate::config::Limits;
 
 /// How the engine marks an uploaded file in variables. Ours are marked otherwise; a client that
 /// writes it means no good.
@@ -56,14 +57,14 @@ pub struct DocumentStats {
 /// Weighs a document against the limits.
 ///
 /// # Errors
-/// A [`RequestError`] naming the limit, the value and the maximum.
+/// A [`DocumentError`] naming the limit, the value and the maximum.
 pub fn weigh(
     document: &ExecutableDocument,
     limits: &Limits,
-) -> Result<DocumentStats, RequestError> {
+) -> Result<DocumentStats, DocumentError> {
     let count = document.operations.iter().count();
     if count > limits.operations {
-        return Err(RequestError::limit(
+        return Err(DocumentError::limit(
             "number of operations",
             count,
             limits.operations,
@@ -91,7 +92,7 @@ fn check<'a>(
     scale: &mut LimitVisitor<'a>,
     operation: &'a OperationDefinition,
     limits: &Limits,
-) -> Result<(), RequestError> {
+) -> Result<(), DocumentError> {
     scale.directives(&operation.directives)?;
     for variable in &operation.variable_definitions {
         scale.seen.nodes += 1;
@@ -111,7 +112,7 @@ fn check<'a>(
     };
     within(weight, deepest, limits)?;
     if weight.fields > limits.root_fields as u64 {
-        return Err(RequestError::limit64(
+        return Err(DocumentError::limit64(
             "number of root fields",
             weight.fields,
             limits.root_fields as u64,
@@ -121,7 +122,7 @@ fn check<'a>(
 }
 
 /// Whether a weight keeps to the limits that hold anywhere.
-fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), RequestError> {
+fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), DocumentError> {
     for (name, value, maximum) in [
         (
             "number of selections, spread fragments counted each time,",
@@ -137,7 +138,7 @@ fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), Request
         ),
     ] {
         if value > maximum {
-            return Err(RequestError::limit64(name, value, maximum));
+            return Err(DocumentError::limit64(name, value, maximum));
         }
     }
     Ok(())
@@ -154,7 +155,7 @@ struct LimitVisitor<'a> {
 }
 
 impl<'a> LimitVisitor<'a> {
-    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, RequestError> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, DocumentError> {
         let mut whole = Weight::default();
         for selection in &set.items {
             whole.add(self.selection(&selection.node)?);
@@ -162,7 +163,7 @@ impl<'a> LimitVisitor<'a> {
         Ok(whole)
     }
 
-    fn selection(&mut self, selection: &'a Selection) -> Result<Weight, RequestError> {
+    fn selection(&mut self, selection: &'a Selection) -> Result<Weight, DocumentError> {
         self.seen.nodes += 1;
         self.directives(selection.directives())?;
         match selection {
@@ -186,7 +187,7 @@ impl<'a> LimitVisitor<'a> {
         }
     }
 
-    fn fragment(&mut self, name: &Name) -> Result<Weight, RequestError> {
+    fn fragment(&mut self, name: &Name) -> Result<Weight, DocumentError> {
         // Unknown ones are the validator's to refuse, at a price.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
             return Ok(Weight {
@@ -197,7 +198,7 @@ impl<'a> LimitVisitor<'a> {
         match self.weighed.get(name.as_str()) {
             Some(Some(weight)) => return Ok(*weight),
             Some(None) => {
-                return Err(RequestError::document(
+                return Err(DocumentError::document(
                     "GRAPHQL_VALIDATION_FAILED",
                     format!("fragment `{name}` spreads itself"),
                 ));
@@ -211,9 +212,9 @@ impl<'a> LimitVisitor<'a> {
         Ok(weight)
     }
 
-    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), RequestError> {
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), DocumentError> {
         if directives.len() > self.directives {
-            return Err(RequestError::limit(
+            return Err(DocumentError::limit(
                 "number of directives in one place",
                 directives.len(),
                 self.directives,
@@ -229,7 +230,7 @@ impl<'a> LimitVisitor<'a> {
     fn arguments(
         &mut self,
         arguments: &[(Positioned<Name>, Positioned<Value>)],
-    ) -> Result<(), RequestError> {
+    ) -> Result<(), DocumentError> {
         for (_, value) in arguments {
             self.seen.variables += self.values.check(&value.node)?;
         }
@@ -251,7 +252,7 @@ impl Values {
     }
 
     /// Looks at a literal; how many variables are in it.
-    fn check(&self, value: &Value) -> Result<u64, RequestError> {
+    fn check(&self, value: &Value) -> Result<u64, DocumentError> {
         match value {
             Value::Variable(_) => Ok(1),
             Value::String(text) => check_mark(text).map(|()| 0),
@@ -265,26 +266,26 @@ impl Values {
     }
 
     /// Looks at a constant; how many values are in it.
-    pub fn check_constant(&self, value: &Constant) -> Result<u64, RequestError> {
+    pub fn check_constant(&self, value: &Constant) -> Result<u64, DocumentError> {
         let inside: u64 = match value {
             Constant::String(text) => check_mark(text).map(|()| 0)?,
             Constant::List(items) => {
                 self.check_length(items.len())?;
                 let each = items.iter().map(|item| self.check_constant(item));
-                each.sum::<Result<u64, RequestError>>()?
+                each.sum::<Result<u64, DocumentError>>()?
             }
             Constant::Object(fields) => {
                 let each = fields.values().map(|value| self.check_constant(value));
-                each.sum::<Result<u64, RequestError>>()?
+                each.sum::<Result<u64, DocumentError>>()?
             }
             _ => 0,
         };
         Ok(inside + 1)
     }
 
-    fn check_length(&self, length: usize) -> Result<(), RequestError> {
+    fn check_length(&self, length: usize) -> Result<(), DocumentError> {
         if length > self.items {
-            return Err(RequestError::limit(
+            return Err(DocumentError::limit(
                 "longest list of values",
                 length,
                 self.items,
@@ -294,9 +295,9 @@ impl Values {
     }
 }
 
-fn check_mark(text: &str) -> Result<(), RequestError> {
+fn check_mark(text: &str) -> Result<(), DocumentError> {
     if text.starts_with(ENGINE_MARK) {
-        return Err(RequestError::bad_request(
+        return Err(DocumentError::bad_request(
             "a value begins like an upload's mark: send files as multipart/form-data \
              (graphql-multipart-request-spec)",
         ));

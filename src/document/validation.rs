@@ -16,8 +16,8 @@ use apollo_compiler::{
 use async_graphql::{Name, Variables};
 use async_graphql_value::ConstValue;
 
+use super::error::{self, DocumentError};
 use super::input_values::{self, Fault};
-use crate::server::error::{self, RequestError};
 
 /// Errors that are shown at most.
 const MAX_ERRORS: usize = 10;
@@ -93,11 +93,11 @@ impl Validator {
     /// their types allow it.
     ///
     /// # Errors
-    /// A [`RequestError`] that says what is wrong where, the first ten things of it.
+    /// A [`DocumentError`] that says what is wrong where, the first ten things of it.
     pub fn check(
         &self,
         text: &str,
-    ) -> Result<(Valid<ExecutableDocument>, Vec<NotNull>), RequestError> {
+    ) -> Result<(Valid<ExecutableDocument>, Vec<NotNull>), DocumentError> {
         let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
             .map_err(|wrong| self.refusal(&wrong.errors))?;
         let not_null = input_values::check(&document, &self.schema)
@@ -111,19 +111,19 @@ impl Validator {
     }
 
     /// A refusal of what is no GraphQL, in the validator's words: the engine's parser has none.
-    pub fn in_words(&self, text: &str, refusal: RequestError) -> RequestError {
+    pub fn in_words(&self, text: &str, refusal: DocumentError) -> DocumentError {
         if refusal.code != "GRAPHQL_PARSE_FAILED" {
             return refusal;
         }
         let known = self.check(text).err().unwrap_or_else(|| refusal.clone());
         let mut all = std::iter::once(&known).chain(&known.others);
         match all.find(|own| own.message.starts_with(SYNTAX)) {
-            Some(own) => RequestError {
+            Some(own) => DocumentError {
                 others: Vec::new(),
                 code: refusal.code,
                 ..own.clone()
             },
-            None if refusal.location.is_none() => RequestError {
+            None if refusal.location.is_none() => DocumentError {
                 message: "the document has no operation".to_owned(),
                 ..refusal
             },
@@ -134,13 +134,13 @@ impl Validator {
     /// Whether the variables are what the operation of this name declares.
     ///
     /// # Errors
-    /// A [`RequestError`] that names the first variable that is not.
+    /// A [`DocumentError`] that names the first variable that is not.
     pub fn check_variables(
         &self,
         document: &Valid<ExecutableDocument>,
         name: Option<&str>,
         variables: &Variables,
-    ) -> Result<(), RequestError> {
+    ) -> Result<(), DocumentError> {
         let fault = |error: CoercionError| {
             let what = (
                 without_value(&error.message().to_string()),
@@ -184,7 +184,7 @@ impl Validator {
         Some(field.ty.inner_named_type().as_str())
     }
 
-    fn refusal(&self, wrong: &DiagnosticList) -> RequestError {
+    fn refusal(&self, wrong: &DiagnosticList) -> DocumentError {
         // Without such fields a selection may be empty: that is no mistake of its own.
         let name = |one: &Diagnostic<'_, DiagnosticData>| one.error.unstable_error_name();
         let is_left_out = wrong
@@ -204,25 +204,25 @@ impl Validator {
                 message += &self.suggestion(&message);
             }
             let range = one.line_column_range();
-            RequestError {
+            DocumentError {
                 location: range.map(|range| (range.start.line, range.start.column)),
-                ..RequestError::document(
+                ..DocumentError::document(
                     "GRAPHQL_VALIDATION_FAILED",
-                    error::shown(&message, MAX_MESSAGE),
+                    error::excerpt(&message, MAX_MESSAGE),
                 )
             }
         });
         let mut shown = shown.collect::<Vec<_>>().into_iter();
         let first = shown.next().unwrap_or_else(|| {
-            RequestError::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
+            DocumentError::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
         });
-        let others: Vec<RequestError> = shown.collect();
+        let others: Vec<DocumentError> = shown.collect();
         let more = own.count();
-        let mut refusal = RequestError { others, ..first };
+        let mut refusal = DocumentError { others, ..first };
         if more > 0
             && let Some(last) = refusal.others.last_mut()
         {
-            *last = RequestError::document(
+            *last = DocumentError::document(
                 "GRAPHQL_VALIDATION_FAILED",
                 format!("{} more errors are not shown", more + 1),
             );
@@ -262,11 +262,11 @@ fn told(
     code: &'static str,
     (message, location): Fault,
     document: &ExecutableDocument,
-) -> RequestError {
+) -> DocumentError {
     let range = location.and_then(|at| at.line_column_range(&document.sources));
-    RequestError {
+    DocumentError {
         location: range.map(|range| (range.start.line, range.start.column)),
-        ..RequestError::document(code, error::shown(&message, MAX_MESSAGE))
+        ..DocumentError::document(code, error::excerpt(&message, MAX_MESSAGE))
     }
 }
 
