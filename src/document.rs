@@ -24,7 +24,7 @@ use async_graphql::{
 };
 
 pub use self::{
-    error::{DocumentError, excerpt},
+    error::{DocumentError, ErrorCode, excerpt},
     limits::weigh,
     prescan::scan,
     store::{DocumentRef, DocumentStore},
@@ -34,7 +34,7 @@ use self::{
     limits::{DocumentStats, Values},
     normalized_query::NormalizedQuery,
 };
-use crate::{config::Limits, schema::FieldCosts};
+use crate::{config::Limits, schema::Code, schema::FieldCosts};
 
 /// Selections of a document whose operations are put together once and kept so; larger ones are put
 /// together when they are asked for.
@@ -179,7 +179,7 @@ impl Document {
     pub fn check_introspection(&self) -> Result<(), DocumentError> {
         if self.introspects {
             return Err(DocumentError::document(
-                "GRAPHQL_VALIDATION_FAILED",
+                ErrorCode::ValidationFailed,
                 "introspection is turned off at this gateway: take the schema from whoever runs it",
             ));
         }
@@ -249,7 +249,7 @@ impl Operation<'_> {
         // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
         let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
         let deciding = &self.document.deciding;
-        let refuse = |message| Err(DocumentError::document("BAD_USER_INPUT", message));
+        let refuse = |message| Err(DocumentError::document(Code::BadUserInput, message));
         if let Some(name) = deciding.iter().find(is_null) {
             return refuse(format!(
                 "the variable ${name} decides on a condition: it must not be null"
@@ -332,7 +332,7 @@ fn parse(
     let document = parse_query(text).map_err(|error| DocumentError {
         location: error.positions().next().map(|pos| (pos.line, pos.column)),
         ..DocumentError::document(
-            "GRAPHQL_PARSE_FAILED",
+            ErrorCode::ParseFailed,
             "the document is not valid GraphQL: see its location",
         )
     })?;
@@ -410,7 +410,7 @@ pub fn operation<'a>(
         let first = operations.next();
         if operations.next().is_some() {
             return Err(DocumentError::document(
-                "GRAPHQL_VALIDATION_FAILED",
+                ErrorCode::ValidationFailed,
                 "the document has several operations: say which with `operationName`",
             ));
         }
@@ -418,7 +418,7 @@ pub fn operation<'a>(
     };
     found.map(|(_, operation)| &operation.node).ok_or_else(|| {
         DocumentError::document(
-            "GRAPHQL_VALIDATION_FAILED",
+            ErrorCode::ValidationFailed,
             "the document has no operation of the name that `operationName` says",
         )
     })

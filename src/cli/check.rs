@@ -117,5 +117,5 @@ fn row(probe: &Probe) -> [String; 6] {
 }
 
 fn remark(code: Code, error: &SourceError) -> String {
-    format!("{}: {error}", code.word())
+    format!("{}: {error}", code.as_str())
 }

@@ -1,11 +1,40 @@
 //! Why a document is refused. No HTTP: the server decides the status.
 
+use crate::schema::Code;
+
+/// A code in `extensions.code`: one of the graph's, or one that only documents have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    Graph(Code),
+    ParseFailed,
+    ValidationFailed,
+    PersistedQueryNotFound,
+}
+
+impl ErrorCode {
+    /// As it stands in `extensions.code`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph(code) => code.as_str(),
+            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+        }
+    }
+}
+
+impl From<Code> for ErrorCode {
+    fn from(code: Code) -> Self {
+        Self::Graph(code)
+    }
+}
+
 /// Why a document, or a request for one, is refused. The message is safe to show.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct DocumentError {
-    /// As in `extensions.code`.
-    pub code: &'static str,
+    pub code: ErrorCode,
     pub message: String,
     /// Line and column in the document.
     pub location: Option<(usize, usize)>,
@@ -27,9 +56,9 @@ pub struct Limit {
 
 impl DocumentError {
     /// The document cannot be parsed or is not valid.
-    pub fn document(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn document(code: impl Into<ErrorCode>, message: impl Into<String>) -> Self {
         Self {
-            code,
+            code: code.into(),
             message: message.into(),
             location: None,
             is_document_error: true,
@@ -42,7 +71,7 @@ impl DocumentError {
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self {
             is_document_error: false,
-            ..Self::document("BAD_USER_INPUT", message)
+            ..Self::document(Code::BadUserInput, message)
         }
     }
 
@@ -60,7 +89,7 @@ impl DocumentError {
                 maximum,
             })),
             ..Self::document(
-                "LIMIT_EXCEEDED",
+                Code::LimitExceeded,
                 format!("the document's {name} is {value}; the limit is {maximum}"),
             )
         }

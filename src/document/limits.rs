@@ -14,7 +14,7 @@ use async_graphql::{
 };
 use async_graphql_value::Value;
 
-use super::error::DocumentError;
+use super::error::{DocumentError, ErrorCode};
 use crate::config::Limits;
 
 /// How the engine marks an uploaded file in variables. Ours are marked otherwise; a client that
@@ -199,7 +199,7 @@ impl<'a> LimitVisitor<'a> {
             Some(Some(weight)) => return Ok(*weight),
             Some(None) => {
                 return Err(DocumentError::document(
-                    "GRAPHQL_VALIDATION_FAILED",
+                    ErrorCode::ValidationFailed,
                     format!("fragment `{name}` spreads itself"),
                 ));
             }

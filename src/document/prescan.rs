@@ -1,6 +1,6 @@
 //! What must be known of a text before the parser sees it.
 
-use super::error::DocumentError;
+use super::error::{DocumentError, ErrorCode};
 use crate::config::Limits;
 
 /// Counts brackets and tokens in one pass without allocation: the parser recurses on brackets, so
@@ -79,7 +79,7 @@ const fn is_word(byte: u8) -> bool {
 /// read on, past what was counted here.
 fn unclosed_string() -> DocumentError {
     DocumentError::document(
-        "GRAPHQL_PARSE_FAILED",
+        ErrorCode::ParseFailed,
         "a string in the document does not end",
     )
 }

@@ -4,10 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use aws_lc_rs::digest;
 
-use super::{Document, NormalizedQuery, Validator, error::DocumentError};
+use super::{
+    Document, NormalizedQuery, Validator,
+    error::{DocumentError, ErrorCode},
+};
 use crate::{
     cache::{ByHash, Hash},
     config::{Limits, TrustedDocuments},
+    schema::Code,
 };
 
 /// Bytes that a document takes for each of its text's, about: it is kept parsed, by two parsers.
@@ -99,7 +103,7 @@ impl DocumentStore {
         };
         if self.only_trusted && !self.texts.contains_key(&hash) {
             return Err(DocumentError::document(
-                "FORBIDDEN",
+                Code::Forbidden,
                 "this gateway takes trusted documents only: send the id of one, as the manifest \
                  names it, or have this document added to the manifest",
             ));
@@ -176,7 +180,7 @@ impl DocumentStore {
         });
         read.map(Lookup::Read).ok_or_else(|| {
             // The words that clients of the protocol look for; they send the text next.
-            DocumentError::document("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+            DocumentError::document(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
         })
     }
 }
@@ -238,7 +242,7 @@ mod tests {
     fn code(known: &DocumentStore, wanted: &DocumentRef) -> &'static str {
         match known.find(wanted, &Limits::default()) {
             Ok(_) => "",
-            Err(refusal) => refusal.code,
+            Err(refusal) => refusal.code.as_str(),
         }
     }
 

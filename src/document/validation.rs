@@ -16,8 +16,9 @@ use apollo_compiler::{
 use async_graphql::{Name, Variables};
 use async_graphql_value::ConstValue;
 
-use super::error::{self, DocumentError};
+use super::error::{self, DocumentError, ErrorCode};
 use super::input_values::{self, Fault};
+use crate::schema::Code;
 
 /// Errors that are shown at most.
 const MAX_ERRORS: usize = 10;
@@ -101,7 +102,7 @@ impl Validator {
         let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
             .map_err(|wrong| self.refusal(&wrong.errors))?;
         let not_null = input_values::check(&document, &self.schema)
-            .map_err(|fault| told("GRAPHQL_VALIDATION_FAILED", fault, &document))?;
+            .map_err(|fault| told(ErrorCode::ValidationFailed, fault, &document))?;
         let not_null = not_null.into_iter().map(|(operation, variable)| NotNull {
             operation: operation.map(|own| own.to_string()),
             variable: Name::new(variable),
@@ -112,7 +113,7 @@ impl Validator {
 
     /// A refusal of what is no GraphQL, in the validator's words: the engine's parser has none.
     pub fn in_words(&self, text: &str, refusal: DocumentError) -> DocumentError {
-        if refusal.code != "GRAPHQL_PARSE_FAILED" {
+        if refusal.code != ErrorCode::ParseFailed {
             return refusal;
         }
         let known = self.check(text).err().unwrap_or_else(|| refusal.clone());
@@ -146,7 +147,7 @@ impl Validator {
                 without_value(&error.message().to_string()),
                 error.location(),
             );
-            told("BAD_USER_INPUT", what, document)
+            told(Code::BadUserInput, what, document)
         };
         let operation = document.operations.get(name).map_err(fault)?;
         let is_plain = |own: &Node<VariableDefinition>| match variables.get(own.name.as_str()) {
@@ -164,7 +165,7 @@ impl Validator {
         }
         coerce_variable_values(&self.schema, operation, &values).map_err(fault)?;
         input_values::check_variables(operation, &values, &self.schema)
-            .map_err(|fault| told("BAD_USER_INPUT", fault, document))
+            .map_err(|fault| told(Code::BadUserInput, fault, document))
     }
 
     /// Objects that may stand where this interface or union does; `None` for any other type.
@@ -207,14 +208,14 @@ impl Validator {
             DocumentError {
                 location: range.map(|range| (range.start.line, range.start.column)),
                 ..DocumentError::document(
-                    "GRAPHQL_VALIDATION_FAILED",
+                    ErrorCode::ValidationFailed,
                     error::excerpt(&message, MAX_MESSAGE),
                 )
             }
         });
         let mut shown = shown.collect::<Vec<_>>().into_iter();
         let first = shown.next().unwrap_or_else(|| {
-            DocumentError::document("GRAPHQL_VALIDATION_FAILED", "the document is not valid")
+            DocumentError::document(ErrorCode::ValidationFailed, "the document is not valid")
         });
         let others: Vec<DocumentError> = shown.collect();
         let more = own.count();
@@ -223,7 +224,7 @@ impl Validator {
             && let Some(last) = refusal.others.last_mut()
         {
             *last = DocumentError::document(
-                "GRAPHQL_VALIDATION_FAILED",
+                ErrorCode::ValidationFailed,
                 format!("{} more errors are not shown", more + 1),
             );
         }
@@ -259,7 +260,7 @@ impl Validator {
 
 /// A fault with its place in the document.
 fn told(
-    code: &'static str,
+    code: impl Into<ErrorCode>,
     (message, location): Fault,
     document: &ExecutableDocument,
 ) -> DocumentError {

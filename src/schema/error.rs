@@ -59,7 +59,7 @@ pub enum Code {
 impl Code {
     /// As it stands in `extensions.code`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::BadCursor => "BAD_CURSOR",
@@ -117,7 +117,7 @@ pub const fn code_of(error: &SourceError) -> Code {
 /// An error with a code.
 #[must_use]
 pub fn coded(code: Code, message: impl Into<String>) -> Error {
-    Error::new(message).extend_with(|_, e| e.set("code", code.word()))
+    Error::new(message).extend_with(|_, e| e.set("code", code.as_str()))
 }
 
 /// An argument that breaks a rule; `path` leads to it (`filter`, `sources`).

@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::error::RequestError;
+use crate::schema::Code;
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl MediaType {
         match (json, response) {
             (0, 0) => Err(RequestError::new(
                 StatusCode::NOT_ACCEPTABLE,
-                "BAD_USER_INPUT",
+                Code::BadUserInput,
                 "answers come as application/graphql-response+json or application/json: accept one \
                  of them",
             )),

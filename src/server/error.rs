@@ -15,7 +15,8 @@ use serde_json::json;
 use super::RequestId;
 use crate::{
     access::{Exceeded, RequestQuota},
-    document::{DocumentError, error::Limit},
+    document::{DocumentError, ErrorCode, error::Limit},
+    schema::Code,
 };
 
 pub use crate::document::excerpt;
@@ -28,7 +29,7 @@ pub const A_SECOND: NonZeroU32 = NonZeroU32::MIN;
 #[error("{message}")]
 pub struct RequestError {
     pub status: StatusCode,
-    pub code: &'static str,
+    pub code: ErrorCode,
     pub message: String,
     /// Where in the document, as line and column.
     pub location: Option<(usize, usize)>,
@@ -46,10 +47,10 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<ErrorCode>, message: impl Into<String>) -> Self {
         Self {
             status,
-            code,
+            code: code.into(),
             message: message.into(),
             location: None,
             is_document_error: false,
@@ -64,14 +65,14 @@ impl RequestError {
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "INTERNAL",
+            Code::Internal,
             "a fault in the gateway: it is in its log",
         )
     }
 
     /// The request's shape is wrong.
     pub fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
+        Self::new(StatusCode::BAD_REQUEST, Code::BadUserInput, message)
     }
 
     /// 503 where what all requests share is taken, such as memory.
@@ -84,7 +85,11 @@ impl RequestError {
                 maximum,
             })),
             wait: Some(A_SECOND),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "LIMIT_EXCEEDED", message)
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Code::LimitExceeded,
+                message,
+            )
         }
     }
 
@@ -93,7 +98,7 @@ impl RequestError {
         let value = bytes.map_or_else(|| "more than that".to_owned(), |bytes| bytes.to_string());
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "PAYLOAD_TOO_LARGE",
+            Code::PayloadTooLarge,
             format!("{what} may have {maximum} bytes; it has {value}"),
         )
     }
@@ -106,7 +111,7 @@ impl RequestError {
             standing: Some(Box::new(standing)),
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                "RATE_LIMITED",
+                Code::RateLimited,
                 format!(
                     "too many requests: this gateway takes {burst} at once from each caller, and \
                      as many again within {window} seconds. Wait {wait} seconds"
@@ -165,7 +170,7 @@ impl RequestError {
     fn error(&self, id: RequestId) -> serde_json::Value {
         let mut error = json!({
             "message": self.message,
-            "extensions": { "code": self.code, "requestId": id.as_str() },
+            "extensions": { "code": self.code.as_str(), "requestId": id.as_str() },
         });
         if let Some((line, column)) = self.location {
             error["locations"] = json!([{ "line": line, "column": column }]);
@@ -187,7 +192,7 @@ impl RequestError {
     pub fn log(&self, id: RequestId) {
         // As a value it is quoted: what a client wrote makes no line of its own.
         let reason = excerpt(&self.message, MAX_LOGGED);
-        tracing::info!(request.id = %id, code = self.code, reason, "refused");
+        tracing::info!(request.id = %id, code = self.code.as_str(), reason, "refused");
     }
 
     /// As a whole answer of plain JSON.
@@ -275,7 +280,7 @@ pub fn tell(standing: &RequestQuota, headers: &mut HeaderMap) {
 pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let message = "this is only read: use GET";
-    let refusal = RequestError::new(StatusCode::METHOD_NOT_ALLOWED, "BAD_USER_INPUT", message);
+    let refusal = RequestError::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadUserInput, message);
     refusal.log(id);
     let mut response = refusal.into_response(id);
     let headers = response.headers_mut();
@@ -287,7 +292,7 @@ pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
 pub async fn no_such_page(id: Option<Extension<RequestId>>) -> Response {
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
     let message = "nothing here: the graph is at /graphql";
-    let refusal = RequestError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message);
+    let refusal = RequestError::new(StatusCode::NOT_FOUND, Code::NotFound, message);
     refusal.log(id);
     refusal.into_response(id)
 }

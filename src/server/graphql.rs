@@ -43,6 +43,7 @@ use crate::{
     cache::{ResponseKey, TaskFailed},
     document::{self, Document},
     explorer,
+    schema::Code,
     schema::Operation,
     source::RequestContext,
     write,
@@ -174,7 +175,7 @@ async fn one(
         if question.by_address {
             return Err(RequestError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "BAD_USER_INPUT",
+                Code::BadUserInput,
                 "GET is for queries: send mutations with POST",
             ));
         }
@@ -455,17 +456,20 @@ pub async fn run(
     let mut response = in_time(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
             OperationType::Mutation => (
-                "UNKNOWN_OUTCOME",
+                Code::UnknownOutcome,
                 "the operation took too long, and nobody can say what it has changed: read before \
                  trying again",
             ),
             _ => (
-                "UPSTREAM_TIMEOUT",
+                Code::UpstreamTimeout,
                 "the operation took too long: ask for less",
             ),
         };
         let mut error = ServerError::new(message, None);
-        error.extensions.get_or_insert_default().set("code", code);
+        error
+            .extensions
+            .get_or_insert_default()
+            .set("code", code.as_str());
         GraphResponse::from_errors(vec![error])
     });
     document.place(&mut response.errors);

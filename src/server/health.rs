@@ -86,7 +86,7 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
             let word = match &probe.result {
                 None => "not asked: callers bring their credential",
                 Some(Ok(_)) => "ok",
-                Some(Err(error)) => code_of(error).word(),
+                Some(Err(error)) => code_of(error).as_str(),
             };
             (probe.source.profile().name.to_string(), word.into())
         })

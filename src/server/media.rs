@@ -24,6 +24,7 @@ use crate::{
     access::{Client, ClientSlot},
     asset::{Asset, Location, MAX_THUMBNAIL, Rendition, SourceName},
     media::{Grant, InvalidToken},
+    schema::Code,
     schema::code_of,
     source::{BodyStream, DetailLevel, MediaAnswer, SourceError},
 };
@@ -63,7 +64,7 @@ async fn answer(
     let grant = gateway.grant(token).map_err(|invalid| match invalid {
         InvalidToken::Unknown => not_found(invalid.to_string()),
         InvalidToken::Expired => {
-            RequestError::new(StatusCode::GONE, "NOT_FOUND", invalid.to_string())
+            RequestError::new(StatusCode::GONE, Code::NotFound, invalid.to_string())
         }
     })?;
     let operation = gateway.operation(OperationType::Query, None, &Session::of_gateway(gateway));
@@ -140,7 +141,7 @@ fn too_many(source: &SourceName) -> RequestError {
         wait: Some(A_SECOND),
         ..RequestError::new(
             StatusCode::TOO_MANY_REQUESTS,
-            "RATE_LIMITED",
+            Code::RateLimited,
             format!(
                 "too many files of source `{source}` are on their way to you: take those first, \
                  then ask again"
@@ -158,7 +159,7 @@ fn location(asset: &Asset, rendition: Rendition) -> Option<&Location> {
 }
 
 fn not_found(message: impl Into<String>) -> RequestError {
-    RequestError::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
+    RequestError::new(StatusCode::NOT_FOUND, Code::NotFound, message)
 }
 
 fn refusal(error: &SourceError) -> RequestError {
@@ -169,7 +170,7 @@ fn refusal(error: &SourceError) -> RequestError {
         SourceError::Exhausted | SourceError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         _ => StatusCode::BAD_GATEWAY,
     };
-    RequestError::new(status, code_of(error).word(), error.to_string())
+    RequestError::new(status, code_of(error), error.to_string())
 }
 
 /// To where it loads without our credential. Short-lived, so nobody keeps the redirect.

@@ -18,6 +18,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
 use super::{Gateway, error::RequestError};
+use crate::schema::Code;
 
 /// Headers that a page of another site cannot send without being asked first (`design.md` §6).
 const PREFLIGHT: [&str; 3] = [
@@ -144,7 +145,7 @@ pub fn check_get(gateway: &Gateway, headers: &HeaderMap) -> Result<(), RequestEr
     if is_foreign && !is_asked_for(headers) {
         return Err(RequestError::new(
             StatusCode::FORBIDDEN,
-            "FORBIDDEN",
+            Code::Forbidden,
             "a page of another site may not ask by GET unasked: send `graphql-require-preflight: \
              1`, from an origin that `cors_origins` in the configuration names",
         ));
@@ -189,7 +190,7 @@ pub fn check_host(gateway: &Gateway, request: &Request) -> Result<(), RequestErr
     }
     Err(RequestError::new(
         StatusCode::MISDIRECTED_REQUEST,
-        "FORBIDDEN",
+        Code::Forbidden,
         "this gateway does not answer to that host name: use localhost, its address, the host of \
          `public_url` in its configuration, or one of `allowed_hosts` in [access]",
     ))

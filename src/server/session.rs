@@ -16,6 +16,7 @@ use crate::{
     asset::SourceName,
     cache::ViewerScope,
     config::Secret,
+    schema::Code,
     source::{Registry, Source},
 };
 
@@ -135,9 +136,9 @@ pub fn charge(
 fn refusal(denied: Denied) -> RequestError {
     let (status, code) = match denied {
         Denied::Missing | Denied::Malformed | Denied::UnknownKey | Denied::Token(_) => {
-            (StatusCode::UNAUTHORIZED, "UNAUTHENTICATED")
+            (StatusCode::UNAUTHORIZED, Code::Unauthenticated)
         }
-        Denied::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, "UPSTREAM_UNAVAILABLE"),
+        Denied::NoKeys => (StatusCode::SERVICE_UNAVAILABLE, Code::UpstreamUnavailable),
     };
     RequestError::new(status, code, denied.to_string())
 }

@@ -34,6 +34,7 @@ use super::{
 use crate::{
     access::{Budget, Client},
     config::Limits,
+    schema::Code,
     schema::Upload,
     source::{FileStream, RequestContext},
     write::{FileError, Spool, UploadFile, UploadFiles},
@@ -134,7 +135,7 @@ pub async fn read(
     let (operations, uses) = head.unwrap_or_else(|_| {
         Err(RequestError::new(
             StatusCode::REQUEST_TIMEOUT,
-            "BAD_USER_INPUT",
+            Code::BadUserInput,
             "`operations`, `map` and the head of the first file did not come in time",
         ))
     })?;
@@ -236,7 +237,7 @@ fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String>>, Request
     if entries.len() > most {
         return Err(RequestError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "PAYLOAD_TOO_LARGE",
+            Code::PayloadTooLarge,
             format!(
                 "a request has at most {most} files; `map` names {}",
                 entries.len()

@@ -46,6 +46,7 @@ use crate::{
     access::Client,
     config::Limits,
     document::{self, DocumentError},
+    schema::Code,
 };
 
 /// The sub-protocols.
@@ -124,7 +125,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
     if !origins.all(|origin| gateway.0.origins.allow(origin, &parts.headers)) {
         return Err(RequestError::new(
             StatusCode::FORBIDDEN,
-            "FORBIDDEN",
+            Code::Forbidden,
             "pages of this origin may not open a WebSocket here: `cors_origins` in the \
              configuration names those that may",
         ));
@@ -133,7 +134,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
     if !parts.headers.contains_key(header::UPGRADE) && parts.version <= Version::HTTP_11 {
         return Err(RequestError::new(
             StatusCode::UPGRADE_REQUIRED,
-            "BAD_USER_INPUT",
+            Code::BadUserInput,
             "this address takes WebSockets (graphql-transport-ws): the graph is at /graphql too",
         ));
     }

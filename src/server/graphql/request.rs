@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::{
     document::{DocumentError, DocumentRef},
+    schema::Code,
     server::{
         Gateway, content_negotiation,
         error::{self, RequestError},
@@ -270,7 +271,7 @@ pub async fn read(
             if !content_negotiation::is_json(&head.headers) {
                 return Err(RequestError::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "BAD_USER_INPUT",
+                    Code::BadUserInput,
                     "send the request as JSON in UTF-8, with `content-type: application/json`, or \
                      files as multipart/form-data",
                 ));
@@ -278,7 +279,7 @@ pub async fn read(
             if head.headers.contains_key(header::CONTENT_ENCODING) {
                 return Err(RequestError::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "BAD_USER_INPUT",
+                    Code::BadUserInput,
                     "send the request's body as it is, without `content-encoding`",
                 ));
             }
@@ -291,7 +292,7 @@ pub async fn read(
         }
         _ => Err(RequestError::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "BAD_USER_INPUT",
+            Code::BadUserInput,
             "the graph is asked with POST, or with GET for queries",
         )),
     }
@@ -370,7 +371,7 @@ async fn read_body(
         .map_err(|_| {
             RequestError::new(
                 StatusCode::REQUEST_TIMEOUT,
-                "BAD_USER_INPUT",
+                Code::BadUserInput,
                 "the request's body did not come in time",
             )
         })?

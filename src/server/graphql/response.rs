@@ -5,7 +5,9 @@ use axum::body::Bytes;
 use serde::Serialize;
 
 use crate::{
+    document::ErrorCode,
     schema,
+    schema::Code,
     server::{
         RequestId,
         error::{self, RequestError},
@@ -20,9 +22,9 @@ const MAX_ERRORS: usize = 10;
 /// An answer's errors as they are shown: each with its code and the request's id, and not too many.
 pub fn shown(response: &GraphResponse, id: RequestId) -> Vec<ServerError> {
     let fallback = if is_request_error(response) {
-        "GRAPHQL_VALIDATION_FAILED"
+        ErrorCode::ValidationFailed
     } else {
-        "BAD_USER_INPUT"
+        ErrorCode::from(Code::BadUserInput)
     };
     let mut errors = response.errors.clone();
     let count = errors.len();
@@ -41,7 +43,7 @@ pub fn shown(response: &GraphResponse, id: RequestId) -> Vec<ServerError> {
         }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
-            extensions.set("code", fallback);
+            extensions.set("code", fallback.as_str());
         }
         extensions.set("requestId", id.as_str());
     }
