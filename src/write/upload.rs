@@ -1,33 +1,25 @@
 //! Making an asset of a file, and saying which part of it is done.
 
+mod idempotency;
 mod metered_file;
+mod new_asset;
 mod spool;
 
-use std::{
-    future::ready,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::{StreamExt, stream};
-
-use super::{
-    Target, Writer,
-    edit::Change,
-    kept::{RecordedWrite, unknown},
-    word_of,
-};
+use super::{Target, Writer, word_of};
 use crate::{
     access::{Budget, Client, ClientSlot, SlotsByClient},
     asset::{Asset, AssetId, FileType, SourceName},
-    cache::Claim,
     source::{
-        FileContent, FileStream, NewFile, RequestContext, Source, SourceError, TagChange,
-        UploadFailure, UploadOptions, Uploaded,
+        NewFile, RequestContext, Source, SourceError, UploadFailure, UploadOptions, Uploaded,
     },
 };
 
 use metered_file::{FileLimits, MeteredStream, peek, tallied};
+use new_asset::Begin;
 
+pub use idempotency::KeptUpload;
 pub use metered_file::{FileError, FileInput, UploadFile, UploadFiles};
 pub use spool::Spool;
 
@@ -143,23 +135,6 @@ pub enum UploadError {
     FirstFailed,
 }
 
-/// An upload that was kept under a key.
-pub struct KeptUpload {
-    outcome: UploadOutcome,
-    /// Of the bytes; none where they never came whole.
-    hash: Option<blake3::Hash>,
-}
-
-/// Whether an error tells that nothing at all has come of it.
-fn left_nothing(outcome: &UploadOutcome) -> bool {
-    outcome.id.is_none()
-        && outcome.progress.is_none()
-        && !outcome
-            .errors
-            .iter()
-            .any(|error| matches!(error, UploadError::Source(SourceError::UnknownOutcome)))
-}
-
 impl Writer {
     /// Makes an asset of a file. The same key gives the first outcome again, and goes on with an
     /// upload that was pending.
@@ -192,104 +167,6 @@ impl Writer {
         let id: Vec<&str> = outcome.id.iter().map(|id| &*id.upstream).collect();
         self.audit("upload", &outcome.source, &id, outcome.word(), None);
         made
-    }
-
-    async fn make_once(
-        &self,
-        key: &str,
-        new: &NewAsset,
-        context: &Arc<RequestContext>,
-    ) -> UploadOutcome {
-        let name = &new.source.profile().name;
-        let key = self.own_key(key, std::iter::once(&new.source));
-        match self.kept.turn(&self.who, &key, new.arguments()) {
-            Claim::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
-            Claim::First(ticket) => {
-                let made = self.make_told(new, context).await;
-                let outcome = made.outcome.clone();
-                let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
-                // Of a file that never came whole nobody can tell whether the next is the same.
-                let is_kept = made.hash.is_some() && !left_nothing(&outcome);
-                let made = Arc::new(RecordedWrite::Upload(made));
-                if is_kept {
-                    ticket.keep(made, weight as usize);
-                } else {
-                    ticket.release(made);
-                }
-                outcome
-            }
-            Claim::Again(told) => {
-                let failed = |error: UploadError| UploadOutcome::failed(name.clone(), error);
-                // The same file, or it is another upload.
-                let hash = match new.hash_of_file(context).await {
-                    Ok(hash) => hash,
-                    Err(error) => return failed(error.into()),
-                };
-                let Some(kept) = told.outcome(context.deadline()).await else {
-                    return failed(unknown(&told).into());
-                };
-                let RecordedWrite::Upload(first) = &*kept else {
-                    return failed(UploadError::Conflict);
-                };
-                match first.hash {
-                    Some(first) if first != hash => return failed(UploadError::Conflict),
-                    Some(_) if !left_nothing(&first.outcome) => {}
-                    // It was under way when this one asked.
-                    _ => return failed(UploadError::FirstFailed),
-                }
-                let Some(upload) = first.outcome.pending() else {
-                    return self.told_again(new, &first.outcome, context).await;
-                };
-                // Looked at by one at a time: steps are done once.
-                let turn = AssetId {
-                    source: name.clone(),
-                    upstream: upload.into(),
-                };
-                let Ok(_held) = self.held.lock(&turn, context.deadline()).await else {
-                    return first.outcome.clone();
-                };
-                let Some(kept) = told.outcome(context.deadline()).await else {
-                    return first.outcome.clone();
-                };
-                let RecordedWrite::Upload(now) = &*kept else {
-                    return first.outcome.clone();
-                };
-                if now.outcome.pending().is_none() {
-                    return self.told_again(new, &now.outcome, context).await;
-                }
-                let state = new.source.upload_state(upload, context).await;
-                let outcome = self.finish(new, state, context).await;
-                told.amend(Arc::new(RecordedWrite::Upload(KeptUpload {
-                    outcome: outcome.clone(),
-                    hash: first.hash,
-                })));
-                outcome
-            }
-        }
-    }
-
-    /// A kept outcome, with its asset as it is by now.
-    async fn told_again(
-        &self,
-        new: &NewAsset,
-        first: &UploadOutcome,
-        context: &RequestContext,
-    ) -> UploadOutcome {
-        let mut outcome = first.clone();
-        let target = outcome.id.clone().map(|id| Target {
-            source: Arc::clone(&new.source),
-            id,
-        });
-        if let (Some(target), Some(_)) = (target, &first.asset) {
-            match self.read(&target, context).await {
-                Ok(asset) => outcome.asset = Some(asset),
-                Err(error) => {
-                    outcome.asset = None;
-                    outcome.errors.push(error.into());
-                }
-            }
-        }
-        outcome
     }
 
     async fn make(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
@@ -505,23 +382,6 @@ impl Writer {
     }
 }
 
-impl FileInput {
-    /// The file's name, without folders, and its bytes.
-    async fn open(&self, context: &RequestContext) -> Result<(String, FileStream), FileError> {
-        match self {
-            Self::Bytes(bytes) => {
-                let bytes = bytes.clone();
-                let all = stream::once(async move { Ok(bytes) }).boxed();
-                Ok((UNNAMED.to_owned(), all))
-            }
-            Self::Part { parts, name } => {
-                let part = parts.take(name, context).await?;
-                Ok((base_name(part.file_name.as_deref()), part.bytes))
-            }
-        }
-    }
-}
-
 /// Whether the source calls it so: it may keep or add an ending.
 fn is_called(asset: &Asset, name: &str) -> bool {
     let stem = |name: &str| {
@@ -536,163 +396,6 @@ fn renamed(asset: &Asset) -> SourceError {
         "it knew the bytes already and calls them `{}`: it was not renamed",
         asset.name.chars().take(80).collect::<String>()
     ))
-}
-
-/// What happens before a file's last byte is sent.
-type Begin = Arc<dyn Fn() + Send + Sync>;
-
-/// `bytes`, with `begin` called before the last of them: at `length`, or at their end.
-fn with_end(bytes: FileStream, length: Option<u64>, begin: &Begin) -> FileStream {
-    let mut begin = Some(Arc::clone(begin));
-    let mut left = length;
-    bytes
-        .map(Some)
-        .chain(stream::once(async { None }))
-        .filter_map(move |piece| {
-            if let (Some(left), Some(Ok(bytes))) = (&mut left, &piece) {
-                *left = left.saturating_sub(bytes.len() as u64);
-            }
-            let is_last = piece.is_none() || left == Some(0);
-            if let Some(begin) = begin.take_if(|_| is_last) {
-                begin();
-            }
-            ready(piece)
-        })
-        .boxed()
-}
-
-/// A file that nobody named.
-const UNNAMED: &str = "upload";
-/// Letters of a name.
-const MAX_NAME: usize = 200;
-
-/// The last part of a path of any system, without what does not belong in a name.
-fn base_name(name: Option<&str>) -> String {
-    let last = name.unwrap_or_default().rsplit(['/', '\\']).next();
-    let clean: String = last
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
-    let clean = clean.trim().trim_start_matches('.');
-    if clean.is_empty() {
-        return UNNAMED.to_owned();
-    }
-    // The end tells the type.
-    let letters = clean.chars().count();
-    clean
-        .chars()
-        .skip(letters.saturating_sub(MAX_NAME))
-        .collect()
-}
-
-impl NewAsset {
-    fn steps(&self) -> Vec<(Step, StepState)> {
-        let asked = self.changes().into_iter().map(|(step, _)| step);
-        std::iter::once(Step::File)
-            .chain(self.name.as_ref().map(|_| Step::Name))
-            .chain(asked)
-            .map(|step| (step, StepState::NotTried))
-            .collect()
-    }
-
-    fn changes(&self) -> Vec<(Step, Change)> {
-        let mut changes = Vec::new();
-        // Where the source knew the bytes, it may have left out what they were sent with.
-        let mut tags = self.source.upload_tags(&self.options);
-        tags.extend(self.tags.iter().cloned());
-        if !tags.is_empty() {
-            changes.push((Step::Tags, Change::Tags(TagChange::Add(tags))));
-        }
-        if let Some(note) = &self.note {
-            changes.push((Step::Note, Change::Note(Some(note.clone()))));
-        }
-        changes
-    }
-
-    /// The bytes with their length, where the source must know it first.
-    async fn measured(
-        &self,
-        bytes: FileStream,
-        context: &Arc<RequestContext>,
-    ) -> Result<Measured, FileError> {
-        let known = match &self.file {
-            FileInput::Bytes(bytes) => Some(bytes.len() as u64),
-            FileInput::Part { .. } => self.length,
-        };
-        if known.is_some() || !self.source.needs_length() {
-            return Ok(Measured::Passing(bytes, known));
-        }
-        let share = self.budget.spools.share(&self.budget.client);
-        let spool = Spool::fill(bytes, self.limit, share, context).await?;
-        Ok(Measured::OnDisk(spool))
-    }
-
-    /// Reads the file for its hash alone.
-    async fn hash_of_file(&self, context: &Arc<RequestContext>) -> Result<blake3::Hash, FileError> {
-        let bounds = FileLimits {
-            limit: self.limit,
-            length: self.length,
-            hash: self.hash,
-        };
-        let tally = MeteredStream::default();
-        let (_, bytes) = self.file.open(context).await?;
-        let mut bytes = tallied(bytes, bounds, tally.clone(), Arc::clone(context));
-        while let Some(piece) = bytes.next().await {
-            piece.map_err(|error| FileError::of(&error))?;
-        }
-        tally
-            .hash()
-            .ok_or_else(|| FileError::Malformed("the file did not come whole".to_owned()))
-    }
-
-    /// All but the bytes, in one number.
-    fn arguments(&self) -> [u8; 32] {
-        let said = format!(
-            "upload {:?}",
-            (
-                self.source.profile().name.as_str(),
-                &self.name,
-                &self.tags,
-                &self.note,
-                &self.options,
-                self.length,
-                self.hash,
-            )
-        );
-        *blake3::hash(said.as_bytes()).as_bytes()
-    }
-}
-
-/// A file that is ready to be sent.
-enum Measured {
-    /// As it comes from its client, of this length, where that is known.
-    Passing(FileStream, Option<u64>),
-    OnDisk(Spool),
-}
-
-impl Measured {
-    const fn length(&self) -> Option<u64> {
-        match self {
-            Self::Passing(_, length) => *length,
-            Self::OnDisk(spool) => Some(spool.length()),
-        }
-    }
-
-    fn content(self, begin: &Begin, context: &Arc<RequestContext>) -> FileContent {
-        match self {
-            Self::Passing(bytes, length) => FileContent::Once(with_end(bytes, length, begin)),
-            Self::OnDisk(spool) => {
-                let (begin, context) = (Arc::clone(begin), Arc::clone(context));
-                FileContent::Again(Arc::new(move |at| {
-                    let (length, context) = (spool.length(), Arc::clone(&context));
-                    // On its way to the source it is still on its way.
-                    let bytes = spool.read_from(at).inspect(move |_| context.renew());
-                    with_end(bytes.boxed(), length.checked_sub(at), &begin)
-                }))
-            }
-        }
-    }
 }
 
 impl UploadOutcome {

@@ -1,0 +1,131 @@
+//! Uploads under an idempotency key: the same key gives the first outcome again.
+
+use std::sync::Arc;
+
+use super::{NewAsset, UploadError, UploadOutcome};
+use crate::{
+    asset::AssetId,
+    cache::Claim,
+    source::{RequestContext, SourceError},
+    write::{
+        Target, Writer,
+        kept::{RecordedWrite, unknown},
+    },
+};
+
+/// An upload that was kept under a key.
+pub struct KeptUpload {
+    pub(super) outcome: UploadOutcome,
+    /// Of the bytes; none where they never came whole.
+    pub(super) hash: Option<blake3::Hash>,
+}
+
+/// Whether an error tells that nothing at all has come of it.
+fn left_nothing(outcome: &UploadOutcome) -> bool {
+    outcome.id.is_none()
+        && outcome.progress.is_none()
+        && !outcome
+            .errors
+            .iter()
+            .any(|error| matches!(error, UploadError::Source(SourceError::UnknownOutcome)))
+}
+
+impl Writer {
+    pub(super) async fn make_once(
+        &self,
+        key: &str,
+        new: &NewAsset,
+        context: &Arc<RequestContext>,
+    ) -> UploadOutcome {
+        let name = &new.source.profile().name;
+        let key = self.own_key(key, std::iter::once(&new.source));
+        match self.kept.turn(&self.who, &key, new.arguments()) {
+            Claim::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
+            Claim::First(ticket) => {
+                let made = self.make_told(new, context).await;
+                let outcome = made.outcome.clone();
+                let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
+                // Of a file that never came whole nobody can tell whether the next is the same.
+                let is_kept = made.hash.is_some() && !left_nothing(&outcome);
+                let made = Arc::new(RecordedWrite::Upload(made));
+                if is_kept {
+                    ticket.keep(made, weight as usize);
+                } else {
+                    ticket.release(made);
+                }
+                outcome
+            }
+            Claim::Again(told) => {
+                let failed = |error: UploadError| UploadOutcome::failed(name.clone(), error);
+                // The same file, or it is another upload.
+                let hash = match new.hash_of_file(context).await {
+                    Ok(hash) => hash,
+                    Err(error) => return failed(error.into()),
+                };
+                let Some(kept) = told.outcome(context.deadline()).await else {
+                    return failed(unknown(&told).into());
+                };
+                let RecordedWrite::Upload(first) = &*kept else {
+                    return failed(UploadError::Conflict);
+                };
+                match first.hash {
+                    Some(first) if first != hash => return failed(UploadError::Conflict),
+                    Some(_) if !left_nothing(&first.outcome) => {}
+                    // It was under way when this one asked.
+                    _ => return failed(UploadError::FirstFailed),
+                }
+                let Some(upload) = first.outcome.pending() else {
+                    return self.told_again(new, &first.outcome, context).await;
+                };
+                // Looked at by one at a time: steps are done once.
+                let turn = AssetId {
+                    source: name.clone(),
+                    upstream: upload.into(),
+                };
+                let Ok(_held) = self.held.lock(&turn, context.deadline()).await else {
+                    return first.outcome.clone();
+                };
+                let Some(kept) = told.outcome(context.deadline()).await else {
+                    return first.outcome.clone();
+                };
+                let RecordedWrite::Upload(now) = &*kept else {
+                    return first.outcome.clone();
+                };
+                if now.outcome.pending().is_none() {
+                    return self.told_again(new, &now.outcome, context).await;
+                }
+                let state = new.source.upload_state(upload, context).await;
+                let outcome = self.finish(new, state, context).await;
+                told.amend(Arc::new(RecordedWrite::Upload(KeptUpload {
+                    outcome: outcome.clone(),
+                    hash: first.hash,
+                })));
+                outcome
+            }
+        }
+    }
+
+    /// A kept outcome, with its asset as it is by now.
+    async fn told_again(
+        &self,
+        new: &NewAsset,
+        first: &UploadOutcome,
+        context: &RequestContext,
+    ) -> UploadOutcome {
+        let mut outcome = first.clone();
+        let target = outcome.id.clone().map(|id| Target {
+            source: Arc::clone(&new.source),
+            id,
+        });
+        if let (Some(target), Some(_)) = (target, &first.asset) {
+            match self.read(&target, context).await {
+                Ok(asset) => outcome.asset = Some(asset),
+                Err(error) => {
+                    outcome.asset = None;
+                    outcome.errors.push(error.into());
+                }
+            }
+        }
+        outcome
+    }
+}
