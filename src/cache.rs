@@ -11,35 +11,32 @@
 //! - Bounded in bytes, half for assets and half for pages.
 
 mod content_cache;
+mod entry;
 mod idempotency;
+mod outage;
 mod response_cache;
 mod single_flight;
 mod write_epochs;
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant as Clock},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ahash::RandomState;
 use futures_util::{StreamExt, future::join_all};
-use jiff::Timestamp;
-use moka::{Expiry, future::Cache};
+use moka::future::Cache;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
+    entry::{CacheEntry, Landed, OwnLife, tell, url_end},
+    outage::Outage,
     single_flight::{Leader, SingleFlight, Waiter},
     write_epochs::{Epoch, Epochs},
 };
 use crate::{
-    asset::{Asset, Location, SourceName},
+    asset::{Asset, SourceName},
     config::{CacheConfig, Freshness},
     source::{
-        Breaker, CredentialScope, DetailLevel, ListRequest, Openings, Page, RequestContext, Row,
-        Source, SourceError,
+        CredentialScope, DetailLevel, ListRequest, Page, RequestContext, Row, Source, SourceError,
     },
-    upstream::UpstreamError,
 };
 
 pub use content_cache::{ByHash, Hash};
@@ -78,84 +75,6 @@ struct PageKey {
     scope: CredentialScope,
     request: ListRequest,
     epoch: Epoch,
-}
-
-/// A value and until when it is served, and how.
-#[derive(Clone)]
-struct CacheEntry<V> {
-    value: V,
-    /// When its call began.
-    asked: Instant,
-    fresh_until: Instant,
-    /// Served while it is asked for again.
-    stale_until: Instant,
-    /// Until it is not even served in place of an error.
-    life: Duration,
-    bytes: u32,
-}
-
-impl<V> CacheEntry<V> {
-    /// `end`: when a signed URL inside it ends.
-    fn new(
-        value: V,
-        asked: Instant,
-        bytes: u32,
-        (fresh, stale, if_error): (Duration, Duration, Duration),
-        end: Option<Timestamp>,
-    ) -> Self {
-        // The answer may be as old as its question.
-        let age = asked.elapsed();
-        let fresh = within(fresh, end);
-        // What is not to be kept is not kept for errors either.
-        let (stale, life) = if fresh.is_zero() {
-            (Duration::ZERO, Duration::ZERO)
-        } else {
-            let stale = within(fresh + stale, end);
-            (stale, stale.max(within(fresh + if_error, end)))
-        };
-        Self {
-            value,
-            asked,
-            fresh_until: asked + fresh,
-            stale_until: asked + stale,
-            life: life.saturating_sub(age),
-            bytes,
-        }
-    }
-
-    /// Until when it is true; `None`: it is not kept, as something in it ends at once.
-    fn true_until(&self) -> Option<Instant> {
-        (!self.life.is_zero()).then_some(self.fresh_until)
-    }
-}
-
-/// What a call brought, and how long that stays true; what is not kept is true for a moment only.
-type Landed<V> = (V, Option<Instant>);
-
-fn tell(fresh_until: Option<Instant>, context: &RequestContext) {
-    match fresh_until {
-        Some(end) => context.true_until(end),
-        None => context.mark_uncacheable(),
-    }
-}
-
-/// Ends each entry after its own life.
-struct OwnLife;
-
-impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
-    fn expire_after_create(&self, _: &K, kept: &CacheEntry<V>, _: Clock) -> Option<Duration> {
-        Some(kept.life)
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &K,
-        kept: &CacheEntry<V>,
-        _: Clock,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(kept.life)
-    }
 }
 
 /// A page, and how it came.
@@ -597,59 +516,6 @@ impl Drop for Writing {
     fn drop(&mut self) {
         self.asset_cache.epochs.close(&self.source, &self.ids);
     }
-}
-
-/// Ends the wait for a source's call when the source goes down meanwhile.
-struct Outage {
-    breaker: Breaker,
-    openings: Openings,
-}
-
-impl Outage {
-    fn watch(source: &Arc<dyn Source>) -> Self {
-        let breaker = source.breaker();
-        Self {
-            openings: breaker.openings(),
-            breaker,
-        }
-    }
-
-    /// What `result` gives, unless the source goes down first. One that is down already may be
-    /// tried by one call: that call's own caller waits for it, others who join it do not.
-    async fn or<T>(
-        mut self,
-        called: bool,
-        result: impl Future<Output = T>,
-    ) -> Result<T, SourceError> {
-        let is_down = !called && self.breaker.spares().is_some();
-        tokio::select! {
-            biased;
-            result = result, if !is_down => return Ok(result),
-            () = self.openings.next(), if !is_down => {}
-            else => {}
-        }
-        let wait = self.breaker.spares().unwrap_or_default();
-        Err(SourceError::from(UpstreamError::CircuitOpen { wait }))
-    }
-}
-
-/// A life cut short by the end of a signed URL, less a minute for whoever is given it.
-fn within(life: Duration, end: Option<Timestamp>) -> Duration {
-    let Some(end) = end else { return life };
-    let left = end.duration_since(Timestamp::now()).as_secs() - 60;
-    life.min(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
-}
-
-/// When the first of an asset's signed URLs ends.
-fn url_end(asset: &Asset) -> Option<Timestamp> {
-    let media = &asset.media;
-    [&media.original, &media.small, &media.large]
-        .into_iter()
-        .filter_map(|location| match location {
-            Some(Location::Direct { expires_at, .. }) => *expires_at,
-            _ => None,
-        })
-        .min()
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@
 //! What is safe to repeat is made again ([`retry`]), within a budget; a source that keeps failing
 //! is left alone for a while ([`circuit_breaker`]).
 
+mod call;
 mod circuit_breaker;
 mod egress;
 mod error;
+mod open_answer;
 mod pacing;
 mod redact;
 mod retry;
@@ -17,16 +19,14 @@ mod upload;
 
 use std::{
     sync::{
-        Arc, LazyLock, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use ahash::RandomState;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -36,13 +36,16 @@ use url::Url;
 
 use circuit_breaker::Permit;
 use egress::PublicNames;
+use open_answer::READ_WHOLE;
 use redact::SentSecrets;
 
 use crate::config::is_this_machine;
 
+pub use call::Call;
 pub use circuit_breaker::{Breaker, Failure, Health, Openings, Status, Subject};
 pub use egress::EgressPolicy;
 pub use error::UpstreamError;
+pub use open_answer::{BodyStream, OpenAnswer};
 pub use pacing::{Pace, Paces};
 pub use retry::retry_after;
 pub use upload::{Content, Form};
@@ -119,204 +122,12 @@ pub struct Upstream {
     budget: Arc<retry::Budget>,
 }
 
-/// One request to a source.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// What it is for, in our words (`list`, `get`, `get-bulk`, `media`): named in spans.
-    pub operation: &'static str,
-    pub method: Method,
-    pub url: Url,
-    pub headers: HeaderMap,
-    pub body: Option<Bytes>,
-    /// Changes nothing upstream: may be made again.
-    pub is_safe: bool,
-    pub subject: Subject,
-}
-
-impl Call {
-    /// A GET of a list, or of what else the whole source is needed for.
-    #[must_use]
-    pub fn get(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
-        Self {
-            operation,
-            method: Method::GET,
-            url,
-            headers,
-            body: None,
-            is_safe: true,
-            subject: Subject::Source,
-        }
-    }
-
-    /// A GET of one thing, whose failure says little of the others.
-    #[must_use]
-    pub fn get_item(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
-        Self {
-            subject: Subject::Item(number_of(&url)),
-            ..Self::get(operation, url, headers)
-        }
-    }
-
-    /// A GET of a file's bytes.
-    #[must_use]
-    pub fn get_file(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
-        Self {
-            subject: Subject::File(number_of(&url)),
-            ..Self::get(operation, url, headers)
-        }
-    }
-
-    /// A change without a body.
-    #[must_use]
-    pub fn write(operation: &'static str, method: Method, url: Url, headers: HeaderMap) -> Self {
-        Self {
-            method,
-            is_safe: false,
-            subject: Subject::Write,
-            ..Self::get(operation, url, headers)
-        }
-    }
-
-    /// A POST of JSON that only reads.
-    #[must_use]
-    pub fn read_by_post(
-        operation: &'static str,
-        url: Url,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Self {
-        Self {
-            is_safe: true,
-            subject: Subject::Source,
-            ..Self::json(operation, Method::POST, url, headers, body)
-        }
-    }
-
-    /// A change with a body of JSON. The caller serialises: an unserialisable body is its own
-    /// mistake.
-    #[must_use]
-    pub fn json(
-        operation: &'static str,
-        method: Method,
-        url: Url,
-        mut headers: HeaderMap,
-        body: Bytes,
-    ) -> Self {
-        headers.insert(
-            http::header::CONTENT_TYPE,
-            http::HeaderValue::from_static("application/json"),
-        );
-        Self {
-            body: Some(body),
-            ..Self::write(operation, method, url, headers)
-        }
-    }
-}
-
-/// An address as a number: the same for as long as the process runs.
-fn number_of(url: &Url) -> u64 {
-    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    HASHER.hash_one(url.as_str())
-}
-
 /// An answer that was read whole, whatever its status.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
-}
-
-/// An answer whose body is still to come. Holds its place among the streams until dropped.
-pub struct OpenAnswer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    response: reqwest::Response,
-    stream: OwnedSemaphorePermit,
-    /// Of the source's own.
-    policy: Arc<Policy>,
-    /// For bodies that are read whole.
-    whole: Arc<Semaphore>,
-}
-
-/// Pieces of a body that wait for being taken: of one that is passed on, and of one that is read
-/// whole. Pieces of the network have a KiB and more.
-const PASSED: usize = 2;
-const WHOLE: usize = 1_024;
-/// Bodies of a source that are read whole at once, or wait for being taken.
-const READ_WHOLE: usize = 128;
-
-/// A body's pieces as they come.
-pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, UpstreamError>>;
-
-impl OpenAnswer {
-    /// The body as it comes, no faster than it is taken. Ends with an error when the source falls
-    /// silent, and is given up when whoever takes it does.
-    #[must_use]
-    pub fn into_body(self) -> BodyStream {
-        let Self {
-            mut response,
-            stream,
-            policy,
-            whole,
-            ..
-        } = self;
-        let is_small = response
-            .content_length()
-            .is_some_and(|own| own <= policy.read_whole);
-        let whole = is_small.then(|| whole.try_acquire_owned().ok()).flatten();
-        // A body read whole fits, however many pieces it comes in.
-        let pieces = if whole.is_some() { WHOLE } else { PASSED };
-        let (give, take) = tokio::sync::mpsc::channel(pieces);
-        tokio::spawn(async move {
-            let mut stream = Some(stream);
-            let mut is_first = true;
-            loop {
-                let read = tokio::select! {
-                    read = tokio::time::timeout(policy.attempt, response.chunk()) => read,
-                    () = give.closed() => return, // nobody takes it any more
-                };
-                let piece = match read {
-                    Ok(Ok(piece)) => Ok(piece),
-                    Ok(Err(error)) => Err(UpstreamError::of(&error)),
-                    Err(_) => Err(UpstreamError::Timeout),
-                };
-                let ends = !matches!(piece, Ok(Some(_)));
-                let taken = tokio::time::timeout(policy.stall, give.send(piece)).await;
-                if !matches!(taken, Ok(Ok(()))) {
-                    return;
-                }
-                if ends {
-                    // The source has no more to do with it.
-                    stream.take();
-                    // Until it is taken, it is one of those that were read whole.
-                    if whole.is_some() {
-                        let _ = tokio::time::timeout(policy.stall, give.closed()).await;
-                    }
-                    return;
-                }
-                if std::mem::take(&mut is_first) && whole.is_none() {
-                    // Free again when the first piece is taken.
-                    let first = give.reserve_many(pieces);
-                    let first = tokio::time::timeout(policy.first_stall, first).await;
-                    if !matches!(first, Ok(Ok(_))) {
-                        return;
-                    }
-                }
-            }
-        });
-        futures_util::stream::unfold(Some(take), |take| async move {
-            let mut take = take?;
-            match take.recv().await {
-                Some(Ok(Some(piece))) => Some((Ok(piece), Some(take))),
-                Some(Ok(None)) => None,
-                Some(Err(error)) => Some((Err(error), None)),
-                // Given up half-way: never to be taken for the whole.
-                None => Some((Err(UpstreamError::Timeout), None)),
-            }
-        })
-        .boxed()
-    }
 }
 
 impl Upstream {

@@ -1,24 +1,20 @@
 //! Connections: so many at once, so many of one address, each with a time for saying what it wants
 //! and for taking its answer. One without a request for too long ends.
 
+mod partial;
+mod requests;
+
 use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
     pin::{Pin, pin},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::{Body, Bytes, HttpBody},
-    extract::connect_info::Connected,
-};
+use axum::{Router, extract::connect_info::Connected};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
@@ -29,14 +25,14 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
-    time::{Instant, Sleep, sleep, sleep_until},
+    time::{Instant, Sleep, sleep},
 };
 use tower_service::Service;
 
-use crate::{
-    access::{Client, Share},
-    config::Limits,
-};
+use crate::{access::Client, config::Limits};
+
+pub use partial::Partial;
+pub use requests::{Counted, Requests};
 
 /// Waited where nothing can be accepted, such as without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -46,11 +42,6 @@ const PING: Duration = Duration::from_secs(30);
 const STREAMS: u32 = 100;
 /// Bytes that an HTTP/1 connection reads ahead at most; a request's head must fit.
 const RECEIVED: usize = 128 * 1024;
-/// Bytes of a WebSocket's message that are not charged: small ones are answered while memory is
-/// short.
-const UNCHARGED: u64 = 8 * 1024;
-/// Bytes before the payload of a client's ping or pong (RFC 6455 5.2).
-const CONTROL_HEAD: usize = 6;
 /// Bytes that tell HTTP/1 from HTTP/2 (RFC 9113 3.4); past them the protocol has its own times.
 const PREFACE: usize = 24;
 /// How long whoever asked may take for a piece of the answer.
@@ -68,150 +59,6 @@ pub struct Peer {
     /// What it has received of a WebSocket's message.
     pub partial: Arc<Partial>,
     _place: Arc<ConnectionSlot>,
-}
-
-/// Requests under way on a connection, and when the last of them ended.
-#[derive(Debug)]
-pub struct Requests {
-    since: Instant,
-    open: AtomicUsize,
-    /// Milliseconds from `since`.
-    ended: AtomicU64,
-}
-
-impl Requests {
-    fn new() -> Self {
-        Self {
-            since: Instant::now(),
-            open: AtomicUsize::new(0),
-            ended: AtomicU64::new(0),
-        }
-    }
-
-    /// A request begins; it ends when the value returned is dropped.
-    pub fn begin(self: &Arc<Self>) -> UnderWay {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
-    }
-
-    /// Waits until no request has been under way for so long.
-    async fn idle_for(&self, idle: Duration) {
-        loop {
-            let now = Instant::now();
-            let ended = self.since + Duration::from_millis(self.ended.load(Ordering::Relaxed));
-            let until = if self.open.load(Ordering::Relaxed) > 0 {
-                now + idle
-            } else {
-                ended + idle
-            };
-            if until <= now {
-                return;
-            }
-            sleep_until(until).await;
-        }
-    }
-}
-
-/// A WebSocket's message that has not come whole: the bytes received are charged to the memory of
-/// all requests, as they wait where only the protocol's own limits count them.
-#[derive(Debug, Default)]
-pub struct Partial {
-    is_counted: AtomicBool,
-    received: Mutex<(u64, Option<Share>)>,
-    is_refused: AtomicBool,
-}
-
-impl Partial {
-    /// A message begins, and the one before it is over.
-    pub fn begin(&self, share: Share) {
-        *self.received() = (0, Some(share));
-        self.is_counted.store(true, Ordering::Relaxed);
-    }
-
-    /// Takes off a ping or pong with a payload of `bytes`: it belongs to no message.
-    pub fn forget(&self, bytes: usize) {
-        let mut received = self.received();
-        received.0 = received.0.saturating_sub((bytes + CONTROL_HEAD) as u64);
-    }
-
-    /// Whether it took more memory than there is.
-    pub fn is_refused(&self) -> bool {
-        self.is_refused.load(Ordering::Relaxed)
-    }
-
-    fn received(&self) -> MutexGuard<'_, (u64, Option<Share>)> {
-        // Both parts are set at once: a panic elsewhere cannot leave them half-changed.
-        self.received.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Charges bytes that came.
-    fn charge(&self, bytes: usize) -> io::Result<()> {
-        if bytes == 0 || !self.is_counted.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let mut received = self.received();
-        let (sum, share) = &mut *received;
-        *sum += bytes as u64;
-        // Its buffer doubles when it grows.
-        let charged = match share.as_ref().filter(|_| *sum > UNCHARGED) {
-            Some(share) => share.take(2 * bytes as u64).is_ok(),
-            None => !self.is_refused(),
-        };
-        if charged {
-            return Ok(());
-        }
-        *share = None;
-        self.is_refused.store(true, Ordering::Relaxed);
-        Err(io::ErrorKind::OutOfMemory.into())
-    }
-}
-
-/// A request under way.
-#[derive(Debug)]
-pub struct UnderWay(Arc<Requests>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let own = &self.0;
-        let ended = u64::try_from(own.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        own.ended.fetch_max(ended, Ordering::Relaxed);
-        own.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer: its request is under way until it is sent or dropped.
-pub struct Counted {
-    body: Body,
-    _under_way: UnderWay,
-}
-
-impl Counted {
-    pub fn of(body: Body, under_way: UnderWay) -> Body {
-        Body::new(Self {
-            body,
-            _under_way: under_way,
-        })
-    }
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
 }
 
 impl Connected<Peer> for Peer {

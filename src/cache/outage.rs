@@ -1,0 +1,42 @@
+//! Waiting for a source no longer than it is up.
+
+use std::sync::Arc;
+
+use crate::{
+    source::{Breaker, Openings, Source, SourceError},
+    upstream::UpstreamError,
+};
+
+/// Ends the wait for a source's call when the source goes down meanwhile.
+pub(super) struct Outage {
+    breaker: Breaker,
+    openings: Openings,
+}
+
+impl Outage {
+    pub(super) fn watch(source: &Arc<dyn Source>) -> Self {
+        let breaker = source.breaker();
+        Self {
+            openings: breaker.openings(),
+            breaker,
+        }
+    }
+
+    /// What `result` gives, unless the source goes down first. One that is down already may be
+    /// tried by one call: that call's own caller waits for it, others who join it do not.
+    pub(super) async fn or<T>(
+        mut self,
+        called: bool,
+        result: impl Future<Output = T>,
+    ) -> Result<T, SourceError> {
+        let is_down = !called && self.breaker.spares().is_some();
+        tokio::select! {
+            biased;
+            result = result, if !is_down => return Ok(result),
+            () = self.openings.next(), if !is_down => {}
+            else => {}
+        }
+        let wait = self.breaker.spares().unwrap_or_default();
+        Err(SourceError::from(UpstreamError::CircuitOpen { wait }))
+    }
+}

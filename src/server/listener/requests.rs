@@ -1,0 +1,104 @@
+//! Requests under way on a connection: it is idle when there are none.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::{Body, Bytes, HttpBody};
+use tokio::time::{Instant, sleep_until};
+
+/// Requests under way on a connection, and when the last of them ended.
+#[derive(Debug)]
+pub struct Requests {
+    since: Instant,
+    open: AtomicUsize,
+    /// Milliseconds from `since`.
+    ended: AtomicU64,
+}
+
+impl Requests {
+    pub(super) fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            open: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
+        }
+    }
+
+    /// A request begins; it ends when the value returned is dropped.
+    pub fn begin(self: &Arc<Self>) -> UnderWay {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    /// Waits until no request has been under way for so long.
+    pub(super) async fn idle_for(&self, idle: Duration) {
+        loop {
+            let now = Instant::now();
+            let ended = self.since + Duration::from_millis(self.ended.load(Ordering::Relaxed));
+            let until = if self.open.load(Ordering::Relaxed) > 0 {
+                now + idle
+            } else {
+                ended + idle
+            };
+            if until <= now {
+                return;
+            }
+            sleep_until(until).await;
+        }
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Requests>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let own = &self.0;
+        let ended = u64::try_from(own.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        own.ended.fetch_max(ended, Ordering::Relaxed);
+        own.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer: its request is under way until it is sent or dropped.
+pub struct Counted {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl Counted {
+    pub fn of(body: Body, under_way: UnderWay) -> Body {
+        Body::new(Self {
+            body,
+            _under_way: under_way,
+        })
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
