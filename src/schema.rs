@@ -18,7 +18,6 @@ mod raw_json;
 mod scalars;
 mod sdl;
 mod source;
-mod upload;
 
 use std::sync::Arc;
 
@@ -36,9 +35,9 @@ use crate::{
 pub use error::{Code, code_of, coded};
 pub use federation::{subgraph as subgraph_sdl, without_federation as client_sdl};
 pub use field_cost::{FieldCost, FieldCosts};
+pub use mutation::{Upload, Uploads};
 pub use raw_json::write as write_json;
 pub use scalars::byte_size;
-pub use upload::{Upload, Uploads};
 
 /// The root of queries.
 #[derive(MergedObject)]

@@ -13,17 +13,22 @@ use base64::{
 use bytes::Bytes;
 
 use super::{
-    Code,
-    asset::AssetNode,
-    coded,
-    error::{AssetMutationError, bad_input},
-    filter::unknown_source,
-    mutation::{changing, key, key_conflict, note, tags},
-    scalars::ByteSize,
+    changing,
+    input::{key, key_conflict},
+    note::note,
+    tags::tags,
 };
 use crate::{
     access::Permission,
     asset::{GlobalId, SourceName, is_upstream_id_text},
+    schema::{
+        Code, Operation,
+        asset::AssetNode,
+        coded,
+        error::{AssetMutationError, bad_input},
+        filter::unknown_source,
+        scalars::ByteSize,
+    },
     source::{
         ComfyDestination, ComfyUpload, Registry, ScenarioUpload, ScenarioUploadKind, Source,
         SourceError, UploadOptions,
@@ -252,10 +257,7 @@ pub enum AssetUploadStepStatus {
 }
 
 /// What is meant, checked before anything is read or sent.
-fn meant(
-    operation: &super::Operation,
-    input: &UploadAssetInput,
-) -> async_graphql::Result<NewAsset> {
+fn meant(operation: &Operation, input: &UploadAssetInput) -> async_graphql::Result<NewAsset> {
     let refuse = |field: &str, message: String| Err(bad_input(&["input", field], message));
     let registry = &operation.registry;
     let name = SourceName::parse(&input.source).ok();

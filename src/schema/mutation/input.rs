@@ -1,0 +1,136 @@
+//! What mutations have in common: the assets meant, and idempotency keys.
+
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::Arc,
+};
+
+use async_graphql::{ErrorExtensions, ID};
+
+use crate::{
+    asset::{AssetId, GlobalId},
+    schema::{
+        Code, coded,
+        error::{AssetMutationError, bad_input},
+        filter::unknown_source,
+    },
+    source::{Registry, SourceError},
+    write::{Target, UploadError},
+};
+
+/// Letters of an idempotency key.
+const MAX_KEY: usize = 255;
+
+/// The assets meant, each once, and what is wrong with the other ids.
+#[derive(Default)]
+pub struct Meant {
+    pub targets: Vec<Target>,
+    pub errors: Vec<AssetMutationError>,
+    /// As the client names them: it may use a source's former name.
+    pub given: HashMap<AssetId, ID>,
+}
+
+impl Meant {
+    pub fn read(registry: &Registry, ids: &[ID], limit: usize) -> async_graphql::Result<Self> {
+        if ids.is_empty() || ids.len() > limit {
+            return Err(bad_input(
+                &["input", "assetIds"],
+                format!(
+                    "`assetIds` must have 1 to {limit} ids; it has {}",
+                    ids.len()
+                ),
+            ));
+        }
+        let (mut meant, mut bad) = (Self::default(), HashSet::new());
+        for (index, id) in ids.iter().enumerate() {
+            match target(registry, id) {
+                Ok(target) => {
+                    let own = target.id.clone();
+                    if let Entry::Vacant(place) = meant.given.entry(own) {
+                        place.insert(id.clone());
+                        meant.targets.push(target);
+                    }
+                }
+                Err(message) => {
+                    if bad.insert(id) {
+                        let path = ["input", "assetIds", &index.to_string()];
+                        meant.errors.push(bad_id(id, &path, message));
+                    }
+                }
+            }
+        }
+        Ok(meant)
+    }
+
+    /// The asset's id as the client gave it.
+    pub fn id(&self, id: &AssetId) -> ID {
+        let given = self.given.get(id).cloned();
+        given.unwrap_or_else(|| global(id.clone()))
+    }
+
+    pub fn ids(&self, ids: Vec<AssetId>) -> Vec<ID> {
+        ids.iter().map(|id| self.id(id)).collect()
+    }
+
+    /// Tags that break a rule of the asset's source are the argument at fault.
+    pub fn failed_by_tags(&mut self, id: &AssetId, error: &SourceError) {
+        self.failed(id, error);
+        if let (SourceError::Invalid(_), Some(last)) = (error, self.errors.last_mut()) {
+            last.name_argument(&["input", "tags"]);
+        }
+    }
+
+    pub fn failed(&mut self, id: &AssetId, error: &SourceError) {
+        let given = self.id(id);
+        self.errors
+            .push(AssetMutationError::at(&id.source, Some(given), error));
+    }
+}
+
+/// An id that names no asset of this gateway.
+pub fn bad_id(id: &ID, path: &[&str], message: String) -> AssetMutationError {
+    AssetMutationError::argument(Code::BadUserInput, Some(id.clone()), path, message)
+}
+
+pub fn target(registry: &Registry, id: &ID) -> Result<Target, String> {
+    match GlobalId::parse(id) {
+        Ok(GlobalId::Asset(asset)) => match registry.named(&asset.source) {
+            Some(source) => Ok(Target {
+                source: Arc::clone(source),
+                id: AssetId {
+                    source: source.profile().name.clone(),
+                    upstream: asset.upstream,
+                },
+            }),
+            None => Err(unknown_source(&[], asset.source.as_str(), registry).message),
+        },
+        Ok(GlobalId::Source(name)) => Err(format!(
+            "this is the id of source `{name}`, not of an asset"
+        )),
+        Err(invalid) => Err(invalid.to_string()),
+    }
+}
+
+/// An idempotency key.
+pub fn key(key: Option<String>) -> async_graphql::Result<Option<String>> {
+    let is_bad = |key: &String| {
+        key.is_empty() || key.chars().count() > MAX_KEY || key.chars().any(char::is_control)
+    };
+    if key.as_ref().is_some_and(is_bad) {
+        return Err(bad_input(
+            &["input", "idempotencyKey"],
+            format!("a key has 1 to {MAX_KEY} letters and no control characters"),
+        ));
+    }
+    Ok(key)
+}
+
+/// The key belongs to another write.
+pub fn key_conflict() -> async_graphql::Error {
+    coded(Code::Conflict, UploadError::Conflict.to_string())
+        .extend_with(|_, e| e.set("field", vec!["input", "idempotencyKey"]))
+}
+
+fn global(id: AssetId) -> ID {
+    GlobalId::Asset(id).to_string().into()
+}
