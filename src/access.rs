@@ -62,7 +62,7 @@ impl FromIterator<Permission> for Permissions {
 }
 
 impl Caller {
-    /// Anybody, where nobody is asked who they are.
+    /// An anonymous caller, where the gateway authenticates none.
     #[must_use]
     pub fn anonymous() -> Self {
         static WHO: LazyLock<Arc<str>> = LazyLock::new(|| "anonymous".into());

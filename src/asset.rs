@@ -57,7 +57,7 @@ pub struct Asset {
     pub details: Details,
     /// The row as the source sent it, less what must not leave (a server's file paths): JSON.
     pub raw: Box<str>,
-    /// The source asked that nobody keep it.
+    /// The source asked not to cache it.
     pub no_store: bool,
 }
 
@@ -238,7 +238,7 @@ pub enum Visibility {
     Private,
     /// The owner's group.
     Shared,
-    /// Whoever has the link.
+    /// Everybody who has the link.
     Unlisted,
     /// Everybody.
     Public,

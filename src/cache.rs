@@ -125,12 +125,12 @@ impl AssetCache {
 
     // === Pages ===
 
-    /// Reads a stretch of a list; waits until `wait_until` at the latest, while the call itself
-    /// may go on for whoever asks next. What is kept beside it does not matter: one look-up by hash.
+    /// Reads a page of a list; waits until `wait_until` at the latest, while the call itself may go
+    /// on for the next request. What is kept beside it does not matter: one look-up by hash.
     ///
     /// # Errors
     /// The source's, or [`SourceError::Timeout`] when the wait is over first, where nothing older
-    /// can be served. Errors are shared with whoever asked at the same time, and not kept.
+    /// can be served. Requests at the same time share an error; it is not kept.
     pub async fn page(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
@@ -210,7 +210,7 @@ impl AssetCache {
             (Arc::clone(self), Arc::clone(source), context.shared());
         let mut waiters = self.page_reads.join([key], |led| async move {
             for (key, land) in led {
-                // Nobody may be waiting.
+                // No one may be waiting.
                 let _ = land.send(asset_cache.read_page(&source, key, &context).await);
             }
         });
@@ -345,7 +345,7 @@ impl AssetCache {
             let kept = older.get(id);
             let result = outage.or(called, waiter.wait());
             let result = if kept.is_some() {
-                // It will do for whoever would wait longer than for a page.
+                // Later requests may still use it.
                 let result = timeout(patience, result).await;
                 result.unwrap_or_else(|_| {
                     Arc::clone(&waiter).detach();
@@ -407,7 +407,7 @@ impl AssetCache {
         while let Some((id, entity)) = read.next().await {
             if let Some((key, land)) = waiting.remove(&id) {
                 let fresh_until = self.keep(source, key, entity.clone(), asked).await;
-                // Nobody may be waiting.
+                // No one may be waiting.
                 let _ = land.send((entity, fresh_until));
             }
         }
@@ -500,8 +500,8 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// Nobody knows when the write takes effect, if it does: for a while nothing is kept of what
-    /// it may change.
+    /// It is not known when the write takes effect, if it does. For a while nothing that it may
+    /// change is kept.
     pub fn linger(self) {
         // A caller that learns the outcome and reads gets nothing begun before it.
         drop(self.asset_cache.writing(&self.source, self.ids.clone()));

@@ -144,6 +144,6 @@ fn print(text: &str) {
 
 /// What went wrong, on standard error.
 fn complain(text: &str) {
-    // With nobody left to read it, the exit code still tells.
+    // Where no one reads it, the exit code still tells.
     let _ = writeln!(std::io::stderr(), "asset-gateway: {text}");
 }

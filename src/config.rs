@@ -29,7 +29,7 @@ pub use sources::{
 /// The port that a newcomer finds the gateway on.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
-/// Everything the gateway is told before it starts.
+/// The gateway's settings.
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen.
@@ -53,7 +53,7 @@ pub struct Config {
     pub suggestions: bool,
     /// What to serve. Empty: the embedded sandbox.
     pub sources: Vec<SourceConfig>,
-    /// Things worth saying at start that are no mistake, such as a variable nobody reads.
+    /// Things worth saying at start that are no mistake, such as a variable that is not read.
     pub remarks: Vec<String>,
 }
 
@@ -290,7 +290,7 @@ impl Config {
     }
 
     /// Refuses to open other people's accounts to a network that needs no key to call us
-    /// (`design.md` §6). A source whose callers bring their own credential opens nobody else's.
+    /// (`design.md` §6). A source whose callers bring their own credential opens no other account.
     ///
     /// # Errors
     /// When sources of the gateway's own would be reachable from beyond this machine by anybody.
@@ -326,7 +326,7 @@ impl Config {
         let mut remarks = Vec::new();
         if is_open && is_exposed && self.sources.iter().any(|source| !source.passthrough) {
             remarks.push(
-                "`public_url` is not this machine, and nobody is asked who they are: whatever \
+                "`public_url` is not this machine, and the gateway authenticates no one: whatever \
                  stands in front must authenticate callers, or set `mode` in [access]"
                     .to_owned(),
             );

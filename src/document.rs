@@ -43,7 +43,7 @@ const READY: u64 = 1_000;
 /// Bytes of them that are kept of a document at most.
 const LARGE: usize = 512 * 1024;
 
-/// A document that is safe to execute: the same for whoever sends it.
+/// A document that is safe to execute: the same for every sender.
 pub struct Document {
     parsed: ExecutableDocument,
     valid: Arc<Valid<apollo_compiler::ExecutableDocument>>,
@@ -180,7 +180,7 @@ impl Document {
         if self.introspects {
             return Err(DocumentError::document(
                 ErrorCode::ValidationFailed,
-                "introspection is turned off at this gateway: take the schema from whoever runs it",
+                "introspection is turned off at this gateway: ask its operator for the schema",
             ));
         }
         Ok(())

@@ -81,7 +81,7 @@ pub fn quality_of(coding: &str, headers: &HeaderMap) -> f32 {
     qualities.next().unwrap_or(0.0)
 }
 
-/// A file as it was before it was compressed. Made once: whoever asks often costs no memory.
+/// A file as it was before it was compressed. Made once: frequent requests cost no memory.
 fn plain(file: &'static File) -> Bytes {
     static PLAIN: LazyLock<Mutex<HashMap<&'static str, Bytes>>> = LazyLock::new(Mutex::default);
     let mut all = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,8 +2,8 @@
 //! become one request to the asset cache per source.
 //!
 //! The crate holds its lock while a batch function runs, so ours only starts the reads and hands
-//! out [`Pending`] handles at once: batches overlap, and a caller that is cancelled takes nobody
-//! with it.
+//! out [`Pending`] handles at once: batches overlap, and a caller that is cancelled takes no
+//! other with it.
 
 use std::{
     collections::HashMap,
@@ -77,7 +77,7 @@ impl Loader {
         if let Some(entity) = self.answered().get(&key) {
             return entity.clone();
         }
-        // What is at hand waits for no batch.
+        // An asset in memory waits for no batch.
         let entity = match self.fresh(&key).await {
             Some(entity) => entity,
             None => self.batched(key.clone()).await,

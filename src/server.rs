@@ -173,7 +173,7 @@ impl Gateway {
         if secret.is_some_and(|secret| secret.len() < MIN_SECRET) {
             return Err(ConfigError(format!(
                 "`media_secret` (ASSET_GATEWAY_MEDIA_SECRET) has fewer than {MIN_SECRET} letters: \
-                 whoever guesses it opens every file. Take a random one, such as from `openssl \
+                 a guess opens every file. Take a random one, such as from `openssl \
                  rand -hex 32`"
             )));
         }
@@ -404,7 +404,7 @@ async fn identify(
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let under_way = peer.map(|peer| peer.0.requests.begin());
     let request = request.map(drain_body::DrainOnDrop::of);
-    // A fault of our own costs this request alone, and is told.
+    // A fault of the gateway costs this request alone, and is reported.
     let run = async {
         match origin_policy::check_host(&gateway, &request) {
             Ok(()) => next.run(request).await,

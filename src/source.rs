@@ -112,7 +112,7 @@ pub trait Source: Send + Sync {
         1
     }
 
-    /// Upstream calls that [`Source::get_many`] makes for so many ids.
+    /// Upstream calls that [`Source::get_many`] makes for this number of ids.
     fn calls_to_get(&self, ids: usize, _variant: DetailLevel) -> usize {
         ids
     }
@@ -125,7 +125,7 @@ pub trait Source: Send + Sync {
         Ok(())
     }
 
-    /// Changes an asset's tags. Whoever calls holds the asset: an upstream that only replaces is
+    /// Changes an asset's tags. The caller holds the asset's lock: an upstream that only replaces is
     /// read first.
     fn change_tags<'a>(
         &'a self,
@@ -136,7 +136,7 @@ pub trait Source: Send + Sync {
         Box::pin(async { Err(SourceError::no_such_write().into()) })
     }
 
-    /// Sets an asset's note, or clears it. Whoever calls holds the asset.
+    /// Sets an asset's note, or clears it. The caller holds the asset's lock.
     fn set_note<'a>(
         &'a self,
         _id: &'a str,
@@ -404,7 +404,7 @@ fn check_commas(tags: &[String]) -> Result<(), SourceError> {
     match tags.iter().find(|tag| tag.contains(',')) {
         None => Ok(()),
         Some(tag) => Err(SourceError::Invalid(format!(
-            "the tag `{}` holds a comma, so nobody could filter by it: leave the comma out",
+            "the tag `{}` holds a comma, so no filter could ask for it: leave the comma out",
             tag.chars().take(40).collect::<String>()
         ))),
     }

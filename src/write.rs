@@ -1,7 +1,7 @@
 //! Writes: uploads, tags, notes and deletes over several sources, with an outcome for each asset.
 //!
 //! - An asset is held while it is changed, so that two changes through this process do not undo
-//!   each other where an upstream only replaces. Between processes nobody holds it.
+//!   each other where an upstream only replaces. Between processes there is no lock.
 //! - The asset cache hears of a write before it is sent and when its outcome is known: nothing read
 //!   before is served after.
 //! - A write runs in a task of its own: a caller that goes away leaves no half-told outcome, and
@@ -92,8 +92,8 @@ impl Writer {
         }
     }
 
-    /// A caller's idempotency key: nobody else's, whatever they call theirs. Who is not known is
-    /// told apart by the credentials they brought for what they write to.
+    /// A caller's idempotency key, apart from the same key of others. Anonymous callers are told
+    /// apart by the credentials they brought for the sources they write to.
     fn own_key<'a>(&self, key: &str, sources: impl Iterator<Item = &'a Arc<dyn Source>>) -> String {
         let brought = sources
             .map(|source| source.profile())

@@ -46,7 +46,7 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// 32 random bytes: nobody guesses them, so a fast hash keeps them well.
+    /// 32 random bytes. They cannot be guessed, so a fast hash is enough.
     ///
     /// # Errors
     /// When the operating system gives no random bytes.

@@ -26,8 +26,8 @@ use crate::{
 const MAX_KEYS: usize = 32;
 /// Keys that one token is tried with.
 const MAX_TRIED: usize = 4;
-/// Fetches at once, and the time after which there is one more: tokens may name keys that nobody
-/// knows as often as they like. (That 5 is not 0 is checked when this is compiled.)
+/// Fetches at once, and the time after which there is one more: any number of tokens may name
+/// unknown keys. (That 5 is not 0 is checked when this is compiled.)
 const FETCHES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long a caller waits for keys: where none is known, and where some are.

@@ -18,7 +18,7 @@ use crate::config::{ConfigError, JwtConfig};
 /// Letters of a subject that the log shows.
 const MAX_SUBJECT: usize = 128;
 
-/// Whoever the issuer vouches for.
+/// The caller that the issuer vouches for.
 pub struct Tokens {
     validation: Validation,
     keys: Arc<KeySet>,
@@ -114,7 +114,7 @@ impl Tokens {
             return Err(Denied::Token("it is not valid yet"));
         }
         if claims.sub.is_empty() {
-            return Err(Denied::Token("it speaks for nobody (`sub`)"));
+            return Err(Denied::Token("it names no subject (`sub`)"));
         }
         let words = [&claims.scope, &claims.scp, &claims.permissions];
         let subject: String = claims.sub.chars().take(MAX_SUBJECT).collect();

@@ -1,4 +1,4 @@
-//! So many requests for each caller: known ones by who they are, others by their address.
+//! Rate limits by caller: authenticated ones by their name, others by their address.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -64,7 +64,7 @@ struct Limited {
     asked: AtomicUsize,
 }
 
-/// Once in so many requests those are forgotten who have all their requests again.
+/// Callers whose quota is full again are forgotten once in this number of requests.
 const SWEEP: usize = 4_096;
 
 impl RequestLimiter {
@@ -82,7 +82,7 @@ impl RequestLimiter {
         }))
     }
 
-    /// Takes `count` requests from the client's, if so many are left. `None`: there is no limit.
+    /// Takes `count` requests from the client's quota, if it has them. `None`: there is no limit.
     #[must_use]
     pub fn take(&self, client: &Client, count: u32) -> Option<RequestQuota> {
         let limited = self.0.as_ref()?;

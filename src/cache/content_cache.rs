@@ -17,7 +17,7 @@ impl<V> Clone for ByHash<V> {
 }
 
 impl<V: Send + Sync + 'static> ByHash<V> {
-    /// Keeps values of so many bytes together; those asked for most stay.
+    /// Keeps values of at most this number of bytes together; those asked for most stay.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let cache = Cache::builder()
@@ -33,7 +33,7 @@ impl<V: Send + Sync + 'static> ByHash<V> {
         self.0.get(hash).map(|(value, _)| value)
     }
 
-    /// Keeps a value that takes about so many bytes.
+    /// Keeps a value that takes about this number of bytes.
     pub fn keep(&self, hash: Hash, value: Arc<V>, weight: usize) {
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         self.0.insert(hash, (value, weight));

@@ -89,7 +89,7 @@ impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
     }
 }
 
-/// A life cut short by the end of a signed URL, less a minute for whoever is given it.
+/// A life cut short by the end of a signed URL, less a minute for the client to use it.
 fn within(life: Duration, end: Option<Timestamp>) -> Duration {
     let Some(end) = end else { return life };
     let left = end.duration_since(Timestamp::now()).as_secs() - 60;

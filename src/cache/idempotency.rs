@@ -1,5 +1,5 @@
-//! What came of a write, kept by the key its caller gave: asked again, it is told again, not done
-//! again.
+//! Idempotency keys: the first request with a key runs the write, and repeats with the same key and
+//! arguments get its recorded outcome.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -76,13 +76,13 @@ struct Entry<T> {
 enum State<T> {
     UnderWay,
     Done(Arc<T>),
-    /// By a fault of our own: nobody knows what was done.
+    /// By a fault of the gateway: it is not known what was done.
     BrokenOff,
 }
 
 /// What a key means now.
 pub enum Claim<T> {
-    /// Nobody did this yet: do it, and tell the ticket.
+    /// The first request: run the write, and tell the guard its outcome.
     First(ClaimGuard<T>),
     /// It is done, or under way.
     Again(Recorded<T>),
@@ -90,8 +90,8 @@ pub enum Claim<T> {
     Conflict,
 }
 
-/// Whoever does a write. Dropped without an outcome, the key stays taken: nobody knows what was
-/// done.
+/// The right to run a write. Dropped without an outcome, the key stays taken: it is not known what
+/// was done.
 pub struct ClaimGuard<T> {
     outcomes: IdempotencyStore<T>,
     key: String,
@@ -202,7 +202,7 @@ impl<T> IdempotencyStore<T> {
 }
 
 impl<T> ClaimGuard<T> {
-    /// Tells those who wait, and whoever asks again within [`LIFE`]. `bytes`: about what it takes
+    /// Records the outcome for requests that wait, and for repeats within [`LIFE`]. `bytes`: about what it takes
     /// in memory.
     pub fn keep(self, outcome: Arc<T>, bytes: usize) {
         self.entry.state.send_replace(State::Done(outcome));
@@ -243,7 +243,7 @@ impl<T> Drop for ClaimGuard<T> {
 }
 
 impl<T: Send + Sync + 'static> Recorded<T> {
-    /// The outcome, waited for until `deadline`; `None` where nobody knows it by then.
+    /// The outcome, waited for until `deadline`; `None` where it is not known by then.
     pub async fn outcome(&self, deadline: Instant) -> Option<Arc<T>> {
         let mut state = self.0.state.subscribe();
         let is_over = |state: &State<T>| !matches!(state, State::UnderWay);

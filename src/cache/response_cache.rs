@@ -32,7 +32,7 @@ use crate::{access::Permissions, asset::SourceName, source::CredentialScope};
 /// What an answer takes beside its own bytes and its request's, about.
 const BASE: usize = 512;
 
-/// How old an answer under way may be for whoever joins.
+/// How old an answer in the making may be when another request joins.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// Questions that are remembered to have been asked, about.
@@ -134,7 +134,7 @@ where
     A: Send + Sync + 'static,
     M: Clone + Send + Sync + 'static,
 {
-    /// Answers of so many bytes together, of what is read through `asset_cache`; 0: none are kept.
+    /// Keeps answers of at most `capacity` bytes together, read through `asset_cache`; 0 keeps none.
     #[must_use]
     pub fn new(asset_cache: Arc<AssetCache>, capacity: u64) -> Self {
         let kept = (capacity > 0).then(|| {
@@ -171,8 +171,8 @@ where
         }
     }
 
-    /// Makes an answer, or waits for the one that is being made for whoever asked the same since
-    /// the last write; and whether it was made for this one.
+    /// Makes an answer, or waits for the one being made for an equal request since the last write;
+    /// and whether it was made for this request.
     ///
     /// # Errors
     /// [`TaskFailed`] when it failed in the gateway itself: the panic is in the log.
@@ -193,7 +193,7 @@ where
             async move {
                 let made = making.await;
                 for (_, land) in led {
-                    // Nobody may be waiting.
+                    // No one may be waiting.
                     let _ = land.send(made.clone());
                 }
             }
@@ -203,8 +203,8 @@ where
         (waiter.wait().await, is_own)
     }
 
-    /// Keeps an answer of so many bytes that was made of these sources, until then at the latest, if
-    /// it was asked for before.
+    /// Keeps an answer of this size that was made of these sources, until then at the latest, if it
+    /// was asked for before.
     pub fn keep(
         &self,
         question: ResponseKey,

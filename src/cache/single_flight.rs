@@ -1,5 +1,5 @@
-//! Reads under way: who asks for the same thing meanwhile waits for the same answer. A read that
-//! nobody waits for any more is broken off; one that somebody waits for goes on, whoever began it.
+//! Single flight: equal reads at the same time are one read, and all wait for its result. A read
+//! goes on while anyone waits for it, and is aborted when no one does.
 
 use std::{
     collections::HashMap,
@@ -34,7 +34,7 @@ pub struct Waiter<K: Eq + Hash, V: Clone> {
     table: Table<K, V>,
 }
 
-/// The task that reads: broken off when nobody waits for any of it.
+/// The task that reads: aborted when no one waits for any of it.
 #[derive(Debug, Default)]
 struct AbortOnDrop(Mutex<Option<AbortHandle>>);
 
@@ -58,7 +58,7 @@ where
     K: Eq + Hash + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Waits for each of `keys`; those that nobody reads yet are read by `read`, all by one task.
+    /// Waits for each of `keys`; `read` reads those that are not being read, all in one task.
     /// Tells for each whether it is.
     pub fn join<F>(
         &self,
@@ -122,7 +122,7 @@ where
         self.landing.clone().await.map_err(|_| TaskFailed)
     }
 
-    /// Lets the read go on though nobody here waits longer: whoever asks next may have it.
+    /// Lets the read go on though this caller waits no longer: the next request may join it.
     pub fn detach(self: Arc<Self>) {
         tokio::spawn(async move {
             let _ = self.wait().await;
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_is_broken_off() {
+    async fn a_read_without_waiters_is_aborted() {
         let waiters = Numbers::default();
         let (alive, mut over) = mpsc::channel::<()>(1);
         let read = waiters.join(["a", "b"], |leader| async move {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_read_strands_nobody() {
+    async fn a_lost_read_strands_no_waiter() {
         let waiters = Numbers::default();
         let read = waiters.join(["a"], |leader| async { drop(leader) });
         assert_eq!(read[0].0.wait().await, Err(TaskFailed));

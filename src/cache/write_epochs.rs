@@ -26,7 +26,7 @@ pub const fn is_uncacheable(epoch: Epoch) -> bool {
     epoch & FLEETING != 0
 }
 
-/// Beyond so many written assets of a source the table is folded into one number for all of them:
+/// Beyond this number of written assets of a source the table is folded into one number for all:
 /// correct, at the price of forgetting more than needed.
 const MAX_ENTITIES: usize = 65_536;
 
@@ -101,7 +101,7 @@ impl Epochs {
         }
     }
 
-    /// It is over: its outcome is known, or nobody will know it.
+    /// It is over: its outcome is known, or will never be.
     pub fn close(&self, source: &SourceName, ids: &[Arc<str>]) {
         let mut table = self.table();
         table.raise(source, ids);

@@ -64,7 +64,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A few lines for whoever started it.
+/// A few lines for the person who started it.
 fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -98,7 +98,7 @@ fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> Stri
     text
 }
 
-/// Ready when the process is told to stop: Ctrl-C or SIGTERM. Listens from the moment it is called,
+/// Ready when the process is to stop: Ctrl-C or SIGTERM. Listens from the moment it is called,
 /// not only once somebody waits.
 fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]

@@ -23,7 +23,7 @@ pub struct AccessConfig {
     pub cors_origins: Vec<String>,
     /// Proxies whose `x-forwarded-for` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `None`: nobody is held back.
+    /// `None`: there is no limit.
     pub rate_limit: Option<RateLimit>,
 }
 
@@ -98,7 +98,7 @@ pub enum JwksConfig {
     },
 }
 
-/// So many requests for each caller.
+/// The number of requests for each caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     pub per_minute: u32,
@@ -106,7 +106,7 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
-/// Signatures with a shared secret are left out: whoever could check one could make one.
+/// Signatures with a shared secret are left out: a party that can check one can make one.
 const ALGORITHMS: [&str; 9] = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
 ];
@@ -245,7 +245,7 @@ fn mode(
             )),
         },
         ModeFile::Open if keys.is_empty() && jwt.is_none() => Ok(AccessMode::Open),
-        // Whoever wrote them believes that somebody is asked for them.
+        // Their author believes that callers are asked for them.
         ModeFile::Open | ModeFile::Keys | ModeFile::Jwt => Err(place.refuse(
             offset,
             "[[access.keys]] goes with `mode = \"keys\"`, [access.jwt] with `mode = \"jwt\"`, and \
@@ -331,7 +331,7 @@ impl JwtFile {
                 url: jwks_url(&url).ok_or_else(|| {
                     refuse(
                         "`jwks_url` must be an https address without credentials; plain http goes \
-                         to loopback only, as whoever changes the keys on the way is believed",
+                         to loopback only, as keys that are changed on the way are believed",
                     )
                 })?,
                 ca_file: self.ca_file,

@@ -498,7 +498,7 @@ impl Table<'_> {
             }
             (None, None, Some(jwt), false) => ScenarioCredential::Jwt(jwt),
             (None, None, None, true) => ScenarioCredential::Public,
-            // Nobody's, until a caller brings one.
+            // None, until a caller brings one.
             (None, None, None, false) if passthrough => {
                 ScenarioCredential::Verbatim(Secret::new(String::new()))
             }
@@ -553,7 +553,7 @@ impl Table<'_> {
         )?;
         let credential = match token {
             Some(token) => PiktidCredential::Token(token),
-            // Nobody's, until a caller brings one.
+            // None, until a caller brings one.
             None if passthrough => PiktidCredential::Verbatim(Secret::new(String::new())),
             None => {
                 return Err(self.missing(format!(

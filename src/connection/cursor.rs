@@ -5,7 +5,7 @@
 //! · which sources have hints (bits) · per hint: rows before, rows after (varints) · checksum 4
 //! ```
 //! as unpadded base64url. The checksum covers the payload and the list's arguments, so a cursor of
-//! another list, or a damaged one, is told apart. It is no signature: hints are guesses, every use
+//! another list, or a damaged one, is recognised. It is no signature: hints are guesses, every use
 //! of one is checked against the key, and a made-up key is a position, never data.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

@@ -167,7 +167,7 @@ pub async fn page(list: &List, stretch: &PageRange<Cursor>) -> Result<Connection
         if known >= walk.count {
             break;
         }
-        // Whoever stands at the horizon holds the page up.
+        // The sources at the horizon hold the page up.
         let mut holding: Vec<_> = readers
             .iter_mut()
             .filter(|reader| reader.can_go_on() && reader.frontier == horizon)

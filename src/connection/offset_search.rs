@@ -25,7 +25,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// A search for `time`; `before`: so many rows are believed to come before it.
+    /// A search for `time`; `before`: the number of rows believed to come before it.
     pub fn near(time: Option<i64>, before: Option<u64>) -> Self {
         Self {
             // The row right before the place must be in the slice, and a little more.

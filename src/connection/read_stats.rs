@@ -102,12 +102,11 @@ impl<'a> ReadStats<'a> {
     }
 
     /// How many assets this source's list has, when that is certain: the source says so and
-    /// filters as asked, or all of it was read just now: so many rows, of which some cannot be
-    /// read or not.
+    /// filters as asked, or all of it was read just now, with or without rows that cannot be read.
     pub fn exact_total(&self, whole: Option<Whole>) -> Option<u64> {
         let is_filtered = !self.part.local.is_empty() || !self.part.listed.is_empty();
         if let Some(whole) = whole {
-            // Nobody knows whether a row that cannot be read would have fitted.
+            // It is not known whether a row that cannot be read would have matched.
             let is_sure = !is_filtered || whole.is_readable;
             return is_sure.then_some(whole.rows as u64);
         }

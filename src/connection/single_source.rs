@@ -48,7 +48,7 @@ pub async fn page(
 fn lost_among_unreadable() -> SourceError {
     SourceError::Unavailable {
         status: None,
-        reason: "so many of its rows one after the other cannot be read that there is no way \
+        reason: "too many of its rows in a row cannot be read, so that there is no way \
                  through its list in this order: sort by CREATED_AT"
             .to_owned(),
         retry_after: None,
@@ -373,7 +373,7 @@ impl<'a> Walk<'a> {
         for (index, row) in (read.page.offset..).zip(&read.page.rows) {
             let spot = RowAnchor {
                 source,
-                // Of a row that cannot be read nobody knows when it moves, whatever its id.
+                // It is not known when a row that cannot be read moves, whatever its id.
                 id: match row {
                     Row::Asset(asset) => Arc::clone(&asset.id.upstream),
                     Row::Unreadable(_) | Row::Gone(..) => Arc::default(),

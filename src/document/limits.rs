@@ -77,7 +77,7 @@ pub fn weigh(
         values: Values::new(limits),
         seen: DocumentStats::default(),
     };
-    // Fragments nobody spreads are validated too, so they are weighed too.
+    // Fragments that are never spread are validated too, so they are weighed too.
     for name in document.fragments.keys() {
         let weight = scale.fragment(name)?;
         within(weight, limits.introspection_depth, limits)?;

@@ -1,4 +1,4 @@
-//! Documents that are known: read once, whoever asks; by name, where a client sends a name alone.
+//! The document store: each document is parsed and validated once, for all clients. Persisted and
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -34,7 +34,7 @@ pub struct DocumentStore {
     rules: Validator,
     /// By their texts' hashes.
     read: ByHash<Document>,
-    /// By their shapes' ([`NormalizedQuery`]), which are nobody's names.
+    /// By their shapes' ([`NormalizedQuery`]), which are no client's names.
     shapes: ByHash<Document>,
     trusted: HashMap<String, Hash>,
     texts: HashMap<Hash, String>,
@@ -42,7 +42,7 @@ pub struct DocumentStore {
 }
 
 impl DocumentStore {
-    /// Keeps documents of so many bytes together.
+    /// Keeps documents of at most this number of bytes together.
     pub fn new(
         rules: Validator,
         trusted: TrustedDocuments,
@@ -90,7 +90,7 @@ impl DocumentStore {
     ) -> Result<Arc<Document>, DocumentError> {
         let (hash, text) = match &wanted.text {
             Some(text) => {
-                // Nobody has to hash what is refused anyway.
+                // A text that is refused anyway needs no hash.
                 super::check_length(text, limits)?;
                 let hash = sha256(text);
                 self.check_name(wanted, &hash)?;
@@ -119,7 +119,7 @@ impl DocumentStore {
             && let Some(filled) = known.filled(words, text, limits, &self.rules)
         {
             let document = Arc::new(filled);
-            // Whoever sends its name means to send that alone.
+            // A client that sends its name means to send that alone.
             if wanted.hash.is_some() || wanted.id.is_some() {
                 self.read
                     .keep(hash, Arc::clone(&document), weight(&document, text));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_is_nobodys_name() {
+    fn a_shape_is_no_clients_name() {
         let known = known(TrustedDocuments::default());
         let text = "query A { assetSources { name } }";
         assert_eq!(code(&known, &hashed(text, true)), "");

@@ -1,6 +1,6 @@
 //! What the graph's schema says of documents and variables (GraphQL, September 2025, sections 5
 //! and 6.1.2). The engine takes documents that the specification refuses and refuses some that it
-//! allows, so they are held against the rules here, and the engine is told to trust them.
+//! allows, so they are held against the rules here, and the engine trusts them.
 
 use std::collections::HashMap;
 

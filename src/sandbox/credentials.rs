@@ -28,7 +28,7 @@ impl Credentials {
     }
 }
 
-/// 32 bytes nobody else has.
+/// 32 random bytes.
 pub fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     // Only fails where the operating system has no randomness at all.

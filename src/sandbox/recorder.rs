@@ -94,7 +94,7 @@ pub enum Fault {
     Unavailable(&'static str),
     /// Breaks the connection before any byte of an answer.
     Reset,
-    /// Does as it is told, then breaks the connection.
+    /// Does what the request asks, then breaks the connection.
     Lose,
     /// Answers rightly, but with these bytes in place of that text, wherever it stands.
     Replace(String, Vec<u8>),
@@ -104,7 +104,7 @@ pub enum Fault {
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub beginning: String,
-    /// So many calls, then no more; `None`: until cleared.
+    /// The number of calls it applies to; `None`: until cleared.
     pub times: Option<usize>,
     pub fault: Fault,
 }

@@ -323,7 +323,7 @@ impl AssetNode {
             Location::Proxied => {
                 let profile = operation.registry.named(&self.0.id.source)?.profile();
                 if profile.passthrough {
-                    // Whoever loads the address would have no credential.
+                    // A browser that loads the address would have no credential.
                     return None;
                 }
                 let scope = &profile.scope;

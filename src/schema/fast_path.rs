@@ -71,12 +71,12 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
         Self::of(set).filter(|selected| selected.0.iter().all(is_plain))
     }
 
-    /// Writes the object, where all of it is at hand.
+    /// Writes the object, where all of it is in memory.
     pub fn write(&self, root: &T, operation: &Operation, json: &mut Vec<u8>) -> Option<()> {
         self.write_or(root, operation, json, |_, _| None)
     }
 
-    /// Writes the object; `awaited` hears of each field that is not at hand, and of its place.
+    /// Writes the object; calls `awaited` for each field that is not in memory, with its place.
     fn write_or(
         &self,
         root: &T,
@@ -107,7 +107,7 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
     }
 }
 
-/// Writes a list of objects, where all of it is at hand.
+/// Writes a list of objects, where all of it is in memory.
 pub fn write_list<T: SyncFields>(
     roots: impl ExactSizeIterator<Item = T>,
     selected: &SelectedFields<'_, T>,
@@ -283,7 +283,7 @@ async fn resolve<T: SyncFields>(
     Ok(raw_json::written(whole))
 }
 
-/// The object, less the fields that are not at hand: those, and where each belongs. `None`: the
+/// The object, less the fields that are not in memory: those, and where each belongs. `None`: the
 /// engine resolves it.
 fn what_is_at_hand<'a, T: SyncFields>(
     root: &T,

@@ -41,7 +41,7 @@ pub enum FieldCost {
 pub struct FieldCosts(HashMap<String, HashMap<String, (String, FieldCost)>>);
 
 impl FieldCosts {
-    /// For a gateway that has so many sources of each provider.
+    /// For a gateway that has this number of sources of each provider.
     #[must_use]
     pub fn new(sources: impl Fn(Provider) -> u64) -> Self {
         let counts = Provider::ALL.map(|provider| (provider, sources(provider)));

@@ -16,7 +16,7 @@ const BYTES: usize = 64 * 1024 * 1024;
 /// …for so long.
 const TIME: Duration = Duration::from_secs(3);
 
-/// A request's body that is read on when nobody wants it any more.
+/// A request's body that is read to its end after its handler has dropped it.
 pub struct DrainOnDrop(Option<Body>);
 
 impl DrainOnDrop {

@@ -58,7 +58,7 @@ pub use response::shown;
 pub enum Outcome {
     /// An answer without errors.
     EncodedResponse(Arc<EncodedResponse>),
-    /// One with errors, which each who asked is told with the id of the own request.
+    /// The response has errors. Each waiter gets a copy with the id of its request.
     Failed(Arc<GraphResponse>),
 }
 
@@ -457,7 +457,7 @@ pub async fn run(
         let (code, message) = match kind {
             OperationType::Mutation => (
                 Code::UnknownOutcome,
-                "the operation took too long, and nobody can say what it has changed: read before \
+                "the operation took too long, and it is not known what it has changed: read before \
                  trying again",
             ),
             _ => (

@@ -1,5 +1,5 @@
-//! Connections: so many at once, so many of one address, each with a time for saying what it wants
-//! and for taking its answer. One without a request for too long ends.
+//! The listener: limits on connections, in all and by address, and time limits for requests and for
+//! taking answers. A connection without a request for too long ends.
 
 mod partial;
 mod requests;
@@ -44,13 +44,13 @@ const STREAMS: u32 = 100;
 const RECEIVED: usize = 128 * 1024;
 /// Bytes that tell HTTP/1 from HTTP/2 (RFC 9113 3.4); past them the protocol has its own times.
 const PREFACE: usize = 24;
-/// How long whoever asked may take for a piece of the answer.
+/// How long a client may take to accept a piece of the answer.
 const STALL: Duration = Duration::from_secs(60);
 /// How long a client may keep a connection after GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The other end of a connection. Whoever outlives the connection, such as a WebSocket, keeps it
-/// to keep the place.
+/// The other end of a connection. A task that outlives the connection, such as a WebSocket, keeps it
+/// to keep the slot.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
@@ -144,7 +144,7 @@ pub async fn serve(
     let mut refused = 0_u64;
     let accepting = async {
         loop {
-            // Others wait in the system's queue. Nobody closes the semaphore.
+            // Others wait in the system's queue. The semaphore is never closed.
             let Ok(any) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };

@@ -36,7 +36,7 @@ pub async fn handle(
     request: Request,
 ) -> Response {
     let id = RequestId::of(&request);
-    // The token is all that is asked for, so nobody is known but by their address.
+    // Callers show the token alone, so they are known by their address.
     let client = session::client(&gateway, &request);
     let admitted = session::charge(&gateway, &client, 1);
     let answered = match admitted {
@@ -173,7 +173,7 @@ fn refusal(error: &SourceError) -> RequestError {
     RequestError::new(status, code_of(error), error.to_string())
 }
 
-/// To where it loads without our credential. Short-lived, so nobody keeps the redirect.
+/// To where it loads without our credential. Short-lived, so that no cache keeps the redirect.
 fn redirect(url: &str) -> Result<Response, RequestError> {
     let target = HeaderValue::from_str(url)
         .map_err(|_| not_found("the source's address for this file is not usable"))?;

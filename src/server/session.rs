@@ -45,7 +45,7 @@ impl Session {
     /// Of these headers, sent from this address.
     ///
     /// # Errors
-    /// 401 for a caller who is not known, 503 while nobody can tell, 400 for a credential that
+    /// 401 for a caller who is not known, 503 while that is not known, 400 for a credential that
     /// nothing can be done with.
     pub async fn open(
         gateway: &Gateway,
@@ -56,7 +56,7 @@ impl Session {
         let caller = match parts.access.caller(headers).await {
             Ok(caller) => caller,
             Err(denied) => {
-                // Whoever guesses is held back too.
+                // Wrong credentials count too.
                 charge(gateway, &Client::at(address), 1)?;
                 return Err(refusal(denied));
             }
@@ -181,7 +181,7 @@ fn credential(value: &HeaderValue) -> Option<Secret> {
     fits.then(|| Secret::new(text.to_owned()))
 }
 
-/// Whose requests are counted where nobody is asked who they are.
+/// The client that requests count for where callers are not authenticated.
 pub fn client(gateway: &Gateway, request: &Request) -> Client {
     Client::at(address(gateway, request))
 }

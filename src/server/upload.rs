@@ -50,8 +50,7 @@ const LEAST: usize = 16 * 1024;
 /// The files of one request.
 pub struct Files {
     body: Turn<InBody>,
-    /// The part that is being read. Apart from `body`: whoever reads it may be gone without
-    /// letting go.
+    /// The part that is being read. Apart from `body`: its reader may be gone without releasing it.
     open: OpenField,
     /// Variables that each part stands for.
     uses: HashMap<String, Vec<String>>,
@@ -471,7 +470,7 @@ impl Files {
         }
     }
 
-    /// Reads past a part that nobody wants, however large: the next one may be within its limit.
+    /// Reads past a part that no variable names, however large: the next one may be within its limit.
     async fn skip(&self, field: Field<'static>, context: &RequestContext) -> Result<(), FileError> {
         self.left
             .store(self.most.saturating_add(HEAD_BYTES), Ordering::Relaxed);
@@ -489,7 +488,7 @@ impl Files {
         }
     }
 
-    /// A part's bytes, as long as nobody takes it away.
+    /// A part's bytes, until the part is taken.
     fn bytes_of(&self, field: Field<'static>) -> FileStream {
         let open = Arc::clone(&self.open);
         *lock(&open) = Some(field);
@@ -515,7 +514,7 @@ impl Files {
                     }
                     Came::Nothing => Some((Err(silent.into_io()), None)),
                     Came::TakenAway => {
-                        let error = FileError::Malformed("nobody wants it any more".to_owned());
+                        let error = FileError::Malformed("its part is no longer read".to_owned());
                         Some((Err(error.into_io()), None))
                     }
                     Came::Broken(_) if is_spent.load(Ordering::Relaxed) => {

@@ -199,7 +199,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
                             refusal.log(id);
                             let text = error::excerpt(&refusal.message, 80);
                             let text = format!("{text} (request {id})");
-                            // Who is not let in is told to stay away; others may come back.
+                            // A client that is refused must stay away; others may come back.
                             let code = if refusal.status.is_client_error()
                                 && refusal.status != StatusCode::TOO_MANY_REQUESTS
                             {
@@ -282,7 +282,7 @@ fn with_payload(
 #[derive(Clone)]
 struct Guarded {
     gateway: Gateway,
-    /// Whoever the `connection_init` came from.
+    /// The client that sent `connection_init`.
     session: Arc<OnceLock<Session>>,
     /// For operations under way.
     places: Arc<Semaphore>,

@@ -69,8 +69,8 @@ pub enum SourceError {
     /// It cannot be changed or deleted.
     #[error("it cannot be changed or deleted: it is not yours, or is kept by the provider")]
     Immutable,
-    /// Sent, and nobody can say whether it took effect.
-    #[error("it was sent, but nobody can say whether it took effect: read before trying again")]
+    /// Sent, and it is not known whether it took effect.
+    #[error("it was sent, but it is not known whether it took effect: read before trying again")]
     UnknownOutcome,
     /// No time was left to begin it.
     #[error("there was no time left to begin it, and nothing was sent: ask again")]
@@ -170,7 +170,7 @@ impl SourceError {
 }
 
 impl SourceError {
-    /// What a write without a complete answer comes to: unless it never left, nobody knows.
+    /// The outcome of a write without a complete answer: unknown, unless it was never sent.
     pub fn of_write(error: UpstreamError) -> Self {
         match error {
             UpstreamError::Timeout

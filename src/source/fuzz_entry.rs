@@ -65,7 +65,7 @@ fn answer(bytes: &[u8]) -> Answer {
     }
 }
 
-/// As sent where nobody is to keep it: each row is read.
+/// As sent with `no-store`: each row is read.
 fn not_to_be_kept(answer: Answer) -> Answer {
     let no_store = HeaderValue::from_static("no-store");
     Answer {
@@ -99,7 +99,7 @@ pub fn scenario(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
     let read = |answer| clients.scenario.decode_list(answer, true);
     check(bytes, read, "scenario");
-    // What is wrong is told; that it is told at all is what matters here.
+    // Any answer will do: this looks for panics.
     let _ = clients.scenario.decode_one(&answer(bytes));
 }
 
@@ -128,7 +128,7 @@ pub fn rows(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
     page(provider, fine(body))
 }
 
-/// The same, where nobody is to keep them: each is read.
+/// The same with `no-store`: each is read.
 #[must_use]
 pub fn rows_to_read(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
     page(provider, not_to_be_kept(fine(body)))
@@ -152,7 +152,7 @@ fn page(provider: Provider, answer: Answer) -> Option<Vec<Row>> {
     page.ok().map(|page| page.rows)
 }
 
-/// Newest first, so many rows.
+/// Newest first, this number of rows.
 fn first_page(length: u32) -> ListRequest {
     ListRequest {
         listing: ListKind::Own,

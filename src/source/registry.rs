@@ -354,7 +354,7 @@ impl ApiClient {
                 if let (Some(left), Some(Ok(bytes))) = (&mut left, &piece) {
                     *left = left.saturating_sub(bytes.len() as u64);
                 }
-                // With a length nobody asks for more than that.
+                // With a length the reader asks for no more than that.
                 if piece.is_none() || left == Some(0) {
                     flag.store(true, Ordering::Relaxed);
                 }

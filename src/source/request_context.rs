@@ -43,12 +43,12 @@ pub struct RequestContext {
     sources: Mutex<Vec<SourceName>>,
 }
 
-/// How long an operation's answer stays true, for caches between here and whoever reads it.
+/// How long an operation's answer stays true, for caches between the gateway and its clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetime {
     /// `None`: nothing was read that changes by itself.
     pub until: Option<Instant>,
-    /// For nobody but whoever asked.
+    /// For the caller that asked, and no other.
     pub private: bool,
 }
 
@@ -86,7 +86,7 @@ impl RequestContext {
         self.renewed.fetch_max(passed, Ordering::Relaxed);
     }
 
-    /// For a call whose answer others may be waiting for too: with time enough whoever they are.
+    /// For a call whose answer others may be waiting for too: with time enough for each of them.
     #[must_use]
     pub fn shared(&self) -> Self {
         let left = self.deadline().saturating_duration_since(Instant::now());
@@ -118,13 +118,13 @@ impl RequestContext {
         self.doubtful.store(true, Ordering::Relaxed);
     }
 
-    /// The answer tells of what this operation caused: it is nobody else's.
+    /// The answer says what this operation caused: it fits no other.
     pub fn mark_unshareable(&self) {
         self.is_unshareable.store(true, Ordering::Relaxed);
         self.mark_uncacheable();
     }
 
-    /// Whether the answer is for nobody but whoever asked, at any time.
+    /// Whether the answer is for this caller alone, at any time.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.is_unshareable.load(Ordering::Relaxed)
@@ -152,7 +152,7 @@ impl RequestContext {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the answer stays true, by now; `None`: nobody may keep it.
+    /// How long the answer stays true, by now; `None`: it must not be kept.
     #[must_use]
     pub fn lifetime(&self) -> Option<Lifetime> {
         if self.doubtful.load(Ordering::Relaxed) {

@@ -134,7 +134,7 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceEr
     }
 }
 
-/// The source asked that nobody keep this answer.
+/// The source asked not to cache this answer.
 pub fn no_store(headers: &HeaderMap) -> bool {
     headers
         .get_all(http::header::CACHE_CONTROL)

@@ -13,8 +13,7 @@ use crate::asset::Asset;
 /// How much of a row's beginning it is found by: every provider's id or time of creation is in it.
 const BEGINNING: usize = 192;
 
-/// How many rows are known at most. One that nobody holds any more keeps some 600 bytes until it is
-/// forgotten.
+/// How many rows are known at most. A row without users keeps some 600 bytes until it is forgotten.
 const MOST: usize = 2_048;
 
 /// How much of what was read last is held here, so that it is still there when it comes again: bytes.
@@ -24,7 +23,7 @@ const RECENT: u64 = 1024 * 1024;
 ///
 /// No answer is older for it: the text has just come. All who read of the source share it, whatever
 /// their credentials: what a row means depends on its text and the source's configuration alone, and
-/// whoever finds an asset here has been sent all of it.
+/// a caller that finds an asset here has been sent all of it.
 #[derive(Default)]
 pub struct KnownRows {
     rows: Mutex<Rows>,
@@ -72,7 +71,7 @@ impl KnownRows {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
-        // Whoever panicked here left at most one row out.
+        // A panic here left at most one row out.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -93,8 +92,8 @@ impl Rows {
         self.surplus()
     }
 
-    /// Forgets what nobody holds; and all, where that makes little room: it takes half of [`MOST`]
-    /// to come here again.
+    /// Forgets rows without users; and all rows, where that frees little: it takes half of [`MOST`] to
+    /// come here again.
     fn forget(&mut self) {
         self.by_beginning
             .retain(|_, asset| asset.strong_count() > 0);
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_is_to_keep_is_read_each_time() {
+    fn rows_that_must_not_be_kept_are_read_each_time() {
         for provider in [Provider::Comfy, Provider::Scenario] {
             let row = |id: &str| {
                 match provider {
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_holds_is_forgotten() {
+    fn rows_without_users_are_forgotten() {
         let known = KnownRows::default();
         let texts = |numbers: std::ops::Range<usize>| -> Vec<String> {
             let row = |number| row(&format!("lost-{number:032}"), "one");
@@ -257,7 +256,7 @@ mod tests {
         let mut rows = known.lock();
         rows.recent.clear();
         rows.forget();
-        assert_eq!(dead.strong_count(), 0, "nobody has it but the test");
+        assert_eq!(dead.strong_count(), 0, "only the test has it");
         assert!(rows.by_beginning.is_empty());
     }
 

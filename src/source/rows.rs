@@ -40,7 +40,7 @@ const ROWS: &str = "assets";
 
 /// Reads a list's answer: what is around its rows, and each of those. In one pass where all of it is
 /// whole; else in two, so that one bad row costs that row alone. Rows that are `known` are not read
-/// again, unless nobody is to keep them.
+/// again, unless they must not be kept.
 ///
 /// # Errors
 /// As `read`'s, where the rows are not to blame.

@@ -337,7 +337,7 @@ impl Scenario {
                 Row::Asset(asset) => (asset.id.upstream.clone(), Ok(asset)),
                 Row::Unreadable(bad) => match &bad.upstream_id {
                     Some(id) => (id.clone(), Err(SourceError::from(&*bad))),
-                    None => continue, // its id stays "not found": nobody can say which it was
+                    None => continue, // its id stays "not found": it is not known which it was
                 },
                 Row::Gone(..) => continue,
             };

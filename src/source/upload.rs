@@ -38,7 +38,7 @@ pub struct NewFile<'a> {
     pub kind: FileType,
     /// In bytes; known where [`super::Source::needs_length`].
     pub length: Option<u64>,
-    /// `blake3:` and 64 digits, where whoever uploads it said so.
+    /// `blake3:` and 64 digits, where the client gave it.
     pub hash: Option<&'a str>,
     pub tags: &'a [String],
     pub note: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Addresses that a source gives for a file's bytes, on hosts that nobody configured: a source that
+//! Addresses that a source gives for a file's bytes, on hosts that are not configured: a source that
 //! is hostile, or was taken over, must not make the gateway reach what only the gateway can.
 
 use std::{io, net::IpAddr};

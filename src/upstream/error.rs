@@ -5,7 +5,7 @@ use std::{error::Error as _, time::Duration};
 /// No complete answer. Never holds an address, a header or a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
-    /// Nobody there, or nobody we may trust: check the address, the server, the certificate.
+    /// No server there, or none to trust: check the address, the server, the certificate.
     #[error("cannot connect: {reason}")]
     Connect { reason: String },
     /// Too slow: ask again later.
@@ -61,7 +61,7 @@ impl UpstreamError {
             return Self::Setup("the gateway has no file descriptors left".to_owned());
         }
         let reason = in_words(&detail);
-        // The detail may name hosts: it is for whoever looks for the cause.
+        // The detail may name hosts: it is for an operator who looks for the cause.
         tracing::warn!(reason, "a call to a source failed");
         tracing::debug!(detail, "why a call to a source failed");
         if error.is_connect() {

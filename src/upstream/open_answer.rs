@@ -33,7 +33,7 @@ pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, Ups
 
 impl OpenAnswer {
     /// The body as it comes, no faster than it is taken. Ends with an error when the source falls
-    /// silent, and is given up when whoever takes it does.
+    /// silent, and is given up when its reader is.
     #[must_use]
     pub fn into_body(self) -> BodyStream {
         let Self {
@@ -56,7 +56,7 @@ impl OpenAnswer {
             loop {
                 let read = tokio::select! {
                     read = tokio::time::timeout(policy.attempt, response.chunk()) => read,
-                    () = give.closed() => return, // nobody takes it any more
+                    () = give.closed() => return, // its reader is gone
                 };
                 let piece = match read {
                     Ok(Ok(piece)) => Ok(piece),

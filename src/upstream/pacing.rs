@@ -1,4 +1,4 @@
-//! So many calls a second, for everybody in the process.
+//! Pacing: a limit on calls a second, shared by the whole process.
 
 use std::{
     collections::HashMap,
@@ -63,7 +63,7 @@ impl Pace {
         turns.next.max(turns.held_until) > Instant::now()
     }
 
-    /// Nobody's turn comes before `wait` is over.
+    /// No call goes out before `wait` is over.
     pub fn hold_back(&self, wait: Duration) {
         let mut turns = self.turns();
         turns.held_until = turns.held_until.max(Instant::now() + wait);
@@ -86,7 +86,7 @@ impl Paces {
         let key = blake3::hash(format!("{url}\n{credential}").as_bytes());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MANY {
-            // Callers bring credentials of their own: those that nobody waits for are forgotten.
+            // Callers bring credentials of their own: those without waiting calls are forgotten.
             all.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.is_busy());
         }
         Arc::clone(all.entry(key).or_default())

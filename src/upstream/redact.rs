@@ -1,5 +1,5 @@
-//! What a call showed to say who it is: a source that repeats it in a refusal must not have it passed
-//! on, to whoever reads the answer or the log.
+//! Redacts credentials from refusals. Some sources repeat a call's credential in their refusal, which
+//! ends up in client errors and in the log.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};

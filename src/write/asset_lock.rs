@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{asset::AssetId, source::SourceError};
 
-/// Turns kept after nobody waits for them, before they are swept.
+/// Locks without waiters that are kept before they are swept.
 const SWEEP: usize = 1_024;
 
 /// One turn at a time for each asset. Cheap to clone.
@@ -20,7 +20,7 @@ const SWEEP: usize = 1_024;
 pub struct AssetLocks(Arc<Mutex<HashMap<AssetId, Weak<Claim<()>>>>>);
 
 impl AssetLocks {
-    /// Waits until nobody else changes the asset.
+    /// Waits until no other write changes the asset.
     ///
     /// # Errors
     /// [`SourceError::NotTried`] when that takes longer than `deadline`.

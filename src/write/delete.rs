@@ -109,7 +109,7 @@ impl Writer {
         let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
         let (writer, context) = (self.clone(), Arc::clone(context));
         let work = async move {
-            // A task a source: what goes wrong at one takes nobody else's outcomes with it.
+            // A task for each source: a fault at one takes no other's outcomes with it.
             let each = by_source(targets).into_iter().map(|(source, ids)| {
                 let (writer, context) = (writer.clone(), Arc::clone(&context));
                 async move {
@@ -268,5 +268,5 @@ impl Writer {
 /// What became of each id.
 type IdempotencyStore = Vec<(Arc<str>, Result<(), SourceError>)>;
 
-/// Into so many calls one is parted that the source refused whole.
+/// The number of calls that a call the source refused whole is divided into.
 const PARTS: usize = 10;

@@ -101,7 +101,7 @@ pub enum Step {
 pub enum StepState {
     Done,
     Failed,
-    /// Sent, and nobody can say what came of it.
+    /// Sent, and its outcome is not known.
     Unknown,
     /// The source still works on the file.
     Pending,

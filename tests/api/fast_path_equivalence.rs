@@ -95,6 +95,7 @@ async fn an_answer_is_the_same_over_http_and_over_a_socket() {
         "{ assets(first: 9) { nodes { source { name } id details { __typename ... on ComfyDetails { hash } } kind } edges { node { details { __typename } } cursor } } }".to_owned(),
         "{ assets(first: 2) { nodes { children(first: 2) { nodes { id } totalCount } } } }".to_owned(),
         "{ comfyAssets(first: 3) { nodes { raw thumbnailUrl(size: LARGE) @skip(if: true) id } } }".to_owned(),
+        "{ assetSources { name assets(first: 2) { nodes { id source { name } } isComplete } } }".to_owned(),
         format!("{{ asset(id: \"{one}\") {{ {FIELDS} source {{ name }} }} }}"),
         format!("{{ asset(id: \"{gone}\") {{ {FIELDS} }} }}"),
         format!("{{ asset(id: \"{source}\") {{ {FIELDS} }} other: asset(id: \"{two}\") {{ id }} }}"),

@@ -109,7 +109,7 @@ impl SyncFields for AssetNode {
             AssetField::Tags => raw_json::put(&own.tags, out),
             AssetField::Note => raw_json::put(&own.note, out),
             AssetField::Address(rendition) => {
-                // Whoever may not read is told so by the resolver.
+                // The resolver refuses callers that may not read.
                 if !operation.caller.may(Permission::Read) {
                     return None;
                 }
@@ -140,7 +140,7 @@ impl SyncFields for AssetNode {
     }
 }
 
-/// Where an asset has no relative of the kind, that is at hand.
+/// Null in memory: the asset has no relative of the kind.
 fn none(is_none: bool, out: &mut Vec<u8>) -> Option<()> {
     is_none.then(|| raw_json::null(out))
 }

@@ -15,14 +15,14 @@ const SETTLED: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy)]
 pub struct CachePolicy {
     end: Expiry,
-    /// By nobody but whoever asked.
+    /// By the client that asked, and no other.
     private: bool,
 }
 
 /// When an answer stops being true.
 #[derive(Debug, Clone, Copy)]
 enum Expiry {
-    /// It was for a moment only: nobody may keep it.
+    /// By no one: it was true for a moment only.
     Now,
     At(Instant),
     /// Not as long as this gateway runs.

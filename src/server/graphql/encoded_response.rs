@@ -39,7 +39,7 @@ enum Coding {
     Brotli,
 }
 
-/// An answer, ready to send. Whoever asks gets the same bytes.
+/// An answer, ready to send: the same bytes for every client.
 pub struct EncodedResponse {
     plain: Bytes,
     /// Made when they are first asked for; `None`: not worth it.
@@ -71,7 +71,7 @@ impl EncodedResponse {
         self.plain.len() * 3
     }
 
-    /// To whoever sent these headers: 304 where they have it already.
+    /// For a request with these headers: 304 where its client has the answer.
     pub fn respond(
         &self,
         media_type: MediaType,
@@ -122,7 +122,7 @@ impl EncodedResponse {
             .any(|own| own.trim() == "*" || own.trim().trim_start_matches("W/") == opaque)
     }
 
-    /// Compresses a large answer, if these headers ask for it, where nobody waits for it but they.
+    /// Compresses a large answer, if these headers ask for it, where no other request waits for it.
     pub async fn compress_aside(self: &Arc<Self>, asked: &HeaderMap) {
         if self.plain.len() <= LARGE || self.is_known(asked) {
             return;
@@ -136,7 +136,7 @@ impl EncodedResponse {
         drop(spawn_blocking(move || own.coded(coding).is_some()).await);
     }
 
-    /// How it is compressed for whoever sent these headers.
+    /// How it is compressed for a request with these headers.
     fn coding(&self, asked: &HeaderMap) -> Option<Coding> {
         if self.plain.len() <= COMPRESSED || !asked.contains_key(header::ACCEPT_ENCODING) {
             return None;

@@ -161,7 +161,7 @@ impl Pump<'_> {
                 code: close.code,
                 reason: close.reason.into(),
             };
-            // Whoever is gone already needs no word.
+            // A client that is gone needs no close frame.
             let _ = self.socket.send(Message::Close(Some(frame))).await;
         }
         // Whatever is under way ends.
@@ -211,7 +211,7 @@ impl Pump<'_> {
                     }
                     continue;
                 }
-                // Whoever says nothing is not waited for; who is being let in is.
+                // A silent client is not waited for; one that is being admitted is.
                 () = sleep_until(self.deadline), if !is_late => {
                     is_late = true;
                     let waits = match &self.protocol {

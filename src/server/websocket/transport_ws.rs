@@ -260,7 +260,7 @@ impl Newer {
         let Some(number) = frame.id.as_ref().and_then(Value::as_str) else {
             return Some(text);
         };
-        // Whoever completed first has said it for both.
+        // The side that completed first has said it for both.
         let number: u64 = number.parse().ok()?;
         let id = self.running.get(&number)?.clone();
         if kind == "complete" {

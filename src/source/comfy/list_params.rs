@@ -1,8 +1,8 @@
 //! Every query parameter of Comfy's list (comfy.md 4.1), all generations, typed.
 //!
 //! `limit`, `offset`, `after`, `sort` and `order` are the connection's business and are sent by
-//! the client itself. A server silently ignores names it does not know, so whoever relies on a
-//! filter re-checks it.
+//! the client itself. A server silently ignores names it does not know, so a caller that
+//! relies on a filter re-checks it.
 
 use std::collections::HashSet;
 

@@ -78,7 +78,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
     }
 }
 
-/// Private assets are yours, the platform's nobody's; a shared one may be a teammate's (3).
+/// Private assets are the caller's, the platform's are no user's; a shared one may be a teammate's (3).
 fn viewer_can(visibility: Option<&str>) -> ViewerCan {
     let owner = match visibility {
         Some("private") => Some(true),

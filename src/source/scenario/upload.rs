@@ -330,7 +330,7 @@ impl Scenario {
                     // `complete`, `validating` and `validated` are in between.
                     _ => {}
                 },
-                // Nobody will tell.
+                // No answer will come.
                 Err(
                     error @ (SourceError::Unauthenticated
                     | SourceError::Forbidden

@@ -45,7 +45,7 @@ impl Writer {
                 let made = self.make_told(new, context).await;
                 let outcome = made.outcome.clone();
                 let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
-                // Of a file that never came whole nobody can tell whether the next is the same.
+                // A file that never came whole cannot be compared with the next.
                 let is_kept = made.hash.is_some() && !left_nothing(&outcome);
                 let made = Arc::new(RecordedWrite::Upload(made));
                 if is_kept {

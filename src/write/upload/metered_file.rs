@@ -168,8 +168,8 @@ impl MeteredStream {
 }
 
 /// `bytes` on their way, entered in `tally`. Each piece renews the operation's time. The last byte
-/// is passed on only when the whole has kept to its bounds, so that nobody has all of a file that
-/// is not what it was said to be.
+/// is passed on only when the whole has kept to its bounds, so that no source has all of a file that
+/// breaks them.
 pub fn tallied(
     bytes: FileStream,
     bounds: FileLimits,

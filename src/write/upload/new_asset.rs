@@ -56,7 +56,7 @@ fn with_end(bytes: FileStream, length: Option<u64>, begin: &Begin) -> FileStream
         .boxed()
 }
 
-/// A file that nobody named.
+/// The name of a file without one.
 const UNNAMED: &str = "upload";
 /// Letters of a name.
 const MAX_NAME: usize = 200;
