@@ -18,6 +18,7 @@ mod raw_json;
 mod scalars;
 mod sdl;
 mod source;
+mod source_result;
 
 use std::sync::Arc;
 
