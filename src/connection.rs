@@ -40,7 +40,7 @@ pub use sort_key::Key;
 /// Assets a page may hold.
 pub const MAX_PAGE: usize = 100;
 
-/// Which stretch of the list a client wants, between cursors: [`Cursor`]s of lists sorted by a
+/// Which range of the list a client wants, between cursors: [`Cursor`]s of lists sorted by a
 /// time, [`RowAnchor`]s of others.
 #[derive(Debug, Clone)]
 pub struct PageRange<C> {
@@ -186,8 +186,8 @@ impl List {
     /// [`Unanswered`] when every source failed from the start, and when a page asked with a cursor
     /// would stand still because some did. A source that fails while others answer is in
     /// [`ConnectionPage::sources`] instead.
-    pub async fn page(&self, stretch: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
-        merge::page(self, stretch).await
+    pub async fn page(&self, range: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
+        merge::page(self, range).await
     }
 
     /// Reads a page of a list in an order that only its source knows; of one source, the first.
@@ -196,10 +196,10 @@ impl List {
     /// That source's, when nothing could be read.
     pub async fn collated_page(
         &self,
-        stretch: &PageRange<RowAnchor>,
+        range: &PageRange<RowAnchor>,
     ) -> Result<ConnectionPage, Unanswered> {
         // Boxed: the order that most lists are in must not carry this one's future along.
-        Box::pin(single_source::page(self, stretch)).await
+        Box::pin(single_source::page(self, range)).await
     }
 
     /// An empty page that says how all sources fared.

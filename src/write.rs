@@ -172,10 +172,10 @@ impl Writer {
 
     /// Reads an asset anew.
     async fn read(&self, target: &Target, context: &RequestContext) -> Entity {
-        let landed = std::sync::Mutex::new(Err(SourceError::NotFound));
+        let result = std::sync::Mutex::new(Err(SourceError::NotFound));
         let land = |_: &str, entity: Entity| {
-            if let Ok(mut landed) = landed.lock() {
-                *landed = entity;
+            if let Ok(mut result) = result.lock() {
+                *result = entity;
             }
         };
         let ids = vec![target.id.upstream.clone()];
@@ -190,7 +190,7 @@ impl Writer {
         timeout_at(context.deadline(), reading)
             .await
             .map_err(|_| SourceError::Timeout)?;
-        landed.into_inner().unwrap_or(Err(SourceError::Internal))
+        result.into_inner().unwrap_or(Err(SourceError::Internal))
     }
 }
 

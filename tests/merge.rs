@@ -607,7 +607,7 @@ fn key(place: &PagePosition) -> &Key {
 }
 
 /// So many rows on from a place, walking.
-fn stretch<C>(forward: bool, count: usize, from: Option<C>) -> PageRange<C> {
+fn range<C>(forward: bool, count: usize, from: Option<C>) -> PageRange<C> {
     let (after, before) = if forward { (from, None) } else { (None, from) };
     PageRange {
         forward,
@@ -643,9 +643,9 @@ async fn walk(
     let mut from: Option<Cursor> = None;
     let mut frontier: Option<Key> = None;
     for step in 0..400 {
-        let stretch = stretch(forward, counts[step % counts.len()], from.clone());
+        let range = range(forward, counts[step % counts.len()], from.clone());
         let page = list
-            .page(&stretch)
+            .page(&range)
             .await
             .map_err(|all| TestCaseError::fail(format!("{all:?}")))?;
         let keys: Vec<&Key> = page.edges.iter().map(|edge| key(&edge.place)).collect();
@@ -777,7 +777,7 @@ proptest! {
         let places = run(async {
             let (mut places, mut after) = (Vec::new(), None);
             for _ in 0..400 {
-                let page = list.page(&stretch(true, 9, after.take())).await.expect("a page");
+                let page = list.page(&range(true, 9, after.take())).await.expect("a page");
                 places.extend(page.edges.iter().map(|edge| {
                     (edge.asset.id.upstream.to_string(), page.cursor(&edge.place))
                 }));
@@ -842,7 +842,7 @@ proptest! {
         let all = run(walk(&list, ask.forward, &[count]))?;
         let Some(first) = all.first().filter(|_| all.len() > 1) else { return Ok(()) };
         let (page, next) = run(async {
-            let first = stretch(ask.forward, count, None);
+            let first = range(ask.forward, count, None);
             let page = list.page(&first).await.expect("a page");
             let far = if ask.forward { page.end.clone() } else { page.start.clone() }.expect("more");
             let mut cursor = decode(&page.cursor(&far));
@@ -850,7 +850,7 @@ proptest! {
                 hint.newer = newer;
                 hint.older = older;
             }
-            let next = stretch(ask.forward, count, Some(cursor));
+            let next = range(ask.forward, count, Some(cursor));
             (shown(&page), list.page(&next).await)
         });
         prop_assert_eq!(&page.iter().collect::<BTreeSet<_>>(), &first.iter().collect::<BTreeSet<_>>());
@@ -898,8 +898,8 @@ proptest! {
         }
         let (mut pages, mut from): (Vec<Vec<String>>, Option<RowAnchor>) = (Vec::new(), None);
         for step in 0..400 {
-            let stretch = stretch(ask.forward, counts[step % counts.len()], from.take());
-            let page = match run(list.collated_page(&stretch)) {
+            let range = range(ask.forward, counts[step % counts.len()], from.take());
+            let page = match run(list.collated_page(&range)) {
                 Ok(page) => page,
                 // Its row and the rows around it went at once, or what is around it cannot be
                 // read: the client is told.
@@ -957,7 +957,7 @@ proptest! {
         };
         let (mut places, mut after) = (Vec::new(), None);
         loop {
-            let page = run(list.collated_page(&stretch(true, 9, after))).expect("a page");
+            let page = run(list.collated_page(&range(true, 9, after))).expect("a page");
             places.extend(page.edges.iter().map(|edge| {
                 (edge.asset.id.upstream.to_string(), spot(&page, &edge.place))
             }));
@@ -1018,7 +1018,7 @@ proptest! {
         let (mut seen, mut from): (BTreeSet<String>, Option<Cursor>) = (BTreeSet::new(), None);
         let mut ended = false;
         for _ in 0..200 {
-            match run(list.page(&stretch(ask.forward, count, from.clone()))) {
+            match run(list.page(&range(ask.forward, count, from.clone()))) {
                 Err(all) => {
                     let names: Vec<_> = all.errors.iter().map(|(name, _)| name.as_str()).collect();
                     let own = format!("s{down}");
@@ -1064,9 +1064,9 @@ proptest! {
         let (list, world) = build(&shapes, edits, &ask);
         let mut from: Option<Cursor> = None;
         for step in 0..200 {
-            let stretch = stretch(true, counts[step % counts.len()], from.clone());
+            let range = range(true, counts[step % counts.len()], from.clone());
             // The same place again until every source takes part.
-            let Ok(page) = run(list.page(&stretch)) else { continue };
+            let Ok(page) = run(list.page(&range)) else { continue };
             if page.sources.iter().any(|outcome| outcome.error.is_some()) {
                 continue;
             }
@@ -1129,7 +1129,7 @@ fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
             let text = page.cursor(&page.edges[at].place);
             RowAnchor::decode(&text, &Fingerprint::of("test", &[])).expect("our own")
         };
-        let page = run(list.collated_page(&stretch(true, 50, None))).expect("a page");
+        let page = run(list.collated_page(&range(true, 50, None))).expect("a page");
         let (low, high) = (place(&page, 10), place(&page, 40));
         let mut due: Vec<String> = (11..40).map(|number| format!("s0-{number}")).collect();
         {
@@ -1201,7 +1201,7 @@ fn an_asset_that_moved_between_two_calls_of_a_page_counts_once() {
         },
     ];
     let (list, world) = build(&[in_order(20, true)], edits, &ask);
-    let page = run(list.page(&stretch(true, 100, None))).expect("a page");
+    let page = run(list.page(&range(true, 100, None))).expect("a page");
     let world = world.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(world.touched.len(), 1, "one moved");
     assert!(world.calls > 1);

@@ -128,16 +128,16 @@ fn merge(criterion: &mut Criterion) {
     for count in [1, 3, 6, 12] {
         let list = LazyCell::new(|| list(count, 1_000));
         group.bench_function(BenchmarkId::new("sources", count), |b| {
-            let (list, stretch) = (&*list, stretch(PAGE, None));
-            measure(b, &runtime, || list.page(&stretch));
+            let (list, range) = (&*list, range(PAGE, None));
+            measure(b, &runtime, || list.page(&range));
         });
     }
     let list = LazyCell::new(|| list(3, 12_000));
     for depth in [0, 100, 1_000, 10_000] {
         let cursor = LazyCell::new(|| runtime.block_on(cursor_at(&list, depth)));
         group.bench_function(BenchmarkId::new("depth", depth), |b| {
-            let (list, stretch) = (&*list, stretch(PAGE, cursor.clone()));
-            measure(b, &runtime, || list.page(&stretch));
+            let (list, range) = (&*list, range(PAGE, cursor.clone()));
+            measure(b, &runtime, || list.page(&range));
         });
         if depth == 0 {
             continue;
@@ -146,8 +146,8 @@ fn merge(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("depth without hints", depth), |b| {
             let key = cursor.as_ref().map(|own| own.key.clone());
             let hints = Vec::new();
-            let (list, stretch) = (&*list, stretch(PAGE, key.map(|key| Cursor { key, hints })));
-            measure(b, &runtime, || list.page(&stretch));
+            let (list, range) = (&*list, range(PAGE, key.map(|key| Cursor { key, hints })));
+            measure(b, &runtime, || list.page(&range));
         });
     }
 }
@@ -181,7 +181,7 @@ fn list(sources: usize, rows: usize) -> List {
     }
 }
 
-fn stretch(count: usize, after: Option<Cursor>) -> PageRange<Cursor> {
+fn range(count: usize, after: Option<Cursor>) -> PageRange<Cursor> {
     PageRange {
         forward: true,
         count,
@@ -194,8 +194,8 @@ fn stretch(count: usize, after: Option<Cursor>) -> PageRange<Cursor> {
 async fn cursor_at(list: &List, depth: usize) -> Option<Cursor> {
     let mut cursor = None;
     for _ in 0..depth / LARGE_PAGE {
-        let stretch = stretch(LARGE_PAGE, cursor);
-        let page = list.page(&stretch).await.expect("they never fail");
+        let range = range(LARGE_PAGE, cursor);
+        let page = list.page(&range).await.expect("they never fail");
         assert_eq!(page.edges.len(), LARGE_PAGE);
         let end = page.end.as_ref().expect("more follows");
         let text = page.cursor(end);

@@ -30,7 +30,7 @@ pub struct Waiter<K: Eq + Hash, V: Clone> {
     key: K,
     landing: Shared<oneshot::Receiver<V>>,
     /// Shared by all that one task reads.
-    _crew: Arc<AbortOnDrop>,
+    _task_guard: Arc<AbortOnDrop>,
     table: Table<K, V>,
 }
 
@@ -68,7 +68,7 @@ where
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let crew = Arc::new(AbortOnDrop::default());
+        let task_guard = Arc::new(AbortOnDrop::default());
         let (mut waiters, mut leader) = (Vec::new(), Vec::new());
         {
             let mut table = lock(&self.0);
@@ -81,7 +81,7 @@ where
                 let waiter = Arc::new(Waiter {
                     key: key.clone(),
                     landing: landing.shared(),
-                    _crew: Arc::clone(&crew),
+                    _task_guard: Arc::clone(&task_guard),
                     table: Arc::clone(&self.0),
                 });
                 table.insert(key.clone(), Arc::downgrade(&waiter));
@@ -92,7 +92,7 @@ where
         if !leader.is_empty() {
             // Boxed once: spawning moves a future a dozen times.
             let task = tokio::spawn(Box::pin(read(leader)).in_current_span());
-            *lock(&crew.0) = Some(task.abort_handle());
+            *lock(&task_guard.0) = Some(task.abort_handle());
         }
         waiters
     }

@@ -58,7 +58,7 @@ impl Hints {
     }
 }
 
-/// The stretch as a walk: which way, from where, how far.
+/// The range as a walk: which way, from where, how far.
 struct Walk {
     direction: Direction,
     from: Option<Key>,
@@ -71,8 +71,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn of(list: &List, stretch: &PageRange<Cursor>) -> Self {
-        let direction = if stretch.forward {
+    fn of(list: &List, range: &PageRange<Cursor>) -> Self {
+        let direction = if range.forward {
             list.order.direction
         } else {
             list.order.direction.reversed()
@@ -80,12 +80,12 @@ impl Walk {
         // A `before` that `after` has left behind is not there any more (Relay's
         // ApplyCursorsToEdges).
         let is_left_behind = |before: &&Cursor| {
-            let after = stretch.after.as_ref();
+            let after = range.after.as_ref();
             after.is_some_and(|after| after.key.walk(&before.key, list.order.direction).is_ge())
         };
-        let before = stretch.before.as_ref().filter(|own| !is_left_behind(own));
-        let after = stretch.after.as_ref();
-        let (near, far) = if stretch.forward {
+        let before = range.before.as_ref().filter(|own| !is_left_behind(own));
+        let after = range.after.as_ref();
+        let (near, far) = if range.forward {
             (after, before)
         } else {
             (before, after)
@@ -114,7 +114,7 @@ impl Walk {
                 .into_iter()
                 .flatten()
                 .min_by(|a, b| a.walk(b, direction)),
-            count: stretch.count,
+            count: range.count,
             came: near.map(|cursor| cursor.key.clone()),
         }
     }
@@ -139,8 +139,8 @@ fn ceil_microseconds(time: Timestamp) -> i64 {
 /// are sorted once, together; whether more must be read is asked at most a constant number of times
 /// for each source, in O(s log n). How deep in a list the page is does not matter: it is entered at
 /// its place (`benches/parts` measures both).
-pub async fn page(list: &List, stretch: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
-    let walk = Walk::of(list, stretch);
+pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
+    let walk = Walk::of(list, range);
     let direction = walk.direction;
     let mut readers = source_reader::readers(
         list,
@@ -181,14 +181,14 @@ pub async fn page(list: &List, stretch: &PageRange<Cursor>) -> Result<Connection
         return Err(Unanswered::of(&readers, false));
     }
     let errors = Unanswered::of(&readers, true);
-    let page = assemble(list, stretch.forward, &walk, readers);
+    let page = assemble(list, range.forward, &walk, readers);
     // The same cursor gives the same page for as long as the source is away.
-    let far = if stretch.forward {
+    let far = if range.forward {
         &page.end
     } else {
         &page.start
     };
-    let more = if stretch.forward {
+    let more = if range.forward {
         page.has_next_page
     } else {
         page.has_previous_page

@@ -27,14 +27,11 @@ const BUDGET: u32 = 5;
 const SLACK: u64 = 8;
 
 /// Reads a page: usually one call.
-pub async fn page(
-    list: &List,
-    stretch: &PageRange<RowAnchor>,
-) -> Result<ConnectionPage, Unanswered> {
+pub async fn page(list: &List, range: &PageRange<RowAnchor>) -> Result<ConnectionPage, Unanswered> {
     let Some(part) = list.sources.first() else {
         return Ok(list.answered(Vec::new()));
     };
-    let mut walk = Walk::new(list, part, stretch);
+    let mut walk = Walk::new(list, part, range);
     walk.run().await;
     match walk.error {
         Some(error) if walk.seen.is_none() => Err(Unanswered {
@@ -152,16 +149,16 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(list: &'a List, part: &'a SourceList, stretch: &'a PageRange<RowAnchor>) -> Self {
-        let after = stretch.after.as_ref();
+    fn new(list: &'a List, part: &'a SourceList, range: &'a PageRange<RowAnchor>) -> Self {
+        let after = range.after.as_ref();
         // A `before` that `after` has left behind is not there any more (Relay's
         // ApplyCursorsToEdges). Walking forward it is never met.
         let is_left_behind = |before: &&RowAnchor| {
-            !stretch.forward && after.is_some_and(|own| own.index >= before.index)
+            !range.forward && after.is_some_and(|own| own.index >= before.index)
         };
-        let before = stretch.before.as_ref();
+        let before = range.before.as_ref();
         let before = before.filter(|own| !is_left_behind(own));
-        let (near, far) = if stretch.forward {
+        let (near, far) = if range.forward {
             (after, before)
         } else {
             (before, after)
@@ -169,8 +166,8 @@ impl<'a> Walk<'a> {
         Self {
             list,
             part,
-            forward: stretch.forward,
-            count: stretch.count,
+            forward: range.forward,
+            count: range.count,
             near,
             far,
             patience: Instant::now() + part.source.profile().patience,

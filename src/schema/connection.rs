@@ -35,8 +35,8 @@ pub struct Paging {
 const DEFAULT_PAGE: usize = 20;
 
 impl Paging {
-    /// The stretch of the list that is meant.
-    fn stretch<C>(
+    /// The range of the list that the arguments name.
+    fn range<C>(
         &self,
         decode: impl Fn(&str) -> Result<C, BadCursor>,
     ) -> async_graphql::Result<PageRange<C>> {
@@ -128,11 +128,11 @@ pub async fn resolve(
         context: Arc::clone(&operation.context),
     };
     let page = if order.by.is_time() {
-        let stretch = paging.stretch(|text| Cursor::decode(text, &fingerprint))?;
-        list.page(&stretch).await
+        let range = paging.range(|text| Cursor::decode(text, &fingerprint))?;
+        list.page(&range).await
     } else {
         let asked = list.sources.first().map(|part| part.source.profile());
-        let stretch = paging.stretch(|text| {
+        let range = paging.range(|text| {
             let spot = RowAnchor::decode(text, &fingerprint)?;
             // A place in another source's list is none in this one's.
             match asked {
@@ -140,7 +140,7 @@ pub async fn resolve(
                 _ => Ok(spot),
             }
         })?;
-        list.collated_page(&stretch).await
+        list.collated_page(&range).await
     };
     if !page
         .as_ref()
