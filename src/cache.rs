@@ -345,7 +345,7 @@ impl AssetCache {
             let kept = older.get(id);
             let result = outage.or(called, waiter.wait());
             let result = if kept.is_some() {
-                // Later requests may still use it.
+                // An older value is there: wait no longer than for a page. The read goes on for later requests.
                 let result = timeout(patience, result).await;
                 result.unwrap_or_else(|_| {
                     Arc::clone(&waiter).detach();

@@ -2,8 +2,8 @@
 //!
 //! # Modules
 //!
-//! A request for a list passes down through the modules and back up: [`server`] (HTTP, limits,
-//! parsing) → [`schema`] (arguments) → [`connection`] (which range of which sources) → [`cache`]
+//! A request for a list passes down through the modules and back up: [`server`] (HTTP) →
+//! [`document`] (limits, parsing, validation, cost) → [`schema`] (arguments) → [`connection`] (which range of which sources) → [`cache`]
 //! (kept, or being read) → [`source`] (a provider's API) → [`upstream`] (HTTP). A read by id passes
 //! through [`loader`] instead of [`connection`]. A mutation passes through [`write`](mod@write), which
 //! marks assets as being written in [`cache`].

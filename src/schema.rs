@@ -1,6 +1,6 @@
 //! The graph: arguments in, one call down, types out.
 //!
-//! `schema.graphql` is [`sdl`], committed; CI fails when they differ.
+//! `schema.graphql` is [`client_sdl`], committed; CI fails when they differ.
 
 mod asset;
 mod connection;

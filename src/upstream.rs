@@ -236,7 +236,7 @@ impl Upstream {
     }
 
     async fn attempt(&self, call: &Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let _place = self.acquire_slot(deadline).await?;
+        let _slot = self.acquire_slot(deadline).await?;
         self.exchange(call, deadline).await
     }
 
@@ -274,7 +274,7 @@ impl Upstream {
         let pass = self.breaker.pass(call.subject)?;
         let stream = permit(&self.streams, self.policy.streams, deadline).await?;
         // Held until the headers are there; the body has a place of its own kind.
-        let _place = self.acquire_slot(deadline).await?;
+        let _slot = self.acquire_slot(deadline).await?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let response = timeout_at(deadline, self.execute(&call))
             .await
@@ -296,8 +296,8 @@ impl Upstream {
     /// Waits for a place among the calls in flight, unless too many wait already, or the source
     /// goes down meanwhile.
     async fn acquire_slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        if let Ok(acquire_slot) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(acquire_slot);
+        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+            return Ok(permit);
         }
         let in_flight = self.policy.in_flight;
         let waiting = Waiting::new(&self.waiting);
@@ -306,7 +306,7 @@ impl Upstream {
         }
         let mut openings = self.breaker.openings();
         tokio::select! {
-            acquire_slot = permit(&self.places, in_flight, deadline) => acquire_slot,
+            permit = permit(&self.places, in_flight, deadline) => permit,
             () = openings.next() => {
                 let wait = self.breaker.spares().unwrap_or_default();
                 Err(UpstreamError::CircuitOpen { wait })
@@ -502,7 +502,7 @@ async fn permit(
     deadline: Instant,
 ) -> Result<OwnedSemaphorePermit, UpstreamError> {
     match timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
-        Ok(Ok(acquire_slot)) => Ok(acquire_slot),
+        Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy { in_flight: limit }),
     }
 }

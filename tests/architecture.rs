@@ -140,7 +140,7 @@ fn a_module_uses_only_modules_below_it() {
 }
 
 #[test]
-fn crates_stay_in_their_rooms() {
+fn crates_stay_in_their_modules() {
     for source in sources() {
         for (name, modules) in CRATES {
             let named = source
@@ -191,7 +191,7 @@ fn a_provider_never_knows_another() {
 }
 
 #[test]
-fn the_walls_can_fail() {
+fn the_boundaries_can_fail() {
     assert_eq!(
         modules_used("use crate::{\n  asset::{Asset, id},\n  server::x,\n};"),
         ["asset", "server"]

@@ -37,6 +37,16 @@ impl Outage {
             else => {}
         }
         let wait = self.breaker.spares().unwrap_or_default();
-        Err(SourceError::from(UpstreamError::CircuitOpen { wait }))
+        let left_alone = UpstreamError::CircuitOpen { wait };
+        Err(if called {
+            // A call was made, and is not waited for any longer.
+            SourceError::Unavailable {
+                status: None,
+                reason: left_alone.to_string(),
+                retry_after: Some(wait),
+            }
+        } else {
+            left_alone.into()
+        })
     }
 }

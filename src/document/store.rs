@@ -1,4 +1,5 @@
 //! The document store: each document is parsed and validated once, for all clients. Persisted and
+//! trusted documents are found by their names.
 
 use std::{collections::HashMap, sync::Arc};
 

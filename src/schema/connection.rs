@@ -308,8 +308,8 @@ impl AssetConnection {
         self.0.sources.iter().map(AssetSourceResult::of).collect()
     }
 
-    /// True when each source is `OK` or `SKIPPED` and no row is unreadable: the page has all that the
-    /// sources have, as they have it now.
+    /// True when each source is `OK` or `SKIPPED` and no row is unreadable. Unlike `isComplete` of a
+    /// source's result it is false for older answers and for pages that a failure cut short.
     async fn is_complete(&self) -> bool {
         self.misses_nothing()
     }

@@ -95,7 +95,9 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::RateLimited { .. } => Code::RateLimited,
         SourceError::PaymentRequired { .. } => Code::PaymentRequired,
         SourceError::Timeout | SourceError::NotTried => Code::UpstreamTimeout,
-        SourceError::Unavailable { .. } => Code::UpstreamUnavailable,
+        SourceError::Unavailable { .. } | SourceError::LeftAlone { .. } => {
+            Code::UpstreamUnavailable
+        }
         SourceError::Rejected { status: 409, .. } => Code::Conflict,
         SourceError::Rejected { status: 413, .. } => Code::PayloadTooLarge,
         SourceError::Rejected { status: 415, .. } | SourceError::UnsupportedMediaType(_) => {

@@ -45,7 +45,7 @@ const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
 #   error of its own at its index.
 # - `node` and `nodes` are left out: other Relay subgraphs have them too. Ask `asset(id:)`.
 # - `PageInfo` is @shareable, as Relay's is the same everywhere.
-# - @cost has the upstream calls that a field may cause, with one source of each provider and one
+# - @cost has the upstream calls that a field may cause (5 for `raw`, which is large), with one source of each provider and one
 #   item in a mutation; @listSize has the size of a page without `first` and `last`.
 # - Who may read is decided by the headers of each request: let your gateway pass on
 #   `authorization` and `x-asset-source-*`.

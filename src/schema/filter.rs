@@ -140,9 +140,12 @@ impl AssetFilter {
     }
 
     /// Which of its fields leaves out a source that is not among [`Self::sources`].
-    pub fn excluding(&self, name: &SourceName) -> &'static str {
-        let mut names = self.sources.iter().flatten();
-        if self.sources.is_some() && !names.any(|own| own == name.as_str()) {
+    pub fn excluding(&self, name: &SourceName, registry: &Registry) -> &'static str {
+        let sources = self.sources.iter().flatten();
+        let mut sources = sources
+            .filter_map(|name| SourceName::parse(name).ok())
+            .filter_map(|name| registry.named(&name));
+        if self.sources.is_some() && !sources.any(|source| source.profile().name == *name) {
             "sources"
         } else {
             "providers"

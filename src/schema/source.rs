@@ -156,11 +156,12 @@ impl SourceNode {
         order: AssetOrder,
         paging: PageArguments,
     ) -> async_graphql::Result<FastPath<AssetConnection>> {
-        let asked = filter.sources(&reading(context)?.registry)?;
+        let registry = &reading(context)?.registry;
+        let asked = filter.sources(registry)?;
         let name = &self.0.profile().name;
         if !asked.iter().any(|source| source.profile().name == *name) {
             return Err(bad_input(
-                &["filter", filter.excluding(name)],
+                &["filter", filter.excluding(name, registry)],
                 format!("the filter leaves out source `{name}`, whose list this is"),
             ));
         }

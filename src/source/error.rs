@@ -44,6 +44,12 @@ pub enum SourceError {
         reason: String,
         retry_after: Option<Duration>,
     },
+    /// The gateway made no call: the source failed too often, or has too many calls to answer.
+    #[error("the source is unavailable: {reason}")]
+    LeftAlone {
+        reason: String,
+        retry_after: Duration,
+    },
     /// It understood the call and refused it: fix the arguments.
     #[error("the source refused the request{}: {message}", if *.status < 300 { String::new() } else { format!(" ({status})") })]
     Rejected { status: u16, message: String },
@@ -118,14 +124,7 @@ impl SourceError {
     pub const fn made_no_call(&self) -> bool {
         matches!(
             self,
-            Self::Exhausted
-                | Self::NotTried
-                | Self::NoCredential(_)
-                | Self::Unavailable {
-                    status: None,
-                    retry_after: Some(_),
-                    ..
-                }
+            Self::Exhausted | Self::NotTried | Self::NoCredential(_) | Self::LeftAlone { .. }
         )
     }
 
@@ -136,6 +135,7 @@ impl SourceError {
             Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => {
                 *retry_after
             }
+            Self::LeftAlone { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -153,6 +153,7 @@ impl SourceError {
             | Self::Malformed { status, .. } => Some(*status),
             Self::Unavailable { status, .. } => *status,
             Self::Timeout
+            | Self::LeftAlone { .. }
             | Self::NoCredential(_)
             | Self::Invalid(_)
             | Self::UnsupportedMediaType(_)
@@ -194,6 +195,7 @@ impl SourceError {
             self,
             Self::Timeout
                 | Self::Unavailable { .. }
+                | Self::LeftAlone { .. }
                 | Self::RateLimited { .. }
                 | Self::Malformed { .. }
         )
@@ -245,16 +247,14 @@ impl From<UpstreamError> for SourceError {
                 path: "the whole answer".to_owned(),
                 message: format!("larger than the {limit} bytes that are read"),
             },
-            UpstreamError::Busy { .. } => Self::Unavailable {
-                status: None,
+            UpstreamError::Busy { .. } => Self::LeftAlone {
                 reason: error.to_string(),
-                retry_after: Some(Duration::from_secs(1)),
+                retry_after: Duration::from_secs(1),
             },
             UpstreamError::CircuitOpen { wait } | UpstreamError::ItemCircuitOpen { wait } => {
-                Self::Unavailable {
-                    status: None,
+                Self::LeftAlone {
                     reason: error.to_string(),
-                    retry_after: Some(wait),
+                    retry_after: wait,
                 }
             }
             UpstreamError::NotAllowed

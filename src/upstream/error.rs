@@ -45,7 +45,7 @@ pub enum UpstreamError {
 
 /// A wait in whole seconds, and not shorter.
 fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 impl UpstreamError {

@@ -413,6 +413,8 @@ async fn who_may_only_write_sees_no_bytes() {
         "raw",
         "details { __typename }",
         "children { nodes { id } }",
+        "source { name assets { nodes { id } } }",
+        "s: source { ... on AssetSource { a: assets { totalCount } } }",
     ] {
         let (_, answer) = world.as_bearer("key-of-dropbox", &tags(fields)).await;
         assert_eq!(error(&answer).0, "FORBIDDEN", "{fields}: {answer}");

@@ -36,7 +36,8 @@ function* parts(schema) {
 function mayBeGone(reason, now) {
   const since = REASON.exec(reason ?? '');
   const [major, minor] = now.split('.').map(Number);
-  return since !== null && (major > Number(since[1]) || minor >= Number(since[2]) + MINORS);
+  if (since === null) return false;
+  return minor >= MINORS + (major > Number(since[1]) ? 0 : Number(since[2]));
 }
 
 /// What breaks the promise.

@@ -1,5 +1,5 @@
 //! The fields of an asset that only read memory, as JSON: as the resolvers of the same names, against
-//! which `tests/api/reading.rs` holds them.
+//! which `tests/api/fast_path_equivalence.rs` holds them.
 
 use async_graphql::{parser::types::Field, resolver_utils::EnumType};
 
