@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use self::{
     entry::{CacheEntry, Landed, OwnLife, tell, url_end},
     outage::Outage,
-    single_flight::{Leader, SingleFlight, Waiter},
+    single_flight::{KeysToRead, SingleFlight, Waiter},
     write_epochs::{Epoch, Epochs},
 };
 use crate::{
@@ -100,7 +100,7 @@ impl PageRead {
 impl AssetCache {
     #[must_use]
     pub fn new(config: CacheConfig) -> Arc<Self> {
-        let half = config.for_shelf() / 2;
+        let half = config.for_assets() / 2;
         Arc::new(Self {
             entities: Cache::builder()
                 .max_capacity(half)
@@ -393,7 +393,7 @@ impl AssetCache {
     async fn read_entities(
         &self,
         source: &Arc<dyn Source>,
-        led: Leader<EntityKey, Landed<Entity>>,
+        led: KeysToRead<EntityKey, Landed<Entity>>,
         variant: DetailLevel,
         context: &RequestContext,
     ) {

@@ -194,7 +194,7 @@ impl CacheConfig {
 
     /// Bytes for what sources said: half for assets, half for pages.
     #[must_use]
-    pub const fn for_shelf(&self) -> u64 {
+    pub const fn for_assets(&self) -> u64 {
         self.size_bytes - self.for_answers() - self.size_bytes / 4
     }
 }

@@ -46,10 +46,10 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// What is to be read: each key with the way to tell its answer.
-pub type Leader<K, V> = Vec<(K, oneshot::Sender<V>)>;
+/// The keys that one task reads, each with the sender of its result.
+pub type KeysToRead<K, V> = Vec<(K, oneshot::Sender<V>)>;
 
-/// A read's outcome, where there is one: its task may have failed in the gateway itself.
+/// The task that reads has failed, by a fault of the gateway; the log has the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskFailed;
 
@@ -63,7 +63,7 @@ where
     pub fn join<F>(
         &self,
         keys: impl IntoIterator<Item = K>,
-        read: impl FnOnce(Leader<K, V>) -> F,
+        read: impl FnOnce(KeysToRead<K, V>) -> F,
     ) -> Vec<(Arc<Waiter<K, V>>, bool)>
     where
         F: Future<Output = ()> + Send + 'static,

@@ -94,7 +94,7 @@ impl Validator {
     /// their types allow it.
     ///
     /// # Errors
-    /// A [`DocumentError`] that says what is wrong where, the first ten things of it.
+    /// [`DocumentError`] with the first ten faults and their positions.
     pub fn check(
         &self,
         text: &str,

@@ -133,11 +133,11 @@ pub async fn resolve(
     } else {
         let asked = list.sources.first().map(|part| part.source.profile());
         let range = paging.range(|text| {
-            let spot = RowAnchor::decode(text, &fingerprint)?;
-            // A place in another source's list is none in this one's.
+            let anchor = RowAnchor::decode(text, &fingerprint)?;
+            // A position in another source's list is none in this one's.
             match asked {
-                Some(source) if !spot.is_in(source) => Err(BadCursor),
-                _ => Ok(spot),
+                Some(source) if !anchor.is_in(source) => Err(BadCursor),
+                _ => Ok(anchor),
             }
         })?;
         list.collated_page(&range).await

@@ -45,8 +45,9 @@ const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
 #   error of its own at its index.
 # - `node` and `nodes` are left out: other Relay subgraphs have them too. Ask `asset(id:)`.
 # - `PageInfo` is @shareable, as Relay's is the same everywhere.
-# - @cost has the upstream calls that a field may cause (5 for `raw`, which is large), with one source of each provider and one
-#   item in a mutation; @listSize has the size of a page without `first` and `last`.
+# - @cost has the upstream calls that a field may cause (5 for `raw`, which is large), with one
+#   source of each provider and one item in a mutation. @listSize has the size of a page without
+#   `first` and `last`.
 # - Who may read is decided by the headers of each request: let your gateway pass on
 #   `authorization` and `x-asset-source-*`.
 
@@ -104,7 +105,7 @@ fn subgraph_text() -> String {
 }
 
 /// A price as the directives of the cost specification, which federated gateways limit operations
-/// by. Every `Asset` costs 1 by itself there, as here.
+/// by. They count 1 for each object beside it, while this gateway counts assets alone.
 fn cost_directives(price: FieldCost) -> String {
     let weight = |calls: u64| format!(" @cost(weight: {calls})");
     match price {

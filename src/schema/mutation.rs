@@ -43,10 +43,10 @@ pub struct Mutation;
 
 /// The root of mutations. Failures have two channels, and each failure is in one of them.
 ///
-/// - The payload's `errors`: what is wrong with one item, also where there is only one. Examples are
+/// - The payload's `errors`: a fault of one item, also where there is only one. Examples are
 ///   an `assetId` that is no id, an asset that is gone, and what the source says of an upload or its
 ///   file. The other items go on.
-/// - An error of the field, with a null payload: what is wrong with the input as a whole. Examples are
+/// - An error of the field, with a null payload: a fault of the input as a whole. Examples are
 ///   an empty list, a tag that is too long, base64 that cannot be decoded, an `idempotencyKey` of
 ///   another write, and a scope that your key does not have. Nothing is changed.
 #[Object]

@@ -73,7 +73,9 @@ fn without_bounds<T>(work: impl FnOnce(&mut Memory<'_>) -> T) -> T {
 
 /// A body of JSON, one operation or several.
 pub fn request(bytes: &[u8]) {
-    graphql::arbitrary(bytes).into_iter().for_each(prepare);
+    graphql::operations_of_body(bytes)
+        .into_iter()
+        .for_each(prepare);
 }
 
 /// A document.
@@ -177,7 +179,7 @@ pub fn multipart(bytes: &[u8]) {
             return;
         };
         let context = RequestContext::new(limits.mutation_deadline, 1);
-        for request in graphql::arbitrary(&operations) {
+        for request in graphql::operations_of_body(&operations) {
             if let Ok(mut variables) = request.variables.read(|_| true, &mut memory) {
                 let _ = files.put_into(&mut variables);
             }

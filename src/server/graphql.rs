@@ -50,7 +50,7 @@ use crate::{
 };
 
 pub use encoded_response::EncodedResponse;
-pub use request::{Given, GraphqlRequest, arbitrary};
+pub use request::{Given, GraphqlRequest, operations_of_body};
 pub use response::shown;
 
 /// What came of an operation.
@@ -328,7 +328,7 @@ impl PreparedOperation {
 /// whichever way they came in.
 ///
 /// # Errors
-/// A [`RequestError`] that says what is wrong.
+/// [`RequestError`] for a document or variables that break a rule.
 pub fn prepare(
     gateway: &Gateway,
     asked: GraphqlRequest,

@@ -21,7 +21,7 @@ use crate::{
 /// Letters of an idempotency key.
 const MAX_KEY: usize = 255;
 
-/// The assets meant, each once, and what is wrong with the other ids.
+/// The assets that ids name, each once, and the faults of the other ids.
 #[derive(Default)]
 pub struct Meant {
     pub targets: Vec<Target>,

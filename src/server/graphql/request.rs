@@ -443,7 +443,7 @@ fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {
 }
 
 /// The operations that a body of JSON holds, for [`crate::server::fuzz_entry`].
-pub fn arbitrary(body: &[u8]) -> Vec<GraphqlRequest> {
+pub fn operations_of_body(body: &[u8]) -> Vec<GraphqlRequest> {
     let body = &Bytes::copy_from_slice(body);
     let one = from_json(body).map(|one| vec![one]);
     let all = one.or_else(|_| batch(body, usize::MAX)).unwrap_or_default();
