@@ -7,32 +7,28 @@ mod cost;
 pub mod error;
 mod input_values;
 mod limits;
-mod normalized_query;
 mod prescan;
 mod store;
 mod validation;
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use apollo_compiler::validation::Valid;
 use async_graphql::{
-    Name, ServerError, Value as ConstValue, Variables,
+    Name, Value as ConstValue, Variables,
     parser::{
         parse_query,
         types::{ExecutableDocument, OperationDefinition, OperationType},
     },
 };
 
+use self::limits::{DocumentStats, Values};
 pub use self::{
     error::{DocumentError, ErrorCode, excerpt},
     limits::weigh,
     prescan::scan,
     store::{DocumentRef, DocumentStore},
     validation::{NotNull, Validator},
-};
-use self::{
-    limits::{DocumentStats, Values},
-    normalized_query::NormalizedQuery,
 };
 use crate::{config::Limits, schema::Code, schema::FieldCosts};
 
@@ -46,19 +42,17 @@ const LARGE: usize = 512 * 1024;
 /// A document that is safe to execute: the same for every sender.
 pub struct Document {
     parsed: ExecutableDocument,
-    valid: Arc<Valid<apollo_compiler::ExecutableDocument>>,
+    valid: Valid<apollo_compiler::ExecutableDocument>,
     /// How often it uses variables.
     uses: u64,
     introspects: bool,
     /// Variables that decide on conditions.
     deciding: Vec<Name>,
     /// Variables that may be null by their type, and not where they are used.
-    not_null: Arc<[NotNull]>,
+    not_null: Vec<NotNull>,
     /// Operations with their fields put together, by name: those that are small, and the same
     /// whatever the variables.
     merged: HashMap<Option<Name>, ExecutableDocument>,
-    /// It was filled with this text's words: positions are those of the document it was made from.
-    text: Option<String>,
 }
 
 impl Document {
@@ -74,44 +68,13 @@ impl Document {
         Ok(Self {
             introspects: limits::introspects(&parsed),
             deciding: collect_fields::deciding(&parsed),
-            not_null: not_null.into(),
-            valid: Arc::new(valid),
+            not_null,
+            valid,
             uses: seen.variables,
             merged: HashMap::new(),
-            text: None,
             parsed,
         }
         .put_together(&seen, rules))
-    }
-
-    /// A document of the same shape ([`normalized_query`]) as this, which is valid; `None`: read it as a whole.
-    fn filled(
-        &self,
-        words: NormalizedQuery<'_>,
-        text: &str,
-        limits: &Limits,
-        rules: &Validator,
-    ) -> Option<Self> {
-        let parsed = words.bind(&self.parsed)?;
-        let seen = weigh(&parsed, limits).ok()?;
-        Some(
-            Self {
-                introspects: self.introspects,
-                deciding: self.deciding.clone(),
-                not_null: Arc::clone(&self.not_null),
-                valid: Arc::clone(&self.valid),
-                uses: seen.variables,
-                merged: HashMap::new(),
-                text: Some(text.to_owned()),
-                parsed,
-            }
-            .put_together(&seen, rules),
-        )
-    }
-
-    /// Whether others may be filled in its place.
-    fn has_shape(&self) -> bool {
-        self.parsed.fragments.is_empty() && normalized_query::keys_differ_in(&self.parsed)
     }
 
     /// Puts its operations together where that is worth keeping.
@@ -131,27 +94,6 @@ impl Document {
         }
         self.merged = merged;
         self
-    }
-
-    /// Lets errors say where they are in the text that was sent.
-    pub fn place(&self, errors: &mut [ServerError]) {
-        if errors.is_empty() {
-            return;
-        }
-        let Some(text) = &self.text else { return };
-        let Ok(own) = parse_query(text) else { return };
-        let known = normalized_query::positions(&self.parsed);
-        let places: HashMap<_, _> = known
-            .iter()
-            .map(|pos| (pos.line, pos.column))
-            .zip(normalized_query::positions(&own))
-            .collect();
-        let all = errors.iter_mut().flat_map(|error| &mut error.locations);
-        for location in all {
-            if let Some(place) = places.get(&(location.line, location.column)) {
-                *location = *place;
-            }
-        }
     }
 
     /// What it takes in memory beside what its text does, about.
@@ -202,11 +144,10 @@ impl Operation<'_> {
 
     /// Variables that must not be null, though their types allow it.
     fn not_null(&self) -> impl Iterator<Item = &Name> {
-        // A document that was filled has one operation, under another's name.
         let is_only = self.document.parsed.operations.iter().count() == 1;
-        let all = self.document.not_null.iter();
-        let own = all.filter(move |own| is_only || own.operation == self.name);
-        own.map(|own| &own.variable)
+        let variables = self.document.not_null.iter();
+        let variables = variables.filter(move |it| is_only || it.operation == self.name);
+        variables.map(|it| &it.variable)
     }
 
     /// Whether it declares a variable of this name.
@@ -232,20 +173,7 @@ impl Operation<'_> {
         variables: &Variables,
         rules: &Validator,
     ) -> Result<(), DocumentError> {
-        let Document { valid, text, .. } = self.document;
-        let name = self.name.as_deref();
-        // A document that was filled is known by another's name; it is its only operation.
-        let known = name.filter(|_| text.is_none());
-        if let Err(refusal) = rules.check_variables(valid, known, variables) {
-            // What is wrong is where it is in the text that was sent.
-            return Err(match text.as_deref().map(|text| rules.check(text)) {
-                Some(Ok((own, _))) => match rules.check_variables(&own, name, variables) {
-                    Err(own) => own,
-                    Ok(()) => refusal,
-                },
-                _ => refusal,
-            });
-        }
+        rules.check_variables(&self.document.valid, self.name.as_deref(), variables)?;
         // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
         let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
         let deciding = &self.document.deciding;

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 use aws_lc_rs::digest;
 
 use super::{
-    Document, NormalizedQuery, Validator,
+    Document, Validator,
     error::{DocumentError, ErrorCode},
 };
 use crate::{
@@ -35,8 +35,6 @@ pub struct DocumentStore {
     rules: Validator,
     /// By their texts' hashes.
     read: ByHash<Document>,
-    /// By their shapes' ([`NormalizedQuery`]), which are no client's names.
-    shapes: ByHash<Document>,
     trusted: HashMap<String, Hash>,
     texts: HashMap<Hash, String>,
     only_trusted: bool,
@@ -52,9 +50,7 @@ impl DocumentStore {
     ) -> Self {
         let mut known = Self {
             rules,
-            // Most of what has a shape is in both.
-            read: ByHash::new(capacity / 4 * 3),
-            shapes: ByHash::new(capacity / 4),
+            read: ByHash::new(capacity),
             trusted: HashMap::new(),
             texts: HashMap::new(),
             only_trusted: trusted.only,
@@ -112,27 +108,9 @@ impl DocumentStore {
         if let Some(document) = self.read.get(&hash) {
             return Ok(document);
         }
-        let mut words = NormalizedQuery::of(text);
-        let shape = words.as_ref().map(|own| sha256(&own.shape));
-        if let Some(known) = shape.and_then(|shape| self.shapes.get(&shape))
-            && super::scan(text, limits).is_ok()
-            && let Some(words) = words.take()
-            && let Some(filled) = known.filled(words, text, limits, &self.rules)
-        {
-            let document = Arc::new(filled);
-            // A client that sends its name means to send that alone.
-            if wanted.hash.is_some() || wanted.id.is_some() {
-                self.read
-                    .keep(hash, Arc::clone(&document), weight(&document, text));
-            }
-            return Ok(document);
-        }
         let document = Arc::new(Document::read(text, limits, &self.rules)?);
         let weight = weight(&document, text);
         self.read.keep(hash, Arc::clone(&document), weight);
-        if let Some(shape) = shape.filter(|_| document.has_shape()) {
-            self.shapes.keep(shape, Arc::clone(&document), weight);
-        }
         Ok(document)
     }
 
@@ -339,21 +317,5 @@ mod tests {
             code(&known, &hashed(other, false)),
             "PERSISTED_QUERY_NOT_FOUND"
         );
-    }
-
-    #[test]
-    fn a_shape_is_no_clients_name() {
-        let known = known(TrustedDocuments::default());
-        let text = "query A { assetSources { name } }";
-        assert_eq!(code(&known, &hashed(text, true)), "");
-        let shape = NormalizedQuery::of(text).expect("it has one").shape;
-        let shape = String::from_utf8(shape).expect("letters");
-        assert!(known.shapes.get(&sha256(&shape)).is_some());
-        let named = hashed(&shape, false);
-        assert_eq!(code(&known, &named), "PERSISTED_QUERY_NOT_FOUND");
-        // One of the same shape is registered by its own.
-        let other = "query B { assetSources { name } }";
-        assert_eq!(code(&known, &hashed(other, true)), "");
-        assert_eq!(code(&known, &hashed(other, false)), "");
     }
 }

@@ -116,7 +116,7 @@ impl ParsedDocument {
         documents.is_some_and(|own| Document::read(text, &Limits::default(), own.rules()).is_ok())
     }
 
-    /// A document as requests look for it: known, of a known shape, or read and kept; whether it
+    /// A document as requests look for it: from the store, or read and kept; whether it
     /// passes.
     #[must_use]
     pub fn find(text: String) -> bool {

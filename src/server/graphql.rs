@@ -41,7 +41,7 @@ use super::{
 use crate::{
     asset::SourceName,
     cache::{ResponseKey, TaskFailed},
-    document::{self, Document},
+    document,
     explorer,
     schema::Code,
     schema::Operation,
@@ -298,7 +298,6 @@ fn together(
 /// A request whose document is known to be safe.
 pub struct PreparedOperation {
     kind: OperationType,
-    document: Arc<Document>,
     request: GraphRequest,
     /// As the client names it.
     name: Option<String>,
@@ -359,7 +358,6 @@ pub fn prepare(
     request.set_parsed_query(operation.merged(&variables, rules));
     Ok(PreparedOperation {
         kind: operation.kind(),
-        document: Arc::clone(&document),
         request: request.variables(variables),
         name: asked.operation_name,
         named: asked.document.text.is_none(),
@@ -425,7 +423,6 @@ pub async fn run(
     session: &Session,
     PreparedOperation {
         kind,
-        document,
         request,
         name,
         writes_json,
@@ -453,7 +450,7 @@ pub async fn run(
     // Pinned here, there is one of it: handed on by value, it would be in three futures, one in the
     // other.
     let execution = pin!(execution.instrument(span.clone()));
-    let mut response = in_time(&context, execution).await.unwrap_or_else(|| {
+    let response = in_time(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
             OperationType::Mutation => (
                 Code::UnknownOutcome,
@@ -472,7 +469,6 @@ pub async fn run(
             .set("code", code.as_str());
         GraphResponse::from_errors(vec![error])
     });
-    document.place(&mut response.errors);
     span.in_scope(|| {
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if response.errors.is_empty() {
