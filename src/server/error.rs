@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::RequestId;
+use super::request_id::RequestId;
 use crate::{
     access::{Exceeded, RequestQuota},
     document::{DocumentError, ErrorCode, error::Limit},

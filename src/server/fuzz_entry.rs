@@ -12,9 +12,8 @@ use futures_util::{StreamExt, stream};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    graphql::{self, Given, GraphqlRequest},
+    graphql::{self, Given, GraphqlRequest, multipart},
     memory::Memory,
-    upload,
 };
 use crate::{
     access::{Budget, Client},
@@ -174,7 +173,7 @@ pub fn multipart(bytes: &[u8]) {
             Client::at(Ipv4Addr::LOCALHOST.into()),
         );
         let mut memory = Memory::new(&budget, &client);
-        let read = upload::read(&headers, body, &limits, &budget, &mut memory).await;
+        let read = multipart::read(&headers, body, &limits, &budget, &mut memory).await;
         let Ok((operations, files)) = read else {
             return;
         };

@@ -16,9 +16,10 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 
 use super::{
-    Gateway, RequestId,
     error::{A_SECOND, RequestError},
+    request_id::RequestId,
     session::{self, Session},
+    state::Gateway,
 };
 use crate::{
     access::{Client, ClientSlot},
@@ -67,7 +68,7 @@ async fn answer(
             RequestError::new(StatusCode::GONE, Code::NotFound, invalid.to_string())
         }
     })?;
-    let operation = gateway.operation(OperationType::Query, None, &Session::of_gateway(gateway));
+    let operation = Session::of_gateway(gateway).operation(gateway, OperationType::Query, None);
     let asset = operation
         .loader
         .load(grant.id.clone(), DetailLevel::Plain)

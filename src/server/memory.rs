@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Gateway, error::RequestError};
+use super::{error::RequestError, state::Gateway};
 use crate::access::{Budget, Client, Share};
 
 /// Bytes that each request has without asking: small queries are answered while the budget is

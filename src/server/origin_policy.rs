@@ -17,7 +17,7 @@ use axum::{
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
-use super::{Gateway, error::RequestError};
+use super::error::RequestError;
 use crate::schema::Code;
 
 /// Headers that a page of another site cannot send without being asked first (`design.md` §6).
@@ -66,6 +66,35 @@ impl AllowedHosts {
             address.is_loopback() || address == self.own || self.own.is_unspecified()
         })
     }
+
+    /// Whether a request is meant for this gateway.
+    pub fn names(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        host(uri, headers).is_some_and(|host| self.allows(&host))
+    }
+
+    /// Refuses requests for other hosts. Health probes may use any name.
+    ///
+    /// # Errors
+    /// 400 where no one host is named, 421 for another's.
+    pub fn check(&self, request: &Request) -> Result<(), RequestError> {
+        let is_probe = matches!(request.uri().path(), "/health" | "/ready");
+        if is_probe || self.names(request.uri(), request.headers()) {
+            return Ok(());
+        }
+        let hosts = request.headers().get_all(header::HOST).iter().count();
+        if request.version() == Version::HTTP_11 && hosts != 1 {
+            // RFC 9112, 3.2.
+            return Err(RequestError::bad_request(
+                "a request has exactly one `Host`",
+            ));
+        }
+        Err(RequestError::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            Code::Forbidden,
+            "this gateway does not answer to that host name: use localhost, its address, the host of \
+             `public_url` in its configuration, or one of `allowed_hosts` in [access]",
+        ))
+    }
 }
 
 /// A host without brackets.
@@ -105,6 +134,29 @@ impl Origins {
         is_named || origin == self.own || self.others.iter().any(|other| other == origin)
     }
 
+    /// Refuses a GET that a browser says a page of another site sends, unless it could only be sent
+    /// after asking (`Sec-Fetch-Site`, Fetch Metadata; `Origin`, RFC 6454). Programs send neither.
+    ///
+    /// # Errors
+    /// 403 that names what is missing.
+    pub fn check_get(&self, headers: &HeaderMap) -> Result<(), RequestError> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let origin = headers.get(header::ORIGIN);
+        let is_foreign = match origin {
+            Some(origin) => !self.allow(origin, headers),
+            None => !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none")),
+        };
+        if is_foreign && !is_asked_for(headers) {
+            return Err(RequestError::new(
+                StatusCode::FORBIDDEN,
+                Code::Forbidden,
+                "a page of another site may not ask by GET unasked: send `graphql-require-preflight: \
+                 1`, from an origin that `cors_origins` in the configuration names",
+            ));
+        }
+        Ok(())
+    }
+
     /// CORS for the configured origins; none where there are none. Credentials of the
     /// browser's own (cookies) are never asked for.
     pub fn layer(&self) -> Option<CorsLayer> {
@@ -130,29 +182,6 @@ pub fn is_asked_for(headers: &HeaderMap) -> bool {
     PREFLIGHT.iter().any(has)
 }
 
-/// Refuses a GET that a browser says a page of another site sends, unless it could only be sent
-/// after asking (`Sec-Fetch-Site`, Fetch Metadata; `Origin`, RFC 6454). Programs send neither.
-///
-/// # Errors
-/// 403 that names what is missing.
-pub fn check_get(gateway: &Gateway, headers: &HeaderMap) -> Result<(), RequestError> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = headers.get(header::ORIGIN);
-    let is_foreign = match origin {
-        Some(origin) => !gateway.0.origins.allow(origin, headers),
-        None => !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none")),
-    };
-    if is_foreign && !is_asked_for(headers) {
-        return Err(RequestError::new(
-            StatusCode::FORBIDDEN,
-            Code::Forbidden,
-            "a page of another site may not ask by GET unasked: send `graphql-require-preflight: \
-             1`, from an origin that `cors_origins` in the configuration names",
-        ));
-    }
-    Ok(())
-}
-
 /// The host a request names: the target's own, or the `Host` header's, of which there is one.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let mut named = headers.get_all(header::HOST).iter();
@@ -165,33 +194,4 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     }
     let authority: Authority = first?.to_str().ok()?.parse().ok()?;
     Some(authority.host().to_owned())
-}
-
-/// Whether a request is meant for this gateway.
-pub fn is_named(gateway: &Gateway, uri: &Uri, headers: &HeaderMap) -> bool {
-    host(uri, headers).is_some_and(|host| gateway.0.hosts.allows(&host))
-}
-
-/// Refuses requests for other hosts. Health probes may use any name.
-///
-/// # Errors
-/// 400 where no one host is named, 421 for another's.
-pub fn check_host(gateway: &Gateway, request: &Request) -> Result<(), RequestError> {
-    let is_probe = matches!(request.uri().path(), "/health" | "/ready");
-    if is_probe || is_named(gateway, request.uri(), request.headers()) {
-        return Ok(());
-    }
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if request.version() == Version::HTTP_11 && hosts != 1 {
-        // RFC 9112, 3.2.
-        return Err(RequestError::bad_request(
-            "a request has exactly one `Host`",
-        ));
-    }
-    Err(RequestError::new(
-        StatusCode::MISDIRECTED_REQUEST,
-        Code::Forbidden,
-        "this gateway does not answer to that host name: use localhost, its address, the host of \
-         `public_url` in its configuration, or one of `allowed_hosts` in [access]",
-    ))
 }

@@ -5,24 +5,29 @@ use std::{
     sync::Arc,
 };
 
+use async_graphql::parser::types::OperationType;
 use axum::{
     extract::{ConnectInfo, Request},
     http::{HeaderMap, HeaderValue, StatusCode},
 };
 
-use super::{Gateway, error::RequestError, listener::Peer};
+use super::{
+    error::RequestError,
+    listener::Peer,
+    state::{CREDENTIAL, Gateway},
+};
 use crate::{
     access::{Caller, Client, Denied, RequestQuota},
     asset::SourceName,
     cache::ViewerScope,
     config::Secret,
-    schema::Code,
-    source::{Registry, Source},
+    loader::Loader,
+    schema::{Code, Operation, Uploads},
+    source::{Registry, RequestContext, Source},
+    write::{UploadBudget, UploadFiles},
 };
 
-/// Begins the headers that carry callers' own credentials; a source's name follows.
-pub const CREDENTIAL: &str = "x-asset-source-";
-/// The longest of them, in bytes.
+/// The longest credential of a caller, in bytes.
 const MAX_CREDENTIAL: usize = 8 * 1024;
 /// Says who a proxy speaks for.
 const FORWARDED: &str = "x-forwarded-for";
@@ -91,6 +96,50 @@ impl Session {
             address: Ipv4Addr::LOCALHOST.into(),
             registry: Arc::clone(&gateway.0.registry),
             has_credentials: false,
+        }
+    }
+
+    /// What one operation works with.
+    pub fn operation(
+        &self,
+        gateway: &Gateway,
+        kind: OperationType,
+        files: Option<Arc<dyn UploadFiles>>,
+    ) -> Operation {
+        let state = &gateway.0;
+        let limits = &state.limits;
+        let (time, calls) = match kind {
+            OperationType::Mutation => (limits.mutation_deadline, limits.mutation_calls),
+            OperationType::Query | OperationType::Subscription => {
+                (limits.query_deadline, limits.upstream_calls)
+            }
+        };
+        let context = Arc::new(RequestContext::new(time, calls));
+        Operation {
+            registry: Arc::clone(&self.registry),
+            asset_cache: Arc::clone(&state.asset_cache),
+            writer: state.writer.on_behalf_of(self.caller.who()),
+            caller: self.caller.clone(),
+            loader: Loader::new(
+                Arc::clone(&self.registry),
+                Arc::clone(&state.asset_cache),
+                Arc::clone(&context),
+            ),
+            context,
+            media: state.media.clone(),
+            uploads: Uploads {
+                parts: files,
+                limit: limits.upload_bytes,
+                base64_limit: limits.upload_base64_bytes,
+                budget: UploadBudget {
+                    client: self.client.clone(),
+                    places: state.upload_places.clone(),
+                    spools: state.spools.clone(),
+                },
+            },
+            ids: limits.ids,
+            bulk_delete_ids: limits.bulk_delete_ids,
+            writes_json: false,
         }
     }
 

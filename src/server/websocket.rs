@@ -3,6 +3,7 @@
 
 mod bridge;
 mod legacy_ws;
+pub mod sockets;
 mod transport_ws;
 
 use std::{
@@ -24,10 +25,7 @@ use axum::{
     response::Response,
 };
 use futures_util::StreamExt;
-use tokio::{
-    sync::{Semaphore, watch},
-    time::Instant,
-};
+use tokio::{sync::Semaphore, time::Instant};
 
 use self::{
     bridge::Protocol,
@@ -35,12 +33,13 @@ use self::{
     transport_ws::{Close, Newer},
 };
 use super::{
-    Gateway, RequestId,
     error::{self, RequestError},
     graphql::{self, GraphqlRequest},
     listener::Peer,
     memory::Memory,
+    request_id::RequestId,
     session::{self, Session},
+    state::{CREDENTIAL, Gateway},
 };
 use crate::{
     access::Client,
@@ -55,54 +54,6 @@ const OLDER: &str = "graphql-ws";
 
 /// How long a socket may take for its `connection_init`.
 const INIT: Duration = Duration::from_secs(10);
-
-/// All sockets of a gateway: they learn together that it stops, and the stop waits for them.
-pub struct Sockets {
-    stopping: watch::Sender<bool>,
-    open: watch::Sender<usize>,
-}
-
-impl Default for Sockets {
-    fn default() -> Self {
-        Self {
-            stopping: watch::Sender::new(false),
-            open: watch::Sender::new(0),
-        }
-    }
-}
-
-impl Sockets {
-    /// Tells every socket that the gateway stops: no new operation begins, and each socket closes
-    /// when its last one has been answered.
-    pub fn stop(&self) {
-        self.stopping.send_replace(true);
-    }
-
-    /// Whether it stops.
-    pub fn stopping(&self) -> watch::Receiver<bool> {
-        self.stopping.subscribe()
-    }
-
-    /// Waits until no socket is open.
-    pub async fn closed(&self) {
-        // The sender lives as long as this.
-        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
-    }
-
-    fn open(&self) -> Open {
-        self.open.send_modify(|open| *open += 1);
-        Open(self.open.clone())
-    }
-}
-
-/// A socket, as long as it is open.
-struct Open(watch::Sender<usize>);
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.send_modify(|open| *open -= 1);
-    }
-}
 
 /// `GET /graphql/ws`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -260,7 +211,7 @@ fn with_payload(
 ) -> Result<HeaderMap, RequestError> {
     for (name, value) in payload.as_object().into_iter().flatten() {
         let name = name.to_ascii_lowercase();
-        if name != "authorization" && !name.starts_with(session::CREDENTIAL) {
+        if name != "authorization" && !name.starts_with(CREDENTIAL) {
             continue;
         }
         let header = HeaderName::try_from(&name).ok();

@@ -15,14 +15,15 @@ use serde::{
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
+use super::multipart::{self, Files};
 use crate::{
     document::{DocumentError, DocumentRef},
     schema::Code,
     server::{
-        Gateway, content_negotiation,
+        content_negotiation,
         error::{self, RequestError},
         memory::{self, Memory},
-        upload::{self, Files},
+        state::Gateway,
     },
 };
 
@@ -261,9 +262,9 @@ pub async fn read(
             let query = head.uri.query().unwrap_or_default();
             Ok(RequestBody::One(Bytes::copy_from_slice(query.as_bytes())))
         }
-        Method::POST if upload::is_multipart(&head.headers) => {
+        Method::POST if multipart::is_multipart(&head.headers) => {
             let (limits, spools) = (&gateway.0.limits, &gateway.0.spools);
-            let read = upload::read(&head.headers, body, limits, spools, memory);
+            let read = multipart::read(&head.headers, body, limits, spools, memory);
             let (operations, files) = read.await?;
             Ok(RequestBody::WithFiles(from_json(&operations)?, files))
         }

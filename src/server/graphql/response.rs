@@ -9,8 +9,8 @@ use crate::{
     schema,
     schema::Code,
     server::{
-        RequestId,
         error::{self, RequestError},
+        request_id::RequestId,
     },
 };
 

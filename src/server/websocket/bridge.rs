@@ -22,10 +22,11 @@ use super::{
 use crate::{
     access::{Budget, Client, Share},
     server::{
-        DRAIN, RequestId,
         error::RequestError,
+        graceful_shutdown::DRAIN,
         listener::{Partial, told},
         memory,
+        request_id::RequestId,
     },
 };
 

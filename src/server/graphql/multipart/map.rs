@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use axum::http::StatusCode;
 
-use super::shown;
+use super::error::shown;
 use crate::{schema::Code, server::error::RequestError};
 
 /// What `map` says: the variables that each part stands for.

@@ -1,0 +1,70 @@
+//! Several operations in one request: refused together when they cost too much together.
+
+use futures_util::{StreamExt, stream};
+
+use async_graphql::parser::types::OperationType;
+
+use super::{
+    cache_control::CachePolicy,
+    encoded_response::EncodedResponse,
+    execute::{Executed, run},
+    prepare::prepare,
+    request::{GraphqlRequest, RequestParams},
+    response,
+};
+use crate::{
+    document,
+    server::{
+        error::RequestError, memory::Memory, request_id::RequestId, session::Session,
+        state::Gateway,
+    },
+};
+
+/// Executes what was sent together, if it may cost as much together: queries at once, but one after the other where any of it is a
+/// mutation.
+pub async fn run_all(
+    gateway: &Gateway,
+    session: &Session,
+    all: Vec<RequestParams>,
+    id: RequestId,
+    memory: &mut Memory<'_>,
+) -> Result<Vec<Result<Executed, RequestError>>, RequestError> {
+    let all: Vec<_> = all
+        .into_iter()
+        .map(|parameters| prepare(gateway, GraphqlRequest::of(parameters)?, None, memory))
+        .collect();
+    let prepared = || all.iter().flatten();
+    let cost = prepared().fold(0, |sum: u64, own| sum.saturating_add(own.cost));
+    document::check_cost(cost, &gateway.0.limits).map_err(|error| RequestError {
+        is_document_error: false,
+        ..error.into()
+    })?;
+    let mutates = prepared().any(|own| own.kind != OperationType::Query);
+    let running = all.into_iter().map(|prepared| async move {
+        match prepared {
+            Ok(prepared) => Ok(run(gateway, session, prepared, None, id).await),
+            Err(refusal) => Err(refusal),
+        }
+    });
+    let at_once = if mutates { 1 } else { gateway.0.limits.batch };
+    Ok(stream::iter(running).buffered(at_once).collect().await)
+}
+
+/// The answers to what was sent together, in its order. What was wrong with one is in its place.
+pub fn together(
+    outcomes: Vec<Result<Executed, RequestError>>,
+    id: RequestId,
+) -> Result<EncodedResponse, RequestError> {
+    let mut all = vec![b'['];
+    for (place, outcome) in outcomes.into_iter().enumerate() {
+        if place > 0 {
+            all.push(b',');
+        }
+        all.extend(match outcome {
+            Ok(done) => response::text(&done.response, id)?.1,
+            Err(refusal) => refusal.text(id),
+        });
+    }
+    all.push(b']');
+    Ok(EncodedResponse::new(all.into(), CachePolicy::NONE, false))
+}

@@ -1,0 +1,82 @@
+//! Reads one file's bytes from the body, and waits for its client only so long.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use axum::body::Bytes;
+use futures_util::Stream;
+use multer::Field;
+use tokio::time::{Instant, timeout};
+
+/// Bytes that a client sends at least in each [`Limits::upload_idle`] that it is waited for.
+const LEAST: usize = 16 * 1024;
+
+/// The part that is being read, shared so that the next part can take it away.
+pub type OpenField = Arc<Mutex<Option<Field<'static>>>>;
+
+/// A part on its way out of the body.
+pub struct Reading {
+    pub(super) open: OpenField,
+    pub(super) idle: Duration,
+    /// How long its client was waited for since the last [`LEAST`] bytes. Time that the source
+    /// takes is not the client's.
+    pub(super) waited: Duration,
+    pub(super) came: usize,
+}
+
+pub enum Came {
+    Piece(Bytes),
+    End,
+    Nothing,
+    /// The next part is wanted.
+    TakenAway,
+    Broken(multer::Error),
+}
+
+impl Reading {
+    pub async fn next(&mut self) -> Came {
+        let began = Instant::now();
+        let left = self.idle.saturating_sub(self.waited);
+        let Ok(came) = timeout(left, piece(&self.open)).await else {
+            return Came::Nothing;
+        };
+        self.waited += began.elapsed();
+        match &came {
+            Came::Piece(piece) => {
+                self.came += piece.len();
+                if self.came >= LEAST {
+                    (self.waited, self.came) = (Duration::ZERO, 0);
+                }
+            }
+            // The next part can only be read when this one is let go.
+            Came::End => *lock(&self.open) = None,
+            _ => {}
+        }
+        came
+    }
+}
+
+/// The next piece of the part that is open.
+async fn piece(open: &OpenField) -> Came {
+    std::future::poll_fn(|context| {
+        let mut open = lock(open);
+        let Some(field) = open.as_mut() else {
+            return Poll::Ready(Came::TakenAway);
+        };
+        Pin::new(field).poll_next(context).map(|piece| match piece {
+            Some(Ok(piece)) => Came::Piece(piece),
+            Some(Err(error)) => Came::Broken(error),
+            None => Came::End,
+        })
+    })
+    .await
+}
+
+pub fn lock(open: &OpenField) -> MutexGuard<'_, Option<Field<'static>>> {
+    // One field: a panic elsewhere cannot leave it half-changed.
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}

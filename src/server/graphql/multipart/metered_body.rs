@@ -1,0 +1,51 @@
+//! A request's body in bounded pieces, up to a number of bytes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Poll,
+};
+
+use axum::body::{Body, Bytes};
+use futures_util::{Stream, StreamExt, stream};
+
+/// Bytes that are given at once. multer takes all that there is into its own memory before it gives
+/// any of it: a quick client would have its whole file there.
+const BURST: usize = 64 * 1024;
+
+/// A body's pieces as long as `left` holds out, no more than [`BURST`] in one go.
+pub fn metered(
+    body: Body,
+    left: Arc<AtomicU64>,
+    is_spent: Arc<AtomicBool>,
+) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
+    let mut pieces = body.into_data_stream();
+    let mut given = 0;
+    let paced = stream::poll_fn(move |context| {
+        if given >= BURST {
+            given = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = pieces.poll_next_unpin(context);
+        match &next {
+            Poll::Ready(Some(Ok(piece))) => given += piece.len(),
+            _ => given = 0,
+        }
+        next
+    });
+    paced.map(move |piece| {
+        let piece = piece.map_err(std::io::Error::other)?;
+        let length = piece.len() as u64;
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(length)
+        })
+        .map_err(|_| {
+            is_spent.store(true, Ordering::Relaxed);
+            std::io::Error::other("too large")
+        })?;
+        Ok(piece)
+    })
+}

@@ -1,0 +1,115 @@
+//! Probes of the sources: whether each answers. Shared by all who ask within a few seconds.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::{
+    cache::{AssetCache, PageRead},
+    source::{
+        Filter, ListKind, ListRequest, Order, Parameters, Position, Pushdown, Registry,
+        RequestContext, Source, SourceError,
+    },
+};
+
+/// How long a probe waits for a source.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the result of the probes is given again.
+const AGE: Duration = Duration::from_secs(3);
+
+/// The result of the last probes, and when they ended.
+#[derive(Default)]
+pub struct Readiness(Arc<Mutex<Option<(Instant, Arc<[Probe]>)>>>);
+
+impl Readiness {
+    /// The result of the probes of the last three seconds. All callers share them: each source is
+    /// asked once. `None`: the gateway itself failed; the log says how.
+    pub async fn latest(
+        &self,
+        registry: &Arc<Registry>,
+        asset_cache: &Arc<AssetCache>,
+    ) -> Option<Arc<[Probe]>> {
+        let (last, registry, asset_cache) = (
+            Arc::clone(&self.0),
+            Arc::clone(registry),
+            Arc::clone(asset_cache),
+        );
+        // In a task: a caller that leaves does not cancel the probes for the others.
+        let probing = tokio::spawn(async move {
+            let mut last = last.lock().await;
+            if let Some((at, probes)) = &*last
+                && at.elapsed() < AGE
+            {
+                return Arc::clone(probes);
+            }
+            let probes: Arc<[Probe]> = probe_all(&registry, &asset_cache, PATIENCE).await.into();
+            *last = Some((Instant::now(), Arc::clone(&probes)));
+            probes
+        });
+        probing
+            .await
+            .inspect_err(|panic| tracing::error!(%panic, "a probe failed in the gateway itself"))
+            .ok()
+    }
+}
+
+/// How a source answered when asked for one asset.
+pub struct Probe {
+    pub source: Arc<dyn Source>,
+    /// `None`: it was not asked, as only its callers have a credential for it.
+    pub result: Option<Result<PageRead, SourceError>>,
+}
+
+impl Probe {
+    /// Nothing is known against it.
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        self.result.as_ref().is_none_or(Result::is_ok)
+    }
+}
+
+/// What the merged list asks a source for when nothing is filtered.
+fn listed(source: &dyn Source) -> Parameters {
+    match source.push_down(&Filter::default(), Order::NEWEST.by) {
+        Pushdown::Ask { parameters, .. } => parameters,
+        Pushdown::Skip(_) | Pushdown::Unsupported(_) => Parameters::default(),
+    }
+}
+
+/// Asks every source for one asset, all at once.
+pub async fn probe_all(
+    registry: &Registry,
+    asset_cache: &Arc<AssetCache>,
+    patience: Duration,
+) -> Vec<Probe> {
+    let deadline = Instant::now() + patience;
+    join_all(registry.all().iter().map(|source| async move {
+        if source.profile().passthrough {
+            return Probe {
+                source: Arc::clone(source),
+                result: None,
+            };
+        }
+        let request = ListRequest {
+            listing: ListKind::Own,
+            order: Order::NEWEST,
+            after: None,
+            before: None,
+            position: Position::Start,
+            length: 1,
+            parameters: listed(source.as_ref()),
+        };
+        let context = Arc::new(RequestContext::new(patience, 1));
+        let read = asset_cache.page(source, request, &context, deadline).await;
+        Probe {
+            // What it said before is no answer.
+            result: Some(read.and_then(|read| match read.stale {
+                Some(error) => Err(error),
+                None => Ok(read),
+            })),
+            source: Arc::clone(source),
+        }
+    }))
+    .await
+}

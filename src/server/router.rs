@@ -1,0 +1,130 @@
+//! The router: the routes, and the layers before them. A request to the graph goes on in
+//! [`super::graphql`].
+
+use std::panic::AssertUnwindSafe;
+
+use axum::{
+    Extension, Router,
+    body::HttpBody,
+    extract::{ConnectInfo, Path, Request, State, rejection::PathRejection},
+    http::HeaderMap,
+    middleware::{self, Next},
+    response::Response,
+    routing::{any, get},
+};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::{
+    drain_body::DrainOnDrop,
+    error::{self, RequestError},
+    graphql, health,
+    listener::{Counted, Peer},
+    media,
+    request_id::{self, RequestId},
+    session,
+    state::Gateway,
+    websocket,
+};
+use crate::explorer;
+
+/// The path of the graph.
+const GRAPH: &str = "/graphql";
+
+/// Bytes of an answer that are sent in one go.
+const SMALL: u64 = 16 * 1024;
+
+impl Gateway {
+    /// The routes, with everything that stands before them.
+    pub fn router(&self) -> Router {
+        let pages = Router::new()
+            // People and the graph.
+            .route("/", get(explorer_page))
+            .route(GRAPH, any(graphql::handle))
+            .route("/graphql/ws", any(websocket::handle))
+            // Browsers, for what the answers point at.
+            .route("/media/{token}", get(media::handle))
+            .route("/explorer/{file}", get(explorer_file))
+            // Machines that watch over this one.
+            .route("/health", get(health::health))
+            .route("/ready", get(health::ready))
+            .fallback(error::no_such_page)
+            .method_not_allowed_fallback(error::no_such_method)
+            .with_state(self.clone());
+        let pages = match self.0.origins.layer() {
+            Some(cors) => pages.layer(cors),
+            None => pages,
+        };
+        pages.layer(middleware::from_fn_with_state(self.clone(), identify))
+    }
+}
+
+/// Gives the request its id and its span, and the answer the id.
+async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::new();
+    let client = session::address(&gateway, &request);
+    // The graph has spans of its own, where there is more to do than to send what is ready.
+    let span = if request.uri().path() == GRAPH {
+        tracing::Span::none()
+    } else {
+        request_id::span(client)
+    };
+    request.extensions_mut().insert(id);
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let under_way = peer.map(|peer| peer.0.requests.begin());
+    let request = request.map(DrainOnDrop::of);
+    // A fault of the gateway costs this request alone, and is reported.
+    let run = async {
+        match gateway.0.hosts.check(&request) {
+            Ok(()) => next.run(request).await,
+            Err(refusal) => {
+                request_id::span(client).in_scope(|| refusal.log(id));
+                refusal.into_response(id)
+            }
+        }
+    };
+    let run = AssertUnwindSafe(run).catch_unwind().instrument(span).await;
+    let mut response = run.unwrap_or_else(|_| {
+        tracing::error!(request.id = %id, %client, "a request failed in the gateway itself");
+        RequestError::internal().into_response(id)
+    });
+    id.add_to(&mut response);
+    match under_way {
+        // Small ones leave at once.
+        Some(under_way)
+            if response
+                .body()
+                .size_hint()
+                .exact()
+                .is_none_or(|own| own > SMALL) =>
+        {
+            response.map(|body| Counted::of(body, under_way))
+        }
+        _ => response,
+    }
+}
+
+async fn explorer_file(
+    State(gateway): State<Gateway>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    id: Option<Extension<RequestId>>,
+) -> Response {
+    let path = path.ok().filter(|_| gateway.0.explorer);
+    match path.and_then(|path| explorer::file(&path, &headers)) {
+        Some(response) => response,
+        None => error::no_such_page(id).await,
+    }
+}
+
+async fn explorer_page(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    id: Option<Extension<RequestId>>,
+) -> Response {
+    if gateway.0.explorer {
+        explorer::page(&headers)
+    } else {
+        error::no_such_page(id).await
+    }
+}

@@ -1,0 +1,176 @@
+//! The gateway's state: what every request shares, made once from the configuration.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::http::HeaderValue;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use url::Url;
+
+use super::{
+    graphql::{encoded_response::EncodedResponse, outcome::SharedResult},
+    origin_policy::{AllowedHosts, Origins},
+    readiness::Readiness,
+    websocket::sockets::Sockets,
+};
+use crate::{
+    access::{Access, Budget, Client, RequestLimiter, SlotsByClient},
+    asset::SourceName,
+    cache::{AssetCache, ResponseCache},
+    config::{Config, ConfigError, Limits, Secret},
+    document::{DocumentStore, Validator},
+    media::{Grant, InvalidToken, MediaUrls},
+    schema::{self, FieldCosts, Graph},
+    source::Registry,
+    write::Writer,
+};
+
+/// The prefix of the headers that carry callers' own credentials; a source's name follows.
+pub const CREDENTIAL: &str = "x-asset-source-";
+
+/// Letters of a media secret at least; 32 random ones are right.
+const MIN_SECRET: usize = 8;
+
+/// Uploads of a client at once, and files of a source that a client loads at once; more wait.
+const UPLOADS: usize = 16;
+const FILES: usize = 24;
+
+/// Everything a request works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(pub(super) Arc<AppState>);
+
+pub struct AppState {
+    pub(super) graph: Graph,
+    pub(super) registry: Arc<Registry>,
+    pub(super) asset_cache: Arc<AssetCache>,
+    pub(super) writer: Writer,
+    pub(super) media: MediaUrls,
+    pub(super) limits: Limits,
+    pub(super) documents: DocumentStore,
+    pub(super) answers: ResponseCache<EncodedResponse, SharedResult>,
+    pub(super) explorer: bool,
+    pub(super) introspection: bool,
+    pub(super) hosts: AllowedHosts,
+    pub(super) origins: Origins,
+    pub(super) proxies: Vec<IpNet>,
+    pub(super) access: Access,
+    pub(super) rates: RequestLimiter,
+    /// What fields may cause.
+    pub(super) prices: FieldCosts,
+    /// Names of request headers that answers of the graph depend on.
+    pub(super) vary: HeaderValue,
+    pub(super) readiness: Readiness,
+    pub(super) sockets: Sockets,
+    /// What requests take in memory.
+    pub(super) memory: Budget,
+    /// What uploads take on disk.
+    pub(super) spools: Budget,
+    /// For uploads of each client.
+    pub(super) upload_places: SlotsByClient<Client>,
+    /// For files of a source, of each client.
+    pub(super) media_places: SlotsByClient<(SourceName, Client)>,
+}
+
+impl Gateway {
+    /// Connects the configured sources. `address` is where the gateway listens.
+    ///
+    /// # Errors
+    /// When a source's client cannot be made.
+    pub fn new(config: Config, address: SocketAddr) -> Result<Self, ConfigError> {
+        let secret = config.media_secret.as_ref().map(Secret::expose);
+        if secret.is_some_and(|secret| secret.len() < MIN_SECRET) {
+            return Err(ConfigError(format!(
+                "`media_secret` (ASSET_GATEWAY_MEDIA_SECRET) has fewer than {MIN_SECRET} letters: \
+                 a guess opens every file. Take a random one, such as from `openssl \
+                 rand -hex 32`"
+            )));
+        }
+        let public_url = config
+            .public_url
+            .clone()
+            .or_else(|| Url::parse(&format!("http://{address}")).ok())
+            .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
+        let (answers, documents) = (config.cache.for_answers(), config.cache.for_documents());
+        let asset_cache = AssetCache::new(config.cache);
+        let registry = Arc::new(Registry::connect(
+            config.sources,
+            &key("asset-gateway scopes v1", secret),
+        )?);
+        Ok(Self(Arc::new(AppState {
+            graph: schema::build(),
+            documents: DocumentStore::new(
+                Validator::new(&schema::sdl(), config.suggestions).map_err(ConfigError)?,
+                config.trusted_documents,
+                &config.limits,
+                documents,
+            ),
+            prices: FieldCosts::new(|provider| {
+                let all = registry.all().iter();
+                all.filter(|own| own.profile().provider == provider).count() as u64
+            }),
+            vary: vary(&registry),
+            readiness: Readiness::default(),
+            sockets: Sockets::default(),
+            memory: Budget::new(config.limits.request_memory_bytes),
+            spools: Budget::new(config.limits.spool_bytes),
+            upload_places: SlotsByClient::new(UPLOADS),
+            media_places: SlotsByClient::new(FILES),
+            registry,
+            writer: Writer::new(Arc::clone(&asset_cache)),
+            answers: ResponseCache::new(Arc::clone(&asset_cache), answers),
+            asset_cache,
+            media: MediaUrls::new(key("asset-gateway media v1", secret), &public_url),
+            limits: config.limits,
+            explorer: config.explorer,
+            introspection: config.introspection,
+            hosts: AllowedHosts::new(address, &public_url, &config.access.allowed_hosts),
+            origins: Origins::new(config.access.cors_origins, &public_url),
+            proxies: config.access.trusted_proxies,
+            rates: RequestLimiter::new(config.access.rate_limit),
+            access: Access::new(config.access.mode)?,
+        })))
+    }
+
+    /// The sources served.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The asset behind a media address, and what to open it with.
+    pub(super) fn grant(&self, token: &str) -> Result<Grant, InvalidToken> {
+        let registry = &self.0.registry;
+        let scope_of = |name: &SourceName| {
+            let profile = registry.named(name)?.profile();
+            // The gateway has no credential to open anything with.
+            (!profile.passthrough).then_some(profile.scope)
+        };
+        self.0.media.open(token, scope_of, Timestamp::now())
+    }
+}
+
+/// Names of request headers that answers of the graph depend on (RFC 9110, 12.5.5).
+fn vary(registry: &Registry) -> HeaderValue {
+    let profiles = registry.all().iter().map(|source| source.profile());
+    let names = profiles
+        .filter(|profile| profile.passthrough)
+        .flat_map(|profile| std::iter::once(&profile.name).chain(&profile.former_names))
+        .map(|name| format!(", {}{name}", CREDENTIAL));
+    let text = format!(
+        "accept, accept-encoding, authorization{}",
+        names.collect::<String>()
+    );
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("*"))
+}
+
+/// A key from the configured secret, the same for every instance that has it; else a random one.
+fn key(purpose: &'static str, secret: Option<&str>) -> [u8; 32] {
+    if let Some(secret) = secret {
+        blake3::derive_key(purpose, secret.as_bytes())
+    } else {
+        let mut key = [0; 32];
+        // Only fails where the operating system has no randomness at all; happens at start.
+        getrandom::fill(&mut key).expect("the operating system gives random bytes");
+        key
+    }
+}
