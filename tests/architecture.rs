@@ -30,7 +30,11 @@ const MODULES: [&str; 18] = [
 /// Crates and the modules that may use them.
 const CRATES: [(&str, &[&str]); 15] = [
     ("axum", &["server", "explorer", "sandbox"]),
-    ("async_graphql", &["schema", "document", "server", "cli"]),
+    // Assets derive the objects of their providers' details: one definition for decoding and the graph.
+    (
+        "async_graphql",
+        &["schema", "document", "server", "cli", "asset"],
+    ),
     ("async_graphql_axum", &["server"]),
     ("apollo_compiler", &["document"]),
     ("moka", &["cache"]),

@@ -1,12 +1,13 @@
 //! What only Scenario knows about an asset (scenario.md 6.2 to 6.4), in Scenario's own words.
 
+pub mod link;
 pub mod metadata;
 pub mod properties;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use self::{metadata::Metadata, properties::Properties};
+use self::{link::Link, metadata::Metadata, properties::Properties};
 use super::lenient;
 
 /// Everything of scenario.md 6.2 that [`super::Asset`] does not already say.
@@ -39,48 +40,6 @@ pub struct Details {
     pub deleted_at: Option<Timestamp>,
     pub original_mime_type: Option<String>,
     pub quality_gate: Option<QualityGate>,
-}
-
-/// Another asset, with a signed URL of its file.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Link {
-    #[serde(deserialize_with = "lenient::option")]
-    pub asset_id: Option<String>,
-    #[serde(deserialize_with = "lenient::option")]
-    pub url: Option<String>,
-}
-
-/// A model blended into a generation.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Concept {
-    #[serde(deserialize_with = "lenient::option")]
-    pub model_id: Option<String>,
-    #[serde(deserialize_with = "lenient::option")]
-    pub scale: Option<f64>,
-    #[serde(deserialize_with = "lenient::option")]
-    pub model_epoch: Option<String>,
-}
-
-/// One stop on a camera's path.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CameraPose {
-    #[serde(deserialize_with = "lenient::list")]
-    pub position: Vec<f64>,
-    #[serde(deserialize_with = "lenient::list")]
-    pub target: Vec<f64>,
-    #[serde(deserialize_with = "lenient::option")]
-    pub fov: Option<f64>,
-}
-
-/// What is said in an audio file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Transcription {
-    #[serde(deserialize_with = "lenient::option")]
-    pub text: Option<String>,
 }
 
 /// Scenario's judgement of an asset's quality (contract: [SDK] only).

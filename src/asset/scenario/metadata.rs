@@ -1,22 +1,25 @@
 //! `metadata` of a Scenario asset: how it was made. Flat, as Scenario sends it (scenario.md 6.3).
 
+use async_graphql::SimpleObject;
 use serde::Deserialize;
 
-use super::{Concept, Link};
+use super::link::Link;
 use crate::asset::lenient;
 
-/// A closed line of an outline: points, each its coordinates.
-pub type Ring = Vec<Vec<f64>>;
-
-/// All 111 fields of the contract; each `None` where Scenario left it out or sent another type.
-#[derive(Debug, Default, Deserialize)]
+/// How a Scenario asset was made: prompts, settings and lineage, as Scenario keeps them. Each field
+/// is null where Scenario left it out; `Asset.raw` shows everything as sent.
+/// Its lists are as long as Scenario sends them.
+// All 111 fields of the contract; each `None` where Scenario left it out or sent another type.
+#[derive(Debug, Default, Deserialize, SimpleObject)]
 #[serde(rename_all = "camelCase", default)]
+#[graphql(name = "ScenarioMetadata")]
 pub struct Metadata {
     /// Kind of the file, in Scenario's words: `3d`, `audio`, `document`, `image`, `image-hdr`, `json`, `text`, `video`.
     #[serde(deserialize_with = "lenient::option")]
     pub kind: Option<String>,
     /// How the asset came to be, such as `inference-txt2img`, `uploaded` or `3d-texture-albedo`. The list grows upstream.
     #[serde(rename = "type", deserialize_with = "lenient::option")]
+    #[graphql(name = "type")]
     pub asset_type: Option<String>,
     /// Angular setting of the texture or vector tool.
     #[serde(deserialize_with = "lenient::option")]
@@ -54,9 +57,9 @@ pub struct Metadata {
     /// Models blended into the generation, with their weights.
     #[serde(deserialize_with = "lenient::option")]
     pub concepts: Option<Vec<Concept>>,
-    /// Outlines that segmentation found: shapes of rings of points of coordinates.
+    /// Outlines that segmentation found.
     #[serde(deserialize_with = "lenient::option")]
-    pub contours: Option<Vec<Vec<Ring>>>,
+    pub contours: Option<Vec<Contour>>,
     /// Share of the steps (0 to 1) during which the control image was followed.
     #[serde(deserialize_with = "lenient::option")]
     pub control_end: Option<f64>,
@@ -345,4 +348,40 @@ pub struct Metadata {
     /// Width in pixels.
     #[serde(deserialize_with = "lenient::option")]
     pub width: Option<f64>,
+}
+
+/// A model blended into a generation.
+#[derive(Debug, Default, Deserialize, SimpleObject)]
+#[serde(rename_all = "camelCase", default)]
+#[graphql(name = "ScenarioConcept")]
+pub struct Concept {
+    /// The model.
+    #[serde(deserialize_with = "lenient::option")]
+    pub model_id: Option<String>,
+    /// Its weight, about -2 to 2.
+    #[serde(deserialize_with = "lenient::option")]
+    pub scale: Option<f64>,
+    /// The state of its training that was used.
+    #[serde(deserialize_with = "lenient::option")]
+    pub model_epoch: Option<String>,
+}
+
+/// An outline that segmentation found.
+/// Its lists are as long as Scenario sends them.
+#[derive(Debug, Deserialize, SimpleObject)]
+#[serde(transparent)]
+#[graphql(name = "ScenarioContour")]
+pub struct Contour {
+    /// Its closed lines, as Scenario sends them.
+    pub rings: Vec<ContourRing>,
+}
+
+/// A closed line of an outline.
+/// Its lists are as long as Scenario sends them.
+#[derive(Debug, Deserialize, SimpleObject)]
+#[serde(transparent)]
+#[graphql(name = "ScenarioContourRing")]
+pub struct ContourRing {
+    /// Its points, each the coordinates x and y in pixels.
+    pub points: Vec<Vec<f64>>,
 }

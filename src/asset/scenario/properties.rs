@@ -1,13 +1,16 @@
 //! `properties` of a Scenario asset: what was measured on its file (scenario.md 6.4).
 
-use serde::Deserialize;
+use async_graphql::SimpleObject;
+use serde::{Deserialize, Deserializer};
 
-use super::{CameraPose, Transcription};
 use crate::asset::lenient;
 
-/// All 29 fields of the contract; each `None` where Scenario left it out or sent another type.
-#[derive(Debug, Default, Deserialize)]
+/// What Scenario measured on the file. Each field is null where it does not apply.
+/// Its lists are as long as Scenario sends them.
+// All 29 fields of the contract; each `None` where Scenario left it out or sent another type.
+#[derive(Debug, Default, Deserialize, SimpleObject)]
 #[serde(rename_all = "camelCase", default)]
+#[graphql(name = "ScenarioProperties")]
 pub struct Properties {
     /// Size in bytes, as Scenario counts it.
     #[serde(deserialize_with = "lenient::option")]
@@ -71,6 +74,7 @@ pub struct Properties {
     pub has_skeleton: Option<bool>,
     /// 3D: whether it has texture coordinates.
     #[serde(rename = "hasUVs", deserialize_with = "lenient::option")]
+    #[graphql(name = "hasUVs")]
     pub has_uvs: Option<bool>,
     /// Height in pixels.
     #[serde(deserialize_with = "lenient::option")]
@@ -85,8 +89,8 @@ pub struct Properties {
     #[serde(deserialize_with = "lenient::option")]
     pub sample_rate: Option<f64>,
     /// Audio: what is said.
-    #[serde(deserialize_with = "lenient::option")]
-    pub transcription: Option<Transcription>,
+    #[serde(deserialize_with = "transcription_text")]
+    pub transcription: Option<String>,
     /// 3D: number of vertices.
     #[serde(deserialize_with = "lenient::option")]
     pub vertex_count: Option<f64>,
@@ -96,4 +100,35 @@ pub struct Properties {
     /// Text: number of words.
     #[serde(deserialize_with = "lenient::option")]
     pub word_count: Option<f64>,
+}
+
+/// One stop on a camera's path.
+/// Its lists are as long as Scenario sends them.
+#[derive(Debug, Default, Deserialize, SimpleObject)]
+#[serde(rename_all = "camelCase", default)]
+#[graphql(name = "ScenarioCameraPose")]
+pub struct CameraPose {
+    /// Where the camera is.
+    #[serde(deserialize_with = "lenient::list")]
+    pub position: Vec<f64>,
+    /// Where it looks.
+    #[serde(deserialize_with = "lenient::list")]
+    pub target: Vec<f64>,
+    /// Field of view.
+    #[serde(deserialize_with = "lenient::option")]
+    pub fov: Option<f64>,
+}
+
+/// Reads the text of `{"text": …}`.
+fn transcription_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Transcription {
+        #[serde(deserialize_with = "lenient::option")]
+        text: Option<String>,
+    }
+    let transcription: Option<Transcription> = lenient::option(deserializer)?;
+    Ok(transcription.and_then(|it| it.text))
 }

@@ -1,17 +1,13 @@
 //! `ScenarioDetails`: everything of scenario.md 6.2 to 6.4, typed.
 
-mod metadata;
-mod properties;
-
 use std::sync::Arc;
 
-use async_graphql::{Context, Object};
+use async_graphql::{ComplexObject, Context, Object};
 
-use self::{metadata::ScenarioMetadata, properties::ScenarioProperties};
 use crate::{
     asset::{
         AssetId, Details,
-        scenario::{self, CameraPose, Concept, Link, QualityGate},
+        scenario::{self, QualityGate, link::Link, metadata::Metadata, properties::Properties},
     },
     schema::{
         asset::load_variant,
@@ -31,13 +27,13 @@ pub struct ScenarioDetails {
 #[Object]
 impl ScenarioDetails {
     /// Prompts, settings and lineage: how it was made.
-    async fn metadata(&self) -> ScenarioMetadata<'_> {
-        ScenarioMetadata(&self.details.metadata)
+    async fn metadata(&self) -> &Metadata {
+        &self.details.metadata
     }
 
     /// What was measured on its file.
-    async fn properties(&self) -> ScenarioProperties<'_> {
-        ScenarioProperties(&self.details.properties)
+    async fn properties(&self) -> &Properties {
+        &self.details.properties
     }
 
     /// The user who made it.
@@ -100,23 +96,23 @@ impl ScenarioDetails {
     }
 
     /// First frame of a video.
-    async fn first_frame(&self) -> Option<ScenarioLink<'_>> {
-        self.details.first_frame.as_ref().map(ScenarioLink)
+    async fn first_frame(&self) -> Option<&Link> {
+        self.details.first_frame.as_ref()
     }
 
     /// Last frame of a video.
-    async fn last_frame(&self) -> Option<ScenarioLink<'_>> {
-        self.details.last_frame.as_ref().map(ScenarioLink)
+    async fn last_frame(&self) -> Option<&Link> {
+        self.details.last_frame.as_ref()
     }
 
     /// The asset that shows it; `Asset.preview` resolves it.
-    async fn preview(&self) -> Option<ScenarioLink<'_>> {
-        self.details.preview.as_ref().map(ScenarioLink)
+    async fn preview(&self) -> Option<&Link> {
+        self.details.preview.as_ref()
     }
 
     /// Its thumbnail; `Asset.thumbnailUrl` has the address alone.
-    async fn thumbnail(&self) -> Option<ScenarioLink<'_>> {
-        self.details.thumbnail.as_ref().map(ScenarioLink)
+    async fn thumbnail(&self) -> Option<&Link> {
+        self.details.thumbnail.as_ref()
     }
 
     /// Whether it is hidden in Scenario's own interface.
@@ -172,62 +168,12 @@ impl ScenarioDetails {
     }
 }
 
-pub struct ScenarioLink<'a>(pub &'a Link);
-
-/// Another asset, with an address of its file.
-#[Object]
-impl ScenarioLink<'_> {
-    /// The asset's id at Scenario.
-    async fn upstream_id(&self) -> Option<&str> {
-        self.0.asset_id.as_deref()
-    }
-
+#[ComplexObject]
+impl Link {
     /// Its file; signed, so it ends.
-    async fn url(&self) -> Option<Url> {
-        self.0.url.clone().map(Url)
-    }
-}
-
-pub struct ScenarioConcept<'a>(pub &'a Concept);
-
-/// A model blended into a generation.
-#[Object]
-impl ScenarioConcept<'_> {
-    /// The model.
-    async fn model_id(&self) -> Option<&str> {
-        self.0.model_id.as_deref()
-    }
-
-    /// Its weight, about -2 to 2.
-    async fn scale(&self) -> Option<f64> {
-        self.0.scale
-    }
-
-    /// The state of its training that was used.
-    async fn model_epoch(&self) -> Option<&str> {
-        self.0.model_epoch.as_deref()
-    }
-}
-
-pub struct ScenarioCameraPose<'a>(pub &'a CameraPose);
-
-/// One stop on a camera's path.
-/// Its lists are as long as Scenario sends them.
-#[Object]
-impl ScenarioCameraPose<'_> {
-    /// Where the camera is.
-    async fn position(&self) -> &[f64] {
-        &self.0.position
-    }
-
-    /// Where it looks.
-    async fn target(&self) -> &[f64] {
-        &self.0.target
-    }
-
-    /// Field of view.
-    async fn fov(&self) -> Option<f64> {
-        self.0.fov
+    #[graphql(name = "url")]
+    async fn signed_url(&self) -> Option<Url> {
+        self.url.clone().map(Url)
     }
 }
 

@@ -124,10 +124,11 @@ fn kind(word: Option<&str>) -> Kind {
 fn media(
     kind: Kind,
     url: Option<&str>,
-    thumbnail: Option<&scenario::Link>,
-    preview: Option<&scenario::Link>,
+    thumbnail: Option<&scenario::link::Link>,
+    preview: Option<&scenario::link::Link>,
 ) -> Media {
-    let of = |link: Option<&scenario::Link>| link.and_then(|l| l.url.as_deref()).and_then(direct);
+    let of =
+        |link: Option<&scenario::link::Link>| link.and_then(|l| l.url.as_deref()).and_then(direct);
     let resized = |width: u32| {
         let url = url.filter(|_| kind == Kind::Image)?;
         // Adding transform parameters is the supported way to resize, on this path only (7).

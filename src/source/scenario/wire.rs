@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::{
     asset::{
         is_upstream_id_text, lenient,
-        scenario::{Link, QualityGate, metadata::Metadata, properties::Properties},
+        scenario::{QualityGate, link::Link, metadata::Metadata, properties::Properties},
     },
     source::rows,
 };

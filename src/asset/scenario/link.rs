@@ -1,0 +1,21 @@
+//! A reference from one Scenario asset to another.
+
+use async_graphql::SimpleObject;
+use serde::Deserialize;
+
+use crate::asset::lenient;
+
+/// Another asset, with an address of its file.
+#[derive(Debug, Clone, Default, Deserialize, SimpleObject)]
+#[serde(rename_all = "camelCase", default)]
+#[graphql(name = "ScenarioLink", complex)]
+pub struct Link {
+    /// The asset's id at Scenario.
+    #[serde(deserialize_with = "lenient::option")]
+    #[graphql(name = "upstreamId")]
+    pub asset_id: Option<String>,
+    /// Its file; signed, so it ends.
+    #[serde(deserialize_with = "lenient::option")]
+    #[graphql(skip)]
+    pub url: Option<String>,
+}
