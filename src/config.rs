@@ -4,13 +4,20 @@
 //! would be right. Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
 
 mod access;
+mod address;
+mod cache;
 mod documents;
+mod environment;
+mod error;
 mod file;
+mod limits;
+mod resolve;
 mod secret;
 mod source_table;
 mod sources;
+mod values;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use url::Url;
 
@@ -19,11 +26,16 @@ use crate::{asset::Provider, telemetry::Format};
 pub use access::{
     AccessConfig, AccessMode, JwksConfig, JwtConfig, KeyConfig, Permission, RateLimit,
 };
+pub use address::is_this_machine;
+pub use cache::{CacheConfig, Freshness, OwnFreshness};
 pub use documents::TrustedDocuments;
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use limits::Limits;
 pub use secret::Secret;
 pub use sources::{
-    ComfySource, Environment, PiktidCredential, PiktidSource, PublicEndpoint, ScenarioCredential,
-    ScenarioSource, SourceConfig, SourceKind, is_this_machine,
+    ComfySource, PiktidCredential, PiktidSource, PublicEndpoint, ScenarioCredential,
+    ScenarioSource, SourceConfig, SourceKind,
 };
 
 /// The port that a newcomer finds the gateway on.
@@ -64,210 +76,6 @@ pub struct LogConfig {
     /// A `tracing` filter, such as `info` or `asset_gateway=debug`.
     pub filter: String,
 }
-
-/// What one request may cost. The defaults are `design.md` §7.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    pub body_bytes: usize,
-    pub query_bytes: usize,
-    pub nesting: usize,
-    pub tokens: usize,
-    pub depth: usize,
-    pub introspection_depth: usize,
-    pub aliases: usize,
-    pub root_fields: usize,
-    pub directives: usize,
-    pub operations: usize,
-    /// Selections of an operation, each fragment counted as often as it is spread.
-    pub selections: u64,
-    /// Lists nested in an introspection (graphql-js's rule is 2).
-    pub introspection_lists: u64,
-    /// Items of any list in arguments and variables.
-    pub list_items: usize,
-    /// Values in variables, counted at each use.
-    pub values: u64,
-    /// Ids that `nodes` and the mutations of tags take at once.
-    pub ids: usize,
-    /// Ids that a bulk delete takes at once.
-    pub bulk_delete_ids: usize,
-    /// Operations sent together.
-    pub batch: usize,
-    /// Operations under way at once on one WebSocket.
-    pub socket_operations: usize,
-    /// What bodies and variables of all requests take in memory together.
-    pub request_memory_bytes: u64,
-    /// What uploads that wait on disk take together.
-    pub spool_bytes: u64,
-    /// Assets and upstream calls that one request may cause.
-    pub cost: u64,
-    /// One uploaded file.
-    pub upload_bytes: u64,
-    /// Files of one request.
-    pub upload_files: usize,
-    /// A file in base64, decoded.
-    pub upload_base64_bytes: usize,
-    pub upstream_calls: u32,
-    /// Upstream calls one mutation may cause.
-    pub mutation_calls: u32,
-    /// An operation's whole time.
-    pub query_deadline: Duration,
-    pub mutation_deadline: Duration,
-    /// How long a client may take to send its body.
-    pub body_deadline: Duration,
-    /// Connections at once; others wait.
-    pub connections: usize,
-    /// Of them, those of one address that is no trusted proxy; others are closed.
-    pub connections_per_address: usize,
-    /// How long a connection may be silent, or take for the head of a request.
-    pub idle: Duration,
-    /// How long a client may take for a piece of a file.
-    pub upload_idle: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes: 1024 * 1024,
-            query_bytes: 16 * 1024,
-            nesting: 64,
-            tokens: 2_000,
-            depth: 12,
-            introspection_depth: 20,
-            aliases: 50,
-            root_fields: 20,
-            directives: 5,
-            operations: 10,
-            selections: 5_000,
-            introspection_lists: 2,
-            list_items: 2_000,
-            values: 200_000,
-            ids: 100,
-            bulk_delete_ids: 1_000,
-            batch: 8,
-            socket_operations: 32,
-            request_memory_bytes: 64 * 1024 * 1024,
-            spool_bytes: 1024 * 1024 * 1024,
-            cost: 5_000,
-            upload_bytes: 100 * 1024 * 1024,
-            upload_files: 10,
-            upload_base64_bytes: 512 * 1024,
-            upstream_calls: 200,
-            mutation_calls: 3_000,
-            query_deadline: Duration::from_secs(30),
-            mutation_deadline: Duration::from_secs(120),
-            body_deadline: Duration::from_secs(30),
-            connections: 4_096,
-            connections_per_address: 512,
-            // Longer than proxies keep theirs, so that none is used while it is being closed.
-            idle: Duration::from_secs(75),
-            upload_idle: Duration::from_secs(30),
-        }
-    }
-}
-
-/// How much is remembered, and for how long.
-#[derive(Debug, Clone)]
-pub struct CacheConfig {
-    /// For all that is kept: assets, pages, whole answers, documents.
-    pub size_bytes: u64,
-    /// Whether whole answers are kept, ready to send.
-    pub answers: bool,
-    /// Where a source has no times of its own.
-    pub freshness: Freshness,
-}
-
-impl CacheConfig {
-    /// Bytes for whole answers.
-    #[must_use]
-    pub const fn for_answers(&self) -> u64 {
-        if self.answers { self.size_bytes / 4 } else { 0 }
-    }
-
-    /// Bytes for documents that were read: no fewer than some take, since clients may send the hash
-    /// of one alone.
-    #[must_use]
-    pub const fn for_documents(&self) -> u64 {
-        const LEAST: u64 = 2 * 1024 * 1024;
-        let share = self.size_bytes / 4;
-        if share < LEAST { LEAST } else { share }
-    }
-
-    /// Bytes for what sources said: half for assets, half for pages.
-    #[must_use]
-    pub const fn for_assets(&self) -> u64 {
-        self.size_bytes - self.for_answers() - self.size_bytes / 4
-    }
-}
-
-impl Default for CacheConfig {
-    fn default() -> Self {
-        Self {
-            size_bytes: 64 * 1024 * 1024,
-            answers: true,
-            freshness: Freshness::default(),
-        }
-    }
-}
-
-/// For how long what a source said is served. What is not fresh for any time is not kept at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Freshness {
-    /// How long a list page is served without asking again.
-    pub page_fresh: Duration,
-    /// How long after that it is served while it is asked for again.
-    pub page_stale: Duration,
-    /// The same for an asset.
-    pub entity_fresh: Duration,
-    pub entity_stale: Duration,
-    /// How long "no such asset" is served.
-    pub missing_fresh: Duration,
-    /// How long after they were fresh pages and assets are served when the source fails.
-    pub if_error: Duration,
-}
-
-impl Default for Freshness {
-    fn default() -> Self {
-        Self {
-            page_fresh: Duration::from_secs(5),
-            page_stale: Duration::from_secs(25),
-            entity_fresh: Duration::from_secs(30),
-            entity_stale: Duration::from_secs(30),
-            missing_fresh: Duration::from_secs(5),
-            if_error: Duration::from_secs(600),
-        }
-    }
-}
-
-/// A source's own times, where it has them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OwnFreshness {
-    pub page_fresh: Option<Duration>,
-    pub page_stale: Option<Duration>,
-    pub entity_fresh: Option<Duration>,
-    pub entity_stale: Option<Duration>,
-    pub missing_fresh: Option<Duration>,
-    pub if_error: Option<Duration>,
-}
-
-impl Freshness {
-    /// With a source's own times in place of these.
-    #[must_use]
-    pub fn with(self, own: OwnFreshness) -> Self {
-        Self {
-            page_fresh: own.page_fresh.unwrap_or(self.page_fresh),
-            page_stale: own.page_stale.unwrap_or(self.page_stale),
-            entity_fresh: own.entity_fresh.unwrap_or(self.entity_fresh),
-            entity_stale: own.entity_stale.unwrap_or(self.entity_stale),
-            missing_fresh: own.missing_fresh.unwrap_or(self.missing_fresh),
-            if_error: own.if_error.unwrap_or(self.if_error),
-        }
-    }
-}
-
-/// Why the settings were refused: one sentence that says where and what would be right.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub(crate) String);
 
 impl Config {
     /// Reads the file, if one is named, then lets the environment speak.

@@ -8,9 +8,9 @@ use toml::Spanned;
 use url::{Host, Url};
 
 use super::{
-    ConfigError,
-    file::{FileLocation, positive, seconds},
-    sources::{is_this_machine, web_url},
+    address::{is_this_machine, web_url},
+    error::ConfigError,
+    values::{FileLocation, optional_positive, optional_seconds, positive},
 };
 
 /// Who may call, from where, and how often.
@@ -150,8 +150,10 @@ struct JwtFile {
     jwks_url: Option<String>,
     jwks_file: Option<PathBuf>,
     ca_file: Option<PathBuf>,
-    jwks_fresh_seconds: Option<Spanned<f64>>,
-    leeway_seconds: Option<Spanned<f64>>,
+    #[serde(default, deserialize_with = "optional_seconds")]
+    jwks_fresh_seconds: Option<Duration>,
+    #[serde(default, deserialize_with = "optional_seconds")]
+    leeway_seconds: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -164,8 +166,10 @@ enum OneOrMore {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RateLimitFile {
-    requests_per_minute: Spanned<u32>,
-    burst: Option<Spanned<u32>>,
+    #[serde(deserialize_with = "positive")]
+    requests_per_minute: u32,
+    #[serde(default, deserialize_with = "optional_positive")]
+    burst: Option<u32>,
 }
 
 impl AccessFile {
@@ -174,7 +178,7 @@ impl AccessFile {
             allowed_hosts: list(self.allowed_hosts, place, "allowed_hosts", host)?,
             cors_origins: list(self.cors_origins, place, "cors_origins", origin)?,
             trusted_proxies: list(self.trusted_proxies, place, "trusted_proxies", network)?,
-            rate_limit: self.rate_limit.map(|own| own.resolve(place)).transpose()?,
+            rate_limit: self.rate_limit.map(RateLimit::from),
             mode: mode(self.mode, self.keys, self.jwt, place)?,
         })
     }
@@ -320,12 +324,7 @@ impl JwtFile {
                 ALGORITHMS.join(", ")
             )));
         }
-        let fresh = seconds(
-            "jwks_fresh_seconds",
-            self.jwks_fresh_seconds,
-            Duration::from_secs(600),
-            place,
-        )?;
+        let fresh = self.jwks_fresh_seconds.unwrap_or(Duration::from_secs(600));
         let keys = match (self.jwks_url, self.jwks_file) {
             (Some(url), None) => JwksConfig::Address {
                 url: jwks_url(&url).ok_or_else(|| {
@@ -344,12 +343,7 @@ impl JwtFile {
                 ));
             }
         };
-        let leeway = seconds(
-            "leeway_seconds",
-            self.leeway_seconds,
-            Duration::from_secs(30),
-            place,
-        )?;
+        let leeway = self.leeway_seconds.unwrap_or(Duration::from_secs(30));
         if leeway > Duration::from_secs(300) {
             return Err(refuse(
                 "`leeway_seconds` is for clocks that differ: 300 is the most",
@@ -376,13 +370,12 @@ fn jwks_url(text: &str) -> Option<Url> {
     (fits && url.has_host() && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
-impl RateLimitFile {
-    fn resolve(self, place: &FileLocation<'_>) -> Result<RateLimit, ConfigError> {
-        let name = "requests_per_minute";
-        let per_minute = positive(name, Some(self.requests_per_minute), 0, place)?;
-        Ok(RateLimit {
+impl From<RateLimitFile> for RateLimit {
+    fn from(keys: RateLimitFile) -> Self {
+        let per_minute = keys.requests_per_minute;
+        Self {
             per_minute,
-            burst: positive("burst", self.burst, per_minute.div_ceil(10).max(10), place)?,
-        })
+            burst: keys.burst.unwrap_or(per_minute.div_ceil(10).max(10)),
+        }
     }
 }

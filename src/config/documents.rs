@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, file::FileLocation};
+use super::{error::ConfigError, values::FileLocation};
 
 /// Documents that clients were built with.
 #[derive(Debug, Default)]

@@ -1,0 +1,142 @@
+//! The sources of the file and of the environment, checked together.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use super::{
+    environment::Environment,
+    error::ConfigError,
+    source_table::{SourceFile, Table},
+    sources::SourceConfig,
+    values::FileLocation,
+};
+use crate::asset::{Provider, SourceName};
+
+/// At most this many sources: each may leave a hint in every cursor.
+const MAX_SOURCES: usize = 16;
+
+/// The variables that configure the source named like its provider.
+const fn variables_of(provider: Provider) -> &'static [&'static str] {
+    match provider {
+        Provider::Scenario => &[
+            "SCENARIO_API_KEY",
+            "SCENARIO_API_SECRET",
+            "SCENARIO_JWT",
+            "SCENARIO_PROJECT_ID",
+            "SCENARIO_URL",
+        ],
+        Provider::Piktid => &["PIKTID_TOKEN", "PIKTID_URL"],
+        Provider::Comfy => &["COMFY_API_KEY", "COMFY_URL"],
+    }
+}
+
+/// Turns what the file and the environment say into checked sources.
+pub fn resolve(
+    file: BTreeMap<Spanned<String>, SourceFile>,
+    place: &FileLocation<'_>,
+    environment: &dyn Environment,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<SourceConfig>, ConfigError> {
+    let mut sources = Vec::new();
+    let mut named = Vec::new();
+    for (name, table) in file {
+        let offset = name.span().start;
+        let parsed = SourceName::parse(name.get_ref())
+            .map_err(|rule| place.refuse(offset, format!("`{}`: {rule}", name.get_ref())))?;
+        let source = Table {
+            name: parsed,
+            offset,
+            keys: table,
+            place,
+            environment,
+        }
+        .resolve()?;
+        named.push((source.name.clone(), offset));
+        sources.push(source);
+    }
+    for provider in Provider::ALL {
+        let set: Vec<_> = variables_of(provider)
+            .iter()
+            .filter(|name| environment.get(name).is_some())
+            .collect();
+        let word = provider.word();
+        let Some(first) = set.first() else { continue };
+        if sources.iter().any(|s| s.name.as_str() == word) {
+            continue; // the table read them
+        }
+        if sources.iter().any(|s| s.kind.provider() == provider) {
+            remarks.push(format!(
+                "{first} is set but not used: the file's {word} sources have other names. \
+                 Name one of them `{word}`, or point it at a variable with `…_env`"
+            ));
+            continue;
+        }
+        // A constant that keeps the rule.
+        let Ok(name) = SourceName::parse(word) else {
+            continue;
+        };
+        let table = SourceFile::default();
+        sources.push(
+            Table {
+                name,
+                offset: 0,
+                keys: table,
+                place,
+                environment,
+            }
+            .resolve()?,
+        );
+    }
+    check_together(&sources, &named, place)?;
+    Ok(sources)
+}
+
+/// Rules over all sources: their number, and names that cannot be told apart.
+fn check_together(
+    sources: &[SourceConfig],
+    named: &[(SourceName, usize)],
+    place: &FileLocation<'_>,
+) -> Result<(), ConfigError> {
+    if sources.len() > MAX_SOURCES {
+        return Err(ConfigError(format!(
+            "{} sources are configured; {MAX_SOURCES} is the most one gateway serves",
+            sources.len()
+        )));
+    }
+    let offset = |name: &SourceName| {
+        named
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or(0, |(_, offset)| *offset)
+    };
+    for (index, source) in sources.iter().enumerate() {
+        for other in &sources[..index] {
+            if source.name.hash16() == other.name.hash16() {
+                return Err(place.refuse(
+                    offset(&source.name),
+                    format!(
+                        "the names `{}` and `{}` look alike inside cursors (a rare accident of \
+                         hashing): rename one of them",
+                        source.name, other.name
+                    ),
+                ));
+            }
+        }
+        for former in &source.former_names {
+            let taken = sources.iter().any(|s| {
+                s.name == *former || (s.name != source.name && s.former_names.contains(former))
+            });
+            if taken {
+                return Err(place.refuse(
+                    offset(&source.name),
+                    format!(
+                        "`former_names` of `{}` lists `{former}`, which is another source's name",
+                        source.name
+                    ),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! What only one provider's sources have: credentials, and a few keys of each provider.
+
+use std::path::PathBuf;
+
+use toml::Spanned;
+
+use super::Table;
+use crate::{
+    asset::Provider,
+    config::{
+        ComfySource, ConfigError, PiktidCredential, PiktidSource, PublicEndpoint,
+        ScenarioCredential, ScenarioSource, Secret,
+    },
+};
+
+impl Table<'_> {
+    /// A secret by variable, value, file or named variable, in that order.
+    fn secret(
+        &self,
+        provider: Provider,
+        variable: &str,
+        key: &str,
+        value: Option<Spanned<Secret>>,
+        file: Option<Spanned<PathBuf>>,
+        named: Option<Spanned<String>>,
+    ) -> Result<Option<Secret>, ConfigError> {
+        if let Some(text) = self.variable(provider, variable) {
+            return self.usable(Secret::new(text), variable, None).map(Some);
+        }
+        if let Some(value) = value {
+            let offset = value.span().start;
+            return self.usable(value.into_inner(), key, Some(offset)).map(Some);
+        }
+        if let Some(file) = file {
+            let offset = file.span().start;
+            let text = std::fs::read_to_string(file.get_ref()).map_err(|error| {
+                self.place.refuse(
+                    offset,
+                    format!(
+                        "`{key}_file`: {} cannot be read: {error}",
+                        file.get_ref().display()
+                    ),
+                )
+            })?;
+            let secret = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
+            return self.usable(secret, key, Some(offset)).map(Some);
+        }
+        if let Some(named) = named {
+            let offset = named.span().start;
+            let text = self.environment.get(named.get_ref()).ok_or_else(|| {
+                self.place.refuse(
+                    offset,
+                    format!(
+                        "`{key}_env` names the variable {}, which is not set",
+                        named.get_ref()
+                    ),
+                )
+            })?;
+            return self.usable(Secret::new(text), key, Some(offset)).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// A credential travels in a header: visible ASCII, not empty.
+    fn usable(
+        &self,
+        secret: Secret,
+        key: &str,
+        offset: Option<usize>,
+    ) -> Result<Secret, ConfigError> {
+        let text = secret.expose();
+        if !text.is_empty() && text.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
+            return Ok(secret);
+        }
+        let what = format!(
+            "`{key}` of source `{}` is empty or holds blanks, line breaks or non-ASCII characters: \
+             paste the credential alone",
+            self.name
+        );
+        Err(match offset {
+            Some(offset) => self.place.refuse(offset, what),
+            None => ConfigError(what),
+        })
+    }
+
+    /// Says at the table's own line (or, without a file, plainly) what is missing.
+    fn missing(&self, what: String) -> ConfigError {
+        if self.place.text.is_empty() {
+            ConfigError(what)
+        } else {
+            self.place.refuse(self.offset, what)
+        }
+    }
+
+    pub(super) fn scenario(&mut self, passthrough: bool) -> Result<ScenarioSource, ConfigError> {
+        let provider = Provider::Scenario;
+        let t = std::mem::take(&mut self.keys);
+        let key = self.secret(
+            provider,
+            "SCENARIO_API_KEY",
+            "api_key",
+            t.api_key,
+            t.api_key_file,
+            t.api_key_env,
+        )?;
+        let secret = self.secret(
+            provider,
+            "SCENARIO_API_SECRET",
+            "api_secret",
+            t.api_secret,
+            t.api_secret_file,
+            t.api_secret_env,
+        )?;
+        let jwt = self.secret(
+            provider,
+            "SCENARIO_JWT",
+            "jwt",
+            t.jwt,
+            t.jwt_file,
+            t.jwt_env,
+        )?;
+        let public = t.public.is_some_and(Spanned::into_inner);
+        let name = &self.name;
+        let credential = match (key, secret, jwt, public) {
+            (Some(key), Some(secret), None, false) => {
+                if key.expose().contains(':') {
+                    return Err(self.missing(format!(
+                        "`api_key` of source `{name}` contains a colon, which no Scenario key does: \
+                         give key and secret separately"
+                    )));
+                }
+                ScenarioCredential::Key { key, secret }
+            }
+            (None, None, Some(jwt), false) => ScenarioCredential::Jwt(jwt),
+            (None, None, None, true) => ScenarioCredential::Public,
+            // None, until a caller brings one.
+            (None, None, None, false) if passthrough => {
+                ScenarioCredential::Verbatim(Secret::new(String::new()))
+            }
+            (Some(_), None, None, false) => {
+                return Err(self.missing(format!(
+                    "source `{name}` has `api_key` but no `api_secret`: Scenario needs both \
+                     (`api_secret`, `api_secret_file` or `api_secret_env`, or SCENARIO_API_SECRET \
+                     in the environment)"
+                )));
+            }
+            (None, Some(_), None, false) => {
+                return Err(self.missing(format!(
+                    "source `{name}` has `api_secret` but no `api_key`: Scenario needs both \
+                     (`api_key`, `api_key_file` or `api_key_env`, or SCENARIO_API_KEY in the \
+                     environment)"
+                )));
+            }
+            (None, None, None, false) => {
+                return Err(self.missing(format!(
+                    "source `{name}` has no credential: set `api_key` and `api_secret` (or \
+                     SCENARIO_API_KEY and SCENARIO_API_SECRET), or `jwt`, or `public = true` for \
+                     public assets only, or `passthrough = true` where callers bring theirs"
+                )));
+            }
+            _ => {
+                return Err(self.missing(format!(
+                    "source `{name}` has more than one credential: keep `api_key` with \
+                     `api_secret`, or `jwt`, or `public = true`"
+                )));
+            }
+        };
+        Ok(ScenarioSource {
+            credential,
+            project_id: self
+                .variable(provider, "SCENARIO_PROJECT_ID")
+                .or(t.project_id.map(Spanned::into_inner)),
+            public_endpoint: t
+                .public_endpoint
+                .map_or(PublicEndpoint::Assets, Spanned::into_inner),
+        })
+    }
+
+    pub(super) fn piktid(&mut self, passthrough: bool) -> Result<PiktidSource, ConfigError> {
+        let t = std::mem::take(&mut self.keys);
+        let token = self.secret(
+            Provider::Piktid,
+            "PIKTID_TOKEN",
+            "token",
+            t.token,
+            t.token_file,
+            t.token_env,
+        )?;
+        let credential = match token {
+            Some(token) => PiktidCredential::Token(token),
+            // None, until a caller brings one.
+            None if passthrough => PiktidCredential::Verbatim(Secret::new(String::new())),
+            None => {
+                return Err(self.missing(format!(
+                    "source `{}` has no credential: set `token` (`token_file`, `token_env`, or \
+                     PIKTID_TOKEN in the environment), or `passthrough = true` where callers bring \
+                     theirs",
+                    self.name
+                )));
+            }
+        };
+        Ok(PiktidSource { credential })
+    }
+
+    /// `elsewhere`: an address was given, so this need not be Comfy Cloud; or callers bring keys.
+    pub(super) fn comfy(&mut self, elsewhere: bool) -> Result<ComfySource, ConfigError> {
+        let t = std::mem::take(&mut self.keys);
+        let api_key = self.secret(
+            Provider::Comfy,
+            "COMFY_API_KEY",
+            "api_key",
+            t.api_key,
+            t.api_key_file,
+            t.api_key_env,
+        )?;
+        if !elsewhere && api_key.is_none() {
+            return Err(self.missing(format!(
+                "source `{}` is Comfy Cloud and has no credential: set `api_key` (`api_key_file`, \
+                 `api_key_env`, or COMFY_API_KEY in the environment), or `url` for a ComfyUI of \
+                 your own",
+                self.name
+            )));
+        }
+        if let Some(user) = &t.user {
+            let fits = !user.get_ref().is_empty()
+                && user.get_ref().bytes().all(|b| (0x20..=0x7e).contains(&b));
+            if !fits {
+                return Err(self.place.refuse(
+                    user.span().start,
+                    "`user` travels in a header: visible ASCII, not empty",
+                ));
+            }
+        }
+        if let Some(tags) = &t.listed_tags {
+            let fits = |tag: &String| !tag.trim().is_empty() && !tag.contains(',');
+            if tags.get_ref().is_empty() || !tags.get_ref().iter().all(fits) {
+                return Err(self.place.refuse(
+                    tags.span().start,
+                    "`listed_tags` must name at least one tag, none empty or with a comma",
+                ));
+            }
+        }
+        Ok(ComfySource {
+            api_key,
+            user: t.user.map(Spanned::into_inner),
+            listed_tags: t.listed_tags.map_or_else(
+                || ["input", "output", "models"].map(str::to_owned).to_vec(),
+                Spanned::into_inner,
+            ),
+        })
+    }
+}
