@@ -7,25 +7,24 @@
 //! What is safe to repeat is made again ([`retry`]), within a budget; a source that keeps failing
 //! is left alone for a while ([`circuit_breaker`]).
 
+mod answer;
 mod call;
 mod circuit_breaker;
 mod egress;
 mod error;
 mod open_answer;
 mod pacing;
+mod policy;
 mod redact;
 mod retry;
+mod slots;
 mod upload;
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicUsize},
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -34,68 +33,25 @@ use tokio::{
 use tracing::Instrument;
 use url::Url;
 
+use answer::read_answer;
 use circuit_breaker::Permit;
 use egress::PublicNames;
 use open_answer::READ_WHOLE;
 use redact::SentSecrets;
+use slots::{Waiting, permit};
 
 use crate::config::is_this_machine;
 
+pub use answer::Answer;
 pub use call::Call;
 pub use circuit_breaker::{Breaker, Failure, Health, Openings, Status, Subject};
 pub use egress::EgressPolicy;
 pub use error::UpstreamError;
 pub use open_answer::{BodyStream, OpenAnswer};
 pub use pacing::{Pace, Paces};
+pub use policy::Policy;
 pub use retry::retry_after;
 pub use upload::{Content, Form};
-
-/// How one source's calls behave. The defaults are `design.md` §8.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    pub connect: Duration,
-    /// One attempt, from the first byte sent to the last byte read.
-    pub attempt: Duration,
-    /// Calls in flight.
-    pub in_flight: usize,
-    /// The largest answer that is read whole.
-    pub answer_bytes: usize,
-    /// Bodies passed on at once.
-    pub streams: usize,
-    /// How long a client may take for a piece of a body, and for its first piece.
-    pub stall: Duration,
-    pub first_stall: Duration,
-    /// A body of at most this many bytes is read whole before it is passed on: it holds its place
-    /// no longer than the source needs.
-    pub read_whole: u64,
-    /// Calls that wait for a place; more are refused at once.
-    pub queue: usize,
-    /// Whether 429 is about speed, so that waiting helps.
-    pub waits_out_429: bool,
-    /// How long those who ask wait for the source: no attempt begins later.
-    pub patience: Duration,
-    /// Where files may be sent besides its own address.
-    pub elsewhere: EgressPolicy,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(2),
-            attempt: Duration::from_secs(10),
-            in_flight: 16,
-            answer_bytes: 16 * 1024 * 1024,
-            streams: 128,
-            stall: Duration::from_secs(30),
-            first_stall: Duration::from_secs(5),
-            read_whole: 256 * 1024,
-            queue: 256,
-            waits_out_429: true,
-            patience: Duration::from_secs(3),
-            elsewhere: EgressPolicy::Public,
-        }
-    }
-}
 
 /// One source's way out. Cheap to clone; clones share connections and the limit in flight.
 #[derive(Debug, Clone)]
@@ -120,14 +76,6 @@ pub struct Upstream {
     waiting: Arc<AtomicUsize>,
     breaker: Breaker,
     budget: Arc<retry::Budget>,
-}
-
-/// An answer that was read whole, whatever its status.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
 }
 
 impl Upstream {
@@ -418,55 +366,6 @@ fn client(policy: &Policy) -> reqwest::ClientBuilder {
         .tcp_nodelay(true)
 }
 
-/// Reads an answer whole, up to `limit` bytes.
-async fn read_answer(
-    mut response: reqwest::Response,
-    limit: usize,
-) -> Result<Answer, UpstreamError> {
-    let mut body = Bytes::new();
-    // Where there is one piece, it is the body as it is.
-    let mut joined = BytesMut::new();
-    while let Some(piece) = response
-        .chunk()
-        .await
-        .map_err(|error| UpstreamError::of(&error))?
-    {
-        if joined.len() + body.len() + piece.len() > limit {
-            return Err(UpstreamError::TooLarge { limit });
-        }
-        joined.extend_from_slice(&std::mem::replace(&mut body, piece));
-    }
-    if !joined.is_empty() {
-        joined.extend_from_slice(&body);
-        body = joined.freeze();
-    }
-    Ok(Answer {
-        status: response.status(),
-        headers: std::mem::take(response.headers_mut()),
-        body,
-    })
-}
-
-/// One that waits for a place, as long as it lives.
-struct Waiting<'a> {
-    all: &'a AtomicUsize,
-    /// Who waited before.
-    others: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(all: &'a AtomicUsize) -> Self {
-        let others = all.fetch_add(1, Ordering::Relaxed);
-        Self { all, others }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// What a call's end says against the source.
 fn blame<T>(
     result: &Result<T, UpstreamError>,
@@ -492,18 +391,6 @@ fn blame<T>(
             | UpstreamError::NotAllowed
             | UpstreamError::Setup(_) => None,
         },
-    }
-}
-
-/// Waits for one of `limit` places.
-async fn permit(
-    places: &Arc<Semaphore>,
-    limit: usize,
-    deadline: Instant,
-) -> Result<OwnedSemaphorePermit, UpstreamError> {
-    match timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy { in_flight: limit }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Caller, Denied};
+use super::caller::{Caller, Denied};
 use crate::config::{KeyConfig, Secret};
 
 /// Tells a key of ours from others, for people and for programs that look for leaked ones.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::Denied;
+use super::caller::Denied;
 use crate::{
     config::{ConfigError, JwksConfig},
     upstream::{Call, Policy, Upstream, UpstreamError},

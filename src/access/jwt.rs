@@ -12,8 +12,11 @@ use jsonwebtoken::{
 };
 use serde::Deserialize;
 
-use super::{Caller, Denied, Permission, jwks::KeySet};
-use crate::config::{ConfigError, JwtConfig};
+use super::{
+    caller::{Caller, Denied},
+    jwks::KeySet,
+};
+use crate::config::{ConfigError, JwtConfig, Permission};
 
 /// Letters of a subject that the log shows.
 const MAX_SUBJECT: usize = 128;

@@ -17,10 +17,14 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{
-    ApiClient, Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction,
-    FileContent, Filter, ListKind, ListRequest, MediaAnswer, NewFile, Page, Paging, Position,
-    Pushdown, RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange,
-    UploadFailure, UploadOptions, Uploaded, response, rows,
+    Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction, FileContent,
+    Filter, ListKind, ListRequest, MediaAnswer, NewFile, Page, Paging, Position, Pushdown,
+    RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure,
+    UploadOptions, Uploaded,
+    api_client::{ApiClient, secret_header},
+    response, rows,
+    traits::fan_out,
+    write::check_commas,
 };
 use crate::{
     asset::{Asset, Details, FileType, Rendition},
@@ -50,15 +54,12 @@ impl Comfy {
         if let Some(key) = &config.api_key {
             headers.insert(
                 HeaderName::from_static("x-api-key"),
-                super::secret_header(key.expose()),
+                secret_header(key.expose()),
             );
             credential.push_str(key.expose());
         }
         if let Some(user) = &config.user {
-            headers.insert(
-                HeaderName::from_static("comfy-user"),
-                super::secret_header(user),
-            );
+            headers.insert(HeaderName::from_static("comfy-user"), secret_header(user));
             credential.push('\n');
             credential.push_str(user);
         }
@@ -326,7 +327,7 @@ impl Source for Comfy {
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
-        super::check_commas(tags)
+        check_commas(tags)
     }
 
     fn change_tags<'a>(
@@ -392,7 +393,7 @@ impl Source for Comfy {
         variant: DetailLevel,
         context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
-        super::fan_out(self, ids, variant, context)
+        fan_out(self, ids, variant, context)
     }
 
     fn media<'a>(

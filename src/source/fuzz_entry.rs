@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL};
 
 use super::{
-    ListKind, ListRequest, Order, Page, Parameters, Position, Row, SourceError, comfy::Comfy,
-    piktid::Piktid, registry::ApiClient, scenario::Scenario,
+    ListKind, ListRequest, Order, Page, Parameters, Position, Row, SourceError,
+    api_client::ApiClient, comfy::Comfy, piktid::Piktid, scenario::Scenario,
 };
 use crate::{
     asset::{Provider, SourceName},

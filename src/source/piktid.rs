@@ -14,10 +14,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    ApiClient, Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction,
-    FileContent, Filter, ListKind, ListRequest, NewFile, Page, Paging, Position, Pushdown,
-    RequestContext, SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure,
-    UploadOptions, Uploaded, response, rows,
+    Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction, FileContent,
+    Filter, ListKind, ListRequest, NewFile, Page, Paging, Position, Pushdown, RequestContext,
+    SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure, UploadOptions, Uploaded,
+    api_client::{ApiClient, secret_header},
+    response, rows,
+    traits::fan_out,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -47,7 +49,7 @@ impl Piktid {
         };
         Self {
             profile: link.profile(&credential, capabilities()),
-            authorization: super::secret_header(&credential),
+            authorization: secret_header(&credential),
             pace: link.paces.of(link.config.url.as_str(), &credential),
             link,
         }
@@ -267,7 +269,7 @@ impl Source for Piktid {
         variant: DetailLevel,
         context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
-        super::fan_out(self, ids, variant, context)
+        fan_out(self, ids, variant, context)
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{SourceError, SourceInfo};
+use super::{error::SourceError, info::SourceInfo};
 use crate::asset::SourceName;
 
 /// How long a call may take that several operations wait for, each within its own time.

@@ -1,10 +1,12 @@
 //! Scenario (scenario.md): tokens and time windows, batch reads, signed URLs.
 
 mod asset_types;
+mod file_slices;
 pub mod list_params;
 mod mapping;
 mod search;
 mod upload;
+mod upload_rules;
 mod wire;
 mod write;
 
@@ -20,10 +22,14 @@ use serde_json::{json, value::RawValue};
 
 use self::list_params::ScenarioParameters;
 use super::{
-    ApiClient, Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction,
-    FileContent, Filter, ListKind, ListRequest, NewFile, Page, Paging, Parameters, Position,
-    Pushdown, RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange,
-    UploadFailure, UploadOptions, Uploaded, response, rows,
+    Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction, FileContent,
+    Filter, ListKind, ListRequest, NewFile, Page, Paging, Parameters, Position, Pushdown,
+    RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure,
+    UploadOptions, Uploaded,
+    api_client::{ApiClient, secret_header},
+    response, rows,
+    traits::fan_out,
+    write::check_commas,
 };
 use crate::{
     asset::{Asset, FileType},
@@ -62,7 +68,7 @@ impl Scenario {
         Self {
             profile: link.profile(&credential, capabilities(own)),
             link,
-            authorization: super::secret_header(&credential),
+            authorization: secret_header(&credential),
             config,
         }
     }
@@ -359,7 +365,7 @@ impl Source for Scenario {
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         // The public token opens no batch read (2), and a batch read brings no embeddings (5.4).
         if self.is_public_only() || variant == DetailLevel::Full {
-            return super::fan_out(self, ids, variant, context);
+            return fan_out(self, ids, variant, context);
         }
         let mut reads = Vec::new();
         for chunk in ids.chunks(BULK_CAP) {
@@ -372,7 +378,7 @@ impl Source for Scenario {
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
-        super::check_commas(tags)
+        check_commas(tags)
     }
 
     fn change_tags<'a>(
@@ -401,7 +407,7 @@ impl Source for Scenario {
     }
 
     fn check_upload(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-        upload::check(kind, options)
+        upload_rules::check(kind, options)
     }
 
     fn needs_length(&self) -> bool {

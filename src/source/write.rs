@@ -1,10 +1,11 @@
 //! What is changed at a source, and what became of it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{RequestContext, SourceError};
+use super::{error::SourceError, request_context::RequestContext, response};
+use crate::upstream::Answer;
 
 /// Each id with its outcome.
 pub type Outcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
@@ -140,5 +141,37 @@ mod tests {
             TagChange::Set(tags(&["c", "b"])).difference(&current),
             (tags(&["c"]), tags(&["a"]))
         );
+    }
+}
+
+/// Before each look at what a write has done: what was written, or is gone, may show a little
+/// later.
+pub const VERIFY_DELAYS: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(300),
+    Duration::from_secs(1),
+];
+
+/// Refuses tags that hold a comma: it separates them in every filter by tags.
+pub fn check_commas(tags: &[String]) -> Result<(), SourceError> {
+    match tags.iter().find(|tag| tag.contains(',')) {
+        None => Ok(()),
+        Some(tag) => Err(SourceError::Invalid(format!(
+            "the tag `{}` holds a comma, so no filter could ask for it: leave the comma out",
+            tag.chars().take(40).collect::<String>()
+        ))),
+    }
+}
+
+/// What a write's answer says, whatever its body.
+pub fn done(answer: &Answer) -> Result<(), SourceError> {
+    if answer.status.is_success() {
+        Ok(())
+    } else {
+        Err(response::refusal(
+            answer.status,
+            &answer.headers,
+            &answer.body,
+        ))
     }
 }

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use http::{HeaderMap, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Policy, UpstreamError};
+use super::{error::UpstreamError, policy::Policy};
 
 /// An answer whose body is still to come. Holds its place among the streams until dropped.
 pub struct OpenAnswer {

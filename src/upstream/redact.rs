@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 
-use super::Answer;
+use super::answer::Answer;
 
 /// Shorter parts of a credential are no secret, and would take words out of any text.
 const LEAST: usize = 6;

@@ -2,14 +2,19 @@
 
 use std::{io, pin::pin};
 
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
-    Answer, Bytes, Call, Upstream, UpstreamError, blame, permit, read_answer, redact::SentSecrets,
+    Call, Upstream, UpstreamError,
+    answer::{Answer, read_answer},
+    blame,
+    redact::SentSecrets,
     report,
+    slots::permit,
 };
 
 /// A file's bytes, and how they travel.

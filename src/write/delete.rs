@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
-    Target, Writer, by_source,
-    kept::{RecordedWrite, unknown},
-    named, word_of,
+    audit::word_of,
+    outcomes::{Deleted, RecordedWrite, unknown},
+    writer::{Target, Writer, by_source, named},
 };
 use crate::{
     asset::{AssetId, GlobalId},
@@ -28,33 +28,8 @@ const BATCHES: usize = 2;
 /// that one asset alone causes, which may be deleted and looked at twice.
 const CALLS: u32 = 5;
 const CALLS_ALONE: u32 = 4;
-/// What became of them; each asset is in one of the three.
-#[derive(Debug, Clone, Default)]
-pub struct Deleted {
-    pub deleted: Vec<AssetId>,
-    pub failed: Vec<(AssetId, SourceError)>,
-    /// There was no time left: ask again for these.
-    pub not_tried: Vec<AssetId>,
-}
-
 /// What an asset's outcome takes in memory, besides its id.
 const OUTCOME: usize = 200;
-
-impl Deleted {
-    /// The same for all.
-    fn all(ids: Vec<AssetId>, error: &SourceError) -> Self {
-        Self {
-            failed: ids.into_iter().map(|id| (id, error.clone())).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Whether nothing at all has come of it.
-    fn left_nothing(&self) -> bool {
-        let is_open = |(_, error): &(_, SourceError)| *error == SourceError::UnknownOutcome;
-        self.deleted.is_empty() && !self.failed.iter().any(is_open)
-    }
-}
 
 impl Writer {
     /// As [`Writer::delete`], but the same key gives the first outcome again; `None`: the key
@@ -187,7 +162,7 @@ impl Writer {
         source: &Arc<dyn Source>,
         ids: &[Arc<str>],
         context: &RequestContext,
-    ) -> IdempotencyStore {
+    ) -> DeleteOutcomes {
         let outcomes = self.delete_some(source, ids, context).await;
         let name = &source.profile().name;
         let deleted = outcomes.iter().filter(|(_, outcome)| outcome.is_ok());
@@ -209,9 +184,9 @@ impl Writer {
         source: &'a Arc<dyn Source>,
         ids: &'a [Arc<str>],
         context: &'a RequestContext,
-    ) -> BoxFuture<'a, IdempotencyStore> {
+    ) -> BoxFuture<'a, DeleteOutcomes> {
         async move {
-            let all = |error: &SourceError| -> IdempotencyStore {
+            let all = |error: &SourceError| -> DeleteOutcomes {
                 let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
                 each.collect()
             };
@@ -246,7 +221,7 @@ impl Writer {
             };
             // The others failed before they were sent, such as those that are gone; unless one of
             // them shows that the call was taken.
-            let (refused, mut outcomes): (IdempotencyStore, IdempotencyStore) =
+            let (refused, mut outcomes): (DeleteOutcomes, DeleteOutcomes) =
                 outcomes.into_iter().partition(is_refused);
             let is_taken = |(_, outcome): &(_, Result<(), SourceError>)| {
                 matches!(outcome, Ok(()) | Err(SourceError::UnknownOutcome))
@@ -266,7 +241,7 @@ impl Writer {
 }
 
 /// What became of each id.
-type IdempotencyStore = Vec<(Arc<str>, Result<(), SourceError>)>;
+type DeleteOutcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
 
 /// The number of calls that a call the source refused whole is divided into.
 const PARTS: usize = 10;

@@ -5,7 +5,10 @@ use std::{fmt::Display, sync::Arc};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Target, Writer, named, word_of};
+use super::{
+    audit::word_of,
+    writer::{Target, Writer, named},
+};
 use crate::{
     asset::{Asset, AssetId},
     cache::Entity,

@@ -3,137 +3,28 @@
 mod idempotency;
 mod metered_file;
 mod new_asset;
+pub mod outcome;
 mod spool;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Target, Writer, word_of};
+use super::writer::{Target, Writer};
 use crate::{
-    access::{Budget, Client, ClientSlot, SlotsByClient},
-    asset::{Asset, AssetId, FileType, SourceName},
-    source::{
-        NewFile, RequestContext, Source, SourceError, UploadFailure, UploadOptions, Uploaded,
-    },
+    asset::{Asset, AssetId, FileType},
+    source::{NewFile, RequestContext, SourceError, UploadFailure, Uploaded},
 };
 
 use metered_file::{FileLimits, MeteredStream, peek, tallied};
 use new_asset::Begin;
+use outcome::KeptUpload;
 
-pub use idempotency::KeptUpload;
 pub use metered_file::{FileError, FileInput, UploadFile, UploadFiles};
+pub use new_asset::{NewAsset, UploadBudget};
+pub use outcome::{Progress, Step, StepState, UploadError, UploadOutcome};
 pub use spool::Spool;
 
 /// Upstream calls that sending a file causes at most, its parts and looks at it left out.
 const CALLS: u32 = 4;
-
-/// A file to make an asset of.
-pub struct NewAsset {
-    pub source: Arc<dyn Source>,
-    pub file: FileInput,
-    /// As it shall be called; none: as the client calls the file.
-    pub name: Option<String>,
-    pub tags: Vec<String>,
-    pub note: Option<String>,
-    /// In bytes, as the client says.
-    pub length: Option<u64>,
-    /// BLAKE3, as the client says.
-    pub hash: Option<blake3::Hash>,
-    pub options: UploadOptions,
-    /// The largest file taken.
-    pub limit: u64,
-    /// Under which the outcome is kept.
-    pub key: Option<String>,
-    /// Whose places and disk it takes.
-    pub budget: UploadBudget,
-}
-
-/// Places for uploads, and disk for those that wait on it, as one client has them.
-#[derive(Clone)]
-pub struct UploadBudget {
-    pub client: Client,
-    /// Of all clients.
-    pub places: SlotsByClient<Client>,
-    pub spools: Budget,
-}
-
-impl UploadBudget {
-    /// Waits for a place, as long as the operation has time to begin something.
-    async fn place(&self, context: &RequestContext) -> Result<ClientSlot, SourceError> {
-        let place = self.places.place(self.client.clone(), context.last_start());
-        place.await.ok_or(SourceError::NotTried)
-    }
-}
-
-/// What came of an upload.
-#[derive(Debug, Clone)]
-pub struct UploadOutcome {
-    pub source: SourceName,
-    /// At the source, as soon as it is known; also of an asset that could not be read back.
-    pub id: Option<AssetId>,
-    /// As it is now.
-    pub asset: Option<Arc<Asset>>,
-    /// Whether the bytes were new to the source; none until it says so.
-    pub created: Option<bool>,
-    pub progress: Option<Progress>,
-    /// What was asked for, in the order it is done.
-    pub steps: Vec<(Step, StepState)>,
-    pub errors: Vec<UploadError>,
-}
-
-/// How far the source is.
-#[derive(Debug, Clone)]
-pub struct Progress {
-    /// The source's own number for the upload, where it has one.
-    pub id: Option<Box<str>>,
-    pub is_pending: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    File,
-    /// The name that was asked for.
-    Name,
-    Tags,
-    Note,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepState {
-    Done,
-    Failed,
-    /// Sent, and its outcome is not known.
-    Unknown,
-    /// The source still works on the file.
-    Pending,
-    /// A step before it failed.
-    NotTried,
-}
-
-/// What failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum UploadError {
-    #[error("{0}")]
-    File(#[from] FileError),
-    #[error("{0}")]
-    Source(#[from] SourceError),
-    /// An argument breaks a rule of the source; nothing was sent.
-    #[error("{error}")]
-    Argument {
-        /// Of the upload's input.
-        field: &'static str,
-        error: SourceError,
-    },
-    #[error(
-        "this `idempotencyKey` belongs to another write: with other arguments or another file. \
-         Use a new key"
-    )]
-    Conflict,
-    #[error(
-        "the upload that held this `idempotencyKey` failed without a trace: send the file again, \
-         with the same key"
-    )]
-    FirstFailed,
-}
 
 impl Writer {
     /// Makes an asset of a file. The same key gives the first outcome again, and goes on with an
@@ -396,63 +287,4 @@ fn renamed(asset: &Asset) -> SourceError {
         "it knew the bytes already and calls them `{}`: it was not renamed",
         asset.name.chars().take(80).collect::<String>()
     ))
-}
-
-impl UploadOutcome {
-    fn of(source: SourceName) -> Self {
-        Self {
-            source,
-            id: None,
-            asset: None,
-            created: None,
-            progress: None,
-            steps: Vec::new(),
-            errors: Vec::new(),
-        }
-    }
-
-    /// Nothing was sent.
-    fn failed(source: SourceName, error: impl Into<UploadError>) -> Self {
-        Self {
-            errors: vec![error.into()],
-            ..Self::of(source)
-        }
-    }
-
-    /// What came of it, in a word.
-    fn word(&self) -> &'static str {
-        let mut sources = self.errors.iter().filter_map(|error| match error {
-            UploadError::Source(error) => Some(error),
-            _ => None,
-        });
-        match (&self.id, self.errors.is_empty()) {
-            _ if self.pending().is_some() => "pending",
-            (Some(_), true) => word_of(None),
-            (Some(_), false) => "half done",
-            _ if sources.any(|error| *error == SourceError::UnknownOutcome) => {
-                word_of(Some(&SourceError::UnknownOutcome))
-            }
-            _ => "failed",
-        }
-    }
-
-    /// The source's number of an upload that it still works on.
-    fn pending(&self) -> Option<&str> {
-        let progress = self.progress.as_ref().filter(|own| own.is_pending)?;
-        progress.id.as_deref()
-    }
-
-    fn set(&mut self, step: Step, state: StepState) {
-        for (own, current) in &mut self.steps {
-            if *own == step {
-                *current = state;
-            }
-        }
-    }
-
-    fn set_all(&mut self, state: StepState) {
-        for (_, current) in &mut self.steps {
-            *current = state;
-        }
-    }
 }

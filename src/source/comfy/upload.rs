@@ -7,9 +7,9 @@ use super::{Comfy, read, refusal, wire};
 use crate::{
     source::{
         ComfyDestination, ComfyUpload, FileContent, NewFile, RequestContext, SourceError,
-        UploadFailure, UploadOptions, UploadReply, Uploaded, upload::settled,
+        UploadFailure, UploadOptions, Uploaded, api_client::UploadReply, upload::settled,
     },
-    upstream::{Content, Form},
+    upstream::{Call, Content, Form},
 };
 
 /// Takes any type of file.
@@ -62,11 +62,8 @@ impl Comfy {
             }),
         };
         let url = self.link.url(&["api", "assets"], &[])?;
-        let headers = self.headers.clone();
-        let UploadReply { answer, is_whole } = self
-            .link
-            .push("upload", Method::POST, url, headers, content, context)
-            .await?;
+        let call = Call::write("upload", Method::POST, url, self.headers.clone());
+        let UploadReply { answer, is_whole } = self.link.push(call, content, context).await?;
         if !answer.status.is_success() {
             let error = refusal(answer.status, &answer.headers, &answer.body);
             return Err(settled(error, is_whole).into());

@@ -22,11 +22,12 @@ impl Comfy {
         context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (self.link.url(path, &[])?, self.headers.clone());
-        let sent = self
-            .link
-            // 429 is about money here, not speed: no waiting helps (comfy.md 1).
-            .write_once(operation, method, url, headers, body, context);
-        let answer = sent.await?;
+        let call = match body {
+            Some(body) => Call::json(operation, method, url, headers, body.into()),
+            None => Call::write(operation, method, url, headers),
+        };
+        // 429 is about money here, not speed: no waiting helps (comfy.md 1).
+        let answer = self.link.write_once(call, context).await?;
         match answer.status {
             status if status.is_success() => Ok(answer),
             // An id that is no UUID has no such method here (comfy-observed.md 22).

@@ -7,10 +7,10 @@ use super::{Piktid, wire};
 use crate::{
     asset::FileType,
     source::{
-        FileContent, NewFile, RequestContext, SourceError, UploadFailure, UploadOptions,
-        UploadReply, Uploaded, done, response,
+        FileContent, NewFile, RequestContext, SourceError, UploadFailure, UploadOptions, Uploaded,
+        api_client::UploadReply, response, write::done,
     },
-    upstream::Content,
+    upstream::{Call, Content},
 };
 
 /// What the vendor's clients send, and the older contract takes (4.3 [code] [v1]).
@@ -60,10 +60,8 @@ impl Piktid {
             form: None,
         };
         // The address is signed: no credential goes there.
-        let headers = HeaderMap::new();
-        let sent = self
-            .link
-            .push("upload-bytes", Method::PUT, url, headers, content, context);
+        let call = Call::write("upload-bytes", Method::PUT, url, HeaderMap::new());
+        let sent = self.link.push(call, content, context);
         let UploadReply { answer, is_whole } = sent.await.map_err(failed)?;
         done(&answer).map_err(failed)?;
         if !is_whole {

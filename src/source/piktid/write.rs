@@ -12,9 +12,9 @@ use crate::{
     asset::Visibility,
     source::{
         ChangeFailure, Deletion, DetailLevel, Outcomes, RequestContext, SourceError, TagChange,
-        VERIFY_DELAYS, done, fan_out, response,
+        VERIFY_DELAYS, response, traits::fan_out, write::done,
     },
-    upstream::Answer,
+    upstream::{Answer, Call},
 };
 
 /// However long a source says, others may try sooner.
@@ -32,15 +32,8 @@ impl Piktid {
         context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (self.link.url(path, &[])?, self.headers());
-        let sent = self.link.write(
-            operation,
-            method,
-            url,
-            headers,
-            Some(body.to_string()),
-            context,
-        );
-        let answer = sent.await?;
+        let call = Call::json(operation, method, url, headers, body.to_string().into());
+        let answer = self.link.write(call, context).await?;
         done(&answer)?;
         Ok(answer)
     }
@@ -54,11 +47,9 @@ impl Piktid {
             self.link.url(&["assets", "bulk-delete"], &[])?,
             self.headers(),
         );
-        let body = Some(json!({ "asset_ids": ids }).to_string());
-        let sent = self
-            .link
-            .write_once("bulk-delete", Method::POST, url, headers, body, context);
-        let answer = sent.await?;
+        let body = json!({ "asset_ids": ids }).to_string().into();
+        let call = Call::json("bulk-delete", Method::POST, url, headers, body);
+        let answer = self.link.write_once(call, context).await?;
         done(&answer)?;
         Ok(answer)
     }

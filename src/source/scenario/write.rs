@@ -10,9 +10,9 @@ use super::Scenario;
 use crate::{
     source::{
         ChangeFailure, Deletion, DetailLevel, ListKind, Outcomes, RequestContext, SourceError,
-        TagChange, VERIFY_DELAYS, done,
+        TagChange, VERIFY_DELAYS, write::done,
     },
-    upstream::Answer,
+    upstream::{Answer, Call},
 };
 
 /// Ids a delete takes at most (5.9 [SDK]).
@@ -31,15 +31,8 @@ impl Scenario {
     ) -> Result<Answer, SourceError> {
         let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
         let (url, headers) = (self.link.url(path, &pairs)?, self.headers(ListKind::Own));
-        let sent = self.link.write(
-            operation,
-            method,
-            url,
-            headers,
-            Some(body.to_string()),
-            context,
-        );
-        let answer = sent.await?;
+        let call = Call::json(operation, method, url, headers, body.to_string().into());
+        let answer = self.link.write(call, context).await?;
         done(&answer)?;
         Ok(answer)
     }

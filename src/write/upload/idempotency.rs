@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{NewAsset, UploadError, UploadOutcome};
+use super::{
+    new_asset::NewAsset,
+    outcome::{KeptUpload, UploadError, UploadOutcome},
+};
 use crate::{
     asset::AssetId,
     cache::Claim,
     source::{RequestContext, SourceError},
     write::{
-        Target, Writer,
-        kept::{RecordedWrite, unknown},
+        outcomes::{RecordedWrite, unknown},
+        writer::{Target, Writer},
     },
 };
-
-/// An upload that was kept under a key.
-pub struct KeptUpload {
-    pub(super) outcome: UploadOutcome,
-    /// Of the bytes; none where they never came whole.
-    pub(super) hash: Option<blake3::Hash>,
-}
 
 /// Whether an error tells that nothing at all has come of it.
 fn left_nothing(outcome: &UploadOutcome) -> bool {

@@ -5,13 +5,55 @@ use std::{future::ready, sync::Arc};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    FileError, FileInput, NewAsset, Spool, Step, StepState,
-    metered_file::{FileLimits, MeteredStream, tallied},
+    metered_file::{FileError, FileInput, FileLimits, MeteredStream, tallied},
+    outcome::{Step, StepState},
+    spool::Spool,
 };
 use crate::{
-    source::{FileContent, FileStream, RequestContext, TagChange},
+    access::{Budget, Client, ClientSlot, SlotsByClient},
+    source::{
+        FileContent, FileStream, RequestContext, Source, SourceError, TagChange, UploadOptions,
+    },
     write::edit::Change,
 };
+
+/// A file to make an asset of.
+pub struct NewAsset {
+    pub source: Arc<dyn Source>,
+    pub file: FileInput,
+    /// As it shall be called; none: as the client calls the file.
+    pub name: Option<String>,
+    pub tags: Vec<String>,
+    pub note: Option<String>,
+    /// In bytes, as the client says.
+    pub length: Option<u64>,
+    /// BLAKE3, as the client says.
+    pub hash: Option<blake3::Hash>,
+    pub options: UploadOptions,
+    /// The largest file taken.
+    pub limit: u64,
+    /// Under which the outcome is kept.
+    pub key: Option<String>,
+    /// Whose places and disk it takes.
+    pub budget: UploadBudget,
+}
+
+/// Places for uploads, and disk for those that wait on it, as one client has them.
+#[derive(Clone)]
+pub struct UploadBudget {
+    pub client: Client,
+    /// Of all clients.
+    pub places: SlotsByClient<Client>,
+    pub spools: Budget,
+}
+
+impl UploadBudget {
+    /// Waits for a place, as long as the operation has time to begin something.
+    pub(super) async fn place(&self, context: &RequestContext) -> Result<ClientSlot, SourceError> {
+        let place = self.places.place(self.client.clone(), context.last_start());
+        place.await.ok_or(SourceError::NotTried)
+    }
+}
 
 impl FileInput {
     /// The file's name, without folders, and its bytes.

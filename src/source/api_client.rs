@@ -1,0 +1,334 @@
+//! The client that every provider's source starts from: its address, its calls, its breaker.
+
+use std::{
+    collections::HashMap,
+    future::ready,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{
+    error::SourceError,
+    info::{Capabilities, CredentialScope, SourceInfo},
+    request_context::RequestContext,
+    response,
+    row_cache::KnownRows,
+};
+use crate::{
+    asset::Provider,
+    config::{ConfigError, Secret, SourceConfig},
+    upstream::{Answer, Breaker, Call, Content, EgressPolicy, Health, Paces, Policy, Upstream},
+};
+
+/// What a source said of a file.
+pub struct UploadReply {
+    pub answer: Answer,
+    /// All of it was sent by then.
+    pub is_whole: bool,
+}
+
+/// Waited after a 429 that does not say how long.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+/// What every provider's client starts from.
+#[derive(Clone)]
+pub struct ApiClient {
+    pub config: SourceConfig,
+    pub upstream: Upstream,
+    pub in_flight: usize,
+    pub scope_key: [u8; 32],
+    /// Shared by all sources.
+    pub paces: Paces,
+    pub known: Arc<KnownRows>,
+    /// Of callers who bring a credential, by it.
+    breakers: Breakers,
+}
+
+/// Callers whose breakers are kept at most.
+const MANY: usize = 1_024;
+
+/// A breaker for each scope: what fails for one caller's credential says nothing of another's.
+#[derive(Clone, Default)]
+struct Breakers(Arc<Mutex<HashMap<CredentialScope, Breaker>>>);
+
+impl Breakers {
+    fn of(&self, scope: CredentialScope) -> Breaker {
+        // Single insertions: a panic elsewhere cannot leave them half-changed.
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains_key(&scope) && all.len() >= MANY {
+            all.retain(|_, breaker| breaker.health() != Health::default());
+            // They begin anew: a source that fails is noticed again.
+            if all.len() >= MANY {
+                all.clear();
+            }
+        }
+        all.entry(scope).or_default().clone()
+    }
+}
+
+impl ApiClient {
+    /// The same client for a caller who brings this credential.
+    pub fn for_caller(&self, credential: &Secret) -> Self {
+        let scope = CredentialScope::of(
+            &self.scope_key,
+            &self.config.name,
+            self.config.url.as_str(),
+            credential.expose(),
+        );
+        Self {
+            upstream: self.upstream.with_breaker(self.breakers.of(scope)),
+            ..self.clone()
+        }
+    }
+
+    pub fn new(
+        config: &SourceConfig,
+        scope_key: &[u8; 32],
+        paces: &Paces,
+    ) -> Result<Self, ConfigError> {
+        let ca = config
+            .ca_file
+            .as_ref()
+            .map(|path| {
+                std::fs::read(path).map_err(|error| {
+                    ConfigError(format!(
+                        "source `{}`: `ca_file` {} cannot be read: {error}",
+                        config.name,
+                        path.display()
+                    ))
+                })
+            })
+            .transpose()?;
+        let policy = Policy {
+            connect: config.connect,
+            attempt: config.attempt,
+            in_flight: config.in_flight,
+            patience: config.patience,
+            elsewhere: match &config.storage_hosts {
+                None => EgressPolicy::Public,
+                Some(hosts) => EgressPolicy::Hosts(hosts.clone()),
+            },
+            // Comfy Cloud's is about money (comfy.md 1 [docs]).
+            waits_out_429: config.kind.provider() != Provider::Comfy,
+            ..Policy::default()
+        };
+        let in_flight = policy.in_flight;
+        let upstream = Upstream::new(config.name.as_str(), &config.url, ca.as_deref(), policy)
+            .map_err(|error| {
+                ConfigError(format!(
+                    "source `{}` cannot be set up: {error}. Check `ca_file` and the system's \
+                     certificates",
+                    config.name
+                ))
+            })?;
+        Ok(Self {
+            config: config.clone(),
+            upstream,
+            in_flight,
+            scope_key: *scope_key,
+            paces: paces.clone(),
+            known: Arc::default(),
+            breakers: Breakers::default(),
+        })
+    }
+
+    /// The profile of a source that uses `credential`.
+    pub fn profile(&self, credential: &str, capabilities: Capabilities) -> SourceInfo {
+        let config = &self.config;
+        SourceInfo {
+            name: config.name.clone(),
+            former_names: config.former_names.clone(),
+            provider: config.kind.provider(),
+            scope: CredentialScope::of(
+                &self.scope_key,
+                &config.name,
+                config.url.as_str(),
+                credential,
+            ),
+            patience: config.patience,
+            in_flight: self.in_flight,
+            freshness: config.freshness,
+            passthrough: config.passthrough,
+            authenticated: !credential.is_empty(),
+            capabilities,
+        }
+    }
+
+    /// Sends a write and gives its answer, whatever its status. 429 says that nothing was done: it is
+    /// waited out as long as there is time.
+    ///
+    /// # Errors
+    /// [`SourceError::of_write`] when no complete answer came.
+    pub async fn write(&self, call: Call, context: &RequestContext) -> Result<Answer, SourceError> {
+        loop {
+            let answer = self.write_once(call.clone(), context).await?;
+            let wait = match response::refusal(answer.status, &answer.headers, &answer.body) {
+                SourceError::RateLimited { retry_after } => retry_after.unwrap_or(A_MOMENT),
+                _ => return Ok(answer),
+            };
+            let is_too_late = Instant::now() + wait >= context.last_start();
+            if is_too_late || context.spend(1).is_err() {
+                return Ok(answer);
+            }
+            tokio::time::sleep(wait.max(Duration::from_millis(50))).await;
+        }
+    }
+
+    /// Sends a write once and gives its answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`SourceError::of_write`] when no complete answer came.
+    pub async fn write_once(
+        &self,
+        call: Call,
+        context: &RequestContext,
+    ) -> Result<Answer, SourceError> {
+        let answer = self.upstream.send(call, context.deadline()).await;
+        answer.map_err(SourceError::of_write)
+    }
+
+    /// Sends a file as it comes and gives the answer, whatever its status. Never repeated.
+    ///
+    /// # Errors
+    /// When no complete answer came: where the file was not sent whole, nothing has come of it; else
+    /// [`SourceError::of_write`].
+    pub async fn push(
+        &self,
+        call: Call,
+        mut content: Content,
+        context: &RequestContext,
+    ) -> Result<UploadReply, SourceError> {
+        let whole = Arc::new(AtomicBool::new(false));
+        let (flag, mut left) = (Arc::clone(&whole), content.length);
+        content.bytes = content
+            .bytes
+            .map(Some)
+            .chain(stream::once(async { None }))
+            .filter_map(move |piece| {
+                if let (Some(left), Some(Ok(bytes))) = (&mut left, &piece) {
+                    *left = left.saturating_sub(bytes.len() as u64);
+                }
+                // With a length the reader asks for no more than that.
+                if piece.is_none() || left == Some(0) {
+                    flag.store(true, Ordering::Relaxed);
+                }
+                ready(piece)
+            })
+            .boxed();
+        let sent = self
+            .upstream
+            .push(call, content, || context.deadline())
+            .await;
+        let is_whole = whole.load(Ordering::Relaxed);
+        match sent {
+            Ok(answer) => Ok(UploadReply { answer, is_whole }),
+            Err(error) if is_whole => Err(SourceError::of_write(error)),
+            Err(error) => Err(SourceError::from(error)),
+        }
+    }
+
+    /// An address that the source gave for a file's bytes. What the source itself speaks over TLS
+    /// goes nowhere in the clear (piktid.md 4.3).
+    ///
+    /// # Errors
+    /// [`SourceError::Malformed`] at `path` when it is none.
+    pub fn presigned(&self, text: &str, path: &str) -> Result<Url, SourceError> {
+        let malformed = || SourceError::Malformed {
+            status: 200,
+            path: path.to_owned(),
+            message: "no http or https address".to_owned(),
+        };
+        let mut url = Url::parse(text).map_err(|_| malformed())?;
+        if url.scheme() == "http" && self.config.url.scheme() == "https" {
+            url.set_scheme("https").map_err(|()| malformed())?;
+        }
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(malformed());
+        }
+        Ok(url)
+    }
+
+    /// The source's address plus `segments` (escaped) and `pairs`.
+    ///
+    /// # Errors
+    /// [`SourceError::Invalid`] where a segment is none: the address would lead to another route,
+    /// with the source's credential.
+    pub fn url(&self, segments: &[&str], pairs: &[(&str, String)]) -> Result<Url, SourceError> {
+        let mut url = self.config.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        if !ends_with(&url, &self.config.url, segments) {
+            return Err(SourceError::Invalid(
+                "an id that is no part of an address: it has control characters, or dots alone"
+                    .to_owned(),
+            ));
+        }
+        if !pairs.is_empty() {
+            url.query_pairs_mut().extend_pairs(pairs);
+        }
+        Ok(url)
+    }
+}
+
+/// Whether a path is that of `base` and then these segments, each come back as it went in: parsers
+/// of addresses drop some characters, and take dots for steps.
+fn ends_with(url: &Url, base: &Url, segments: &[&str]) -> bool {
+    let all = |url: &Url| -> Vec<String> {
+        let all = url.path_segments().into_iter().flatten();
+        all.map(str::to_owned).collect()
+    };
+    let (mut expected, found) = (all(base), all(url));
+    expected.pop_if(|last| last.is_empty());
+    let is_base = found.starts_with(&expected);
+    let own = found.get(expected.len()..).unwrap_or_default();
+    is_base
+        && own.len() == segments.len()
+        && own
+            .iter()
+            .zip(segments)
+            .all(|(own, segment)| percent_decode_str(own).eq(segment.bytes()))
+}
+
+/// A header value that logs never show. Configuration made sure that it fits a header.
+pub fn secret_header(text: &str) -> http::HeaderValue {
+    let mut value =
+        http::HeaderValue::from_str(text).unwrap_or_else(|_| http::HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_the_segments_it_was_given() {
+        for base in ["http://h/", "http://h/v1", "http://h/v1/"] {
+            let base = Url::parse(base).expect("an address");
+            let with = |segments: &[&str]| {
+                let mut url = base.clone();
+                if let Ok(mut path) = url.path_segments_mut() {
+                    path.pop_if_empty().extend(segments);
+                }
+                ends_with(&url, &base, segments)
+            };
+            for good in ["a", "a b", "a/b", "ü", "%2e", "a%00", "...", "?x#y", "\\"] {
+                assert!(with(&["assets", good]), "{good}");
+                assert!(with(&["assets", good, "tags"]), "{good}");
+            }
+            for bad in [".", "..", "\t", "\n", "\r\n", "a\tb", ".\t.", "%2e\n"] {
+                assert!(!with(&["assets", bad]), "{bad:?}");
+                assert!(!with(&["assets", bad, "tags"]), "{bad:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Which files Scenario takes, and as which kind.
+
+use crate::{
+    asset::FileType,
+    source::{ScenarioUpload, ScenarioUploadKind, SourceError, UploadOptions},
+};
+
+/// Pictures taken (5.5 [docs]).
+const PICTURES: [&str; 8] = [
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+    "image/svg+xml",
+    "image/webp",
+    "image/avif",
+    "image/tiff",
+    "image/heif",
+];
+
+pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+    let wanted = scenario(options)?.kind;
+    let refused = |what: &str| {
+        Err(SourceError::UnsupportedMediaType(format!(
+            "{what}; the bytes are {}",
+            kind.media_type
+        )))
+    };
+    let is_picture = PICTURES.contains(&kind.media_type);
+    let may_be_a_mesh = kind.family() == "model"
+        || matches!(
+            kind.media_type,
+            "application/vnd.autodesk.fbx"
+                | "application/octet-stream"
+                | "application/json"
+                | "application/zip"
+                | "text/plain"
+        );
+    match wanted.or_else(|| natural(kind)) {
+        Some(ScenarioUploadKind::Image) if !is_picture => {
+            refused("Scenario takes pictures in JPEG, PNG, GIF, SVG, WebP, AVIF, TIFF and HEIF")
+        }
+        Some(ScenarioUploadKind::Video) if kind.family() != "video" => {
+            refused("the kind VIDEO needs a video")
+        }
+        Some(ScenarioUploadKind::Audio) if !matches!(kind.family(), "audio" | "video") => {
+            refused("the kind AUDIO needs a sound")
+        }
+        Some(ScenarioUploadKind::Text)
+            if kind.family() != "text" && kind.media_type != "application/json" =>
+        {
+            refused("the kind TEXT needs a text")
+        }
+        Some(ScenarioUploadKind::Model3d) if !may_be_a_mesh => {
+            refused("the kind MODEL_3D needs a mesh")
+        }
+        Some(_) => Ok(()),
+        None => refused(
+            "Scenario takes pictures, videos, sounds, texts and meshes: if it is one, say so in \
+             `options.scenario.kind`",
+        ),
+    }
+}
+
+/// What a file is by itself.
+pub fn natural(kind: FileType) -> Option<ScenarioUploadKind> {
+    match kind.family() {
+        "image" => Some(ScenarioUploadKind::Image),
+        "video" => Some(ScenarioUploadKind::Video),
+        "audio" => Some(ScenarioUploadKind::Audio),
+        "text" => Some(ScenarioUploadKind::Text),
+        "model" => Some(ScenarioUploadKind::Model3d),
+        _ if kind.media_type == "application/vnd.autodesk.fbx" => Some(ScenarioUploadKind::Model3d),
+        _ => None,
+    }
+}
+
+/// In the contract's words (5.6 [SDK]).
+pub const fn word(kind: ScenarioUploadKind) -> &'static str {
+    match kind {
+        ScenarioUploadKind::Image => "image",
+        ScenarioUploadKind::Video => "video",
+        ScenarioUploadKind::Audio => "audio",
+        ScenarioUploadKind::Text => "text",
+        ScenarioUploadKind::Model3d => "3d",
+    }
+}
+
+pub fn scenario(options: &UploadOptions) -> Result<ScenarioUpload, SourceError> {
+    match options {
+        UploadOptions::None => Ok(ScenarioUpload::default()),
+        UploadOptions::Scenario(options) => Ok(options.clone()),
+        UploadOptions::Comfy(_) => Err(SourceError::Invalid(
+            "the source is Scenario's: give `options.scenario`".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,45 @@
+//! Slots for a source's calls in flight, and those who wait for one.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+use super::error::UpstreamError;
+
+/// One that waits for a place, as long as it lives.
+pub struct Waiting<'a> {
+    all: &'a AtomicUsize,
+    /// Who waited before.
+    pub others: usize,
+}
+
+impl<'a> Waiting<'a> {
+    pub fn new(all: &'a AtomicUsize) -> Self {
+        let others = all.fetch_add(1, Ordering::Relaxed);
+        Self { all, others }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits for one of `limit` places.
+pub async fn permit(
+    places: &Arc<Semaphore>,
+    limit: usize,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit, UpstreamError> {
+    match timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy { in_flight: limit }),
+    }
+}

@@ -1,0 +1,221 @@
+//! What every write uses: the cache it tells, the locks it holds, its task and its audit line.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
+use tracing::Instrument;
+
+use super::{asset_lock::AssetLocks, audit::AUDIT, outcomes::RecordedWrite};
+use crate::{
+    asset::{AssetId, SourceName},
+    cache::{AssetCache, Entity, IdempotencyStore, Writing},
+    source::{DetailLevel, RequestContext, Source, SourceError},
+};
+
+/// What mutations work with. Process-wide; cheap to clone.
+#[derive(Clone)]
+pub struct Writer {
+    pub(super) asset_cache: Arc<AssetCache>,
+    pub(super) held: AssetLocks,
+    pub(super) kept: IdempotencyStore<RecordedWrite>,
+    under_way: AllUnderWay,
+    /// On whose behalf, for the log and for idempotency keys.
+    pub(super) who: Arc<str>,
+}
+
+/// An asset to write, and where it is.
+#[derive(Clone)]
+pub struct Target {
+    pub source: Arc<dyn Source>,
+    /// Under the source's current name.
+    pub id: AssetId,
+}
+
+impl Writer {
+    #[must_use]
+    pub fn new(asset_cache: Arc<AssetCache>) -> Self {
+        Self {
+            asset_cache,
+            held: AssetLocks::default(),
+            kept: IdempotencyStore::default(),
+            under_way: watch::Sender::new(BTreeMap::new()),
+            who: "nobody".into(),
+        }
+    }
+
+    /// The same, for one caller.
+    #[must_use]
+    pub fn on_behalf_of(&self, who: &Arc<str>) -> Self {
+        Self {
+            who: Arc::clone(who),
+            ..self.clone()
+        }
+    }
+
+    /// A caller's idempotency key, apart from the same key of others. Anonymous callers are told
+    /// apart by the credentials they brought for the sources they write to.
+    pub(super) fn own_key<'a>(
+        &self,
+        key: &str,
+        sources: impl Iterator<Item = &'a Arc<dyn Source>>,
+    ) -> String {
+        let brought = sources
+            .map(|source| source.profile())
+            .filter(|profile| profile.passthrough);
+        let mut scopes: Vec<[u8; 16]> = brought.map(|own| *own.scope.as_bytes()).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        let mut hasher = blake3::Hasher::new();
+        for part in [self.who.as_bytes(), key.as_bytes(), scopes.as_flattened()] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hasher.finalize().to_string()
+    }
+
+    /// Leaves the line by which it is known later who did what.
+    pub(super) fn audit(
+        &self,
+        what: &'static str,
+        source: &SourceName,
+        ids: &[&str],
+        outcome: &'static str,
+        error: Option<&dyn std::fmt::Display>,
+    ) {
+        // As a value it is quoted: what a source says cannot pass for more of the line.
+        let (who, error) = (&*self.who, error.map(ToString::to_string));
+        let error = error.as_deref();
+        tracing::info!(target: AUDIT, who, what, %source, ?ids, outcome, error, "audit");
+    }
+
+    /// Leaves the line of a write that its caller may not make.
+    pub fn audit_refused(&self, scope: &'static str) {
+        let who = &*self.who;
+        tracing::info!(target: AUDIT, who, what = scope, outcome = "forbidden", "audit");
+    }
+
+    /// Runs a write in a task of its own, and waits for it: a caller that goes away stops nothing
+    /// half-way. `None`: a fault of our own, which is in the log.
+    pub(super) async fn spawn<T: Send + 'static>(
+        &self,
+        what: String,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let under_way = UnderWay::new(&self.under_way, what);
+        let work = async move {
+            let _under_way = under_way;
+            work.await
+        };
+        tokio::spawn(work.in_current_span())
+            .await
+            .inspect_err(|panic| tracing::error!(%panic, "a write failed in the gateway itself"))
+            .ok()
+    }
+
+    /// Waits until no write is under way.
+    pub async fn settled(&self) {
+        // The sender lives as long as this writer.
+        let _ = self
+            .under_way
+            .subscribe()
+            .wait_for(BTreeMap::is_empty)
+            .await;
+    }
+
+    /// What is under way, for the log.
+    #[must_use]
+    pub fn under_way(&self) -> Vec<String> {
+        self.under_way.borrow().values().cloned().collect()
+    }
+
+    /// Marks an asset as being written in the asset cache.
+    pub(super) fn writing(&self, target: &Target) -> Writing {
+        let ids = vec![target.id.upstream.clone()];
+        self.asset_cache.writing(&target.id.source, ids)
+    }
+
+    /// Reads an asset anew.
+    pub(super) async fn read(&self, target: &Target, context: &RequestContext) -> Entity {
+        let result = std::sync::Mutex::new(Err(SourceError::NotFound));
+        let land = |_: &str, entity: Entity| {
+            if let Ok(mut result) = result.lock() {
+                *result = entity;
+            }
+        };
+        let ids = vec![target.id.upstream.clone()];
+        // Paid for with the write.
+        let own = RequestContext::new(
+            context.deadline().saturating_duration_since(Instant::now()),
+            1,
+        );
+        let reading =
+            self.asset_cache
+                .entities(&target.source, ids, DetailLevel::Plain, &own, &land);
+        timeout_at(context.deadline(), reading)
+            .await
+            .map_err(|_| SourceError::Timeout)?;
+        result.into_inner().unwrap_or(Err(SourceError::Internal))
+    }
+}
+
+/// Writes under way, by number: what each is.
+type AllUnderWay = watch::Sender<BTreeMap<u64, String>>;
+
+/// A write under way, as long as it lives.
+struct UnderWay {
+    all: AllUnderWay,
+    number: u64,
+}
+
+impl UnderWay {
+    fn new(all: &AllUnderWay, what: String) -> Self {
+        let mut number = 0;
+        all.send_modify(|all| {
+            number = all.last_key_value().map_or(0, |(last, _)| last + 1);
+            all.insert(number, what);
+        });
+        Self {
+            all: all.clone(),
+            number,
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.all.send_modify(|all| {
+            all.remove(&self.number);
+        });
+    }
+}
+
+/// Assets' ids, for the log.
+pub(super) fn named<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
+    let ids = ids
+        .into_iter()
+        .map(|id| format!("{}:{}", id.source, id.upstream));
+    ids.collect::<Vec<_>>().join(" ")
+}
+
+/// Targets by source.
+pub(super) fn by_source(targets: Vec<Target>) -> Vec<(Arc<dyn Source>, Vec<Arc<str>>)> {
+    let mut order: Vec<(Arc<dyn Source>, Vec<Arc<str>>)> = Vec::new();
+    let mut places = HashMap::new();
+    for target in targets {
+        let place = *places.entry(target.id.source.clone()).or_insert_with(|| {
+            order.push((Arc::clone(&target.source), Vec::new()));
+            order.len() - 1
+        });
+        // Made right above.
+        if let Some((_, ids)) = order.get_mut(place) {
+            ids.push(target.id.upstream);
+        }
+    }
+    order
+}
