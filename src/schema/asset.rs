@@ -1,6 +1,6 @@
 //! `Asset`: what all sources' assets share.
 
-mod enums;
+pub mod enums;
 mod sync_fields;
 
 use std::sync::Arc;
@@ -10,22 +10,23 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    Operation,
     connection::{self, AssetConnection, ListQuery, Paging},
-    details::AssetDetails,
-    error::of_source,
+    error::{Code, coded},
     fast_path::FastPath,
-    operation, reading,
+    loading::load_variant,
+    operation::{Operation, operation, reading},
+    provider::AssetProvider,
+    providers::details::AssetDetails,
     scalars::{ByteSize, DateTime, Json, Url},
-    source::{AssetProvider, SourceNode},
+    source::SourceNode,
 };
 use crate::{
     access::Permission,
     asset::{Asset, AssetId, Location, Rendition},
-    source::{DetailLevel, Filter, ListKind, Order, Pushdown, SourceError},
+    source::{DetailLevel, Filter, ListKind, Order, Pushdown},
 };
 
-pub use enums::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
+use enums::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
 
 /// One item of a source.
 pub struct AssetNode(pub Arc<Asset>);
@@ -45,7 +46,7 @@ impl AssetNode {
         registry
             .named(&self.0.id.source)
             .map(|source| SourceNode(Arc::clone(source)))
-            .ok_or_else(|| super::coded(super::Code::Internal, "the asset's source is gone"))
+            .ok_or_else(|| coded(Code::Internal, "the asset's source is gone"))
     }
 
     /// The kind of API it comes from.
@@ -358,10 +359,10 @@ fn viewer_can(
     own: Option<bool>,
     permission: Permission,
 ) -> async_graphql::Result<Option<bool>> {
-    Ok(allowed(operation(context)?, own, permission))
+    Ok(viewer_may(operation(context)?, own, permission))
 }
 
-fn allowed(operation: &Operation, own: Option<bool>, permission: Permission) -> Option<bool> {
+pub fn viewer_may(operation: &Operation, own: Option<bool>, permission: Permission) -> Option<bool> {
     if operation.caller.may(permission) {
         own
     } else {
@@ -374,27 +375,6 @@ pub async fn load(context: &Context<'_>, id: AssetId) -> async_graphql::Result<O
     Ok(load_variant(context, id, DetailLevel::Plain)
         .await?
         .map(AssetNode))
-}
-
-/// Reads a variant of an asset; `None` when it is gone.
-pub async fn load_variant(
-    context: &Context<'_>,
-    id: AssetId,
-    variant: DetailLevel,
-) -> async_graphql::Result<Option<Arc<Asset>>> {
-    let operation = reading(context)?;
-    let Some(source) = operation.registry.named(&id.source) else {
-        return Ok(None);
-    };
-    match operation.loader.load(id, variant).await {
-        Ok(asset) => Ok(Some(asset)),
-        Err(SourceError::NotFound) => Ok(None),
-        Err(error) => {
-            let profile = source.profile();
-            tracing::warn!(source = %profile.name, error = error.to_string(), "an asset could not be read");
-            Err(of_source(profile, &error))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use async_graphql::{Context, ErrorExtensions, Object, SimpleObject};
 
 use super::{
-    Code,
     asset::AssetNode,
-    error::{bad_input, coded, unanswered},
+    error::{Code, bad_input, coded, unanswered},
     fast_path::FastPath,
-    reading,
+    operation::reading,
     source_result::AssetSourceResult,
 };
 use crate::{

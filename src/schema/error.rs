@@ -140,7 +140,7 @@ fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> 
         if let Some(provider) = provider {
             e.set(
                 "provider",
-                super::source::AssetProvider::from(provider).word(),
+                super::provider::AssetProvider::from(provider).word(),
             );
         }
         if let Some(status) = error.upstream_status() {

@@ -8,11 +8,11 @@ use async_graphql::{
     ContextSelectionSet, OutputType, Positioned, ServerResult, Value,
     parser::types::{Field, Selection, SelectionSet},
     registry::Registry,
-    resolver_utils::{ContainerType, resolve_list},
+    resolver_utils::ContainerType,
 };
 use futures_util::future::try_join_all;
 
-use super::{Operation, asset::AssetNode, query::Node, raw_json};
+use super::{operation::Operation, raw_json};
 
 /// Bytes that a list takes room for ahead.
 const MOST_AHEAD: usize = 64 * 1024;
@@ -50,7 +50,7 @@ pub struct SelectedFields<'a, T: SyncFields>(
 impl<'a, T: SyncFields> SelectedFields<'a, T> {
     /// `None`: fragments are the engine's. An operation that was put together
     /// (`document/collect_fields.rs`) has none on objects, each field once, and no conditions.
-    fn of(set: &'a SelectionSet) -> Option<Self> {
+    pub fn of(set: &'a SelectionSet) -> Option<Self> {
         let choices = set.items.iter().map(|selection| {
             let Selection::Field(own) = &selection.node else {
                 return None;
@@ -155,112 +155,18 @@ impl<T: SyncFields> OutputType for FastPath<T> {
     }
 }
 
-/// What is selected of the assets among nodes. What is put together (`document/collect_fields.rs`)
-/// has one fragment for each type.
-fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
-    set.items.iter().find_map(|selection| {
-        let Selection::InlineFragment(own) = &selection.node else {
-            return None;
-        };
-        let on = own.node.type_condition.as_ref()?;
-        (on.node.on.node == "Asset").then_some(&own.node.selection_set)
-    })
-}
-
-impl OutputType for FastPath<Node> {
-    fn type_name() -> Cow<'static, str> {
-        Node::type_name()
-    }
-
-    fn introspection_type_name(&self) -> Cow<'static, str> {
-        self.0.introspection_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        Node::create_type_info(registry)
-    }
-
-    async fn resolve(
-        &self,
-        context: &ContextSelectionSet<'_>,
-        field: &Positioned<Field>,
-    ) -> ServerResult<Value> {
-        match (&self.0, of_assets(&context.item.node)) {
-            (Node::Asset(asset), Some(set)) => {
-                resolve(asset, &context.with_selection_set(set), field).await
-            }
-            (node, _) => Box::pin(node.resolve(context, field)).await,
-        }
-    }
-}
-
-/// What was read by id: null for each that is gone, and an error for each that cannot be read.
-pub struct FastPathList(pub Vec<Each>);
-
-type Each = Option<async_graphql::Result<FastPath<Node>>>;
-
-impl FastPathList {
-    /// All of it, where it is assets and nulls and nothing else.
-    fn write(&self, context: &ContextSelectionSet<'_>) -> Option<Vec<u8>> {
-        let operation = writing(context)?;
-        let selected = SelectedFields::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
-        let mut json = vec![b'['];
-        for (place, node) in self.0.iter().enumerate() {
-            raw_json::part(place, &mut json);
-            match node {
-                None => raw_json::null(&mut json),
-                Some(Ok(FastPath(Node::Asset(asset)))) => {
-                    selected.write(asset, operation, &mut json)?;
-                }
-                Some(_) => return None,
-            }
-        }
-        json.push(b']');
-        Some(json)
-    }
-}
-
-impl OutputType for FastPathList {
-    fn type_name() -> Cow<'static, str> {
-        Vec::<Each>::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        <Vec<Each> as OutputType>::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Vec<Each> as OutputType>::create_type_info(registry)
-    }
-
-    async fn resolve(
-        &self,
-        context: &ContextSelectionSet<'_>,
-        field: &Positioned<Field>,
-    ) -> ServerResult<Value> {
-        if let Some(json) = self.write(context) {
-            return Ok(raw_json::written(json));
-        }
-        let each = self.0.iter().map(|own| {
-            let own = own.as_ref();
-            own.map(|own| own.as_ref().map_err(Clone::clone))
-        });
-        resolve_list(context, field, each, Some(self.0.len())).await
-    }
-}
-
 /// The operation, where its values may be written before their time.
-fn writing<'a>(context: &ContextSelectionSet<'a>) -> Option<&'a Operation> {
+pub fn writing<'a>(context: &ContextSelectionSet<'a>) -> Option<&'a Operation> {
     let operation = context.data_opt::<Operation>()?;
     operation.writes_json.then_some(operation)
 }
 
-async fn resolve<T: SyncFields>(
+pub async fn resolve<T: SyncFields>(
     root: &T,
     context: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
 ) -> ServerResult<Value> {
-    let Some((json, others)) = what_is_at_hand(root, context) else {
+    let Some((json, others)) = in_memory_fields(root, context) else {
         return Box::pin(root.resolve(context, field)).await;
     };
     if others.is_empty() {
@@ -285,7 +191,7 @@ async fn resolve<T: SyncFields>(
 
 /// The object, less the fields that are not in memory: those, and where each belongs. `None`: the
 /// engine resolves it.
-fn what_is_at_hand<'a, T: SyncFields>(
+fn in_memory_fields<'a, T: SyncFields>(
     root: &T,
     context: &ContextSelectionSet<'a>,
 ) -> Option<(Vec<u8>, Vec<(&'a Positioned<Field>, usize)>)> {

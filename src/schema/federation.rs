@@ -14,7 +14,7 @@ use super::{
     asset::AssetNode,
     error::bad_input,
     field_cost::{FieldCost, FieldCosts},
-    query::{one_asset, one_source},
+    node::{one_asset, one_source},
     sdl,
     source::SourceNode,
 };

@@ -6,10 +6,10 @@ use async_graphql::{Enum, InputObject};
 use jiff::Timestamp;
 
 use super::{
-    asset::{AssetKind, AssetVisibility},
+    asset::enums::{AssetKind, AssetVisibility},
     error::bad_input,
+    provider::AssetProvider,
     scalars::DateTime,
-    source::AssetProvider,
 };
 use crate::{
     asset::SourceName,

@@ -3,8 +3,10 @@
 mod delete;
 mod input;
 mod note;
+mod permission;
 mod tags;
 mod upload;
+pub mod upload_scalar;
 
 use async_graphql::{Context, Object};
 
@@ -18,25 +20,11 @@ use self::{
         AddAssetTagsInput, AddAssetTagsPayload, RemoveAssetTagsInput, RemoveAssetTagsPayload,
         SetAssetTagsInput, SetAssetTagsPayload, change_tags,
     },
-    upload::{UploadAssetInput, UploadAssetPayload},
+    upload::types::{UploadAssetInput, UploadAssetPayload},
 };
-use super::{Operation, allowed, reading};
-use crate::{access::Permission, source::TagChange};
+use crate::source::TagChange;
 
-pub use upload::{Upload, Uploads};
-
-/// Fields of an asset that are its content, or lead to others: for those who may read.
-const CONTENT: [&str; 9] = [
-    "url",
-    "urlExpiresAt",
-    "thumbnailUrl",
-    "raw",
-    "details",
-    "preview",
-    "parent",
-    "root",
-    "children",
-];
+pub use upload_scalar::{Upload, Uploads};
 
 /// What can be changed.
 pub struct Mutation;
@@ -151,24 +139,4 @@ impl Mutation {
     ) -> Option<async_graphql::Result<BulkDeleteAssetsPayload>> {
         Some(delete_all(context, input).await)
     }
-}
-
-/// The operation under way, which is about to change something: what it has read before is read
-/// again after.
-pub async fn changing<'a>(
-    context: &Context<'a>,
-    permission: Permission,
-) -> async_graphql::Result<&'a Operation> {
-    let operation = allowed(context, permission)?;
-    // What could not be shown afterwards is refused before anything is written.
-    let is_shown = |payload: &&str| {
-        let asset = context.look_ahead().field(payload);
-        CONTENT.iter().any(|field| asset.field(field).exists())
-            || asset.field("source").field("assets").exists()
-    };
-    if !operation.caller.may(Permission::Read) && ["asset", "assets"].iter().any(is_shown) {
-        reading(context)?;
-    }
-    operation.loader.forget().await;
-    Ok(operation)
 }

@@ -2,35 +2,25 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Interface, Object};
+use async_graphql::{Context, ID, Object};
 use futures_util::future::join_all;
 
 use super::{
-    asset::{self, AssetNode},
-    connection::{self, AssetConnection, ListQuery, Paging},
+    asset::AssetNode,
+    connection::{AssetConnection, Paging},
     error::bad_input,
-    fast_path::{FastPath, FastPathList},
-    filter::{AssetFilter, unknown_source},
+    fast_path::FastPath,
+    filter::AssetFilter,
+    merged_list::merged,
+    node::{FastPathList, Node, one_asset, refetch},
+    operation::reading,
     order::AssetOrder,
-    reading,
     source::SourceNode,
 };
-use crate::{
-    asset::{AssetId, GlobalId, SourceName},
-    source::{Order, Registry, Source},
-};
+use crate::asset::SourceName;
 
-/// Anything with a global id.
-#[derive(Interface)]
-#[graphql(field(
-    name = "id",
-    ty = "ID",
-    desc = "Global id, for `node`. Stable for ever."
-))]
-pub enum Node {
-    Asset(AssetNode),
-    Source(SourceNode),
-}
+// Resolvers of nullable fields return `Option<Result<…>>`: an error inside the option nulls the
+// field alone, one around it would null its siblings too.
 
 /// What is not of one provider.
 pub struct Root;
@@ -140,110 +130,4 @@ impl Root {
         let registry = &reading(context)?.registry;
         Ok(registry.all().iter().cloned().map(SourceNode).collect())
     }
-}
-
-/// Reads an id and checks that its source is configured; former names become current ones.
-fn parse(path: &[&str], id: &ID, registry: &Registry) -> async_graphql::Result<GlobalId> {
-    let parsed = GlobalId::parse(id).map_err(|invalid| bad_input(path, invalid.to_string()))?;
-    let name = match &parsed {
-        GlobalId::Asset(id) => &id.source,
-        GlobalId::Source(name) => name,
-    };
-    let Some(source) = registry.named(name) else {
-        return Err(unknown_source(path, name.as_str(), registry));
-    };
-    let current = source.profile().name.clone();
-    Ok(match parsed {
-        GlobalId::Asset(id) => GlobalId::Asset(AssetId {
-            source: current,
-            ..id
-        }),
-        GlobalId::Source(_) => GlobalId::Source(current),
-    })
-}
-
-// Resolvers of nullable fields return `Option<Result<…>>`: an error inside the option nulls the
-// field alone, one around it would null its siblings too.
-
-async fn refetch(
-    context: &Context<'_>,
-    path: &[&str],
-    id: &ID,
-) -> async_graphql::Result<Option<Node>> {
-    let registry = &reading(context)?.registry;
-    match parse(path, id, registry)? {
-        GlobalId::Asset(id) => Ok(asset::load(context, id).await?.map(Node::Asset)),
-        GlobalId::Source(name) => Ok(registry
-            .named(&name)
-            .cloned()
-            .map(SourceNode)
-            .map(Node::Source)),
-    }
-}
-
-/// An asset by its global id.
-///
-/// # Errors
-/// For what is no id of an asset, or of a source that is not configured, and the source's.
-pub async fn one_asset(
-    context: &Context<'_>,
-    path: &[&str],
-    id: &ID,
-) -> async_graphql::Result<Option<AssetNode>> {
-    let registry = &reading(context)?.registry;
-    match parse(path, id, registry)? {
-        GlobalId::Asset(id) => asset::load(context, id).await,
-        GlobalId::Source(name) => Err(bad_input(
-            path,
-            format!("this is the id of source `{name}`, not of an asset"),
-        )),
-    }
-}
-
-/// A source by its global id.
-///
-/// # Errors
-/// For what is no id of a source.
-pub fn one_source(
-    context: &Context<'_>,
-    path: &[&str],
-    id: &ID,
-) -> async_graphql::Result<Option<SourceNode>> {
-    let registry = &reading(context)?.registry;
-    match parse(path, id, registry)? {
-        GlobalId::Source(name) => Ok(registry.named(&name).cloned().map(SourceNode)),
-        GlobalId::Asset(_) => Err(bad_input(
-            path,
-            "this is the id of an asset, not of a source",
-        )),
-    }
-}
-
-/// The merged list of these sources.
-///
-/// # Errors
-/// `BAD_USER_INPUT` for a filter that breaks a rule, and those of [`connection::resolve`].
-pub async fn merged(
-    context: &Context<'_>,
-    sources: Vec<Arc<dyn Source>>,
-    filter: &AssetFilter,
-    order: Order,
-    paging: Paging,
-) -> async_graphql::Result<FastPath<AssetConnection>> {
-    let fields = filter.fields()?;
-    let described = ListQuery {
-        name: connection::MERGED,
-        sources: sources
-            .into_iter()
-            .map(|source| {
-                let narrowed = source.push_down(&fields, order.by);
-                (source, narrowed)
-            })
-            .collect(),
-        // Sorted and without repeats, so equal filters print alike.
-        arguments: fields.arguments(),
-        filter: fields,
-        order,
-    };
-    Box::pin(connection::resolve(context, described, paging)).await
 }

@@ -9,61 +9,19 @@ use super::{
     error::{AssetSourceError, bad_input},
     fast_path::FastPath,
     filter::{AssetFilter, AssetFilterField},
-    operation,
+    merged_list::merged,
+    operation::{operation, reading},
     order::{AssetOrder, AssetOrderField},
-    query::merged,
-    reading,
+    provider::AssetProvider,
     scalars::ByteSize,
 };
 use crate::{
-    asset::{GlobalId, Kind, Provider, Visibility},
+    asset::{GlobalId, Kind, Visibility},
     source::{
         DeleteEffect, Filter, FilterField, Health, ListKind, Paging, Parameters, Pushdown, SortBy,
         Source, SourceError, Status,
     },
 };
-
-/// A kind of API. Values may be added: show an unknown one by the name of its source.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AssetProvider {
-    /// Scenario, <https://www.scenario.com>: generated pictures, 3D, audio and video.
-    Scenario,
-    /// PiktID, <https://piktid.com>: pictures for fashion.
-    Piktid,
-    /// Comfy Cloud or a self-hosted ComfyUI: files of any kind.
-    Comfy,
-}
-
-impl From<Provider> for AssetProvider {
-    fn from(provider: Provider) -> Self {
-        match provider {
-            Provider::Scenario => Self::Scenario,
-            Provider::Piktid => Self::Piktid,
-            Provider::Comfy => Self::Comfy,
-        }
-    }
-}
-
-impl From<AssetProvider> for Provider {
-    fn from(word: AssetProvider) -> Self {
-        match word {
-            AssetProvider::Scenario => Self::Scenario,
-            AssetProvider::Piktid => Self::Piktid,
-            AssetProvider::Comfy => Self::Comfy,
-        }
-    }
-}
-
-impl AssetProvider {
-    /// As the enum prints.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Scenario => "SCENARIO",
-            Self::Piktid => "PIKTID",
-            Self::Comfy => "COMFY",
-        }
-    }
-}
 
 /// One configured account or server of a provider.
 pub struct SourceNode(pub Arc<dyn Source>);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ComplexObject, Context, Enum, SimpleObject};
 
 use super::{
-    error::AssetSourceError, filter::AssetFilterField, operation, scalars::DateTime,
+    error::AssetSourceError, filter::AssetFilterField, operation::operation, scalars::DateTime,
     source::SourceNode,
 };
 use crate::{

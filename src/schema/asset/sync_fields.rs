@@ -4,12 +4,17 @@
 use async_graphql::{parser::types::Field, resolver_utils::EnumType};
 
 use super::{
-    AssetKind, AssetNode, AssetProvider, AssetStatus, AssetVisibility, Operation, allowed,
+    AssetNode,
+    enums::{AssetKind, AssetStatus, AssetVisibility},
+    viewer_may,
 };
 use crate::{
     access::Permission,
     asset::Rendition,
-    schema::{fast_path::SyncFields, raw_json, scalars::DateTime},
+    schema::{
+        fast_path::SyncFields, operation::Operation, provider::AssetProvider, raw_json,
+        scalars::DateTime,
+    },
 };
 
 /// Those fields.
@@ -118,19 +123,19 @@ impl SyncFields for AssetNode {
             }
             AssetField::ViewerCanTag => {
                 raw_json::put(
-                    &allowed(operation, own.viewer_can.tag, Permission::Write),
+                    &viewer_may(operation, own.viewer_can.tag, Permission::Write),
                     out,
                 );
             }
             AssetField::ViewerCanNote => {
                 raw_json::put(
-                    &allowed(operation, own.viewer_can.note, Permission::Write),
+                    &viewer_may(operation, own.viewer_can.note, Permission::Write),
                     out,
                 );
             }
             AssetField::ViewerCanDelete => {
                 let can = own.viewer_can.delete;
-                raw_json::put(&allowed(operation, can, Permission::Delete), out);
+                raw_json::put(&viewer_may(operation, can, Permission::Delete), out);
             }
             AssetField::Preview => none(own.preview.is_none(), out)?,
             AssetField::Parent => none(own.parent.is_none(), out)?,

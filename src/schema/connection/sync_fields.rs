@@ -6,9 +6,9 @@ use async_graphql::parser::types::Field;
 
 use super::{AssetConnection, AssetEdge, PageInfo};
 use crate::schema::{
-    Operation,
     asset::AssetNode,
     fast_path::{SelectedFields, SyncFields, write_list},
+    operation::Operation,
     raw_json,
 };
 

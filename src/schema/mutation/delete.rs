@@ -3,8 +3,8 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use super::{
-    changing,
     input::{Meant, bad_id, key, key_conflict, target},
+    permission::changing,
 };
 use crate::{access::Permission, schema::error::AssetMutationError, source::SourceError};
 

@@ -3,16 +3,14 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use super::{
-    changing,
     input::{bad_id, target},
+    permission::changing,
 };
 use crate::{
     access::Permission,
     schema::{
-        Code,
         asset::AssetNode,
-        coded,
-        error::{AssetMutationError, bad_input},
+        error::{AssetMutationError, Code, bad_input, coded},
     },
 };
 

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
-use super::{changing, input::Meant};
+use super::{input::Meant, permission::changing};
 use crate::{
     access::Permission,
     schema::{

@@ -1,10 +1,10 @@
 //! `uploadAsset`.
 
-mod types;
+pub mod types;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ErrorExtensions, ID, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{Context, ErrorExtensions, ID};
 use base64::{
     Engine,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -14,75 +14,32 @@ use bytes::Bytes;
 use self::types::{
     AssetUploadOptionsInput, AssetUploadStatus, AssetUploadStep, AssetUploadStepName,
     AssetUploadStepStatus, ComfyUploadDestination, ScenarioUploadKindInput, SourceUpload,
+    UploadAssetInput, UploadAssetPayload,
 };
 use super::{
-    changing,
     input::{key, key_conflict},
     note::note,
+    permission::changing,
     tags::tags,
 };
 use crate::{
     access::Permission,
     asset::{GlobalId, SourceName, is_upstream_id_text},
     schema::{
-        Code, Operation,
         asset::AssetNode,
-        coded,
-        error::{AssetMutationError, bad_input},
+        error::{AssetMutationError, Code, bad_input, coded},
         filter::unknown_source,
+        operation::Operation,
     },
     source::{
         ComfyDestination, ComfyUpload, Registry, ScenarioUpload, ScenarioUploadKind, Source,
         SourceError, UploadOptions,
     },
-    write::{
-        FileError, FileInput, NewAsset, Step, StepState, UploadBudget, UploadError, UploadFiles,
-        UploadOutcome,
-    },
+    write::{FileError, FileInput, NewAsset, Step, StepState, UploadError, UploadOutcome},
 };
-
-pub use self::types::{UploadAssetInput, UploadAssetPayload};
 
 /// Letters of a name.
 const MAX_NAME: usize = 200;
-
-/// The files that came with a request, and what they must keep to.
-pub struct Uploads {
-    /// None: the request is no multipart one.
-    pub parts: Option<Arc<dyn UploadFiles>>,
-    /// Bytes of a file.
-    pub limit: u64,
-    /// Bytes of a file in base64, decoded.
-    pub base64_limit: usize,
-    pub budget: UploadBudget,
-}
-
-/// The name of a file's part; none where the client sent something else in its place.
-pub struct Upload(Option<String>);
-
-impl Upload {
-    /// What the server puts in a variable's place: no JSON and no document can say it.
-    #[must_use]
-    pub fn variable(part: &str) -> Value {
-        Value::Binary(Bytes::copy_from_slice(part.as_bytes()))
-    }
-}
-
-/// A file, sent beside the operation as the GraphQL multipart request specification says: its variable is null in `operations`, and `map` names the part that holds it. Files are read in the order of their parts.
-#[Scalar(specified_by_url = "https://github.com/jaydenseric/graphql-multipart-request-spec")]
-impl ScalarType for Upload {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        Ok(Self(match value {
-            Value::Binary(name) => String::from_utf8(name.into()).ok(),
-            // The field refuses it by its path.
-            _ => None,
-        }))
-    }
-
-    fn to_value(&self) -> Value {
-        Value::Null
-    }
-}
 
 /// What is meant, checked before anything is read or sent.
 fn meant(operation: &Operation, input: &UploadAssetInput) -> async_graphql::Result<NewAsset> {

@@ -2,8 +2,9 @@
 
 use async_graphql::{Enum, ID, InputObject, OneofObject, SimpleObject};
 
-use super::Upload;
-use crate::schema::{asset::AssetNode, error::AssetMutationError, scalars::ByteSize};
+use crate::schema::{
+    asset::AssetNode, error::AssetMutationError, mutation::upload_scalar::Upload, scalars::ByteSize,
+};
 
 /// A file, and how its asset is named, tagged and stored.
 #[derive(InputObject)]

@@ -2,11 +2,11 @@
 
 use async_graphql::{Enum, InputObject};
 
-use super::{ProviderQuery, broken};
 use crate::{
     schema::{
         filter::{tags, text, timestamp},
         order::AssetOrderDirection,
+        providers::provider_query::{ProviderQuery, broken},
         scalars::DateTime,
     },
     source::{Filter, Order, Ownership, PiktidParameters, SortBy},

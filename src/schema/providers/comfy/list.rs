@@ -3,12 +3,12 @@
 use async_graphql::{Enum, InputObject};
 use serde_json::{Map, Value};
 
-use super::{ProviderQuery, broken};
 use crate::{
     schema::{
         error::bad_input,
         filter::{tags, text},
         order::AssetOrderDirection,
+        providers::provider_query::{ProviderQuery, broken},
         scalars::Json,
     },
     source::{ComfyParameters, FilterField, Order, SortBy},

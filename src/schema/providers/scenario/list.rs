@@ -2,11 +2,11 @@
 
 use async_graphql::{Enum, InputObject};
 
-use super::{ProviderQuery, broken};
 use crate::{
     schema::{
         filter::{spans, tags, text, timestamp, words},
         order::AssetOrderDirection,
+        providers::provider_query::{ProviderQuery, broken},
         scalars::DateTime,
     },
     source::{

@@ -1,12 +1,11 @@
 //! `AssetDetails`: what only an asset's provider knows.
 
-mod comfy;
-mod piktid;
-mod scenario;
-
 use async_graphql::Union;
 
-use self::{comfy::ComfyDetails, piktid::PiktidDetails, scenario::ScenarioDetails};
+use super::{
+    comfy::details::ComfyDetails, piktid::details::PiktidDetails,
+    scenario::details::ScenarioDetails,
+};
 use crate::asset::{Asset, Details};
 
 /// Fields that only the asset's provider has, as the provider names them.

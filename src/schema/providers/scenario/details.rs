@@ -10,7 +10,7 @@ use crate::{
         scenario::{self, QualityGate, link::Link, metadata::Metadata, properties::Properties},
     },
     schema::{
-        asset::load_variant,
+        loading::load_variant,
         scalars::{DateTime, Json, Url},
     },
     source::DetailLevel,

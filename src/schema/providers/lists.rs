@@ -1,29 +1,17 @@
 //! The providers' own lists, each with every filter and order that its endpoint has.
 
-mod comfy;
-mod piktid;
-mod scenario;
-
-use std::sync::Arc;
-
 use async_graphql::{Context, Object};
 
-use self::{
-    comfy::{ComfyAssetFilter, ComfyAssetOrder},
-    piktid::{PiktidAssetFilter, PiktidAssetOrder},
-    scenario::{ScenarioAssetFilter, ScenarioAssetOrder, ScenarioPublicAssetFilter},
-};
 use super::{
-    connection::{self, AssetConnection, ListQuery, Paging},
-    error::bad_input,
-    fast_path::FastPath,
-    filter::named,
-    reading,
-    source::AssetProvider,
+    comfy::list::{ComfyAssetFilter, ComfyAssetOrder},
+    piktid::list::{PiktidAssetFilter, PiktidAssetOrder},
+    provider_query::ProviderList,
+    scenario::list::{ScenarioAssetFilter, ScenarioAssetOrder, ScenarioPublicAssetFilter},
 };
 use crate::{
-    asset::{Provider, SourceName},
-    source::{BrokenRule, Filter, FilterField, ListKind, Order, Parameters, Pushdown},
+    asset::Provider,
+    schema::{connection::AssetConnection, fast_path::FastPath},
+    source::ListKind,
 };
 
 /// The providers' own lists.
@@ -195,106 +183,4 @@ impl ProviderLists {
                 .await,
         )
     }
-}
-
-/// Bytes of a filter on its way upstream, each up to three letters of an address.
-const MAX_SAID: usize = 2_500;
-
-/// What a provider's own filter comes to.
-struct ProviderQuery {
-    parameters: Parameters,
-    /// What rows are held against here.
-    filter: Filter,
-    /// What of it the provider cannot be relied on for.
-    local: Vec<FilterField>,
-}
-
-/// One provider's own list.
-struct ProviderList {
-    name: &'static str,
-    provider: Provider,
-    listing: ListKind,
-    sources: Option<Vec<String>>,
-    order: Order,
-}
-
-impl ProviderList {
-    async fn resolve(
-        self,
-        context: &Context<'_>,
-        asked: async_graphql::Result<ProviderQuery>,
-        [first, last]: [Option<i32>; 2],
-        [after, before]: [Option<String>; 2],
-    ) -> async_graphql::Result<FastPath<AssetConnection>> {
-        let asked = asked?;
-        let registry = &reading(context)?.registry;
-        let own = AssetProvider::from(self.provider);
-        let mut sources = named(&["sources"], self.sources.as_deref(), registry)?;
-        let is_other = |provider| AssetProvider::from(provider) != own;
-        for (index, name) in self.sources.iter().flatten().enumerate() {
-            let source = SourceName::parse(name).ok();
-            let source = source.and_then(|name| registry.named(&name));
-            let profile = source.map(|source| source.profile());
-            if let Some(other) = profile.filter(|profile| is_other(profile.provider)) {
-                return Err(bad_input(
-                    &["sources", &index.to_string()],
-                    format!(
-                        "source `{}` is no {} source, and `{}` lists those only",
-                        other.name,
-                        own.word(),
-                        self.name
-                    ),
-                ));
-            }
-        }
-        sources.retain(|source| !is_other(source.profile().provider));
-        // An address has room for some 8,000 letters at the shortest-sighted of servers.
-        let said: usize = asked.parameters.0.iter().map(|(_, v)| v.len()).sum();
-        if said > MAX_SAID {
-            return Err(bad_input(
-                &["filter"],
-                format!(
-                    "the filter comes to {said} bytes; {MAX_SAID} is the most that surely arrives: \
-                     ask for less at once"
-                ),
-            ));
-        }
-        let mut arguments = asked.parameters.0.to_vec();
-        arguments.extend(asked.filter.arguments());
-        let ask = Pushdown::Ask {
-            listing: self.listing,
-            parameters: asked.parameters,
-            local: asked.local,
-            listed: Vec::new(),
-        };
-        let described = ListQuery {
-            name: self.name,
-            sources: sources
-                .into_iter()
-                .map(|source| (Arc::clone(&source), ask.clone()))
-                .collect(),
-            filter: asked.filter,
-            arguments,
-            order: self.order,
-        };
-        let paging = Paging {
-            first,
-            after,
-            last,
-            before,
-        };
-        Box::pin(connection::resolve(context, described, paging)).await
-    }
-}
-
-/// A rule of a provider's as an error; `lists` are the filter's lists, as they came.
-fn broken(rule: &BrokenRule, lists: &[(&str, &Option<Vec<String>>)]) -> async_graphql::Error {
-    let list = lists.iter().find(|(field, _)| *field == rule.field);
-    let entries = list.and_then(|(_, entries)| entries.as_deref());
-    let is_entry = |entry: &String| rule.entry.as_deref() == Some(entry.trim());
-    let index = entries.and_then(|entries| entries.iter().position(is_entry));
-    let index = index.map(|index| index.to_string());
-    let mut path = vec!["filter", rule.field];
-    path.extend(index.as_deref());
-    bad_input(&path, format!("`{}`: {}", path.join("."), rule.rule))
 }

@@ -1,0 +1,41 @@
+//! The merged list of several sources, as `assets` gives it.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+
+use super::{
+    connection::{self, AssetConnection, ListQuery, Paging},
+    fast_path::FastPath,
+    filter::AssetFilter,
+};
+use crate::source::{Order, Source};
+
+/// The merged list of these sources.
+///
+/// # Errors
+/// `BAD_USER_INPUT` for a filter that breaks a rule, and those of [`connection::resolve`].
+pub async fn merged(
+    context: &Context<'_>,
+    sources: Vec<Arc<dyn Source>>,
+    filter: &AssetFilter,
+    order: Order,
+    paging: Paging,
+) -> async_graphql::Result<FastPath<AssetConnection>> {
+    let fields = filter.fields()?;
+    let described = ListQuery {
+        name: connection::MERGED,
+        sources: sources
+            .into_iter()
+            .map(|source| {
+                let narrowed = source.push_down(&fields, order.by);
+                (source, narrowed)
+            })
+            .collect(),
+        // Sorted and without repeats, so equal filters print alike.
+        arguments: fields.arguments(),
+        filter: fields,
+        order,
+    };
+    Box::pin(connection::resolve(context, described, paging)).await
+}
