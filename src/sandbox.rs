@@ -15,6 +15,7 @@ mod recorder;
 mod row;
 mod scenario;
 mod seed;
+mod shared;
 mod store;
 
 use std::{
@@ -26,11 +27,13 @@ use std::{
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-pub use comfy::Dialect;
+use self::shared::Shared;
+
 pub use credentials::Credentials;
 pub use recorder::{Fault, Faults, Recorded, Recorder, Rule};
 pub use row::json;
 pub use seed::Seed;
+pub use shared::Dialect;
 pub use store::{ComfyAsset, PiktidAsset, ScenarioAsset, Store};
 
 /// Three servers on loopback, stopped when dropped.
@@ -123,17 +126,6 @@ impl Sandbox {
             ("COMFY_API_KEY", credentials.comfy_key),
         ]
     }
-}
-
-/// What a provider's handlers work with.
-#[derive(Clone)]
-struct Shared {
-    store: Arc<Store>,
-    credentials: Credentials,
-    address: SocketAddr,
-    /// Signs tokens and file addresses: they cannot be forged.
-    key: [u8; 32],
-    dialect: Dialect,
 }
 
 async fn bind(port: u16) -> io::Result<TcpListener> {

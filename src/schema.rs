@@ -9,6 +9,7 @@ mod fast_path;
 mod federation;
 mod field_cost;
 mod filter;
+mod graph;
 mod loading;
 mod merged_list;
 mod mutation;
@@ -23,40 +24,21 @@ mod scalars;
 mod sdl;
 mod source;
 mod source_result;
-
-use async_graphql::{EmptySubscription, MergedObject, Schema, ValidationMode};
-
-use self::providers::lists::ProviderLists;
+mod subgraph_sdl;
 
 pub use error::{Code, code_of, coded};
-pub use federation::{subgraph as subgraph_sdl, without_federation as client_sdl};
 pub use field_cost::{FieldCost, FieldCosts};
+pub use graph::Graph;
 pub use mutation::{Upload, Uploads};
 pub use operation::Operation;
 pub use raw_json::write as write_json;
 pub use scalars::byte_size;
+pub use sdl::whole as sdl;
+pub use subgraph_sdl::{subgraph as subgraph_sdl, without_federation as client_sdl};
 
-/// The root of queries.
-#[derive(MergedObject)]
-pub struct Query(query::Root, ProviderLists, federation::Federation);
-
-/// The graph, ready to execute.
-pub type Graph = Schema<Query, mutation::Mutation, EmptySubscription>;
-
-/// Builds the graph. Documents are held against the rules before it sees them, so it trusts them.
+/// Builds the graph.
 #[must_use]
 pub fn build() -> Graph {
-    let query = Query(query::Root, ProviderLists, federation::Federation);
-    Schema::build(query, mutation::Mutation, EmptySubscription)
-        .register_output_type::<node::Node>()
-        .register_output_type::<error::AssetError>()
-        .validation_mode(ValidationMode::Fast)
-        .disable_suggestions()
-        .finish()
-}
-
-/// The schema in GraphQL's own language, with all that is answered.
-#[must_use]
-pub fn sdl() -> String {
-    sdl::print(false)
+    let subgraph_sdl = federation::SubgraphSdl(subgraph_sdl::subgraph);
+    graph::builder().data(subgraph_sdl).finish()
 }

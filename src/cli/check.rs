@@ -2,7 +2,10 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use super::{Check, complain, load, print};
+use super::{
+    arguments::Check,
+    console::{complain, load, print},
+};
 use crate::{
     schema::{Code, code_of},
     server::{Gateway, Probe, probe},

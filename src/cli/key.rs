@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{Key, print};
+use super::{arguments::Key, console::print};
 use crate::{
     access::{NewKey, Permission},
     config::ConfigError,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tokio::signal;
 
-use super::{Sandbox as Arguments, print};
+use super::{arguments::Sandbox as Arguments, console::print};
 use crate::{
     config::{Config, ConfigError, SourceConfig},
     sandbox::{Options, Sandbox},

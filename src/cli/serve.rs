@@ -5,7 +5,10 @@ use std::{fmt::Write, process::ExitCode};
 use anyhow::Context;
 use tokio::{net::TcpListener, signal};
 
-use super::{Serve, complain, load, print};
+use super::{
+    arguments::Serve,
+    console::{complain, load, print},
+};
 use crate::{
     config::ConfigError,
     explorer,

@@ -1,6 +1,10 @@
 //! The TOML file as it is written, and its way into a [`Config`].
 
-use std::{collections::BTreeMap, net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use serde_path_to_error::Segment;
@@ -8,9 +12,18 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    Config, DEFAULT_LISTEN, LogConfig, access::AccessFile, address::web_url, cache::CacheConfig,
-    documents::DocumentsFile, environment::Environment, error::ConfigError, limits::Limits,
-    resolve::resolve, secret::Secret, source_table::SourceFile, values::FileLocation,
+    access::AccessFile,
+    address::web_url,
+    cache::CacheConfig,
+    documents::DocumentsFile,
+    environment::Environment,
+    error::ConfigError,
+    limits::Limits,
+    resolve::resolve,
+    secret::Secret,
+    settings::{Config, DEFAULT_LISTEN, LogConfig},
+    source_table::SourceFile,
+    values::FileLocation,
 };
 use crate::telemetry::Format;
 
@@ -45,8 +58,23 @@ struct LogFile {
     filter: Option<String>,
 }
 
+impl Config {
+    /// Reads the file, if one is named, then lets the environment speak.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for an unreadable file, an unknown key, a bad value or a missing secret.
+    pub fn load(path: Option<PathBuf>, environment: &dyn Environment) -> Result<Self, ConfigError> {
+        let path = path.or_else(|| environment.get("ASSET_GATEWAY_CONFIG").map(PathBuf::from));
+        let file = match &path {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        file.into_config(path.as_deref(), environment)
+    }
+}
+
 /// Reads and parses the file.
-pub fn read(path: &Path) -> Result<File, ConfigError> {
+fn read(path: &Path) -> Result<File, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         ConfigError(format!(
             "the configuration file {} cannot be read: {error}",

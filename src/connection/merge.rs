@@ -8,55 +8,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    ConnectionPage, Edge, List, PagePosition, PageRange, Unanswered,
     cursor::{Cursor, Hint},
-    offset_search,
+    hints::{Hints, Positions},
+    list::{ConnectionPage, Edge, List, PagePosition, PageRange, Unanswered},
     sort_key::Key,
     source_reader::{self, RankedRow, Reader},
 };
 use crate::source::{Direction, Row};
-
-/// Where each source that pages by position goes on, for the cursors of one page.
-#[derive(Default)]
-pub struct Hints(Vec<Positions>);
-
-struct Positions {
-    /// Its place among the list's sources.
-    source: u8,
-    /// Which way it was read.
-    direction: Direction,
-    rows: Vec<(u64, i64)>,
-    total: u64,
-    /// What the cursor that led here said: better than nothing when this source failed.
-    before: Option<Hint>,
-}
-
-impl Hints {
-    pub fn at(&self, key: &Key) -> Vec<Hint> {
-        self.0
-            .iter()
-            .filter_map(|positions| {
-                let Some((passed, left)) = offset_search::place(
-                    &positions.rows,
-                    positions.total,
-                    key.time,
-                    positions.direction,
-                ) else {
-                    return positions.before;
-                };
-                let (newer, older) = match positions.direction {
-                    Direction::Descending => (passed, left),
-                    Direction::Ascending => (left, passed),
-                };
-                Some(Hint {
-                    source: positions.source,
-                    newer,
-                    older,
-                })
-            })
-            .collect()
-    }
-}
 
 /// The range as a walk: which way, from where, how far.
 struct Walk {

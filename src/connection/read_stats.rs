@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{Execution, List, SourceList, SourceOutcome};
+use super::list::{Execution, List, SourceList, SourceOutcome};
 use crate::{
     cache::PageRead,
     source::{FilterField, ListRequest, Page, Paging, Row, SortBy, SourceError, Unreadable},

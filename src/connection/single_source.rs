@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{
-    ConnectionPage, Edge, List, PagePosition, PageRange, SourceList, Unanswered,
+    list::{ConnectionPage, Edge, List, PagePosition, PageRange, SourceList, Unanswered},
     read_stats::{LOOK, ReadStats, Whole},
     row_cursor::{RowAnchor, value_hash},
 };

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    List, SourceList,
     cursor::Hint,
+    list::{List, SourceList},
     offset_search::{Search, precedes},
     read_stats::{LOOK, ReadStats, Whole},
     sort_key::{Key, MAX_TIME, MIN_TIME},

@@ -10,7 +10,7 @@ use axum::{
 };
 use jiff::Timestamp;
 
-use super::{Shared, pictures, store::File};
+use super::{pictures, shared::Shared, store::File};
 
 /// A day: the shortest life Scenario's documents promise.
 const LIFE_SECONDS: i64 = 86_400;

@@ -21,8 +21,9 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
-    Shared, files,
+    files,
     row::JsonRow,
+    shared::Shared,
     store::{File, PiktidAsset},
 };
 

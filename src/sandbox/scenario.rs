@@ -1,6 +1,7 @@
 //! Scenario emulated (scenario.md 5): lists by token, batch reads, tags as deltas, deletes that
 //! say nothing.
 
+pub mod answers;
 mod list;
 mod shape;
 mod uploads;
@@ -19,13 +20,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
+use self::answers::{PROJECT, Viewer, page, refuse, texts, uploaded};
 use super::{
-    Shared, files,
+    files,
+    shared::Shared,
     store::{File, ScenarioAsset},
 };
-
-/// The project that the sandbox's key belongs to.
-pub const PROJECT: &str = "proj_sandbox";
 
 pub fn router(shared: Shared) -> Router {
     let (uploads, parts) = uploads::routers(&shared);
@@ -45,13 +45,6 @@ pub fn router(shared: Shared) -> Router {
     api.route("/files/{rendition}/{id}", get(files::serve))
         .with_state(shared)
         .merge(parts)
-}
-
-/// Whose assets a call sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Viewer {
-    Project,
-    Public,
 }
 
 /// The three schemes of scenario.md 2, exactly.
@@ -84,29 +77,8 @@ fn opens_publicly(request: &Request) -> bool {
     request.method() == axum::http::Method::GET
 }
 
-/// A refusal in Scenario's words.
-pub fn refuse(status: StatusCode, reason: &str) -> Response {
-    (status, Json(json!({ "reason": reason }))).into_response()
-}
-
 fn not_found() -> Response {
     refuse(StatusCode::NOT_FOUND, "Asset not found")
-}
-
-/// A list of raw rows under `assets`, with the token for what follows.
-pub fn page(rows: &[Box<RawValue>], token: Option<String>) -> Response {
-    #[derive(serde::Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body<'a> {
-        assets: &'a [Box<RawValue>],
-        #[serde(skip_serializing_if = "Option::is_none")]
-        next_pagination_token: Option<String>,
-    }
-    Json(Body {
-        assets: rows,
-        next_pagination_token: token,
-    })
-    .into_response()
 }
 
 fn wrapped(row: Box<RawValue>) -> Response {
@@ -203,22 +175,6 @@ fn own<'a>(store: &'a mut [ScenarioAsset], id: &str) -> Option<&'a mut ScenarioA
         .find(|a| a.id == id && a.owner_id == PROJECT && a.deleted.is_none())
 }
 
-/// The texts of a list in a body, each once.
-fn texts(body: &Value, name: &str) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for text in body
-        .get(name)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        if let Some(text) = text.as_str().filter(|t| !texts.iter().any(|own| own == t)) {
-            texts.push(text.to_owned());
-        }
-    }
-    texts
-}
-
 /// Answers with the delta, not the set (5.8).
 async fn change_tags(
     State(shared): State<Shared>,
@@ -309,41 +265,4 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     let row = shape::asset(&shared, &asset, &shape::Extras::default());
     shared.store.scenario().push(asset);
     wrapped(row)
-}
-
-/// A new asset of the project's own, with what `options` says of it.
-fn uploaded(shared: &Shared, name: &str, options: &Value) -> ScenarioAsset {
-    let now = Timestamp::now().as_millisecond();
-    let parent = options
-        .get("parentId")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    let store = shared.store.scenario();
-    // The root of the parent's chain, or the parent itself.
-    let root = store
-        .iter()
-        .find(|a| Some(&a.id) == parent.as_ref())
-        .and_then(|a| a.root.clone())
-        .or_else(|| parent.clone());
-    ScenarioAsset {
-        id: format!(
-            "asset_{}",
-            &blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex()[..22]
-        ),
-        created: now,
-        updated: now,
-        owner_id: PROJECT.to_owned(),
-        author_id: "u5e1f".to_owned(),
-        kind: "image".to_owned(),
-        asset_type: "uploaded".to_owned(),
-        source: "uploaded".to_owned(),
-        privacy: "private".to_owned(),
-        status: "success".to_owned(),
-        name: Some(name.to_owned()),
-        is_hidden: options.get("hide").and_then(Value::as_bool) == Some(true),
-        parent,
-        root,
-        collection_ids: texts(options, "collectionIds"),
-        ..Default::default()
-    }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     pictures,
-    scenario::PROJECT,
+    scenario::answers::PROJECT,
     store::{ComfyAsset, File, PiktidAsset, ScenarioAsset, Store},
 };
 

@@ -362,7 +362,11 @@ fn viewer_can(
     Ok(viewer_may(operation(context)?, own, permission))
 }
 
-pub fn viewer_may(operation: &Operation, own: Option<bool>, permission: Permission) -> Option<bool> {
+pub fn viewer_may(
+    operation: &Operation,
+    own: Option<bool>,
+    permission: Permission,
+) -> Option<bool> {
     if operation.caller.may(permission) {
         own
     } else {

@@ -7,6 +7,7 @@ use async_graphql::parser::{
     types::{BaseType, FieldDefinition, TypeKind, TypeSystemDefinition},
 };
 
+use super::sdl;
 use crate::asset::Provider;
 
 /// List calls that a source may be asked for a page (`design.md` §3).
@@ -96,7 +97,7 @@ impl FieldCosts {
             _ => FieldCost::Free,
         };
         // Our own text, which the tests parse too.
-        let schema = parse_schema(super::sdl()).map(|schema| schema.definitions);
+        let schema = parse_schema(sdl::whole()).map(|schema| schema.definitions);
         let mut types = HashMap::new();
         for definition in schema.unwrap_or_default() {
             let TypeSystemDefinition::Type(definition) = definition else {

@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use async_graphql::SDLExportOptions;
 
+use super::graph::builder;
+
 /// The schema as the engine prints it: with federation's directives, or with federation's fields.
 pub fn print(federation: bool) -> String {
     let options = SDLExportOptions::new()
@@ -16,7 +18,7 @@ pub fn print(federation: bool) -> String {
     } else {
         options
     };
-    let text = super::build().sdl_with_options(options);
+    let text = builder().finish().sdl_with_options(options);
     // One line break at the end, none elsewhere that an editor would take away.
     let mut clean: String = text
         .lines()
@@ -25,6 +27,12 @@ pub fn print(federation: bool) -> String {
     clean.truncate(clean.trim_end().len());
     clean.push('\n');
     clean
+}
+
+/// The schema in GraphQL's own language, with all that is answered.
+#[must_use]
+pub fn whole() -> String {
+    print(false)
 }
 
 /// The definitions, as text.

@@ -3,9 +3,11 @@
 //! Speaks the published and the newest contract, of the cloud and of a self-hosted ComfyUI: reads
 //! whatever either sends, and sends what both understand.
 
+mod answers;
 pub mod list_params;
 mod mapping;
 mod upload;
+mod upload_rules;
 mod wire;
 mod write;
 
@@ -16,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use url::Url;
 
+use self::answers::{read, refusal};
 use super::{
     Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction, FileContent,
     Filter, ListKind, ListRequest, MediaAnswer, NewFile, Page, Paging, Position, Pushdown,
@@ -212,7 +215,7 @@ impl Comfy {
         if !details.is_newer {
             return Ok(());
         }
-        if let Some(folder) = upload::model_folder(options)
+        if let Some(folder) = upload_rules::model_folder(options)
             && details.loader_path.is_none()
         {
             return Err(SourceError::Unsupported(format!(
@@ -349,11 +352,11 @@ impl Source for Comfy {
     }
 
     fn check_upload(&self, _kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-        upload::check(options)
+        upload_rules::check(options)
     }
 
     fn upload_tags(&self, options: &UploadOptions) -> Vec<String> {
-        upload::own_tags(options)
+        upload_rules::own_tags(options)
     }
 
     fn upload<'a>(
@@ -449,36 +452,6 @@ fn is_newer(rows: &[Row], total: u64) -> bool {
         Row::Unreadable(_) | Row::Gone(..) => false,
     };
     (rows.is_empty() && total == 0) || rows.iter().any(has)
-}
-
-/// [`response::json`] with Comfy's own meanings of statuses.
-fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
-    if answer.status.is_success() {
-        response::json(answer)
-    } else {
-        Err(refusal(answer.status, &answer.headers, &answer.body))
-    }
-}
-
-/// Comfy Cloud's 429 is about money, not speed (comfy.md 1 [docs]); a local server whose assets
-/// are switched off says so with a code.
-fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return SourceError::PaymentRequired {
-            status: 429,
-            message: "Comfy Cloud says that the subscription is not active (429): renew it",
-        };
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE
-        && body.windows(16).any(|w| w == b"SERVICE_DISABLED")
-    {
-        return SourceError::Unavailable {
-            status: Some(503),
-            reason: "its assets API is switched off: start ComfyUI with --enable-assets".to_owned(),
-            retry_after: None,
-        };
-    }
-    response::refusal(status, headers, body)
 }
 
 #[cfg(test)]

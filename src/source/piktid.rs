@@ -3,6 +3,7 @@
 pub mod list_params;
 mod mapping;
 mod upload;
+mod upload_rules;
 mod wire;
 mod write;
 
@@ -27,6 +28,8 @@ use crate::{
     upstream::{Answer, Call, Pace},
 };
 
+/// Ids a bulk delete takes at most (4.7 [seed 004]).
+const DELETE_CAP: usize = 100;
 /// Rows a list call gives at most (4.1 [seed 002]).
 const LIST_CAP: u32 = 100;
 /// Rows that some page of at most [`LIST_CAP`] holds from any position on: see [`page_holding`].
@@ -235,7 +238,7 @@ impl Source for Piktid {
     }
 
     fn check_upload(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-        upload::check(kind, options)
+        upload_rules::check(kind, options)
     }
 
     fn needs_length(&self) -> bool {
@@ -252,7 +255,7 @@ impl Source for Piktid {
     }
 
     fn delete_batch(&self) -> usize {
-        write::DELETE_CAP
+        DELETE_CAP
     }
 
     fn delete<'a>(

@@ -37,6 +37,8 @@ use crate::{
     upstream::{Answer, Call},
 };
 
+/// Ids a delete takes at most (5.9 [SDK]).
+const DELETE_CAP: usize = 100;
 /// Rows a list call gives at most (5.1 [seed 001]).
 const LIST_CAP: u32 = 100;
 /// Ids a batch read takes at most (5.4 [SDK]).
@@ -432,7 +434,7 @@ impl Source for Scenario {
     }
 
     fn delete_batch(&self) -> usize {
-        write::DELETE_CAP
+        DELETE_CAP
     }
 
     fn delete<'a>(

@@ -11,8 +11,11 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Dialect, refuse, shape};
-use crate::sandbox::{Shared, store::ComfyAsset};
+use super::shape::{refuse, shape};
+use crate::sandbox::{
+    shared::{Dialect, Shared},
+    store::ComfyAsset,
+};
 
 /// A list call's parameters, checked. Names the dialect does not know are ignored.
 struct Listing {

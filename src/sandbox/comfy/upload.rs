@@ -10,9 +10,9 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{refuse, shape, tags_of};
+use super::shape::{refuse, shape, tags_of};
 use crate::sandbox::{
-    Shared,
+    shared::{Dialect, Shared},
     store::{ComfyAsset, File},
 };
 
@@ -88,10 +88,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
     };
     // The published contract gives the asset that is there, and drops what came with the bytes
     // (4.3 (P)).
-    if let Some(old) = old
-        .clone()
-        .filter(|_| shared.dialect == super::Dialect::Published)
-    {
+    if let Some(old) = old.clone().filter(|_| shared.dialect == Dialect::Published) {
         return created(&shared, old, StatusCode::OK, false);
     }
     let known = old.is_some();

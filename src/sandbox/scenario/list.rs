@@ -11,8 +11,11 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use super::{PROJECT, Viewer, page, refuse, shape};
-use crate::sandbox::{Shared, store::ScenarioAsset};
+use super::{
+    answers::{PROJECT, Viewer, page, refuse},
+    shape,
+};
+use crate::sandbox::{shared::Shared, store::ScenarioAsset};
 
 type Params = HashMap<String, String>;
 

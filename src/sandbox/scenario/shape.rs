@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::sandbox::{
-    Shared, pictures,
+    pictures,
     row::JsonRow,
+    shared::Shared,
     store::{File, ScenarioAsset},
 };
 

@@ -17,8 +17,11 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{refuse, shape, uploaded};
-use crate::sandbox::{Shared, store::File};
+use super::{
+    answers::{PROJECT, refuse, uploaded},
+    shape,
+};
+use crate::sandbox::{shared::Shared, store::File};
 
 /// Where parts are put; like files, apart from the API.
 const PARTS: &str = "part";
@@ -76,7 +79,7 @@ impl Uploads {
         let mut all = json!({
             "id": id,
             "authorId": "u5e1f",
-            "ownerId": super::PROJECT,
+            "ownerId": PROJECT,
             "createdAt": shape::time(upload.created),
             "updatedAt": shape::time(Timestamp::now().as_millisecond()),
             "fileName": upload.body["fileName"],

@@ -3,47 +3,19 @@
 use http::Method;
 use serde_json::json;
 
-use super::{Comfy, read, refusal, wire};
+use super::{
+    Comfy,
+    answers::{read, refusal},
+    upload_rules::own_tags,
+    wire,
+};
 use crate::{
     source::{
-        ComfyDestination, ComfyUpload, FileContent, NewFile, RequestContext, SourceError,
-        UploadFailure, UploadOptions, Uploaded, api_client::UploadReply, upload::settled,
+        FileContent, NewFile, RequestContext, SourceError, UploadFailure, Uploaded,
+        api_client::UploadReply, upload::settled,
     },
     upstream::{Call, Content, Form},
 };
-
-/// Takes any type of file.
-pub fn check(options: &UploadOptions) -> Result<(), SourceError> {
-    let options = comfy(options)?;
-    match (options.destination, &options.model_type) {
-        (ComfyDestination::Models, None) => Err(SourceError::Invalid(
-            "the destination MODELS needs `modelType`, the folder of models: such as `checkpoints`"
-                .to_owned(),
-        )),
-        (ComfyDestination::Input | ComfyDestination::Output, Some(_)) => Err(SourceError::Invalid(
-            "`modelType` goes with the destination MODELS".to_owned(),
-        )),
-        (_, Some(folder)) if !is_folder(folder) => Err(SourceError::Invalid(
-            "`modelType` must be a folder's name: letters, digits, `_`, `-` and `.`".to_owned(),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn is_folder(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.chars().all(fits)
-}
-
-fn comfy(options: &UploadOptions) -> Result<ComfyUpload, SourceError> {
-    match options {
-        UploadOptions::None => Ok(ComfyUpload::default()),
-        UploadOptions::Comfy(options) => Ok(options.clone()),
-        UploadOptions::Scenario(_) => Err(SourceError::Invalid(
-            "the source is Comfy's: give `options.comfy`".to_owned(),
-        )),
-    }
-}
 
 impl Comfy {
     pub(super) async fn send(
@@ -87,26 +59,6 @@ impl Comfy {
                 .unwrap_or(answer.status == http::StatusCode::CREATED),
         })
     }
-}
-
-/// The folder that a model goes to.
-pub fn model_folder(options: &UploadOptions) -> Option<String> {
-    let options = comfy(options).ok()?;
-    (options.destination == ComfyDestination::Models).then_some(options.model_type)?
-}
-
-/// The root tag, and the folder of models.
-pub fn own_tags(options: &UploadOptions) -> Vec<String> {
-    let options = comfy(options).unwrap_or_default();
-    let root = match options.destination {
-        ComfyDestination::Input => "input",
-        ComfyDestination::Output => "output",
-        ComfyDestination::Models => "models",
-    };
-    let folder = options
-        .model_type
-        .map(|folder| format!("model_type:{folder}"));
-    std::iter::once(root.to_owned()).chain(folder).collect()
 }
 
 /// The hash before the file: only then known bytes are not stored again (4.3).

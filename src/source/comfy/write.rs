@@ -6,7 +6,10 @@ use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-use super::{Comfy, read, refusal};
+use super::{
+    Comfy,
+    answers::{read, refusal},
+};
 use crate::{
     source::{ChangeFailure, RequestContext, SourceError, TagChange},
     upstream::{Answer, Call},

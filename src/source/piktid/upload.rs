@@ -5,31 +5,12 @@ use serde_json::json;
 
 use super::{Piktid, wire};
 use crate::{
-    asset::FileType,
     source::{
-        FileContent, NewFile, RequestContext, SourceError, UploadFailure, UploadOptions, Uploaded,
+        FileContent, NewFile, RequestContext, SourceError, UploadFailure, Uploaded,
         api_client::UploadReply, response, write::done,
     },
     upstream::{Call, Content},
 };
-
-/// What the vendor's clients send, and the older contract takes (4.3 [code] [v1]).
-const TAKEN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
-
-pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-    if *options != UploadOptions::None {
-        return Err(SourceError::Invalid(
-            "the source is PiktID's, which has no options: leave them out".to_owned(),
-        ));
-    }
-    if !TAKEN.contains(&kind.media_type) {
-        return Err(SourceError::UnsupportedMediaType(format!(
-            "PiktID takes pictures in JPEG, PNG and WebP; the bytes are {}",
-            kind.media_type
-        )));
-    }
-    Ok(())
-}
 
 impl Piktid {
     pub(super) async fn send(

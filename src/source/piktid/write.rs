@@ -19,8 +19,6 @@ use crate::{
 
 /// However long a source says, others may try sooner.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
-/// Ids a bulk delete takes at most (4.7 [seed 004]).
-pub const DELETE_CAP: usize = 100;
 
 impl Piktid {
     pub(super) async fn write(

@@ -15,8 +15,6 @@ use crate::{
     upstream::{Answer, Call},
 };
 
-/// Ids a delete takes at most (5.9 [SDK]).
-pub const DELETE_CAP: usize = 100;
 /// Calls that a delete takes at most: a read before, the delete, reads that verify it.
 const DELETE_CALLS: u32 = 5;
 

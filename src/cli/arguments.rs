@@ -1,0 +1,88 @@
+//! The command line's arguments.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
+#[derive(Parser)]
+#[command(
+    name = "asset-gateway",
+    version,
+    about,
+    args_conflicts_with_subcommands = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serves the graph (the default). Without any configured source: over an embedded sandbox.
+    Serve(Serve),
+    /// Runs the three emulated upstreams alone, each on its own port.
+    Sandbox(Sandbox),
+    /// Prints the schema.
+    Schema(Schema),
+    /// Reads the configuration, asks every source for one asset, and prints a table. Exit code 0
+    /// when all answer, 1 when one does not, 64 when the configuration is wrong.
+    Check(Check),
+    /// Makes a key for `mode = "keys"`: prints the key, which is kept nowhere, and the lines with
+    /// its hash for the configuration.
+    Key(Key),
+}
+
+/// Where settings come from.
+#[derive(Args)]
+pub struct ConfigArguments {
+    /// A TOML file; environment variables go before it. [env: ASSET_GATEWAY_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub config: ConfigArguments,
+    /// Where to listen, such as 127.0.0.1:8000 (the default); port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Args)]
+pub struct Sandbox {
+    /// Ports of Scenario, PiktID and Comfy, such as 9001,9002,9003; free ones when not given.
+    #[arg(long, value_name = "PORTS", value_delimiter = ',')]
+    pub ports: Option<Vec<u16>>,
+}
+
+#[derive(Args)]
+pub struct Schema {
+    /// As a federation v2 subgraph.
+    #[arg(long)]
+    pub federation: bool,
+}
+
+#[derive(Args)]
+pub struct Key {
+    /// What the log calls its holder: letters, digits, `-`, `_` or `.`.
+    #[arg(long, value_name = "NAME", default_value = "web")]
+    pub id: String,
+    /// What it may do, of assets:read, assets:write and assets:delete.
+    #[arg(
+        long,
+        value_name = "SCOPES",
+        value_delimiter = ',',
+        default_value = "assets:read"
+    )]
+    pub scopes: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    pub config: ConfigArguments,
+}

@@ -1,0 +1,47 @@
+//! Where each source that pages by position goes on, for the cursors of a page.
+
+use super::{cursor::Hint, offset_search, sort_key::Key};
+use crate::source::Direction;
+
+/// How one source was read, by position.
+pub struct Positions {
+    /// Its place among the list's sources.
+    pub source: u8,
+    /// Which way it was read.
+    pub direction: Direction,
+    pub rows: Vec<(u64, i64)>,
+    pub total: u64,
+    /// What the cursor that led here said: better than nothing when this source failed.
+    pub before: Option<Hint>,
+}
+
+/// Where each source that pages by position goes on, for the cursors of one page.
+#[derive(Default)]
+pub struct Hints(pub Vec<Positions>);
+
+impl Hints {
+    pub fn at(&self, key: &Key) -> Vec<Hint> {
+        self.0
+            .iter()
+            .filter_map(|positions| {
+                let Some((passed, left)) = offset_search::place(
+                    &positions.rows,
+                    positions.total,
+                    key.time,
+                    positions.direction,
+                ) else {
+                    return positions.before;
+                };
+                let (newer, older) = match positions.direction {
+                    Direction::Descending => (passed, left),
+                    Direction::Ascending => (left, passed),
+                };
+                Some(Hint {
+                    source: positions.source,
+                    newer,
+                    older,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,26 @@
+//! The graph's roots, put together.
+
+use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder, ValidationMode};
+
+use super::{
+    error::AssetError, federation::Federation, mutation::Mutation, node::Node,
+    providers::lists::ProviderLists, query::Root,
+};
+
+/// The root of queries.
+#[derive(MergedObject)]
+pub struct Query(Root, ProviderLists, Federation);
+
+/// The graph, ready to execute.
+pub type Graph = Schema<Query, Mutation, EmptySubscription>;
+
+/// The graph before it is finished. Documents are held against the rules before it sees them, so it
+/// trusts them.
+pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    let query = Query(Root, ProviderLists, Federation);
+    Schema::build(query, Mutation, EmptySubscription)
+        .register_output_type::<Node>()
+        .register_output_type::<AssetError>()
+        .validation_mode(ValidationMode::Fast)
+        .disable_suggestions()
+}

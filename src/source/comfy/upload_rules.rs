@@ -1,0 +1,56 @@
+//! Which uploads Comfy takes, and the tags that they get (comfy.md 4.3).
+
+use crate::source::{ComfyDestination, ComfyUpload, SourceError, UploadOptions};
+
+/// Takes any type of file.
+pub fn check(options: &UploadOptions) -> Result<(), SourceError> {
+    let options = comfy(options)?;
+    match (options.destination, &options.model_type) {
+        (ComfyDestination::Models, None) => Err(SourceError::Invalid(
+            "the destination MODELS needs `modelType`, the folder of models: such as `checkpoints`"
+                .to_owned(),
+        )),
+        (ComfyDestination::Input | ComfyDestination::Output, Some(_)) => Err(SourceError::Invalid(
+            "`modelType` goes with the destination MODELS".to_owned(),
+        )),
+        (_, Some(folder)) if !is_folder(folder) => Err(SourceError::Invalid(
+            "`modelType` must be a folder's name: letters, digits, `_`, `-` and `.`".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn is_folder(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && name.len() <= 64 && !name.starts_with('.') && name.chars().all(fits)
+}
+
+fn comfy(options: &UploadOptions) -> Result<ComfyUpload, SourceError> {
+    match options {
+        UploadOptions::None => Ok(ComfyUpload::default()),
+        UploadOptions::Comfy(options) => Ok(options.clone()),
+        UploadOptions::Scenario(_) => Err(SourceError::Invalid(
+            "the source is Comfy's: give `options.comfy`".to_owned(),
+        )),
+    }
+}
+
+/// The folder that a model goes to.
+pub fn model_folder(options: &UploadOptions) -> Option<String> {
+    let options = comfy(options).ok()?;
+    (options.destination == ComfyDestination::Models).then_some(options.model_type)?
+}
+
+/// The root tag, and the folder of models.
+pub fn own_tags(options: &UploadOptions) -> Vec<String> {
+    let options = comfy(options).unwrap_or_default();
+    let root = match options.destination {
+        ComfyDestination::Input => "input",
+        ComfyDestination::Output => "output",
+        ComfyDestination::Models => "models",
+    };
+    let folder = options
+        .model_type
+        .map(|folder| format!("model_type:{folder}"));
+    std::iter::once(root.to_owned()).chain(folder).collect()
+}

@@ -1,0 +1,24 @@
+//! Which uploads PiktID takes.
+
+use crate::{
+    asset::FileType,
+    source::{SourceError, UploadOptions},
+};
+
+/// What the vendor's clients send, and the older contract takes (4.3 [code] [v1]).
+const TAKEN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+
+pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+    if *options != UploadOptions::None {
+        return Err(SourceError::Invalid(
+            "the source is PiktID's, which has no options: leave them out".to_owned(),
+        ));
+    }
+    if !TAKEN.contains(&kind.media_type) {
+        return Err(SourceError::UnsupportedMediaType(format!(
+            "PiktID takes pictures in JPEG, PNG and WebP; the bytes are {}",
+            kind.media_type
+        )));
+    }
+    Ok(())
+}
