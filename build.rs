@@ -1,8 +1,8 @@
-//! Bundles GraphiQL from npm into the binary: `src/explorer/web` is built in `OUT_DIR` and
-//! embedded, compressed, by `src/explorer.rs`.
+//! Bundles GraphiQL from npm into the binary. It builds `src/explorer/web` in `OUT_DIR`;
+//! `src/explorer.rs` embeds the result, compressed.
 //!
-//! `ASSET_GATEWAY_EXPLORER`: `auto` (the default: without npm the binary gets a plain page that
-//! says so, and the next build tries again), `required` (CI: fails instead) or `off`.
+//! `ASSET_GATEWAY_EXPLORER` is `auto` (the default), `required` (for CI) or `off`. Without npm,
+//! `auto` gives a plain page that says so, and the next build tries again; `required` fails.
 
 #![expect(
     clippy::disallowed_methods,
@@ -22,7 +22,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-/// What the bundle is made of.
+/// The source files of the bundle.
 const WEB: [&str; 10] = [
     ".npmrc",
     "package.json",
@@ -36,7 +36,7 @@ const WEB: [&str; 10] = [
     "examples.js",
 ];
 
-/// For `npm ci` on a slow line.
+/// The time limit of a command, enough for `npm ci` on a slow connection.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -58,7 +58,7 @@ fn main() -> Outcome<()> {
         "off" => Vec::new(),
         "auto" => bundle(web, &out).unwrap_or_else(|error| {
             println!("cargo::warning=GraphiQL is not in this build ({error}): install Node and npm, then build again");
-            // A file that never is there: the next build tries again.
+            // This file never exists, so the next build tries again.
             println!("cargo::rerun-if-changed={}", out.join("never").display());
             Vec::new()
         }),
@@ -81,11 +81,11 @@ struct File {
     path: String,
     content_type: String,
     immutable: bool,
-    /// Where the compressed bytes are.
+    /// The path of the compressed bytes.
     gzip: PathBuf,
 }
 
-/// Builds the bundle, or finds it built: debug, release and clippy builds share one under the
+/// Builds the bundle or reuses an earlier one. Debug, release and clippy builds share it under the
 /// target folder, by a hash of its sources.
 fn bundle(web: &Path, out: &Path) -> Outcome<Vec<File>> {
     let mut hasher = DefaultHasher::new();
@@ -121,7 +121,7 @@ fn bundle(web: &Path, out: &Path) -> Outcome<Vec<File>> {
         .collect()
 }
 
-/// Installs, bundles, compresses, and moves the result to `done` in one step.
+/// Installs, bundles and compresses, then renames the result to `done` in one step.
 fn build(web: &Path, out: &Path, done: &Path) -> Outcome<()> {
     let work = out.join("web");
     let _ = fs::remove_dir_all(&work);
@@ -153,7 +153,7 @@ fn build(web: &Path, out: &Path, done: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Runs a command to its end, but not for ever.
+/// Runs a command until it ends, or kills it after [`PATIENCE`].
 fn run(command: &mut Command) -> Outcome<()> {
     let shown = format!("{command:?}");
     let mut child = command

@@ -1,7 +1,7 @@
-//! What it costs to hold a document against the limits, beside what it costs to parse it: `cargo
-//! bench --bench limits`. Ratios of one run; hostile documents must cost no more than their size.
+//! Compares checking a document against the limits with parsing it: `cargo bench --bench limits`.
+//! Compare ratios of one run. Hostile documents must cost no more than their size.
 
-#![allow(clippy::print_stdout, reason = "what a bench is for")]
+#![allow(clippy::print_stdout, reason = "the bench prints a report")]
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 const ROUNDS: usize = 9;
 const TIMES: u32 = 400;
 
-/// Fragments that each spread the next one twice.
+/// Returns fragments that each spread the next one twice.
 fn bomb(levels: usize) -> String {
     let mut text = "{...f0}".to_owned();
     for level in 0..levels {
@@ -20,7 +20,7 @@ fn bomb(levels: usize) -> String {
     text + &format!("fragment f{levels} on Query{{assetSources{{name}}}}")
 }
 
-/// Nanoseconds each, the best of some rounds.
+/// Returns the nanoseconds per call, the best of [`ROUNDS`] rounds.
 fn time<T>(mut work: impl FnMut() -> T) -> f64 {
     let round = |_| {
         let began = Instant::now();
@@ -41,7 +41,7 @@ fn main() {
         "{{ {} }} fragment f on Query {{ assetSources {{ name }} }}",
         "...f ".repeat(600)
     );
-    // Fields of one key that must all be compared, and put together.
+    // Validation must compare and merge all these fields of one response key.
     let same = format!(
         "{{ {} }}",
         "assets(first: 1) { nodes { id source { name id } } } ".repeat(90)
@@ -72,14 +72,14 @@ fn main() {
         ("conflicts, 5 deep", conflicts),
     ];
     println!(
-        "| document | bytes | parse µs | scan µs | weigh µs | price µs | all three / parse | the whole way / parse |"
+        "| document | bytes | parse µs | scan µs | weigh µs | price µs | checks/parse | all/parse |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, text) in documents {
-        let read = ParsedDocument::parse(&text).expect("it is GraphQL");
+        let read = ParsedDocument::parse(&text).expect("valid GraphQL");
         let parse = time(|| ParsedDocument::parse(black_box(&text)));
         let scan = time(|| ParsedDocument::scan(black_box(&text)));
-        // Whether it is too heavy does not matter: it is looked at as a whole either way.
+        // The result does not matter: weighing reads the whole document even if it is too heavy.
         let weigh = time(|| read.weigh());
         let price = time(|| read.price());
         let whole = time(|| ParsedDocument::whole(black_box(&text)));

@@ -1,6 +1,6 @@
-//! Minutes of mixed traffic through random faults, and what must hold all along; then two measured
-//! ratios. By hand: `cargo bench --bench soak` (`SOAK_SECONDS=600` for longer).
-#![allow(clippy::print_stdout, reason = "its report")]
+//! Runs minutes of mixed traffic with random faults, asserts invariants, and measures two ratios.
+//! By hand: `cargo bench --bench soak` (`SOAK_SECONDS=600` for longer).
+#![allow(clippy::print_stdout, reason = "the bench prints a report")]
 
 use std::{
     net::SocketAddr,
@@ -25,11 +25,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 
-/// Clients at once.
+/// Number of concurrent clients.
 const WORKERS: u64 = 16;
-/// How long a source is left alone, and a moment more (README).
+/// The circuit breaker's pause (README), and a margin.
 const INTERVAL: Duration = Duration::from_secs(6);
-/// Every code there is (`AssetErrorCode` and the transport's).
+/// All error codes (`AssetErrorCode` and the transport's).
 const CODES: [&str; 24] = [
     "BAD_USER_INPUT",
     "BAD_CURSOR",
@@ -57,7 +57,7 @@ const CODES: [&str; 24] = [
     "NONE",
 ];
 
-/// Numbers that look random and come again with the same seed.
+/// A pseudo-random generator; the same seed gives the same numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -115,13 +115,13 @@ impl World {
             .body(json!({ "query": query }).to_string())
             .send()
             .await
-            .expect("an answer, whatever the sources do");
+            .expect("a response despite the faults");
         let text = response.text().await.expect("a body");
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
     }
 }
 
-/// Codes anywhere in an answer: of errors, of payloads, of sources.
+/// Collects the codes in a response: those of errors, payloads and sources.
 fn codes(answer: &Value, found: &mut Vec<String>) {
     match answer {
         Value::Object(fields) => {
@@ -155,7 +155,7 @@ fn misbehave(dice: &mut Dice, emulator: &Emulator) {
         5 => answer(429, "text/plain", ""),
         6 => answer(200, "application/json", "{\"assets\": [{"),
         7 => answer(200, "application/json", "[]"),
-        // Half a second for each call.
+        // Holds calls until half a second has passed.
         8 => {
             let gate = Arc::new(Semaphore::new(0));
             let opening = Arc::clone(&gate);
@@ -175,7 +175,7 @@ fn misbehave(dice: &mut Dice, emulator: &Emulator) {
     });
 }
 
-/// A private asset's id under the source that reads with the public token.
+/// Returns a private asset's id under the source that reads with the public token.
 fn under_other_eyes(world: &World, dice: &mut Dice) -> String {
     let store = world.sandbox.store.scenario();
     let private: Vec<&str> = store
@@ -213,8 +213,8 @@ async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
             );
             let answer = world.ask(&query).await;
             let (own, other) = (&answer["data"]["own"], &answer["data"]["other"]);
-            assert!(own.is_null() || own["id"] == one, "another's: {answer}");
-            assert!(other.is_null(), "another scope's: {answer}");
+            assert!(own.is_null() || own["id"] == one, "wrong asset: {answer}");
+            assert!(other.is_null(), "asset of another scope: {answer}");
             vec![answer]
         }
         4 => {
@@ -250,7 +250,7 @@ async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
     }
 }
 
-/// Memory in use in MiB, and open descriptors.
+/// Returns the memory in use in MiB, and the number of open descriptors.
 fn held() -> (u64, usize) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -269,12 +269,12 @@ async fn soak(seconds: u64) {
     }));
     let world = Arc::new(
         World::start(|config| {
-            // The same upstream, read with another credential.
+            // A second source for the same upstream, with another credential.
             let own = config.sources.iter().find_map(|source| match &source.kind {
                 SourceKind::Scenario(kind) => Some((source.clone(), kind.clone())),
                 _ => None,
             });
-            let (mut other, mut kind) = own.expect("a Scenario");
+            let (mut other, mut kind) = own.expect("a Scenario source");
             other.name = SourceName::parse("everybody").expect("a name");
             kind.credential = ScenarioCredential::Public;
             other.kind = SourceKind::Scenario(kind);
@@ -322,7 +322,7 @@ async fn soak(seconds: u64) {
     while began.elapsed() < Duration::from_secs(seconds) {
         for emulator in world.emulators() {
             misbehave(&mut dice, emulator);
-            // Its record would be the leak.
+            // A growing record would look like a leak.
             emulator.recorder.clear();
         }
         tokio::time::sleep(Duration::from_millis(400)).await;
@@ -351,12 +351,12 @@ async fn soak(seconds: u64) {
     let recovered = recovering.elapsed();
     is_over.store(true, Ordering::SeqCst);
     for worker in workers {
-        worker.await.expect("every answer was as it must be");
+        worker.await.expect("every response is valid");
     }
     assert_eq!(panics.load(Ordering::SeqCst), 0, "panics");
     println!(
-        "soak: {seconds} s, {} answers, every error typed, no other scope's answer, no panic; memory {} to {} MiB, \
-         descriptors {} to {} (from a third of the time on); whole again after {:.1} s",
+        "soak: {seconds} s, {} answers, errors typed, scopes apart, no panic; memory {} to {} MiB, \
+         descriptors {} to {} (since a third of the time); recovered after {:.1} s",
         answers.load(Ordering::SeqCst),
         early.0,
         late.0,
@@ -368,7 +368,7 @@ async fn soak(seconds: u64) {
     assert!(late.1 < early.1 + 64, "descriptors grow");
 }
 
-/// How much longer than its patience a page takes when one of three sources hangs.
+/// Measures how much longer than its patience a page takes when one of three sources hangs.
 async fn hanging() {
     let patience = Duration::from_millis(500);
     let world = World::start(|config| {
@@ -401,7 +401,7 @@ async fn hanging() {
     times.sort();
     let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1e3;
     println!(
-        "one of three hangs, patience {} ms: p50 {:.0} ms, p99 {:.0} ms over {} pages",
+        "one of three sources hangs, patience {} ms: p50 {:.0} ms, p99 {:.0} ms over {} pages",
         patience.as_millis(),
         at(50),
         at(99),
@@ -410,7 +410,7 @@ async fn hanging() {
     gate.close();
 }
 
-/// What reaches a source that fails always, against what reached it before.
+/// Compares the calls to a source that always fails with the calls before its failure.
 async fn failing() {
     let world = World::start(|config| config.cache.freshness.page_fresh = Duration::ZERO).await;
     let query = "{ assets(first: 20) { nodes { id } } }";
@@ -428,7 +428,7 @@ async fn failing() {
     count(1).await;
     let open = count(12).await;
     println!(
-        "a source that fails always: {:.2} calls a page before, {:.4} once it is left alone: {:.2} %",
+        "a failing source: {:.2} calls per page before, {:.4} with an open circuit: {:.2} %",
         normal,
         open,
         open / normal * 100.0
@@ -436,7 +436,7 @@ async fn failing() {
 }
 
 fn main() {
-    // `cargo bench` passes flags of its harness's, which this has not.
+    // `cargo bench` passes its harness's flags, which this bench ignores.
     let seconds = std::env::var("SOAK_SECONDS")
         .ok()
         .and_then(|text| text.parse().ok());

@@ -1,8 +1,8 @@
-//! Who calls, and what they may: bearer keys ([`api_key`]), JSON Web Tokens ([`jwt`]), and how many
-//! requests each caller has ([`rate_limit`]).
+//! Authenticates callers by bearer keys ([`api_key`]) or JSON Web Tokens ([`jwt`]), holds their
+//! permissions, and limits their requests ([`rate_limit`]).
 //!
-//! Knows no GraphQL, and of HTTP only headers. What a caller shows is compared, hashed or verified
-//! here, and never logged.
+//! It uses nothing of GraphQL, and of HTTP only headers. It compares, hashes or verifies
+//! credentials, and never logs them.
 
 mod api_key;
 mod budget;
@@ -24,10 +24,10 @@ pub use caller::{Caller, Denied, Permissions};
 pub use places::{ClientSlot, SlotsByClient};
 pub use rate_limit::{Client, RequestLimiter, RequestQuota};
 
-/// The longest credential that is looked at, in bytes.
+/// The longest credential that is accepted, in bytes.
 const MAX_CREDENTIAL: usize = 8 * 1024;
 
-/// How callers show who they are.
+/// How callers authenticate.
 pub enum Access {
     Open,
     Keys(Keys),
@@ -36,7 +36,8 @@ pub enum Access {
 
 impl Access {
     /// # Errors
-    /// When the issuer's keys are in a file that cannot be read, or its client cannot be made.
+    /// [`ConfigError`]: the file with the issuer's keys is unreadable or has none, an algorithm is
+    /// unknown, or the issuer's HTTP client cannot be built.
     pub fn new(mode: AccessMode) -> Result<Self, ConfigError> {
         Ok(match mode {
             AccessMode::Open => Self::Open,
@@ -45,16 +46,16 @@ impl Access {
         })
     }
 
-    /// Whether anybody may call.
+    /// Whether the gateway accepts callers without authentication.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self, Self::Open)
     }
 
-    /// Who sent these headers.
+    /// Authenticates the caller that sent these headers.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`]: there is not exactly one valid credential, or it cannot be verified now.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
         if self.is_open() {
             return Ok(Caller::anonymous());
@@ -67,10 +68,10 @@ impl Access {
         }
     }
 
-    /// Who holds what this `Authorization` shows.
+    /// Finds the caller that holds the credential in this `Authorization`.
     ///
     /// # Errors
-    /// [`Denied`].
+    /// [`Denied`]: the credential is malformed or invalid, or cannot be verified now.
     pub async fn holder(&self, authorization: &HeaderValue) -> Result<Caller, Denied> {
         let bearer = bearer(authorization).ok_or(Denied::Malformed)?;
         match self {
@@ -81,7 +82,7 @@ impl Access {
     }
 }
 
-/// What comes after `Bearer` (RFC 6750 2.1).
+/// The credential after `Bearer` (RFC 6750 2.1). `None`: the value is malformed.
 fn bearer(authorization: &HeaderValue) -> Option<&str> {
     let (scheme, credential) = authorization.to_str().ok()?.split_once(' ')?;
     let fits = scheme.eq_ignore_ascii_case("bearer")

@@ -1,8 +1,8 @@
-//! The domain: one asset, in our words, whatever source it came from.
+//! The domain model: one asset in the gateway's terms, independent of its source.
 //!
-//! No GraphQL, no HTTP and no clock in here. What a provider calls its own things is in its
-//! [`Details`]; what all assets share is in [`Asset`]. The mapping between the two is
-//! `upstreams/compare.md` §2, done by each source's `map`.
+//! It contains no GraphQL, no HTTP and no clock. [`Asset`] holds the fields that all assets share.
+//! [`Details`] holds those of one provider, under the provider's names. Each source's `map`
+//! converts between them, by `upstreams/compare.md` §2.
 
 pub mod comfy;
 mod file_type;
@@ -19,17 +19,17 @@ use jiff::Timestamp;
 pub use file_type::{FileType, TELLING};
 pub use id::{AssetId, GlobalId, SourceName, is_upstream_id_text};
 
-/// One item of one source.
+/// One asset of one source.
 #[derive(Debug)]
 pub struct Asset {
     pub id: AssetId,
-    /// [`AssetId::global`], kept because every answer has it.
+    /// [`AssetId::global`], stored because every response contains it.
     pub global_id: Box<str>,
     pub provider: Provider,
-    /// Never empty: where the source has no name, its id stands in.
+    /// Never empty: the upstream id replaces a missing name.
     pub name: String,
     pub kind: Kind,
-    /// As the source says, or guessed from the file name where it says nothing (PiktID).
+    /// As the source reports it, or guessed from the file name where it does not (PiktID).
     pub mime_type: Option<String>,
     pub size_bytes: Option<u64>,
     /// Pixels.
@@ -37,36 +37,36 @@ pub struct Asset {
     /// Pixels.
     pub height: Option<u32>,
     pub duration_seconds: Option<f64>,
-    /// With its algorithm as prefix: `blake3:…`.
+    /// Prefixed with its algorithm: `blake3:…`.
     pub content_hash: Option<String>,
-    /// In the source's full precision (microseconds at most): the first part of every list key.
+    /// In the source's full precision (at most microseconds). The first part of every list key.
     pub created_at: Timestamp,
     pub updated_at: Option<Timestamp>,
     pub status: Status,
     pub visibility: Option<Visibility>,
-    /// Who made it, in the source's own terms.
+    /// The creator, in the source's own terms.
     pub created_by: Option<String>,
     pub tags: Vec<String>,
     pub note: Option<String>,
     pub media: Media,
-    /// Other assets of the same source, by upstream id.
+    /// Related assets of the same source, by upstream id.
     pub preview: Option<Arc<str>>,
     pub parent: Option<Arc<str>>,
     pub root: Option<Arc<str>>,
     pub viewer_can: ViewerCan,
     pub details: Details,
-    /// The row as the source sent it, less what must not leave (a server's file paths): JSON.
+    /// The JSON row as the source sent it, without private data (a server's file paths).
     pub raw: Box<str>,
-    /// The source asked not to cache it.
+    /// The source asked not to cache the asset.
     pub no_store: bool,
 }
 
 impl Asset {
-    /// About how many bytes it takes in memory.
+    /// Estimates the asset's size in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> u32 {
-        // The row as sent, again as fields; the fixed part of it, of the details and of its entry in a
-        // cache (`benches/parts`, `-- memory`).
+        // The row counts twice: as sent, and as fields. `fixed` covers the asset, its details and
+        // its cache entry (measured with `benches/parts`, `-- memory`).
         let fixed = match self.details {
             Details::Scenario(_) => 5_056,
             Details::Piktid(_) => 2_080,
@@ -76,29 +76,29 @@ impl Asset {
     }
 }
 
-/// Where an asset's bytes are.
+/// Where the files of an asset are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Media {
     /// The file itself.
     pub original: Option<Location>,
-    /// A small picture of it, about 128 to 256 pixels.
+    /// A small preview, about 128 to 256 pixels.
     pub small: Option<Location>,
-    /// A larger picture of it, where the source makes one.
+    /// A larger preview, where the source makes one.
     pub large: Option<Location>,
 }
 
-/// The most bytes a file may have and still stand in as its own thumbnail: a grid loads many of them.
+/// Maximum size in bytes of a file that serves as its own thumbnail: a grid loads many.
 pub const MAX_THUMBNAIL: u64 = 2 * 1024 * 1024;
 
-/// How a browser gets at one rendition.
+/// How a browser loads one rendition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// Loads as it is, without our credential; may carry a signature that expires.
+    /// Loads without the gateway's credential. The URL may carry a signature that expires.
     Direct {
         url: String,
         expires_at: Option<Timestamp>,
     },
-    /// Needs our credential, or is an internal address: only the gateway's media route can load it.
+    /// Needs the gateway's credential or is internal: only the media route can load it.
     Proxied,
 }
 
@@ -110,7 +110,7 @@ pub enum Rendition {
     Large,
 }
 
-/// What the credential in use may do to an asset; `None` where the source does not tell.
+/// What the credential in use may do with an asset. `None`: the source does not report it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ViewerCan {
     pub tag: Option<bool>,
@@ -118,7 +118,7 @@ pub struct ViewerCan {
     pub delete: Option<bool>,
 }
 
-/// A kind of API.
+/// The API that a source speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Provider {
     Scenario,
@@ -127,10 +127,10 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// Every provider, in the order people read them.
+    /// All providers, in display order.
     pub const ALL: [Self; 3] = [Self::Scenario, Self::Piktid, Self::Comfy];
 
-    /// The word in configuration files, logs and URLs.
+    /// Returns the provider's name in configuration files, logs and URLs.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -141,7 +141,7 @@ impl Provider {
     }
 }
 
-/// What an asset is, whatever its file format.
+/// The kind of an asset, independent of its file format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     Image,
@@ -156,7 +156,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Guesses from a media type; `None` where it says nothing (`application/octet-stream`).
+    /// Derives the kind from a media type. `None` for generic ones (`application/octet-stream`).
     #[must_use]
     pub fn of_mime_type(mime_type: &str) -> Option<Self> {
         let (family, rest) = mime_type.trim_start().split_once('/')?;
@@ -185,7 +185,7 @@ impl Kind {
         }
     }
 
-    /// Guesses from the ending of a file name.
+    /// Guesses the kind from a file name's extension.
     #[must_use]
     pub fn of_file_name(name: &str) -> Option<Self> {
         let (_, ending) = name.rsplit_once('.')?;
@@ -208,7 +208,7 @@ impl Kind {
     }
 }
 
-/// Guesses a media type from the ending of a picture's file name.
+/// Guesses an image's media type from its file name's extension.
 #[must_use]
 pub fn image_type_of_file_name(name: &str) -> Option<&'static str> {
     let (_, ending) = name.rsplit_once('.')?;
@@ -228,7 +228,7 @@ pub enum Status {
     Pending,
     Ready,
     Failed,
-    /// Not sent, or a word not known here.
+    /// The source sent no status, or an unknown one.
     Unknown,
 }
 
@@ -238,15 +238,15 @@ pub enum Visibility {
     Private,
     /// The owner's group.
     Shared,
-    /// Everybody who has the link.
+    /// Everyone who has the link.
     Unlisted,
-    /// Everybody.
+    /// Everyone.
     Public,
-    /// Supplied by the provider to everybody.
+    /// Supplied by the provider to everyone.
     Platform,
 }
 
-/// What only one provider knows about an asset.
+/// The fields of an asset that only one provider has.
 #[derive(Debug)]
 pub enum Details {
     Scenario(Arc<scenario::Details>),

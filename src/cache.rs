@@ -1,14 +1,14 @@
 //! The asset cache: assets and list pages by source and credential scope, for a limited time.
 //!
-//! - Fresh, an answer is served. For a while after, it is served while it is asked for again, by
-//!   one call. When the source fails, an older one is served still, and said to be
+//! - The cache serves a fresh entry as it is, and a stale entry while one call revalidates it
+//!   (stale-while-revalidate). When the source fails, it serves an older entry and reports that
 //!   ([`Freshness`]).
-//! - Concurrent misses of the same thing make one upstream call. The call goes on as long as
-//!   anybody waits for it, and no longer ([`single_flight`]).
-//! - A read that began before a write is never kept as new: what is kept carries the epoch noted
-//!   before its call ([`write_epochs`]), and the epoch is part of the key.
-//! - Nothing outlives the signed URLs inside it, and what a source asks not to keep is not kept.
-//! - Bounded in bytes, half for assets and half for pages.
+//! - Concurrent misses of the same key make one upstream call. The call runs only as long as a
+//!   request waits for it ([`single_flight`]).
+//! - A read that began before a write is never cached as new. The key includes the write epoch
+//!   noted before the call ([`write_epochs`]).
+//! - No entry outlives the signed URLs inside it. Responses with `no-store` are not cached.
+//! - The cache is bounded in bytes, half for assets and half for pages.
 
 mod content_cache;
 mod entry;
@@ -44,13 +44,13 @@ pub use idempotency::{Claim, ClaimGuard, IdempotencyStore, Recorded};
 pub use response_cache::{ReadVersion, ResponseCache, ResponseKey, ViewerScope};
 pub use single_flight::TaskFailed;
 
-/// How long a write without an answer may still take effect.
+/// How long a write without a response may still take effect.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// An asset, or why there is none.
+/// An asset, or the reason why there is none.
 pub type Entity = Result<Arc<Asset>, SourceError>;
 
-/// Process-wide; shared by all operations.
+/// The process-wide asset cache, shared by all operations.
 pub struct AssetCache {
     entities: Cache<EntityKey, CacheEntry<Entity>, RandomState>,
     pages: Cache<PageKey, CacheEntry<Arc<Page>>, RandomState>,
@@ -77,13 +77,13 @@ struct PageKey {
     epoch: Epoch,
 }
 
-/// A page, and how it came.
+/// A page, and how it was read.
 #[derive(Debug)]
 pub struct PageRead {
     pub page: Arc<Page>,
-    /// It cost an upstream call.
+    /// Whether reading it cost an upstream call.
     pub called: bool,
-    /// Why it is served though it is old.
+    /// Why an old page is served.
     pub stale: Option<SourceError>,
 }
 
@@ -125,12 +125,13 @@ impl AssetCache {
 
     // === Pages ===
 
-    /// Reads a page of a list; waits until `wait_until` at the latest, while the call itself may go
-    /// on for the next request. What is kept beside it does not matter: one look-up by hash.
+    /// Reads a page of a list, and waits until `wait_until` at the latest. The call itself may go
+    /// on for the next request. Its cost is one look-up by hash, for any number of entries.
     ///
     /// # Errors
-    /// The source's, or [`SourceError::Timeout`] when the wait is over first, where nothing older
-    /// can be served. Requests at the same time share an error; it is not kept.
+    /// - The source's error, or [`SourceError::Timeout`] when `wait_until` passes: only if the
+    ///   cache has no older page to serve. Concurrent requests share an error; it is not cached.
+    /// - [`SourceError::Exhausted`]: the operation's budget of upstream calls is spent.
     pub async fn page(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
@@ -196,7 +197,7 @@ impl AssetCache {
         }
     }
 
-    /// A place among those who wait for a page, and whether its call is made for this one.
+    /// Joins the waiters for a page. Also returns whether the call is made for this waiter.
     fn join_page(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
@@ -210,11 +211,11 @@ impl AssetCache {
             (Arc::clone(self), Arc::clone(source), context.shared());
         let mut waiters = self.page_reads.join([key], |led| async move {
             for (key, land) in led {
-                // No one may be waiting.
+                // The receiver may be gone.
                 let _ = land.send(asset_cache.read_page(&source, key, &context).await);
             }
         });
-        // One key, one waiter.
+        // One key has one waiter.
         waiters.swap_remove(0)
     }
 
@@ -227,7 +228,7 @@ impl AssetCache {
         let (before, asked) = (self.epochs.now(), Instant::now());
         let page = source.list(&key.request, context).await?;
         if page.no_store {
-            // What was kept before is older.
+            // Any cached page is older.
             self.pages.invalidate(&key).await;
             return Ok((Arc::new(page), None));
         }
@@ -251,7 +252,7 @@ impl AssetCache {
         Ok((page, None))
     }
 
-    /// Keeps a list's assets as if each had been read by id, but for those written meanwhile.
+    /// Caches a list's assets as if each had been read by id, except those written meanwhile.
     async fn prime(&self, source: &Arc<dyn Source>, page: &Page, before: Epoch, asked: Instant) {
         if self.freshness(source).entity_fresh.is_zero() {
             return;
@@ -267,7 +268,7 @@ impl AssetCache {
 
     // === Assets ===
 
-    /// An asset, or that there is none, where that is known and fresh.
+    /// An asset or its absence, if that is cached and fresh.
     pub async fn fresh(
         &self,
         source: &Arc<dyn Source>,
@@ -285,9 +286,9 @@ impl AssetCache {
         Some(kept.value)
     }
 
-    /// Reads assets by id with as few upstream calls as the source allows, and hands each to `land`
-    /// as it comes, once for every id. Of n ids it costs O(n), whatever else is kept
-    /// (`benches/parts`: 1,000 to 100,000 entries).
+    /// Reads assets by id with as few upstream calls as the source allows. It passes each result to
+    /// `deliver` when it arrives, once for every id. For n ids it costs O(n), for any number of
+    /// entries (`benches/parts`: 1,000 to 100,000 entries).
     pub async fn entities(
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
@@ -345,7 +346,7 @@ impl AssetCache {
             let kept = older.get(id);
             let result = outage.or(called, waiter.wait());
             let result = if kept.is_some() {
-                // An older value is there: wait no longer than for a page. The read goes on for later requests.
+                // An older value exists: wait no longer than for a page. The read goes on.
                 let result = timeout(patience, result).await;
                 result.unwrap_or_else(|_| {
                     Arc::clone(&waiter).detach();
@@ -407,7 +408,7 @@ impl AssetCache {
         while let Some((id, entity)) = read.next().await {
             if let Some((key, land)) = waiting.remove(&id) {
                 let fresh_until = self.keep(source, key, entity.clone(), asked).await;
-                // No one may be waiting.
+                // The receiver may be gone.
                 let _ = land.send((entity, fresh_until));
             }
         }
@@ -416,8 +417,8 @@ impl AssetCache {
         }
     }
 
-    /// Keeps an asset, or that there is none; other failures are worth asking again.
-    /// Tells until when it is fresh, if it is kept.
+    /// Caches an asset or its absence. It caches no other error, because a retry may succeed.
+    /// Returns until when the entry is fresh, if it is cached.
     async fn keep(
         &self,
         source: &Arc<dyn Source>,
@@ -429,7 +430,7 @@ impl AssetCache {
             return None;
         }
         if entity.as_ref().is_ok_and(|asset| asset.no_store) {
-            // What was kept before is older.
+            // Any cached asset is older.
             self.entities.invalidate(&key).await;
             return None;
         }
@@ -444,13 +445,13 @@ impl AssetCache {
             }
             Err(_) => return None,
         };
-        // What was asked for later is newer, whichever came first.
+        // A value whose call began later is newer, in any order of arrival.
         let newer = self.entities.get(&key).await;
         if newer.is_some_and(|kept| kept.asked > asked) {
             return None;
         }
         if times.0.is_zero() {
-            // What was kept before is older.
+            // Any cached asset is older.
             self.entities.invalidate(&key).await;
             return None;
         }
@@ -479,8 +480,8 @@ impl AssetCache {
 
     // === Writes ===
 
-    /// Says that `ids` of `source` are being written, until the outcome is known. Nothing read
-    /// before its end is served after it, in any scope. Reads begun meanwhile are shared and not kept.
+    /// Marks `ids` of `source` as being written until the outcome is known. Nothing read before
+    /// that is served after it, in any scope. Reads begun meanwhile are shared but not cached.
     #[must_use = "the write is over when this is dropped"]
     pub fn writing(self: &Arc<Self>, source: &SourceName, ids: Vec<Arc<str>>) -> Writing {
         self.epochs.open(source, &ids);
@@ -492,7 +493,7 @@ impl AssetCache {
     }
 }
 
-/// A write under way; over when dropped.
+/// A write in progress; it is over when this is dropped.
 pub struct Writing {
     asset_cache: Arc<AssetCache>,
     source: SourceName,
@@ -500,10 +501,10 @@ pub struct Writing {
 }
 
 impl Writing {
-    /// It is not known when the write takes effect, if it does. For a while nothing that it may
-    /// change is kept.
+    /// Ends the write later, because it may still take effect. Until then, nothing that it may
+    /// change is cached.
     pub fn linger(self) {
-        // A caller that learns the outcome and reads gets nothing begun before it.
+        // Once the caller learns the outcome, its reads join no read begun before that.
         drop(self.asset_cache.writing(&self.source, self.ids.clone()));
         tokio::spawn(async move {
             tokio::time::sleep(LINGER).await;

@@ -17,13 +17,13 @@ use crate::{config::ConfigError, schema};
 
 pub use arguments::Arguments;
 
-/// Bad configuration or usage (`EX_USAGE`).
+/// The exit code for bad configuration or usage (`EX_USAGE`).
 const USAGE: u8 = 64;
 
-/// Runs what the command line says.
+/// Runs the command that the arguments select.
 ///
 /// # Errors
-/// What the user cannot mend; wrong settings are an exit code with a message instead.
+/// Failures that the user cannot fix. A [`ConfigError`] becomes a message and exit code 64.
 pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let result = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(serve) => serve::run(serve).await,
@@ -40,7 +40,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Key(wanted) => key::run(&wanted),
     };
     match result {
-        // The user's to mend, in words meant for them: no backtrace, no "Error:".
+        // The user can fix this: a plain message, without a backtrace or "Error:".
         Err(error) if error.is::<ConfigError>() => {
             complain(&error.to_string());
             Ok(ExitCode::from(USAGE))

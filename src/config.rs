@@ -1,7 +1,7 @@
-//! Settings: defaults < file < environment < command line, checked before anything starts.
+//! Settings, checked before start. Precedence: defaults < file < environment < command line.
 //!
-//! Every refusal names the key (or variable), the file and line where there is one, and what
-//! would be right. Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
+//! Each error names the key or variable, the file and line if there is one, and the expected value.
+//! Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
 
 mod access;
 mod address;

@@ -1,14 +1,14 @@
-//! One ordered list over many sources, as Relay pages it.
+//! One ordered list over many sources, paged as Relay connections.
 //!
-//! Pages are not merged; answers to "what follows this key?" are (`merge.md`). A [`Key`] names a
-//! gap between assets and outlives them. Each source's paging is hidden behind a [`Reader`](source_reader::Reader), which
-//! gives a gap-free run from the key on; [`merge`] takes from all runs what lies before the
+//! The gateway merges the rows after a key, not whole pages (`merge.md`). A [`Key`] names a gap
+//! between assets and outlives them. Each source's [`Reader`](source_reader::Reader) hides its
+//! paging and returns a gap-free run from the key on. [`merge`] takes the rows before the
 //! *horizon*, past which some run is unknown.
 //!
-//! Lists sorted by what only their source can compare (names, sizes) are not merged: they are read
-//! by position, and held to the rows themselves ([`single_source`]).
+//! Lists sorted by values that only their source can compare (names, sizes) are not merged. The
+//! gateway reads them by position and checks the position against the rows ([`single_source`]).
 //!
-//! Nothing of a walk is kept between requests: the cursor is everything.
+//! The gateway keeps no paging state between requests: the cursor carries all of it.
 
 mod cursor;
 mod hints;
@@ -30,29 +30,29 @@ pub use list::{
 pub use row_cursor::RowAnchor;
 pub use sort_key::Key;
 
-/// Assets a page may hold.
+/// The maximum number of assets on a page.
 pub const MAX_PAGE: usize = 100;
 
 impl List {
     /// Reads a page.
     ///
     /// # Errors
-    /// [`Unanswered`] when every source failed from the start, and when a page asked with a cursor
-    /// would stand still because some did. A source that fails while others answer is in
-    /// [`ConnectionPage::sources`] instead.
+    /// [`Unanswered`] when every source failed from the start. Also when a page requested with a
+    /// cursor would not advance because some sources failed. Other failures are in
+    /// [`ConnectionPage::sources`].
     pub async fn page(&self, range: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
         merge::page(self, range).await
     }
 
-    /// Reads a page of a list in an order that only its source knows; of one source, the first.
+    /// Reads a page of the first source's list, in an order that only this source can compare.
     ///
     /// # Errors
-    /// That source's, when nothing could be read.
+    /// [`Unanswered`] with the source's error, when no row could be read.
     pub async fn collated_page(
         &self,
         range: &PageRange<RowAnchor>,
     ) -> Result<ConnectionPage, Unanswered> {
-        // Boxed: the order that most lists are in must not carry this one's future along.
+        // Boxed, so that the common merged path does not carry the size of this future.
         Box::pin(single_source::page(self, range)).await
     }
 }

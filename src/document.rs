@@ -1,6 +1,6 @@
-//! A document's way to the engine: scanned before the parser, weighed before validation, held
-//! against the schema's rules, priced before execution. Every way in (POST, GET, a batch,
-//! multipart, WebSocket) comes through [`DocumentStore::find`] and [`Document`].
+//! Prepares a document for the engine: scan before parsing, weigh before validation, validate
+//! against the schema's rules, price before execution. Every entry point (POST, GET, a batch,
+//! multipart, WebSocket) uses [`DocumentStore::find`] and [`Document`].
 
 mod collect_fields;
 mod cost;
@@ -32,35 +32,35 @@ pub use self::{
 };
 use crate::{config::Limits, schema::Code, schema::FieldCosts};
 
-/// Selections of a document whose operations are put together once and kept so; larger ones are put
-/// together when they are asked for.
+/// Maximum selections of a document whose merged operations are stored. Larger documents are merged
+/// at each request.
 const READY: u64 = 1_000;
 
-/// Bytes of them that are kept of a document at most.
+/// Maximum bytes of merged operations that one document stores.
 const LARGE: usize = 512 * 1024;
 
-/// A document that is safe to execute: the same for every sender.
+/// A valid document that is safe to execute. It is the same for every client.
 pub struct Document {
     parsed: ExecutableDocument,
     valid: Valid<apollo_compiler::ExecutableDocument>,
-    /// How often it uses variables.
+    /// Number of variable uses in the document.
     uses: u64,
     introspects: bool,
-    /// Variables that decide on conditions.
+    /// Variables used in conditions (`@skip`, `@include`).
     deciding: Vec<Name>,
-    /// Variables that may be null by their type, and not where they are used.
+    /// Variables of a nullable type that are used in a non-null position.
     not_null: Vec<NotNull>,
-    /// Operations with their fields put together, by name: those that are small, and the same
-    /// whatever the variables.
+    /// Merged operations by name. The map is empty if the document is large, or if a variable
+    /// decides a condition.
     merged: HashMap<Option<Name>, ExecutableDocument>,
 }
 
 impl Document {
-    /// Reads a document.
+    /// Parses, weighs and validates a document.
     ///
     /// # Errors
-    /// A [`DocumentError`] for text that is too long, too deep or no GraphQL, for documents that weigh
-    /// too much, and for what the schema's rules refuse.
+    /// A [`DocumentError`] for text that is too long, nested too deep or not GraphQL. Also for a
+    /// document that exceeds a limit or violates the schema's rules.
     pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, DocumentError> {
         let (parsed, seen) =
             parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
@@ -77,7 +77,7 @@ impl Document {
         .put_together(&seen, rules))
     }
 
-    /// Puts its operations together where that is worth keeping.
+    /// Merges and stores the operations if the document is small enough.
     fn put_together(mut self, seen: &DocumentStats, rules: &Validator) -> Self {
         let (parsed, deciding) = (&self.parsed, &self.deciding);
         let mut merged = HashMap::new();
@@ -88,7 +88,7 @@ impl Document {
                 merged.insert(name.cloned(), plan);
             }
         }
-        // Long texts in a fragment are in it as often as that is spread.
+        // Merging copies a fragment's long strings at each spread.
         if merged.values().map(collect_fields::bytes).sum::<usize>() > LARGE {
             merged.clear();
         }
@@ -96,15 +96,15 @@ impl Document {
         self
     }
 
-    /// What it takes in memory beside what its text does, about.
+    /// Approximate memory of the merged operations, in bytes. The text does not count.
     pub fn bytes(&self) -> usize {
         self.merged.values().map(collect_fields::bytes).sum()
     }
 
-    /// The operation of this name, or the only one.
+    /// Returns the operation with this name, or the only operation if there is no name.
     ///
     /// # Errors
-    /// When there is none of that name, or several and no name.
+    /// A [`DocumentError`] if the name matches none, or if there are several and no name.
     pub fn operation(&self, name: Option<&str>) -> Result<Operation<'_>, DocumentError> {
         let definition = operation(&self.parsed, name)?;
         Ok(Operation {
@@ -114,10 +114,10 @@ impl Document {
         })
     }
 
-    /// Refuses a document that asks about the schema where that is turned off.
+    /// Refuses a document that introspects. The caller checks whether introspection is turned off.
     ///
     /// # Errors
-    /// A [`DocumentError`] that says so.
+    /// A [`DocumentError`] if the document selects an introspection field.
     pub fn check_introspection(&self) -> Result<(), DocumentError> {
         if self.introspects {
             return Err(DocumentError::document(
@@ -129,7 +129,7 @@ impl Document {
     }
 }
 
-/// An operation of a document.
+/// One operation of a [`Document`].
 pub struct Operation<'a> {
     document: &'a Document,
     definition: &'a OperationDefinition,
@@ -137,12 +137,12 @@ pub struct Operation<'a> {
 }
 
 impl Operation<'_> {
-    /// Query, mutation or subscription.
+    /// Returns the operation type: query, mutation or subscription.
     pub fn kind(&self) -> OperationType {
         self.definition.ty
     }
 
-    /// Variables that must not be null, though their types allow it.
+    /// Returns the variables of a nullable type that are used in a non-null position.
     fn not_null(&self) -> impl Iterator<Item = &Name> {
         let is_only = self.document.parsed.operations.iter().count() == 1;
         let variables = self.document.not_null.iter();
@@ -150,37 +150,37 @@ impl Operation<'_> {
         variables.map(|it| &it.variable)
     }
 
-    /// Whether it declares a variable of this name.
+    /// Returns whether the operation declares a variable with this name.
     pub fn declares(&self, name: &str) -> bool {
         let mut all = self.definition.variable_definitions.iter();
         all.any(|own| own.node.name.node == name)
     }
 
-    /// Holds variables against the limits, before anything else looks at them.
+    /// Checks the variables against the limits. This runs before any other use of the variables.
     ///
     /// # Errors
-    /// A [`DocumentError`] that names the limit.
+    /// A [`DocumentError`] that names the exceeded limit, or refuses the engine's upload marker.
     pub fn check_size(&self, variables: &Variables, limits: &Limits) -> Result<(), DocumentError> {
         check_variables(variables, self.document.uses, limits)
     }
 
-    /// Whether the variables are what the operation declares.
+    /// Checks the variables against the types that the operation declares.
     ///
     /// # Errors
-    /// A [`DocumentError`] that names the first that is not.
+    /// A [`DocumentError`] that names the first variable with a wrong type or a forbidden null.
     pub fn check_types(
         &self,
         variables: &Variables,
         rules: &Validator,
     ) -> Result<(), DocumentError> {
         rules.check_variables(&self.document.valid, self.name.as_deref(), variables)?;
-        // Of a type that may be null, in a place that may not (GraphQL, 6.4.1).
+        // A nullable variable in a non-null position must not be null (GraphQL, 6.4.1).
         let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
         let deciding = &self.document.deciding;
         let refuse = |message| Err(DocumentError::document(Code::BadUserInput, message));
         if let Some(name) = deciding.iter().find(is_null) {
             return refuse(format!(
-                "the variable ${name} decides on a condition: it must not be null"
+                "the variable ${name} controls `@skip` or `@include`: it must not be null"
             ));
         }
         match self.not_null().find(is_null) {
@@ -192,10 +192,10 @@ impl Operation<'_> {
         }
     }
 
-    /// What it may cause, in assets and upstream calls, is within the limit; its cost.
+    /// Computes the cost, in assets and upstream calls, and checks it against the limit.
     ///
     /// # Errors
-    /// A [`DocumentError`] that names cost and limit.
+    /// A [`DocumentError`] that names cost and limit, if the cost exceeds the limit.
     pub fn price(
         &self,
         variables: &Variables,
@@ -211,12 +211,12 @@ impl Operation<'_> {
         )
     }
 
-    /// As the engine gets it: alone, each field once.
+    /// Returns the document that the engine executes: this operation alone, each field once.
     pub fn merged(&self, variables: &Variables, rules: &Validator) -> ExecutableDocument {
         let ready = &self.document.merged;
         let ready = match &self.name {
             Some(name) => ready.get(&Some(Name::new(name))),
-            // Without a name there is one operation.
+            // Without a name, the document has only one operation.
             None => ready.values().next(),
         };
         let mut merged = match ready {
@@ -241,7 +241,7 @@ impl Operation<'_> {
     }
 }
 
-/// Refuses text that is longer than it may be.
+/// Refuses text that is longer than the limit.
 fn check_length(text: &str, limits: &Limits) -> Result<(), DocumentError> {
     if text.len() > limits.query_bytes {
         let name = "size in bytes";
@@ -250,7 +250,7 @@ fn check_length(text: &str, limits: &Limits) -> Result<(), DocumentError> {
     Ok(())
 }
 
-/// Reads a document that is safe to validate, and what was come across in it.
+/// Parses a document that is safe to validate. Returns it with its statistics.
 fn parse(
     text: &str,
     limits: &Limits,
@@ -268,12 +268,11 @@ fn parse(
     Ok((document, seen))
 }
 
-/// Refuses variables that hold the engine's own mark of an upload, longer lists than may be, or
-/// more values than may be looked at, each as often as `uses` says: the engine copies a variable
-/// wherever it is used.
+/// Refuses variables with the engine's upload marker, with lists over the length limit, or with too
+/// many values. Each value counts `uses` times: the engine copies a variable at each use.
 ///
 /// # Errors
-/// A [`DocumentError`] that says so.
+/// A [`DocumentError`] in each of these cases.
 fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<(), DocumentError> {
     let values = Values::new(limits);
     let mut count = 0_u64;
@@ -291,11 +290,11 @@ fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<
     Ok(())
 }
 
-/// What the chosen operation may cause, in assets and upstream calls, is within the limit; its
-/// cost.
+/// Computes the chosen operation's cost, in assets and upstream calls, and checks it against the
+/// limit.
 ///
 /// # Errors
-/// A [`DocumentError`] that names cost and limit.
+/// A [`DocumentError`] that names cost and limit, if the cost exceeds the limit.
 pub fn price(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -308,10 +307,10 @@ pub fn price(
     Ok(cost)
 }
 
-/// Whether so much is within the limit.
+/// Checks a cost against the limit.
 ///
 /// # Errors
-/// A [`DocumentError`] that names cost and limit.
+/// A [`DocumentError`] that names cost and limit, if the cost exceeds the limit.
 pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), DocumentError> {
     if cost > limits.cost {
         return Err(DocumentError::limit64(
@@ -323,10 +322,10 @@ pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), DocumentError> {
     Ok(())
 }
 
-/// The operation of this name, or the only one.
+/// Returns the operation with this name, or the only operation if there is no name.
 ///
 /// # Errors
-/// When there is none of that name, or several and no name.
+/// A [`DocumentError`] if the name matches none, or if there are several and no name.
 pub fn operation<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
@@ -339,7 +338,7 @@ pub fn operation<'a>(
         if operations.next().is_some() {
             return Err(DocumentError::document(
                 ErrorCode::ValidationFailed,
-                "the document has several operations: say which with `operationName`",
+                "the document has several operations: choose one with `operationName`",
             ));
         }
         first
@@ -347,7 +346,7 @@ pub fn operation<'a>(
     found.map(|(_, operation)| &operation.node).ok_or_else(|| {
         DocumentError::document(
             ErrorCode::ValidationFailed,
-            "the document has no operation of the name that `operationName` says",
+            "the document has no operation with the name in `operationName`",
         )
     })
 }

@@ -1,5 +1,5 @@
-//! GraphiQL, bundled from npm by `build.rs` and served from our own origin: no request of the page
-//! leaves it.
+//! GraphiQL, bundled from npm by `build.rs` and served from our own origin. The page sends requests
+//! only there.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use axum::{
 struct File {
     path: &'static str,
     content_type: &'static str,
-    /// The name holds a hash of the content.
+    /// Whether the file name contains a hash of the content.
     immutable: bool,
     gzip: &'static [u8],
 }
@@ -28,7 +28,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; 
                       data:; connect-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' \
                       data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// The page when GraphiQL was left out of the build.
+/// The page of a build without GraphiQL.
 const WITHOUT: &str = "<!doctype html><title>Asset gateway</title><h1>Asset gateway</h1>\
     <p>The graph is at <code>/graphql</code>.\
     <p>GraphiQL is not in this build: install Node.js with npm and build again \
@@ -40,8 +40,8 @@ pub fn is_bundled() -> bool {
     FILES.iter().any(|file| file.path == "index.html")
 }
 
-/// GraphiQL's page, or one that says how to get it. Deep links (`?query=…&variables=…`) are read
-/// by the page itself.
+/// GraphiQL's page, or one that explains how to get it. The page itself reads deep links
+/// (`?query=…&variables=…`).
 #[must_use]
 pub fn page(headers: &HeaderMap) -> Response {
     let mut response = match FILES.iter().find(|file| file.path == "index.html") {
@@ -56,7 +56,7 @@ pub fn page(headers: &HeaderMap) -> Response {
     response
 }
 
-/// `GET /explorer/{file}`: what the page loads, and the licences of what is in it.
+/// `GET /explorer/{file}`: the files that the page loads, and the licences of its packages.
 #[must_use]
 pub fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     let file = FILES.iter().find(|file| file.path == path)?;
@@ -65,7 +65,7 @@ pub fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     Some(response)
 }
 
-/// How gladly `Accept-Encoding` takes a coding; 0: not at all (RFC 9110, 12.5.3).
+/// The quality of a coding in `Accept-Encoding`; 0: not accepted (RFC 9110, 12.5.3).
 #[must_use]
 pub fn quality_of(coding: &str, headers: &HeaderMap) -> f32 {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
@@ -81,13 +81,13 @@ pub fn quality_of(coding: &str, headers: &HeaderMap) -> f32 {
     qualities.next().unwrap_or(0.0)
 }
 
-/// A file as it was before it was compressed. Made once: frequent requests cost no memory.
+/// The uncompressed file. It is inflated once, so that frequent requests allocate nothing.
 fn plain(file: &'static File) -> Bytes {
     static PLAIN: LazyLock<Mutex<HashMap<&'static str, Bytes>>> = LazyLock::new(Mutex::default);
     let mut all = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
     let inflated = all.entry(file.path).or_insert_with(|| {
         let mut plain = Vec::new();
-        // Made by our own build script: what is broken is empty, and seen at once.
+        // Our build script made the data: a fault gives an empty file, which is noticed at once.
         match flate2::read::GzDecoder::new(file.gzip).read_to_end(&mut plain) {
             Ok(_) => plain.into(),
             Err(_) => Bytes::new(),
@@ -126,7 +126,7 @@ fn guard(headers: &mut HeaderMap) {
         ("content-security-policy", POLICY),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
-        // Links carry queries; other sites need not see them.
+        // URLs contain queries, which other sites must not see.
         ("referrer-policy", "same-origin"),
     ];
     for (name, value) in fixed {

@@ -1,5 +1,5 @@
-//! Whatever takes bytes from strangers, as one table: run over a corpus and random bytes by
-//! `cargo test`, and by libFuzzer by hand (`tests/fuzz`). A target fails by panicking.
+//! Fuzz targets for all code that reads untrusted bytes. `cargo test` runs them over a corpus and
+//! random bytes; libFuzzer runs them by hand (`tests/fuzz`). A target fails by panicking.
 
 use crate::{
     asset::GlobalId,
@@ -8,7 +8,7 @@ use crate::{
     source::fuzz_entry as source,
 };
 
-/// Something that takes bytes from strangers.
+/// A function that reads untrusted bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
     /// Also the name of its folder in the corpus.
@@ -16,7 +16,7 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// All of them.
+/// All fuzz targets.
 pub const TARGETS: [Target; 8] = [
     Target {
         name: "request",
@@ -52,7 +52,7 @@ pub const TARGETS: [Target; 8] = [
     },
 ];
 
-/// A cursor that opens is written the same again.
+/// Checks that a decoded cursor encodes to the same text.
 fn cursor(bytes: &[u8]) {
     let fingerprint = Fingerprint::of("assets", &[]);
     let Ok(text) = std::str::from_utf8(bytes) else {
@@ -61,7 +61,7 @@ fn cursor(bytes: &[u8]) {
     if let Ok(cursor) = Cursor::decode(text, &fingerprint) {
         assert_eq!(cursor.encode(&fingerprint), text);
     }
-    // Past the checksum, which random bytes hardly pass.
+    // Adds a valid checksum, which random bytes hardly ever have.
     let sealed = crate::connection::seal(bytes.to_vec(), &fingerprint);
     if let Ok(cursor) = Cursor::decode(&sealed, &fingerprint) {
         let again = Cursor::decode(&cursor.encode(&fingerprint), &fingerprint);
@@ -69,7 +69,7 @@ fn cursor(bytes: &[u8]) {
     }
 }
 
-/// An id that is read is written the same again: there is one way to write each.
+/// Checks that a parsed id prints as the same text: each id has one spelling.
 fn id(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;

@@ -1,9 +1,9 @@
-//! Batches reads by id within one operation: siblings that ask for assets in the same moment
-//! become one request to the asset cache per source.
+//! Batches reads by id within one operation: concurrent sibling fields share one request to the
+//! asset cache per source.
 //!
-//! The crate holds its lock while a batch function runs, so ours only starts the reads and hands
-//! out [`Pending`] handles at once: batches overlap, and a caller that is cancelled takes no
-//! other with it.
+//! The `dataloader` crate holds its lock while a batch function runs. So this batch function only
+//! starts the reads and returns [`Pending`] handles immediately. Batches overlap, and a cancelled
+//! caller does not cancel the others.
 
 use std::{
     collections::HashMap,
@@ -22,18 +22,18 @@ use crate::{
     source::{DetailLevel, Registry, RequestContext, SourceError},
 };
 
-/// One batch at most; a source's own limits are kept below, in `source`.
+/// Maximum ids per batch. The `source` module enforces the limits of each source.
 const MAX_BATCH: usize = 1_000;
 
 type Key = (AssetId, DetailLevel);
 
-/// One operation's reads by id. What it answered once it answers again: one request, one answer.
+/// One operation's reads by id. It returns the first result again for an equal read.
 pub struct Loader {
     inner: cached::Loader<Key, Pending, Batch>,
     registry: Arc<Registry>,
     asset_cache: Arc<AssetCache>,
     context: Arc<RequestContext>,
-    /// What was loaded, by whichever way.
+    /// Results of all reads, from the cache or from a batch.
     answered: Mutex<Answered>,
 }
 
@@ -61,28 +61,28 @@ impl Loader {
         }
     }
 
-    /// Forgets what it answered: something was changed.
+    /// Clears the stored results after a write.
     pub async fn forget(&self) {
         self.answered().clear();
         self.inner.clear_all().await;
     }
 
-    /// Reads one asset, together with whatever else is asked for now.
+    /// Reads one asset, batched with concurrent reads.
     ///
     /// # Errors
-    /// The source's, [`SourceError::NotFound`] for a source that is not configured, or
-    /// [`SourceError::Timeout`] at the operation's deadline.
+    /// The source's error, [`SourceError::NotFound`] for an unconfigured source, or
+    /// [`SourceError::Timeout`] at the operation's deadline. [`SourceError::Internal`] on a panic.
     pub async fn load(&self, id: AssetId, variant: DetailLevel) -> Entity {
         let key = (id, variant);
         if let Some(entity) = self.answered().get(&key) {
             return entity.clone();
         }
-        // An asset in memory waits for no batch.
+        // A fresh asset in the cache needs no batch.
         let entity = match self.fresh(&key).await {
             Some(entity) => entity,
             None => self.batched(key.clone()).await,
         };
-        // Whatever came first stays: one request, one answer.
+        // The first result stays, so that all reads of one operation agree.
         self.answered().entry(key).or_insert(entity).clone()
     }
 
@@ -99,19 +99,19 @@ impl Loader {
             .await
             .map_err(|_| SourceError::NotFound)?;
         match timeout_at(self.context.deadline(), pending.answer).await {
-            // The task's own panic is in the log.
+            // The log already has the task's panic.
             Ok(answer) => answer.unwrap_or(Err(SourceError::Internal)),
             Err(_) => Err(SourceError::Timeout),
         }
     }
 
     fn answered(&self) -> MutexGuard<'_, Answered> {
-        // Single inserts: a panic elsewhere cannot leave the table half-changed.
+        // Each change is a single call: a panic elsewhere cannot leave the map half-changed.
         self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An asset on its way.
+/// A read in progress.
 #[derive(Clone)]
 struct Pending {
     answer: Shared<oneshot::Receiver<Entity>>,
@@ -121,7 +121,7 @@ struct Batch {
     registry: Arc<Registry>,
     asset_cache: Arc<AssetCache>,
     context: Arc<RequestContext>,
-    /// Its reads; broken off with the operation, but for what others wait for.
+    /// The read tasks. They end with the operation, except calls that others wait for.
     reads: JoinSet<()>,
 }
 
@@ -138,7 +138,7 @@ impl BatchFn<Key, Pending> for Batch {
         let mut handles = HashMap::with_capacity(keys.len());
         for ((name, variant), keys) in groups {
             let Some(source) = self.registry.named(&name) else {
-                continue; // no handle: the loader answers "not found"
+                continue; // without a handle, the loader returns "not found"
             };
             let mut senders = HashMap::with_capacity(keys.len());
             for key in keys {
@@ -158,7 +158,7 @@ impl BatchFn<Key, Pending> for Batch {
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner)
                             .remove(id);
-                        // No one may be waiting any more; the asset cache has kept what came.
+                        // The waiter may be gone. The asset cache has stored the result.
                         let _ = sender.map(|sender| sender.send(entity));
                     };
                     asset_cache

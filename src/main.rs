@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use asset_gateway::cli::{self, Arguments};
 use clap::Parser;
 
-/// An answer that is made takes several hundred small pieces of memory, given back at once.
+/// One response makes several hundred small allocations and frees them all at once.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,8 +1,8 @@
-//! Addresses of renditions that only the gateway can load: made by `schema`, opened by `server`.
+//! Signed URLs of renditions that only the gateway can load; `schema` makes, `server` opens them.
 //!
-//! `<public_url>/media/<token>`. A token is an asset, a rendition and an end, under a MAC that also
-//! covers the scope: it cannot be forged, widened, used after its end, or used once the source's
-//! credential has changed. Making one costs no upstream call.
+//! `<public_url>/media/<token>`. A token holds an asset, a rendition and an expiry, under a MAC
+//! that also covers the credential scope. It cannot be forged, altered or used after its expiry, or
+//! after the source's credential has changed. Making one costs no upstream call.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -14,11 +14,11 @@ use crate::{
 };
 
 const HOUR: i64 = 3600;
-/// At least this long is every address good.
+/// The minimum lifetime of a URL, in seconds.
 const LIFE: i64 = 24 * HOUR;
 const MAC: usize = 16;
 
-/// Makes and opens media addresses.
+/// Makes and opens media URLs.
 #[derive(Clone)]
 pub struct MediaUrls {
     key: [u8; 32],
@@ -26,7 +26,7 @@ pub struct MediaUrls {
     base: String,
 }
 
-/// What a token was made for.
+/// The file that a token grants, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     pub id: AssetId,
@@ -34,12 +34,12 @@ pub struct Grant {
     pub expires_at: Timestamp,
 }
 
-/// A token that opens nothing: damaged, made up, of another gateway, or out of time.
+/// Why a token opens nothing: it is damaged, forged, from another gateway, or expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidToken {
-    #[error("not an address of this gateway: ask for the asset's `url` again")]
+    #[error("not a media URL of this gateway: query the asset's `url` again")]
     Unknown,
-    #[error("this address has expired: ask for the asset's `url` again")]
+    #[error("this URL has expired: query the asset's `url` again")]
     Expired,
 }
 
@@ -52,8 +52,8 @@ impl MediaUrls {
         }
     }
 
-    /// The address of a rendition, and its end. Ends fall on full hours, so that an asset's
-    /// address stays the same for a while and browsers can keep what they loaded.
+    /// Makes the URL of a rendition, and returns its expiry. Expiries fall on full hours, so that
+    /// an asset's URL stays the same for a while and browsers can cache the file.
     #[must_use]
     pub fn url(
         &self,
@@ -68,7 +68,7 @@ impl MediaUrls {
             Rendition::Small => 1,
             Rendition::Large => 2,
         }];
-        // Hours since 1970 fit until the year 491,000.
+        // Hours since 1970 fit into 32 bits until the year 491,000.
         token.extend(u32::try_from(end / HOUR).unwrap_or(u32::MAX).to_be_bytes());
         token.extend(id.source.as_str().as_bytes());
         token.push(b':');
@@ -78,10 +78,11 @@ impl MediaUrls {
         (url, Timestamp::from_second(end).unwrap_or(now))
     }
 
-    /// Opens a token; `scope_of` tells the scope that the gateway uses at a source now.
+    /// Opens a token. `scope_of` returns the scope of a source's current credential.
     ///
     /// # Errors
-    /// [`InvalidToken`], without saying what was wrong beyond that.
+    /// - [`InvalidToken::Unknown`]: the token is malformed, or its MAC or its scope is wrong.
+    /// - [`InvalidToken::Expired`]: the token is genuine but has expired.
     pub fn open(
         &self,
         token: &str,
@@ -101,7 +102,7 @@ impl MediaUrls {
         let (source, upstream) = name.split_once(':').ok_or(UNKNOWN)?;
         let source = SourceName::parse(source).map_err(|_| UNKNOWN)?;
         let scope = scope_of(&source).ok_or(UNKNOWN)?;
-        // blake3's own comparison takes the same time whatever differs.
+        // Hashes of blake3 compare in constant time.
         let right = blake3::Hash::from_bytes(widened(&self.mac(plain, &scope)));
         if right != blake3::Hash::from_bytes(widened(mac)) || !is_upstream_id_text(upstream) {
             return Err(UNKNOWN);

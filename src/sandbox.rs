@@ -1,10 +1,10 @@
-//! The three upstreams emulated over real HTTP: for a first run without keys, and for tests.
+//! Emulates the three upstreams over real HTTP, for a first run without keys and for tests.
 //!
-//! Written from the contracts (`upstreams/`), sharing no type with the clients in `source`: an
-//! independent judge. Keeps the awkward parts: opaque tokens, zone-less times, delta replies,
-//! empty error bodies, nested errors, ignored parameters, presigned uploads, new ids for known
-//! bytes. Authentication is real; credentials are made anew at each start. Every call is
-//! recorded, and faults are asked for per test.
+//! The emulators follow the contracts in `upstreams/` and share no types with the clients in
+//! `source`, so they test those clients independently. They keep the awkward parts: opaque tokens,
+//! zone-less times, delta replies, empty error bodies, nested errors, ignored parameters, presigned
+//! uploads, new ids for known bytes. Authentication is real; each start creates new credentials.
+//! The emulators record every call, and each test can inject faults.
 
 mod comfy;
 mod credentials;
@@ -36,14 +36,14 @@ pub use seed::Seed;
 pub use shared::Dialect;
 pub use store::{ComfyAsset, PiktidAsset, ScenarioAsset, Store};
 
-/// Three servers on loopback, stopped when dropped.
+/// Three emulators on loopback. Dropping the sandbox stops them.
 #[derive(Debug)]
 pub struct Sandbox {
     pub scenario: Emulator,
     pub piktid: Emulator,
     pub comfy: Emulator,
     pub credentials: Credentials,
-    /// What the three serve; a test may change it between any two calls.
+    /// The assets of the three emulators; a test may change them between any two calls.
     pub store: Arc<Store>,
 }
 
@@ -62,12 +62,12 @@ impl Drop for Emulator {
     }
 }
 
-/// How to start a sandbox.
+/// The options of [`Sandbox::start`].
 #[derive(Debug, Clone)]
 pub struct Options {
     pub seed: Seed,
     pub dialect: Dialect,
-    /// Scenario's, PiktID's and Comfy's ports; 0: any free one.
+    /// Ports of Scenario, PiktID and Comfy, in this order; 0 selects any free port.
     pub ports: [u16; 3],
 }
 
@@ -82,10 +82,10 @@ impl Default for Options {
 }
 
 impl Sandbox {
-    /// Makes the pictures, fills the store and starts the three servers.
+    /// Creates credentials, fills the store and starts the three servers.
     ///
     /// # Errors
-    /// When a port cannot be bound.
+    /// Returns an [`io::Error`] when a port cannot be bound.
     pub async fn start(options: Options) -> io::Result<Self> {
         let [scenario, piktid, comfy] = options.ports;
         let scenario = bind(scenario).await?;
@@ -109,7 +109,7 @@ impl Sandbox {
         })
     }
 
-    /// What a gateway's environment must hold to use this sandbox.
+    /// Returns the environment variables that point a gateway at this sandbox.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         let credentials = self.credentials.clone();

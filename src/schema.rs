@@ -1,6 +1,6 @@
-//! The graph: arguments in, one call down, types out.
+//! The GraphQL layer: it checks arguments, calls the layer below once, and maps results to types.
 //!
-//! `schema.graphql` is [`client_sdl`], committed; CI fails when they differ.
+//! `schema.graphql` is the committed output of [`client_sdl`]. CI fails when the two differ.
 
 mod asset;
 mod connection;
@@ -36,7 +36,7 @@ pub use scalars::byte_size;
 pub use sdl::whole as sdl;
 pub use subgraph_sdl::{subgraph as subgraph_sdl, without_federation as client_sdl};
 
-/// Builds the graph.
+/// Builds the schema.
 #[must_use]
 pub fn build() -> Graph {
     let subgraph_sdl = federation::SubgraphSdl(subgraph_sdl::subgraph);

@@ -1,7 +1,7 @@
-//! What other modules know of a provider: the [`Source`] trait, what a source can do,
-//! why it may fail, and the [`Registry`] of those configured.
+//! The provider interface: the [`Source`] trait, its capabilities and errors, and the [`Registry`]
+//! of configured sources.
 //!
-//! A new provider is one folder below this one and one line in [`Registry::connect`].
+//! A new provider needs a folder below this one and an arm in `ApiClient::source`.
 
 mod api_client;
 mod comfy;

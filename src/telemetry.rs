@@ -1,10 +1,10 @@
-//! Logs: lines for people on a terminal, JSON otherwise. Never bodies, tokens or signed addresses.
+//! Logs: text on a terminal, JSON otherwise. They never contain bodies, tokens or signed URLs.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, fmt, util::SubscriberInitExt};
 
-/// A log line's looks.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -14,20 +14,20 @@ pub enum Format {
     Json,
 }
 
-/// A filter that is none.
+/// The log filter is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the log filter `{0}` cannot be read: use a level such as `info`, or `asset_gateway=debug,warn`"
 )]
 pub struct InvalidFilter(String);
 
-/// Starts logging, to standard error. `filter`: a level, or `tracing`'s directives.
+/// Starts logging to standard error. `filter`: a level, or directives of `tracing`.
 ///
 /// # Errors
-/// [`InvalidFilter`].
+/// [`InvalidFilter`]: `filter` cannot be parsed.
 pub fn start(filter: &str, format: Format) -> Result<(), InvalidFilter> {
     let invalid = |_| InvalidFilter(filter.to_owned());
-    // Who wrote what is left out only by those who say so.
+    // Keeps the audit log unless the filter is empty or mentions it.
     let filter = if filter.contains("audit") || filter.trim().is_empty() {
         EnvFilter::try_new(filter)
     } else {

@@ -1,11 +1,11 @@
-//! The only way out: one HTTP client for all sources. It knows HTTP, not assets.
+//! The HTTP client for all upstream calls. It knows HTTP, not assets.
 //!
-//! A call goes through [`Upstream::send`] (a small answer, read whole), [`Upstream::open`] (a
-//! body to pass on as it comes) or [`Upstream::push`] (a file to send as it comes). All hold a place among the source's calls in flight, stay
-//! within the operation's deadline, follow no redirect, keep no cookie, and leave one span.
-//!
-//! What is safe to repeat is made again ([`retry`]), within a budget; a source that keeps failing
-//! is left alone for a while ([`circuit_breaker`]).
+//! - [`Upstream::send`] reads a small response whole.
+//! - [`Upstream::open`] streams a response body. [`Upstream::push`] streams a request body.
+//! - Each waits for a concurrency slot, keeps to the deadline, and records a span.
+//! - No call follows a redirect or keeps a cookie.
+//! - [`retry`] repeats safe calls within a budget.
+//! - [`circuit_breaker`] pauses calls to a source that keeps failing.
 
 mod answer;
 mod call;
@@ -53,7 +53,7 @@ pub use policy::Policy;
 pub use retry::retry_after;
 pub use upload::{Content, Form};
 
-/// One source's way out. Cheap to clone; clones share connections and the limit in flight.
+/// The HTTP client of one source. Cheap to clone: clones share connections and limits.
 #[derive(Debug, Clone)]
 pub struct Upstream {
     /// The source's name, for spans.
@@ -61,29 +61,29 @@ pub struct Upstream {
     client: reqwest::Client,
     policy: Arc<Policy>,
     places: Arc<Semaphore>,
-    /// Bodies being passed on: apart from `places`, so that slow readers of files hold up no list.
+    /// Slots for streamed bodies. Separate from `call_slots`: slow file readers block no list.
     streams: Arc<Semaphore>,
-    /// Bodies that are read whole.
+    /// Slots for bodies that are buffered whole.
     whole: Arc<Semaphore>,
-    /// Files being sent: apart again, so that they hold up no pictures.
+    /// Slots for uploads. Separate from `streams`: uploads block no downloads.
     uploads: Arc<Semaphore>,
-    /// For addresses that the source gave elsewhere: its own roots may not hold there.
+    /// Client for URLs on other hosts. It trusts the system's roots and the source's.
     elsewhere: Arc<OnceLock<Option<reqwest::Client>>>,
-    /// Where the source itself is.
+    /// Base URL of the source.
     base: Url,
     ca_pem: Option<Arc<[u8]>>,
-    /// Calls that wait for one of `places`.
+    /// Number of calls that wait for a call slot.
     waiting: Arc<AtomicUsize>,
     breaker: Breaker,
     budget: Arc<retry::Budget>,
 }
 
 impl Upstream {
-    /// Makes a source's client. `base` decides whether TLS roots are needed at all: without
-    /// system roots a gateway still starts when its sources are plain HTTP.
+    /// Builds the client of a source. A plain HTTP `base` loads no TLS roots: a gateway with only
+    /// plain HTTP sources starts without system roots.
     ///
     /// # Errors
-    /// When `ca_file` holds no certificate, or the system's trust store cannot be read.
+    /// [`UpstreamError::Setup`]: `ca_pem` has no certificate, or the trust store is unreadable.
     pub fn new(
         name: &str,
         base: &Url,
@@ -125,16 +125,19 @@ impl Upstream {
         })
     }
 
-    /// Sends `call` and reads the answer whole, by `deadline` at the latest; makes it again where
-    /// that is safe, may help, and fits.
+    /// Sends `call` and reads the response whole, by `deadline`. Retries where that is safe, may
+    /// help, and fits the deadline and the budget.
     ///
     /// # Errors
-    /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`.
+    /// - [`UpstreamError::CircuitOpen`], [`UpstreamError::ItemCircuitOpen`]: the breaker refuses.
+    /// - [`UpstreamError::Busy`], [`UpstreamError::DeadlineExceeded`]: not sent in time.
+    /// - [`UpstreamError::NotAllowed`], [`UpstreamError::Setup`]: the call cannot be sent.
+    /// - Other variants: no complete response arrived. A response of any status is `Ok`.
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
         let shown = SentSecrets::of(&call.headers);
         let pass = self.breaker.pass(call.subject)?;
         let result = self.send_and_repeat(&call, deadline).await;
-        // Once, by how it ended, however often it was made.
+        // Count the call once, by its final result, however often it was retried.
         pass.end(blame(&result, |answer| (answer.status, &answer.headers)));
         Ok(shown.hidden_in(result?))
     }
@@ -152,13 +155,13 @@ impl Upstream {
             let Some(wait) = retry::wait(call, &result, attempt, waits_out_429) else {
                 break;
             };
-            // In place of an attempt that would come too late, what is known now.
+            // Return the last result if a retry would start too late or exceed the budget.
             if Instant::now() + wait >= last_start || !self.budget.spend() {
                 break;
             }
             tokio::time::sleep(wait).await;
             match self.send_once(call, deadline).await {
-                // Not made at all: the attempt before says more.
+                // The retry was not sent: the previous result says more.
                 Err(
                     UpstreamError::CircuitOpen { .. }
                     | UpstreamError::ItemCircuitOpen { .. }
@@ -202,10 +205,10 @@ impl Upstream {
         .map_err(|_| UpstreamError::Timeout)?
     }
 
-    /// Sends `call` and hands the body on as it comes; `deadline` covers the headers only.
+    /// Sends `call` and streams the response body. `deadline` covers the headers only.
     ///
     /// # Errors
-    /// [`UpstreamError`] when no answer began.
+    /// [`UpstreamError`], for the reasons of [`Upstream::send`]: no response headers arrived.
     pub async fn open(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
         let span = self.span(&call);
         async {
@@ -221,7 +224,7 @@ impl Upstream {
     async fn begin(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
         let pass = self.breaker.pass(call.subject)?;
         let stream = permit(&self.streams, self.policy.streams, deadline).await?;
-        // Held until the headers are there; the body has a place of its own kind.
+        // Held until the headers arrive. The body holds `stream` instead.
         let _slot = self.acquire_slot(deadline).await?;
         let deadline = deadline.min(Instant::now() + self.policy.attempt);
         let response = timeout_at(deadline, self.execute(&call))
@@ -241,8 +244,8 @@ impl Upstream {
         })
     }
 
-    /// Waits for a place among the calls in flight, unless too many wait already, or the source
-    /// goes down meanwhile.
+    /// Waits for a call slot. Fails if too many calls wait already, or if the breaker opens
+    /// meanwhile.
     async fn acquire_slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return Ok(permit);
@@ -262,14 +265,14 @@ impl Upstream {
         }
     }
 
-    /// The client for an address: the source's own, or one that trusts what the system trusts.
+    /// Returns the client for a URL: the source's own, or the one for other hosts.
     fn client_for(&self, url: &Url) -> Result<&reqwest::Client, UpstreamError> {
         if url.origin() == self.base.origin() {
             return Ok(&self.client);
         }
         if !self.may_lead_to(url) {
             let host = url.host_str();
-            tracing::warn!(source = %self.name, host, "the source names a host for a file that is not gone to: `storage_hosts` in its configuration names those that are");
+            tracing::warn!(source = %self.name, host, "file host refused: see `storage_hosts`");
             return Err(UpstreamError::NotAllowed);
         }
         let elsewhere = self.elsewhere.get_or_init(|| {
@@ -291,20 +294,20 @@ impl Upstream {
             .ok_or_else(|| UpstreamError::Setup("the system has no certificates".to_owned()))
     }
 
-    /// Whether an address that the source names is its own, or one that files may be at.
+    /// Whether a file URL is on the source's own origin or on an allowed host.
     #[must_use]
     pub fn may_lead_to(&self, url: &Url) -> bool {
         url.origin() == self.base.origin() || self.policy.elsewhere.allows(url, &self.base)
     }
 
-    /// How the source does.
+    /// Returns the circuit breaker of the source.
     #[must_use]
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
     }
 
-    /// The same way out for one caller who brings a credential: what fails for one says nothing
-    /// of the source to another.
+    /// Returns a clone with the breaker of one caller's credential. Failures of one credential must
+    /// not block other callers.
     #[must_use]
     pub fn with_breaker(&self, breaker: Breaker) -> Self {
         Self {
@@ -313,8 +316,8 @@ impl Upstream {
         }
     }
 
-    /// Leave to send a file to this address: the breaker's, as for any call, where it is the
-    /// source's own.
+    /// Asks the breaker for a permit to send a file to the source's own origin. Other hosts need no
+    /// permit.
     fn pass_to(&self, url: &Url) -> Result<Option<Permit>, UpstreamError> {
         let is_own = url.origin() == self.base.origin();
         is_own
@@ -323,7 +326,7 @@ impl Upstream {
     }
 
     async fn execute(&self, call: &Call) -> Result<reqwest::Response, UpstreamError> {
-        // Only files go elsewhere, without a credential.
+        // Only uploads go to other hosts, and those carry no credential.
         if call.url.origin() != self.base.origin() {
             return Err(UpstreamError::NotAllowed);
         }
@@ -352,12 +355,12 @@ impl Upstream {
     }
 }
 
-/// What every client of ours does and does not.
+/// Returns the client settings that all sources share.
 fn client(policy: &Policy) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("asset-gateway/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
-        // reqwest's own retries know nothing of deadlines or of what is safe to repeat.
+        // reqwest's retries ignore our deadlines and do not know which calls are safe to repeat.
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
@@ -366,7 +369,7 @@ fn client(policy: &Policy) -> reqwest::ClientBuilder {
         .tcp_nodelay(true)
 }
 
-/// What a call's end says against the source.
+/// Returns the failure that the breaker counts against the source, if any.
 fn blame<T>(
     result: &Result<T, UpstreamError>,
     head: impl Fn(&T) -> (StatusCode, &HeaderMap),
@@ -394,7 +397,7 @@ fn blame<T>(
     }
 }
 
-/// Fills in the span and leaves one debug line for the call.
+/// Records status and duration in the span, and logs the result at debug level.
 fn report<T>(
     started: Instant,
     result: &Result<T, UpstreamError>,

@@ -1,11 +1,11 @@
 //! Writes: uploads, tags, notes and deletes over several sources, with an outcome for each asset.
 //!
-//! - An asset is held while it is changed, so that two changes through this process do not undo
-//!   each other where an upstream only replaces. Between processes there is no lock.
-//! - The asset cache hears of a write before it is sent and when its outcome is known: nothing read
-//!   before is served after.
-//! - A write runs in a task of its own: a caller that goes away leaves no half-told outcome, and
-//!   the log says what came of it.
+//! - A lock holds an asset while it changes. Two changes through this process then do not undo each
+//!   other where an upstream only replaces. Between processes there is no lock.
+//! - The asset cache is notified before a write is sent and when its outcome is known. Nothing read
+//!   before that is served after it.
+//! - A write runs in a separate task: it finishes even if its caller disconnects, and the log
+//!   records its outcome.
 
 mod asset_lock;
 mod audit;

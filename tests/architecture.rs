@@ -1,4 +1,4 @@
-//! The boundaries between modules (`src/lib.rs`), read off the `use` lines.
+//! The boundaries between modules (`src/lib.rs`), read from the `use` lines.
 
 use std::{
     fs,
@@ -53,7 +53,7 @@ const CRATES: [(&str, &[&str]); 15] = [
 struct Source {
     path: PathBuf,
     module: String,
-    /// Without comments.
+    /// The file's text without comment lines.
     code: String,
 }
 
@@ -88,7 +88,7 @@ fn sources() -> Vec<Source> {
     all
 }
 
-/// What a file names of this crate: `crate::module` paths, also inside braces.
+/// The modules of this crate that a file names: `crate::module` paths, also inside braces.
 fn modules_used(code: &str) -> Vec<String> {
     let mut used = Vec::new();
     for (at, _) in code.match_indices("crate::") {
@@ -205,7 +205,7 @@ fn the_boundaries_can_fail() {
 
 #[test]
 fn comments_and_messages_avoid_vague_words() {
-    // Say who, how many and where instead.
+    // Name the actor, the number and the place instead.
     let vague = ["whoever", "nobody", "so many", "at hand", "is told"];
     // A value in audit lines that operators search for.
     let audit = "who: \"nobody\".into(),";

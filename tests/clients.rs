@@ -1,8 +1,8 @@
-//! Real clients and federated gateways against the gateway's own router: the npm project in
-//! `tests/clients`, each of its files over a sandbox of its own.
+//! Real clients and federated gateways against the gateway's router: the npm project in
+//! `tests/clients`, with a separate sandbox for each of its files.
 //!
-//! Without Node (or without a registry to install from) they are skipped, which is said on standard
-//! error; with `ASSET_GATEWAY_REQUIRE_CLIENTS=1` that is a failure.
+//! Without Node or a registry to install from, the tests are skipped with a note on standard error.
+//! With `ASSET_GATEWAY_REQUIRE_CLIENTS=1`, that is a failure.
 
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "api/harness.rs"]
@@ -21,20 +21,20 @@ use tokio::sync::Mutex;
 
 use harness::{TestGateway, world, world_of};
 
-/// The oldest Node that the clients run on.
+/// The oldest major version of Node that the clients run on.
 const NODE: u32 = 20;
 
-/// One at a time: they share what their tools generate, and two cores.
+/// Runs one test at a time: the tests share generated files and two cores.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// The project with its packages, or why it cannot be run.
+/// The installed project, or the reason why it cannot run.
 fn project() -> Result<&'static Path, &'static str> {
     static PROJECT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let installed = PROJECT.get_or_init(install);
     installed.as_deref().map_err(String::as_str)
 }
 
-/// Copies the project out of the source tree and installs what its lockfile says.
+/// Copies the project out of the source tree and installs the packages of its lockfile.
 fn install() -> Result<PathBuf, String> {
     let version = Command::new("node").arg("--version").output();
     let version = version.map_err(|error| format!("Node is not there: {error}"))?;
@@ -48,7 +48,7 @@ fn install() -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let source = root.join("tests/clients");
     let lockfile = fs::read(source.join("package-lock.json")).map_err(|error| error.to_string())?;
-    // Below what `cargo` puts tests into; a changed lockfile is another installation.
+    // In cargo's folder for tests; a changed lockfile gets a new installation.
     let name = format!("clients-{}", &blake3::hash(&lockfile).to_hex()[..16]);
     let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     copy(&source, &project).map_err(|error| format!("the project cannot be copied: {error}"))?;
@@ -81,7 +81,7 @@ fn install() -> Result<PathBuf, String> {
     Ok(project)
 }
 
-/// Copies files anew, and leaves what was installed and generated.
+/// Copies files again, except installed and generated ones.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -100,7 +100,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Runs files of the project against a gateway.
+/// Runs test files of the project against a gateway.
 async fn run(world: TestGateway, files: &[&str]) {
     let project = match project() {
         Ok(project) => project,
@@ -108,7 +108,7 @@ async fn run(world: TestGateway, files: &[&str]) {
             panic!("the clients cannot be run: {why}")
         }
         Err(why) => {
-            // Past the capture of tests' output: nobody shall believe that it was run.
+            // Bypasses the output capture of tests: a skipped run must be visible.
             let _ = writeln!(std::io::stderr(), "SKIPPED tests/clients {files:?}: {why}");
             return;
         }
@@ -122,7 +122,7 @@ async fn run(world: TestGateway, files: &[&str]) {
         .env("ASSET_GATEWAY_URL", url)
         .env("ASSET_GATEWAY_VERSION", env!("CARGO_PKG_VERSION"))
         .env("NO_COLOR", "1");
-    // The gateway runs on this runtime: it must not wait for its own client.
+    // The gateway runs on this runtime, which must not block on its own client.
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = output.expect("no panic").expect("node runs");
     let told = String::from_utf8_lossy(&output.stdout);
@@ -131,7 +131,7 @@ async fn run(world: TestGateway, files: &[&str]) {
         "{told}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    // A run that found no test proves nothing.
+    // A run without tests proves nothing.
     let passed = told.lines().find_map(|line| {
         line.strip_prefix("# pass ")
             .or(line.strip_prefix("ℹ pass "))
@@ -175,7 +175,7 @@ async fn trusted_documents_of_every_tool() {
     let _turn = TURN.lock().await;
     run(world().await, &["manifests.test.mjs"]).await;
     let Ok(project) = project() else {
-        return; // told by the run before
+        return; // `run` has reported the reason
     };
     let manifests = [
         "relay-persisted-queries.json",

@@ -1,6 +1,6 @@
 //! The fault matrix: every fault at every provider in every operation, over the wire, through a
-//! proxy in front of the sandbox. What each cell must come to is derived from what the fault is and
-//! what the operation does; `target/tmp/fault-matrix.md` has a row a cell.
+//! proxy in front of the sandbox. The expected result of a cell follows from the fault and the
+//! operation. `target/tmp/fault-matrix.md` has one row per cell.
 
 #[path = "support/proxy.rs"]
 mod proxy;
@@ -119,12 +119,12 @@ const OPERATIONS: [(&str, Operation); 8] = [
 
 const PROVIDERS: [&str; 3] = ["scenario", "piktid", "comfy"];
 
-/// What a cell must come to.
+/// The expected result of a cell.
 #[derive(Debug, PartialEq, Eq)]
 enum Expected {
-    /// This code, after so many calls.
+    /// This error code, after this number of calls.
     Code(&'static str, std::ops::RangeInclusive<usize>),
-    /// There is no such cell, and why.
+    /// The cell cannot exist, for this reason.
     Cannot(&'static str),
 }
 
@@ -137,7 +137,7 @@ impl Operation {
         matches!(self, Self::Delete | Self::BulkDelete)
     }
 
-    /// Assets of the faulty source it names.
+    /// The number of assets at the faulty source that the operation names.
     const fn assets(self) -> usize {
         match self {
             Self::Batch | Self::BulkDelete => 2,
@@ -153,7 +153,7 @@ impl Operation {
 )]
 fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
     use Expected::{Cannot, Code};
-    // Calls without any that is made again: one for each asset where there is no batch.
+    // Calls without retries: one for each asset where there is no batch.
     let has_batch = match operation {
         Operation::Batch => provider == "scenario",
         Operation::BulkDelete => provider != "comfy",
@@ -161,15 +161,15 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
     };
     let once = if has_batch { 1 } else { operation.assets() };
     let thrice = once * 3;
-    // A change comes to the same when it is sent twice: where its outcome is unknown, and reading
-    // shows that it did not arrive, it is sent again.
+    // These changes are idempotent. After an unknown outcome, the gateway reads the asset, and
+    // sends the change again if it did not arrive.
     let settles = matches!(
         operation,
         Operation::Tags | Operation::Note | Operation::Delete | Operation::BulkDelete
     );
     let unknown = if settles { once * 2 } else { once };
     let says = match fault {
-        // Nothing arrives.
+        // No request reaches the proxy.
         Fault::Refused | Fault::NoSuchHost | Fault::NoTls => {
             return Code("UPSTREAM_UNAVAILABLE", 0..=0);
         }
@@ -185,7 +185,7 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
         {
             Code("UPSTREAM_UNAVAILABLE", thrice..=thrice)
         }
-        // Asking PiktID for an address changes nothing that anybody sees, but it is no read.
+        // PiktID's call for an upload address has no visible effect, but it is not a read.
         Misbehaviour::Hang
         | Misbehaviour::Drip
         | Misbehaviour::ResetBefore
@@ -196,11 +196,11 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
             Code("RATE_LIMITED", once..=once)
         }
         Misbehaviour::Says(429, ..) if is_read => Code("RATE_LIMITED", thrice..=thrice),
-        // A file that was sent is not sent again.
+        // The gateway never sends a file twice.
         Misbehaviour::Says(429, ..) if operation == Operation::Upload && provider == "scenario" => {
             Code("RATE_LIMITED", 1..=1)
         }
-        // Waited out, a second each, as long as there is time.
+        // The gateway waits a second before each retry, as long as there is time.
         Misbehaviour::Says(429, ..) => Code("RATE_LIMITED", 2..=7),
         Misbehaviour::Says(500..=599, ..) if is_read => {
             Code("UPSTREAM_UNAVAILABLE", thrice..=thrice)
@@ -219,19 +219,19 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
         Misbehaviour::Says(204, ..) if operation.is_delete() && provider == "comfy" => {
             Cannot("a delete's answer at Comfy has no body: its 2xx is all it says")
         }
-        // The address is not there to be read; nothing was sent to it.
+        // The answer holds no upload address; the file was not sent.
         Misbehaviour::Says(200..=299, ..)
             if operation == Operation::Upload && provider == "piktid" =>
         {
             Code("UPSTREAM_PROTOCOL", 1..=1)
         }
-        // It says yes, and what is read back says no.
+        // The answer reports success, but the asset read back contradicts it.
         Misbehaviour::Says(200..=299, ..) => Code("UNKNOWN_OUTCOME", once..=once),
         Misbehaviour::Says(..) => unreachable!("no such status in the table"),
     }
 }
 
-/// The calls that the operation's own misbehaviour is at.
+/// Matches the calls of the operation that the fault applies to.
 fn meant(provider: &'static str, operation: Operation) -> Meant {
     let assets = match provider {
         "scenario" => "/v1/assets",
@@ -268,7 +268,7 @@ fn meant(provider: &'static str, operation: Operation) -> Meant {
     })
 }
 
-/// Three assets at each source: (source, upstream id).
+/// Stores three assets at each source.
 fn fill(sandbox: &Sandbox) {
     for number in 0..3_i64 {
         let created = 1_767_225_600_000 + number * 60_000;
@@ -313,17 +313,17 @@ fn id(provider: &str, number: usize) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-/// What an operation's answer says of the faulty source and of the others.
+/// The faulty source's error code, whether each other source is whole, and the answer.
 struct Seen {
     code: String,
     others: Vec<(&'static str, bool)>,
     answer: Value,
 }
 
-/// Asks for the operation at all three sources at once.
+/// Sends the operation to all three sources in one request.
 async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Seen {
-    // Fields of a mutation run one after another: the faulty one last, so that what it waits for is
-    // not the others' time.
+    // Mutation fields run in sequence. The faulty one comes last, so that its waits do not use up
+    // the others' time.
     let mut order = PROVIDERS;
     order.sort_by_key(|own| *own == provider);
     let each = |field: &dyn Fn(&str) -> String| order.map(field).join(" ");
@@ -474,7 +474,7 @@ async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Seen 
     }
 }
 
-/// A cell's row: expected, seen, whether it held.
+/// A cell's row; `held` is `None` where the cell cannot exist.
 struct Row {
     text: String,
     held: Option<bool>,
@@ -520,23 +520,23 @@ async fn cell(
         found.map(|(_, value)| value.clone())
     };
     let mut config = Config::load(None, &environment).expect("a configuration");
-    // Where time is waited out, not so long.
+    // A shorter deadline for faults that the gateway waits out.
     let waits = matches!(
         fault,
         Fault::At(Misbehaviour::Hang | Misbehaviour::Drip | Misbehaviour::Says(429, ..))
     );
     config.limits.mutation_deadline = Duration::from_secs(if waits { 8 } else { 60 });
-    // Taken, so that nobody else listens there, and not listened at.
+    // Bound but not listening: connections fail, and no other process can take the port.
     let nobody = TcpSocket::new_v4().expect("a socket");
     let anywhere = "127.0.0.1:0".parse().expect("an address");
     nobody.bind(anywhere).expect("a free port");
     for source in &mut config.sources {
-        // However busy the machine is.
+        // Enough patience for a busy machine.
         source.patience = Duration::from_secs(20);
         if source.name != SourceName::parse(provider).expect("a name") {
             continue;
         }
-        // Only where nothing comes is it waited for.
+        // A short timeout for faults without an answer.
         if matches!(fault, Fault::At(Misbehaviour::Hang | Misbehaviour::Drip)) {
             source.attempt = Duration::from_millis(500);
         }

@@ -1,6 +1,6 @@
-//! Whatever takes bytes from strangers, over a corpus, over what becomes of it when it is cut,
-//! doubled and spoilt, and over random bytes. `tests/fuzz/README.md` tells how libFuzzer goes on
-//! from the same corpus.
+//! Every parser of untrusted bytes, over a corpus, over mutations of the corpus (cut, doubled,
+//! spoilt), and over random bytes. `tests/fuzz/README.md` describes how libFuzzer continues from
+//! the same corpus.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-/// Inputs of each kind for each target.
+/// Number of inputs of each kind for each target.
 const CASES: u32 = 2_000;
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -27,7 +27,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// One way to spoil bytes, at a place given as a fraction of them.
+/// One mutation of the bytes, at a position given as a fraction of their length.
 #[derive(Debug, Clone)]
 enum Spoil {
     Cut(u16, u8),
@@ -36,7 +36,7 @@ enum Spoil {
     Flip(u16, u8),
 }
 
-/// Things that matter to somebody on the way.
+/// Tokens that are significant to one of the parsers.
 const WORDS: [&[u8]; 23] = [
     b"{",
     b"}",

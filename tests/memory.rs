@@ -1,4 +1,4 @@
-//! What a large upload costs in memory: alone in this process, so that nobody else's is counted.
+//! The memory cost of a large upload, alone in this process so that it measures nothing else.
 
 #[path = "support/upload_recorder.rs"]
 mod upload_recorder;
@@ -19,7 +19,7 @@ use upload_recorder::{CLIP, Manner, gateway, operations};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Memory in use, in bytes.
+/// Resident memory of this process, in bytes.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -29,8 +29,8 @@ fn resident() -> u64 {
         * 1024
 }
 
-/// Sends so many MiB and gives the most memory seen meanwhile: the client's, the gateway's and
-/// the upstream's together.
+/// Sends `length` MiB and returns the peak memory meanwhile: of client, gateway and upstream
+/// together.
 async fn send(address: std::net::SocketAddr, length: u64) -> u64 {
     let most = Arc::new(AtomicU64::new(0));
     let own = Arc::clone(&most);
@@ -77,7 +77,7 @@ async fn half_a_gibibyte_passes_through_without_being_held() {
         config.limits.upload_bytes = 600 * MIB;
     })
     .await;
-    // Connections, buffers and threads are there before it counts.
+    // Sets up connections, buffers and threads before the measurement.
     send(address, 16).await;
     let before = resident();
     let most = send(address, 512).await;

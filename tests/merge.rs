@@ -1,6 +1,6 @@
-//! The connection over lists in memory that change between any two calls: whole walks lose and
-//! repeat nothing that existed throughout, in both directions, for every kind of paging, order and
-//! filter.
+//! The connection over in-memory lists that change between any two calls. A whole walk neither
+//! loses nor repeats an asset that exists throughout: in both directions, for every kind of paging,
+//! order and filter.
 //!
 //! `PROPTEST_CASES=100000 cargo test --release --test merge` runs it at length. A failure prints its
 //! seed: `PROPTEST_RNG_SEED=… cargo test --test merge` runs the same cases again.
@@ -36,7 +36,7 @@ use proptest::{
     test_runner::{RngSeed, TestCaseError},
 };
 
-/// What a list does between two calls.
+/// A change to a list between two calls.
 #[derive(Debug, Clone)]
 enum Edit {
     Insert {
@@ -47,7 +47,7 @@ enum Edit {
         source: usize,
         nth: u8,
     },
-    /// What the list is sorted by changes, unless that is the time of creation.
+    /// Changes the sort value; without effect in lists sorted by creation time.
     Touch {
         source: usize,
         nth: u8,
@@ -58,16 +58,16 @@ enum Edit {
     },
 }
 
-/// Lists that all sources of a world read, and what happens to them next.
+/// The lists of all simulated sources, and the pending changes.
 #[derive(Debug, Default)]
 struct World {
-    /// By source: id → what the list is sorted by, in ticks.
+    /// By source: id → sort value, in ticks.
     lists: Vec<BTreeMap<String, i64>>,
-    /// Taken one by one, before each call.
+    /// Applied one at a time, before each call.
     edits: Vec<Edit>,
-    /// Ids that were there from the beginning and were never touched.
+    /// Ids that have existed from the beginning without a change.
     steady: BTreeSet<String>,
-    /// Ids that moved.
+    /// Ids whose sort value changed.
     touched: BTreeSet<String>,
     can_touch: bool,
     fresh: u32,
@@ -108,26 +108,26 @@ impl World {
     }
 }
 
-/// One list of a world, behind the trait that real sources have.
+/// One list of a world, as a `Source`.
 struct Simulated {
     profile: SourceInfo,
     paging: Paging,
     index: usize,
-    /// Rows a call gives at most.
+    /// Maximum number of rows per call.
     cap: u32,
-    /// Rows a call gives from an odd position on (pages that cannot begin anywhere).
+    /// Maximum number of rows per call from an odd offset (pages that cannot begin anywhere).
     reach: u32,
     /// Time filters are exclusive (Scenario) or inclusive.
     exclusive: bool,
     /// The filter's resolution: times are compared after rounding down to it.
     resolution: i64,
-    /// Every so many rows cannot be read.
+    /// Rows whose id length is a multiple of this are unreadable; 0 for none.
     unreadable: usize,
-    /// Nor can their ids.
+    /// Unreadable rows have no id either.
     nameless: bool,
-    /// Says that more is to come at its end, too.
+    /// Claims that more rows follow, even at its end.
     overstates: bool,
-    /// Then answers past its end with its last rows.
+    /// In that case, also repeats its last rows past its end.
     repeats: bool,
     world: Arc<Mutex<World>>,
 }
@@ -182,7 +182,7 @@ impl Simulated {
                 after && before
             })
             .collect();
-        // Ties in an order of the provider's own: by a scrambled id.
+        // Ties follow an order of the provider's: by the reversed id.
         rows.sort_by_key(|(tick, id)| (*tick, id.bytes().rev().collect::<Vec<_>>()));
         if request.order.direction == Direction::Descending {
             rows.reverse();
@@ -193,7 +193,7 @@ impl Simulated {
         let offset = match &request.position {
             Position::Start => 0,
             Position::Offset(offset) => usize::try_from(*offset).unwrap_or(usize::MAX),
-            // Tokens resume by key.
+            // Tokens resume after a key.
             Position::Token(token) => {
                 let (tick, id) = token.split_once('|').expect("a token");
                 let tick: i64 = tick.parse().expect("a token");
@@ -251,7 +251,7 @@ impl Simulated {
     }
 
     fn row(&self, by: SortBy, tick: i64, id: &str) -> Row {
-        // The times that the list is not sorted by run the other way.
+        // The times that do not sort the list run in the opposite direction.
         let (created_at, updated_at) = match by {
             SortBy::CreatedAt => (time(tick), None),
             _ => (time(1_000 - tick), Some(time(tick))),
@@ -354,7 +354,7 @@ impl Source for Simulated {
     }
 }
 
-/// How one source of a world behaves.
+/// The behaviour of one source of a world.
 #[derive(Debug, Clone)]
 struct Shape {
     window: bool,
@@ -423,12 +423,12 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-/// Which of the assets are asked for.
+/// The filter of a query.
 #[derive(Debug, Clone)]
 enum Wanted {
     All,
     Tagged(&'static str),
-    /// Later and earlier than these, by what the list is sorted by.
+    /// Sort values after the first tick and before the second.
     Within(u8, u8),
 }
 
@@ -459,7 +459,7 @@ impl Wanted {
     }
 }
 
-/// What a client asks of a world.
+/// A client's query.
 #[derive(Debug, Clone)]
 struct Ask {
     order: Order,
@@ -606,7 +606,7 @@ fn key(place: &PagePosition) -> &Key {
     }
 }
 
-/// So many rows on from a place, walking.
+/// A page of `count` rows after `from`, in the direction of the walk.
 fn range<C>(forward: bool, count: usize, from: Option<C>) -> PageRange<C> {
     let (after, before) = if forward { (from, None) } else { (None, from) };
     PageRange {
@@ -617,7 +617,7 @@ fn range<C>(forward: bool, count: usize, from: Option<C>) -> PageRange<C> {
     }
 }
 
-/// Everything on a page, unreadable rows too.
+/// The ids on a page, including unreadable rows.
 fn shown(page: &ConnectionPage) -> Vec<String> {
     let unreadable = page
         .sources
@@ -631,7 +631,7 @@ fn shown(page: &ConnectionPage) -> Vec<String> {
         .collect()
 }
 
-/// Walks to the end and gives every id, page by page.
+/// Walks to the end and returns the ids of each page.
 async fn walk(
     list: &List,
     forward: bool,
@@ -679,7 +679,7 @@ async fn walk(
     Err(TestCaseError::fail("the walk does not end"))
 }
 
-/// Nothing steady is lost, nothing comes twice.
+/// Checks that no steady row is lost and that no row repeats.
 fn check(
     pages: &[Vec<String>],
     world: &Mutex<World>,
@@ -721,7 +721,6 @@ fn cases() -> ProptestConfig {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => RandomState::new().hash_one(0),
     };
-    // Shown when a test fails.
     println!("PROPTEST_RNG_SEED={seed}");
     ProptestConfig {
         cases,
@@ -796,7 +795,7 @@ proptest! {
         }
         let (a, b) = (usize::from(picks.0) % places.len(), usize::from(picks.1) % places.len());
         let (low, high) = (a.min(b), a.max(b));
-        // From one to the other, page by page.
+        // Walks from one cursor to the other, page by page.
         let (mut shown, mut near) = (Vec::new(), decode(&places[if ask.forward { low } else { high }].1));
         let far = decode(&places[if ask.forward { high } else { low }].1);
         for step in 0..400 {
@@ -823,7 +822,7 @@ proptest! {
             }
             near = decode(&page.cursor(place.as_ref().expect("more, so a cursor")));
         }
-        // A `before` that `after` has reached is not there any more (Relay's ApplyCursorsToEdges).
+        // A `before` that `after` has reached is ignored (Relay's ApplyCursorsToEdges).
         let end = if low == high { places.len() } else { high };
         let due = places.get(low + 1..end).unwrap_or_default();
         let due: Vec<String> = due.iter().map(|(id, _)| id.clone()).collect();
@@ -857,7 +856,7 @@ proptest! {
         let next = next.map_err(|all| TestCaseError::fail(format!("{all:?}")))?;
         let failed = next.sources.iter().any(|outcome| outcome.error.is_some());
         if !failed && shapes.iter().all(|shape| shape.unreadable == 0) {
-            // Nearest first, whichever way.
+            // Nearest first, in both directions.
             let mut got = shown(&next);
             let mut rest = all[1..].to_vec();
             if !ask.forward {
@@ -892,7 +891,7 @@ proptest! {
         let unreadable = shape.unreadable;
         let (list, world) = build(&[shape], edits, &ask);
         if unreadable > 0 {
-            // They are reported, but nobody can say whether they moved.
+            // Unreadable rows are reported, but the test cannot detect their moves.
             let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
             world.steady.retain(|id| !id.len().is_multiple_of(unreadable));
         }
@@ -901,8 +900,8 @@ proptest! {
             let range = range(ask.forward, counts[step % counts.len()], from.take());
             let page = match run(list.collated_page(&range)) {
                 Ok(page) => page,
-                // Its row and the rows around it went at once, or what is around it cannot be
-                // read: the client is told.
+                // The anchor and its neighbours disappeared at once, or its neighbours are
+                // unreadable: the client gets an error.
                 Err(all)
                     if all.errors.iter().all(|(_, error)| {
                         matches!(error, SourceError::Lost | SourceError::Unavailable { status: None, .. })
@@ -915,7 +914,7 @@ proptest! {
             let ids = page.edges.iter().map(|edge| edge.asset.id.upstream.to_string());
             pages.push(ids.collect::<Vec<_>>());
             if purges[step % purges.len()] {
-                // The client deletes what it was shown.
+                // The client deletes the rows of the page.
                 let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
                 for edge in &page.edges {
                     world.lists[0].remove(&*edge.asset.id.upstream);
@@ -941,7 +940,7 @@ proptest! {
         shape in shape(),
         picks in (any::<u16>(), any::<u16>()),
         count in 1_usize..9,
-        // The far place's row is gone, or the one before it, or after it.
+        // Deletes the far cursor's row (1), the row before it (2), or the row after it (3).
         gone in 0_usize..4,
         ask in ask(),
     ) {
@@ -1065,7 +1064,7 @@ proptest! {
         let mut from: Option<Cursor> = None;
         for step in 0..200 {
             let range = range(true, counts[step % counts.len()], from.clone());
-            // The same place again until every source takes part.
+            // Asks for the same page until every source answers.
             let Ok(page) = run(list.page(&range)) else { continue };
             if page.sources.iter().any(|outcome| outcome.error.is_some()) {
                 continue;
@@ -1133,7 +1132,7 @@ fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
         let (low, high) = (place(&page, 10), place(&page, 40));
         let mut due: Vec<String> = (11..40).map(|number| format!("s0-{number}")).collect();
         {
-            // Between the far edge and its neighbour, more than a call brings.
+            // Between the far cursor and its neighbour: more rows than one call returns.
             let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
             let (tick, at) = if forward { (79, due.len()) } else { (21, 0) };
             for number in 0..40 {
@@ -1188,7 +1187,7 @@ fn an_asset_that_moved_between_two_calls_of_a_page_counts_once() {
         wanted: Wanted::All,
         forward: true,
     };
-    // Read by the first call, one of the newest moves to the older end before the second.
+    // Between the two calls, one of the newest rows moves to the older end.
     let edits = vec![
         Edit::Touch {
             source: 0,

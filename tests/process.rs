@@ -1,4 +1,4 @@
-//! The binary as a process: how it starts when its sources are down, and how it stops.
+//! The binary as a process: start while sources are down, shutdown, open files and keys.
 
 #[path = "support/upload_recorder.rs"]
 mod upload_recorder;
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use upload_recorder::{CLIP, Manner, operations, server};
 
-/// A gateway as users start it; killed when dropped.
+/// A running gateway, started as users start it; killed when dropped.
 struct Process {
     child: Child,
     address: SocketAddr,
@@ -29,14 +29,14 @@ struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Process {
-    /// Starts it over one ComfyUI, and waits until it says where it listens.
+    /// Starts the binary over one ComfyUI and waits until it prints its address.
     fn start(comfy: SocketAddr, limit: &str) -> Self {
         let binary = env!("CARGO_BIN_EXE_asset-gateway");
         let script = format!("{limit} exec \"{binary}\" serve --listen 127.0.0.1:0");
@@ -49,15 +49,15 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
-        let lines = BufReader::new(child.stdout.take().expect("what it says")).lines();
+        let lines = BufReader::new(child.stdout.take().expect("piped stdout")).lines();
         let mut lines = lines.map_while(Result::ok);
         let marker = "The graph is at http://";
         let line = lines
             .find(|line| line.contains(marker))
-            .expect("it says where");
+            .expect("it prints its address");
         let place = line.split(marker).nth(1).expect("an address");
         let address = place.split('/').next().expect("an address").parse();
-        // Whoever does not read on blocks it.
+        // Without a reader, a full pipe would block the process.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             child,
@@ -71,7 +71,7 @@ impl Process {
         assert!(killed.expect("kill runs").success());
     }
 
-    /// Waits for its end and gives its code.
+    /// Waits for the process to end and returns its exit code.
     async fn end(mut self) -> Option<i32> {
         let ending = async {
             loop {
@@ -101,7 +101,7 @@ impl Process {
     }
 }
 
-/// Nobody listens there, and nobody else will.
+/// A bound port without a listener; no other process can take it.
 async fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket
@@ -160,7 +160,7 @@ async fn an_upload_under_way_is_finished_before_it_stops() {
     seen.until(|seen| seen.bytes.load(Ordering::SeqCst) > 10_000)
         .await;
     process.terminate();
-    // Nobody new is let in…
+    // The gateway refuses new connections.
     let address = process.address;
     let refusing = async {
         while tokio::net::TcpStream::connect(address).await.is_ok() {
@@ -170,7 +170,7 @@ async fn an_upload_under_way_is_finished_before_it_stops() {
     tokio::time::timeout(Duration::from_secs(20), refusing)
         .await
         .expect("it listens no more");
-    // …and who is in is served.
+    // The upload in progress is served.
     rest.notify_one();
     let response = sending.await.expect("no panic").expect("an answer");
     let answer: Value = serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
@@ -186,13 +186,13 @@ async fn an_upload_under_way_is_finished_before_it_stops() {
 async fn it_survives_without_file_descriptors() {
     let (comfy, _seen) = server(Manner::default()).await;
     let process = Process::start(comfy, "ulimit -n 48;");
-    // More connections than it may have.
+    // More connections than the process may have open files.
     let mut connections = Vec::new();
     for _ in 0..100 {
         let connecting = tokio::net::TcpStream::connect(process.address);
         match tokio::time::timeout(Duration::from_secs(1), connecting).await {
             Ok(Ok(connection)) => connections.push(connection),
-            // It takes no more.
+            // The process accepts no more.
             Ok(Err(_)) | Err(_) => break,
         }
     }

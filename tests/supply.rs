@@ -1,5 +1,5 @@
-//! What is depended on keeps to `deny.toml`: licences, bans and sources, from what cargo itself
-//! knows, without a network.
+//! Dependencies comply with `deny.toml`: licences, bans and sources, from cargo's own metadata and
+//! without a network.
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use spdx::{Expression, LicenseReq};
 
-/// The part of `deny.toml` that is kept to here.
+/// The part of `deny.toml` that these tests check.
 #[derive(Deserialize)]
 struct Deny {
     licenses: Licenses,
@@ -50,7 +50,7 @@ fn deny() -> Deny {
     toml::from_str(&text).expect("deny.toml is as it should be")
 }
 
-/// Every package that is built on this platform: others need not be on this machine.
+/// Every package built on this platform; packages of other platforms may be missing here.
 fn packages() -> Vec<Value> {
     let version = Command::new("rustc")
         .arg("-vV")
@@ -81,7 +81,7 @@ fn text<'a>(package: &'a Value, field: &str) -> &'a str {
     package[field].as_str().unwrap_or_default()
 }
 
-/// Whether some way to take the licence is allowed.
+/// Whether at least one choice of the licence expression is allowed.
 fn is_allowed(licence: &str, allowed: &[LicenseReq]) -> bool {
     // Older crates write `/` for OR.
     let expression = Expression::parse(&licence.replace('/', " OR "));
@@ -101,8 +101,8 @@ fn allowed(deny: &Deny) -> Vec<LicenseReq> {
     all.collect()
 }
 
-/// A package's licence; where only its text is there, the text's first line tells, as `cargo deny`
-/// finds it by the whole of it.
+/// A package's licence. Where a package has only a licence file, its first line decides; `cargo
+/// deny` compares the whole text.
 fn licence(package: &Value) -> String {
     let own = text(package, "license");
     let Some(file) = package["license_file"].as_str().filter(|_| own.is_empty()) else {

@@ -1,15 +1,15 @@
-//! What is measured: who answers which question, how many ask at once.
+//! The cases: the contestants, the query and the number of connections.
 
 use crate::{
     contestants::{Keeping, Kind, Sources},
     questions::Question,
 };
 
-/// The gateway over one source, with everything in its cache.
+/// The gateway over one source, with everything cached.
 pub const GATEWAY: Kind = Kind::Gateway(Keeping::Everything, Sources::One);
-/// The gateway that keeps nothing.
+/// The gateway over one source, without a cache.
 const COLD: Kind = Kind::Gateway(Keeping::Nothing, Sources::One);
-/// The same over three sources.
+/// The gateway over three sources, without a cache.
 const COLD_THREE: Kind = Kind::Gateway(Keeping::Nothing, Sources::Three);
 /// The gateway over three sources, with a small cache.
 pub const LITTLE: Kind = Kind::Gateway(Keeping::Little, Sources::Three);
@@ -21,15 +21,15 @@ pub struct Case {
     pub name: String,
     pub question: Question,
     pub connections: u32,
-    /// The sources are 20 ms away.
+    /// Whether the sources respond after 20 ms.
     pub is_far: bool,
     pub contestants: Vec<Kind>,
-    /// Whom the others are compared with.
+    /// The contestant that the ratios compare with.
     pub reference: Kind,
 }
 
 impl Case {
-    /// Thirty-two ask sources that are near.
+    /// Creates a case with 32 connections and sources that respond at once.
     fn new(name: &str, question: Question, contestants: &[Kind], reference: Kind) -> Self {
         Self {
             name: name.to_owned(),
@@ -42,7 +42,7 @@ impl Case {
     }
 }
 
-/// Every case, in the order of the report.
+/// Returns every case, in the order of the report.
 pub fn cases() -> Vec<Case> {
     let everybody = [Kind::Static, GATEWAY, Kind::Engine, TAILCALL_CACHED];
     let thinking = [GATEWAY, Kind::Engine];
@@ -63,12 +63,9 @@ pub fn cases() -> Vec<Case> {
         cases.push(Case::new(name, question, &thinking, Kind::Engine));
     }
     for (name, question) in [
-        ("cold list, as asked by one and by all", Question::List),
-        ("cold list, each asked for by one alone", Question::Distinct),
-        (
-            "cold list, each asked for by one alone, no asset as it was",
-            Question::Changed,
-        ),
+        ("cold list, same query on all connections", Question::List),
+        ("cold list, unique query", Question::Distinct),
+        ("cold list, unique query, assets changed", Question::Changed),
         ("cold 20 by id", Question::Ids),
         ("cold list with previews", Question::Previews),
     ] {
@@ -86,7 +83,7 @@ pub fn cases() -> Vec<Case> {
     let crowd = [Kind::Static, GATEWAY];
     cases.push(Case {
         connections: 256,
-        ..Case::new("warm list, crowd", Question::List, &crowd, Kind::Static)
+        ..Case::new("warm, 256 at once", Question::List, &crowd, Kind::Static)
     });
     cases
 }

@@ -1,4 +1,4 @@
-//! The processes under test: how each is started, what it takes, and that none outlives the bench.
+//! Starts the processes under test, measures their CPU and memory use, and stops them.
 
 use std::{
     ffi::OsString,
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::questions::Dialect;
 
-/// Tailcall over the same Comfy: `@PORT@`, `@UPSTREAM@` and `@KEEP@` are filled in.
+/// Tailcall's configuration for the same Comfy, with placeholders for port, upstream and cache.
 const TAILCALL: &str = r#"
 schema
   @server(hostname: "127.0.0.1", port: @PORT@, workers: 1, showcase: false, batchRequests: false, queryValidation: false)
@@ -52,61 +52,61 @@ type Asset {
 }
 "#;
 
-/// Who answers.
+/// A contestant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A route that sends the gateway's very bytes.
+    /// A route that sends the gateway's exact bytes.
     Static,
-    /// async-graphql over memory, as a newcomer writes it.
+    /// async-graphql over memory, with default settings.
     Engine,
     Gateway(Keeping, Sources),
     Tailcall(Keeping),
 }
 
-/// What stays in a cache.
+/// How much a contestant caches.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
-    /// For longer than a bench lasts.
+    /// Everything, for longer than a bench lasts.
     Everything,
-    /// The same, as far as it goes into 32 MiB.
+    /// The same, up to 32 MiB.
     Little,
     Nothing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sources {
-    /// Comfy.
+    /// Comfy alone.
     One,
     /// One of each provider.
     Three,
 }
 
-/// Where a process runs: what is measured has a core for itself.
+/// The core of a process; the measured process has a core to itself.
 #[derive(Clone, Copy)]
 pub enum Core {
     Measured,
     Other,
 }
 
-/// What contestants are started with.
+/// The settings that contestants start with.
 pub struct Ground<'a> {
-    /// For their files.
+    /// The directory for their files.
     pub directory: &'a Path,
     /// The port of the sources.
     pub upstream: u16,
-    /// Tailcall's binary.
+    /// The path of the Tailcall binary.
     pub tailcall: Option<&'a Path>,
 }
 
 impl Ground<'_> {
-    /// Where the gateway's answer is, for [`Kind::Static`].
+    /// Returns the path of the gateway's response, for [`Kind::Static`].
     pub fn answer(&self) -> PathBuf {
         self.directory.join("answer.json")
     }
 
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.join(name);
-        fs::write(&path, text).expect("a place for a configuration");
+        fs::write(&path, text).expect("a writable configuration file");
         path
     }
 }
@@ -119,8 +119,8 @@ impl Kind {
             Self::Gateway(Keeping::Everything, Sources::One) => "gateway",
             Self::Gateway(Keeping::Everything, Sources::Three) => "gateway, 3 sources",
             Self::Gateway(Keeping::Little, _) => "gateway, 32 MiB",
-            Self::Gateway(Keeping::Nothing, Sources::One) => "gateway, nothing kept",
-            Self::Gateway(Keeping::Nothing, Sources::Three) => "gateway, nothing kept, 3 sources",
+            Self::Gateway(Keeping::Nothing, Sources::One) => "gateway, no cache",
+            Self::Gateway(Keeping::Nothing, Sources::Three) => "gateway, no cache, 3 sources",
             Self::Tailcall(Keeping::Everything | Keeping::Little) => "Tailcall, cached",
             Self::Tailcall(Keeping::Nothing) => "Tailcall",
         }
@@ -133,7 +133,7 @@ impl Kind {
         }
     }
 
-    /// What starts it on `port`.
+    /// Returns the command that starts the contestant on `port`.
     pub fn command(self, port: u16, ground: &Ground<'_>) -> Command {
         let number = port.to_string();
         match self {
@@ -157,9 +157,7 @@ impl Kind {
                     &format!("tailcall-{port}.graphql"),
                     &tailcall(keeping, port, ground.upstream),
                 );
-                let binary = ground
-                    .tailcall
-                    .expect("without it there is no such contestant");
+                let binary = ground.tailcall.expect("the path of the Tailcall binary");
                 let mut command = command(binary, Core::Measured);
                 command.arg("start").arg(file);
                 command.current_dir(ground.directory);
@@ -174,7 +172,7 @@ impl Kind {
     }
 }
 
-/// The gateway's configuration.
+/// Returns the gateway's configuration.
 fn settings(keeping: Keeping, sources: Sources, upstream: u16) -> String {
     let seconds = match keeping {
         Keeping::Everything | Keeping::Little => 36_000,
@@ -220,7 +218,7 @@ fn tailcall(keeping: Keeping, port: u16, upstream: u16) -> String {
         .replace("@KEEP@", keep)
 }
 
-/// This very program as one of its servers.
+/// Returns a command that runs this program as one of its servers.
 pub fn role(words: &[&str], core: Core) -> Command {
     let own = std::env::current_exe().expect("the path of this program");
     let mut command = command(&own, core);
@@ -228,8 +226,8 @@ pub fn role(words: &[&str], core: Core) -> Command {
     command
 }
 
-/// A program on its core, without this process's environment. Where `setpriv` is, it ends when
-/// whoever started it is killed.
+/// Returns a command that runs `program` on a core, without this process's environment. Where
+/// `setpriv` exists, the process ends when its parent is killed.
 pub fn command(program: &Path, core: Core) -> Command {
     let mut words: Vec<OsString> = Vec::new();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -254,13 +252,13 @@ fn is_there(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok()
 }
 
-/// A port that nobody listens on, for a moment at least.
+/// Returns a free port; another process may take it later.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
-/// A process that listens; killed when dropped.
+/// A listening process; dropping it kills the process.
 pub struct Server {
     child: Child,
     pub port: u16,
@@ -268,21 +266,21 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Server {
-    /// Starts it.
+    /// Starts the process without waiting.
     pub fn spawn(mut command: Command, port: u16) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().expect("it starts");
+        let child = command.spawn().expect("the process starts");
         Self { child, port }
     }
 
-    /// Starts it, and waits until it takes connections.
+    /// Starts the process and waits until it accepts connections.
     pub async fn start(command: Command, port: u16) -> Self {
         let name = format!("{command:?}");
         let mut server = Self::spawn(command, port);
@@ -293,23 +291,23 @@ impl Server {
             {
                 return server;
             }
-            let ended = server.child.try_wait().expect("its state");
-            assert!(ended.is_none(), "it ended ({ended:?}): {name}");
+            let ended = server.child.try_wait().expect("the state of the process");
+            assert!(ended.is_none(), "the process ended ({ended:?}): {name}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("it takes no connections: {name}");
+        panic!("the process accepts no connections: {name}");
     }
 
-    /// Processor time since its start, in hundredths of a second.
+    /// Returns the CPU time since the start, in hundredths of a second.
     pub fn ticks(&self) -> u64 {
         let stat = self.about_itself("stat");
-        // The name, in brackets, may hold blanks; of what follows the 12th and 13th are it.
+        // The name in brackets may contain blanks. The 12th and 13th words after it are the times.
         let (_, rest) = stat.rsplit_once(')').expect("a name in brackets");
         let times = rest.split_whitespace().skip(11).take(2);
         times.filter_map(|word| word.parse::<u64>().ok()).sum()
     }
 
-    /// Memory in use.
+    /// Returns the memory in use, in KiB.
     pub fn resident_kib(&self) -> u64 {
         let status = self.about_itself("status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -319,6 +317,6 @@ impl Server {
 
     fn about_itself(&self, file: &str) -> String {
         let path = format!("/proc/{}/{file}", self.child.id());
-        fs::read_to_string(path).expect("it runs, on a Linux")
+        fs::read_to_string(path).expect("a running process on Linux")
     }
 }

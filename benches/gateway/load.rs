@@ -1,4 +1,4 @@
-//! The load: `wrk`, with a script that says what each request's body is.
+//! The load generator: `wrk`, with a script that makes the body of each request.
 
 use std::{
     path::Path,
@@ -7,50 +7,50 @@ use std::{
 
 use crate::contestants::{Core, command};
 
-/// Numbers runs, so that what differs each time differs from run to run too.
+/// Numbers the runs, so that unique values differ between runs too.
 static RUNS: AtomicU64 = AtomicU64::new(1);
 
-/// What requests carry.
+/// The bodies of the requests.
 pub enum Body {
-    /// The same each time.
+    /// The same body each time.
     Same(String),
-    /// With a number in it that never comes again.
+    /// A body with a unique number each time.
     Counted { before: String, after: String },
-    /// With so many of the ids in it, drawn anew each time.
+    /// A body with `count` of the ids, drawn at random each time.
     Shuffled {
         before: String,
         after: String,
         ids: Vec<String>,
         count: usize,
     },
-    /// Now one of these, now another.
+    /// A random choice of these bodies each time.
     Mixed(Vec<Self>),
 }
 
-/// What `wrk` is to do.
+/// The parameters of a `wrk` run.
 pub struct Load<'a> {
     pub port: u16,
     pub body: &'a Body,
     pub connections: u32,
     pub seconds: u64,
-    /// Answers shorter than so many bytes, or with errors, are failures; none: nobody looks.
+    /// Shorter responses, in bytes, or responses with errors are failures; `None`: no check.
     pub least: Option<usize>,
 }
 
-/// What `wrk` said.
+/// The results of a `wrk` run.
 pub struct Outcome {
     pub requests: u64,
     /// Requests a second.
     pub rate: f64,
-    /// Microseconds.
+    /// Latency in microseconds.
     pub p50: f64,
     pub p99: f64,
-    /// Broken connections, timeouts, statuses other than 2xx, and answers that are wrong.
+    /// Broken connections, timeouts, statuses other than 2xx and 3xx, and wrong responses.
     pub failures: u64,
 }
 
 impl Body {
-    /// One such body.
+    /// Returns one example body.
     pub fn sample(&self) -> String {
         match self {
             Self::Same(body) => body.clone(),
@@ -65,7 +65,7 @@ impl Body {
         }
     }
 
-    /// Lua that makes a request of it.
+    /// Returns Lua that makes the requests.
     fn script(&self, run: u64) -> String {
         match self {
             Self::Same(body) => format!(
@@ -111,14 +111,14 @@ impl Body {
     }
 }
 
-/// Runs `wrk` to its end; its files go below `directory`.
+/// Runs `wrk` to completion; its files go into `directory`.
 pub fn run(load: &Load<'_>, directory: &Path) -> Outcome {
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let head = "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n";
     let look = load.least.map(looking).unwrap_or_default();
     let script = directory.join(format!("{run}.lua"));
     let text = format!("{head}{}{look}", load.body.script(run));
-    std::fs::write(&script, text).expect("a place for the script");
+    std::fs::write(&script, text).expect("a writable script file");
     let output = command(Path::new("wrk"), Core::Other)
         .args(["-t1", "--latency", "--timeout", "10s"])
         .arg(format!("-c{}", load.connections))
@@ -131,11 +131,11 @@ pub fn run(load: &Load<'_>, directory: &Path) -> Outcome {
     let text = String::from_utf8_lossy(&output.stdout);
     parse(&text).unwrap_or_else(|| {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        panic!("wrk said something else: {text}{complaint}")
+        panic!("unexpected output from wrk: {text}{complaint}")
     })
 }
 
-/// Lua that looks at each answer, and counts those that are wrong.
+/// Returns Lua that checks each response and counts the wrong ones.
 fn looking(least: usize) -> String {
     format!(
         "bad = 0\n\
@@ -152,7 +152,7 @@ fn looking(least: usize) -> String {
     )
 }
 
-/// Reads `wrk`'s report; `None` where it has none.
+/// Parses `wrk`'s report; returns `None` when a value is missing.
 fn parse(text: &str) -> Option<Outcome> {
     let after = |label: &str| {
         let mut lines = text.lines();
@@ -178,7 +178,7 @@ fn parse(text: &str) -> Option<Outcome> {
     })
 }
 
-/// `235.00us`, `1.02ms`, `1.50s`, `1.00m`.
+/// Parses a duration: `235.00us`, `1.02ms`, `1.50s`, `1.00m`.
 fn microseconds(text: &str) -> Option<f64> {
     let text = text.trim();
     let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7)];

@@ -1,14 +1,14 @@
-//! The gateway beside what it could be: the bare bytes, the bare engine, Tailcall. By hand: `cargo
+//! Compares the gateway with fixed bytes, the bare engine and Tailcall. Run it by hand: `cargo
 //! bench --bench gateway`, with `wrk` installed.
 //!
-//! Every server is a process of its own on core 0; the load and the upstream are on core 1. Rounds
-//! are interleaved, so that what else the machine does falls on all alike; ratios are what counts.
+//! Every server is a separate process on core 0; the load and the upstream run on core 1. Rounds
+//! are interleaved, so that other work on the machine affects all alike. Compare the ratios.
 //!
-//! - `BENCH_SECONDS` of a round (3), `BENCH_ROUNDS` (3), `BENCH_ONLY`: cases with this in their name.
-//! - `BENCH_MEMORY_SECONDS` of mixed load for the gateway's memory (0: left out).
-//! - `BENCH_TAILCALL`: the path of Tailcall's binary (1.6.14), which is left out otherwise.
+//! - `BENCH_SECONDS` per round (3), `BENCH_ROUNDS` (3), `BENCH_ONLY`: cases whose name contains it.
+//! - `BENCH_MEMORY_SECONDS` of mixed load for the memory test (0: skip the test).
+//! - `BENCH_TAILCALL`: the path of the Tailcall binary (1.6.14); unset leaves Tailcall out.
 
-#![allow(clippy::print_stdout, reason = "its report")]
+#![allow(clippy::print_stdout, reason = "the bench prints a report")]
 
 mod cases;
 mod contestants;
@@ -37,9 +37,9 @@ use self::{
     report::{Round, spread, table},
 };
 
-/// Seconds of load before the first round, for each contestant.
+/// Seconds of warm-up load for each contestant before the first round.
 const WARM_UP: u64 = 1;
-/// Times that the gateway is started.
+/// Number of gateway starts in the start-up test.
 const STARTS: usize = 5;
 
 fn main() -> ExitCode {
@@ -49,19 +49,19 @@ fn main() -> ExitCode {
         ["serve", "static", port, file] => serve(port, reference::fixed(file)),
         ["serve", "engine", port] => serve(port, reference::engine()),
         ["serve", "upstream", port, delay] => serve(port, upstream::router(delay)),
-        // `cargo bench` passes flags of its harness's, which this has not.
+        // `cargo bench` passes its harness's flags, which this bench ignores.
         _ => return bench(),
     }
     ExitCode::SUCCESS
 }
 
-/// One of the servers beside the gateway, until it is killed.
+/// Runs one of the auxiliary servers until it is killed.
 fn serve(port: &str, router: Router) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let address = format!("127.0.0.1:{port}");
         let listener = TcpListener::bind(address).await.expect("a free port");
-        axum::serve(listener, router).await.expect("it serves");
+        axum::serve(listener, router).await.expect("a server");
     });
 }
 
@@ -70,7 +70,7 @@ fn bench() -> ExitCode {
         println!("This needs wrk: apt-get install wrk (or brew install wrk).");
         return ExitCode::SUCCESS;
     }
-    // On the first thread: children end with the thread that started them.
+    // Stay on the main thread: child processes end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -92,23 +92,23 @@ fn bench() -> ExitCode {
     if failures == 0 {
         return ExitCode::SUCCESS;
     }
-    println!("\n{failures} requests failed: the numbers above are not to be trusted.");
+    println!("\n{failures} requests failed: do not trust the numbers above.");
     ExitCode::FAILURE
 }
 
-/// What all cases share.
+/// The state that all cases share.
 struct Bench {
     seconds: u64,
     rounds: usize,
-    /// Seconds.
+    /// Seconds of load in the memory test.
     memory: u64,
     only: String,
     tailcall: Option<PathBuf>,
     directory: TempDir,
     client: reqwest::Client,
-    /// The sources, in memory.
+    /// The sources, without a delay.
     upstream: Server,
-    /// The same, 20 ms away.
+    /// The sources, with a delay of 20 ms.
     slow: Server,
 }
 
@@ -117,7 +117,7 @@ struct Entry {
     kind: Kind,
     server: Server,
     body: Body,
-    /// Bytes of a right answer, at least.
+    /// Minimum size of a correct response, in bytes.
     least: usize,
     rounds: Vec<Round>,
 }
@@ -129,7 +129,7 @@ impl Entry {
             body: &self.body,
             connections: case.connections,
             seconds,
-            // Looking costs the load more than the fastest takes to answer.
+            // The check costs the load generator more than the fastest contestant needs to respond.
             least: (!case.contestants.contains(&Kind::Static)).then_some(self.least),
         }
     }
@@ -140,7 +140,7 @@ impl Bench {
         let number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
         let client = reqwest::Client::builder()
             .no_proxy()
-            // Ports are used again by the next server.
+            // The next server may reuse a port, so no idle connection may remain.
             .pool_max_idle_per_host(0);
         Self {
             seconds: number("BENCH_SECONDS").unwrap_or(3),
@@ -148,7 +148,7 @@ impl Bench {
             memory: number("BENCH_MEMORY_SECONDS").unwrap_or(0),
             only: std::env::var("BENCH_ONLY").unwrap_or_default(),
             tailcall: std::env::var_os("BENCH_TAILCALL").map(PathBuf::from),
-            directory: tempfile::tempdir().expect("a place for files"),
+            directory: tempfile::tempdir().expect("a temporary directory"),
             client: client.build().expect("a client"),
             upstream: sources("0").await,
             slow: sources("20").await,
@@ -159,7 +159,7 @@ impl Bench {
         case.contains(&self.only)
     }
 
-    /// Runs a case, prints its table, and tells how many requests failed.
+    /// Runs a case, prints its table, and returns the number of failed requests.
     async fn run(&self, case: &Case) -> u64 {
         let mut entries = Vec::new();
         for kind in &case.contestants {
@@ -188,7 +188,7 @@ impl Bench {
         rounds.map(|round| round.failures).sum()
     }
 
-    /// Starts a contestant, and sees that it answers right.
+    /// Starts a contestant and checks its response.
     async fn enter(&self, kind: Kind, case: &Case) -> Entry {
         if kind == Kind::Static {
             self.store_answer(case).await;
@@ -206,13 +206,13 @@ impl Bench {
         }
     }
 
-    /// Keeps the gateway's very bytes for those who send nothing else.
+    /// Stores the gateway's exact response for the static contestant.
     async fn store_answer(&self, case: &Case) {
         let port = free_port();
         let gateway = Server::start(GATEWAY.command(port, &self.ground(case)), port).await;
         let body = case.question.body(GATEWAY.dialect());
         let answer = self.check(&gateway, &body, case).await;
-        std::fs::write(self.ground(case).answer(), answer).expect("a place for the answer");
+        std::fs::write(self.ground(case).answer(), answer).expect("a writable file");
     }
 
     fn ground(&self, case: &Case) -> Ground<'_> {
@@ -231,7 +231,7 @@ impl Bench {
         }
     }
 
-    /// Asks once; the answer holds as many names as are asked for, and no error.
+    /// Sends one request; asserts the number of names and the absence of errors.
     async fn check(&self, server: &Server, body: &Body, case: &Case) -> String {
         let answer = self
             .client
@@ -249,7 +249,7 @@ impl Bench {
     }
 
     async fn round(&self, entry: &Entry, case: &Case) -> Round {
-        // Asking begins the count again.
+        // Reading the count resets it.
         self.calls(case).await;
         let before = entry.server.ticks();
         let load = entry.load(case, self.seconds);
@@ -269,7 +269,7 @@ impl Bench {
         }
     }
 
-    /// Calls that the sources had since this was asked last.
+    /// Returns the number of calls to the sources since the previous read.
     async fn calls(&self, case: &Case) -> u64 {
         let url = format!("http://127.0.0.1:{}/calls", self.sources(case).port);
         let answer = self.client.get(url).send().await.expect("an answer");
@@ -282,7 +282,7 @@ impl Bench {
         each.filter_map(Value::as_u64).sum()
     }
 
-    /// From the start of the process to the first 200 of `/ready`.
+    /// Measures the time from process start to the first 200 of `/ready`.
     async fn starts(&self) {
         let ground = Ground {
             directory: self.directory.path(),
@@ -304,7 +304,7 @@ impl Bench {
             let limit = Duration::from_secs(10);
             tokio::time::timeout(limit, ready)
                 .await
-                .expect("it gets ready");
+                .expect("the gateway becomes ready in time");
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
         let (low, middle, high) = spread(times);
@@ -313,7 +313,7 @@ impl Bench {
         );
     }
 
-    /// Mixed load on a gateway with 32 MiB for its cache, and what it takes in memory all along.
+    /// Prints the memory use of a gateway with a 32 MiB cache under mixed load; returns failures.
     async fn memory(&self) -> u64 {
         let ground = Ground {
             directory: self.directory.path(),
@@ -355,7 +355,7 @@ impl Bench {
     }
 }
 
-/// The sources' emulation, each answer after so many milliseconds.
+/// Starts the emulated sources; each response takes `delay` milliseconds.
 async fn sources(delay: &str) -> Server {
     let port = free_port();
     let command = role(&["upstream", &port.to_string(), delay], Core::Other);

@@ -1,4 +1,4 @@
-//! What is asked, in the words of whoever is asked.
+//! The queries, in the dialect of each contestant.
 
 use asset_gateway::asset::Provider;
 use serde_json::json;
@@ -8,17 +8,17 @@ use crate::{
     upstream::{CHANGED, LISTED, MANY, global_id, id, rows},
 };
 
-/// Stands where each request has a number of its own.
+/// Placeholder for a number that is unique in each request.
 const COUNT: &str = "COUNT";
-/// Stands where each request has ids of its own.
+/// Placeholder for ids that differ in each request.
 const IDS: &str = "IDS";
 
-/// Whose names for things.
+/// The schema that a query is written for.
 #[derive(Clone, Copy)]
 pub enum Dialect {
-    /// The gateway's, and the engine's.
+    /// The schema of the gateway and of the engine.
     Ours,
-    /// Comfy's own, which Tailcall's configuration leaves as they are.
+    /// Comfy's names, which Tailcall's configuration keeps.
     Comfys,
 }
 
@@ -29,26 +29,26 @@ pub enum Question {
     List,
     /// The same assets, each by its id.
     Ids,
-    /// The list, and of each asset's preview its id and name.
+    /// The list, with the id and name of each asset's preview.
     Previews,
-    /// The list without a tag that no asset has, another one each time: no two share a call.
+    /// The list without a unique tag that no asset has, so that no two requests share a call.
     Distinct,
-    /// The same, and no asset is ever what it was before.
+    /// Like [`Question::Distinct`], and every asset changes each time.
     Changed,
-    /// Twenty of forty ids, other ones each time, as a variable.
+    /// Twenty of forty ids, different ones each time, as a variable.
     Variables,
-    /// The list, with a comment that never comes again.
+    /// The list, with a unique comment.
     Comment,
-    /// The list, under a name that never comes again.
+    /// The list, with a unique operation name.
     Name,
-    /// The list, with an alias that never comes again.
+    /// The list, with a unique alias.
     Alias,
-    /// All of it: what is asked again, and what never comes again; three of many ids each time.
+    /// A mix of repeated and unique queries, and of three among many ids each time.
     Mixed,
 }
 
 impl Question {
-    /// How many names are in a right answer.
+    /// Returns the number of names in a correct response.
     pub const fn names(self) -> usize {
         match self {
             Self::Previews => 2 * LISTED,
@@ -78,7 +78,7 @@ impl Question {
                     let tag = format!("{tag}{COUNT}");
                     counted(&json!({ "query": query, "variables": { "tag": tag } }).to_string())
                 }
-                // It shares none anyway, and keeps no asset.
+                // Tailcall shares no calls and keeps no assets anyway.
                 Dialect::Comfys => same(&format!("{{{list}}}")),
             },
             Self::Variables => by_variable(fields, dialect.ids(), LISTED),
@@ -97,7 +97,7 @@ impl Question {
                 ];
                 let mut all: Vec<Body> = others.map(|own| own.body(dialect)).into();
                 let many = (0..MANY).map(|number| global_id(&id(Provider::Comfy, number)));
-                // Few at once: more would be more than the source takes.
+                // Few ids at once: more would exceed what the source can serve.
                 all.push(by_variable(fields, many.collect(), 3));
                 Body::Mixed(all)
             }
@@ -120,7 +120,7 @@ impl Dialect {
         }
     }
 
-    /// Of all assets there are, the list's first.
+    /// Returns the ids of all assets, the listed ones first.
     fn ids(self) -> Vec<String> {
         let rows = rows(Provider::Comfy).into_iter();
         match self {
@@ -146,14 +146,14 @@ fn same(query: &str) -> Body {
     Body::Same(text(query))
 }
 
-/// A body that sends a query.
+/// Returns the JSON body of a query.
 fn text(query: &str) -> String {
     json!({ "query": query }).to_string()
 }
 
-/// A body with a number of its own each time.
+/// Returns a body with a unique number each time.
 fn counted(body: &str) -> Body {
-    let (before, after) = body.split_once(COUNT).expect("it is in the query");
+    let (before, after) = body.split_once(COUNT).expect("COUNT in the query");
     Body::Counted {
         before: before.to_owned(),
         after: after.to_owned(),
@@ -163,7 +163,7 @@ fn counted(body: &str) -> Body {
 fn shuffled(query: &str, ids: Vec<String>, count: usize) -> Body {
     let body = json!({ "query": query, "variables": { "ids": IDS } }).to_string();
     let place = format!("\"{IDS}\"");
-    let (before, after) = body.split_once(&place).expect("it is in the variables");
+    let (before, after) = body.split_once(&place).expect("IDS in the variables");
     Body::Shuffled {
         before: before.to_owned(),
         after: after.to_owned(),

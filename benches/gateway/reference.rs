@@ -1,4 +1,4 @@
-//! What the gateway is held against: bytes without any work, and the engine without a gateway.
+//! The references: a route that sends fixed bytes, and the engine without a gateway.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -18,16 +18,16 @@ use axum::{
 
 use crate::upstream::{LISTED, global_id, rows};
 
-/// The file's bytes for whatever is asked.
+/// Responds to every request with the bytes of `file`.
 pub fn fixed(file: &str) -> Router {
-    let bytes = Bytes::from(std::fs::read(file).expect("the answer to send"));
+    let bytes = Bytes::from(std::fs::read(file).expect("the response file"));
     let answer = |State(bytes): State<Bytes>, _asked: Bytes| async move { json(bytes) };
     Router::new()
         .route("/graphql", post(answer))
         .with_state(bytes)
 }
 
-/// async-graphql with its default settings over assets in memory.
+/// Serves assets in memory through async-graphql with its default settings.
 pub fn engine() -> Router {
     let schema = Schema::build(Query, EmptyMutation, EmptySubscription)
         .data(Store::new())
@@ -40,7 +40,7 @@ pub fn engine() -> Router {
 type Graph = Schema<Query, EmptyMutation, EmptySubscription>;
 
 async fn execute(State(schema): State<Graph>, body: Bytes) -> Response {
-    let request: Request = serde_json::from_slice(&body).expect("a request, as the bench sends it");
+    let request: Request = serde_json::from_slice(&body).expect("a request of this bench");
     let response = schema.execute(request).await;
     json(serde_json::to_vec(&response).expect("JSON").into())
 }
@@ -49,7 +49,7 @@ fn json(bytes: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
-/// Every asset: the list's first, then those that show them.
+/// All assets: the listed ones first, then their previews.
 struct Store {
     all: Vec<Arc<Asset>>,
     by_id: HashMap<String, Arc<Asset>>,

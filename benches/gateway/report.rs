@@ -1,24 +1,24 @@
-//! The report: a table a case, a row a contestant.
+//! The report: one table per case, one row per contestant.
 
 use crate::{cases::Case, contestants::Kind};
 
-/// What came of a round.
+/// The results of one round.
 pub struct Round {
     /// Requests a second.
     pub rate: f64,
-    /// Microseconds of processor time, for a request.
+    /// Microseconds of CPU time per request.
     pub processor: f64,
-    /// Microseconds.
+    /// Latency in microseconds.
     pub p50: f64,
     pub p99: f64,
     /// Memory in MiB.
     pub resident: f64,
-    /// Upstream calls for a request.
+    /// Upstream calls per request.
     pub calls: f64,
     pub failures: u64,
 }
 
-/// A case's table, a row a contestant: medians over the rounds.
+/// Renders a case's table, one row per contestant, with medians over the rounds.
 pub fn table(case: &Case, results: &[(Kind, &[Round])]) -> String {
     let rate = |round: &Round| round.rate;
     let p50 = |round: &Round| round.p50;
@@ -54,12 +54,12 @@ pub fn table(case: &Case, results: &[(Kind, &[Round])]) -> String {
     text
 }
 
-/// The median over the rounds.
+/// Returns the median over the rounds.
 fn middle(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
     spread(rounds.iter().map(of).collect()).1
 }
 
-/// The least, the median and the most of some numbers; at least one.
+/// Returns the minimum, the median and the maximum of at least one number.
 pub fn spread(mut numbers: Vec<f64>) -> (f64, f64, f64) {
     numbers.sort_by(f64::total_cmp);
     let last = numbers.len() - 1;

@@ -1,7 +1,7 @@
-//! The sources: the lists and reads by id of three providers, as bytes made before anybody asks.
+//! The emulated sources: lists and reads by id of three providers, as prepared bytes.
 //!
-//! Each has [`LISTED`] assets in its list, newest first, and as many more that show them, which
-//! are found by id alone. Comfy has [`MANY`] of those, made when they are asked for. `GET /calls` tells how often each was asked since that was asked last.
+//! Each source lists [`LISTED`] assets, newest first, and serves as many previews by id alone.
+//! Comfy generates further assets by id. `GET /calls` returns and resets the number of calls.
 
 use std::{
     collections::HashMap,
@@ -25,20 +25,20 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Assets in each provider's list.
+/// Number of assets in each provider's list.
 pub const LISTED: usize = 20;
 
-/// Comfy's assets, with those that are found by id alone.
+/// Number of Comfy's assets, including those that only reads by id return.
 pub const MANY: usize = 50_000;
 
-/// What a tag begins with that Comfy's list is asked for without, where each of its assets is to be
-/// another than the last time.
+/// Prefix of the tag that a list query excludes to get changed assets: each asset of Comfy's list
+/// then differs from the previous response.
 pub const CHANGED: &str = "changed";
 
-/// Where an asset of Comfy's has a number that may change: sixteen digits.
+/// Precedes the number that changes in a Comfy asset: sixteen digits.
 const CHANGES: &str = "blake3:";
 
-/// What every provider's asset has, in one form or another.
+/// The fields that every provider's asset has, in one form or another.
 pub struct Row {
     pub id: String,
     pub preview_id: String,
@@ -48,7 +48,7 @@ pub struct Row {
     pub created_at: String,
 }
 
-/// A provider's assets: the list, then those that show them and are shown by them.
+/// Returns a provider's assets: the listed ones, then the others; each is a preview of another.
 pub fn rows(provider: Provider) -> Vec<Row> {
     let listed = 0..2 * LISTED;
     listed.map(|number| row(provider, number)).collect()
@@ -61,7 +61,7 @@ fn row(provider: Provider, number: usize) -> Row {
         name: format!("asset_{number:05}.png"),
         size: 1_000_000 + number as u64,
         tags: vec!["output".to_owned(), format!("t{number}")],
-        // Of those in the list newest first, and no two of them at once.
+        // The listed assets are newest first, and no two of them have the same time.
         created_at: format!(
             "2026-01-01T00:{:02}:{:02}.000Z",
             59 - number % 60,
@@ -70,7 +70,7 @@ fn row(provider: Provider, number: usize) -> Row {
     }
 }
 
-/// An asset's id at its provider.
+/// Returns an asset's id at its provider.
 pub fn id(provider: Provider, number: usize) -> String {
     match provider {
         Provider::Scenario => format!("asset_{number:024x}"),
@@ -79,12 +79,12 @@ pub fn id(provider: Provider, number: usize) -> String {
     }
 }
 
-/// The id that the gateway gives an asset of its source `comfy`.
+/// Returns the gateway's id for an asset of its source `comfy`.
 pub fn global_id(id: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("a:comfy:{id}"))
 }
 
-/// All three; each answer comes after so many milliseconds.
+/// Returns the routes of all sources; each response takes `delay` milliseconds.
 pub fn router(delay: &str) -> Router {
     let delay = delay.parse().expect("milliseconds");
     let world = Arc::new(World {
@@ -128,36 +128,36 @@ pub fn router(delay: &str) -> Router {
     router.with_state(world)
 }
 
-/// Which of [`MANY`] an id means.
+/// Returns the number of the Comfy asset with this id.
 fn one_of_many(id: &str) -> Option<usize> {
     let (_, digits) = id.rsplit_once('-')?;
     let number = usize::from_str_radix(digits, 16).ok()?;
     (number < MANY).then_some(number)
 }
 
-/// The sources together.
+/// The state of all sources.
 struct World {
     delay: Duration,
     /// In the order of [`Provider::ALL`].
     providers: [AssetCache; 3],
 }
 
-/// One source.
+/// The prepared responses and the call count of one source.
 struct AssetCache {
     provider: Provider,
     calls: AtomicU64,
     list: Bytes,
-    /// Where in it [`CHANGES`] ends.
+    /// Offsets in `list` where the changing numbers begin.
     changes: Vec<usize>,
-    /// Each asset by its id: as a row, and as the answer to who asks for it.
+    /// Each asset by its id: as a row, and as the response to a read by id.
     assets: HashMap<String, (String, Bytes)>,
 }
 
 impl World {
-    /// A provider's own, once its time has passed; counted.
+    /// Counts a call, waits for the delay, and returns the provider's source.
     async fn asked(&self, provider: Provider) -> &AssetCache {
         let own = self.providers.iter().find(|own| own.provider == provider);
-        let own = own.expect("all providers are there");
+        let own = own.expect("a source for each provider");
         own.calls.fetch_add(1, Ordering::Relaxed);
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
@@ -167,7 +167,7 @@ impl World {
 }
 
 impl AssetCache {
-    /// The list, each of its assets another than ever before.
+    /// Returns the list with every asset changed.
     fn changed(&self) -> Bytes {
         static TIMES: AtomicU64 = AtomicU64::new(1);
         let number = format!("{:016x}", TIMES.fetch_add(1, Ordering::Relaxed));
@@ -210,7 +210,7 @@ impl AssetCache {
     }
 }
 
-/// An asset as its provider sends it.
+/// Returns an asset as its provider sends it.
 fn asset(provider: Provider, row: &Row) -> Value {
     let Row {
         id,
@@ -245,7 +245,7 @@ fn asset(provider: Provider, row: &Row) -> Value {
     }
 }
 
-/// `POST /assets/get-bulk`.
+/// The body of `POST /assets/get-bulk`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wanted {

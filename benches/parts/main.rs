@@ -1,10 +1,10 @@
-//! What the parts of a request cost, each by itself: its document, reading and merging sources,
-//! decoding what they say, keeping it, and writing the answer.
+//! Measures each part of a request: its document, reading and merging sources, decoding their
+//! responses, caching them, and writing the response.
 //!
-//! `cargo bench --bench parts` for all, `-- merge` for one group, `-- memory` for what an asset takes
-//! in memory. Times are of one thread. `benches/gateway` measures the whole.
+//! `cargo bench --bench parts` runs all, `-- merge` one group, `-- memory` the memory per asset.
+//! Times are of one thread. `benches/gateway` measures the whole.
 
-#![allow(clippy::print_stdout, reason = "its report")]
+#![allow(clippy::print_stdout, reason = "the bench prints a report")]
 
 mod world;
 
@@ -31,20 +31,20 @@ use self::world::{
     request, runtime, time, url,
 };
 
-/// As the gateway has it.
+/// The gateway's allocator.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Assets of a client's page.
+/// Number of assets in a client's page.
 const PAGE: usize = 20;
-/// More than anything here takes.
+/// More bytes than any benchmark here needs.
 const ROOM: u64 = 1 << 40;
-/// Assets kept, to see what one takes.
+/// Number of cached assets in the memory test.
 const KEPT: usize = 100_000;
 
 fn main() {
     let wants = |own: String| own == "--bench" || own == "memory";
-    // First: later, memory that was given back would be used again unseen.
+    // This runs first: later, the test would reuse freed memory and miss the growth.
     let memory = std::env::args().skip(1).all(wants).then(memory);
     let mut criterion = Criterion::default()
         .without_plots()
@@ -98,7 +98,7 @@ fn document(criterion: &mut Criterion) {
     }
 }
 
-/// What Relay asks for; the operation's name is new each time.
+/// Returns a query like Relay's; the operation's name is new each time.
 fn list_text(number: usize) -> String {
     format!(
         "query List{number}($n: Int, $a: String) {{ assets(first: $n, after: $a) {{ edges {{ cursor node {{ \
@@ -106,7 +106,7 @@ fn list_text(number: usize) -> String {
     )
 }
 
-/// What clients without variables write; each id is new each time.
+/// Returns a query like those of clients without variables; each id is new each time.
 fn ids_text(number: usize) -> String {
     let source = SourceName::parse("comfy").expect("a name");
     let fields: String = (0..PAGE)
@@ -142,7 +142,7 @@ fn merge(criterion: &mut Criterion) {
         if depth == 0 {
             continue;
         }
-        // As after a source was added: the place is sought.
+        // A cursor lacks hints after a source was added: the list must search for its position.
         group.bench_function(BenchmarkId::new("depth without hints", depth), |b| {
             let key = cursor.as_ref().map(|own| own.key.clone());
             let hints = Vec::new();
@@ -152,7 +152,7 @@ fn merge(criterion: &mut Criterion) {
     }
 }
 
-/// Sources whose assets alternate; every other one pages by time, and nothing is kept of them.
+/// Creates sources whose assets alternate. Every other one pages by time; nothing is cached.
 fn list(sources: usize, rows: usize) -> List {
     let part = |own: usize| {
         let numbers = (0..rows).map(|row| row * sources + own);
@@ -190,16 +190,16 @@ fn range(count: usize, after: Option<Cursor>) -> PageRange<Cursor> {
     }
 }
 
-/// The cursor that a client who walked so far has: with hints.
+/// Returns the cursor, with hints, of a client that has paged to this depth.
 async fn cursor_at(list: &List, depth: usize) -> Option<Cursor> {
     let mut cursor = None;
     for _ in 0..depth / LARGE_PAGE {
         let range = range(LARGE_PAGE, cursor);
-        let page = list.page(&range).await.expect("they never fail");
+        let page = list.page(&range).await.expect("the sources never fail");
         assert_eq!(page.edges.len(), LARGE_PAGE);
-        let end = page.end.as_ref().expect("more follows");
+        let end = page.end.as_ref().expect("more assets follow");
         let text = page.cursor(end);
-        cursor = Some(Cursor::decode(&text, &list.fingerprint).expect("our own"));
+        cursor = Some(Cursor::decode(&text, &list.fingerprint).expect("a cursor of this list"));
     }
     cursor
 }
@@ -245,7 +245,7 @@ fn encode(criterion: &mut Criterion) {
 
 // === The cache ===
 
-/// Far from one another, so that what is asked for next is seldom near.
+/// A large step between accesses, so that consecutive keys are seldom near each other.
 const STRIDE: usize = 7_919;
 
 fn cache(criterion: &mut Criterion) {
@@ -257,8 +257,8 @@ fn cache(criterion: &mut Criterion) {
     }
 }
 
-/// A cache and what it reads. It is large enough for what is kept and hardly more, so that it stays as
-/// full when more is put in.
+/// A full cache and the source it reads. Its capacity hardly exceeds its content, so that further
+/// inserts leave it equally full.
 struct Kept {
     asset_cache: Arc<AssetCache>,
     source: Arc<dyn Source>,
@@ -271,7 +271,7 @@ impl Kept {
         let heaviest = source.assets.iter().map(|asset| asset.weight()).max();
         let bytes = assets as u64 * u64::from(heaviest.unwrap_or_default());
         Self {
-            // Five sixteenths are for either.
+            // The factor assumes a share of 5/16 for pages and for assets each.
             asset_cache: asset_cache(bytes * 16 / 5, pages, entities),
             source: Arc::new(source),
             context: context(),
@@ -284,13 +284,13 @@ impl Kept {
         let read = asset_cache
             .page(&self.source, request, context, self.until)
             .await;
-        read.expect("it never fails").page
+        read.expect("a page").page
     }
 
     async fn entities(&self, ids: Vec<Arc<str>>) {
         let (asset_cache, plain) = (&self.asset_cache, DetailLevel::Plain);
         let land = |id: &str, entity: Entity| {
-            black_box((id, entity)).1.expect("it is there");
+            black_box((id, entity)).1.expect("the source has the asset");
         };
         let (source, context) = (&self.source, &self.context);
         asset_cache
@@ -300,7 +300,7 @@ impl Kept {
 }
 
 fn pages(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
-    // As requests differ: by their filters.
+    // Requests differ by their filters.
     let request = |number: usize| {
         let parameters = Parameters::new(vec![("name", format!("{number:09}"))]);
         request(number % 900, PAGE, parameters)
@@ -382,7 +382,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
     let sources = vec![SourceName::parse("memory").expect("a name")];
     let (answer, until) = (Arc::new(Bytes::new()), Instant::now() + AN_HOUR);
     let keep = |answers: &ResponseCache<Bytes, ()>, question: ResponseKey| {
-        // Asked for once, and again: then it is kept.
+        // The cache keeps a response only when it is requested again.
         for question in [question.clone(), question] {
             let (answer, sources) = (Arc::clone(&answer), sources.clone());
             answers.keep(question, answer, answers.moment(), sources, until, BYTES);
@@ -390,7 +390,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
     };
     let kept = LazyCell::new(|| {
         let asset_cache = asset_cache(ROOM, AN_HOUR, AN_HOUR);
-        // With what an answer takes beside its own bytes.
+        // Each response takes memory beside its bytes.
         let answers = ResponseCache::new(asset_cache, (count * (BYTES + 1_024)) as u64);
         (0..count).for_each(|number| keep(&answers, question(number)));
         answers
@@ -402,7 +402,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
             at = (at + STRIDE) % count;
             question(at)
         };
-        let get = |question: ResponseKey| kept.get(&question).expect("it is kept");
+        let get = |question: ResponseKey| kept.get(&question).expect("a cached response");
         b.iter_batched(next, get, BatchSize::SmallInput);
     });
     let mut number = count;
@@ -418,15 +418,15 @@ fn answers(criterion: &mut Criterion, count: usize) {
 
 // === Memory ===
 
-/// What assets take that are kept, beside what the cache believes.
+/// Returns the memory that cached assets take, beside the weight that the cache assumes.
 fn memory() -> String {
     let runtime = runtime();
     let mut report =
-        "\n| kept assets of | bytes as sent | weight | memory |\n|---|---|---|---|".to_owned();
-    // Kept to the end, so that nothing is used again.
+        "\n| cached assets of | bytes as sent | weight | memory |\n|---|---|---|---|".to_owned();
+    // These live to the end, so that no memory is reused.
     let mut asset_caches = Vec::new();
     for provider in Provider::ALL {
-        // What is made once is not counted.
+        // This makes the one-time allocations, which do not count.
         drop(assets(provider, 0..LARGE_PAGE));
         let (asset_cache, context) = (asset_cache(ROOM, Duration::ZERO, AN_HOUR), context());
         let (mut sent, mut weight, before) = (0, 0, resident());
@@ -441,7 +441,7 @@ fn memory() -> String {
             let request = request(0, LARGE_PAGE, Parameters::default());
             let until = Instant::now() + AN_HOUR;
             let read = runtime.block_on(asset_cache.page(&source, request, &context, until));
-            assert_eq!(read.expect("it never fails").page.rows.len(), LARGE_PAGE);
+            assert_eq!(read.expect("a page").page.rows.len(), LARGE_PAGE);
         }
         let taken = resident().saturating_sub(before);
         let [sent, weight, taken] = [sent, weight, taken].map(|bytes| bytes / KEPT);
@@ -451,10 +451,10 @@ fn memory() -> String {
     report
 }
 
-/// Bytes of this process that are in memory.
+/// Returns the resident memory of this process, in bytes.
 fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/status").expect("this is Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    number.expect("in kibibytes") * 1_024
+    number.expect("a number of KiB") * 1_024
 }

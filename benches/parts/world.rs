@@ -1,4 +1,4 @@
-//! What is measured with: sources in memory, their assets, and the clock.
+//! The fixtures of the benchmarks: sources in memory, their assets, and a timer.
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
@@ -26,11 +26,11 @@ use tokio::{
     time::Instant,
 };
 
-/// Assets of a provider's page.
+/// Number of assets in a provider's page.
 pub const LARGE_PAGE: usize = 100;
-/// Longer than any run.
+/// A duration longer than any run.
 pub const AN_HOUR: Duration = Duration::from_secs(3_600);
-/// When the newest asset was made, in milliseconds.
+/// Creation time of the newest asset, in milliseconds.
 const NEWEST: i64 = 1_767_225_600_000;
 
 pub fn runtime() -> Runtime {
@@ -38,7 +38,7 @@ pub fn runtime() -> Runtime {
     builder.enable_time().build().expect("a runtime")
 }
 
-/// Times asynchronous work; entering the runtime, once a sample, is not in it.
+/// Times asynchronous work, without entering the runtime, which happens once per sample.
 pub fn measure<F: Future>(b: &mut Bencher<'_>, runtime: &Runtime, mut work: impl FnMut() -> F) {
     b.iter_custom(|times| {
         runtime.block_on(async {
@@ -55,7 +55,7 @@ pub fn context() -> Arc<RequestContext> {
     Arc::new(RequestContext::new(AN_HOUR, u32::MAX))
 }
 
-/// So large, keeping pages and assets for so long.
+/// Creates a cache of this size that keeps pages and assets fresh for these times.
 pub fn asset_cache(
     size_bytes: u64,
     page_fresh: Duration,
@@ -85,18 +85,18 @@ pub fn request(offset: usize, length: usize, parameters: Parameters) -> ListRequ
     }
 }
 
-/// As Scenario's list.
+/// The paging of Scenario's list.
 pub const WINDOW: Paging = Paging::Window {
     cap: 100,
     resolution: Duration::from_millis(1),
 };
-/// As Comfy's.
+/// The paging of Comfy's list.
 pub const INDEX: Paging = Paging::Index {
     cap: 500,
     reach: 500,
 };
 
-/// A source that answers at once, newest first.
+/// A source that responds at once, newest first.
 pub struct InMemory {
     pub profile: SourceInfo,
     pub paging: Paging,
@@ -142,12 +142,12 @@ impl InMemory {
     fn read(&self, request: &ListRequest) -> Page {
         assert_eq!(request.order.direction, Direction::Descending);
         let begin = match &request.position {
-            // Later ones come first.
+            // Skip the assets that are not before the bound.
             Position::Start => request.before.map_or(0, |bound| {
                 self.assets.partition_point(|own| own.created_at >= bound)
             }),
-            Position::Token(token) => token.parse().expect("our own"),
-            Position::Offset(offset) => usize::try_from(*offset).expect("our own"),
+            Position::Token(token) => token.parse().expect("a token of this source"),
+            Position::Offset(offset) => usize::try_from(*offset).expect("an offset of this source"),
         };
         let length = request.length.min(self.paging.cap()) as usize;
         let rows = self.assets.get(begin..).unwrap_or_default();
@@ -178,7 +178,7 @@ impl Source for InMemory {
     }
 
     fn push_down(&self, _: &Filter, _: SortBy) -> Pushdown {
-        Pushdown::Skip("not asked here")
+        Pushdown::Skip("not used in this bench")
     }
 
     fn list<'a>(
@@ -198,7 +198,7 @@ impl Source for InMemory {
         Box::pin(async { Err(SourceError::NotFound) })
     }
 
-    /// Whatever the id, it is the first.
+    /// Returns the first asset for every id.
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
@@ -214,7 +214,7 @@ impl Source for InMemory {
 
 // === Assets as their providers send them ===
 
-/// Read as the gateway does.
+/// Decodes assets as the gateway does.
 pub fn assets(provider: Provider, numbers: impl IntoIterator<Item = usize>) -> Vec<Arc<Asset>> {
     let numbers: Vec<usize> = numbers.into_iter().collect();
     let pages = numbers.chunks(LARGE_PAGE).map(|numbers| {
@@ -223,12 +223,12 @@ pub fn assets(provider: Provider, numbers: impl IntoIterator<Item = usize>) -> V
     });
     let asset = |row: Row| match row {
         Row::Asset(asset) => asset,
-        row => panic!("no asset: {row:?}"),
+        row => panic!("not an asset: {row:?}"),
     };
     pages.flatten().map(asset).collect()
 }
 
-/// A list's answer with these.
+/// Returns the body of a list response with these assets.
 pub fn body(provider: Provider, numbers: impl Iterator<Item = usize>) -> Bytes {
     let assets: Vec<Value> = numbers.map(|number| asset(provider, number)).collect();
     let list = match provider {
@@ -245,7 +245,7 @@ pub fn body(provider: Provider, numbers: impl Iterator<Item = usize>) -> Bytes {
     list.to_string().into()
 }
 
-/// One of them (`upstreams/*.md`: the asset object).
+/// Returns one asset as JSON (`upstreams/*.md`: the asset object).
 pub fn asset(provider: Provider, number: usize) -> Value {
     let (id, url, time) = (id(provider, number), url(provider, number), time(number));
     let (name, time) = (format!("asset_{number:08}.png"), time.to_string());
@@ -283,7 +283,7 @@ pub fn asset(provider: Provider, number: usize) -> Value {
     }
 }
 
-/// As long as the provider's own.
+/// Returns an id as long as the provider's ids.
 pub fn id(provider: Provider, number: usize) -> String {
     match provider {
         Provider::Scenario => format!("asset_{number:022}"),
@@ -299,7 +299,7 @@ pub fn url(provider: Provider, number: usize) -> String {
     )
 }
 
-/// A millisecond earlier than the one before, so that each source's order is certain.
+/// Returns a time one millisecond before that of the previous number: each order is certain.
 pub fn time(number: usize) -> Timestamp {
     Timestamp::from_millisecond(NEWEST - number as i64).expect("in range")
 }

@@ -1,14 +1,14 @@
-//! Keys of this gateway's own. Only their hashes are configured.
+//! API keys of this gateway. The configuration holds only their hashes.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::caller::{Caller, Denied};
 use crate::config::{KeyConfig, Secret};
 
-/// Tells a key of ours from others, for people and for programs that look for leaked ones.
+/// Marks a key as ours, for people and for programs that search for leaked keys.
 const PREFIX: &str = "agw_";
 
-/// The keys that are known.
+/// The configured keys.
 pub struct Keys(Vec<(blake3::Hash, Caller)>);
 
 impl Keys {
@@ -24,8 +24,8 @@ impl Keys {
         Self(known.collect())
     }
 
-    /// Whose key it is. Takes the same time whichever it is: hashes are compared in constant time,
-    /// and all of them.
+    /// Finds the holder of a key. Always compares all hashes, each in constant time: the time taken
+    /// does not depend on the key.
     pub fn holder(&self, key: &str) -> Result<Caller, Denied> {
         let shown = blake3::hash(key.as_bytes());
         let mut holder = None;
@@ -38,18 +38,18 @@ impl Keys {
     }
 }
 
-/// A key as it is made: shown once, and kept as its hash.
+/// A new key. It is shown once; only its hash is stored.
 pub struct NewKey {
     pub key: Secret,
-    /// As the configuration wants it.
+    /// The hash in the format of the configuration.
     pub hash: String,
 }
 
 impl NewKey {
-    /// 32 random bytes. They cannot be guessed, so a fast hash is enough.
+    /// Makes a key of 32 random bytes. It cannot be guessed, so a fast hash is enough.
     ///
     /// # Errors
-    /// When the operating system gives no random bytes.
+    /// [`getrandom::Error`]: the operating system gives no random bytes.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;

@@ -1,5 +1,5 @@
-//! Something that all requests share, such as memory: how much of it is taken, and by whom. One
-//! client gets at most half, so that the others still get some.
+//! A resource that requests share, such as memory: the bytes taken, in total and by each client.
+//! One client gets at most half, so that the others get some.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use ahash::RandomState;
 
 use super::Client;
 
-/// A number of bytes that is shared. Cheap to clone.
+/// A shared number of bytes. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Shared>);
 
@@ -26,16 +26,16 @@ struct Taken {
     by_client: HashMap<Client, u64, RandomState>,
 }
 
-/// There is not so much left.
+/// The budget has too few bytes left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
-    /// What would be taken then.
+    /// The bytes that would be taken.
     pub value: u64,
-    /// The most that may be: by one client, or by all together.
+    /// The limit that they exceed: for one client, or in total.
     pub maximum: u64,
 }
 
-/// What one request has taken. Dropped, it is free again.
+/// The bytes that one request has taken. Dropping it frees them.
 #[derive(Debug)]
 pub struct Share {
     budget: Budget,
@@ -52,7 +52,7 @@ impl Budget {
         }))
     }
 
-    /// A client's share, with nothing in it.
+    /// An empty share for a client.
     #[must_use]
     pub fn share(&self, client: &Client) -> Share {
         Share {
@@ -62,7 +62,7 @@ impl Budget {
         }
     }
 
-    /// Bytes that are taken.
+    /// The bytes taken in total.
     #[must_use]
     pub fn taken(&self) -> u64 {
         self.state().all
@@ -78,7 +78,7 @@ impl Share {
     /// Takes `bytes` more.
     ///
     /// # Errors
-    /// [`Exceeded`], and nothing is taken.
+    /// [`Exceeded`]: a limit, the client's or the total, would be exceeded. Nothing is taken.
     pub fn take(&self, bytes: u64) -> Result<(), Exceeded> {
         let most = self.budget.0.most;
         let mut taken = self.budget.state();

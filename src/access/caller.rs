@@ -6,21 +6,21 @@ use jiff::Timestamp;
 
 use crate::config::Permission;
 
-/// Somebody who calls.
+/// The caller of a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(super) who: Arc<str>,
     pub(super) permissions: Permissions,
-    /// Until when they are believed.
+    /// When the caller's token expires; `None`: never.
     pub(super) until: Option<Timestamp>,
 }
 
-/// What a caller may do.
+/// The permissions of a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Permissions([bool; Permission::ALL.len()]);
 
 impl Permissions {
-    /// Everything.
+    /// Every permission.
     pub const ALL: Self = Self([true; Permission::ALL.len()]);
 
     #[must_use]
@@ -40,7 +40,7 @@ impl FromIterator<Permission> for Permissions {
 }
 
 impl Caller {
-    /// An anonymous caller, where the gateway authenticates none.
+    /// An anonymous caller with every permission, for a gateway that does not authenticate.
     #[must_use]
     pub fn anonymous() -> Self {
         static WHO: LazyLock<Arc<str>> = LazyLock::new(|| "anonymous".into());
@@ -51,13 +51,13 @@ impl Caller {
         }
     }
 
-    /// What the log calls them: `key:<id>`, `sub:<subject>` or `anonymous`.
+    /// The caller's name in the log: `key:<id>`, `sub:<subject>` or `anonymous`.
     #[must_use]
     pub const fn who(&self) -> &Arc<str> {
         &self.who
     }
 
-    /// All they may do.
+    /// The caller's permissions.
     #[must_use]
     pub const fn permissions(&self) -> Permissions {
         self.permissions
@@ -68,28 +68,28 @@ impl Caller {
         self.permissions.have(permission)
     }
 
-    /// Whether what they showed has run out since.
+    /// Whether the caller's token has expired.
     #[must_use]
     pub fn has_expired(&self) -> bool {
         self.until.is_some_and(|until| Timestamp::now() >= until)
     }
 }
 
-/// Why somebody is not let in. Messages say nothing of what was shown.
+/// Why a caller is refused. The messages contain nothing of the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     #[error(
-        "this gateway wants to know who calls: send `authorization: Bearer …` with your key or \
+        "this gateway requires authentication: send `authorization: Bearer …` with your key or \
          token"
     )]
     Missing,
-    #[error("`authorization` must come once, as `Bearer` and a key or token")]
+    #[error("send exactly one `authorization`, with `Bearer` and a key or token")]
     Malformed,
-    #[error("this key is not known here: it may be mistyped or withdrawn")]
+    #[error("this key is unknown: it may be mistyped or revoked")]
     UnknownKey,
     #[error("this token is not accepted: {0}")]
     Token(&'static str),
-    /// Not the caller's fault.
-    #[error("tokens cannot be checked now, as the issuer's keys cannot be had: ask again later")]
+    /// Not the caller's fault: the issuer's keys are unavailable.
+    #[error("tokens cannot be verified now, as the issuer's keys are unavailable: retry later")]
     NoKeys,
 }

@@ -1,4 +1,4 @@
-//! An issuer's published keys (RFC 7517): from a file, or fetched and kept for a while.
+//! An issuer's published keys (RFC 7517), read from a file, or fetched and cached.
 
 use std::{
     num::NonZeroU32,
@@ -22,23 +22,23 @@ use crate::{
     upstream::{Call, Policy, Upstream, UpstreamError},
 };
 
-/// Keys that are looked at; an issuer has a few.
+/// The most keys that are read; an issuer has a few.
 const MAX_KEYS: usize = 32;
-/// Keys that one token is tried with.
+/// The most keys that one token is tried with.
 const MAX_TRIED: usize = 4;
-/// Fetches at once, and the time after which there is one more: any number of tokens may name
-/// unknown keys. (That 5 is not 0 is checked when this is compiled.)
+/// Fetches allowed in a burst, and the time after which one more is allowed. Any number of tokens
+/// may name unknown keys. (The compiler checks that 5 is not 0.)
 const FETCHES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 const PAUSE: Duration = Duration::from_secs(5);
-/// How long a caller waits for keys: where none is known, and where some are.
+/// How long a caller waits for a fetch: without a fitting cached key, and with one.
 const WAIT: Duration = Duration::from_secs(8);
 const SHORT_WAIT: Duration = Duration::from_secs(1);
-/// How long keys are believed after they were last confirmed, where the issuer cannot be reached.
+/// How long keys stay valid after they are no longer fresh, if the issuer is unreachable.
 const LIFE: Duration = Duration::from_secs(3600);
 /// The issuer's keys.
 pub struct KeySet {
     held: RwLock<CachedKeys>,
-    /// Fetches, one at a time; from a file: none.
+    /// `None`: the keys are from a file.
     fetcher: Option<Fetcher>,
 }
 
@@ -58,7 +58,7 @@ struct Fetcher {
     upstream: Upstream,
     url: Url,
     fresh: Duration,
-    /// One fetch at a time.
+    /// The last fetch. The lock allows one fetch at a time.
     last: tokio::sync::Mutex<Option<Fetched>>,
     rate: DefaultDirectRateLimiter,
 }
@@ -68,7 +68,7 @@ struct Published {
     keys: Vec<serde_json::Value>,
 }
 
-/// The keys of a JWK set that can check a signature here; others are none of our concern.
+/// Reads the keys of a JWK set that can verify signatures here, and ignores the others.
 fn read(body: &[u8]) -> Option<Arc<[Arc<Key>]>> {
     let published: Published = serde_json::from_slice(body).ok()?;
     let usable = published.keys.into_iter().filter_map(|jwk| {
@@ -87,7 +87,7 @@ fn read(body: &[u8]) -> Option<Arc<[Arc<Key>]>> {
 }
 
 impl Key {
-    /// Whether a token's header can mean it.
+    /// Whether this key may have signed a token with this header.
     fn fits(&self, header: &Header) -> bool {
         let common = &self.jwk.common;
         let is_named = header.kid.is_none() || header.kid == common.key_id;
@@ -108,7 +108,7 @@ impl KeySet {
                 let body = std::fs::read(&path)
                     .map_err(|error| refuse(format!("it cannot be read: {error}")))?;
                 let keys = read(&body).filter(|keys| !keys.is_empty()).ok_or_else(|| {
-                    refuse("it is no JWK set with a public key for signatures".to_owned())
+                    refuse("it is not a JWK set with a public key for signatures".to_owned())
                 })?;
                 let confirmed = Some(Instant::now());
                 Ok(Self {
@@ -135,10 +135,10 @@ impl KeySet {
                     ..Policy::default()
                 };
                 let quota = Quota::with_period(PAUSE)
-                    .ok_or_else(|| refuse("its pace is none".to_owned()))?
+                    .ok_or_else(|| refuse("the pause between fetches is zero".to_owned()))?
                     .allow_burst(FETCHES);
                 let upstream = Upstream::new("jwks", &url, ca.transpose()?.as_deref(), policy)
-                    .map_err(|error| refuse(format!("its client cannot be made: {error}")))?;
+                    .map_err(|error| refuse(format!("cannot build the HTTP client: {error}")))?;
                 Ok(Self {
                     held: RwLock::default(),
                     fetcher: Some(Fetcher {
@@ -153,8 +153,8 @@ impl KeySet {
         }
     }
 
-    /// The keys that may have signed a token with this header, fetched where they are old or none
-    /// fits: the issuer may have taken new ones.
+    /// The keys that may have signed a token with this header. Fetches the keys if they are old or
+    /// none fits, as the issuer may have new ones.
     pub async fn for_token(self: &Arc<Self>, header: &Header) -> Result<Vec<DecodingKey>, Denied> {
         let held = self.held();
         let found = fitting(&held, header);
@@ -165,15 +165,15 @@ impl KeySet {
         if age.is_some_and(|age| age < fetcher.fresh) && !found.is_empty() {
             return Ok(found);
         }
-        // In a task of its own: a caller that leaves stops nothing that others wait for.
+        // Runs in a task: a caller that disconnects does not cancel the fetch for the others.
         let (set, asked) = (Arc::clone(self), Instant::now());
         let fetching = tokio::spawn(async move { set.fetch(asked).await });
-        // Known keys do for a while: an issuer that hangs must not stop everybody.
+        // Cached keys suffice for a while: an issuer that hangs must not block all callers.
         let wait = if found.is_empty() { WAIT } else { SHORT_WAIT };
-        // Whatever came of it is in what is held, or in the log.
+        // The result is in the cache, or in the log.
         let _ = timeout(wait, fetching).await;
         let held = self.held();
-        // Withdrawn keys must not live on for as long as the issuer is kept from saying so.
+        // Revoked keys must expire even if the issuer stays unreachable.
         let is_old = |confirmed: Instant| confirmed.elapsed() > fetcher.fresh + LIFE;
         if held.confirmed.is_none_or(is_old) {
             return Err(Denied::NoKeys);
@@ -186,8 +186,8 @@ impl KeySet {
         held.clone()
     }
 
-    /// Asks the issuer, unless somebody did since `asked`, or too many did lately, or it failed a
-    /// moment ago.
+    /// Fetches the keys, unless another fetch began since the caller asked, the last one has just
+    /// failed, or the rate limit is reached.
     async fn fetch(&self, asked: Instant) {
         let Some(fetcher) = &self.fetcher else { return };
         let mut last = fetcher.last.lock().await;
@@ -211,19 +211,19 @@ impl KeySet {
                 *last = Some(Fetched::Failed(Instant::now()));
                 tracing::warn!(
                     reason,
-                    "the token issuer's keys cannot be had: check `jwks_url` in [access.jwt]"
+                    "cannot fetch the token issuer's keys: check `jwks_url` in [access.jwt]"
                 );
             }
         }
     }
 }
 
-/// What came of the last fetch.
+/// The result of the last fetch.
 #[derive(Clone, Copy)]
 enum Fetched {
-    /// Begun then.
+    /// It succeeded; when it began.
     At(Instant),
-    /// Ended then.
+    /// It failed; when it ended.
     Failed(Instant),
 }
 
@@ -234,17 +234,17 @@ impl Fetcher {
         let answer = self.upstream.send(call, deadline).await;
         let answer = answer.map_err(|error: UpstreamError| error.to_string())?;
         if !answer.status.is_success() {
-            return Err(format!("it answers {}", answer.status.as_u16()));
+            return Err(format!("the issuer answered {}", answer.status.as_u16()));
         }
         read(&answer.body)
             .filter(|keys| !keys.is_empty())
-            .ok_or_else(|| "its answer is no JWK set with a public key for signatures".to_owned())
+            .ok_or_else(|| "the answer is no JWK set with a public key for signatures".to_owned())
     }
 }
 
 fn fitting(held: &CachedKeys, header: &Header) -> Vec<DecodingKey> {
     let fitting = held.keys.iter().filter(|key| key.fits(header));
     let decoding = fitting.map(|key| key.decoding.clone());
-    // A token that names no key is tried with a few.
+    // A token that names no key is tried with a few keys.
     decoding.take(MAX_TRIED).collect()
 }

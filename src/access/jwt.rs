@@ -1,7 +1,7 @@
-//! JSON Web Tokens of one issuer (RFC 7519), checked against its published keys (RFC 7517).
+//! Verifies JSON Web Tokens of one issuer (RFC 7519) with its published keys (RFC 7517).
 //!
-//! Only the configured algorithms, issuer and audience are believed; keys inside a token, or at an
-//! address that a token names, never are.
+//! It accepts only the configured algorithms, issuer and audience. It never uses keys inside a
+//! token, or at a URL that a token names.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -18,26 +18,26 @@ use super::{
 };
 use crate::config::{ConfigError, JwtConfig, Permission};
 
-/// Letters of a subject that the log shows.
+/// The most characters of a subject that the log shows.
 const MAX_SUBJECT: usize = 128;
 
-/// The caller that the issuer vouches for.
+/// Verifies the issuer's tokens.
 pub struct Tokens {
     validation: Validation,
     keys: Arc<KeySet>,
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
-    /// One, as text: what it is was checked.
+    /// Read for its type: it must be one string. The validation checks its value.
     #[serde(rename = "iss")]
     _iss: String,
     exp: f64,
     nbf: Option<f64>,
     iat: Option<f64>,
-    /// RFC 8693 4.2; issuers that are older, or of their own mind, use the others.
+    /// RFC 8693 4.2. Older or nonconforming issuers use `scp` or `permissions`.
     scope: Option<Words>,
     scp: Option<Words>,
     permissions: Option<Words>,
@@ -46,7 +46,7 @@ struct Claims {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Words {
-    /// Apart by spaces.
+    /// Separated by spaces.
     Text(String),
     List(Vec<String>),
 }
@@ -67,7 +67,7 @@ impl Tokens {
         let algorithms: Result<Vec<Algorithm>, _> =
             config.algorithms.iter().map(|name| name.parse()).collect();
         let algorithms = algorithms
-            .map_err(|_| ConfigError("`algorithms` names one that is not known".to_owned()))?;
+            .map_err(|_| ConfigError("`algorithms` has an unknown algorithm".to_owned()))?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.algorithms = algorithms;
         validation.leeway = config.leeway.as_secs();
@@ -81,23 +81,23 @@ impl Tokens {
         })
     }
 
-    /// Who a token speaks for.
+    /// Verifies a token and returns its caller.
     pub async fn subject(&self, token: &str) -> Result<Caller, Denied> {
-        let header = decode_header(token).map_err(|_| Denied::Token("it is no signed JWT"))?;
+        let header = decode_header(token).map_err(|_| Denied::Token("it is not a signed JWT"))?;
         if !self.validation.algorithms.contains(&header.alg) {
             return Err(Denied::Token(
-                "it is signed by an algorithm that is not used here",
+                "it is signed with an algorithm that is not accepted here",
             ));
         }
-        // RFC 7515 4.1.11: who does not understand what is critical refuses.
+        // RFC 7515 4.1.11: refuses a token with a critical header that it does not understand.
         if header.crit.is_some() || header.extras.inner().contains_key("b64") {
-            return Err(Denied::Token("it wants something understood that is not"));
+            return Err(Denied::Token("it needs an unsupported header extension"));
         }
         let known = self.keys.for_token(&header).await?;
-        let mut reason = Denied::Token("it is signed by a key that the issuer does not have");
+        let mut reason = Denied::Token("it is signed with a key that the issuer does not list");
         for key in known {
             let mut validation = self.validation.clone();
-            // Exactly the one it says: a key of one family is never used as another's.
+            // Only the token's algorithm: a key of one family never serves another.
             validation.algorithms = vec![header.alg];
             match decode::<Claims>(token, &key, &validation) {
                 Ok(token) => return self.caller(&token.claims),
@@ -121,7 +121,7 @@ impl Tokens {
         }
         let words = [&claims.scope, &claims.scp, &claims.permissions];
         let subject: String = claims.sub.chars().take(MAX_SUBJECT).collect();
-        // Those alike in what is shown are told apart by a hash of the whole.
+        // A hash of the whole subject distinguishes those that look alike when shown.
         let rest = if subject == claims.sub && !subject.contains('#') {
             String::new()
         } else {
@@ -136,22 +136,22 @@ impl Tokens {
                 .flatten()
                 .flat_map(Words::permissions)
                 .collect(),
-            // Beyond what a clock can show is for ever.
+            // A time beyond the range of `Timestamp` never expires.
             until: Timestamp::from_second(until).ok(),
         })
     }
 }
 
-/// What is wrong with a token whose signature is right; `None`: the signature is not.
+/// Why a token with a valid signature is refused. `None`: the signature is invalid.
 fn why(error: &Error) -> Option<&'static str> {
     match error.kind() {
         ErrorKind::ExpiredSignature => Some("it has expired"),
         ErrorKind::ImmatureSignature => Some("it is not valid yet"),
-        ErrorKind::InvalidIssuer => Some("it is of another issuer"),
-        ErrorKind::InvalidAudience => Some("it is meant for somebody else (`aud`)"),
+        ErrorKind::InvalidIssuer => Some("it is from another issuer"),
+        ErrorKind::InvalidAudience => Some("it is for another audience (`aud`)"),
         ErrorKind::MissingRequiredClaim(_) => Some("it lacks one of `exp`, `iss`, `aud`, `sub`"),
         ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => {
-            Some("its claims are not what they should be")
+            Some("a claim has the wrong type or format")
         }
         _ => None,
     }

@@ -1,5 +1,5 @@
-//! Places for work that takes long, such as sending a file. Each client has a fixed number, so one
-//! client cannot take them all.
+//! Slots for long work, such as sending a file. Each client has a fixed number, so that one client
+//! cannot block the others.
 
 use std::{
     collections::HashMap,
@@ -13,10 +13,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// Clients that are kept without a look at whether they still hold places.
+/// The number of entries from which those without held slots are removed.
 const MANY: usize = 1_024;
 
-/// Places by key, such as a client. Cheap to clone.
+/// Slots by key, such as a client. Cheap to clone.
 #[derive(Debug)]
 pub struct SlotsByClient<K> {
     most: usize,
@@ -32,16 +32,16 @@ impl<K> Clone for SlotsByClient<K> {
     }
 }
 
-/// A place, as long as it is held.
+/// A held slot. Dropping it frees the slot.
 #[derive(Debug)]
 pub struct ClientSlot {
     _permit: OwnedSemaphorePermit,
-    /// Keeps the client's other places counted.
+    /// Keeps the client's semaphore alive, and with it the count of its held slots.
     _own: Arc<Semaphore>,
 }
 
 impl<K: Eq + Hash> SlotsByClient<K> {
-    /// `most` places for each key.
+    /// Makes `most` slots for each key.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl<K: Eq + Hash> SlotsByClient<K> {
         }
     }
 
-    /// Waits for one of the places of `key`. `None`: all of them are held until `deadline`.
+    /// Waits for a slot of `key`. `None`: none was free before `deadline`.
     pub async fn place(&self, key: K, deadline: Instant) -> Option<ClientSlot> {
         let own = self.of(key);
         let waiting = Arc::clone(&own).acquire_owned();
@@ -62,7 +62,7 @@ impl<K: Eq + Hash> SlotsByClient<K> {
     }
 
     fn of(&self, key: K) -> Arc<Semaphore> {
-        // Single insertions: a panic elsewhere cannot leave the table half-changed.
+        // Only single insertions: a panic elsewhere cannot leave the table half-changed.
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = all.get(&key).and_then(Weak::upgrade) {
             return own;

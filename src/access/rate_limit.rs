@@ -1,4 +1,4 @@
-//! Rate limits by caller: authenticated ones by their name, others by their address.
+//! Rate limits by client: authenticated callers by their name, others by their address.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -19,7 +19,7 @@ use governor::{
 
 use crate::config::RateLimit;
 
-/// Who a request is charged to.
+/// The client that a request is charged to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Client {
     Known(Arc<str>),
@@ -27,7 +27,7 @@ pub enum Client {
 }
 
 impl Client {
-    /// Of an address: one household has 2^64 of the newer kind.
+    /// The client at an address. IPv6 counts by /64, as one household has 2^64 addresses.
     #[must_use]
     pub fn at(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
@@ -40,22 +40,22 @@ impl Client {
     }
 }
 
-/// How a caller stands after a request.
+/// A client's quota after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestQuota {
-    /// Requests at once, and the seconds after which all of them are there again.
+    /// The largest burst of requests, and the seconds in which the full burst is available again.
     pub burst: u32,
     pub window: u64,
     /// Requests left.
     pub remaining: u32,
-    /// Whole seconds until the request could be made; `None`: it may.
+    /// Whole seconds until the request may be repeated; `None`: it is allowed.
     pub wait: Option<u64>,
 }
 
 type Limiter =
     RateLimiter<Client, HashMapStateStore<Client>, DefaultClock, StateInformationMiddleware>;
 
-/// Requests of each client, or no limit at all.
+/// Limits the requests of each client, or has no limit.
 pub struct RequestLimiter(Option<Limited>);
 
 struct Limited {
@@ -64,7 +64,7 @@ struct Limited {
     asked: AtomicUsize,
 }
 
-/// Callers whose quota is full again are forgotten once in this number of requests.
+/// Clients with a full quota are removed once in this number of calls.
 const SWEEP: usize = 4_096;
 
 impl RequestLimiter {
@@ -82,7 +82,7 @@ impl RequestLimiter {
         }))
     }
 
-    /// Takes `count` requests from the client's quota, if it has them. `None`: there is no limit.
+    /// Takes `count` requests from the quota, if it has that many. `None`: there is no limit.
     #[must_use]
     pub fn take(&self, client: &Client, count: u32) -> Option<RequestQuota> {
         let limited = self.0.as_ref()?;
@@ -100,7 +100,7 @@ impl RequestLimiter {
         Some(match limited.limiter.check_key_n(client, count) {
             Ok(Ok(left)) => standing(left.remaining_burst_capacity(), None),
             Ok(Err(not_until)) => standing(0, Some(seconds_until(&not_until))),
-            // More at once than there ever are.
+            // The count is larger than the burst, so it never fits.
             Err(_) => standing(0, Some(standing(0, None).window)),
         })
     }

@@ -1,13 +1,13 @@
-//! What only Comfy knows about an asset (comfy.md 3, all generations), in Comfy's own words.
+//! Comfy's own fields of an asset (comfy.md 3, all generations), under Comfy's names.
 
 use jiff::Timestamp;
 
-/// Everything of comfy.md 3 that [`super::Asset`] does not already say.
+/// The fields of comfy.md 3 that [`super::Asset`] does not already have.
 #[derive(Debug, Default)]
 pub struct Details {
-    /// `hash` of the newer contract, `asset_hash` of the older.
+    /// `hash` in the newer contract, `asset_hash` in the older.
     pub hash: Option<String>,
-    /// `job_id` of the newer contract, `prompt_id` of the older.
+    /// `job_id` in the newer contract, `prompt_id` in the older.
     pub job_id: Option<String>,
     pub last_access_time: Option<Timestamp>,
     pub preview_id: Option<String>,
@@ -18,10 +18,10 @@ pub struct Details {
     pub short_url: Option<String>,
     pub is_immutable: Option<bool>,
     pub created_new: Option<bool>,
-    /// Free JSON of the asset's users.
+    /// Free-form JSON of the asset's users.
     pub user_metadata: Option<serde_json::Value>,
-    /// The server's own, less its file paths.
+    /// The server's metadata, without its file paths.
     pub metadata: Option<serde_json::Value>,
-    /// Sent with fields that only the newer contract has.
+    /// Whether the row has fields that only the newer contract has.
     pub is_newer: bool,
 }

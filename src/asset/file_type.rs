@@ -1,18 +1,18 @@
-//! What a file is, from its first bytes: names and declared types are not believed.
+//! Sniffs a file's type from its first bytes. Names and declared types are not trusted.
 
 use super::Kind;
 
-/// A media type and the ending that a file name of it has.
+/// A media type and its file name extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileType {
     pub media_type: &'static str,
     pub ending: &'static str,
 }
 
-/// Bytes that tell a type.
+/// Number of first bytes that sniffing uses.
 pub const TELLING: usize = 4_096;
 
-/// Formats of this field that the general table does not know, by their beginning.
+/// Magic bytes of formats that the `infer` crate does not know.
 const MAGIC: [(&[u8], FileType); 7] = [
     (b"glTF", FileType::of("model/gltf-binary", "glb")),
     (b"ply\n", FileType::of("model/ply", "ply")),
@@ -27,7 +27,7 @@ const MAGIC: [(&[u8], FileType); 7] = [
 ];
 
 impl FileType {
-    /// Bytes that say nothing.
+    /// The type of bytes that match no format.
     pub const UNKNOWN: Self = Self::of("application/octet-stream", "bin");
     pub const TEXT: Self = Self::of("text/plain", "txt");
 
@@ -35,7 +35,7 @@ impl FileType {
         Self { media_type, ending }
     }
 
-    /// Sniffs a type from a file's first bytes, [`TELLING`] of them where there are as many.
+    /// Sniffs the type from a file's first 4 KiB, or from all of a smaller file.
     #[must_use]
     pub fn sniff(first: &[u8]) -> Self {
         let magic = MAGIC.iter().find(|(magic, _)| first.starts_with(magic));
@@ -45,28 +45,28 @@ impl FileType {
         if is_safetensors(first) {
             return Self::of("application/x-safetensors", "safetensors");
         }
-        // Marks of text first: the general table takes any `<` for a page.
+        // Check for text first: `infer` takes any `<` for HTML.
         if let Some(text) = text(first) {
             return of_text(text);
         }
         match infer::get(first) {
-            // What others call it.
+            // Use the common names of these types.
             Some(found) if found.mime_type() == "audio/x-wav" => Self::of("audio/wav", "wav"),
             Some(found) if found.mime_type() == "audio/x-flac" => Self::of("audio/flac", "flac"),
             Some(found) => Self::of(found.mime_type(), found.extension()),
-            // A brand that the table does not know.
+            // An MP4 brand that `infer` does not know.
             None if first.get(4..8) == Some(b"ftyp") => Self::of("video/mp4", "mp4"),
             None => Self::UNKNOWN,
         }
     }
 
-    /// `image`, `video`, `text`, …
+    /// Returns the part before the slash: `image`, `video`, `text`, …
     #[must_use]
     pub fn family(self) -> &'static str {
         self.media_type.split('/').next().unwrap_or_default()
     }
 
-    /// `name` with an ending that fits; a picture's wrong one is exchanged.
+    /// Gives `name` an extension that fits. Replaces a wrong image extension, else appends one.
     #[must_use]
     pub fn fit(self, name: &str) -> String {
         let with_ending = |stem: &str| format!("{stem}.{}", self.ending);
@@ -85,14 +85,14 @@ impl FileType {
         match (own, meant) {
             (Some(Kind::Image), Some(Kind::Image)) => with_ending(stem),
             (Some(Kind::Image), _) => with_ending(name),
-            // The bytes say less than the name does: a mesh as text, weights in an archive.
+            // The name says more than the bytes: a mesh stored as text, weights in an archive.
             _ if !self.is_definite() && !ending.is_empty() => name.to_owned(),
             (own, meant) if own == meant => name.to_owned(),
             _ => with_ending(name),
         }
     }
 
-    /// Whether the bytes leave nothing to the name.
+    /// Whether the sniffed type is specific enough to overrule the name.
     fn is_definite(self) -> bool {
         !matches!(
             self.media_type,
@@ -111,7 +111,7 @@ impl FileType {
     }
 }
 
-/// Eight bytes of length, then a JSON object of that length.
+/// Whether the bytes start like safetensors: an 8-byte length, then a JSON object.
 fn is_safetensors(first: &[u8]) -> bool {
     let Some((length, rest)) = first.split_first_chunk::<8>() else {
         return false;
@@ -119,7 +119,7 @@ fn is_safetensors(first: &[u8]) -> bool {
     u64::from_le_bytes(*length) < 1 << 27 && rest.starts_with(b"{\"")
 }
 
-/// The bytes as text, where they are: a letter may be cut at the end.
+/// Returns the bytes as text, if they are text. The last character may be cut.
 fn text(first: &[u8]) -> Option<&str> {
     let text = match std::str::from_utf8(first) {
         Ok(text) => text,
@@ -129,8 +129,8 @@ fn text(first: &[u8]) -> Option<&str> {
         Err(_) => return None,
     };
     let is_control = |c: char| c.is_control() && !c.is_whitespace();
-    // Some formats have a legible head: these are left to the general table. Its other marks are
-    // short, and words begin like them.
+    // Some other formats begin with text: leave these to `infer`. Its other magic bytes are short,
+    // and ordinary words begin with them.
     let known = infer::get(first).is_some_and(|found| {
         matches!(
             found.mime_type(),

@@ -1,21 +1,21 @@
-//! Names of things: sources, assets, and the global ids that Relay clients hold.
+//! Identifiers: source names, asset ids, and the global ids that Relay clients hold.
 
 use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// The longest upstream id we carry, in bytes. Known ones have 22 to 42.
+/// Maximum length of an upstream id, in bytes. Known ids have 22 to 42.
 const MAX_UPSTREAM_ID: usize = 128;
 
-/// One configured account or server: `[a-z][a-z0-9-]{0,31}`.
+/// The name of one configured account or server: `[a-z][a-z0-9-]{0,31}`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceName(Arc<str>);
 
 impl SourceName {
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
-    /// Says the rule when `text` breaks it.
+    /// [`InvalidName`], which states the rule, if `text` breaks it.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let letters = text.as_bytes();
         let fits = (1..=32).contains(&letters.len())
@@ -35,7 +35,7 @@ impl SourceName {
         &self.0
     }
 
-    /// Two bytes that stand for the name inside cursors and list keys.
+    /// Returns the two-byte hash that replaces the name inside cursors and list keys.
     #[must_use]
     pub fn hash16(&self) -> u16 {
         let digest = blake3::hash(self.0.as_bytes());
@@ -55,14 +55,14 @@ impl fmt::Debug for SourceName {
     }
 }
 
-/// A text that is no source name.
+/// The text is not a source name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a source's name is 1 to 32 characters: lower-case letters, digits and hyphens, a letter first"
 )]
 pub struct InvalidName;
 
-/// Names an asset across sources.
+/// Identifies an asset across all sources.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AssetId {
     pub source: SourceName,
@@ -71,7 +71,7 @@ pub struct AssetId {
 }
 
 impl AssetId {
-    /// Its global id, as [`GlobalId`] prints it: letters, digits, `-` and `_`.
+    /// Returns the global id, as [`GlobalId`] prints it: letters, digits, `-` and `_`.
     #[must_use]
     pub fn global(&self) -> Box<str> {
         let (source, upstream) = (self.source.as_str(), &*self.upstream);
@@ -80,8 +80,8 @@ impl AssetId {
     }
 }
 
-/// What a Relay global id names. On the wire: unpadded base64url of `a:<source>:<upstream id>`
-/// or `s:<source>`, in the one canonical spelling; stable for ever.
+/// A decoded Relay global id. On the wire: unpadded base64url of `a:<source>:<upstream id>` or
+/// `s:<source>`, in the one canonical spelling. It never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum GlobalId {
     Asset(AssetId),
@@ -89,19 +89,19 @@ pub enum GlobalId {
 }
 
 impl GlobalId {
-    /// Reads an id as a client sends it.
+    /// Parses an id that a client sends.
     ///
     /// # Errors
-    /// [`InvalidId`] for anything this gateway would not have written itself: other alphabets,
-    /// padding, stray bits, unknown prefixes, empty or overlong parts.
+    /// [`InvalidId`] for any text that this gateway does not write: other alphabets, padding, stray
+    /// bits, unknown prefixes, empty or overlong parts.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        // 4/3 of the longest plain text; longer ones are not worth decoding.
+        // Longer than 4/3 of the longest plain text: not worth decoding.
         if text.len() > 256 {
             return Err(InvalidId);
         }
         let plain = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidId)?;
         let plain = String::from_utf8(plain).map_err(|_| InvalidId)?;
-        // Of all spellings base64 takes only the one that `to_string` gives: no padding, no stray bits.
+        // The decoder accepts only the spelling that `to_string` writes: no padding, no stray bits.
         match plain.split_once(':').ok_or(InvalidId)? {
             ("a", rest) => {
                 let (source, upstream) = rest.split_once(':').ok_or(InvalidId)?;
@@ -131,18 +131,18 @@ impl fmt::Display for GlobalId {
     }
 }
 
-/// Whether a source's own id is one we can carry.
+/// Whether an upstream id can be part of a global id and of a URL path.
 #[must_use]
 pub fn is_upstream_id_text(text: &str) -> bool {
-    // Neither dots alone nor control characters survive in an address: a read by such an id would
-    // ask for something else.
+    // Dot segments and control characters do not survive in a URL: a read by such an id would
+    // request another resource.
     (1..=MAX_UPSTREAM_ID).contains(&text.len())
         && text != "."
         && text != ".."
         && !text.chars().any(char::is_control)
 }
 
-/// A text that is no id of this gateway.
+/// The text is not an id of this gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this gateway: use an `id` exactly as an earlier answer gave it")]
 pub struct InvalidId;

@@ -1,16 +1,16 @@
-//! Readers for optional values of the providers' detail fields.
+//! Deserializers for optional detail fields of the providers.
 //!
-//! A detail of another type than the contract's must not cost the whole asset (a float where an
-//! int was expected broke a vendor's own client: Scenario-Unity#121). It reads as absent; the
-//! asset's `upstream` still shows it as sent.
+//! A detail of an unexpected type must not cost the whole asset. A float where an int was expected
+//! broke a vendor's own client (Scenario-Unity#121). Such a detail reads as absent; the asset's
+//! `raw` still shows it as sent.
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-/// Reads a value that is there and of the right type, else `None`.
+/// Reads a value, or `None` if it is missing or of another type.
 ///
 /// # Errors
-/// Only when the text is not JSON.
+/// The deserializer's error, only when the text is not JSON.
 pub fn option<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -20,10 +20,10 @@ where
     Ok(serde_json::from_str(raw.get()).unwrap_or(None))
 }
 
-/// Reads a list; anything else is an empty one.
+/// Reads a list. Any other value reads as an empty list.
 ///
 /// # Errors
-/// Only when the text is not JSON.
+/// The deserializer's error, only when the text is not JSON.
 pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -32,10 +32,10 @@ where
     Ok(option(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a text that some servers send as a number (`metadata.seed`, scenario.md trap 13).
+/// Reads a string that some servers send as a number (`metadata.seed`, scenario.md trap 13).
 ///
 /// # Errors
-/// Only when the text is not JSON.
+/// The deserializer's error, only when the text is not JSON.
 pub fn text<'de, D>(deserializer: D) -> Result<Option<String>, D::Error>
 where
     D: Deserializer<'de>,
@@ -43,28 +43,28 @@ where
     let raw = <&RawValue>::deserialize(deserializer)?;
     Ok(match serde_json::from_str(raw.get()) {
         Ok(serde_json::Value::String(text)) => Some(text),
-        // The digits as sent: 64-bit seeds do not survive a float.
+        // Keep the digits as sent: 64-bit seeds lose precision as a float.
         Ok(serde_json::Value::Number(_)) => Some(raw.get().to_owned()),
         _ => None,
     })
 }
 
-/// Reads a whole number of pixels or the like from any JSON number, rounding.
+/// Rounds any JSON number to a whole one, such as pixels. `None` if out of range.
 #[must_use]
 pub fn whole(number: Option<f64>) -> Option<u32> {
     number
         .map(f64::round)
         .filter(|n| (0.0..=f64::from(u32::MAX)).contains(n))
-        // In range by the line above.
+        // The filter above keeps it in range.
         .map(|n| n as u32)
 }
 
-/// Reads a byte count from any JSON number, rounding; up to 2^53 − 1, as JSON carries exactly.
+/// Rounds any JSON number to a byte count, up to 2^53 − 1, which JSON carries exactly.
 #[must_use]
 pub fn bytes(number: Option<f64>) -> Option<u64> {
     number
         .map(f64::round)
         .filter(|n| (0.0..=9_007_199_254_740_991.0).contains(n))
-        // In range by the line above.
+        // The filter above keeps it in range.
         .map(|n| n as u64)
 }

@@ -1,10 +1,10 @@
-//! What only PiktID knows about an asset (piktid.md 3), in PiktID's own words.
+//! PiktID's own fields of an asset (piktid.md 3), under PiktID's names.
 
 use serde::Deserialize;
 
 use super::lenient;
 
-/// Everything of piktid.md 3 that [`super::Asset`] does not already say.
+/// The fields of piktid.md 3 that [`super::Asset`] does not already have.
 #[derive(Debug, Default)]
 pub struct Details {
     pub filename: Option<String>,
@@ -18,7 +18,7 @@ pub struct Details {
     pub detected: Option<Detected>,
 }
 
-/// What PiktID detected in a picture: best effort, absent for old or unclear pictures.
+/// PiktID's detections in an image: best effort, absent for old or unclear images.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Detected {

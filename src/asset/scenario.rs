@@ -1,4 +1,4 @@
-//! What only Scenario knows about an asset (scenario.md 6.2 to 6.4), in Scenario's own words.
+//! Scenario's own fields of an asset (scenario.md 6.2 to 6.4), under Scenario's names.
 
 pub mod link;
 pub mod metadata;
@@ -10,14 +10,14 @@ use serde::Deserialize;
 use self::{link::Link, metadata::Metadata, properties::Properties};
 use super::lenient;
 
-/// Everything of scenario.md 6.2 that [`super::Asset`] does not already say.
+/// The fields of scenario.md 6.2 that [`super::Asset`] does not already have.
 #[derive(Debug, Default)]
 pub struct Details {
     pub metadata: Metadata,
     pub properties: Properties,
-    /// The user who made it.
+    /// The user who created the asset.
     pub author_id: Option<String>,
-    /// The owning project (on old data a team).
+    /// The owning project (a team in old data).
     pub owner_id: Option<String>,
     pub collection_ids: Vec<String>,
     pub edit_capabilities: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Details {
     pub status: Option<String>,
     pub automatic_captioning: Option<String>,
     pub description: Option<String>,
-    /// Only when it was asked for.
+    /// Present only if requested.
     pub embedding: Option<Vec<f64>>,
     pub first_frame: Option<Link>,
     pub last_frame: Option<Link>,
@@ -42,7 +42,7 @@ pub struct Details {
     pub quality_gate: Option<QualityGate>,
 }
 
-/// Scenario's judgement of an asset's quality (contract: [SDK] only).
+/// Scenario's quality rating of an asset (contract: [SDK] only).
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QualityGate {
@@ -58,7 +58,7 @@ pub struct QualityGate {
     pub applied_brief_ids: Vec<String>,
     #[serde(deserialize_with = "lenient::option")]
     pub brief_compliance_score: Option<f64>,
-    /// Only when it was asked for.
+    /// Present only if requested.
     #[serde(deserialize_with = "lenient::option")]
     pub details: Option<serde_json::Value>,
     #[serde(deserialize_with = "lenient::option")]

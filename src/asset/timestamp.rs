@@ -1,12 +1,12 @@
-//! Times as people and servers write them.
+//! Parsing and formatting of timestamps.
 
 use jiff::{
     Timestamp, civil,
     tz::{Offset, TimeZone},
 };
 
-/// Reads RFC 3339. The last day of the year 9999, as many write for "for ever", is past what a
-/// [`Timestamp`] holds and counts as its end.
+/// Parses RFC 3339. The last day of the year 9999, a common "for ever", exceeds the range of
+/// [`Timestamp`] and reads as [`Timestamp::MAX`].
 #[must_use]
 pub fn rfc3339(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| {
@@ -16,7 +16,7 @@ pub fn rfc3339(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// Reads RFC 3339, or a time without a zone, which means UTC (comfy-observed.md 1).
+/// Parses RFC 3339, or a time without a zone, which means UTC (comfy-observed.md 1).
 #[must_use]
 pub fn lenient(text: &str) -> Option<Timestamp> {
     let plain = plain(text.strip_suffix('Z').unwrap_or(text));
@@ -29,8 +29,8 @@ pub fn lenient(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// Reads `2026-11-20T15:40:38.767428`, as UTC: how nearly all times come, for a tenth of what it
-/// takes to read them whatever way they are written.
+/// Parses the most common form, `2026-11-20T15:40:38.767428`, as UTC. This fast path takes a tenth
+/// of the general parser's time.
 fn plain(text: &str) -> Option<Timestamp> {
     const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd";
     let (date_time, fraction) = text.as_bytes().split_at_checked(SHAPE.len())?;
@@ -68,8 +68,8 @@ fn plain(text: &str) -> Option<Timestamp> {
     Offset::UTC.to_timestamp(civil.ok()?).ok()
 }
 
-/// Appends a time as RFC 3339 in UTC with milliseconds, which is how [`Timestamp`] prints with three
-/// digits: `2026-11-20T15:40:38.767Z`.
+/// Appends a time as RFC 3339 in UTC with milliseconds: `2026-11-20T15:40:38.767Z`. Equals the
+/// output of [`Timestamp`] with three digits.
 pub fn write(time: Timestamp, text: &mut Vec<u8>) {
     let civil = Offset::UTC.to_datetime(time);
     let Ok(year) = u32::try_from(civil.year()) else {
@@ -144,7 +144,7 @@ mod tests {
             seconds in -62_000_000_000_i64..250_000_000_000,
             micros in 0_i32..1_000_000,
         ) {
-            // As `lenient` without its first line.
+            // `lenient` without the fast path.
             let reference = |text: &str| -> Option<Timestamp> {
                 rfc3339(text).or_else(|| {
                     let civil = text.parse::<civil::DateTime>().ok()?;

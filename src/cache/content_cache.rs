@@ -1,13 +1,13 @@
-//! What was made of a text, kept under the text's hash.
+//! A cache of values made from a text, by the text's hash.
 
 use std::sync::Arc;
 
 use moka::sync::Cache;
 
-/// SHA-256, the hash that clients name documents by.
+/// SHA-256, the hash by which clients name documents.
 pub type Hash = [u8; 32];
 
-/// Values that can be made again at any time; bounded in bytes. Cheap to clone.
+/// A cache of values that can be recomputed at any time; bounded in bytes. Cheap to clone.
 pub struct ByHash<V>(Cache<Hash, (Arc<V>, u32)>);
 
 impl<V> Clone for ByHash<V> {
@@ -17,7 +17,7 @@ impl<V> Clone for ByHash<V> {
 }
 
 impl<V: Send + Sync + 'static> ByHash<V> {
-    /// Keeps values of at most this number of bytes together; those asked for most stay.
+    /// Creates a cache of at most `capacity` bytes. It retains the most requested values.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         let cache = Cache::builder()
@@ -27,13 +27,13 @@ impl<V: Send + Sync + 'static> ByHash<V> {
         Self(cache)
     }
 
-    /// What is kept under a hash.
+    /// The value under a hash, if it is cached.
     #[must_use]
     pub fn get(&self, hash: &Hash) -> Option<Arc<V>> {
         self.0.get(hash).map(|(value, _)| value)
     }
 
-    /// Keeps a value that takes about this number of bytes.
+    /// Caches a value of about `weight` bytes.
     pub fn keep(&self, hash: Hash, value: Arc<V>, weight: usize) {
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         self.0.insert(hash, (value, weight));

@@ -1,4 +1,4 @@
-//! What the cache keeps of an asset or a page, and for how long.
+//! A cache entry of an asset or a page, and its lifetime.
 
 use std::time::{Duration, Instant as Clock};
 
@@ -11,22 +11,22 @@ use crate::{
     source::RequestContext,
 };
 
-/// A value and until when it is served, and how.
+/// A value, until when it is served, and in which state.
 #[derive(Clone)]
 pub(super) struct CacheEntry<V> {
     pub(super) value: V,
-    /// When its call began.
+    /// When the upstream call began.
     pub(super) asked: Instant,
     pub(super) fresh_until: Instant,
-    /// Served while it is asked for again.
+    /// Until when it is served while a call revalidates it.
     pub(super) stale_until: Instant,
-    /// Until it is not even served in place of an error.
+    /// How long it is stored: after that, it is not even served in place of an error.
     pub(super) life: Duration,
     pub(super) bytes: u32,
 }
 
 impl<V> CacheEntry<V> {
-    /// `end`: when a signed URL inside it ends.
+    /// `end`: when the first signed URL inside it expires.
     pub(super) fn new(
         value: V,
         asked: Instant,
@@ -34,10 +34,10 @@ impl<V> CacheEntry<V> {
         (fresh, stale, if_error): (Duration, Duration, Duration),
         end: Option<Timestamp>,
     ) -> Self {
-        // The answer may be as old as its question.
+        // The value may be as old as the start of its call.
         let age = asked.elapsed();
         let fresh = within(fresh, end);
-        // What is not to be kept is not kept for errors either.
+        // A value that must not be cached is not cached for errors either.
         let (stale, life) = if fresh.is_zero() {
             (Duration::ZERO, Duration::ZERO)
         } else {
@@ -54,13 +54,13 @@ impl<V> CacheEntry<V> {
         }
     }
 
-    /// Until when it is true; `None`: it is not kept, as something in it ends at once.
+    /// Until when it is fresh; `None` if it is not cached, because something in it ends at once.
     pub(super) fn true_until(&self) -> Option<Instant> {
         (!self.life.is_zero()).then_some(self.fresh_until)
     }
 }
 
-/// What a call brought, and how long that stays true; what is not kept is true for a moment only.
+/// A call's result and until when it is fresh; `None` if it is not cached.
 pub(super) type Landed<V> = (V, Option<Instant>);
 
 pub(super) fn tell(fresh_until: Option<Instant>, context: &RequestContext) {
@@ -70,7 +70,7 @@ pub(super) fn tell(fresh_until: Option<Instant>, context: &RequestContext) {
     }
 }
 
-/// Ends each entry after its own life.
+/// Expires each entry after its own lifetime.
 pub(super) struct OwnLife;
 
 impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
@@ -89,14 +89,14 @@ impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
     }
 }
 
-/// A life cut short by the end of a signed URL, less a minute for the client to use it.
+/// Shortens a lifetime to one minute before the signed URL expires, so that clients can use it.
 fn within(life: Duration, end: Option<Timestamp>) -> Duration {
     let Some(end) = end else { return life };
     let left = end.duration_since(Timestamp::now()).as_secs() - 60;
     life.min(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 
-/// When the first of an asset's signed URLs ends.
+/// When the first of an asset's signed URLs expires.
 pub(super) fn url_end(asset: &Asset) -> Option<Timestamp> {
     let media = &asset.media;
     [&media.original, &media.small, &media.large]

@@ -14,17 +14,17 @@ use tokio::{
 
 /// How long an outcome is kept.
 const LIFE: Duration = Duration::from_secs(24 * 3600);
-/// Bytes that all of them take at most, and those of one caller; of those, the least recently asked
-/// for go first.
+/// The maximum bytes of all outcomes together, and of one caller's outcomes. The least recently
+/// used ones are evicted first.
 const CAPACITY: usize = 32 * 1024 * 1024;
 const OF_CALLER: usize = CAPACITY / 4;
-/// An entry without its outcome.
+/// The size of an entry without its outcome, in bytes.
 const BASE: usize = 512;
 
-/// Outcomes by key, of this process alone. Cheap to clone.
+/// Outcomes by idempotency key, of this process only. Cheap to clone.
 ///
-/// Calls under way are never evicted. A caller's outcomes are evicted for another's only where that
-/// other caller has fewer.
+/// Pending calls are never evicted. A caller's outcomes are evicted for another caller only if that
+/// caller has fewer.
 pub struct IdempotencyStore<T>(Arc<Mutex<Table<T>>>);
 
 impl<T> Clone for IdempotencyStore<T> {
@@ -48,18 +48,18 @@ struct Table<T> {
     entries: HashMap<String, Slot<T>>,
     callers: HashMap<Arc<str>, Done>,
     bytes: usize,
-    /// Counts uses, to tell which was last.
+    /// Counts uses, to order outcomes by their last use.
     uses: u64,
 }
 
 struct Slot<T> {
     entry: Arc<Entry<T>>,
     caller: Arc<str>,
-    /// Once it is done: its size in bytes, when it was last used, and when it ends.
+    /// Set when it is done: its size in bytes, the number of its last use, and its expiry.
     done: Option<(usize, u64, Instant)>,
 }
 
-/// One caller's outcomes that are done.
+/// One caller's finished outcomes.
 #[derive(Default)]
 struct Done {
     bytes: usize,
@@ -68,7 +68,7 @@ struct Done {
 }
 
 struct Entry<T> {
-    /// What the write was asked to do.
+    /// A hash of the write's arguments.
     arguments: [u8; 32],
     state: watch::Sender<State<T>>,
 }
@@ -76,33 +76,33 @@ struct Entry<T> {
 enum State<T> {
     UnderWay,
     Done(Arc<T>),
-    /// By a fault of the gateway: it is not known what was done.
+    /// The gateway failed during the write, so its outcome is unknown.
     BrokenOff,
 }
 
-/// What a key means now.
+/// The result of claiming a key.
 pub enum Claim<T> {
-    /// The first request: run the write, and tell the guard its outcome.
+    /// The first request: run the write and give its outcome to the guard.
     First(ClaimGuard<T>),
-    /// It is done, or under way.
+    /// The write is done or in progress.
     Again(Recorded<T>),
     /// The key belongs to a write with other arguments.
     Conflict,
 }
 
-/// The right to run a write. Dropped without an outcome, the key stays taken: it is not known what
-/// was done.
+/// The right to run a write. If it is dropped without an outcome, the key stays taken, because the
+/// outcome is unknown.
 pub struct ClaimGuard<T> {
     outcomes: IdempotencyStore<T>,
     key: String,
     entry: Arc<Entry<T>>,
 }
 
-/// A write that somebody else does, or did.
+/// A write that another request runs or has run.
 pub struct Recorded<T>(Arc<Entry<T>>);
 
 impl<T> Table<T> {
-    /// Forgets a key.
+    /// Removes a key.
     fn remove(&mut self, key: &str) {
         let Some(slot) = self.entries.remove(key) else {
             return;
@@ -119,7 +119,7 @@ impl<T> Table<T> {
         }
     }
 
-    /// Enters what a key takes, from now on or again, as used last.
+    /// Records a key's size and expiry, and marks it as the most recently used.
     fn enter(&mut self, key: &str, bytes: usize, until: Instant) {
         self.uses += 1;
         let uses = self.uses;
@@ -137,7 +137,7 @@ impl<T> Table<T> {
         caller.keys.insert(uses, key.to_owned());
     }
 
-    /// Evicts until all fits: from a caller with more than its part, then from the one with most.
+    /// Evicts outcomes until the limits hold: of a caller over its limit, then of the largest one.
     fn make_room(&mut self, caller: &Arc<str>) {
         loop {
             let own = self.callers.get(caller).map_or(0, |own| own.bytes);
@@ -159,7 +159,7 @@ impl<T> Table<T> {
 }
 
 impl<T: Send + Sync + 'static> IdempotencyStore<T> {
-    /// Whose turn it is under `key`, which is `caller`'s.
+    /// Claims `key` for `caller`, or finds its earlier claim.
     #[must_use]
     pub fn turn(&self, caller: &Arc<str>, key: &str, arguments: [u8; 32]) -> Claim<T> {
         let mut table = self.table();
@@ -196,26 +196,26 @@ impl<T: Send + Sync + 'static> IdempotencyStore<T> {
 
 impl<T> IdempotencyStore<T> {
     fn table(&self) -> MutexGuard<'_, Table<T>> {
-        // Counts and keys that are changed together, without anything that could fail between.
+        // Counts and keys change together, and nothing between the changes can fail.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> ClaimGuard<T> {
-    /// Records the outcome for requests that wait, and for repeats within [`LIFE`]. `bytes`: about what it takes
-    /// in memory.
+    /// Records the outcome for waiting requests, and for repeats within [`LIFE`]. `bytes` is its
+    /// approximate size in memory.
     pub fn keep(self, outcome: Arc<T>, bytes: usize) {
         self.entry.state.send_replace(State::Done(outcome));
         self.settle(bytes);
     }
 
-    /// Tells those who wait; the key is free again, as nothing was done.
+    /// Gives the outcome to waiting requests and frees the key, because nothing was done.
     pub fn release(self, outcome: Arc<T>) {
         self.entry.state.send_replace(State::Done(outcome));
         self.outcomes.table().remove(&self.key);
     }
 
-    /// From now on it may be forgotten.
+    /// Makes the outcome evictable.
     fn settle(&self, bytes: usize) {
         let mut table = self.outcomes.table();
         let bytes = bytes.saturating_add(BASE).saturating_add(self.key.len());
@@ -243,7 +243,7 @@ impl<T> Drop for ClaimGuard<T> {
 }
 
 impl<T: Send + Sync + 'static> Recorded<T> {
-    /// The outcome, waited for until `deadline`; `None` where it is not known by then.
+    /// Waits for the outcome until `deadline`; `None` if it is not known by then.
     pub async fn outcome(&self, deadline: Instant) -> Option<Arc<T>> {
         let mut state = self.0.state.subscribe();
         let is_over = |state: &State<T>| !matches!(state, State::UnderWay);
@@ -257,13 +257,13 @@ impl<T: Send + Sync + 'static> Recorded<T> {
         }
     }
 
-    /// Whether it is still being done.
+    /// Whether the write is still in progress.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
         matches!(&*self.0.state.borrow(), State::UnderWay)
     }
 
-    /// Another outcome than the first: what was pending is done.
+    /// Replaces the first outcome, because its pending part is done.
     pub fn amend(&self, outcome: Arc<T>) {
         self.0.state.send_replace(State::Done(outcome));
     }
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(told(&outcomes, "anna", "under way").await, Some(3));
         assert_eq!(told(&outcomes, "anna", "a99").await, Some(2));
         assert_eq!(told(&outcomes, "ben", "b").await, Some(1));
-        // Many with large parts: the largest gives way.
+        // Among many large callers, the largest is evicted first.
         for caller in 0..8 {
             let large = OF_CALLER / 2;
             first(&outcomes, &format!("c{caller}"), &format!("c{caller}")).keep(Arc::new(4), large);

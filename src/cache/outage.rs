@@ -1,4 +1,4 @@
-//! Waiting for a source no longer than it is up.
+//! Waits for a source only while it is up.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::{
     upstream::UpstreamError,
 };
 
-/// Ends the wait for a source's call when the source goes down meanwhile.
+/// Ends the wait for a source's call if the source goes down meanwhile.
 pub(super) struct Outage {
     breaker: Breaker,
     openings: Openings,
@@ -22,8 +22,8 @@ impl Outage {
         }
     }
 
-    /// What `result` gives, unless the source goes down first. One that is down already may be
-    /// tried by one call: that call's own caller waits for it, others who join it do not.
+    /// Returns the output of `result`, unless the source goes down first. If it is down already,
+    /// one call may try it: only that call's caller waits, not the requests that join it.
     pub(super) async fn or<T>(
         mut self,
         called: bool,
@@ -39,7 +39,7 @@ impl Outage {
         let wait = self.breaker.spares().unwrap_or_default();
         let left_alone = UpstreamError::CircuitOpen { wait };
         Err(if called {
-            // A call was made, and is not waited for any longer.
+            // The call was made, but the gateway stops waiting for it.
             SourceError::Unavailable {
                 status: None,
                 reason: left_alone.to_string(),

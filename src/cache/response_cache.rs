@@ -1,13 +1,12 @@
-//! Whole answers, ready to send.
+//! A cache of whole responses, ready to send.
 //!
-//! - Kept under the request as it was written, which says document, operation and variables, and
-//!   under the viewer scope of the caller: an answer never reaches a caller of another scope.
-//! - An answer is true as long as everything inside it is: it ends with the first thing in it that
-//!   does, and with the first write to a source that was read for it. A write that is under way
-//!   ends it too.
-//! - Those who ask the same within the same second get one answer, made once, as long as no write
-//!   begins or ends between them: a query after a write never joins one begun before it.
-//! - What is asked once is made and given; what is asked again is kept too. Bounded in bytes.
+//! - The key is the request as written, with its document, operation and variables, and the
+//!   caller's viewer scope. A response never reaches a caller of another scope.
+//! - A response is valid while everything inside it is. It ends with its first part that ends, and
+//!   with the first write to a source that was read for it. A write in progress ends it too.
+//! - Equal requests in the same second share one response, unless a write begins or ends between
+//!   them: a query after a write never joins one begun before it.
+//! - The cache stores a response only when its request repeats. It is bounded in bytes.
 
 use std::{
     sync::{
@@ -29,40 +28,40 @@ use super::{
 };
 use crate::{access::Permissions, asset::SourceName, source::CredentialScope};
 
-/// What an answer takes beside its own bytes and its request's, about.
+/// The approximate size of an entry without its response and request, in bytes.
 const BASE: usize = 512;
 
-/// How old an answer in the making may be when another request joins.
+/// How old a pending response may be when another request joins it.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// Questions that are remembered to have been asked, about.
+/// The approximate number of recent requests that are remembered.
 const REMEMBERED: usize = 4_096;
 
-/// What decides what a caller sees: callers of one scope get the same answers.
+/// The facts that decide what a caller sees: callers of one scope get the same responses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ViewerScope {
     pub permissions: Permissions,
-    /// The scope at every source, in their order, of those who have credentials of their own.
+    /// The scope at each source, in source order, of callers with their own credentials.
     pub scopes: Option<Box<[CredentialScope]>>,
 }
 
-/// A request, and the scope of its caller.
+/// A request, and the viewer scope of its caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResponseKey {
     pub viewer_scope: ViewerScope,
-    /// It came in the address.
+    /// Whether the request came in the URL.
     pub by_address: bool,
-    /// The request as it was written.
+    /// The request as the client wrote it.
     pub written: Bytes,
 }
 
-/// When an answer was begun.
+/// The point between writes at which a response was begun.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadVersion {
     epoch: Epoch,
 }
 
-/// An answer that is kept.
+/// A cached response.
 struct CachedResponse<A> {
     answer: Arc<A>,
     /// The last write before it was begun.
@@ -72,18 +71,18 @@ struct CachedResponse<A> {
     bytes: u32,
 }
 
-/// Process-wide: answers `A`, and what making one comes to, `M`.
+/// The process-wide cache of responses `A`; `M` is the result of making one.
 pub struct ResponseCache<A, M: Clone> {
     asset_cache: Arc<AssetCache>,
-    /// `None`: nothing is kept.
+    /// `None`: nothing is cached.
     kept: Option<Cache<ResponseKey, Arc<CachedResponse<A>>, RandomState>>,
-    /// By the second they were begun in, too.
+    /// The key includes the second in which the response was begun.
     in_flight: SingleFlight<(ResponseKey, Epoch, u64), M>,
     asked: Asked,
     since: Instant,
 }
 
-/// Questions that were asked lately, by their hashes: one in each place, the latest.
+/// Hashes of recent requests; each slot holds its latest one.
 struct Asked {
     hasher: RandomState,
     places: Box<[AtomicU64]>,
@@ -97,7 +96,7 @@ impl Asked {
         }
     }
 
-    /// Whether it was asked before, as far as that is remembered; from now on it is.
+    /// Whether this request was made before, as far as remembered. It is remembered from now on.
     fn again(&self, question: &ResponseKey) -> bool {
         let hash = self.hasher.hash_one(question);
         let place = self.places.get(hash as usize % REMEMBERED);
@@ -105,7 +104,7 @@ impl Asked {
     }
 }
 
-/// Ends each answer when the first thing in it ends.
+/// Expires each response when the first part of it ends.
 struct OwnEnd;
 
 impl<A> Expiry<ResponseKey, Arc<CachedResponse<A>>> for OwnEnd {
@@ -134,7 +133,7 @@ where
     A: Send + Sync + 'static,
     M: Clone + Send + Sync + 'static,
 {
-    /// Keeps answers of at most `capacity` bytes together, read through `asset_cache`; 0 keeps none.
+    /// Caches responses of at most `capacity` bytes, read through `asset_cache`; 0 caches none.
     #[must_use]
     pub fn new(asset_cache: Arc<AssetCache>, capacity: u64) -> Self {
         let kept = (capacity > 0).then(|| {
@@ -153,8 +152,8 @@ where
         }
     }
 
-    /// The answer, where it is still true: one look-up by hash, and one for each source that was read
-    /// for it, whatever else is kept.
+    /// The cached response, if it is still valid. It costs one look-up by hash, and one for each
+    /// source read for it, for any number of entries.
     #[must_use]
     pub fn get(&self, question: &ResponseKey) -> Option<Arc<A>> {
         let kept = self.kept.as_ref()?.get(question)?;
@@ -163,7 +162,7 @@ where
         is_true.then(|| Arc::clone(&kept.answer))
     }
 
-    /// Now: to be noted before an answer is begun.
+    /// The current point between writes, to note before a response is begun.
     #[must_use]
     pub fn moment(&self) -> ReadVersion {
         ReadVersion {
@@ -171,11 +170,11 @@ where
         }
     }
 
-    /// Makes an answer, or waits for the one being made for an equal request since the last write;
-    /// and whether it was made for this request.
+    /// Makes a response, or waits for that of an equal request in progress since the last write.
+    /// Also returns whether it was made for this request.
     ///
     /// # Errors
-    /// [`TaskFailed`] when it failed in the gateway itself: the panic is in the log.
+    /// [`TaskFailed`] when the task that makes it failed in the gateway; the log has the panic.
     pub async fn shared<F>(
         &self,
         question: &ResponseKey,
@@ -188,23 +187,23 @@ where
         let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
         let key = (question.clone(), began.epoch, second);
         let mut in_flight = self.in_flight.join([key], |led| {
-            // Boxed here, it is copied once, however large.
+            // Boxed here, so that even a large future is copied once.
             let making = Box::pin(make());
             async move {
                 let made = making.await;
                 for (_, land) in led {
-                    // No one may be waiting.
+                    // The receiver may be gone.
                     let _ = land.send(made.clone());
                 }
             }
         });
-        // One key, one waiter.
+        // One key has one waiter.
         let (waiter, is_own) = in_flight.swap_remove(0);
         (waiter.wait().await, is_own)
     }
 
-    /// Keeps an answer of this size that was made of these sources, until then at the latest, if it
-    /// was asked for before.
+    /// Caches a response of `bytes` bytes that was made from `sources`, until `until` at the
+    /// latest. It does so only if the request was made before.
     pub fn keep(
         &self,
         question: ResponseKey,
@@ -273,14 +272,14 @@ mod tests {
         let (own, other) = (name("own"), name("other"));
         let get = || answers.get(&question("a")).map(|own| *own);
         keep(&answers, 1, answers.moment(), &own);
-        assert_eq!(get(), None, "asked for once");
+        assert_eq!(get(), None, "requested only once");
         keep(&answers, 1, answers.moment(), &own);
         assert_eq!(get(), Some(1));
         drop(asset_cache.writing(&other, Vec::new()));
         assert_eq!(get(), Some(1), "it is of another source");
         let before = answers.moment();
         let writing = asset_cache.writing(&own, Vec::new());
-        assert_eq!(get(), None, "a write is under way");
+        assert_eq!(get(), None, "a write is in progress");
         keep(&answers, 2, answers.moment(), &own);
         assert_eq!(get(), None, "nothing is kept meanwhile");
         drop(writing);

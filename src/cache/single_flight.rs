@@ -1,5 +1,5 @@
-//! Single flight: equal reads at the same time are one read, and all wait for its result. A read
-//! goes on while anyone waits for it, and is aborted when no one does.
+//! Single flight: equal concurrent reads are one read, and all wait for its result. A read runs
+//! while it has a waiter, and is aborted when it has none.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 type Table<K, V> = Arc<Mutex<HashMap<K, Weak<Waiter<K, V>>, RandomState>>>;
 
-/// The table of reads under way. Cheap to clone.
+/// The table of reads in progress. Cheap to clone.
 #[derive(Debug)]
 pub struct SingleFlight<K: Eq + Hash, V: Clone>(Table<K, V>);
 
@@ -24,17 +24,17 @@ impl<K: Eq + Hash, V: Clone> Default for SingleFlight<K, V> {
     }
 }
 
-/// A place among those who wait for a read. Dropped, one waits less.
+/// A waiter for a read; dropping it ends the wait.
 #[derive(Debug)]
 pub struct Waiter<K: Eq + Hash, V: Clone> {
     key: K,
     landing: Shared<oneshot::Receiver<V>>,
-    /// Shared by all that one task reads.
+    /// Shared by all waiters of one task.
     _task_guard: Arc<AbortOnDrop>,
     table: Table<K, V>,
 }
 
-/// The task that reads: aborted when no one waits for any of it.
+/// Aborts the reading task when none of its keys has a waiter.
 #[derive(Debug, Default)]
 struct AbortOnDrop(Mutex<Option<AbortHandle>>);
 
@@ -49,7 +49,7 @@ impl Drop for AbortOnDrop {
 /// The keys that one task reads, each with the sender of its result.
 pub type KeysToRead<K, V> = Vec<(K, oneshot::Sender<V>)>;
 
-/// The task that reads has failed, by a fault of the gateway; the log has the cause.
+/// The reading task failed because of a fault in the gateway; the log has the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskFailed;
 
@@ -58,8 +58,8 @@ where
     K: Eq + Hash + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Waits for each of `keys`; `read` reads those that are not being read, all in one task.
-    /// Tells for each whether it is.
+    /// Waits for each of `keys`. `read` reads the keys that are not in progress, all in one task.
+    /// Returns for each key its waiter, and whether `read` reads it.
     pub fn join<F>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -90,14 +90,14 @@ where
             }
         }
         if !leader.is_empty() {
-            // Boxed once: spawning moves a future a dozen times.
+            // Boxed once, because spawning moves a future a dozen times.
             let task = tokio::spawn(Box::pin(read(leader)).in_current_span());
             *lock(&task_guard.0) = Some(task.abort_handle());
         }
         waiters
     }
 
-    /// Whether somebody reads this.
+    /// Whether a read of this key is in progress.
     pub fn is_under_way(&self, key: &K) -> bool {
         lock(&self.0)
             .get(key)
@@ -114,15 +114,15 @@ where
         &self.key
     }
 
-    /// The answer.
+    /// The result of the read.
     ///
     /// # Errors
-    /// [`TaskFailed`] when the task that read it failed: its panic is in the log.
+    /// [`TaskFailed`] when the reading task failed; the log has its panic.
     pub async fn wait(&self) -> Result<V, TaskFailed> {
         self.landing.clone().await.map_err(|_| TaskFailed)
     }
 
-    /// Lets the read go on though this caller waits no longer: the next request may join it.
+    /// Lets the read go on although this caller stops waiting: the next request may join it.
     pub fn detach(self: Arc<Self>) {
         tokio::spawn(async move {
             let _ = self.wait().await;
@@ -133,7 +133,7 @@ where
 impl<K: Eq + Hash, V: Clone> Drop for Waiter<K, V> {
     fn drop(&mut self) {
         let mut table = lock(&self.table);
-        // Another may have taken its place.
+        // A newer waiter may have replaced this one.
         if table
             .get(&self.key)
             .is_some_and(|waiter| waiter.strong_count() == 0)
@@ -144,7 +144,7 @@ impl<K: Eq + Hash, V: Clone> Drop for Waiter<K, V> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Single inserts and removals: a panic elsewhere cannot leave the table half-changed.
+    // Single inserts and removals: a panic elsewhere cannot leave the table inconsistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -163,7 +163,7 @@ mod tests {
         let first = waiters.join(["a"], |leader| async move {
             let number = gone.recv().await.unwrap_or(0);
             for (_, complete) in leader {
-                complete.send(number).expect("somebody waits");
+                complete.send(number).expect("a waiter is left");
             }
         });
         let second = waiters.join(["a"], |_| async { panic!("it is read already") });
@@ -188,7 +188,7 @@ mod tests {
         let (a, b) = (read.next(), read.next());
         drop(a);
         assert!(!waiters.is_under_way(&"a") && waiters.is_under_way(&"b"));
-        assert!(over.try_recv().is_err(), "somebody waits for the other");
+        assert!(over.try_recv().is_err(), "the other key has a waiter");
         drop(b);
         assert_eq!(over.recv().await, None, "the task is gone");
     }

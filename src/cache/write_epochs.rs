@@ -1,12 +1,11 @@
-//! Which writes a cached thing has seen.
+//! Write epochs: which writes a cached value has seen.
 //!
-//! One counter for the process; each write takes the next number and leaves it at the source (for
-//! its pages) and at each asset written. A key carries the number that held when its call began,
-//! so a write makes everything older unreachable at once.
+//! The process has one counter. Each write takes the next number and stores it at the source (for
+//! its pages) and at each asset written. A key carries the number at the start of its call, so a
+//! write makes everything older unreachable at once.
 //!
-//! While a write is under way, a read may or may not see it: such reads are not kept.
-//! Those that begin between the same two raises of a number share one call all the same: no write
-//! ends between them.
+//! While a write is in progress, a read may or may not see it, so such reads are not cached. Reads
+//! that begin between the same two increments still share one call: no write ends between them.
 
 use std::{
     collections::HashMap,
@@ -15,19 +14,19 @@ use std::{
 
 use crate::asset::SourceName;
 
-/// A moment between two raises: of reads between writes, or during one.
+/// The counter's value between two increments, with a flag for reads during a write.
 pub type Epoch = u64;
 
-/// Marks the number of reads during a write.
+/// Flags an epoch during a write.
 const FLEETING: Epoch = 1 << 63;
 
-/// Whether nothing read in it is kept.
+/// Whether reads of this epoch are not cached.
 pub const fn is_uncacheable(epoch: Epoch) -> bool {
     epoch & FLEETING != 0
 }
 
-/// Beyond this number of written assets of a source the table is folded into one number for all:
-/// correct, at the price of forgetting more than needed.
+/// The maximum number of written assets recorded for a source. Beyond it, one number replaces all
+/// of them: correct, but it invalidates more than needed.
 const MAX_ENTITIES: usize = 65_536;
 
 #[derive(Debug, Default)]
@@ -39,14 +38,14 @@ struct Table {
     sources: HashMap<SourceName, Written>,
 }
 
-/// The last writes of one source.
+/// The numbers of one source's last writes.
 #[derive(Debug, Default)]
 struct Written {
     pages: Epoch,
-    /// All assets not in `entities`.
+    /// Applies to all assets not in `entities`.
     others: Epoch,
     entities: HashMap<Arc<str>, Epoch>,
-    /// Writes under way: of the source, and of each asset.
+    /// Writes in progress: to the source, and to each asset.
     open: usize,
     open_entities: HashMap<Arc<str>, usize>,
 }
@@ -57,7 +56,7 @@ impl Epochs {
         self.table().now
     }
 
-    /// The number of the last write to the source.
+    /// The number of the last write to the source, flagged while one is in progress.
     pub fn of_pages(&self, source: &SourceName) -> Epoch {
         let table = self.table();
         match table.sources.get(source) {
@@ -67,7 +66,7 @@ impl Epochs {
         }
     }
 
-    /// The number of the last write to the asset.
+    /// The number of the last write to the asset, flagged while one is in progress.
     pub fn of_entity(&self, source: &SourceName, id: &str) -> Epoch {
         let table = self.table();
         let Some(written) = table.sources.get(source) else {
@@ -81,7 +80,7 @@ impl Epochs {
         }
     }
 
-    /// Whether none of the sources was written since, or is being written.
+    /// Whether none of the sources was written after `since`, or is being written.
     pub fn are_unwritten(&self, since: Epoch, sources: &[SourceName]) -> bool {
         let table = self.table();
         sources.iter().all(|source| {
@@ -90,7 +89,7 @@ impl Epochs {
         })
     }
 
-    /// A write to `ids` of `source` begins.
+    /// Records that a write to `ids` of `source` begins.
     pub fn open(&self, source: &SourceName, ids: &[Arc<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
@@ -101,7 +100,7 @@ impl Epochs {
         }
     }
 
-    /// It is over: its outcome is known, or will never be.
+    /// Records that a write is over: its outcome is known, or never will be.
     pub fn close(&self, source: &SourceName, ids: &[Arc<str>]) {
         let mut table = self.table();
         table.raise(source, ids);
@@ -118,7 +117,7 @@ impl Epochs {
     }
 
     fn table(&self) -> std::sync::MutexGuard<'_, Table> {
-        // Plain numbers: a panic elsewhere cannot leave them half-changed.
+        // Plain numbers: a panic elsewhere cannot leave them inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,7 +21,7 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Serves the graph (the default). Without any configured source: over an embedded sandbox.
+    /// Serves the graph (the default). Without a configured source it uses an embedded sandbox.
     Serve(Serve),
     /// Runs the three emulated upstreams alone, each on its own port.
     Sandbox(Sandbox),
@@ -30,15 +30,15 @@ pub enum Command {
     /// Reads the configuration, asks every source for one asset, and prints a table. Exit code 0
     /// when all answer, 1 when one does not, 64 when the configuration is wrong.
     Check(Check),
-    /// Makes a key for `mode = "keys"`: prints the key, which is kept nowhere, and the lines with
-    /// its hash for the configuration.
+    /// Makes a key for `mode = "keys"`: prints the key, which is not stored, and the configuration
+    /// lines with its hash.
     Key(Key),
 }
 
 /// Where settings come from.
 #[derive(Args)]
 pub struct ConfigArguments {
-    /// A TOML file; environment variables go before it. [env: ASSET_GATEWAY_CONFIG]
+    /// A TOML file; environment variables override it. [env: ASSET_GATEWAY_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -47,31 +47,31 @@ pub struct ConfigArguments {
 pub struct Serve {
     #[command(flatten)]
     pub config: ConfigArguments,
-    /// Where to listen, such as 127.0.0.1:8000 (the default); port 0 takes a free one.
+    /// The address to listen on, such as 127.0.0.1:8000 (the default); port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
 }
 
 #[derive(Args)]
 pub struct Sandbox {
-    /// Ports of Scenario, PiktID and Comfy, such as 9001,9002,9003; free ones when not given.
+    /// Ports of Scenario, PiktID and Comfy, such as 9001,9002,9003; the default is free ports.
     #[arg(long, value_name = "PORTS", value_delimiter = ',')]
     pub ports: Option<Vec<u16>>,
 }
 
 #[derive(Args)]
 pub struct Schema {
-    /// As a federation v2 subgraph.
+    /// Prints the schema of a federation v2 subgraph.
     #[arg(long)]
     pub federation: bool,
 }
 
 #[derive(Args)]
 pub struct Key {
-    /// What the log calls its holder: letters, digits, `-`, `_` or `.`.
+    /// The name of the key's holder in the log: letters, digits, `-`, `_` or `.`.
     #[arg(long, value_name = "NAME", default_value = "web")]
     pub id: String,
-    /// What it may do, of assets:read, assets:write and assets:delete.
+    /// The key's scopes, of assets:read, assets:write and assets:delete.
     #[arg(
         long,
         value_name = "SCOPES",

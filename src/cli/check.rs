@@ -1,4 +1,4 @@
-//! `check`: does every configured source answer, and with what?
+//! `check`: asks every configured source for one asset, and prints the results.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -39,7 +39,7 @@ pub async fn run(arguments: Check) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// One line a source, columns as wide as they need to be.
+/// One line per source. Each column is as wide as its longest cell.
 fn table(probes: &[Probe]) -> String {
     let header = [
         "SOURCE",

@@ -5,21 +5,21 @@ use std::io::Write;
 use super::arguments::ConfigArguments;
 use crate::config::{Config, ConfigError};
 
-/// Reads the file and the environment.
+/// Loads the configuration from the file and the environment.
 pub fn load(arguments: ConfigArguments) -> Result<Config, ConfigError> {
     let environment = |name: &str| std::env::var(name).ok();
     Config::load(arguments.config, &environment)
 }
 
-/// For people and pipes: results go to standard output.
+/// Prints a result to standard output, for people and pipes.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    // A reader that has seen enough (`| head`) is no failure of ours.
+    // A reader that closes the pipe early (`| head`) is no error.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// What went wrong, on standard error.
+/// Prints a problem to standard error.
 pub fn complain(text: &str) {
-    // Where no one reads it, the exit code still tells.
+    // If this fails, the exit code still reports the problem.
     let _ = writeln!(std::io::stderr(), "asset-gateway: {text}");
 }

@@ -1,4 +1,4 @@
-//! `key`: a new key, and what the configuration needs of it.
+//! `key`: makes a key, and prints it with its configuration lines.
 
 use std::process::ExitCode;
 
@@ -18,14 +18,14 @@ pub fn run(wanted: &Key) -> anyhow::Result<ExitCode> {
         .find(|scope| !known.contains(&scope.as_str()))
     {
         let known = known.join(", ");
-        return Err(ConfigError(format!("`{other}` is no scope; the scopes are {known}")).into());
+        return Err(ConfigError(format!("`{other}` is not a scope; use {known}")).into());
     }
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if wanted.id.is_empty() || wanted.id.len() > 64 || !wanted.id.chars().all(is_name) {
-        let message = "--id has 1 to 64 letters, digits, `-`, `_` or `.`";
+        let message = "--id must be 1 to 64 letters, digits, `-`, `_` or `.`";
         return Err(ConfigError(message.to_owned()).into());
     }
-    let new = NewKey::random().context("the operating system gives no random bytes")?;
+    let new = NewKey::random().context("cannot get random bytes from the system")?;
     let scopes: Vec<String> = wanted.scopes.iter().map(|s| format!("\"{s}\"")).collect();
     print(&format!(
         "The key, shown only now; callers send it as `authorization: Bearer …`:\n\n  {}\n\n\

@@ -1,4 +1,4 @@
-//! `sandbox`: the emulators alone, for clients under test.
+//! `sandbox`: runs only the emulators, for tests of clients.
 
 use std::process::ExitCode;
 
@@ -32,11 +32,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "# Three emulated upstreams. Export the lines above and `asset-gateway serve` uses them;\n\
          # GET /sandbox/calls on each shows the calls it received. Ctrl-C stops them.\n",
     );
-    signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The sandbox as configured sources: made like any others, from variables.
+/// The sandbox's sources, configured from variables like any others.
 pub fn sources(sandbox: &Sandbox) -> Result<Vec<SourceConfig>, ConfigError> {
     let variables = sandbox.variables();
     let environment = move |name: &str| {

@@ -1,4 +1,4 @@
-//! `serve`: settings → sources (or the sandbox) → listener → requests, until told to stop.
+//! `serve`: settings → sources (or the sandbox) → listener → requests, until a stop signal.
 
 use std::{fmt::Write, process::ExitCode};
 
@@ -28,7 +28,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     for remark in config.remarks.iter().chain(&config.exposure_remarks()) {
         tracing::warn!("{remark}");
     }
-    // First the port: nothing else is worth starting without it.
+    // Binds the port first: without it nothing else is worth starting.
     let listener = match TcpListener::bind(config.listen).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -42,7 +42,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     };
     let address = listener
         .local_addr()
-        .context("the listener's own address")?;
+        .context("cannot read the address of the listener")?;
     let sandbox = if config.serves_sandbox() {
         let sandbox = Sandbox::start(Options::default())
             .await
@@ -52,7 +52,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     } else {
         None
     };
-    let stop = stop().context("listening for signals")?;
+    let stop = stop().context("cannot listen for signals")?;
     let explorer = config.explorer;
     let public_url = config.public_url.clone();
     let gateway = Gateway::new(config, address)?;
@@ -67,7 +67,7 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A few lines for the person who started it.
+/// The lines that `serve` prints when it starts.
 fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -93,7 +93,7 @@ fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> Stri
     if sandbox {
         let _ = writeln!(
             text,
-            "These are emulated by an embedded sandbox. For real ones set SCENARIO_API_KEY and \
+            "These are emulated by an embedded sandbox. For real sources set SCENARIO_API_KEY and \
              SCENARIO_API_SECRET,\nPIKTID_TOKEN, COMFY_API_KEY or COMFY_URL, or write a file: see \
              README.md, \"Configuration\"."
         );
@@ -101,8 +101,8 @@ fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> Stri
     text
 }
 
-/// Ready when the process is to stop: Ctrl-C or SIGTERM. Listens from the moment it is called,
-/// not only once somebody waits.
+/// Resolves when the process must stop: on Ctrl-C or SIGTERM. Listens from the call on, not from
+/// the first poll.
 fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
@@ -116,7 +116,7 @@ fn stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
         }
         #[cfg(not(unix))]
         if signal::ctrl_c().await.is_err() {
-            // Without a handler there is nothing to wait for.
+            // Without a signal handler, this waits forever.
             std::future::pending::<()>().await;
         }
     })

@@ -17,23 +17,23 @@ use super::{
 #[derive(Debug, Clone, Default)]
 pub struct AccessConfig {
     pub mode: AccessMode,
-    /// Hosts that requests may name, beside loopback, the gateway's own address and `public_url`.
+    /// Allowed request hosts, besides loopback, the gateway's own address and `public_url`.
     pub allowed_hosts: Vec<String>,
-    /// Origins whose pages may read answers (CORS) and open WebSockets.
+    /// Origins whose pages may read responses (CORS) and open WebSockets.
     pub cors_origins: Vec<String>,
-    /// Proxies whose `x-forwarded-for` is believed.
+    /// Proxies whose `x-forwarded-for` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// `None`: there is no limit.
+    /// `None`: no limit.
     pub rate_limit: Option<RateLimit>,
 }
 
-/// How callers show who they are.
+/// How callers authenticate.
 #[derive(Debug, Clone, Default)]
 pub enum AccessMode {
-    /// They need not.
+    /// No authentication.
     #[default]
     Open,
-    /// Bearer keys of this gateway.
+    /// API keys of this gateway, as bearer tokens.
     Keys(Vec<KeyConfig>),
     /// JSON Web Tokens of an issuer.
     Jwt(Box<JwtConfig>),
@@ -53,7 +53,7 @@ pub enum Permission {
 impl Permission {
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
 
-    /// As scopes are written.
+    /// Returns the scope as it is written in settings and tokens.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -64,49 +64,49 @@ impl Permission {
     }
 }
 
-/// A key, as its hash.
+/// An API key, stored as its hash.
 #[derive(Debug, Clone)]
 pub struct KeyConfig {
-    /// What the log calls its holder.
+    /// The name of the key's holder in the log.
     pub id: String,
     /// BLAKE3 of the key.
     pub hash: [u8; 32],
     pub permissions: Vec<Permission>,
 }
 
-/// Which tokens are believed.
+/// Which JSON Web Tokens are accepted.
 #[derive(Debug, Clone)]
 pub struct JwtConfig {
     pub issuer: String,
     pub audiences: Vec<String>,
-    /// Names of JWA (RFC 7518), asymmetric ones only.
+    /// JWA names (RFC 7518), asymmetric algorithms only.
     pub algorithms: Vec<String>,
     pub keys: JwksConfig,
-    /// By how much clocks may differ.
+    /// Allowed clock difference.
     pub leeway: Duration,
 }
 
-/// Where an issuer's keys are.
+/// Where to get an issuer's keys.
 #[derive(Debug, Clone)]
 pub enum JwksConfig {
     File(PathBuf),
     Address {
         url: Url,
         ca_file: Option<PathBuf>,
-        /// How long they are used without being fetched again.
+        /// How long the keys are used before they are fetched again.
         fresh: Duration,
     },
 }
 
-/// The number of requests for each caller.
+/// The request limit of each caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
     pub per_minute: u32,
-    /// At once, after a pause.
+    /// Requests allowed at once, after a pause.
     pub burst: u32,
 }
 
-/// Signatures with a shared secret are left out: a party that can check one can make one.
+/// Accepted algorithms. None uses a shared secret: a party that checks one can also sign.
 const ALGORITHMS: [&str; 9] = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
 ];
@@ -202,7 +202,7 @@ fn list<T>(
 
 fn host(text: &str) -> Result<String, &'static str> {
     const RIGHT: &str = "must be a host without scheme or port, such as assets.example.com";
-    // A wildcard would let any page through that is named so.
+    // A wildcard would admit every page under a matching host name.
     match Host::parse(text) {
         Ok(host) if !text.contains('*') => Ok(host.to_string()),
         Ok(_) | Err(_) => Err(RIGHT),
@@ -249,7 +249,7 @@ fn mode(
             )),
         },
         ModeFile::Open if keys.is_empty() && jwt.is_none() => Ok(AccessMode::Open),
-        // Their author believes that callers are asked for them.
+        // The author of unused keys or JWT settings believes that callers are checked.
         ModeFile::Open | ModeFile::Keys | ModeFile::Jwt => Err(place.refuse(
             offset,
             "[[access.keys]] goes with `mode = \"keys\"`, [access.jwt] with `mode = \"jwt\"`, and \
@@ -271,10 +271,10 @@ fn keys_of(
             if key.id.is_empty() || key.id.len() > 64 || !key.id.chars().all(is_name) {
                 return Err(place.refuse(
                     offset,
-                    "a key's `id` has 1 to 64 letters, digits, `-`, `_` or `.`: the log says it",
+                    "a key's `id` has 1 to 64 letters, digits, `-`, `_` or `.`: the log shows it",
                 ));
             }
-            // The text itself is not repeated: it may be the key, put here by mistake.
+            // Do not repeat the value: it may be the key itself, put here by mistake.
             let hash = key
                 .hash
                 .strip_prefix("blake3:")
@@ -320,7 +320,7 @@ impl JwtFile {
         let is_known = |name: &String| ALGORITHMS.contains(&name.as_str());
         if self.algorithms.is_empty() || !self.algorithms.iter().all(is_known) {
             return Err(refuse(&format!(
-                "`algorithms` of [access.jwt] must name those the issuer signs with, of: {}",
+                "`algorithms` of [access.jwt] must list the issuer's algorithms, out of: {}",
                 ALGORITHMS.join(", ")
             )));
         }
@@ -329,8 +329,8 @@ impl JwtFile {
             (Some(url), None) => JwksConfig::Address {
                 url: jwks_url(&url).ok_or_else(|| {
                     refuse(
-                        "`jwks_url` must be an https address without credentials; plain http goes \
-                         to loopback only, as keys that are changed on the way are believed",
+                        "`jwks_url` must be an https address without credentials; plain http is \
+                         for loopback only, because keys can be forged on the way",
                     )
                 })?,
                 ca_file: self.ca_file,
@@ -346,7 +346,7 @@ impl JwtFile {
         let leeway = self.leeway_seconds.unwrap_or(Duration::from_secs(30));
         if leeway > Duration::from_secs(300) {
             return Err(refuse(
-                "`leeway_seconds` is for clocks that differ: 300 is the most",
+                "`leeway_seconds` allows for clock differences: at most 300",
             ));
         }
         Ok(JwtConfig {
@@ -359,7 +359,7 @@ impl JwtFile {
     }
 }
 
-/// An address whose answer can be believed. It may have a query.
+/// Parses a JWKS URL whose response can be trusted. The URL may have a query.
 fn jwks_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let fits = match url.scheme() {

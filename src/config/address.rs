@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-/// An address a browser or client can use: http or https, a host, no credentials inside.
+/// Parses an http or https URL that has a host and no credentials, query or fragment.
 pub fn web_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let fits = matches!(url.scheme(), "http" | "https")
@@ -14,7 +14,7 @@ pub fn web_url(text: &str) -> Option<Url> {
     fits.then_some(url)
 }
 
-/// Whether an address is of the machine that asks.
+/// Whether a URL's host is this machine (loopback).
 #[must_use]
 pub fn is_this_machine(url: &Url) -> bool {
     match url.host() {

@@ -6,27 +6,27 @@ use serde::Deserialize;
 
 use super::values::{optional_positive, optional_seconds};
 
-/// How much is remembered, and for how long.
+/// Size and lifetimes of the cache.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "CacheKeys")]
 pub struct CacheConfig {
-    /// For all that is kept: assets, pages, whole answers, documents.
+    /// Total size: assets, pages, whole responses and documents.
     pub size_bytes: u64,
-    /// Whether whole answers are kept, ready to send.
+    /// Whether whole responses are cached, ready to send.
     pub answers: bool,
-    /// Where a source has no times of its own.
+    /// Lifetimes for sources that set none.
     pub freshness: Freshness,
 }
 
 impl CacheConfig {
-    /// Bytes for whole answers.
+    /// Returns the bytes for whole responses.
     #[must_use]
     pub const fn for_answers(&self) -> u64 {
         if self.answers { self.size_bytes / 4 } else { 0 }
     }
 
-    /// Bytes for documents that were read: no fewer than some take, since clients may send the hash
-    /// of one alone.
+    /// Returns the bytes for parsed documents, never below a minimum: clients may send only the
+    /// hash of a document.
     #[must_use]
     pub const fn for_documents(&self) -> u64 {
         const LEAST: u64 = 2 * 1024 * 1024;
@@ -34,7 +34,7 @@ impl CacheConfig {
         if share < LEAST { LEAST } else { share }
     }
 
-    /// Bytes for what sources said: half for assets, half for pages.
+    /// Returns the bytes for data from sources: half for assets, half for pages.
     #[must_use]
     pub const fn for_assets(&self) -> u64 {
         self.size_bytes - self.for_answers() - self.size_bytes / 4
@@ -51,19 +51,19 @@ impl Default for CacheConfig {
     }
 }
 
-/// For how long what a source said is served. What is not fresh for any time is not kept at all.
+/// Lifetimes of cached source data. Data that is fresh for no time is not cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Freshness {
-    /// How long a list page is served without asking again.
+    /// How long a list page is served without another upstream call.
     pub page_fresh: Duration,
-    /// How long after that it is served while it is asked for again.
+    /// How long after that it is served stale while it is revalidated.
     pub page_stale: Duration,
     /// The same for an asset.
     pub entity_fresh: Duration,
     pub entity_stale: Duration,
     /// How long "no such asset" is served.
     pub missing_fresh: Duration,
-    /// How long after they were fresh pages and assets are served when the source fails.
+    /// How long after their fresh time pages and assets are served if the source fails.
     pub if_error: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Default for Freshness {
     }
 }
 
-/// A source's own times, where it has them: `[sources.<name>.cache]`.
+/// The lifetimes that a source sets for itself: `[sources.<name>.cache]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OwnFreshness {
@@ -102,7 +102,7 @@ pub struct OwnFreshness {
 }
 
 impl Freshness {
-    /// With a source's own times in place of these.
+    /// Replaces these lifetimes with those that a source sets.
     #[must_use]
     pub fn with(self, own: OwnFreshness) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! `[documents]`: operations that are known before anybody sends them.
+//! `[documents]`: operations that the gateway knows before a client sends them.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use toml::Spanned;
 
 use super::{error::ConfigError, values::FileLocation};
 
-/// Documents that clients were built with.
+/// Trusted documents, which clients were built with.
 #[derive(Debug, Default)]
 pub struct TrustedDocuments {
-    /// Each with the id that its client sends.
+    /// Pairs of the id that the client sends and the document.
     pub documents: Vec<(String, String)>,
-    /// Nothing else is executed.
+    /// Whether the gateway executes only these documents.
     pub only: bool,
 }
 
-/// The section as it is written.
+/// `[documents]` as written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentsFile {
@@ -25,8 +25,8 @@ pub struct DocumentsFile {
     trusted_only: Option<Spanned<bool>>,
 }
 
-/// What client tools write: Apollo its operations with more about each, Relay and codegen a text for
-/// each id.
+/// Manifest formats of client tools. Apollo lists operations with extra fields. Relay and codegen
+/// map each id to a text.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Manifest {
@@ -54,7 +54,7 @@ impl DocumentsFile {
                     let file = path.get_ref().display();
                     return Err(place.refuse(
                         path.span().start,
-                        format!("the manifest {file} has another document under the id `{id}`"),
+                        format!("the manifest {file} repeats the id `{id}` for another document"),
                     ));
                 }
                 trusted.documents.push((id, text));
@@ -73,7 +73,7 @@ impl DocumentsFile {
     }
 }
 
-/// The documents of a manifest. A relative path begins where the gateway was started.
+/// Reads a manifest's documents. A relative path starts at the gateway's working directory.
 fn read(path: &Path) -> Result<Vec<(String, String)>, String> {
     let file = path.display();
     let text = std::fs::read_to_string(path)

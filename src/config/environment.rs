@@ -1,8 +1,8 @@
 //! Where variables come from.
 
-/// Where variables come from: the process, or a test's table.
+/// Provides environment variables: from the process, or from a test's table.
 pub trait Environment {
-    /// The variable's value; an empty one counts as not set.
+    /// Returns the variable's value. An empty value counts as not set.
     fn get(&self, name: &str) -> Option<String>;
 }
 

@@ -1,6 +1,6 @@
 //! Why a configuration is refused.
 
-/// Why the settings were refused: one sentence that says where and what would be right.
+/// Why the settings are invalid: one sentence with the location and the expected value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ConfigError(pub(crate) String);

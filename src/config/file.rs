@@ -1,4 +1,4 @@
-//! The TOML file as it is written, and its way into a [`Config`].
+//! The TOML file as written, and its conversion to a [`Config`].
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::telemetry::Format;
 
-/// The whole file. Every key may be left out.
+/// The whole file. Every key is optional.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
@@ -59,7 +59,7 @@ struct LogFile {
 }
 
 impl Config {
-    /// Reads the file, if one is named, then lets the environment speak.
+    /// Reads the file, if one is named, then applies environment variables.
     ///
     /// # Errors
     /// [`ConfigError`] for an unreadable file, an unknown key, a bad value or a missing secret.
@@ -155,7 +155,7 @@ fn listen(
             .map_err(|_| ConfigError(format!("ASSET_GATEWAY_LISTEN {RIGHT}")));
     }
     let Some(key) = key else {
-        // A constant that parses.
+        // The constant always parses.
         return DEFAULT_LISTEN
             .parse()
             .map_err(|_| ConfigError(DEFAULT_LISTEN.to_owned()));

@@ -6,10 +6,10 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use super::values::{positive, seconds};
 
-/// Deeper nesting than this overflows the parser's stack long before it is useful.
+/// Maximum of `nesting`: deeper documents overflow the parser's stack before they are useful.
 const MAX_NESTING: usize = 200;
 
-/// What one request may cost. The defaults are `design.md` §7.
+/// Limits on requests and connections. The defaults come from `design.md` §7.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -33,46 +33,46 @@ pub struct Limits {
     pub directives: usize,
     #[serde(deserialize_with = "positive")]
     pub operations: usize,
-    /// Selections of an operation, each fragment counted as often as it is spread.
+    /// Selections of an operation. A fragment counts each time it is spread.
     #[serde(deserialize_with = "positive")]
     pub selections: u64,
-    /// Lists nested in an introspection (graphql-js's rule is 2).
+    /// Nesting depth of lists in an introspection (graphql-js's rule is 2).
     #[serde(deserialize_with = "positive")]
     pub introspection_lists: u64,
-    /// Items of any list in arguments and variables.
+    /// Items of one list in arguments and variables.
     #[serde(deserialize_with = "positive")]
     pub list_items: usize,
     /// Values in variables, counted at each use.
     #[serde(deserialize_with = "positive")]
     pub values: u64,
-    /// Ids that `nodes` and the mutations of tags take at once.
+    /// Ids per call of `nodes` and of the tag mutations.
     #[serde(deserialize_with = "positive")]
     pub ids: usize,
-    /// Ids that a bulk delete takes at once.
+    /// Ids per bulk delete.
     #[serde(deserialize_with = "positive")]
     pub bulk_delete_ids: usize,
-    /// Operations sent together.
+    /// Operations per batch request.
     #[serde(deserialize_with = "positive")]
     pub batch: usize,
-    /// Operations under way at once on one WebSocket.
+    /// Concurrent operations on one WebSocket.
     #[serde(deserialize_with = "positive")]
     pub socket_operations: usize,
-    /// What bodies and variables of all requests take in memory together.
+    /// Memory in bytes for the bodies and variables of all requests together.
     #[serde(deserialize_with = "positive")]
     pub request_memory_bytes: u64,
-    /// What uploads that wait on disk take together.
+    /// Disk space in bytes for all uploads that wait on disk.
     #[serde(deserialize_with = "positive")]
     pub spool_bytes: u64,
     /// Assets and upstream calls that one request may cause.
     #[serde(deserialize_with = "positive")]
     pub cost: u64,
-    /// One uploaded file.
+    /// Maximum size in bytes of one uploaded file.
     #[serde(deserialize_with = "positive")]
     pub upload_bytes: u64,
-    /// Files of one request.
+    /// Uploaded files per request.
     #[serde(deserialize_with = "positive")]
     pub upload_files: usize,
-    /// A file in base64, decoded.
+    /// Maximum decoded size in bytes of a file sent as base64.
     #[serde(deserialize_with = "positive")]
     pub upload_base64_bytes: usize,
     #[serde(deserialize_with = "positive")]
@@ -80,24 +80,24 @@ pub struct Limits {
     /// Upstream calls one mutation may cause.
     #[serde(deserialize_with = "positive")]
     pub mutation_calls: u32,
-    /// An operation's whole time.
+    /// Time for a whole operation.
     #[serde(rename = "query_deadline_seconds", deserialize_with = "seconds")]
     pub query_deadline: Duration,
     #[serde(rename = "mutation_deadline_seconds", deserialize_with = "seconds")]
     pub mutation_deadline: Duration,
-    /// How long a client may take to send its body.
+    /// How long a client may take to send its request body.
     #[serde(rename = "body_deadline_seconds", deserialize_with = "seconds")]
     pub body_deadline: Duration,
-    /// Connections at once; others wait.
+    /// Concurrent connections. Further ones wait.
     #[serde(deserialize_with = "positive")]
     pub connections: usize,
-    /// Of them, those of one address that is no trusted proxy; others are closed.
+    /// Concurrent connections per address, except trusted proxies. Further ones are closed.
     #[serde(deserialize_with = "positive")]
     pub connections_per_address: usize,
-    /// How long a connection may be silent, or take for the head of a request.
+    /// How long a connection may be idle, or take to send a request head.
     #[serde(rename = "idle_seconds", deserialize_with = "seconds")]
     pub idle: Duration,
-    /// How long a client may take for a piece of a file.
+    /// How long a client may take to send a piece of a file.
     #[serde(rename = "upload_idle_seconds", deserialize_with = "seconds")]
     pub upload_idle: Duration,
 }
@@ -136,7 +136,7 @@ impl Default for Limits {
             body_deadline: Duration::from_secs(30),
             connections: 4_096,
             connections_per_address: 512,
-            // Longer than proxies keep theirs, so that none is used while it is being closed.
+            // Longer than proxies' idle timeouts, so that none uses a closing connection.
             idle: Duration::from_secs(75),
             upload_idle: Duration::from_secs(30),
         }

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::asset::{Provider, SourceName};
 
-/// At most this many sources: each may leave a hint in every cursor.
+/// Maximum number of sources. Each may add a hint to every cursor.
 const MAX_SOURCES: usize = 16;
 
-/// The variables that configure the source named like its provider.
+/// The environment variables of the source that is named like its provider.
 const fn variables_of(provider: Provider) -> &'static [&'static str] {
     match provider {
         Provider::Scenario => &[
@@ -31,7 +31,7 @@ const fn variables_of(provider: Provider) -> &'static [&'static str] {
     }
 }
 
-/// Turns what the file and the environment say into checked sources.
+/// Builds checked sources from the file and the environment.
 pub fn resolve(
     file: BTreeMap<Spanned<String>, SourceFile>,
     place: &FileLocation<'_>,
@@ -63,7 +63,7 @@ pub fn resolve(
         let word = provider.word();
         let Some(first) = set.first() else { continue };
         if sources.iter().any(|s| s.name.as_str() == word) {
-            continue; // the table read them
+            continue; // the table already read them
         }
         if sources.iter().any(|s| s.kind.provider() == provider) {
             remarks.push(format!(
@@ -72,7 +72,7 @@ pub fn resolve(
             ));
             continue;
         }
-        // A constant that keeps the rule.
+        // A provider's word is always a valid name.
         let Ok(name) = SourceName::parse(word) else {
             continue;
         };
@@ -92,7 +92,7 @@ pub fn resolve(
     Ok(sources)
 }
 
-/// Rules over all sources: their number, and names that cannot be told apart.
+/// Checks all sources together: their number, and names that collide.
 fn check_together(
     sources: &[SourceConfig],
     named: &[(SourceName, usize)],
@@ -116,8 +116,8 @@ fn check_together(
                 return Err(place.refuse(
                     offset(&source.name),
                     format!(
-                        "the names `{}` and `{}` look alike inside cursors (a rare accident of \
-                         hashing): rename one of them",
+                        "the names `{}` and `{}` have the same hash inside cursors (a rare \
+                         collision): rename one of them",
                         source.name, other.name
                     ),
                 ));

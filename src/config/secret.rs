@@ -1,9 +1,9 @@
-//! A text that cannot be printed.
+//! A secret text that cannot be printed.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-/// A credential. `Debug` shows `[REDACTED]`; the text leaves through [`Secret::expose`] only.
+/// A credential. `Debug` shows `[REDACTED]`. Only [`Secret::expose`] returns the text.
 #[derive(Clone, Debug)]
 pub struct Secret(SecretString);
 
@@ -13,7 +13,7 @@ impl Secret {
         Self(SecretString::from(text))
     }
 
-    /// The text itself, for the header that carries it and the hash that names its scope.
+    /// Returns the text, for the header that carries it and the hash that names its scope.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -21,8 +21,8 @@ impl Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// Refuses numbers and the like without repeating them: serde's own message would quote the
-    /// value, and the value is a secret.
+    /// Refuses other types, such as numbers, without repeating the value: serde's own message would
+    /// quote the secret.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Quiet;
         const WANTED: &str = "a secret must be a text in quotes";

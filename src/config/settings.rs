@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{asset::Provider, telemetry::Format};
 
-/// The port that a newcomer finds the gateway on.
+/// The default listening address.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
 /// The gateway's settings.
@@ -24,26 +24,26 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// How browsers reach the gateway; `None`: `http://` and the listening address.
+    /// The URL at which browsers reach the gateway. `None`: `http://` and `listen`.
     pub public_url: Option<Url>,
-    /// Keys media tokens: with the same secret, tokens stay valid over restarts and instances.
-    /// `None`: a random one for each start.
+    /// The key for media tokens. With the same secret, tokens stay valid across restarts and
+    /// instances. `None`: a random key for each start.
     pub media_secret: Option<Secret>,
     pub log: LogConfig,
     pub limits: Limits,
     pub cache: CacheConfig,
     pub access: AccessConfig,
-    /// Operations that are known before anybody sends them.
+    /// Operations that the gateway knows before a client sends them.
     pub trusted_documents: TrustedDocuments,
     /// Serve GraphiQL at `/`.
     pub explorer: bool,
-    /// Answer questions about the schema.
+    /// Answer introspection queries.
     pub introspection: bool,
-    /// Name fields that a mistyped one may have meant.
+    /// Suggest similar field names in errors about unknown fields.
     pub suggestions: bool,
-    /// What to serve. Empty: the embedded sandbox.
+    /// The sources to serve. Empty: the embedded sandbox.
     pub sources: Vec<SourceConfig>,
-    /// Things worth saying at start that are no mistake, such as a variable that is not read.
+    /// Remarks for the log at start that are no errors, such as an unused variable.
     pub remarks: Vec<String>,
 }
 
@@ -56,17 +56,17 @@ pub struct LogConfig {
 }
 
 impl Config {
-    /// Whether the only thing this gateway opens to callers is the sandbox.
+    /// Whether the gateway serves only the sandbox.
     #[must_use]
     pub fn serves_sandbox(&self) -> bool {
         self.sources.is_empty()
     }
 
-    /// Refuses to open other people's accounts to a network that needs no key to call us
-    /// (`design.md` §6). A source whose callers bring their own credential opens no other account.
+    /// Refuses to expose the gateway's credentials to a network without authentication. A
+    /// passthrough source exposes none: its callers bring their own (`design.md` §6).
     ///
     /// # Errors
-    /// When sources of the gateway's own would be reachable from beyond this machine by anybody.
+    /// [`ConfigError`]: anyone beyond this machine could use the gateway's credentials.
     pub fn check_exposure(&self) -> Result<(), ConfigError> {
         let is_open = matches!(self.access.mode, AccessMode::Open);
         let own: Vec<&str> = self
@@ -89,7 +89,7 @@ impl Config {
         )))
     }
 
-    /// Things about who can reach this gateway that are worth a line at start.
+    /// Returns remarks about who can reach this gateway, for the log at start.
     #[must_use]
     pub fn exposure_remarks(&self) -> Vec<String> {
         let is_open = matches!(self.access.mode, AccessMode::Open);
@@ -99,8 +99,8 @@ impl Config {
         let mut remarks = Vec::new();
         if is_open && is_exposed && self.sources.iter().any(|source| !source.passthrough) {
             remarks.push(
-                "`public_url` is not this machine, and the gateway authenticates no one: whatever \
-                 stands in front must authenticate callers, or set `mode` in [access]"
+                "`public_url` is not this machine, and the gateway authenticates no one: a proxy \
+                 in front must authenticate callers, or set `mode` in [access]"
                     .to_owned(),
             );
         }
@@ -110,14 +110,14 @@ impl Config {
         });
         if let (true, true, Some(source)) = (is_open, is_exposed, keyless) {
             remarks.push(format!(
-                "source `{}` is `passthrough`, but a ComfyUI of one's own knows no keys: unless \
-                 something in front of it does, anybody can read and delete there",
+                "source `{}` is `passthrough`, but a self-hosted ComfyUI checks no keys: unless a \
+                 proxy in front of it does, anyone can read and delete there",
                 source.name
             ));
         }
         if is_exposed && self.access.rate_limit.is_none() {
             remarks.push(
-                "this gateway can be reached from elsewhere and takes any number of requests: set \
+                "this gateway is reachable from other machines and has no rate limit: set \
                  [access.rate_limit], and `trusted_proxies` where proxies stand in front"
                     .to_owned(),
             );

@@ -1,4 +1,4 @@
-//! `[sources.<name>]`: one table of the file on its way to a [`SourceConfig`].
+//! `[sources.<name>]`: converts one table of the file to a [`SourceConfig`].
 
 mod credentials;
 
@@ -59,7 +59,7 @@ pub struct SourceFile {
     cache: OwnFreshness,
 }
 
-/// The keys each provider reads; `common` ones are every provider's.
+/// The keys that each provider's table may have.
 const fn keys_of(provider: Provider) -> &'static [&'static str] {
     match provider {
         Provider::Scenario => &[
@@ -132,7 +132,7 @@ const fn default_url(provider: Provider) -> &'static str {
     }
 }
 
-/// The variables that hold a credential of the source named like its provider.
+/// The credential variables of the source that is named like its provider.
 const fn credentials_of(provider: Provider) -> &'static [&'static str] {
     match provider {
         Provider::Scenario => &["SCENARIO_API_KEY", "SCENARIO_API_SECRET", "SCENARIO_JWT"],
@@ -149,7 +149,7 @@ const fn url_variable(provider: Provider) -> &'static str {
     }
 }
 
-/// One table on its way to a [`SourceConfig`].
+/// One table, and the context for its conversion to a [`SourceConfig`].
 pub struct Table<'a> {
     pub name: SourceName,
     pub offset: usize,
@@ -159,7 +159,7 @@ pub struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// The source it describes, with what the environment adds.
+    /// Converts the table to a source, with values from the environment.
     pub fn resolve(mut self) -> Result<SourceConfig, ConfigError> {
         let provider = self.provider()?;
         self.refuse_foreign_keys(provider)?;
@@ -221,7 +221,7 @@ impl Table<'_> {
             .map(Some)
     }
 
-    /// Whether callers bring their own credential; then there is none here.
+    /// Reads `passthrough`: callers bring their credential, so the source must have none.
     fn passthrough(&mut self, provider: Provider) -> Result<bool, ConfigError> {
         let key = self.keys.passthrough.take();
         let Some(key) = key.filter(|key| *key.get_ref()) else {
@@ -245,8 +245,8 @@ impl Table<'_> {
                     "source `{}` is `passthrough`, so callers bring their credentials: {}",
                     self.name,
                     match variable {
-                        Some(name) => format!("unset {name}, or leave `passthrough` out"),
-                        None => "take its own out, or `passthrough`".to_owned(),
+                        Some(name) => format!("unset {name}, or remove `passthrough`"),
+                        None => "remove its own, or remove `passthrough`".to_owned(),
                     }
                 ),
             ));
@@ -329,7 +329,7 @@ impl Table<'_> {
         Ok(())
     }
 
-    /// The variable of this source, if it is the one named like its provider.
+    /// Reads an environment variable, if this source is named like its provider.
     fn variable(&self, provider: Provider, name: &str) -> Option<String> {
         (self.name.as_str() == provider.word())
             .then(|| self.environment.get(name))

@@ -8,41 +8,41 @@ use url::Url;
 use super::{cache::OwnFreshness, secret::Secret};
 use crate::asset::{Provider, SourceName};
 
-/// One account or server, ready to connect to.
+/// The checked settings of one account or server.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
     pub name: SourceName,
-    /// Names this source had: ids made under them keep working.
+    /// Earlier names of this source. Ids made under them keep working.
     pub former_names: Vec<SourceName>,
-    /// Where its API is, without a trailing slash.
+    /// Base URL of its API.
     pub url: Url,
     /// PEM certificates to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// How long one page of a merged list waits for this source.
     pub patience: Duration,
-    /// How long connecting may take, and one attempt at a call.
+    /// Timeout for connecting. `attempt`: timeout for one attempt at a call.
     pub connect: Duration,
     pub attempt: Duration,
-    /// Calls in flight.
+    /// Maximum number of concurrent calls.
     pub in_flight: usize,
-    /// Its own times in the cache.
+    /// Cache lifetimes that this source sets for itself.
     pub freshness: OwnFreshness,
-    /// Hosts that files may be sent to when it names them; `None`: any of the internet's.
+    /// Hosts that may hold its files. `None`: any public host.
     pub storage_hosts: Option<Vec<String>>,
-    /// Its credential is each caller's own, and `kind` has none.
+    /// Whether callers bring their own credential. Then `kind` has none.
     pub passthrough: bool,
     pub kind: SourceKind,
 }
 
 impl SourceConfig {
-    /// Whether it is Comfy Cloud, as opposed to a server that somebody runs.
+    /// Whether the source is Comfy Cloud, not a self-hosted server.
     #[must_use]
     pub fn is_comfy_cloud(&self) -> bool {
         self.url.host_str() == Some("cloud.comfy.org")
     }
 }
 
-/// What only one provider's sources have.
+/// The settings that only one provider's sources have.
 #[derive(Debug, Clone)]
 pub enum SourceKind {
     Scenario(ScenarioSource),
@@ -51,7 +51,7 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// With a caller's credential, sent as it is (`design.md` §5).
+    /// Replaces the credential with a caller's, which is sent unchanged (`design.md` §5).
     #[must_use]
     pub fn with(self, credential: Secret) -> Self {
         match self {
@@ -87,7 +87,7 @@ pub struct ScenarioSource {
     pub public_endpoint: PublicEndpoint,
 }
 
-/// Exactly one scheme a source (scenario-sdk-python#26).
+/// Exactly one authentication scheme per source (scenario-sdk-python#26).
 #[derive(Debug, Clone)]
 pub enum ScenarioCredential {
     Key {
@@ -97,7 +97,7 @@ pub enum ScenarioCredential {
     Jwt(Secret),
     /// `public-auth-token`: every organisation's public assets, nothing else.
     Public,
-    /// The whole `Authorization`, as a caller sent it.
+    /// The whole `Authorization` value, as a caller sent it.
     Verbatim(Secret),
 }
 
@@ -107,7 +107,7 @@ pub enum PublicEndpoint {
     /// `GET /assets` with the public token.
     #[serde(rename = "assets")]
     Assets,
-    /// The deprecated `GET /assets/public`, for servers that know nothing newer.
+    /// The deprecated `GET /assets/public`, for servers without the newer path.
     #[serde(rename = "assets-public")]
     AssetsPublic,
 }
@@ -120,15 +120,15 @@ pub struct PiktidSource {
 #[derive(Debug, Clone)]
 pub enum PiktidCredential {
     Token(Secret),
-    /// The whole `Authorization`, as a caller sent it.
+    /// The whole `Authorization` value, as a caller sent it.
     Verbatim(Secret),
 }
 
 #[derive(Debug, Clone)]
 pub struct ComfySource {
-    /// `None` for a self-hosted ComfyUI, which knows no keys.
+    /// `None` for a self-hosted ComfyUI, which has no keys.
     pub api_key: Option<Secret>,
-    /// `comfy-user` of a `--multi-user` server.
+    /// The `comfy-user` header, for a `--multi-user` server.
     pub user: Option<String>,
     /// An asset is listed when it has one of these tags (design §3): Comfy Cloud hides some
     /// categories from a list that names no tag.

@@ -6,14 +6,14 @@ use serde::{Deserialize, Deserializer, de::Error};
 
 use super::error::ConfigError;
 
-/// Where in which file something stands, for messages.
+/// A configuration file, to locate keys in messages.
 pub struct FileLocation<'a> {
     pub path: Option<&'a Path>,
     pub text: &'a str,
 }
 
 impl FileLocation<'_> {
-    /// `gateway.toml:12`
+    /// Formats an offset as a location, such as `gateway.toml:12`.
     pub fn at(&self, offset: usize) -> String {
         let line = 1 + self
             .text

@@ -1,12 +1,12 @@
-//! Cursors: opaque to clients, stateless, valid over restarts and between instances.
+//! Cursors: opaque to clients, stateless, and valid across restarts and instances.
 //!
 //! ```text
 //! version and packings 1 · id length 1 · source hash 2 · time 6 (whole milliseconds) or 7 · id …
 //! · which sources have hints (bits) · per hint: rows before, rows after (varints) · checksum 4
 //! ```
-//! as unpadded base64url. The checksum covers the payload and the list's arguments, so a cursor of
-//! another list, or a damaged one, is recognised. It is no signature: hints are guesses, every use
-//! of one is checked against the key, and a made-up key is a position, never data.
+//! as unpadded base64url. The checksum covers the payload and the list's arguments, so it detects a
+//! damaged cursor or one of another list. It is not a signature: hints are guesses, and each is
+//! checked against the key when used. A forged key is only a position, never data.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -17,45 +17,45 @@ use super::{
 
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 4;
-/// In letters.
+/// In characters.
 const MAX_LENGTH: usize = 256;
-/// In bytes, for ids as the providers make them: 64 letters.
+/// In bytes, for ids in the providers' usual formats: 64 characters.
 const USUAL_SIZE: usize = 48;
-/// Sources one gateway serves at most.
+/// The maximum number of sources of one gateway.
 const MAX_HINTS: u8 = 16;
-/// Hints are no exacter than this, for brevity.
+/// Hints are rounded down to a multiple of this, to keep cursors short.
 const GRAIN: u64 = 4;
-/// Rows that a place may have before or after it: more than any source holds, and few enough that
-/// servers of every kind read the number.
+/// The maximum number of rows before or after a position. It is more than any source holds, and
+/// small enough for every kind of server to parse.
 pub const MOST_ROWS: u64 = 1 << 40;
-/// The time is in whole milliseconds.
+/// Header flag: the time is in whole milliseconds.
 const MILLISECONDS: u8 = 0x40;
 
-/// A place in a list, with guesses where each source goes on.
+/// A position in a list, with hints where each source resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     pub key: Key,
     pub hints: Vec<Hint>,
 }
 
-/// Where a source that pages by position goes on from a key.
+/// Where a source that pages by position resumes from a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hint {
-    /// Its place among the list's sources: where these change, a hint misleads, and costs calls.
+    /// Its index in the list's sources. If the sources change, a hint misleads and costs calls.
     pub source: u8,
     /// Rows strictly later than the key's time.
     pub newer: u64,
-    /// Rows strictly earlier.
+    /// Rows strictly earlier than the key's time.
     pub older: u64,
 }
 
-/// What a cursor is bound to: the list and its normalised arguments, but not page size, scope or
-/// the set of sources.
+/// The list and normalised arguments that a cursor is bound to. Page size, scope and the set of
+/// sources are not part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Of a list's name and arguments.
+    /// The fingerprint of a list's name and arguments.
     #[must_use]
     pub fn of(list: &str, arguments: &[(&'static str, String)]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("asset-gateway list v1");
@@ -68,7 +68,7 @@ impl Fingerprint {
     }
 }
 
-/// A text that is no cursor of this list.
+/// The text is not a cursor of this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a cursor of this list: cursors are bound to the list's arguments (filter and order); take \
@@ -77,12 +77,12 @@ impl Fingerprint {
 pub struct BadCursor;
 
 impl Cursor {
-    /// As a client sees it.
+    /// Encodes the cursor for a client.
     #[must_use]
     pub fn encode(&self, fingerprint: &Fingerprint) -> String {
         let (packing, id) = pack(&self.key.id);
         let mut bytes = Vec::with_capacity(USUAL_SIZE);
-        // In range: readers clamp times as they come.
+        // Readers clamp times already; the layout below depends on the range.
         let time = self.key.time.clamp(MIN_TIME, MAX_TIME);
         let is_whole = time % 1_000 == 0;
         let grain = if is_whole { MILLISECONDS } else { 0 };
@@ -96,7 +96,7 @@ impl Cursor {
             bytes.extend(&time.to_be_bytes()[1..]);
         }
         bytes.extend(id);
-        // Hints only save calls: those that would make the cursor too long are left out.
+        // Hints only save calls, so hints that would make the cursor too long are dropped.
         let room = if bytes.len() + CHECKSUM <= USUAL_SIZE {
             USUAL_SIZE
         } else {
@@ -112,10 +112,10 @@ impl Cursor {
         seal(bytes, fingerprint)
     }
 
-    /// Reads what a client sends.
+    /// Decodes a cursor that a client sent.
     ///
     /// # Errors
-    /// [`BadCursor`] for anything [`Cursor::encode`] would not have written for this list.
+    /// [`BadCursor`] for any text that [`Cursor::encode`] would not write for this list.
     pub fn decode(text: &str, fingerprint: &Fingerprint) -> Result<Self, BadCursor> {
         let payload = open(text, fingerprint)?;
         let cursor = Self::read(&payload).ok_or(BadCursor)?;
@@ -133,7 +133,7 @@ impl Cursor {
         }
         let is_whole = head & MILLISECONDS != 0;
         let (time, rest) = rest.split_at_checked(if is_whole { 6 } else { 7 })?;
-        // Sign-extends.
+        // Sign-extend the time to 8 bytes.
         let sign = if time.first()? & 0x80 == 0 { 0 } else { 0xff };
         let mut wide = [sign; 8];
         wide[8 - time.len()..].copy_from_slice(time);
@@ -151,7 +151,7 @@ impl Cursor {
     }
 }
 
-/// Sources by their bits, then their numbers.
+/// Packs hints: a bit mask of their sources, then the numbers of each.
 fn pack_hints(hints: &[Hint]) -> Vec<u8> {
     let fits = |hint: &&Hint| {
         hint.source < MAX_HINTS && hint.newer <= MOST_ROWS && hint.older <= MOST_ROWS
@@ -192,14 +192,14 @@ fn unpack_hints(bytes: &[u8]) -> Option<Vec<Hint>> {
     (rest.is_empty() && mask >> MAX_HINTS == 0).then_some(hints)
 }
 
-/// A payload as a client sees it.
+/// Appends the checksum and encodes the payload for a client.
 pub fn seal(mut payload: Vec<u8>, fingerprint: &Fingerprint) -> String {
     let sum = checksum(&payload, fingerprint);
     payload.extend(sum);
     URL_SAFE_NO_PAD.encode(payload)
 }
 
-/// The payload of what a client sends.
+/// Decodes a client's text, checks its checksum and returns the payload.
 pub fn open(text: &str, fingerprint: &Fingerprint) -> Result<Vec<u8>, BadCursor> {
     if text.len() > MAX_LENGTH {
         return Err(BadCursor);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_providers_own_ids_fit_64_letters() {
-        // With the precision of their times, and lists of 100,000 assets at three sources.
+        // With the precision of the providers' times, and lists of 100,000 assets at three sources.
         for (id, time) in [
             ("asset_GTrL3mq4SXWyMxkOHRxlpw", 1_793_534_400_123_000),
             (
@@ -287,7 +287,7 @@ mod tests {
                 key: Key::start(crate::source::Direction::Descending),
                 hints: Vec::new(),
             };
-            let mut bytes = open(&plain.encode(&list()), &list()).expect("our own");
+            let mut bytes = open(&plain.encode(&list()), &list()).expect("a valid cursor");
             push_varint(&mut bytes, 1);
             push_varint(&mut bytes, newer / GRAIN);
             push_varint(&mut bytes, older / GRAIN);
@@ -331,9 +331,9 @@ mod tests {
             let cursor = Cursor { key: Key { time, source, id: id.into() }, hints };
             let text = cursor.encode(&list());
             prop_assert!(text.len() <= MAX_LENGTH);
-            let read = Cursor::decode(&text, &list()).expect("our own");
+            let read = Cursor::decode(&text, &list()).expect("a valid cursor");
             prop_assert_eq!(&read.key, &cursor.key);
-            // Those that had room.
+            // The hints that fitted.
             prop_assert!(cursor.hints.starts_with(&read.hints));
         }
 

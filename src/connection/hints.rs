@@ -5,17 +5,17 @@ use crate::source::Direction;
 
 /// How one source was read, by position.
 pub struct Positions {
-    /// Its place among the list's sources.
+    /// Its index in the list's sources.
     pub source: u8,
-    /// Which way it was read.
+    /// The direction in which it was read.
     pub direction: Direction,
     pub rows: Vec<(u64, i64)>,
     pub total: u64,
-    /// What the cursor that led here said: better than nothing when this source failed.
+    /// The hint of the request's cursor, used when this source failed before its first row.
     pub before: Option<Hint>,
 }
 
-/// Where each source that pages by position goes on, for the cursors of one page.
+/// Where each source that pages by position resumes, for the cursors of one page.
 #[derive(Default)]
 pub struct Hints(pub Vec<Positions>);
 

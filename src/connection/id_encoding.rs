@@ -1,9 +1,9 @@
-//! Ids and numbers in few bytes, for cursors.
+//! Compact encodings of ids and numbers for cursors.
 
 const RAW: u8 = 0;
-/// A hyphenated lower-case UUID in 16 bytes.
+/// A lower-case hyphenated UUID, packed in 16 bytes.
 const UUID: u8 = 1;
-/// Letters of base64url's alphabet in 6 bits each.
+/// Characters of the base64url alphabet, packed in 6 bits each.
 const SIX_BITS: u8 = 2;
 
 pub fn pack(id: &str) -> (u8, Vec<u8>) {
@@ -95,7 +95,7 @@ fn unpack_six_bits(bytes: &[u8], length: usize) -> String {
                 let at = index * 6 + bit;
                 value << 1 | usize::from(bytes[at / 8] >> (7 - at % 8) & 1)
             });
-            // Six bits are below 64.
+            // A 6-bit value is below 64.
             char::from(ALPHABET[value])
         })
         .collect()

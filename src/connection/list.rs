@@ -19,13 +19,13 @@ use crate::{
     },
 };
 
-/// Which range of the list a client wants, between cursors: [`Cursor`]s of lists sorted by a
-/// time, [`RowAnchor`]s of others.
+/// The requested range of the list, between cursors. Lists sorted by a time use [`Cursor`]s, other
+/// lists use [`RowAnchor`]s.
 #[derive(Debug, Clone)]
 pub struct PageRange<C> {
-    /// `first`, as opposed to `last`.
+    /// True for `first`, false for `last`.
     pub forward: bool,
-    /// 1 to [`MAX_PAGE`].
+    /// The page size: 1 to [`MAX_PAGE`].
     pub count: usize,
     pub after: Option<C>,
     pub before: Option<C>,
@@ -36,106 +36,106 @@ pub struct PageRange<C> {
 pub struct SourceList {
     pub source: Arc<dyn Source>,
     pub listing: ListKind,
-    /// How the source pages this list in the order asked for.
+    /// How the source pages this list in the requested order.
     pub paging: Paging,
-    /// The provider's own filters.
+    /// The provider's own filter parameters.
     pub parameters: Parameters,
-    /// What they leave to be compared here.
+    /// Filter fields that `parameters` do not cover, so the gateway compares them.
     pub local: Vec<FilterField>,
-    /// An asset is listed only with one of these tags; empty: any asset is.
+    /// Only assets with one of these tags are listed; empty: no restriction.
     pub listed: Vec<String>,
 }
 
-/// The list and how it is read.
+/// A list, and the context to read it.
 pub struct List {
     pub sources: Vec<SourceList>,
-    /// Sources that can hold no match, and why: told, not asked.
+    /// Sources that can hold no match, each with the reason. They are reported, not called.
     pub skipped: Vec<(Arc<dyn Source>, &'static str)>,
     pub order: Order,
-    /// Every row that comes is held against this.
+    /// The gateway checks every row against this filter.
     pub filter: Filter,
-    /// What a cursor of this list is bound to.
+    /// The fingerprint that this list's cursors are bound to.
     pub fingerprint: Fingerprint,
     pub asset_cache: Arc<AssetCache>,
     pub context: Arc<RequestContext>,
 }
 
-/// One page.
+/// One page of a list.
 pub struct ConnectionPage {
-    /// In the list's order, whichever way the client walked.
+    /// Edges in the list's order, for both paging directions.
     pub edges: Vec<Edge>,
     pub has_next_page: bool,
     pub has_previous_page: bool,
-    /// Set whenever there is a next (previous) page, edges or not: it names the frontier that was
-    /// read.
+    /// Set whenever there is a previous (for `end`: next) page, even without edges. It names the
+    /// frontier of the rows read.
     pub start: Option<PagePosition>,
     pub end: Option<PagePosition>,
-    /// Exact, or none.
+    /// The exact total; `None` if it is uncertain.
     pub total: Option<u64>,
-    /// In the order of names.
+    /// Sorted by source name.
     pub sources: Vec<SourceOutcome>,
     pub(super) hints: Hints,
     pub(super) fingerprint: Fingerprint,
 }
 
-/// One asset on a page, with its place.
+/// One asset on a page, with its position.
 #[derive(Clone)]
 pub struct Edge {
     pub asset: Arc<Asset>,
     pub place: PagePosition,
 }
 
-/// A place on a page.
+/// A position on a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PagePosition {
     Key(Key),
     RowAnchor(RowAnchor),
 }
 
-/// How one source fared.
+/// The outcome of reading one source.
 pub struct SourceOutcome {
     pub source: Arc<dyn Source>,
-    /// Why it was not asked.
+    /// Why the gateway did not call it.
     pub skipped: Option<&'static str>,
-    /// Why it is missing, wholly or from some point of the page on.
+    /// Why it is missing from the page, entirely or from some point on.
     pub error: Option<SourceError>,
-    /// Why some of it is older than usual.
+    /// Why some of its rows are stale.
     pub stale: Option<SourceError>,
-    /// All of it up to the page's far end is here; else walking on leaves some behind.
+    /// Whether all its rows up to the page's far end were read; if not, the next page skips some.
     pub is_complete: bool,
     pub total: Option<u64>,
-    /// When the oldest answer used was read; none when there was none.
+    /// When the oldest response used was fetched; `None` if there was none.
     pub fetched_at: Option<Timestamp>,
-    /// Rows that belong on this page and cannot be shown.
+    /// Rows that belong on this page but cannot be shown.
     pub unreadable: Vec<Arc<Unreadable>>,
     pub execution: Execution,
 }
 
 impl SourceOutcome {
-    /// Whether all that the source has of this page is on it, as it is now.
+    /// Whether the page has all of the source's rows in its range, current and readable.
     #[must_use]
     pub fn misses_nothing(&self) -> bool {
         self.error.is_none() && self.stale.is_none() && self.unreadable.is_empty()
     }
 }
 
-/// How a source was asked, and what that took.
+/// How the gateway read a source, and at what cost.
 #[derive(Debug, Clone, Default)]
 pub struct Execution {
-    /// Fields of the filter that the source applied.
+    /// Filter fields that the source applied.
     pub pushed: Vec<FilterField>,
-    /// Fields of the filter that were compared here, after reading.
+    /// Filter fields that the gateway compared after reading.
     pub local: Vec<FilterField>,
-    /// Filters as they went upstream, by name.
+    /// Filter parameters as sent upstream, by name.
     pub parameters: Vec<(&'static str, String)>,
     pub rows_read: u64,
-    /// List calls to the source that this request caused; what the cache had costs none.
+    /// List calls to the source that this request caused; cache hits cause none.
     pub calls: u32,
 }
 
 impl Execution {
-    /// Forgets the fields of a filter that the caller has not used: rows of a provider's own list are
-    /// compared by some of them all the same.
+    /// Drops filter fields that the caller did not use. The gateway compares rows of a provider's
+    /// own list by some of them anyway.
     pub fn keep_notes(&mut self) {
         let is_field =
             |field: &FilterField| !matches!(field, FilterField::Hash | FilterField::ListedTags);
@@ -144,18 +144,18 @@ impl Execution {
     }
 }
 
-/// There is no page: every source asked failed, or those that may hold more did, and nothing
-/// lies between the client's cursor and where they would go on.
+/// No page: every called source failed, or those that may hold more rows did. In the second case no
+/// row lies between the client's cursor and the point where they would resume.
 #[derive(Debug, Clone)]
 pub struct Unanswered {
-    /// By source, in the order of names; never empty.
+    /// Errors by source, sorted by source name; never empty.
     pub errors: Vec<(SourceName, SourceError)>,
-    /// The others have nothing more.
+    /// The other sources have no more rows.
     pub others_answered: bool,
 }
 
 impl ConnectionPage {
-    /// The cursor of a place on this page.
+    /// The cursor of a position on this page.
     #[must_use]
     pub fn cursor(&self, place: &PagePosition) -> String {
         match place {
@@ -170,8 +170,8 @@ impl ConnectionPage {
 }
 
 impl List {
-    /// Whether a row is one of the list's. One that cannot be read might be, and is reported; of
-    /// one that is gone there is nothing to say.
+    /// Whether a row belongs to the list. An unreadable row may belong, so it counts and is
+    /// reported. `None` for a deleted row.
     pub(super) fn fits(&self, part: &SourceList, row: &Row) -> Option<bool> {
         match row {
             Row::Asset(asset) => {
@@ -184,7 +184,7 @@ impl List {
         }
     }
 
-    /// An empty page that says how all sources fared.
+    /// An empty page with the outcomes of all sources, including the skipped ones.
     pub(super) fn answered(&self, mut sources: Vec<SourceOutcome>) -> ConnectionPage {
         sources.extend(self.skipped.iter().map(|(source, reason)| SourceOutcome {
             source: Arc::clone(source),
@@ -192,7 +192,7 @@ impl List {
             error: None,
             stale: None,
             is_complete: true,
-            // It holds no match.
+            // A skipped source holds no match.
             total: Some(0),
             fetched_at: None,
             unreadable: Vec::new(),

@@ -1,4 +1,4 @@
-//! From runs to a page: everything before the horizon, in order.
+//! Merges runs into a page: every row before the horizon, in order.
 
 use std::collections::HashSet;
 
@@ -16,15 +16,15 @@ use super::{
 };
 use crate::source::{Direction, Row};
 
-/// The range as a walk: which way, from where, how far.
+/// The range as a walk: its direction, start, end and length.
 struct Walk {
     direction: Direction,
     from: Option<Key>,
-    /// For where `from` is the client's own cursor.
+    /// Set only if `from` is the client's own cursor.
     hints: Vec<Hint>,
     until: Option<Key>,
     count: usize,
-    /// Where the client says to begin.
+    /// The key of the client's cursor, even if the walk begins at a filter bound.
     came: Option<Key>,
 }
 
@@ -35,7 +35,7 @@ impl Walk {
         } else {
             list.order.direction.reversed()
         };
-        // A `before` that `after` has left behind is not there any more (Relay's
+        // Ignore a `before` at or before `after`: `after` has already removed it (Relay's
         // ApplyCursorsToEdges).
         let is_left_behind = |before: &&Cursor| {
             let after = range.after.as_ref();
@@ -48,10 +48,10 @@ impl Walk {
         } else {
             (before, after)
         };
-        // The filter's times bound the walk. Exclusive: later than everything before `before`…
+        // The filter's bounds are exclusive. `newest` is later than every row before `before`…
         let (after, before) = list.filter.span(list.order.by);
         let newest = before.map(|bound| Key::at_time(ceil_microseconds(bound).saturating_sub(1)));
-        // …and earlier than everything after `after`; the filter itself judges the last microsecond.
+        // …`oldest` is earlier than every row after `after`; the filter judges that microsecond.
         let oldest = after.map(|bound| Key::at_time(bound.as_microsecond().saturating_sub(1)));
         let (first, last) = match direction {
             Direction::Descending => (newest, oldest),
@@ -78,11 +78,11 @@ impl Walk {
     }
 }
 
-/// The first whole microsecond that is not earlier.
+/// Rounds a time up to whole microseconds.
 fn ceil_microseconds(time: Timestamp) -> i64 {
     let micros = time.as_microsecond();
     let is_whole = time.as_nanosecond() == i128::from(micros) * 1_000;
-    // Truncation is towards zero: already up for times before 1970.
+    // Truncation is towards zero, which already rounds up before 1970.
     if is_whole || time.as_nanosecond() < 0 {
         micros
     } else {
@@ -90,13 +90,13 @@ fn ceil_microseconds(time: Timestamp) -> i64 {
     }
 }
 
-/// Reads a page: one call to every source at once, and more only where the page would else be
-/// short.
+/// Reads a page with one call to every source, all concurrent. It makes more calls only if the page
+/// would be short otherwise.
 ///
-/// Of n rows that were read from s sources it costs O(n log n) comparisons: runs come in order and
-/// are sorted once, together; whether more must be read is asked at most a constant number of times
-/// for each source, in O(s log n). How deep in a list the page is does not matter: it is entered at
-/// its place (`benches/parts` measures both).
+/// For n rows read from s sources it costs O(n log n) comparisons: one sort merges runs that are
+/// already ordered. Checks for more rows take O(s log n): a constant number at most for each
+/// source. The page's depth in the list does not matter, because each read starts at the page's
+/// position (`benches/parts` measures both).
 pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
     let walk = Walk::of(list, range);
     let direction = walk.direction;
@@ -116,7 +116,7 @@ pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPa
     .await;
     loop {
         let horizon = horizon(&readers, direction);
-        // Runs are in walking order.
+        // Runs are sorted in walking order.
         let known = readers.iter().map(|reader| {
             let within = |slot: &RankedRow| is_within(&slot.key, horizon.as_ref(), direction);
             reader.closed.partition_point(within)
@@ -125,7 +125,7 @@ pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPa
         if known >= walk.count {
             break;
         }
-        // The sources at the horizon hold the page up.
+        // Only the sources at the horizon keep the page short.
         let mut holding: Vec<_> = readers
             .iter_mut()
             .filter(|reader| reader.can_go_on() && reader.frontier == horizon)
@@ -140,7 +140,7 @@ pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPa
     }
     let errors = Unanswered::of(&readers, true);
     let page = assemble(list, range.forward, &walk, readers);
-    // The same cursor gives the same page for as long as the source is away.
+    // An empty page would repeat under the same cursor for as long as the source is down.
     let far = if range.forward {
         &page.end
     } else {
@@ -180,8 +180,8 @@ async fn advance(readers: &mut [&mut Reader<'_>], count: usize, began: Instant) 
     .await;
 }
 
-/// The nearest frontier of the runs that may hold more: past it something is unknown. Runs that
-/// were lost before they gave anything are left out, and said so in the outcomes.
+/// The nearest frontier of the runs that may hold more rows; past it, some rows are unknown. It
+/// ignores runs that failed before their first row: the outcomes report those.
 fn horizon(readers: &[Reader<'_>], direction: Direction) -> Option<Key> {
     readers
         .iter()
@@ -215,7 +215,7 @@ fn assemble(
         .filter(|(_, slot)| is_within(&slot.key, horizon.as_ref(), direction))
         .collect();
     slots.sort_by(|(_, a), (_, b)| a.key.walk(&b.key, direction));
-    // An asset that changed between two calls of one page has two places; it is shown once.
+    // An asset that changed between two calls of one page has two positions; show it once.
     let mut shown = HashSet::with_capacity_and_hasher(slots.len(), RandomState::new());
     let keys = slots.iter().map(|(_, slot)| &slot.key);
     let is_new = keys.map(|key| key.id.is_empty() || shown.insert((key.source, &*key.id)));
@@ -227,7 +227,7 @@ fn assemble(
 
     let first = slots.first().map(|(_, slot)| slot.key.clone());
     let last = slots.last().map(|(_, slot)| slot.key.clone());
-    // A short page ends where knowledge ends; an empty one of which more is to come stands still.
+    // A short page with more to come ends at the horizon, else at its last row or its start.
     let far = match (is_full, more) {
         (false, true) => horizon
             .or(last)

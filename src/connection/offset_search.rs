@@ -1,47 +1,47 @@
-//! Finding a time in a list that is read by position.
+//! Searches for a time in a list that is read by position.
 
 use super::sort_key::Key;
 use crate::source::Direction;
 
-/// Rows of slack before a hinted place, for rows deleted since.
+/// Extra rows read before a hinted position, in case rows were deleted since.
 const SLACK: u64 = 2;
 
-/// Looking for the slice that begins strictly before `time` and reaches it. `None`: the start of
-/// the list.
+/// A search for the slice that begins strictly before `time` and reaches it. Without a time, it is
+/// the start of the list.
 #[derive(Debug, Clone)]
 pub struct Search {
     pub time: Option<i64>,
     pub next: u64,
-    /// A position whose row is known to be strictly before `time` (0 always counts).
+    /// A position whose row is strictly before `time` (0 always counts).
     pub low: u64,
-    /// A position known to be at or past it.
+    /// A position at or past `time`.
     pub high: Option<u64>,
-    /// How far to jump when nothing bounds the place yet.
+    /// How far to jump while no bound limits the search.
     pub stride: u64,
-    /// A group larger than a call: go on right after this row instead.
+    /// Set for a group larger than a call: resume right after this row.
     pub after: Option<Key>,
-    /// Where that group began, for when the row is gone.
+    /// Where that group began, in case the row is gone.
     pub group_at: u64,
 }
 
 impl Search {
-    /// A search for `time`; `before`: the number of rows believed to come before it.
+    /// A search for `time`. `before`: the estimated number of rows before it.
     pub fn near(time: Option<i64>, before: Option<u64>) -> Self {
         Self {
-            // The row right before the place must be in the slice, and a little more.
+            // The slice must include the row right before the position, and some slack.
             next: before.map_or(0, |rows| rows.saturating_sub(1 + SLACK)),
-            // Without a belief, halving is quicker than galloping.
+            // Without an estimate, bisection is faster than galloping.
             stride: before.map_or(u64::MAX, |_| 64),
             ..Self::exactly(0, time)
         }
     }
 
-    /// Without a belief, or with one that was wrong: larger slices find the place sooner.
+    /// Whether the estimate is missing or was wrong: larger slices then end the search sooner.
     pub fn is_blind(&self) -> bool {
         self.stride == u64::MAX || self.low > 0 || self.high.is_some()
     }
 
-    /// The slice at `next`, which must begin strictly before `time` and reach it.
+    /// A search of the slice at `next`, which must begin strictly before `time` and reach it.
     pub fn exactly(next: u64, time: Option<i64>) -> Self {
         Self {
             time,
@@ -54,12 +54,12 @@ impl Search {
         }
     }
 
-    /// The slice at `at` began too late.
+    /// Moves back, because the slice at `at` began too late.
     #[must_use]
     pub fn further_back(mut self, at: u64, asked: u64) -> Self {
         self.high = Some(at);
         if self.low >= at {
-            // The list shrank under the search: what was known of its start no longer holds.
+            // The list shrank during the search, so the lower bound no longer holds.
             self.low = 0;
         }
         let gap = at - self.low;
@@ -74,7 +74,7 @@ impl Search {
         self
     }
 
-    /// The slice whose last row stands at `passed` ended too early.
+    /// Moves on, because the slice whose last row is at `passed` ended too early.
     #[must_use]
     pub fn further_on(mut self, passed: u64, asked: u64, total: Option<u64>) -> Self {
         self.low = passed;
@@ -92,7 +92,7 @@ impl Search {
     }
 }
 
-/// Whether time `a` comes strictly before time `b`, walking.
+/// Whether time `a` comes strictly before time `b` in this direction.
 pub fn precedes(a: i64, b: i64, direction: Direction) -> bool {
     match direction {
         Direction::Descending => a > b,
@@ -100,8 +100,8 @@ pub fn precedes(a: i64, b: i64, direction: Direction) -> bool {
     }
 }
 
-/// The place of a time in the last slice a reader checked: rows strictly before it and strictly
-/// after it, walking.
+/// The numbers of rows strictly before and strictly after a time in this direction. `positions` is
+/// the last slice that a reader checked.
 pub fn place(
     positions: &[(u64, i64)],
     total: u64,

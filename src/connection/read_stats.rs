@@ -1,4 +1,4 @@
-//! What reading a source's list took and told, beside its rows.
+//! Costs and totals of reading a source's list, apart from its rows.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -10,24 +10,24 @@ use crate::{
     source::{FilterField, ListRequest, Page, Paging, Row, SortBy, SourceError, Unreadable},
 };
 
-/// Rows asked for to see whether anything follows: more than may come in between two calls.
+/// Rows to request in a probe for following rows: more than may be inserted between two calls.
 pub const LOOK: u32 = 8;
 
-/// Kept by a reader, call by call.
+/// Statistics that a reader updates with each call.
 pub struct ReadStats<'a> {
     list: &'a List,
     part: &'a SourceList,
     execution: Execution,
     fetched_at: Option<Timestamp>,
-    /// Why an older answer had to do.
+    /// Why an older page was used.
     stale: Option<SourceError>,
-    /// Rows that match what was pushed, perhaps about…
+    /// The number of rows that match the pushed filters, possibly an estimate.
     pub total: Option<u64>,
-    /// …or exactly.
+    /// Whether `total` is exact.
     counts: bool,
-    /// A row came that does not fit.
+    /// Whether a row was read that does not match.
     pub dropped: bool,
-    /// Ids read so far, of sources that page by position.
+    /// Ids read so far, for sources that page by position.
     known: HashSet<Arc<str>>,
 }
 
@@ -46,8 +46,8 @@ impl<'a> ReadStats<'a> {
         }
     }
 
-    /// Whether a page begins past the end that it states, and brings nothing new: some sources
-    /// answer there with the last rows again.
+    /// Whether a page begins past its own stated end and repeats rows already read: some sources
+    /// return their last rows there.
     pub fn repeats(&mut self, page: &Page) -> bool {
         let is_known = |id: &str| !id.is_empty() && self.known.contains(id);
         let repeats = is_past_end(page) && page.rows.iter().all(|row| is_known(row.id()));
@@ -57,12 +57,12 @@ impl<'a> ReadStats<'a> {
         repeats
     }
 
-    /// Whether the first page read begins past the end that it states: its rows may be others.
+    /// Whether the first page read begins past its own stated end, so its rows may be others.
     pub fn is_misplaced(&self, page: &Page) -> bool {
         self.known.is_empty() && is_past_end(page)
     }
 
-    /// What is about to be asked.
+    /// Records the parameters of a request before it is sent.
     pub fn asked(&mut self, request: &ListRequest) {
         let (after, before) = match request.order.by {
             SortBy::UpdatedAt => ("updatedAfter", "updatedBefore"),
@@ -77,18 +77,18 @@ impl<'a> ReadStats<'a> {
         }
     }
 
-    /// Nothing came; unless no call could be made at all.
+    /// Records a failed call, unless the gateway made no call.
     pub fn failed(&mut self, error: &SourceError) {
         self.execution.calls += u32::from(!error.made_no_call());
     }
 
-    /// What came.
+    /// Records a page.
     pub fn note(&mut self, read: &PageRead) {
         let page = &read.page;
         self.execution.calls += u32::from(read.called);
         self.execution.rows_read += page.rows.len() as u64;
         self.total = page.total.or(self.total);
-        // A page without rows shows nothing of how its server counts, once another did.
+        // After another page, an empty page shows nothing about how the server counts.
         if !page.rows.is_empty() || self.execution.rows_read == 0 {
             self.counts = page.counts;
         }
@@ -101,12 +101,12 @@ impl<'a> ReadStats<'a> {
         );
     }
 
-    /// How many assets this source's list has, when that is certain: the source says so and
-    /// filters as asked, or all of it was read just now, with or without rows that cannot be read.
+    /// The number of assets in this source's list, if it is certain. Either the source counts
+    /// exactly and applies the whole filter, or the whole list was just read.
     pub fn exact_total(&self, whole: Option<Whole>) -> Option<u64> {
         let is_filtered = !self.part.local.is_empty() || !self.part.listed.is_empty();
         if let Some(whole) = whole {
-            // It is not known whether a row that cannot be read would have matched.
+            // An unreadable row may or may not match.
             let is_sure = !is_filtered || whole.is_readable;
             return is_sure.then_some(whole.rows as u64);
         }
@@ -115,7 +115,7 @@ impl<'a> ReadStats<'a> {
         self.total.filter(|_| as_asked && self.counts)
     }
 
-    /// How the source fared.
+    /// The outcome of reading the source.
     pub fn outcome(
         self,
         total: Option<u64>,
@@ -137,7 +137,7 @@ impl<'a> ReadStats<'a> {
     }
 }
 
-/// How a source is asked, before it is.
+/// The planned execution, before the first call.
 fn execution(list: &List, part: &SourceList) -> Execution {
     let has_windows = matches!(part.paging, Paging::Window { .. });
     let is_said = |field: FilterField| {
@@ -148,7 +148,7 @@ fn execution(list: &List, part: &SourceList) -> Execution {
         part.local.contains(field) || (field.bounds(list.order.by) && !is_said(*field))
     };
     let (mut local, pushed): (Vec<_>, Vec<_>) = list.filter.used().into_iter().partition(is_local);
-    // What is no field of the filter.
+    // Add local fields that the filter itself does not use.
     let others = part.local.iter().filter(|field| !local.contains(field));
     local.extend(others.copied().collect::<Vec<_>>());
     Execution {
@@ -159,14 +159,14 @@ fn execution(list: &List, part: &SourceList) -> Execution {
     }
 }
 
-/// A list that was read from end to end.
+/// A list that was read completely.
 #[derive(Debug, Clone, Copy)]
 pub struct Whole {
     pub rows: usize,
     pub is_readable: bool,
 }
 
-/// Whether a page has rows though it begins past the end that it states.
+/// Whether a page has rows although it begins past its own stated end.
 fn is_past_end(page: &Page) -> bool {
     !page.rows.is_empty() && page.total.is_some_and(|total| page.offset >= total)
 }

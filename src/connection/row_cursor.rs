@@ -1,7 +1,7 @@
-//! A place in a list whose order only its source knows: a row, told again by itself or by its
-//! neighbours.
+//! A position in a list that only its source can compare. A row marks it; the gateway finds the row
+//! again by itself or by its neighbours.
 //!
-//! As a cursor:
+//! The cursor's layout:
 //! ```text
 //! version and packing 1 · id length 1 · source hash 2 · value hash 8 · marks of the rows before
 //! and after 4 each · index (varint) · id … · checksum 4
@@ -18,27 +18,27 @@ use crate::{
     source::{Row, SortBy, SourceInfo},
 };
 
-/// Tells these cursors from those of lists sorted by a time.
+/// Distinguishes these cursors from cursors of lists sorted by a time.
 const VERSION: u8 = 2;
 
-/// Right after (or before) a row.
+/// A position right after (or before) a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowAnchor {
-    /// [`crate::asset::SourceName::hash16`].
+    /// The source's [`crate::asset::SourceName::hash16`].
     pub source: u16,
-    /// The row's upstream id; empty where the row could not be read: no place is made of those.
+    /// The row's upstream id; empty for an unreadable row, which never becomes a position.
     pub id: Arc<str>,
-    /// A hash of what the row is sorted by: when that changes, the row moves.
+    /// A hash of the row's sort value. If the value changes, the row moves.
     pub value: u64,
-    /// Rows before it when it was read.
+    /// The number of rows before it when it was read.
     pub index: u64,
-    /// Marks of the nearest rows before and after it that have one; 0: none known.
+    /// Marks of the nearest rows before and after it that have a mark; 0: none.
     pub before: u32,
     pub next: u32,
 }
 
 impl RowAnchor {
-    /// As a client sees it.
+    /// Encodes the position for a client.
     #[must_use]
     pub fn encode(&self, fingerprint: &Fingerprint) -> String {
         let (packing, id) = pack(&self.id);
@@ -55,10 +55,10 @@ impl RowAnchor {
         seal(bytes, fingerprint)
     }
 
-    /// Reads what a client sends.
+    /// Decodes a position that a client sent.
     ///
     /// # Errors
-    /// [`BadCursor`] for anything [`RowAnchor::encode`] would not have written for this list.
+    /// [`BadCursor`] for any text that [`RowAnchor::encode`] would not write for this list.
     pub fn decode(text: &str, fingerprint: &Fingerprint) -> Result<Self, BadCursor> {
         let spot = Self::read(&open(text, fingerprint)?).ok_or(BadCursor)?;
         if spot.encode(fingerprint) == text {
@@ -85,7 +85,7 @@ impl RowAnchor {
         })
     }
 
-    /// Whether it is a place in this source's list.
+    /// Whether this is a position in the source's list.
     #[must_use]
     pub fn is_in(&self, source: &SourceInfo) -> bool {
         std::iter::once(&source.name)
@@ -97,13 +97,13 @@ impl RowAnchor {
         mark(&self.id, self.value)
     }
 
-    /// Whether it is this row's own, and the row has not moved.
+    /// Whether both name the same row, and the row has not moved.
     pub fn is_of(&self, own: &Self) -> bool {
         !self.id.is_empty() && self.id == own.id && self.value == own.value
     }
 }
 
-/// Tells a row among its neighbours, while it does not move; 0 where it has no id.
+/// A hash that identifies a row among its neighbours until it moves; 0 if it has no id.
 fn mark(id: &str, value: u64) -> u32 {
     if id.is_empty() {
         return 0;

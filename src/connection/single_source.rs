@@ -1,11 +1,11 @@
-//! One source's list in an order that only the source knows: by name, size or last access.
+//! One source's list in an order that only the source can compare: by name, size or last access.
 //!
-//! Its values cannot be compared here: collations differ, an unknown size sorts at either end, ties
-//! stand as the source likes. So a place is a row, not a key: its id, and for when that row is
-//! deleted or has moved, the rows before and after it. Going on means finding one of them again,
-//! near where it stood; rows that were inserted or deleted elsewhere then neither repeat nor hide
-//! anything. Where none is found the place is lost, and said to be. The list is always read the way
-//! it runs, backward pages too: the other direction need not be its mirror where values are equal.
+//! The gateway cannot compare the sort values: collations differ, an unknown size sorts at either
+//! end, and sources order ties freely. So a position is a row's id, not a key. It also names the
+//! rows before and after, in case the row is deleted or moves. To resume, the gateway finds one of
+//! them nearby, so rows inserted or deleted elsewhere neither repeat nor hide anything. If it finds
+//! none, it reports the position as lost. It reads the list in the list's direction even for
+//! backward pages: the reverse order need not mirror equal values.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ use crate::{
     source::{ListRequest, Position, Row, SourceError},
 };
 
-/// Slices read for a page (design §3).
+/// The maximum number of slices read for a page (design §3).
 const BUDGET: u32 = 5;
-/// Rows read again before a place: the place itself, and some more for rows that were deleted.
+/// Rows read again before a position: the position's row, and some more in case of deletions.
 const SLACK: u64 = 8;
 
-/// Reads a page: usually one call.
+/// Reads a page, usually with one call.
 pub async fn page(list: &List, range: &PageRange<RowAnchor>) -> Result<ConnectionPage, Unanswered> {
     let Some(part) = list.sources.first() else {
         return Ok(list.answered(Vec::new()));
@@ -45,19 +45,19 @@ pub async fn page(list: &List, range: &PageRange<RowAnchor>) -> Result<Connectio
 fn lost_among_unreadable() -> SourceError {
     SourceError::Unavailable {
         status: None,
-        reason: "too many of its rows in a row cannot be read, so that there is no way \
-                 through its list in this order: sort by CREATED_AT"
+        reason: "too many consecutive rows cannot be read, so its list cannot be paged in this \
+                 order: sort by CREATED_AT"
             .to_owned(),
         retry_after: None,
     }
 }
 
-/// Consecutive rows, in the list's order.
+/// A slice of consecutive rows, in the list's order.
 struct Slice {
-    /// Rows before the first one.
+    /// The number of rows before the first one.
     offset: u64,
     rows: Vec<(RowAnchor, Row)>,
-    /// Nothing follows.
+    /// No rows follow.
     is_last: bool,
 }
 
@@ -66,8 +66,8 @@ impl Slice {
         self.offset + self.rows.len() as u64
     }
 
-    /// Where the gap right after (walking forward) or right before `spot` is, if it is in here with
-    /// what lies beyond it.
+    /// The index of the gap right after (walking forward) or right before the anchor's row. `None`
+    /// if this slice has no such gap, or does not reach beyond it.
     fn gap(&self, spot: &RowAnchor, forward: bool) -> Option<usize> {
         let marked = |wanted: u32| {
             let found = self.rows.iter().position(|(own, _)| own.mark() == wanted);
@@ -77,7 +77,7 @@ impl Slice {
         let itself = self.rows.iter().position(|(own, _)| spot.is_of(own));
         let found = itself
             .map(|at| if forward { at + 1 } else { at })
-            // It is gone: it stood between its neighbours, where rows without a mark may be too.
+            // The row is gone. It stood between its neighbours, maybe among rows without a mark.
             .or_else(|| {
                 let mut at = marked(spot.next)?;
                 while at > 0 && is_nameless(at - 1) {
@@ -95,10 +95,10 @@ impl Slice {
     }
 }
 
-/// Where a walk stops.
+/// The position where a walk stops.
 struct FarEnd<'a> {
     spot: &'a RowAnchor,
-    /// The row is gone: its neighbours stand for it.
+    /// The row is gone, so its neighbours mark the position.
     is_gone: bool,
     forward: bool,
 }
@@ -123,26 +123,26 @@ impl FarEnd<'_> {
     }
 }
 
-/// A page being read.
+/// The state of reading one page.
 struct Walk<'a> {
     list: &'a List,
     part: &'a SourceList,
     forward: bool,
     count: usize,
-    /// Where the client is…
+    /// The client's cursor where the walk begins.
     near: Option<&'a RowAnchor>,
-    /// …and where it wants to stop.
+    /// The client's cursor where the walk stops.
     far: Option<&'a RowAnchor>,
     patience: Instant,
     slices: u32,
-    /// Rows that fit, in walking order.
+    /// Rows that match the list, in walking order.
     kept: Vec<(RowAnchor, Row)>,
-    /// Whether the row at `far` is gone, once that is known.
+    /// Whether the row at `far` is gone; `None` until that is known.
     is_far_gone: Option<bool>,
     /// The furthest row read.
     seen: Option<RowAnchor>,
     exhausted: bool,
-    /// Slices are as large as the source gives: a smaller one had no row that names a place.
+    /// Request slices of maximum size, because a smaller one had no row with a mark.
     wide: bool,
     error: Option<SourceError>,
     record: ReadStats<'a>,
@@ -151,8 +151,8 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(list: &'a List, part: &'a SourceList, range: &'a PageRange<RowAnchor>) -> Self {
         let after = range.after.as_ref();
-        // A `before` that `after` has left behind is not there any more (Relay's
-        // ApplyCursorsToEdges). Walking forward it is never met.
+        // Ignore a `before` at or before `after` (Relay's ApplyCursorsToEdges). A forward walk
+        // never reaches it.
         let is_left_behind = |before: &&RowAnchor| {
             !range.forward && after.is_some_and(|own| own.index >= before.index)
         };
@@ -182,7 +182,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads until the page is full, or nothing more comes, or the budget is spent.
+    /// Reads until the page is full, the list ends or the budget is spent.
     async fn run(&mut self) {
         while !self.exhausted
             && self.error.is_none()
@@ -205,13 +205,13 @@ impl<'a> Walk<'a> {
             }
         }
         if self.seen.is_none() && !self.exhausted && self.error.is_none() {
-            // A page that stood still would be asked for again for ever.
+            // Clients would request a page without progress forever.
             self.error = Some(lost_among_unreadable());
         }
     }
 
-    /// Finds out whether the row at `far` is gone, where this slice has a neighbour of it and not
-    /// the row: rows that came in between may have moved it to another slice.
+    /// Finds out whether the row at `far` is gone, if this slice has its neighbour but not the row.
+    /// Inserted rows may have moved it to another slice.
     async fn judge_far(&mut self, slice: &Slice) -> Result<(), SourceError> {
         let Some(far) = self.far else { return Ok(()) };
         let has_mark = |slice: &Slice, mark: u32| {
@@ -243,9 +243,9 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The slice around a place, and where in it the place is.
+    /// Reads the slice around a position, and returns it with the position's index in it.
     async fn locate(&mut self, from: Option<&RowAnchor>) -> Result<(Slice, usize), SourceError> {
-        // The page, one more that tells of more, and the rows that name a place.
+        // The page, one row that shows whether more follow, and the rows that mark a position.
         let wanted = if self.part.local.is_empty() && !self.record.dropped && !self.wide {
             self.count as u64 + 1
         } else {
@@ -270,7 +270,7 @@ impl<'a> Walk<'a> {
         found.await?.ok_or(SourceError::Lost)
     }
 
-    /// Rows that moved far: slices around the first, to both sides in turn, until one has them.
+    /// Searches for rows that moved far, in slices on both sides of the first one in turn.
     async fn look_around<T>(
         &mut self,
         first: &Slice,
@@ -290,7 +290,7 @@ impl<'a> Walk<'a> {
             } else {
                 let start = low.saturating_sub(length);
                 let slice = self.read(start, u64::MAX).await?;
-                // A list that shrank may have nothing here at all.
+                // A list that shrank may have no rows here.
                 low = start;
                 slice
             };
@@ -302,8 +302,8 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    /// Rows before a place that are read with it, walking backward: as many as surely leave room for
-    /// the place itself.
+    /// The number of rows to read before a position when walking backward. It leaves enough rows in
+    /// the call for the position itself.
     fn lead(&self, wanted: u64) -> u64 {
         let reach = self.reach();
         (wanted + SLACK).min(reach.saturating_sub(SLACK + 1)).max(1)
@@ -313,7 +313,7 @@ impl<'a> Walk<'a> {
         u64::from(self.part.paging.reach())
     }
 
-    /// The beginning of the list, or its end for who walks backward.
+    /// The slice at the start of the list, or at its end when walking backward.
     async fn at_the_edge(&mut self, wanted: u64) -> Result<(Slice, usize), SourceError> {
         if self.forward {
             return Ok((self.read(0, 1 + wanted).await?, 0));
@@ -327,14 +327,14 @@ impl<'a> Walk<'a> {
             .total
             .ok_or_else(|| {
                 SourceError::Unsupported(
-                    "the source does not tell how long its list is, so there is no way to its \
-                     end: page forward instead"
+                    "the source does not report how long its list is, so its end cannot be found: \
+                     page forward instead"
                         .to_owned(),
                 )
             })?
             .saturating_sub(length);
         while self.slices < BUDGET {
-            // Some may have been added since, or deleted.
+            // Rows may have been added or deleted since.
             let slice = self.read(start, length + SLACK).await?;
             if slice.is_last && (!slice.rows.is_empty() || slice.offset == 0) {
                 let gap = slice.rows.len();
@@ -344,15 +344,15 @@ impl<'a> Walk<'a> {
                 let total = self.record.total.unwrap_or_default().min(start);
                 total.saturating_sub(length)
             } else {
-                // Some sources give fewer rows than they are asked for.
+                // Some sources return fewer rows than requested.
                 slice.end() - SLACK.min(slice.rows.len() as u64 / 4)
             };
         }
         Err(SourceError::Unavailable {
             status: None,
             reason: format!(
-                "after {BUDGET} calls the end of its list is not reached: it gives fewer rows a \
-                 call than it is asked for, or the list grows; page forward instead"
+                "{BUDGET} calls did not reach the end of its list: it returns fewer rows a call \
+                 than requested, or the list is growing; page forward instead"
             ),
             retry_after: None,
         })
@@ -370,7 +370,7 @@ impl<'a> Walk<'a> {
         for (index, row) in (read.page.offset..).zip(&read.page.rows) {
             let spot = RowAnchor {
                 source,
-                // It is not known when a row that cannot be read moves, whatever its id.
+                // An unreadable row may move unnoticed, even if its id is known.
                 id: match row {
                     Row::Asset(asset) => Arc::clone(&asset.id.upstream),
                     Row::Unreadable(_) | Row::Gone(..) => Arc::default(),
@@ -389,9 +389,9 @@ impl<'a> Walk<'a> {
             next = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(next);
         }
         let end = read.page.end();
-        // A slice shorter than asked may be the last, though the source says otherwise: a look shows.
+        // A short slice may be the last although the source denies it, so probe what follows.
         let is_short = end < offset.saturating_add(u64::from(asked).min(self.reach()));
-        // A look that fails shows nothing; the rows stand.
+        // A failed probe shows nothing; the rows stay valid.
         let is_last = read.page.last
             || self.record.repeats(&read.page)
             || (is_short && !rows.is_empty() && self.is_end(end).await.unwrap_or(false));
@@ -402,7 +402,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Whether a look at a position shows nothing new.
+    /// Whether a probe at a position finds nothing new.
     async fn is_end(&mut self, end: u64) -> Result<bool, SourceError> {
         let next = self.read_page(end, LOOK).await?.page;
         Ok(next.end() <= end || self.record.repeats(&next))
@@ -427,7 +427,7 @@ impl<'a> Walk<'a> {
         Ok(read)
     }
 
-    /// Adds what lies beyond the gap, walking.
+    /// Adds the rows beyond the gap, in walking order.
     fn take(&mut self, slice: Slice, gap: usize) {
         let is_at_edge = if self.forward {
             slice.is_last
@@ -447,8 +447,8 @@ impl<'a> Walk<'a> {
             rows.reverse();
             rows
         };
-        // Outward of the last row but one that names a place, its neighbours are not all known:
-        // those rows are read again.
+        // Past the last row but one with a mark, not all neighbours are known: drop those rows and
+        // read them again.
         if !is_at_edge {
             let named = beyond
                 .iter()
@@ -470,7 +470,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        // Rows that name no place come with the next one that does.
+        // Rows without a mark are added with the next row that has one.
         let mut nameless = Vec::new();
         for (spot, row) in beyond {
             if spot.mark() == 0 {
@@ -500,14 +500,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Assets to show so far.
+    /// The number of assets to show so far.
     fn assets(&self) -> usize {
         let is_asset = |(_, row): &&(RowAnchor, Row)| matches!(row, Row::Asset(_));
         self.kept.iter().filter(is_asset).count()
     }
 
     fn keep(&mut self, spot: RowAnchor, row: Row) {
-        // A row that moved between two calls is shown once.
+        // Show a row that moved between two calls only once.
         let id = row.id();
         let is_known = !id.is_empty() && self.kept.iter().any(|(_, own)| own.id() == id);
         match self.list.fits(self.part, &row) {
@@ -533,8 +533,8 @@ impl<'a> Walk<'a> {
                 }
             }))
         };
-        // A page ends with an asset, which names a place; what cannot be read after it is the next
-        // page's.
+        // A page ends with an asset, because an asset has a mark. Unreadable rows after it belong
+        // to the next page.
         let is_full = self.assets() >= self.count;
         let mut more = !self.exhausted;
         if is_full {
@@ -548,7 +548,7 @@ impl<'a> Walk<'a> {
         let mut named = named.by_ref().filter(|spot| spot.mark() != 0).cloned();
         let first = named.next();
         let last = named.last().or_else(|| first.clone());
-        // A page that is not full ends where reading did.
+        // A page that is not full ends at the furthest row read.
         let far = if is_full || !more {
             last
         } else {

@@ -1,23 +1,23 @@
-//! Where an asset stands in the list.
+//! The sort key: an asset's position in a merged list.
 
 use std::{cmp::Ordering, sync::Arc};
 
 use crate::source::Direction;
 
-/// A gap between assets, right after the one it is made of. Strictly and totally ordered: newest
-/// first, ties by source, then by id.
+/// A gap between assets, right after the asset with these values. Keys have a strict total order:
+/// newest first, ties by source, then by id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The time the list is sorted by, in microseconds since 1970: the sources' full precision.
+    /// The list's sort time in microseconds since 1970: the sources' full precision.
     pub time: i64,
-    /// [`crate::asset::SourceName::hash16`].
+    /// The source's [`crate::asset::SourceName::hash16`].
     pub source: u16,
     /// The upstream id; empty for a row whose id could not be read.
     pub id: Arc<str>,
 }
 
 impl Key {
-    /// Before everything, walking in this direction.
+    /// The key before every asset in this direction.
     #[must_use]
     pub fn start(direction: Direction) -> Self {
         match direction {
@@ -34,8 +34,8 @@ impl Key {
         }
     }
 
-    /// Right before everything of `micros` or earlier, and after everything later: a bound
-    /// in time, whatever the sources.
+    /// The key right before every asset of `micros` or earlier, and after every later one: a bound
+    /// in time for all sources.
     #[must_use]
     pub fn at_time(micros: i64) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Key {
         }
     }
 
-    /// How `self` and `other` lie, walking in this direction: `Less` comes first.
+    /// Compares two keys in this direction: `Less` if `self` comes first.
     #[must_use]
     pub fn walk(&self, other: &Self, direction: Direction) -> Ordering {
         match direction {
@@ -55,8 +55,8 @@ impl Key {
     }
 }
 
-/// The range of times that cursors carry: 7 bytes of microseconds around 1970, some 1,140 years
-/// each way.
+/// The range of times that cursors carry: 7 bytes of microseconds around 1970, about 1,140 years in
+/// each direction.
 pub const MAX_TIME: i64 = (1 << 55) - 1;
 pub const MIN_TIME: i64 = -(1 << 55);
 

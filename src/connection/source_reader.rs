@@ -1,13 +1,13 @@
 //! One source's run: a gap-free stretch of its list from a key on, read call by call.
 //!
-//! Both kinds of paging work alike in both directions, because every source can sort either way.
-//! A *window* (Scenario) enters by time and goes on by token. An *index* (PiktID, Comfy) is entered
-//! at a position that a hint or a search gives, and every slice is checked by its rows: it must
-//! begin strictly before the place sought, and reach it. Going on repeats the last group of equal
-//! times, so that rows which moved between two calls are neither lost nor doubled.
+//! Both kinds of paging work alike in both directions, because every source can sort either way. A
+//! *window* (Scenario) starts at a time and continues by token. An *index* (PiktID, Comfy) starts
+//! at a position from a hint or a search. The reader checks the rows of each such slice: it must
+//! begin strictly before the target time, and reach it. The next slice repeats the last group of
+//! equal times, so that rows which moved between two calls are neither lost nor duplicated.
 //!
-//! Sources order equal times as they like. A group of equal times is handed over only when its
-//! end has been seen, then in our own order.
+//! Sources order equal times freely. The reader returns a group of equal times only after it has
+//! read the group's end, sorted in the gateway's order.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -25,51 +25,51 @@ use crate::source::{
     Direction, ListRequest, Order, Page, Paging, Position, Row, SortBy, Source, SourceError,
 };
 
-/// Slices read for one source and page (design §3).
+/// The maximum number of slices read for one source and page (design §3).
 const BUDGET: u32 = 5;
-/// Slices that may be spent on getting anywhere at all: finding the place without a hint, passing
-/// empty pages, closing one enormous group of equal times. A page must always get somewhere.
+/// The same limit before the first progress: while finding the position without a hint, passing
+/// empty pages or closing one very large group of equal times. A page must always make progress.
 const LAST_RESORT: u32 = 50;
-/// A row in its place.
+/// A row with its sort key.
 #[derive(Debug, Clone)]
 pub struct RankedRow {
     pub key: Key,
     pub row: Row,
 }
 
-/// A source's run so far.
+/// The state of reading one source's run.
 pub struct Reader<'a> {
     list: &'a List,
     part: &'a SourceList,
     direction: Direction,
     source_hash: u16,
-    /// The run begins past this…
+    /// The run begins after this key.
     from: Option<Key>,
-    /// …and ends before this.
+    /// The run ends before this key.
     until: Option<Key>,
-    /// Rows past `from`, in walking order, whose groups are complete.
+    /// Rows past `from`, in walking order, from complete groups of equal times.
     pub closed: Vec<RankedRow>,
-    /// The last group, whose end has not been seen.
+    /// The last group, whose end is not read yet.
     open: Vec<RankedRow>,
-    /// How far past `from` the run is known: the last row of the last complete group.
+    /// The last row of the last complete group: the run is known up to here.
     pub frontier: Option<Key>,
-    /// Nothing follows.
+    /// No rows follow.
     pub exhausted: bool,
-    /// Stopped early; what was read stands.
+    /// Why the run stopped early; the rows read stay valid.
     pub error: Option<SourceError>,
     pub record: ReadStats<'a>,
     step: Step,
     slices: u32,
-    /// Tokens seen, against sources that give one twice.
+    /// Tokens received, to detect a source that repeats one.
     tokens: HashSet<Box<str>>,
-    /// Position and time of each row of the slices used, for hints.
+    /// The position and time of each row in the slices used, for hints.
     pub positions: Vec<(u64, i64)>,
 }
 
-/// What the next call asks for.
+/// How the next call enters the list.
 #[derive(Debug, Clone)]
 enum Step {
-    /// By time, then token.
+    /// By time, then by token.
     Window { token: Option<Box<str>> },
     /// By position.
     Index(Search),
@@ -113,12 +113,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether more may be read.
+    /// Whether the reader may read more.
     pub fn can_go_on(&self) -> bool {
         !self.exhausted && self.error.is_none() && self.slices < self.allowance()
     }
 
-    /// Slices this page may read here.
+    /// The maximum number of slices for this source and page.
     fn allowance(&self) -> u32 {
         if self.frontier.is_none() {
             LAST_RESORT
@@ -140,13 +140,13 @@ impl<'a> Reader<'a> {
         matches!(self.step, Step::Index(_))
     }
 
-    /// Whether the run was lost before it gave anything.
+    /// Whether the run failed before its first progress.
     pub fn lost(&self) -> bool {
         self.error.is_some() && self.frontier.is_none()
     }
 
-    /// Reads until another group is complete, or nothing more comes; about `wanted` rows a call.
-    /// Failures end the run; they are kept in `error`.
+    /// Reads until another group is complete or the list ends, about `count` rows a call. A failure
+    /// ends the run and is stored in `error`.
     pub async fn advance(&mut self, wanted: usize, patience: Instant) {
         let before = self.frontier.clone();
         while self.can_go_on() && self.frontier == before {
@@ -159,8 +159,8 @@ impl<'a> Reader<'a> {
             self.error = Some(SourceError::Unavailable {
                 status: None,
                 reason: format!(
-                    "after {} calls its list led nowhere (empty pages, or too many assets with \
-                     one and the same time): ask again",
+                    "its list made no progress in {} calls (empty pages, or too many assets with \
+                     the same time): try again",
                     self.slices
                 ),
                 retry_after: None,
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
                     self.finish();
                     return Ok(());
                 }
-                // A look that fails shows nothing; the rows stand.
+                // A failed probe shows nothing; the rows stay valid.
                 let looked = self.ends_with(&page, &search, asked, patience).await;
                 self.take_slice(&page, search, asked, looked.unwrap_or(false))
             }
@@ -206,8 +206,8 @@ impl<'a> Reader<'a> {
         Ok(read.page)
     }
 
-    /// Whether a slice is the last though the source says that more is to come: it had room for
-    /// more, and a look at what follows shows nothing new.
+    /// Whether a slice is the last although the source reports more rows. It was not full, and a
+    /// probe of the next rows shows nothing new.
     async fn ends_with(
         &mut self,
         page: &Page,
@@ -230,7 +230,7 @@ impl<'a> Reader<'a> {
         Ok(next.end() <= end || self.record.repeats(&next))
     }
 
-    /// Whether nothing yet tells where the run begins.
+    /// Whether the reader is still searching for the start of its run.
     fn is_searching(&self) -> bool {
         matches!(&self.step, Step::Index(search) if search.time.is_some() && search.is_blind())
             && self.frontier.is_none()
@@ -249,10 +249,10 @@ impl<'a> Reader<'a> {
             after: None,
             before: None,
             position: Position::Start,
-            // One more tells that there is more; some more close the last group. Where rows are
-            // dropped here, as many as a call can bring.
-            // So in a group that is larger than a slice, whose end must be found, and while the
-            // place itself is sought.
+            // One extra row shows that more follow; a few more close the last group. Request as
+            // many rows as a call can return where rows are dropped after reading. Do the same in a
+            // group larger than a slice, whose end must be found, and while searching for the
+            // start.
             length: if self.part.local.is_empty()
                 && !self.record.dropped
                 && (self.open.is_empty() || self.frontier.is_some())
@@ -273,7 +273,7 @@ impl<'a> Reader<'a> {
                         Direction::Ascending => request.after = bound,
                     }
                 }
-                // The other end, as far as the filter says it.
+                // The other end, as far as the filter bounds it.
                 let (after, before) = self.list.filter.span(by);
                 let outward = |time: Option<Timestamp>, towards| {
                     widened(time?.as_microsecond(), resolution.as_micros(), towards)
@@ -291,7 +291,7 @@ impl<'a> Reader<'a> {
                 }
             }
             (Step::Index(search), _) => {
-                // The group that is read again must fit, with something on both sides.
+                // The repeated group must fit, with something on both sides.
                 let again = u32::try_from(self.open.len()).unwrap_or(cap);
                 request.length = (request.length.saturating_add(again)).min(cap);
                 request.position = Position::Offset(search.next);
@@ -311,13 +311,13 @@ impl<'a> Reader<'a> {
         }
         match &page.next {
             None => self.finish(),
-            // A source that goes on giving one token at its end brings nothing with it.
+            // Some sources repeat a token at their end, with no rows.
             Some(token) if page.rows.is_empty() && self.tokens.contains(token) => self.finish(),
-            // A token that comes twice leads in a circle.
+            // A token that repeats with rows means a loop.
             Some(token) if !self.tokens.insert(token.clone()) => {
                 return Err(malformed(
                     "nextPaginationToken",
-                    "the same token came twice: the list does not end",
+                    "the source repeated a token, so its list does not end",
                 ));
             }
             Some(token) => {
@@ -342,7 +342,7 @@ impl<'a> Reader<'a> {
         let rest = match (&search.after, search.time) {
             (Some(after), _) => {
                 let Some(rest) = past(slots, after) else {
-                    // The list changed inside the group: read it again from its beginning.
+                    // The list changed inside the group: read the group again from its start.
                     self.open.clear();
                     let before = search.group_at.saturating_sub(1);
                     self.step = Step::Index(Search::exactly(before, search.time));
@@ -350,14 +350,14 @@ impl<'a> Reader<'a> {
                 };
                 rest
             }
-            // From the start of the list: anything fits.
+            // From the start of the list, any slice is valid.
             (None, None) => slots,
             (None, Some(time)) => {
                 let direction = self.direction;
                 let is_before = |slot: &RankedRow| precedes(slot.key.time, time, direction);
                 let begins = match slots.first() {
                     Some(first) => page.offset == 0 || is_before(first),
-                    // Past the end of a list that shrank: not the end of the run.
+                    // Past the end of a list that shrank, which is not the end of the run.
                     None => page.offset == 0,
                 };
                 if !begins {
@@ -370,7 +370,7 @@ impl<'a> Reader<'a> {
                     self.step = Step::Index(search.further_on(passed, asked, self.record.total));
                     return Ok(());
                 }
-                // The open group is in this slice again, as it is now.
+                // This slice has the incomplete group again, in its current state.
                 self.open.clear();
                 slots.into_iter().filter(|slot| !is_before(slot)).collect()
             }
@@ -385,7 +385,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Goes on with an overlap: the open group once more, after a row that is before it.
+    /// The next slice overlaps: it repeats the incomplete group, after a row that is before it.
     fn next_search(&self, page: &Page) -> Search {
         let end = page.end();
         let Some(last) = self.open.last() else {
@@ -393,7 +393,7 @@ impl<'a> Reader<'a> {
         };
         let group = self.open.len() as u64;
         if group + 2 > self.reach() {
-            // No call surely holds the group: only its own order can carry on (`merge.md` condition 4).
+            // No call surely holds the group: only its own order helps (`merge.md` condition 4).
             return Search {
                 after: Some(last.key.clone()),
                 group_at: end.saturating_sub(group),
@@ -421,7 +421,7 @@ impl<'a> Reader<'a> {
 
     // === Rows into groups ===
 
-    /// The page's rows with their keys. A row without a time stands with the one before it.
+    /// The page's rows with their keys. A row without a time takes the time of the row before it.
     fn slots(&self, page: &Page) -> Result<Vec<RankedRow>, SourceError> {
         let mut slots: Vec<RankedRow> = Vec::with_capacity(page.rows.len());
         let by = self.list.order.by;
@@ -440,7 +440,7 @@ impl<'a> Reader<'a> {
             {
                 return Err(malformed(
                     "assets",
-                    "the list is not sorted by the time it was asked for",
+                    "the list is not sorted by the requested time",
                 ));
             }
             slots.push(RankedRow {
@@ -455,7 +455,7 @@ impl<'a> Reader<'a> {
         Ok(slots)
     }
 
-    /// Adds rows in walking order; a group closes when a row of another time follows.
+    /// Adds rows in walking order. A group closes when a row with another time follows.
     fn feed(&mut self, slots: Vec<RankedRow>) -> Result<(), SourceError> {
         self.closed.reserve(slots.len());
         for slot in slots {
@@ -505,18 +505,18 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        // Most groups are one row: the next has its room.
+        // Reuse the allocation: most groups have one row.
         self.open = group;
     }
 
-    /// How many assets this source's list has, when that is certain.
+    /// The number of assets in this source's list, if it is certain.
     pub fn exact_total(&self) -> Option<u64> {
         if self.error.is_some() {
             return None;
         }
         let is_whole = self.exhausted && self.from.is_none() && self.until.is_none();
         self.record.exact_total(is_whole.then(|| {
-            // An asset that was updated between two calls is here twice.
+            // An asset that was updated between two calls appears twice.
             let ids = self.closed.iter().map(|slot| &slot.key.id);
             let nameless = ids.clone().filter(|id| id.is_empty()).count();
             let named: HashSet<_> = ids.filter(|id| !id.is_empty()).collect();
@@ -536,14 +536,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The rows after a certain one; `None` when it is not there.
+/// The rows after the row `after`; `None` if that row is missing.
 fn past(slots: Vec<RankedRow>, after: &Key) -> Option<Vec<RankedRow>> {
     let at = slots.iter().rposition(|slot| slot.key == *after)?;
     Some(slots.into_iter().skip(at + 1).collect())
 }
 
-/// A row's time as keys carry it. Times beyond a cursor's range (a year 1, as some systems write
-/// for none) count as its end: order, ties and cursors agree.
+/// A row's time as keys carry it. Times beyond a cursor's range (some systems write the year 1 for
+/// none) are clamped to it, so that order, ties and cursors agree.
 fn time_of(row: &Row, by: SortBy) -> Option<i64> {
     let time = match (row, by) {
         (Row::Asset(asset), SortBy::UpdatedAt) => asset.updated_at,
@@ -555,12 +555,12 @@ fn time_of(row: &Row, by: SortBy) -> Option<i64> {
     time.map(|time| time.as_microsecond().clamp(MIN_TIME, MAX_TIME))
 }
 
-/// In microseconds.
+/// The furthest bound sent to a source, in microseconds from 1970.
 const A_MILLENNIUM: i64 = 1_000 * 365 * 86_400 * 1_000_000;
 
-/// A filter's bound, moved outward by the filter's own resolution: whether it is exclusive, and
-/// how it rounds, no longer matters; rows are checked by key. None where no upstream tells such
-/// times apart, and a nearer bound would leave rows out.
+/// A filter's bound, moved outward by the source's time resolution. Rows are checked by key, so it
+/// does not matter whether the bound is exclusive or how it rounds. `None` beyond a millennium:
+/// upstreams do not distinguish such times, and a nearer bound would exclude rows.
 fn widened(micros: i64, resolution: u128, direction: Direction) -> Option<Timestamp> {
     let unit = i64::try_from(resolution.max(1)).ok()?;
     let floor = micros.div_euclid(unit) * unit;
@@ -587,7 +587,7 @@ fn malformed(path: &str, message: &str) -> SourceError {
     }
 }
 
-/// Readers of a list's parts, one a source, walking from one place to another.
+/// One reader for each source of the list, from one key to another.
 pub fn readers<'a>(
     list: &'a List,
     direction: Direction,

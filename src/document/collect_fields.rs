@@ -1,8 +1,8 @@
-//! Fields of one response key become one, as the specification's CollectFields says (GraphQL,
-//! September 2025, 6.3.2): the engine runs each that is written, a mutation too.
+//! Merges fields with the same response key, as CollectFields requires (GraphQL, September 2025,
+//! 6.3.2). The engine would execute each occurrence of a field, mutations included.
 //!
-//! What comes out is the chosen operation alone, without fragments that have names and without
-//! conditions: the fields of each object that may stand somewhere.
+//! The result is the chosen operation alone, without named fragments and without conditions. It
+//! lists the fields of each possible object type.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,11 +17,11 @@ use async_graphql_value::{ConstValue, Value};
 
 use super::validation::Validator;
 
-/// What a field takes in memory, and a value, about.
+/// Approximate memory of a field and of a value, in bytes.
 const FIELD: usize = 400;
 const VALUE: usize = 64;
 
-/// Variables that decide on conditions (`@skip`, `@include`).
+/// Returns the variables used in conditions (`@skip`, `@include`).
 pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
     fn in_set(set: &SelectionSet, found: &mut Vec<Name>) {
         for selection in &set.items {
@@ -35,7 +35,7 @@ pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
             match &selection.node {
                 Selection::Field(field) => in_set(&field.node.selection_set.node, found),
                 Selection::InlineFragment(own) => in_set(&own.node.selection_set.node, found),
-                // Fragments are looked at by themselves.
+                // Fragment definitions are visited separately.
                 Selection::FragmentSpread(_) => {}
             }
         }
@@ -50,7 +50,7 @@ pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
     found
 }
 
-/// What an operation takes in memory, about.
+/// Approximate memory of a document's operations, in bytes.
 pub fn bytes(document: &ExecutableDocument) -> usize {
     fn of_value(value: &Value) -> usize {
         VALUE
@@ -82,8 +82,8 @@ pub fn bytes(document: &ExecutableDocument) -> usize {
         .sum()
 }
 
-/// The operation with each field once. The document was weighed (no fragment spreads itself, and
-/// all it spreads is bounded) and is valid (equal response keys mean equal fields).
+/// Returns the operation with each field once. The document was weighed (no fragment cycles, a
+/// bounded size with all spreads) and is valid (equal response keys mean equal fields).
 pub fn merged(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -114,8 +114,8 @@ pub fn merged(
     }
 }
 
-/// Leaves out arguments and fields of inputs that are one of these variables, which have no value: in
-/// their places defaults stand (GraphQL, 6.4.1). The engine takes null for such a variable.
+/// Removes arguments and input fields that are set to one of these variables without a value. Their
+/// defaults then apply (GraphQL, 6.4.1). The engine would use null for such a variable.
 pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
     fn in_value(value: &mut Value, absent: &[&Name]) {
         match value {
@@ -164,19 +164,19 @@ struct Merger<'a> {
     variables: &'a Variables,
 }
 
-/// What is selected on an object, in the order of its first appearance.
+/// Fields selected on an object type, in the order of their first appearance.
 #[derive(Default)]
 struct Collected<'a> {
     fields: Vec<Vec<&'a Positioned<Field>>>,
-    /// Their places by response key.
+    /// Indices into `fields`, by response key.
     places: HashMap<&'a str, usize>,
-    /// Fragments that are in already.
+    /// Named fragments that were already collected.
     spread: HashSet<&'a str>,
 }
 
 impl<'a> Merger<'a> {
-    /// One selection set of several on the same type. Where objects of several types may stand, each
-    /// type has its own, so that its fields are in their order.
+    /// Merges several selection sets on the same type. For an interface or union, each possible
+    /// object type gets a separate inline fragment, which preserves its field order.
     fn one(&self, parent: &str, sets: &[&'a SelectionSet]) -> SelectionSet {
         let Some(possible) = self.rules.possible(parent) else {
             return self.of_object(parent, sets);
@@ -211,7 +211,7 @@ impl<'a> Merger<'a> {
         }
     }
 
-    /// Equal fields as one, with all that is selected in any.
+    /// Merges equal fields into one, with the union of their selections.
     fn field(
         &self,
         object: &str,
@@ -263,7 +263,7 @@ impl<'a> Merger<'a> {
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = spread.node.fragment_name.node.as_str();
-                    // Validation knows each by name.
+                    // Validation guarantees that the fragment exists.
                     if let Some(fragment) = self.fragments.get(name)
                         && into.spread.insert(name)
                         && self
@@ -277,7 +277,7 @@ impl<'a> Merger<'a> {
         }
     }
 
-    /// What `@skip` and `@include` say (GraphQL, September 2025, 3.13).
+    /// Evaluates `@skip` and `@include` (GraphQL, September 2025, 3.13).
     fn is_included(&self, directives: &[Positioned<Directive>]) -> bool {
         directives.iter().all(|directive| {
             let directive = &directive.node;
@@ -292,7 +292,7 @@ impl<'a> Merger<'a> {
         })
     }
 
-    /// Of a Boolean that validation has seen.
+    /// Evaluates a Boolean argument that passed validation.
     fn is_true(&self, value: &Value) -> bool {
         match value {
             Value::Boolean(value) => *value,

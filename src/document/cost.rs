@@ -1,6 +1,6 @@
-//! What an operation may cause, in assets and upstream calls: before anything is asked of anybody.
+//! Computes an operation's cost, in assets and upstream calls, before any upstream call.
 //!
-//! Types are followed through fragments and interfaces, and each fragment is priced once.
+//! The visitor resolves types through fragments and interfaces, and prices each fragment once.
 
 use std::collections::HashMap;
 
@@ -15,12 +15,12 @@ use async_graphql_value::Value;
 
 use crate::schema::{FieldCost, FieldCosts};
 
-/// Assets of a page at most; also what a page counts for whose size cannot be read.
+/// Maximum assets of a page. A page whose size cannot be read counts as this many.
 const MAX_PAGE: u64 = 100;
-/// Assets of a page when nothing is said.
+/// Assets of a page without `first` and `last`.
 const USUAL_PAGE: u64 = 20;
 
-/// What `operation` may cost. The document was weighed: no fragment spreads itself.
+/// Returns the maximum cost of `operation`. The document was weighed: it has no fragment cycles.
 pub fn of(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
@@ -47,7 +47,7 @@ struct CostVisitor<'a> {
     prices: &'a FieldCosts,
     variables: &'a Variables,
     operation: &'a OperationDefinition,
-    /// Of fragments.
+    /// Costs of the fragments already priced, by name.
     known: HashMap<&'a str, u64>,
 }
 
@@ -67,7 +67,7 @@ impl<'a> CostVisitor<'a> {
     }
 
     fn fragment(&mut self, name: &Name) -> u64 {
-        // Unknown ones are the validator's to refuse.
+        // The validator refuses unknown fragments.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
             return 0;
         };
@@ -81,7 +81,7 @@ impl<'a> CostVisitor<'a> {
     }
 
     fn field(&mut self, parent: &str, field: &'a Field) -> u64 {
-        // Unknown ones are the validator's to refuse.
+        // The validator refuses unknown fields.
         let prices = self.prices;
         let Some((of, price)) = prices.of(parent, field.name.node.as_str()) else {
             return 0;
@@ -103,18 +103,18 @@ impl<'a> CostVisitor<'a> {
         }
     }
 
-    /// Assets that a page may have.
+    /// Returns the maximum number of assets on the page that a field requests.
     fn page(&self, field: &Field) -> u64 {
         let sizes = ["first", "last"].map(|name| match self.find(field, &[name]) {
             Found::Nothing => None,
-            // Below none is refused when it is read; so is more than the most.
+            // The resolver refuses a negative size, and a size over the maximum.
             Found::Number(size) => Some(u64::try_from(size).unwrap_or(0).min(MAX_PAGE)),
             Found::Items(_) | Found::Other => Some(MAX_PAGE),
         });
         sizes.into_iter().flatten().max().unwrap_or(USUAL_PAGE)
     }
 
-    /// Items of a list in the arguments; one value alone is a list of one.
+    /// Returns the length of a list in the arguments. A single value is a list of one.
     fn items(&self, field: &Field, path: &[&str]) -> u64 {
         match self.find(field, path) {
             Found::Nothing => 0,
@@ -123,7 +123,7 @@ impl<'a> CostVisitor<'a> {
         }
     }
 
-    /// What stands at a path of the arguments.
+    /// Finds the value at a path of the arguments.
     fn find(&self, field: &Field, path: &[&str]) -> Found {
         let Some((first, rest)) = path.split_first() else {
             return Found::Nothing;
@@ -159,7 +159,7 @@ impl<'a> CostVisitor<'a> {
     }
 }
 
-/// What was found in an argument.
+/// The value found at a path of the arguments.
 enum Found {
     Nothing,
     Number(i64),
@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    /// With two sources of each provider.
+    /// Returns the cost on a gateway with two sources of each provider.
     fn cost(text: &str, variables: serde_json::Value) -> u64 {
         let document = parse_query(text).expect("a document");
         let (_, operation) = document.operations.iter().next().expect("an operation");

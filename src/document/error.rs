@@ -1,8 +1,8 @@
-//! Why a document is refused. No HTTP: the server decides the status.
+//! Errors that refuse a document. They have no HTTP status: the server chooses it.
 
 use crate::schema::Code;
 
-/// A code in `extensions.code`: one of the graph's, or one that only documents have.
+/// A code for `extensions.code`: one of the graph's, or one that only document errors use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
     Graph(Code),
@@ -12,7 +12,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// As it stands in `extensions.code`.
+    /// Returns the value of `extensions.code`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl From<Code> for ErrorCode {
     }
 }
 
-/// Why a document, or a request for one, is refused. The message is safe to show.
+/// An error that refuses a document, or a request for one. The message is safe to show.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct DocumentError {
@@ -38,15 +38,15 @@ pub struct DocumentError {
     pub message: String,
     /// Line and column in the document.
     pub location: Option<(usize, usize)>,
-    /// The document is at fault, as opposed to the request that names it.
+    /// True if the document is wrong, false if the request that names it is.
     pub is_document_error: bool,
     /// The limit that the document exceeds.
     pub limit: Option<Box<Limit>>,
-    /// What else is wrong with the document.
+    /// Further errors of the same document.
     pub others: Vec<DocumentError>,
 }
 
-/// A limit that was exceeded.
+/// An exceeded limit.
 #[derive(Debug, Clone)]
 pub struct Limit {
     pub name: &'static str,
@@ -55,7 +55,7 @@ pub struct Limit {
 }
 
 impl DocumentError {
-    /// The document cannot be parsed or is not valid.
+    /// Creates an error for a document that cannot be parsed or is not valid.
     pub fn document(code: impl Into<ErrorCode>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -67,7 +67,7 @@ impl DocumentError {
         }
     }
 
-    /// The request does not name a document as it should.
+    /// Creates an error for a request that does not name its document correctly.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self {
             is_document_error: false,
@@ -75,12 +75,12 @@ impl DocumentError {
         }
     }
 
-    /// A limit: its name, what the document has, and the most it may have.
+    /// Creates an error for an exceeded limit: its name, the document's value and the maximum.
     pub fn limit(name: &'static str, value: usize, maximum: usize) -> Self {
         Self::limit64(name, value as u64, maximum as u64)
     }
 
-    /// The same for numbers that may exceed `usize`.
+    /// Like [`DocumentError::limit`], for numbers that may exceed `usize`.
     pub fn limit64(name: &'static str, value: u64, maximum: u64) -> Self {
         Self {
             limit: Some(Box::new(Limit {
@@ -96,7 +96,7 @@ impl DocumentError {
     }
 }
 
-/// The beginning of a text, on one line.
+/// Returns the first `letters` characters of a text, on one line.
 #[must_use]
 pub fn excerpt(text: &str, letters: usize) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };

@@ -1,10 +1,10 @@
-//! Input values that the validator takes and the engine cannot coerce: such values are refused
-//! before anything is executed, as a failure in the middle would null what was done before it.
+//! Refuses input values that the validator accepts and the engine cannot coerce. It runs before
+//! execution: a failure during execution would null the results of earlier fields.
 //!
 //! - Variables in every position, also inside lists and input objects (GraphQL, September 2025,
-//!   5.8.5): the validator holds them to the names of their types alone.
-//! - Inputs of which exactly one field is given (`@oneOf`, 5.6.5).
-//! - Scalars with a range of their own.
+//!   5.8.5): the validator only compares the names of their types.
+//! - Input objects that take exactly one field (`@oneOf`, 5.6.5).
+//! - Scalars with a limited range.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -19,14 +19,14 @@ use apollo_compiler::{
 
 use crate::schema::byte_size;
 
-/// A fault in words, and its place in the document.
+/// An error message, and its location in the document.
 pub type Fault = (String, Option<SourceSpan>);
 
-/// Looks at every value of a document. Gives the variables that may be null, and are used where null
-/// is not, in place of a default: each with the name of its operation.
+/// Checks every value of a document. Returns the nullable variables that only a default allows in a
+/// non-null position, each with the name of its operation.
 ///
 /// # Errors
-/// For the first that cannot be what its place wants.
+/// A [`Fault`] for the first value that does not fit its position.
 pub fn check(
     document: &ExecutableDocument,
     schema: &Schema,
@@ -54,10 +54,10 @@ pub fn check(
     Ok(all)
 }
 
-/// Looks at the variables of an operation, which are of the types that it declares.
+/// Checks the variables of an operation, after coercion to the types that it declares.
 ///
 /// # Errors
-/// For the first that cannot be what its type wants.
+/// A [`Fault`] for the first variable that does not fit its type.
 pub fn check_variables(
     operation: &Operation,
     variables: &JsonMap,
@@ -72,12 +72,12 @@ pub fn check_variables(
     Ok(())
 }
 
-/// One operation's use of values.
+/// Visits the values of one operation.
 struct Usage<'a> {
     document: &'a ExecutableDocument,
     schema: &'a Schema,
     operation: &'a Operation,
-    /// Those looked at already.
+    /// Names of the fragments already visited.
     fragments: HashSet<&'a Name>,
     not_null: &'a mut BTreeSet<Name>,
 }
@@ -98,7 +98,7 @@ impl<'a> Usage<'a> {
                 Selection::FragmentSpread(spread) => {
                     self.directives(&spread.directives)?;
                     let fragment = self.document.fragments.get_key_value(&spread.fragment_name);
-                    // The validator refuses those that are not there, or spread themselves.
+                    // The validator refuses unknown fragments and fragment cycles.
                     if let Some((name, fragment)) = fragment
                         && self.fragments.insert(name)
                     {
@@ -135,7 +135,7 @@ impl<'a> Usage<'a> {
         Ok(())
     }
 
-    /// A value in a place of this type and default.
+    /// Checks a literal against the type and default of its position.
     fn literal(
         &mut self,
         value: &Node<Value>,
@@ -148,12 +148,12 @@ impl<'a> Usage<'a> {
             Value::Variable(variable) => self.variable(variable, value, of, default),
             Value::List(_) if is_size && !of.is_list() => no_size(),
             Value::List(items) => {
-                // A list where none is due is the validator's to refuse.
+                // The validator refuses a list in a position that takes none.
                 let item = if of.is_list() { of.item_type() } else { of };
                 let mut items = items.iter();
                 items.try_for_each(|own| self.literal(own, item, None))
             }
-            // One value alone is a list of one.
+            // Coercion turns a single value into a list of one.
             _ if of.is_list() => self.literal(value, of.item_type(), None),
             Value::Null => Ok(()),
             Value::Int(number) if is_size => {
@@ -183,7 +183,7 @@ impl<'a> Usage<'a> {
             let is_given = match fields {
                 [(_, value)] => match &**value {
                     Value::Null => false,
-                    // One that may be null may leave nothing.
+                    // A nullable variable may leave the object without a value.
                     Value::Variable(name) => {
                         let mut all = self.operation.variables.iter();
                         let variable = all.find(|own| own.name == *name);
@@ -205,7 +205,7 @@ impl<'a> Usage<'a> {
         Ok(())
     }
 
-    /// Whether a variable may stand in a place (GraphQL, September 2025, 5.8.5,
+    /// Checks whether a variable is allowed in a position (GraphQL, September 2025, 5.8.5,
     /// `IsVariableUsageAllowed`).
     fn variable(
         &mut self,
@@ -215,7 +215,7 @@ impl<'a> Usage<'a> {
         default: Option<&Value>,
     ) -> Result<(), Fault> {
         let mut all = self.operation.variables.iter();
-        // The validator refuses those that are not declared.
+        // The validator refuses undeclared variables.
         let Some(variable) = all.find(|own| own.name == *name) else {
             return Ok(());
         };
@@ -242,7 +242,7 @@ impl<'a> Usage<'a> {
     }
 }
 
-/// `AreTypesCompatible` (5.8.5).
+/// Implements `AreTypesCompatible` (5.8.5).
 fn is_compatible(variable: &Type, place: &Type) -> bool {
     match (variable, place) {
         (Type::NonNullNamed(own), Type::Named(of) | Type::NonNullNamed(of))

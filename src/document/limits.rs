@@ -1,7 +1,7 @@
-//! What a document weighs: counted on the parsed document, before validation.
+//! Weighs a parsed document against the limits, before validation.
 //!
-//! Each node is looked at a constant number of times, however often its fragment is spread: a
-//! fragment's weight is remembered.
+//! The visitor stores each fragment's weight. So it visits each node a constant number of times,
+//! however often the fragment is spread.
 
 use std::collections::HashMap;
 
@@ -17,19 +17,19 @@ use async_graphql_value::Value;
 use super::error::{DocumentError, ErrorCode};
 use crate::config::Limits;
 
-/// How the engine marks an uploaded file in variables. Ours are marked otherwise; a client that
-/// writes it means no good.
+/// The engine's marker for an uploaded file in variables. The gateway uses a different one, so a
+/// client that sends this marker is hostile.
 const ENGINE_MARK: &str = "#__graphql_file__:";
 
-/// What a selection set weighs, with everything it spreads.
+/// The weight of a selection set, including every fragment that it spreads.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     selections: u64,
     depth: u32,
     aliases: u64,
-    /// Fields right here, those of fragments included.
+    /// Fields at this level, including those of fragments.
     fields: u64,
-    /// Nested lists of an introspection.
+    /// Nesting depth of lists in introspection.
     lists: u32,
 }
 
@@ -43,12 +43,12 @@ impl Weight {
     }
 }
 
-/// What was come across on the way.
+/// Counts of a document, collected during the weighing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DocumentStats {
-    /// Selections, directives and variables looked at.
+    /// Selections, directives and variable definitions visited.
     pub nodes: u64,
-    /// Places where a variable is used.
+    /// Uses of variables, each fragment counted once.
     pub variables: u64,
     /// Selections of all operations, each fragment counted as often as it is spread.
     pub selections: u64,
@@ -57,7 +57,7 @@ pub struct DocumentStats {
 /// Weighs a document against the limits.
 ///
 /// # Errors
-/// A [`DocumentError`] naming the limit, the value and the maximum.
+/// A [`DocumentError`] with limit, value and maximum, or for a fragment cycle or upload marker.
 pub fn weigh(
     document: &ExecutableDocument,
     limits: &Limits,
@@ -77,7 +77,7 @@ pub fn weigh(
         values: Values::new(limits),
         seen: DocumentStats::default(),
     };
-    // Fragments that are never spread are validated too, so they are weighed too.
+    // Validation also visits fragments that are never spread, so they are weighed too.
     for name in document.fragments.keys() {
         let weight = scale.fragment(name)?;
         within(weight, limits.introspection_depth, limits)?;
@@ -121,7 +121,7 @@ fn check<'a>(
     Ok(())
 }
 
-/// Whether a weight keeps to the limits that hold anywhere.
+/// Checks a weight against the limits for operations and fragments.
 fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), DocumentError> {
     for (name, value, maximum) in [
         (
@@ -144,10 +144,10 @@ fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), Documen
     Ok(())
 }
 
-/// Weighs fragments once each, however often they are spread: the time is linear in the document.
+/// Weighs each fragment once, however often it is spread: the time is linear in the document.
 struct LimitVisitor<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
-    /// `None` while a fragment is being weighed: meeting it again is a cycle.
+    /// Weights by fragment. `None` marks a fragment in progress: a second visit means a cycle.
     weighed: HashMap<&'a str, Option<Weight>>,
     directives: usize,
     values: Values,
@@ -188,7 +188,7 @@ impl<'a> LimitVisitor<'a> {
     }
 
     fn fragment(&mut self, name: &Name) -> Result<Weight, DocumentError> {
-        // Unknown ones are the validator's to refuse, at a price.
+        // The validator refuses unknown fragments. Each spread counts as one selection.
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
             return Ok(Weight {
                 selections: 1,
@@ -238,9 +238,9 @@ impl<'a> LimitVisitor<'a> {
     }
 }
 
-/// What literals and variables may hold.
+/// Checks the values in literals and variables.
 pub struct Values {
-    /// Items of a list.
+    /// Maximum items of a list.
     items: usize,
 }
 
@@ -251,7 +251,7 @@ impl Values {
         }
     }
 
-    /// Looks at a literal; how many variables are in it.
+    /// Checks a literal and returns the number of variables in it.
     fn check(&self, value: &Value) -> Result<u64, DocumentError> {
         match value {
             Value::Variable(_) => Ok(1),
@@ -265,7 +265,7 @@ impl Values {
         }
     }
 
-    /// Looks at a constant; how many values are in it.
+    /// Checks a constant and returns the number of values in it.
     pub fn check_constant(&self, value: &Constant) -> Result<u64, DocumentError> {
         let inside: u64 = match value {
             Constant::String(text) => check_mark(text).map(|()| 0)?,
@@ -298,14 +298,14 @@ impl Values {
 fn check_mark(text: &str) -> Result<(), DocumentError> {
     if text.starts_with(ENGINE_MARK) {
         return Err(DocumentError::bad_request(
-            "a value begins like an upload's mark: send files as multipart/form-data \
+            "a value begins with an upload's mark: send files as multipart/form-data \
              (graphql-multipart-request-spec)",
         ));
     }
     Ok(())
 }
 
-/// Whether an operation asks about the schema and nothing else.
+/// Returns whether an operation selects only introspection fields.
 fn only_introspects(set: &SelectionSet) -> bool {
     set.items.iter().all(|selection| match &selection.node {
         Selection::Field(field) => {
@@ -316,7 +316,7 @@ fn only_introspects(set: &SelectionSet) -> bool {
     })
 }
 
-/// Whether any part of the document asks about the schema.
+/// Returns whether any part of the document selects an introspection field.
 pub fn introspects(document: &ExecutableDocument) -> bool {
     fn asks(set: &SelectionSet) -> bool {
         set.items.iter().any(|selection| match &selection.node {
@@ -325,7 +325,7 @@ pub fn introspects(document: &ExecutableDocument) -> bool {
                     || asks(&field.node.selection_set.node)
             }
             Selection::InlineFragment(fragment) => asks(&fragment.node.selection_set.node),
-            // Fragments are looked at by themselves.
+            // Fragment definitions are visited separately.
             Selection::FragmentSpread(_) => false,
         })
     }
@@ -341,7 +341,7 @@ pub fn introspects(document: &ExecutableDocument) -> bool {
         .any(|set| asks(&set.node))
 }
 
-/// Introspection's own fields, and the subgraph's schema for federated gateways.
+/// Returns whether a field is introspection, or the subgraph's schema for federated gateways.
 fn is_about_the_schema(field: &str) -> bool {
     matches!(field, "__schema" | "__type" | "_service")
 }
@@ -369,13 +369,13 @@ mod tests {
             scale.fragment(name).expect("no cycle");
         }
         for (_, operation) in document.operations.iter() {
-            // Too heavy for the limits: it is the visits that count.
+            // The document exceeds the limits, but only the visits matter here.
             let _ = check(scale, &operation.node, &limits);
         }
         scale.seen.nodes
     }
 
-    /// Fragments that each spread the next one twice: `levels` of them stand for 2^levels
+    /// Builds fragments that each spread the next one twice: `levels` of them expand to 2^levels
     /// selections.
     fn bomb(levels: usize) -> String {
         let mut text = "{...f0}".to_owned();

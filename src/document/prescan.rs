@@ -1,14 +1,14 @@
-//! What must be known of a text before the parser sees it.
+//! Scans a document's text before the parser runs.
 
 use super::error::{DocumentError, ErrorCode};
 use crate::config::Limits;
 
-/// Counts brackets and tokens in one pass without allocation: the parser recurses on brackets, so
-/// their depth must be known before it runs.
+/// Counts brackets and tokens in one pass without allocation. The parser recurses on brackets, so
+/// their depth must be checked before it runs.
 ///
 /// # Errors
 /// `LIMIT_EXCEEDED` for more tokens or deeper brackets than the limits allow, and
-/// `GRAPHQL_PARSE_FAILED` for a string without an end.
+/// `GRAPHQL_PARSE_FAILED` for an unterminated string.
 pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
     let bytes = text.as_bytes();
     let (mut depth, mut deepest, mut tokens, mut at) = (0_usize, 0_usize, 0_usize, 0_usize);
@@ -37,7 +37,7 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
             }
             b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
             b'.' => {
-                // Three are one token; so is a number's point, nearly enough.
+                // An ellipsis is one token. A decimal point counts as one too: close enough.
                 while byte(at + 1) == Some(b'.') {
                     at += 1;
                 }
@@ -70,13 +70,13 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
     Ok(())
 }
 
-/// Names and numbers.
+/// Returns whether a byte belongs to a name or number.
 const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// A string that does not end: the parser would take its opening quotes for an empty string and
-/// read on, past what was counted here.
+/// Creates the error for an unterminated string. The parser would read its opening quotes as an
+/// empty string, and then parse text that the scan did not count.
 fn unclosed_string() -> DocumentError {
     DocumentError::document(
         ErrorCode::ParseFailed,
@@ -84,7 +84,7 @@ fn unclosed_string() -> DocumentError {
     )
 }
 
-/// Past the string that begins at `at`; `None` when it does not end.
+/// Returns the index after the string that begins at `at`; `None` if it is unterminated.
 fn end_of_string(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     if rest.starts_with(b"\"\"\"") {

@@ -1,5 +1,5 @@
-//! The document store: each document is parsed and validated once, for all clients. Persisted and
-//! trusted documents are found by their names.
+//! The document store parses and validates each document once, for all clients. It finds persisted
+//! and trusted documents by hash or id.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,25 +15,25 @@ use crate::{
     schema::Code,
 };
 
-/// Bytes that a document takes for each of its text's, about: it is kept parsed, by two parsers.
+/// Approximate memory per byte of text: the store keeps the output of two parsers.
 const FACTOR: usize = 40;
-/// What a document takes at least.
+/// Minimum memory of a document, in bytes.
 const BASE: usize = 2 * 1024;
 
-/// Which document a request means: at least one of the three is said.
+/// Identifies a request's document. A valid request has at least one of the three.
 #[derive(Debug, Default, Clone)]
 pub struct DocumentRef {
     pub text: Option<String>,
     /// `extensions.persistedQuery.sha256Hash`.
     pub hash: Option<String>,
-    /// `documentId`, or what Relay calls it.
+    /// `documentId`, or Relay's name for it.
     pub id: Option<String>,
 }
 
-/// The documents of this process.
+/// The process-wide store of documents.
 pub struct DocumentStore {
     rules: Validator,
-    /// By their texts' hashes.
+    /// Documents by the hash of their text.
     read: ByHash<Document>,
     trusted: HashMap<String, Hash>,
     texts: HashMap<Hash, String>,
@@ -41,7 +41,7 @@ pub struct DocumentStore {
 }
 
 impl DocumentStore {
-    /// Keeps documents of at most this number of bytes together.
+    /// Creates a store that caches documents of at most `capacity` bytes in total.
     pub fn new(
         rules: Validator,
         trusted: TrustedDocuments,
@@ -58,7 +58,7 @@ impl DocumentStore {
         for (id, text) in trusted.documents {
             let hash = sha256(&text);
             if let Err(refusal) = Document::read(&text, limits, &known.rules) {
-                // Older clients may still send it: they are told when they do.
+                // Older clients may still send it. They get the error when they do.
                 tracing::warn!(
                     id,
                     reason = refusal.message,
@@ -75,11 +75,11 @@ impl DocumentStore {
         &self.rules
     }
 
-    /// The document that a request means.
+    /// Returns the document that a request identifies, from the cache or newly validated.
     ///
     /// # Errors
-    /// A [`DocumentError`] when no text is sent and the name is not known, when the two do not belong
-    /// together, when only trusted documents are taken, and for whatever is wrong with the text.
+    /// A [`DocumentError`] for an unknown hash or id without text, or one that does not match the
+    /// text. Also for an untrusted document if only trusted ones are allowed, and for invalid text.
     pub fn find(
         &self,
         wanted: &DocumentRef,
@@ -87,7 +87,7 @@ impl DocumentStore {
     ) -> Result<Arc<Document>, DocumentError> {
         let (hash, text) = match &wanted.text {
             Some(text) => {
-                // A text that is refused anyway needs no hash.
+                // Checks the length first: a refused text needs no hash.
                 super::check_length(text, limits)?;
                 let hash = sha256(text);
                 self.check_name(wanted, &hash)?;
@@ -114,25 +114,25 @@ impl DocumentStore {
         Ok(document)
     }
 
-    /// Whether a text is the one that the request's names mean.
+    /// Checks that the request's hash and id match the hash of its text.
     fn check_name(&self, wanted: &DocumentRef, hash: &Hash) -> Result<(), DocumentError> {
         let meant = |name: &str| {
             let trusted = self.trusted.get(name).copied();
             trusted.or_else(|| from_hex(plain(name)))
         };
         let hash_fits = |name: &String| meant(name) == Some(*hash);
-        // An id that means nothing here is some client's own.
+        // An id that is neither trusted nor a hash is the client's own, and is not checked.
         let id_fits = |name: &String| meant(name).is_none_or(|own| own == *hash);
         if wanted.hash.as_ref().is_none_or(hash_fits) && wanted.id.as_ref().is_none_or(id_fits) {
             return Ok(());
         }
         Err(DocumentError::bad_request(
-            "the hash or id sent with the document is not this document's: send the SHA-256 of \
+            "the hash or id sent with the document does not match it: send the SHA-256 of \
              exactly this text, in hexadecimal",
         ))
     }
 
-    /// What a name alone means.
+    /// Looks up a document by hash or id, without text.
     fn named(&self, wanted: &DocumentRef) -> Result<Lookup<'_>, DocumentError> {
         let name = match (wanted.hash.as_deref(), wanted.id.as_deref()) {
             (Some(name), None) | (None, Some(name)) => name,
@@ -158,7 +158,7 @@ impl DocumentStore {
             may.then(|| self.read.get(&hash)).flatten()
         });
         read.map(Lookup::Read).ok_or_else(|| {
-            // The words that clients of the protocol look for; they send the text next.
+            // Clients of the protocol look for exactly this message. They send the text next.
             DocumentError::document(ErrorCode::PersistedQueryNotFound, "PersistedQueryNotFound")
         })
     }
@@ -169,12 +169,12 @@ enum Lookup<'a> {
     Trusted(Hash, &'a str),
 }
 
-/// What a document takes in memory, about.
+/// Approximate memory of a document, in bytes.
 fn weight(document: &Document, text: &str) -> usize {
     BASE + text.len().saturating_mul(FACTOR) + document.bytes()
 }
 
-/// Ids that name their own hash begin with its algorithm (GraphQL over HTTP, Persisted Documents).
+/// Strips the algorithm from an id that is a hash (GraphQL over HTTP, Persisted Documents).
 fn plain(name: &str) -> &str {
     name.strip_prefix("sha256:").unwrap_or(name)
 }
@@ -182,7 +182,7 @@ fn plain(name: &str) -> &str {
 fn sha256(text: impl AsRef<[u8]>) -> Hash {
     let mut hash = Hash::default();
     let digest = digest::digest(&digest::SHA256, text.as_ref());
-    hash.copy_from_slice(digest.as_ref()); // 32 bytes both, by the algorithm
+    hash.copy_from_slice(digest.as_ref()); // SHA-256: both have 32 bytes
     hash
 }
 
@@ -284,9 +284,9 @@ mod tests {
         let read =
             |text: &str| Document::read(text, &limits, known.rules()).map_err(|own| own.message);
         let spread = read(&text).expect("it is valid");
-        // 2 + 4 + … + 32 and 32 * 4 selections, and the first.
+        // It has 2 + 4 + … + 32 and 32 * 4 selections, and the first.
         assert!(spread.bytes() > 190 * 400, "{}", spread.bytes());
-        // Ten of them are too much to be kept so.
+        // Ten such operations exceed the size limit of merged operations.
         let ten: String = (0..10)
             .map(|own| text.replacen("query", &format!("query Q{own}"), 1))
             .map(|own| own.split("fragment").next().unwrap_or_default().to_owned())

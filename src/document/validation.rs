@@ -1,6 +1,6 @@
-//! What the graph's schema says of documents and variables (GraphQL, September 2025, sections 5
-//! and 6.1.2). The engine takes documents that the specification refuses and refuses some that it
-//! allows, so they are held against the rules here, and the engine trusts them.
+//! Validates documents and variables against the schema (GraphQL, September 2025, sections 5 and
+//! 6.1.2). The engine accepts documents that the specification forbids, and refuses some that it
+//! allows. So validation happens here, and the engine trusts the result.
 
 use std::collections::HashMap;
 
@@ -20,49 +20,49 @@ use super::error::{self, DocumentError, ErrorCode};
 use super::input_values::{self, Fault};
 use crate::schema::Code;
 
-/// Errors that are shown at most.
+/// Maximum number of errors shown.
 const MAX_ERRORS: usize = 10;
-/// Letters of a message: it repeats what the document says.
+/// Maximum characters of a message, as it repeats parts of the document.
 const MAX_MESSAGE: usize = 300;
-/// Letters of a name that another may have been meant by.
+/// Maximum characters of an unknown field name that gets a suggestion.
 const MAX_NAME: usize = 40;
-/// What introspection has since September 2025 (4.2.2) and the engine answers, and the validator does
-/// not know yet.
+/// An introspection field since September 2025 (4.2.2). The engine supports it, but the validator
+/// does not yet.
 const NEWER: &str = "extend type __Type { isOneOf: Boolean }";
-/// How its refusals of what is no GraphQL begin.
+/// Prefix of the validator's syntax errors.
 const SYNTAX: &str = "syntax error";
-/// What the validator calls a field that is not there.
+/// The validator's name for the error of an unknown field.
 const UNKNOWN: &str = "UndefinedField";
-/// Mistakes in fields that it then leaves out.
+/// Errors after which the validator drops the field from its selection set.
 const LEFT_OUT: [&str; 3] = [
     UNKNOWN,
     "SubselectionOnScalarType",
     "SubselectionOnEnumType",
 ];
-/// What it calls a selection without fields.
+/// The validator's name for the error of an empty selection set.
 const EMPTY: &str = "MissingSubselection";
 
-/// A variable that must not be null, though its type allows it.
+/// A variable of a nullable type that is used in a non-null position.
 pub struct NotNull {
     /// The name of its operation.
     pub operation: Option<String>,
     pub variable: Name,
 }
 
-/// The schema as the validator reads it.
+/// Validates documents and variables against a schema.
 pub struct Validator {
     schema: Valid<Schema>,
-    /// Objects by the interfaces and unions that they belong to.
+    /// Possible object types, by interface or union.
     possible: HashMap<String, Vec<String>>,
-    /// Errors name fields that a mistyped one may have meant.
+    /// Whether errors suggest a field name for a mistyped one.
     suggests: bool,
 }
 
 impl Validator {
-    /// Of a schema in GraphQL's own language.
+    /// Creates a validator for a schema in SDL.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The validator's messages, if the schema is invalid.
     pub fn new(sdl: &str, suggests: bool) -> Result<Self, String> {
         let whole = format!("{sdl}\n{NEWER}");
         let schema = Schema::parse_and_validate(whole, "schema.graphql")
@@ -90,11 +90,11 @@ impl Validator {
         })
     }
 
-    /// Holds a document against every rule. Gives it, and the variables that must not be null though
-    /// their types allow it.
+    /// Validates a document. Returns it with its variables of a nullable type that are used in a
+    /// non-null position.
     ///
     /// # Errors
-    /// [`DocumentError`] with the first ten faults and their positions.
+    /// [`DocumentError`] with the first ten errors at most, and their positions.
     pub fn check(
         &self,
         text: &str,
@@ -111,7 +111,7 @@ impl Validator {
         Ok((document, not_null))
     }
 
-    /// A refusal of what is no GraphQL, in the validator's words: the engine's parser has none.
+    /// Replaces a parse error with the validator's message: the engine's parser gives none.
     pub fn in_words(&self, text: &str, refusal: DocumentError) -> DocumentError {
         if refusal.code != ErrorCode::ParseFailed {
             return refusal;
@@ -132,10 +132,10 @@ impl Validator {
         }
     }
 
-    /// Whether the variables are what the operation of this name declares.
+    /// Checks the variables against the declarations of the operation with this name.
     ///
     /// # Errors
-    /// A [`DocumentError`] that names the first variable that is not.
+    /// A [`DocumentError`] that names the first variable that does not fit.
     pub fn check_variables(
         &self,
         document: &Valid<ExecutableDocument>,
@@ -159,7 +159,7 @@ impl Validator {
         }
         let mut values = JsonMap::new();
         for (name, value) in variables.iter() {
-            // Numbers and texts alone cannot fail to be JSON.
+            // Numbers and strings always convert to JSON.
             let value = value.clone().into_json().unwrap_or_default();
             values.insert(name.as_str(), value.into());
         }
@@ -168,25 +168,25 @@ impl Validator {
             .map_err(|fault| told(Code::BadUserInput, fault, document))
     }
 
-    /// Objects that may stand where this interface or union does; `None` for any other type.
+    /// Returns the possible object types of an interface or union; `None` for any other type.
     pub fn possible(&self, name: &str) -> Option<&[String]> {
         self.possible.get(name).map(Vec::as_slice)
     }
 
-    /// Whether an object is of a type: itself, or an interface or union that it belongs to.
+    /// Returns whether an object type is a type itself, or belongs to that interface or union.
     pub fn is_a(&self, object: &str, of: &str) -> bool {
         let belongs = |all: &[String]| all.iter().any(|own| own == object);
         object == of || self.possible(of).is_some_and(belongs)
     }
 
-    /// The type of a field, without lists and non-null.
+    /// Returns the named type of a field, without list and non-null wrappers.
     pub fn type_of(&self, parent: &str, field: &str) -> Option<&str> {
         let field = self.schema.type_field(parent, field).ok()?;
         Some(field.ty.inner_named_type().as_str())
     }
 
     fn refusal(&self, wrong: &DiagnosticList) -> DocumentError {
-        // Without such fields a selection may be empty: that is no mistake of its own.
+        // Dropped fields can leave a selection set empty. That is not a separate error.
         let name = |one: &Diagnostic<'_, DiagnosticData>| one.error.unstable_error_name();
         let is_left_out = wrong
             .iter()
@@ -194,7 +194,7 @@ impl Validator {
         let mut own = wrong
             .iter()
             .filter(|one| !is_left_out || name(one) != Some(EMPTY));
-        // The others are counted, not written.
+        // Errors over the maximum are only counted.
         let shown = own.by_ref().take(MAX_ERRORS).map(|one| {
             let compat = one.error.unstable_compat_message();
             let mut message = compat.unwrap_or_else(|| one.error.to_string());
@@ -231,7 +231,7 @@ impl Validator {
         refusal
     }
 
-    /// Names that a field's may have meant, for `Cannot query field "…" on type "…".`
+    /// Suggests the nearest field name, for `Cannot query field "…" on type "…".`
     fn suggestion(&self, message: &str) -> String {
         let mut quoted = message.split('"').skip(1).step_by(2);
         let (Some(field), Some(parent)) = (quoted.next(), quoted.next()) else {
@@ -242,7 +242,7 @@ impl Validator {
             Some(ExtendedType::Interface(interface)) => &interface.fields,
             _ => return String::new(),
         };
-        // As far as half of the letters may be wrong. What is much longer than any name is none.
+        // Up to half of the characters may be wrong. An overlong name gets no suggestion.
         let letters = field.chars().count();
         if letters > MAX_NAME {
             return String::new();
@@ -258,7 +258,7 @@ impl Validator {
     }
 }
 
-/// A fault with its place in the document.
+/// Converts a fault into an error with its line and column in the document.
 fn told(
     code: impl Into<ErrorCode>,
     (message, location): Fault,
@@ -271,7 +271,7 @@ fn told(
     }
 }
 
-/// What the validator says of a variable, without what was sent: that may be long, or a secret.
+/// Removes the sent value from the validator's message: it may be long, or a secret.
 fn without_value(message: &str) -> String {
     match (message.split_once(": "), message.rsplit_once(" to type ")) {
         (Some((what, _)), Some((_, of))) => format!("{what} to type {of}"),
@@ -279,8 +279,8 @@ fn without_value(message: &str) -> String {
     }
 }
 
-/// Whether a value surely is of a type, by the names of its scalars alone; where not, the schema has to
-/// be asked.
+/// Returns whether a value certainly fits a type, by the names of its scalars alone. If not, the
+/// caller must check it against the schema.
 fn plainly_fits(value: &ConstValue, ty: &Type) -> bool {
     match (ty, value) {
         (Type::Named(_) | Type::List(_), ConstValue::Null) => true,

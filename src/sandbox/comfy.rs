@@ -1,6 +1,6 @@
-//! Comfy emulated (comfy.md 4, comfy-observed.md), in three dialects: the cloud's published and
-//! newest contract, and a self-hosted ComfyUI (here behind a proxy that checks keys, so that
-//! authentication is real).
+//! Emulates Comfy (comfy.md 4, comfy-observed.md) in three dialects: the cloud's published and
+//! newest contracts, and a self-hosted ComfyUI. The latter runs behind a proxy that checks keys, so
+//! that authentication is real.
 
 mod list;
 mod shape;
@@ -77,8 +77,8 @@ async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
     }
 }
 
-/// Bytes: streamed without ranges by a local server, 302 to signed storage by the newest cloud,
-/// unknown to the published contract (4.10, comfy-observed.md 27).
+/// Serves the bytes. A local server streams them without ranges. The newest cloud redirects (302)
+/// to signed storage. The published contract lacks the route (4.10, comfy-observed.md 27).
 async fn content(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -115,7 +115,7 @@ fn redirect(to: &str) -> Response {
     }
 }
 
-/// The picture of a preview address; knows ranges (comfy-observed.md 27).
+/// Serves the picture of a preview address; supports ranges (comfy-observed.md 27).
 async fn view(
     State(shared): State<Shared>,
     Query(query): Query<HashMap<String, String>>,
@@ -133,7 +133,7 @@ async fn view(
 }
 
 impl Shared {
-    /// Signed storage, on another host name than the API's.
+    /// Returns a signed storage address, on a host name other than the API's.
     fn storage_url(&self, id: &str) -> String {
         self.file_url("original", id)
             .replace("127.0.0.1", "localhost")
@@ -157,7 +157,7 @@ async fn storage(
     }
 }
 
-/// PUT with PATCH's meaning; `user_metadata` is replaced whole, null means not given (4.7).
+/// Handles PUT like PATCH: it replaces all of `user_metadata` and ignores null fields (4.7).
 async fn update(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -211,10 +211,10 @@ async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Respons
     }
 }
 
-/// The tag that a server gives to an asset whose file is lost.
+/// The tag that a server sets on an asset whose file is lost.
 const MISSING: &str = "missing";
 
-/// Replies with what changed and the full list (4.11).
+/// Adds or removes tags. The reply has the changes and the full list (4.11).
 fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
     let tags = tags_of(body);
     if tags.is_empty() {
@@ -231,7 +231,7 @@ fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
     };
     let (present, absent): (Vec<String>, Vec<String>) =
         tags.into_iter().partition(|tag| asset.tags.contains(tag));
-    // A server's own tags stay (4.11 (B)).
+    // Clients cannot remove a server's tags (4.11 (B)).
     let (protected, present): (Vec<String>, Vec<String>) =
         present.into_iter().partition(|tag| !add && tag == MISSING);
     let mut reply = if add {

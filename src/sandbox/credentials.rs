@@ -1,6 +1,6 @@
-//! Credentials that open the sandbox, made anew at each start.
+//! The credentials that the sandbox accepts; each start creates new ones.
 
-/// One set for the three servers.
+/// One set of credentials for the three servers.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pub scenario_key: String,
@@ -28,10 +28,10 @@ impl Credentials {
     }
 }
 
-/// 32 random bytes.
+/// Returns 32 random bytes.
 pub fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
-    // Only fails where the operating system has no randomness at all.
+    // This fails only where the operating system has no randomness at all.
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
 }

@@ -1,5 +1,5 @@
-//! Signed addresses of files, and the route that serves them: no credential, a signature that
-//! ends.
+//! Signed file addresses, and the route that serves them. The route needs no credential, only a
+//! signature that has not expired.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use jiff::Timestamp;
 
 use super::{pictures, shared::Shared, store::File};
 
-/// A day: the shortest life Scenario's documents promise.
+/// One day: the shortest lifetime that Scenario's documents promise.
 const LIFE_SECONDS: i64 = 86_400;
 
 impl Shared {
     /// `http://…/files/<rendition>/<id>?Expires=…&Signature=…`
     pub(super) fn file_url(&self, rendition: &str, id: &str) -> String {
-        // Rounded to the hour, so that two reads of one asset give one address.
+        // The expiry is rounded to the hour, so that two reads of one asset return one address.
         let expires = (Timestamp::now().as_second() / 3600 + 1) * 3600 + LIFE_SECONDS;
         format!(
             "http://{}/files/{rendition}/{id}?Expires={expires}&Signature={}",
@@ -45,7 +45,7 @@ impl Shared {
             && query.get("Signature") == Some(&self.file_signature(rendition, id, expires))
     }
 
-    /// The file of a Scenario or PiktID asset.
+    /// Returns the file of a Scenario or PiktID asset.
     fn file(&self, id: &str) -> Option<File> {
         let scenario = self.store.scenario();
         let found = scenario.iter().find(|a| a.id == id);
@@ -58,7 +58,7 @@ impl Shared {
     }
 }
 
-/// `GET /files/{rendition}/{id}`: 403 without a signature that fits, as a CDN answers.
+/// `GET /files/{rendition}/{id}`: responds 403 without a valid signature, as a CDN does.
 pub async fn serve(
     State(shared): State<Shared>,
     Path((rendition, id)): Path<(String, String)>,
@@ -74,8 +74,8 @@ pub async fn serve(
     }
 }
 
-/// The bytes of a rendition: `original`, `small` or `large`. `ranges`: the request's headers, for
-/// servers that know ranges.
+/// Serves a rendition: `original`, `small` or `large`. `request_headers` is set for servers that
+/// support ranges.
 pub fn bytes(file: &File, rendition: &str, ranges: Option<&HeaderMap>) -> Response {
     let (content_type, bytes) = match (&file.uploaded, rendition) {
         (Some((content_type, bytes)), _) => (content_type.clone(), bytes.clone()),

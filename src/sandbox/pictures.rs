@@ -1,4 +1,4 @@
-//! Real pictures and small files of other kinds, made once a process, always the same.
+//! Deterministic files: real pictures, made once per process, and small files of other kinds.
 
 use std::{io::Cursor, sync::OnceLock};
 
@@ -17,17 +17,17 @@ pub struct Picture {
     pub large: Vec<u8>,
 }
 
-/// How many different pictures there are; assets share them.
+/// The number of different pictures; assets share them.
 pub const PICTURES: usize = 48;
 
-/// The picture of this number (wrapped).
+/// Returns the picture with this number, modulo [`PICTURES`].
 pub fn picture(number: usize) -> &'static Picture {
     static ALL: OnceLock<Vec<Picture>> = OnceLock::new();
     let all = ALL.get_or_init(|| (0..PICTURES).map(draw).collect());
     &all[number % PICTURES]
 }
 
-/// Soft bands and a disc, in colours of its own.
+/// Draws soft bands and a disc, in colours that depend on `number`.
 fn draw(number: usize) -> Picture {
     let sizes = [(384, 288), (288, 384), (320, 320), (512, 256)];
     let (width, height) = sizes[number % sizes.len()];
@@ -69,14 +69,14 @@ fn draw(number: usize) -> Picture {
 
 fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    // Into memory, in a format that takes RGB.
+    // The target is memory, and the formats used here accept RGB.
     picture
         .write_to(&mut bytes, format)
         .expect("an RGB picture encodes into memory");
     bytes.into_inner()
 }
 
-/// A file of another kind: its media type and bytes.
+/// Returns the media type and bytes of a file of another kind.
 pub fn file(kind: &str, number: usize) -> (&'static str, Vec<u8>) {
     match kind {
         "audio" => ("audio/wav", tone(number)),
@@ -96,7 +96,7 @@ pub fn file(kind: &str, number: usize) -> (&'static str, Vec<u8>) {
     }
 }
 
-/// A tenth of a second of a sine, as WAV.
+/// Returns a tenth of a second of a sine tone, as WAV.
 fn tone(number: usize) -> Vec<u8> {
     let rate = 8_000_u32;
     let samples: Vec<u8> = (0..rate / 10)
@@ -122,7 +122,7 @@ fn tone(number: usize) -> Vec<u8> {
     wav
 }
 
-/// A glTF binary with nothing in it.
+/// Returns a glTF binary with an empty scene.
 fn empty_scene() -> Vec<u8> {
     let mut json = br#"{"asset":{"version":"2.0"}}"#.to_vec();
     while !json.len().is_multiple_of(4) {

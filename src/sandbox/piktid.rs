@@ -1,5 +1,5 @@
-//! PiktID emulated (piktid.md 4): page numbers, empty error bodies, presigned uploads, three bulk
-//! deletes a second.
+//! Emulates PiktID (piktid.md 4): page numbers, empty error bodies, presigned uploads, at most
+//! three bulk deletes a second.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,7 +34,7 @@ const TAGS: [&str; 4] = ["model", "product", "background", "other"];
 #[derive(Clone)]
 struct Piktid {
     shared: Shared,
-    /// When the last bulk deletes came, for the limit of three a second (2 [seed 004]).
+    /// Times of the latest bulk deletes, for the limit of three a second (2 [seed 004]).
     bulk_deletes: Arc<Mutex<VecDeque<Instant>>>,
 }
 
@@ -62,7 +62,7 @@ pub fn router(shared: Shared) -> Router {
         .with_state(piktid)
 }
 
-/// A wrong token gets an empty 401 (2 [inferred]).
+/// Answers a wrong token with an empty 401 (2 [inferred]).
 async fn authenticate(State(piktid): State<Piktid>, request: Request, next: Next) -> Response {
     let right = format!("Bearer {}", piktid.shared.credentials.piktid_token);
     let sent = request
@@ -76,7 +76,7 @@ async fn authenticate(State(piktid): State<Piktid>, request: Request, next: Next
     }
 }
 
-/// PiktID's one documented error body (2 [seed 002]).
+/// Returns PiktID's only documented error body (2 [seed 002]).
 fn invalid(field: &str, message: &str, position: &str) -> Response {
     let body = json!({
         "error": "Invalid request",
@@ -110,7 +110,7 @@ fn shape(shared: &Shared, asset: &PiktidAsset) -> Box<RawValue> {
     row.into_raw()
 }
 
-/// `2025-01-16T11:19:41.579123+00:00`
+/// Formats a time like `2025-01-16T11:19:41.579123+00:00`.
 fn time(microseconds: i64) -> String {
     Timestamp::from_microsecond(microseconds)
         .map(|t| format!("{t:.6}").replace('Z', "+00:00"))
@@ -168,7 +168,7 @@ async fn list(
         .iter()
         .filter(|a| match get("ownership") {
             Some("mine") => a.created_by == USER,
-            // Teammates' assets next to your own (3 [seed 004]).
+            // `shared` includes teammates' assets beside the user's (3 [seed 004]).
             Some("shared") => a.visibility == "shared",
             Some("default") => a.visibility == "default",
             _ => true,
@@ -227,7 +227,7 @@ async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
     }
 }
 
-/// Runs `change` on an asset of the user's own; 403 for others', 404 for none.
+/// Runs `change` on an asset of the user; 403 for other users' assets, 404 for unknown ids.
 fn change(shared: &Shared, id: &str, change: impl FnOnce(&mut PiktidAsset)) -> Response {
     let mut store = shared.store.piktid();
     match store.iter_mut().find(|a| a.id == id) {
@@ -240,7 +240,7 @@ fn change(shared: &Shared, id: &str, change: impl FnOnce(&mut PiktidAsset)) -> R
     }
 }
 
-/// Replaces the set (4.4 [inferred]).
+/// Replaces the tag set (4.4 [inferred]).
 async fn set_tags(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -289,7 +289,7 @@ async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Respons
     response
 }
 
-/// Others' assets land in `failed_ids` (4.7); the fourth call within a second is refused.
+/// Puts ids that the user does not own in `failed_ids` (4.7); refuses a fourth call in a second.
 async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> Response {
     let now = Instant::now();
     let too_many = {
@@ -328,7 +328,7 @@ async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> R
     Json(json!({ "deleted_count": deleted.len(), "failed_ids": failed })).into_response()
 }
 
-/// Makes the asset and a presigned address for its bytes (4.3).
+/// Creates the asset and returns a presigned address for its bytes (4.3).
 async fn upload(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
     let now = Timestamp::now().as_microsecond();
     let mut store = shared.store.piktid();
@@ -378,7 +378,7 @@ async fn upload(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     .into_response()
 }
 
-/// The presigned PUT: no Authorization, and the content type must be the one that was signed.
+/// Handles the presigned PUT: no Authorization; the content type must be the signed one.
 async fn receive(
     State(shared): State<Shared>,
     Path((rendition, id)): Path<(String, String)>,

@@ -1,5 +1,5 @@
-//! Counts the calls a server received, and misbehaves on demand. Tests count here, never in the
-//! gateway.
+//! Records the calls that a server receives, and injects faults. Tests count upstream calls here,
+//! never in the gateway.
 
 use std::{
     collections::VecDeque,
@@ -18,22 +18,22 @@ use axum::{
 };
 use tokio::sync::{Notify, Semaphore};
 
-/// One call as it arrived.
+/// One received call.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Recorded {
     pub method: String,
     pub path: String,
-    /// As sent, still encoded.
+    /// The query string as sent, still encoded.
     pub query: String,
-    /// Of calls with a JSON body.
+    /// The body of a JSON call; empty for other calls.
     pub body: String,
 }
 
-/// Calls remembered; the oldest are forgotten first.
+/// The maximum number of calls in the record; the oldest are dropped first.
 const MOST: usize = 16_384;
 
-/// The latest calls since the start or the last [`Recorder::clear`]; file downloads and the
-/// recorder's own routes are left out.
+/// The latest calls since the start or the last [`Recorder::clear`], without file requests and
+/// the recorder's routes.
 #[derive(Debug, Default)]
 pub struct Recorder(Mutex<VecDeque<Recorded>>);
 
@@ -48,7 +48,7 @@ impl Recorder {
             .collect()
     }
 
-    /// Calls whose method and path begin so: `GET /assets`.
+    /// Counts the calls whose method and path start with `prefix`, such as `GET /assets`.
     #[must_use]
     pub fn count(&self, beginning: &str) -> usize {
         self.calls()
@@ -73,50 +73,50 @@ impl Recorder {
     }
 }
 
-/// Misbehaviour.
+/// A fault that changes or replaces the response to a call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Answers this instead.
+    /// Sends this response instead.
     Answer {
         status: u16,
         content_type: &'static str,
         body: String,
     },
-    /// Answers rightly, but only after a permit is added.
+    /// Handles the call normally, but only after the test adds a permit.
     Hold(Arc<Semaphore>),
-    /// Makes its answer at once, but gives it only after a permit is added.
+    /// Handles the call at once, but sends the response only after the test adds a permit.
     Late(Arc<Semaphore>),
-    /// Answers rightly, but only after a permit is added; tells when its caller leaves before.
+    /// Like [`Fault::Hold`]; notifies if the caller disconnects before the permit.
     Watch(Arc<Semaphore>, Arc<Notify>),
-    /// Answers rightly, with one more header.
+    /// Handles the call normally and adds one header to the response.
     Header(&'static str, &'static str),
-    /// 503, with this as `Retry-After`.
+    /// Responds 503, with this `Retry-After` value.
     Unavailable(&'static str),
-    /// Breaks the connection before any byte of an answer.
+    /// Breaks the connection before the first byte of a response.
     Reset,
-    /// Does what the request asks, then breaks the connection.
+    /// Handles the request, then breaks the connection.
     Lose,
-    /// Answers rightly, but with these bytes in place of that text, wherever it stands.
+    /// Handles the call normally, but replaces each occurrence of the text with these bytes.
     Replace(String, Vec<u8>),
 }
 
-/// When to misbehave: calls whose method and path begin so.
+/// Applies a fault to the calls whose method and path start with `beginning`.
 #[derive(Debug, Clone)]
 pub struct Rule {
     pub beginning: String,
-    /// The number of calls it applies to; `None`: until cleared.
+    /// The number of calls to affect; `None` means until [`Faults::clear`].
     pub times: Option<usize>,
     pub fault: Fault,
 }
 
-/// The rules in force; the first that fits a call wins.
+/// The active rules; the first rule that matches a call applies.
 #[derive(Default)]
 pub struct Faults {
     rules: Mutex<Vec<Rule>>,
     before_each: Mutex<Option<Hook>>,
 }
 
-/// What happens before a call is answered.
+/// A function that runs before the server handles a call.
 type Hook = Box<dyn FnMut() + Send>;
 
 impl fmt::Debug for Faults {
@@ -126,7 +126,7 @@ impl fmt::Debug for Faults {
 }
 
 impl Faults {
-    /// Does this before each call from now on: the world changes between any two calls.
+    /// Runs `hook` before each call from now on, so that data can change between any two calls.
     pub fn before_each(&self, hook: impl FnMut() + Send + 'static) {
         let mut own = self
             .before_each
@@ -160,7 +160,7 @@ impl Faults {
             .push(rule);
     }
 
-    /// Behaves again.
+    /// Removes all rules and the hook.
     pub fn clear(&self) {
         *self
             .before_each
@@ -189,11 +189,11 @@ struct Watch {
     faults: Arc<Faults>,
 }
 
-/// Where files are; not counted as API calls.
+/// The path prefix of files; their requests do not count as API calls.
 pub const FILES: &str = "/files/";
 
-/// `router`, with every call recorded and the faults applied; `GET` and `DELETE
-/// /sandbox/calls` show and forget the record.
+/// Returns `router` with recording and faults. `GET /sandbox/calls` returns the record, and
+/// `DELETE /sandbox/calls` clears it.
 pub fn watched(router: Router, recorder: Arc<Recorder>, faults: Arc<Faults>) -> Router {
     let watch = Watch { recorder, faults };
     router
@@ -224,7 +224,7 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             content_type,
             body,
         }) => {
-            // A server that answers over unread bytes may reset its own answer.
+            // Responding with an unread body may reset the connection and lose the response.
             let _ = axum::body::to_bytes(request.into_body(), 64 << 20).await;
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT);
             let mut response = (status, body).into_response();
@@ -234,7 +234,7 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             response
         }
         Some(Fault::Hold(gate)) => {
-            // A closed gate opens too.
+            // A closed semaphore releases the call too.
             if let Ok(permit) = gate.acquire().await {
                 permit.forget();
             }
@@ -281,7 +281,7 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
     }
 }
 
-/// Tells when it is dropped, unless it was forgotten.
+/// Notifies on drop, unless `forget` was called.
 struct Tell(Option<Arc<Notify>>);
 
 impl Tell {
@@ -298,20 +298,20 @@ impl Drop for Tell {
     }
 }
 
-/// A body that fails at once makes the server drop the connection.
+/// Returns a response whose body fails at once, so that the server drops the connection.
 fn broken() -> Response {
     let broken = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
     Response::new(Body::from_stream(broken))
 }
 
-/// The body's text, where it is JSON; uploads pass by.
+/// Returns the text of a JSON body; other bodies, such as uploads, pass through unread.
 async fn json_body(request: Request) -> (Request, String) {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     if content_type.is_none_or(|own| own != "application/json") {
         return (request, String::new());
     }
     let (head, body) = request.into_parts();
-    // What is larger, the handlers refuse too.
+    // A larger body becomes empty, so the handler refuses it.
     let bytes = axum::body::to_bytes(body, 16 << 20)
         .await
         .unwrap_or_default();
@@ -321,7 +321,7 @@ async fn json_body(request: Request) -> (Request, String) {
 
 async fn replaced(response: Response, text: &[u8], by: &[u8]) -> Response {
     let (mut head, body) = response.into_parts();
-    // Our own answers, of bounded size.
+    // The sandbox's responses are of bounded size.
     let bytes = axum::body::to_bytes(body, usize::MAX)
         .await
         .unwrap_or_default();

@@ -1,10 +1,10 @@
-//! JSON rows whose fields may be overridden with any text, also text no JSON library would write.
+//! JSON rows whose fields tests can override with any JSON, even text that no library would write.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, value::RawValue};
 
-/// One asset as it will be sent.
+/// One asset as JSON, field by field.
 #[derive(Debug, Clone, Default)]
 pub struct JsonRow(BTreeMap<String, Box<RawValue>>);
 
@@ -14,7 +14,7 @@ impl JsonRow {
             .insert(name.to_owned(), json(&value.into().to_string()));
     }
 
-    /// Sets the field, or leaves it out.
+    /// Sets the field, or omits it when `value` is `None`.
     pub fn set_option(&mut self, name: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.set(name, value);
@@ -27,12 +27,12 @@ impl JsonRow {
     }
 
     pub fn into_raw(self) -> Box<RawValue> {
-        // A map of texts that are JSON already.
+        // Every value is JSON text already.
         serde_json::value::to_raw_value(&self.0).unwrap_or_default()
     }
 }
 
-/// JSON text as it stands; null when it is none.
+/// Keeps `text` verbatim as JSON; returns null when it is not valid JSON.
 #[must_use]
 pub fn json(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! Scenario emulated (scenario.md 5): lists by token, batch reads, tags as deltas, deletes that
-//! say nothing.
+//! Emulates Scenario (scenario.md 5): lists paged by token, batch reads, tags as deltas, deletes
+//! that report nothing per id.
 
 pub mod answers;
 mod list;
@@ -39,7 +39,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/assets/{id}/tags", put(change_tags))
         .route("/v1/search/assets", post(list::search))
         .merge(uploads.with_state(()))
-        // The gateway in front of the real one caps bodies at 10 MB (5.5).
+        // The real Scenario's API gateway caps bodies at 10 MB (5.5).
         .layer(DefaultBodyLimit::max(10 * 1024 * 1024))
         .layer(middleware::from_fn_with_state(shared.clone(), authenticate));
     api.route("/files/{rendition}/{id}", get(files::serve))
@@ -47,7 +47,7 @@ pub fn router(shared: Shared) -> Router {
         .merge(parts)
 }
 
-/// The three schemes of scenario.md 2, exactly.
+/// Accepts exactly the three schemes of scenario.md 2.
 async fn authenticate(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let credentials = &shared.credentials;
     let pair = format!(
@@ -62,7 +62,7 @@ async fn authenticate(State(shared): State<Shared>, mut request: Request, next: 
         .and_then(|value| value.to_str().ok());
     let viewer = match sent {
         Some(text) if text == basic || text == bearer => Viewer::Project,
-        // Opens reading single assets and lists, nothing else.
+        // The public token allows only reads.
         Some("public-auth-token") if opens_publicly(&request) => Viewer::Public,
         _ => {
             let body = Json(json!({ "message": "Unauthorized" }));
@@ -100,7 +100,7 @@ async fn get_one(
     match store.iter().find(|a| a.id == id && sees(viewer, a)) {
         Some(asset) => {
             let mut extras = shape::Extras::of(&query);
-            // To the owning project alone, says the SDK's own docstring.
+            // Only the owning project gets it, according to the SDK's docstring.
             extras.quality &= viewer == Viewer::Project && asset.owner_id == PROJECT;
             wrapped(shape::asset(&shared, asset, &extras))
         }
@@ -124,7 +124,7 @@ fn ids(body: &Value) -> Option<Vec<String>> {
         .collect()
 }
 
-/// At most 200 ids; unknown ones are left out, and the order is the store's own (5.4).
+/// Accepts at most 200 ids, omits unknown ones, and keeps the store's order (5.4).
 async fn get_bulk(
     State(shared): State<Shared>,
     Query(query): Query<HashMap<String, String>>,
@@ -149,7 +149,7 @@ async fn get_bulk(
     page(&rows, None)
 }
 
-/// Name and description; everything else of the body is a canvas's (5.7).
+/// Updates name and description; the body's other fields concern canvases (5.7).
 async fn update(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -175,7 +175,7 @@ fn own<'a>(store: &'a mut [ScenarioAsset], id: &str) -> Option<&'a mut ScenarioA
         .find(|a| a.id == id && a.owner_id == PROJECT && a.deleted.is_none())
 }
 
-/// Answers with the delta, not the set (5.8).
+/// Responds with the changes, not with the full set (5.8).
 async fn change_tags(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -191,7 +191,7 @@ async fn change_tags(
     let clash = added.iter().any(|t| asset.tags.contains(t))
         || deleted.iter().any(|t| !asset.tags.contains(t));
     if strict && clash {
-        return refuse(StatusCode::CONFLICT, "a tag is already there or not there");
+        return refuse(StatusCode::CONFLICT, "a tag is already set or not set");
     }
     added.retain(|t| !asset.tags.contains(t));
     deleted.retain(|t| asset.tags.contains(t));
@@ -201,7 +201,7 @@ async fn change_tags(
     Json(json!({ "added": added, "deleted": deleted })).into_response()
 }
 
-/// A JSON body on DELETE, at most 100 ids, nothing per id in the reply (5.9).
+/// Takes a JSON body on DELETE, at most 100 ids; the reply has nothing per id (5.9).
 async fn delete(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
     let Some(ids) = ids(&body).filter(|ids| (1..=100).contains(&ids.len())) else {
         return refuse(StatusCode::BAD_REQUEST, "assetIds must have 1 to 100 ids");
@@ -241,7 +241,7 @@ async fn restore(State(shared): State<Shared>, Json(body): Json<Value>) -> Respo
     Json(json!({ "restoredAssetIds": restored, "skippedAssets": skipped })).into_response()
 }
 
-/// A small picture in base64, plain or as a data URL (5.5). The same bytes twice are two assets.
+/// Creates a small picture from base64 or a data URL (5.5); equal bytes make separate assets.
 async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
     let Some(name) = body.get("name").and_then(Value::as_str) else {
         return refuse(StatusCode::BAD_REQUEST, "name is required");
@@ -254,7 +254,7 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
         return refuse(StatusCode::BAD_REQUEST, "image is not base64");
     };
     let Ok(format) = image::guess_format(&bytes) else {
-        return refuse(StatusCode::BAD_REQUEST, "image is of an unknown format");
+        return refuse(StatusCode::BAD_REQUEST, "image has an unknown format");
     };
     let mut asset = uploaded(&shared, name, &body);
     asset.file = File {

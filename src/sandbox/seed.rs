@@ -1,4 +1,4 @@
-//! What the sandbox holds at start: always the same, whatever the day.
+//! The sandbox's initial assets; they are the same in every run, on every day.
 
 use std::sync::OnceLock;
 
@@ -10,13 +10,13 @@ use super::{
     store::{ComfyAsset, File, PiktidAsset, ScenarioAsset, Store},
 };
 
-/// How much to begin with.
+/// How many assets the sandbox starts with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seed {
-    /// Nothing.
+    /// No assets.
     Empty,
-    /// About 500 assets: every kind, ties in creation time, parents and previews, tags, notes,
-    /// group-shared, platform and public ones.
+    /// About 500 assets: every kind, equal creation times, parents and previews, tags, notes, and
+    /// group-shared, platform and public assets.
     Several,
 }
 
@@ -34,7 +34,7 @@ pub fn store(seed: Seed) -> Store {
     store
 }
 
-/// Letters from a number, stable over runs.
+/// Returns a hash in hex for a kind and a number; it is the same in every run.
 fn digits(what: &str, number: usize) -> String {
     blake3::hash(format!("{what}{number}").as_bytes())
         .to_hex()
@@ -80,7 +80,7 @@ fn scenario_id(number: usize) -> String {
     format!("asset_{}", &digits("scenario", number)[..22])
 }
 
-/// Kind, type and source by turns: every kind of the contract.
+/// Kind, type, source and file kind, used in turn; they cover every kind of the contract.
 const KINDS: [(&str, &str, &str, &str); 12] = [
     ("image", "inference-txt2img", "inference-txt", "image"),
     ("image", "uploaded", "uploaded", "image"),
@@ -98,11 +98,11 @@ const KINDS: [(&str, &str, &str, &str); 12] = [
 
 fn scenario(number: usize) -> ScenarioAsset {
     let (kind, asset_type, source, file) = KINDS[number % KINDS.len()];
-    // Every tenth shares its time with the one before: ties within the source, and, since the
-    // other two providers use the same minutes, across sources.
+    // Every tenth asset shares its time with the one before: a tie within the source. The other
+    // two providers use the same minutes: ties across sources.
     let moment = if number % 10 == 9 { number - 1 } else { number };
     let created = START - moment as i64 * 7 * MINUTE;
-    // A chain: each third asset comes from an older one, and through it from that one's root.
+    // A chain: three of twelve assets derive from an older one, and `root` is the chain's end.
     let parent = parent_of(number).map(scenario_id);
     let elsewhere = number % 16 == 15;
     let mut metadata = Map::new();
@@ -114,7 +114,7 @@ fn scenario(number: usize) -> ScenarioAsset {
         metadata.insert("guidance".to_owned(), json!(3.5));
         metadata.insert("numInferenceSteps".to_owned(), json!(28));
         metadata.insert("scheduler".to_owned(), json!("EulerDiscreteScheduler"));
-        // A string that may arrive as a number (scenario.md trap 13).
+        // The API may send this string as a number (scenario.md trap 13).
         let seed = 9_007_199_254_740_993_u64 + number as u64;
         let seed = if number.is_multiple_of(2) {
             json!(seed.to_string())
@@ -153,7 +153,7 @@ fn scenario(number: usize) -> ScenarioAsset {
         }
         .to_owned(),
         tags: match number % 4 {
-            // Public assets (every eighth) have tags too: the only ones the list filters by.
+            // Public assets (every eighth) have tags too: the list filters only these by tag.
             3 if number % 8 == 7 => vec!["concept".to_owned(), "Showcase".to_owned()],
             0 => vec![
                 "concept".to_owned(),
@@ -173,7 +173,7 @@ fn scenario(number: usize) -> ScenarioAsset {
             .then(|| format!("Chosen for the {} set.", SUBJECTS[number % SUBJECTS.len()])),
         root: parent.is_some().then(|| scenario_id(root_of(number))),
         parent,
-        // Kinds that are no picture point at one.
+        // Assets that are not pictures have a picture as preview.
         preview: (file != "image" && number + 4 < 240)
             .then(|| scenario_id(number + 4 - number % 4)),
         model_id: asset_type
@@ -196,7 +196,7 @@ fn scenario(number: usize) -> ScenarioAsset {
     }
 }
 
-/// Chains of up to four: within each twelve, 0 comes from 3, 3 from 6, 6 from 10.
+/// Makes chains of up to four: within each twelve, 0 comes from 3, 3 from 6, 6 from 10.
 fn parent_of(number: usize) -> Option<usize> {
     let older = match number % 12 {
         0 | 3 => number + 3,
@@ -219,7 +219,7 @@ fn piktid(number: usize) -> PiktidAsset {
         _ => ("private", "ada"),
     };
     let picture = pictures::picture(number);
-    // Fresh uploads have neither thumbnails nor attributes yet (piktid.md trap 7).
+    // New uploads have neither thumbnails nor attributes yet (piktid.md trap 7).
     let fresh = number % 40 == 39;
     PiktidAsset {
         id: uuid("piktid", number),
@@ -258,7 +258,7 @@ fn piktid(number: usize) -> PiktidAsset {
 
 fn comfy(number: usize) -> ComfyAsset {
     let moment = if number % 9 == 8 { number - 1 } else { number };
-    // Every third on a whole second: no fraction on a local server.
+    // Every third time is a whole second: no fraction on a local server.
     let fraction = if number.is_multiple_of(3) {
         0
     } else {
@@ -304,7 +304,7 @@ fn comfy(number: usize) -> ComfyAsset {
         created,
         updated: created + (number % 4) as i64 * 1_000_000,
         last_access: number.is_multiple_of(2).then_some(created + 5_000_000),
-        // One that passes 32 bits, as model files do.
+        // One size exceeds 32 bits, as model files do.
         size: Some(if number == 8 { 6_938_040_682 } else { bytes }),
         hash: (number % 3 != 1).then(|| format!("blake3:{}", digits("bytes", number))),
         mime_type: mime_type.map(str::to_owned),
@@ -312,7 +312,7 @@ fn comfy(number: usize) -> ComfyAsset {
         user_metadata,
         metadata: metadata(kind, picture, number),
         has_preview: kind == "audio" || (kind == "image" && number % 7 != 6),
-        // Files without a picture of their own are shown by a neighbour's.
+        // Audio files show the picture of another asset.
         preview_id: (kind == "audio").then(|| uuid("comfy", number + 2)),
         job_id: (root == "output").then(|| format!("{}-job", &digits("job", number / 4)[..8])),
         loader_path: (root == "models").then(|| format!("loras/{number}.safetensors")),
@@ -327,7 +327,7 @@ fn comfy(number: usize) -> ComfyAsset {
     }
 }
 
-/// A scanned file's system metadata holds the server's own path (comfy-observed.md 4).
+/// The metadata of a scanned file includes the server's path (comfy-observed.md 4).
 fn metadata(kind: &str, picture: &pictures::Picture, number: usize) -> Option<Value> {
     match kind {
         "image" => Some(json!({
@@ -340,7 +340,7 @@ fn metadata(kind: &str, picture: &pictures::Picture, number: usize) -> Option<Va
     }
 }
 
-/// Sizes of made files, so that listings need not make them again.
+/// Returns a generated file's size; picture sizes are cached, so that no picture is remade.
 fn sized(kind: &'static str, number: usize) -> (&'static str, u64) {
     static PICTURES: OnceLock<Vec<u64>> = OnceLock::new();
     if kind == "image" {

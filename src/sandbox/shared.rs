@@ -4,11 +4,11 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{credentials::Credentials, store::Store};
 
-/// Which generation of the contract is kept.
+/// The version of Comfy's contract that the emulator follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// A self-hosted ComfyUI 0.33: no zones, nothing null, nested errors, both names of renamed
-    /// fields, unknown parameters ignored.
+    /// A self-hosted ComfyUI 0.33: times without zones, no nulls, nested errors, both names of
+    /// renamed fields, unknown parameters ignored.
     Local,
     /// The cloud's published contract: old names, flat errors, no content route.
     Published,
@@ -16,13 +16,13 @@ pub enum Dialect {
     Newest,
 }
 
-/// What a provider's handlers work with.
+/// The state that a provider's handlers share.
 #[derive(Clone)]
 pub struct Shared {
     pub store: Arc<Store>,
     pub credentials: Credentials,
     pub address: SocketAddr,
-    /// Signs tokens and file addresses: they cannot be forged.
+    /// Signs tokens and file addresses, so that clients cannot forge them.
     pub key: [u8; 32],
     pub dialect: Dialect,
 }

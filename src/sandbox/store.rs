@@ -1,4 +1,4 @@
-//! What the three servers serve: plain rows behind one lock each.
+//! The assets of the three servers: plain rows, one lock for each provider.
 
 use std::{
     collections::BTreeMap,
@@ -7,14 +7,14 @@ use std::{
 
 use serde_json::{Map, Value, value::RawValue};
 
-/// Bytes behind an asset.
+/// The bytes of an asset.
 #[derive(Debug, Clone, Default)]
 pub struct File {
-    /// `image`, `audio`, `3d`, … for made files.
+    /// The kind of a generated file: `image`, `audio`, `3d`, …
     pub kind: &'static str,
-    /// Number of the made file.
+    /// The number of the generated file.
     pub number: usize,
-    /// Uploaded bytes, with their media type, instead of a made file.
+    /// Uploaded media type and bytes; they replace the generated file.
     pub uploaded: Option<(String, Vec<u8>)>,
 }
 
@@ -44,11 +44,11 @@ pub struct ScenarioAsset {
     pub model_id: Option<String>,
     pub inference_id: Option<String>,
     pub job_id: Option<String>,
-    /// More of `metadata`.
+    /// Additional fields of `metadata`.
     pub metadata: Map<String, Value>,
     pub properties: Map<String, Value>,
     pub file: File,
-    /// Fields as a test wants them, as raw JSON text.
+    /// Fields that a test overrides, as raw JSON text.
     pub overrides: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -91,13 +91,13 @@ pub struct ComfyAsset {
     pub job_id: Option<String>,
     pub loader_path: Option<String>,
     pub is_immutable: bool,
-    /// Shared by somebody else: in lists only with `include_public`.
+    /// Shared by another user: lists include it only with `include_public`.
     pub is_public: bool,
     pub file: File,
     pub overrides: BTreeMap<String, Box<RawValue>>,
 }
 
-/// Everything.
+/// The assets of all three providers.
 #[derive(Debug, Default)]
 pub struct Store {
     scenario: Mutex<Vec<ScenarioAsset>>,

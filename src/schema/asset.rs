@@ -1,4 +1,4 @@
-//! `Asset`: what all sources' assets share.
+//! `Asset`: the fields that all sources' assets share.
 
 pub mod enums;
 mod sync_fields;
@@ -28,19 +28,19 @@ use crate::{
 
 use enums::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
 
-/// One item of a source.
+/// The GraphQL type `Asset`.
 pub struct AssetNode(pub Arc<Asset>);
 
-/// A file that a source keeps, with what the source knows of it: a picture, a model, a sound, a
-/// document …
+/// A file at a source, with the source's metadata: an image, a 3D model, a sound, a document or
+/// another kind.
 #[Object(name = "Asset")]
 impl AssetNode {
-    /// Global id, for `node` and `asset`. Stable for ever.
+    /// Global id, for `node` and `asset`. Opaque and stable.
     pub async fn id(&self) -> ID {
         self.0.global_id.to_string().into()
     }
 
-    /// The account or server it is kept in.
+    /// The account or server that holds the asset.
     async fn source(&self, context: &Context<'_>) -> async_graphql::Result<SourceNode> {
         let registry = &operation(context)?.registry;
         registry
@@ -49,104 +49,104 @@ impl AssetNode {
             .ok_or_else(|| coded(Code::Internal, "the asset's source is gone"))
     }
 
-    /// The kind of API it comes from.
+    /// The provider of the asset's source.
     async fn provider(&self) -> AssetProvider {
         self.0.provider.into()
     }
 
-    /// The source's own id: opaque and case-sensitive.
+    /// The asset's id at its source: opaque, case-sensitive, and unique only within the source.
     async fn upstream_id(&self) -> &str {
         &self.0.id.upstream
     }
 
-    /// Its name; where the source has none, its upstream id. Never empty. May hold anything a
-    /// user can type: escape it.
+    /// The asset's name, or its `upstreamId` when the source has no name. Never empty. It may
+    /// contain anything that a user can type: escape it.
     async fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// Kind of its content, whatever the file format.
+    /// The kind of content, in any file format.
     async fn kind(&self) -> AssetKind {
         self.0.kind.into()
     }
 
-    /// Media type of its file. Scenario and Comfy send it (Comfy unchecked); for PiktID the gateway
-    /// guesses it from the ending of the file's name.
+    /// The file's media type; null when unknown. Scenario and Comfy report it, Comfy unverified.
+    /// For PiktID, the gateway guesses it from the file name's extension.
     async fn mime_type(&self) -> Option<&str> {
         self.0.mime_type.as_deref()
     }
 
-    /// Size of its file in bytes; null for PiktID, which does not send it.
+    /// The file's size in bytes; null when unknown, and always null for PiktID.
     async fn size(&self) -> Option<ByteSize> {
         self.0.size_bytes.map(ByteSize)
     }
 
-    /// Width in pixels.
+    /// Width in pixels; null when unknown.
     async fn width(&self) -> Option<u32> {
         self.0.width
     }
 
-    /// Height in pixels.
+    /// Height in pixels; null when unknown.
     async fn height(&self) -> Option<u32> {
         self.0.height
     }
 
-    /// Duration in seconds, of sounds and videos; null where the source does not send it.
+    /// Duration of audio and video in seconds; null when the source does not report it.
     async fn duration_seconds(&self) -> Option<f64> {
         self.0.duration_seconds
     }
 
-    /// Hash of its bytes with the algorithm as prefix, such as `blake3:…`. Comfy only. Several
-    /// assets may share it.
+    /// Hash of the file's bytes with its algorithm as prefix, such as `blake3:…`. Comfy only, else
+    /// null. Several assets may share it.
     async fn content_hash(&self) -> Option<&str> {
         self.0.content_hash.as_deref()
     }
 
-    /// When it was made. Lists are ordered by this unless asked otherwise.
+    /// When the asset was created. Lists are sorted by this time unless `orderBy` differs.
     async fn created_at(&self) -> DateTime {
         DateTime::at(self.0.created_at)
     }
 
-    /// When it was last changed; null for PiktID. Comfy does not count changes of tags.
+    /// When the asset was last changed; null for PiktID. Comfy does not count tag changes.
     async fn updated_at(&self) -> Option<DateTime> {
         self.0.updated_at.map(DateTime::at)
     }
 
-    /// Whether its file is ready.
+    /// Whether the asset's file is ready.
     async fn status(&self) -> AssetStatus {
         self.0.status.into()
     }
 
-    /// Who can see it; null where the source sends a word that this gateway does not know.
+    /// Who can see the asset; null when the source sends no value known to this gateway.
     async fn visibility(&self) -> Option<AssetVisibility> {
         self.0.visibility.map(Into::into)
     }
 
-    /// Who made it, in the source's own terms: a user id (Scenario), a user name (PiktID), null
-    /// (Comfy). Not comparable across sources.
+    /// Who created the asset, in the source's terms: a user id (Scenario), a user name (PiktID), or
+    /// null (Comfy). Not comparable across sources.
     async fn created_by(&self) -> Option<&str> {
         self.0.created_by.as_deref()
     }
 
-    /// Its tags, case-sensitive: as many as the source has.
+    /// The asset's tags, case-sensitive: as many as the source has. Empty when there are none.
     async fn tags(&self) -> &[String] {
         &self.0.tags
     }
 
-    /// What a person wrote about it: Scenario's description, PiktID's styling note, Comfy's
-    /// `user_metadata.user_description`. Never a machine's caption.
+    /// A note that a person wrote, or null: Scenario's description, PiktID's styling note, or
+    /// Comfy's `user_metadata.user_description`. Never a generated caption.
     async fn note(&self) -> Option<&str> {
         self.0.note.as_deref()
     }
 
-    /// Its file, loadable by a browser as it is, without a credential. May be signed and end at
-    /// `urlExpiresAt`: ask again rather than store it. Selecting it costs no upstream call.
+    /// URL of the file, which a browser can load without a credential; null when there is none. It
+    /// may expire at `urlExpiresAt`: query it again, do not store it. It costs no upstream call.
     async fn url(&self, context: &Context<'_>) -> Option<async_graphql::Result<Url>> {
         let location = self.location(context, Rendition::Original).transpose()?;
         Some(location.map(|(url, _)| Url(url)))
     }
 
-    /// When `url` stops working; null for an address without an end.
+    /// When `url` expires; null when it does not expire, or `url` is null.
     async fn url_expires_at(
         &self,
         context: &Context<'_>,
@@ -157,12 +157,12 @@ impl AssetNode {
         }
     }
 
-    /// A picture of it, loadable by a browser as it is, and never a file of more than 2 MB; null where
-    /// the source has none, or none so small. May be missing right after an upload.
+    /// URL of a preview image, which a browser can load without a credential; null when there is
+    /// none. The original stands in only up to 2 MiB. It may be missing right after an upload.
     async fn thumbnail_url(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "How large.", default_with = "AssetThumbnailSize::Small")]
+        #[graphql(desc = "Requested size.", default_with = "AssetThumbnailSize::Small")]
         size: AssetThumbnailSize,
     ) -> Option<async_graphql::Result<Url>> {
         let rendition = match size {
@@ -173,9 +173,9 @@ impl AssetNode {
         Some(location.map(|(url, _)| Url(url)))
     }
 
-    /// The asset that shows this one as a picture (Scenario, Comfy); null when there is none or it is
-    /// gone. Costs a read, unless the asset is cached or in the same list: one call for up to 200
-    /// assets at Scenario, one call each at Comfy.
+    /// The asset that serves as this one's preview image (Scenario, Comfy); null when there is none
+    /// or it is gone. Costs a read unless it is cached or in the same list: one upstream call for
+    /// up to 200 assets at Scenario, one call for each asset at Comfy.
     async fn preview(
         &self,
         context: &Context<'_>,
@@ -184,8 +184,8 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The asset that this one was made from (Scenario); null when there is none or it is gone. Costs
-    /// a read, unless the asset is cached or in the same list: one call for up to 200 assets.
+    /// The asset that this one was made from (Scenario); null when there is none or it is gone.
+    /// Unless cached or in the same list, it costs a read: one upstream call for up to 200 assets.
     async fn parent(
         &self,
         context: &Context<'_>,
@@ -194,9 +194,9 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The first asset of the chain that this one was made through (Scenario); null when there is none
-    /// or it is gone. Costs a read, unless the asset is cached or in the same list: one call for up to
-    /// 200 assets.
+    /// The first asset in the chain of parents (Scenario); null when there is none or it is gone.
+    /// Costs a read unless it is cached or in the same list: one upstream call for up to 200
+    /// assets.
     async fn root(
         &self,
         context: &Context<'_>,
@@ -205,8 +205,8 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The assets made from this one, newest first (Scenario); null where the source knows no lineage.
-    /// Costs up to five list calls for each asset it is selected on: select it on few at once.
+    /// The assets made from this one, newest first (Scenario); null when the source has no lineage.
+    /// Costs up to five list calls for each parent asset: select it on few assets at once.
     async fn children(
         &self,
         context: &Context<'_>,
@@ -230,17 +230,17 @@ impl AssetNode {
             .transpose()
     }
 
-    /// Whether you may tag it; null where the source does not say.
+    /// Whether you may tag it; null when unknown. False without the scope `assets:write`.
     async fn viewer_can_tag(&self, context: &Context<'_>) -> async_graphql::Result<Option<bool>> {
         viewer_can(context, self.0.viewer_can.tag, Permission::Write)
     }
 
-    /// Whether you may set its note; null where the source does not say.
+    /// Whether you may set its note; null when unknown. False without the scope `assets:write`.
     async fn viewer_can_note(&self, context: &Context<'_>) -> async_graphql::Result<Option<bool>> {
         viewer_can(context, self.0.viewer_can.note, Permission::Write)
     }
 
-    /// Whether you may delete it; null where the source does not say.
+    /// Whether you may delete it; null when unknown. False without the scope `assets:delete`.
     async fn viewer_can_delete(
         &self,
         context: &Context<'_>,
@@ -248,13 +248,13 @@ impl AssetNode {
         viewer_can(context, self.0.viewer_can.delete, Permission::Delete)
     }
 
-    /// Fields that only its provider has, typed.
+    /// The provider's own fields, typed.
     async fn details(&self) -> AssetDetails {
         AssetDetails::of(&self.0)
     }
 
-    /// The asset as the source sent it, less file paths of a server; null when it cannot be
-    /// represented. For fields that are newer than this gateway.
+    /// The asset's JSON as the source sent it, without file paths of a server; null when it cannot
+    /// be represented. Use it for fields that are newer than this gateway.
     async fn raw(&self, context: &Context<'_>) -> Option<async_graphql::Result<Json>> {
         if let Err(forbidden) = reading(context) {
             return Some(Err(forbidden));
@@ -297,17 +297,17 @@ impl AssetNode {
             .map(Some)
     }
 
-    /// Where a rendition is, and until when.
+    /// Returns a rendition's URL and its expiry, or `FORBIDDEN` when the caller may not read.
     fn location(
         &self,
         context: &Context<'_>,
         rendition: Rendition,
     ) -> async_graphql::Result<Option<(String, Option<Timestamp>)>> {
-        // What a write shows of an asset is not its bytes.
+        // A caller that may only write can see an asset's metadata, but not its bytes.
         Ok(self.located(reading(context)?, rendition))
     }
 
-    /// The same, for an operation that may read.
+    /// As [`Self::location`], for an operation that may read.
     fn located(
         &self,
         operation: &Operation,
@@ -324,7 +324,7 @@ impl AssetNode {
             Location::Proxied => {
                 let profile = operation.registry.named(&self.0.id.source)?.profile();
                 if profile.passthrough {
-                    // A browser that loads the address would have no credential.
+                    // A browser would load the URL without the caller's credential.
                     return None;
                 }
                 let scope = &profile.scope;
@@ -337,8 +337,8 @@ impl AssetNode {
         }
     }
 
-    /// Another asset of the same source; gone ones are null. Boxed: the engine allots each field of
-    /// an asset, plain ones too, what the largest of them takes.
+    /// Loads another asset of the same source; `None` when it is gone. The future is boxed, because
+    /// the engine allocates each `Asset` field as much memory as the largest future needs.
     async fn relative(
         &self,
         context: &Context<'_>,
@@ -353,7 +353,7 @@ impl AssetNode {
     }
 }
 
-/// What the source says a viewer may do, where this gateway lets them.
+/// Returns the source's own answer, or false when the caller lacks the gateway's permission.
 fn viewer_can(
     context: &Context<'_>,
     own: Option<bool>,

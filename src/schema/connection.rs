@@ -1,4 +1,4 @@
-//! `AssetConnection`: one ordered list over many sources, paged as Relay pages it.
+//! `AssetConnection`: a Relay connection over one ordered list of many sources.
 
 mod sync_fields;
 
@@ -22,7 +22,7 @@ use crate::{
     source::{Filter, Order, Pushdown, Source},
 };
 
-/// What `first`, `after`, `last` and `before` say.
+/// The paging arguments `first`, `after`, `last` and `before`.
 pub struct Paging {
     pub first: Option<i32>,
     pub after: Option<String>,
@@ -30,11 +30,11 @@ pub struct Paging {
     pub before: Option<String>,
 }
 
-/// Assets a page has when the client does not say.
+/// The page size when the client sends neither `first` nor `last`.
 const DEFAULT_PAGE: usize = 20;
 
 impl Paging {
-    /// The range of the list that the arguments name.
+    /// Returns the range of the list that the arguments select.
     fn range<C>(
         &self,
         decode: impl Fn(&str) -> Result<C, BadCursor>,
@@ -86,17 +86,17 @@ fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
         })
 }
 
-/// The list over any sources, by `AssetFilter`; others are a provider's own.
+/// The name of the list over any sources, by `AssetFilter`. Other lists belong to one provider.
 pub const MERGED: &str = "assets";
 
-/// A list as a field's arguments describe it.
+/// A list, as the arguments of a field describe it.
 pub struct ListQuery {
-    /// The field's.
+    /// The field's name.
     pub name: &'static str,
-    /// What is asked of each source.
+    /// The upstream query of each source.
     pub sources: Vec<(Arc<dyn Source>, Pushdown)>,
     pub filter: Filter,
-    /// The filter and whatever else of the arguments makes it another list, normalised.
+    /// The filter and all other arguments that identify the list, normalised.
     pub arguments: Vec<(&'static str, String)>,
     pub order: Order,
 }
@@ -133,7 +133,7 @@ pub async fn resolve(
         let asked = list.sources.first().map(|part| part.source.profile());
         let range = paging.range(|text| {
             let anchor = RowAnchor::decode(text, &fingerprint)?;
-            // A position in another source's list is none in this one's.
+            // A position in one source's list means nothing in another's.
             match asked {
                 Some(source) if !anchor.is_in(source) => Err(BadCursor),
                 _ => Ok(anchor),
@@ -157,17 +157,17 @@ pub async fn resolve(
     })
         .map_err(|all| {
             for (source, error) in &all.errors {
-                tracing::warn!(%source, error = error.to_string(), "a list has no page, as this source failed");
+                tracing::warn!(%source, error = error.to_string(), "this source failed, so a list has no page");
             }
             unanswered(&all)
         })
 }
 
-/// The sources' parts of a list, and those that are not asked.
+/// The source lists to query, and the skipped sources with their reasons.
 type AskedAndSkipped = (Vec<SourceList>, Vec<(Arc<dyn Source>, &'static str)>);
 
-/// # Errors
-/// `UNSUPPORTED_BY_SOURCE` naming the sources that have no such list or order.
+/// Splits the sources into those to query and those to skip. Returns `UNSUPPORTED_BY_SOURCE`, with
+/// their names, when sources have no such list or order.
 fn parts(
     sources: Vec<(Arc<dyn Source>, Pushdown)>,
     order: Order,
@@ -217,8 +217,8 @@ fn parts(
         return Err(coded(
             Code::UnsupportedBySource,
             format!(
-                "source `{name}` cannot do this, sorted by {}: {reason}. Its `capabilities` have \
-                 what it can do",
+                "source `{name}` does not support this list sorted by {}: {reason}. See its \
+                 `capabilities`",
                 order.by.word()
             ),
         ));
@@ -231,8 +231,8 @@ fn parts(
         return Err(coded(
             Code::UnsupportedBySource,
             format!(
-                "not every source can do this, sorted by {}: {}. Leave them out by naming the \
-                 others in `sources`, or ask for something else",
+                "some sources do not support this list sorted by {}: {}. Name only the \
+                 others in `sources`, or choose another filter or order",
                 order.by.word(),
                 each.join(", ")
             ),
@@ -246,8 +246,8 @@ fn parts(
         return Err(coded(
             Code::UnsupportedBySource,
             format!(
-                "every source sorts by {} in its own way, so such a list is of one source; these \
-                 are asked: {}. Choose one in `sources`",
+                "every source sorts by {} in its own way, so such a list has one source; these \
+                 are selected: {}. Choose one in `sources`",
                 order.by.word(),
                 names.join(", ")
             ),
@@ -256,59 +256,59 @@ fn parts(
     Ok((asked, skipped))
 }
 
-/// Whether a list goes on at either end of a page, and the cursors to go on with (Relay's cursor
-/// connections specification, 4).
+/// Whether there are pages before and after this one, and the cursors to request them (Relay's
+/// cursor connections specification, section 4).
 #[derive(SimpleObject)]
 #[graphql(shareable)]
 pub struct PageInfo {
-    /// Whether there is a page before this one: ask for it with `last` and `before: startCursor`.
+    /// Whether there is a page before this one. Request it with `last` and `before: startCursor`.
     pub has_previous_page: bool,
-    /// Whether there is a page after this one: ask for it with `first` and `after: endCursor`.
+    /// Whether there is a page after this one. Request it with `first` and `after: endCursor`.
     pub has_next_page: bool,
-    /// Where the page begins. Set whenever `hasPreviousPage` is true, also on a page without edges.
+    /// Cursor of the page's start. Set when `hasPreviousPage` is true, even if there are no edges.
     pub start_cursor: Option<String>,
-    /// Where the page ends. Set whenever `hasNextPage` is true, also on a page without edges: it names
-    /// how far the sources were read.
+    /// Cursor of the page's end. Set when `hasNextPage` is true, even if there are no edges: it
+    /// marks how far the sources were read.
     pub end_cursor: Option<String>,
 }
 
-/// A page of assets.
+/// The GraphQL type `AssetConnection`: one page of a list.
 pub struct AssetConnection(Arc<ConnectionPage>);
 
-/// A page of assets over one or more sources, with how each source fared.
+/// A page of assets of one or more sources, with the outcome of each source.
 #[Object]
 impl AssetConnection {
-    /// The page's assets with their cursors: at most 100.
+    /// The page's assets with their cursors, at most 100. A page may be empty and not the last.
     async fn edges(&self) -> Vec<FastPath<AssetEdge>> {
         self.all_edges().map(FastPath).collect()
     }
 
-    /// The page's assets: at most 100.
+    /// The page's assets without cursors, at most 100.
     async fn nodes(&self) -> Vec<FastPath<AssetNode>> {
         self.all_nodes().map(FastPath).collect()
     }
 
-    /// Whether there are more pages, and the cursors that lead to them. `hasNextPage` stays true while
-    /// a source that may have more is missing: see `sourceResults`. A page that could not get past
-    /// its cursor for that reason is an error that names the source, so loops over `hasNextPage` end.
+    /// Whether there are more pages, and the cursors to request them. `hasNextPage` stays true
+    /// while a failed source may have more assets: see `sourceResults`. If a page cannot advance
+    /// past its cursor for that reason, the list is an error: loops over `hasNextPage` always end.
     async fn page_info(&self) -> PageInfo {
         self.ends()
     }
 
-    /// How many assets the whole list has, exactly; null when that is not known. It is not known where
-    /// Scenario takes part, where the gateway applies filters after reading, and where a source failed,
-    /// unless the whole list was read for this page.
+    /// The exact number of assets in the whole list; null when unknown. It is unknown when Scenario
+    /// takes part, when the gateway filters after reading, and when a source failed, unless this
+    /// page read the whole list.
     async fn total_count(&self) -> Option<i64> {
         self.count()
     }
 
-    /// How each source fared, by name: one entry for each source of the list.
+    /// The outcome of each source, sorted by name: one entry for each source of the list.
     async fn source_results(&self) -> Vec<AssetSourceResult> {
         self.0.sources.iter().map(AssetSourceResult::of).collect()
     }
 
-    /// True when each source is `OK` or `SKIPPED` and no row is unreadable. Unlike `isComplete` of a
-    /// source's result it is false for older answers and for pages that a failure cut short.
+    /// True when each source is `OK` or `SKIPPED` and no row is unreadable. Unlike the `isComplete`
+    /// of a source result, it is false for `STALE` sources and for pages that a failure cut short.
     async fn is_complete(&self) -> bool {
         self.misses_nothing()
     }
@@ -348,13 +348,13 @@ impl AssetConnection {
     }
 }
 
-/// An asset on a page, with the cursor that names its position in the list.
+/// The GraphQL type `AssetEdge`.
 pub struct AssetEdge {
     edge: Edge,
     page: Arc<ConnectionPage>,
 }
 
-/// An asset on a page, with the cursor that names its position in the list.
+/// An asset on a page, with the cursor of its position in the list.
 #[Object]
 impl AssetEdge {
     /// The asset.
@@ -362,8 +362,8 @@ impl AssetEdge {
         FastPath(AssetNode(Arc::clone(&self.edge.asset)))
     }
 
-    /// Its position, for `after` and `before` of the same list with the same `filter` and `orderBy`;
-    /// `sources` and `providers` may differ. Opaque. It stays valid when the asset is deleted, after restarts, and at other instances.
+    /// Opaque position for `after` and `before` of the same list, `filter` and `orderBy`; `sources`
+    /// and `providers` may differ. It outlives the asset and restarts, and works at every instance.
     async fn cursor(&self) -> String {
         self.page.cursor(&self.edge.place)
     }

@@ -1,4 +1,4 @@
-//! The only place that makes a client's error: one code a failure, one table in the README.
+//! Creates all client-facing errors. Each failure has one code; the README has a table of them.
 
 use async_graphql::{Enum, Error, ErrorExtensions, ID, Interface, SimpleObject};
 
@@ -8,56 +8,56 @@ use crate::{
     source::{SourceError, SourceInfo},
 };
 
-/// What went wrong, for programs. Values may be added: treat an unknown one as `INTERNAL`.
+/// A machine-readable error code. Values may be added: treat an unknown one as `INTERNAL`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "AssetErrorCode")]
 pub enum Code {
     /// An argument breaks a rule that the message names. Fix the request.
     BadUserInput,
-    /// No cursor of this list with these arguments, or the rows around it are gone. Start without a
-    /// cursor.
+    /// The cursor is not of this list with these arguments, or the rows around it are gone. Start
+    /// again without a cursor.
     BadCursor,
-    /// The source wants a credential, or refused the one it was given.
+    /// The source requires a credential, or rejected the given one.
     Unauthenticated,
-    /// The credential is good, but not for this.
+    /// The credential, key or token is valid, but does not permit this.
     Forbidden,
-    /// No such asset, or none that this credential can see.
+    /// The asset does not exist, or this credential cannot see it.
     NotFound,
     /// The source is busy with this asset, or the `idempotencyKey` belongs to another write.
     Conflict,
-    /// Something uses the asset, so it cannot be deleted.
+    /// The asset is in use, so it cannot be deleted.
     InUse,
     /// The asset cannot be changed or deleted.
     Immutable,
-    /// The source has no means to do this; the message says what it can do.
+    /// The source does not support this. The message has the reason.
     UnsupportedBySource,
-    /// Larger than a limit that the message names.
+    /// The request or file is larger than a limit that the message names.
     PayloadTooLarge,
-    /// A type of file that the source does not take.
+    /// The source does not accept this type of file.
     UnsupportedMediaType,
-    /// Too many calls. Wait `retryAfterSeconds`, then ask again.
+    /// Too many calls. Wait `retryAfterSeconds`, then try again.
     RateLimited,
     /// The account at the source has no credits or no active subscription.
     PaymentRequired,
-    /// The source gave no complete answer in time. Ask again later.
+    /// The source sent no complete response in time. Try again later.
     UpstreamTimeout,
-    /// The source cannot be reached or failed. Ask again later.
+    /// The source is unreachable or failed. Try again later.
     UpstreamUnavailable,
-    /// The source understood the request and refused it; the message has its reason.
+    /// The source understood the request and rejected it. The message has its reason.
     UpstreamRejected,
-    /// The source's answer breaks its contract; the message has the path of the fault.
+    /// The source's response breaks its API contract. The message has the path of the fault.
     UpstreamProtocol,
-    /// Sent, and it is not known whether it took effect, or only a part of it did. Read the asset
-    /// before you try again.
+    /// The write was sent, but its effect is unknown, or only a part of it took effect. Read the
+    /// asset before you try again.
     UnknownOutcome,
-    /// A limit of the gateway that the message names.
+    /// The request exceeds a gateway limit that the message names.
     LimitExceeded,
-    /// A fault of the gateway. Its log has the cause, under the answer's `x-request-id`.
+    /// An internal error. The gateway's log has the cause under the response's `x-request-id`.
     Internal,
 }
 
 impl Code {
-    /// As it stands in `extensions.code`.
+    /// The code as in `extensions.code`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl Code {
     }
 }
 
-/// The code of a source's failure.
+/// Maps a source's failure to its code.
 #[must_use]
 pub const fn code_of(error: &SourceError) -> Code {
     match error {
@@ -116,19 +116,19 @@ pub const fn code_of(error: &SourceError) -> Code {
     }
 }
 
-/// An error with a code.
+/// Creates an error with a code.
 #[must_use]
 pub fn coded(code: Code, message: impl Into<String>) -> Error {
     Error::new(message).extend_with(|_, e| e.set("code", code.as_str()))
 }
 
-/// An argument that breaks a rule; `path` leads to it (`filter`, `sources`).
+/// Creates `BAD_USER_INPUT` for the argument at `path`, such as `filter`, `sources`.
 pub fn bad_input(path: &[&str], message: impl Into<String>) -> Error {
     let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
     coded(Code::BadUserInput, message).extend_with(|_, e| e.set("field", path.clone()))
 }
 
-/// A source's failure as a field's error.
+/// Creates a field error for a source's failure.
 pub fn of_source(profile: &SourceInfo, error: &SourceError) -> Error {
     about(&profile.name, Some(profile.provider), error)
 }
@@ -152,11 +152,11 @@ fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> 
     })
 }
 
-/// A list has no page: one error that names each source that failed.
+/// Creates the error of a list without a page. It names each source that failed.
 pub fn unanswered(all: &Unanswered) -> Error {
     let errors = || all.errors.iter().map(|(_, error)| error);
     let Some(first) = errors().next() else {
-        return coded(Code::Internal, "a fault in the gateway: it is in its log");
+        return coded(Code::Internal, "internal error: see the gateway's log");
     };
     let names: Vec<String> = all.errors.iter().map(|(n, _)| n.to_string()).collect();
     let error = match all.errors.as_slice() {
@@ -173,7 +173,7 @@ pub fn unanswered(all: &Unanswered) -> Error {
                 .map(|(name, error)| format!("source `{name}`: {error}"))
                 .collect();
             let what = if all.others_answered {
-                "the other sources have nothing more, and these may: ask again with the same cursor"
+                "the other sources have no more assets, but these may: retry with the same cursor"
             } else {
                 "no source answered"
             };
@@ -189,24 +189,24 @@ pub fn unanswered(all: &Unanswered) -> Error {
 
 fn retry_after_seconds(error: &SourceError) -> Option<i32> {
     let wait = error.retry_after()?;
-    // Whole seconds, and not sooner.
+    // Whole seconds, rounded up.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     Some(i32::try_from(seconds).unwrap_or(i32::MAX))
 }
 
-/// What every error in an answer's data has.
+/// The fields of every error within a response's `data`.
 #[derive(Interface)]
 #[graphql(
-    field(name = "code", ty = "&Code", desc = "What went wrong, for programs."),
+    field(name = "code", ty = "&Code", desc = "The machine-readable code."),
     field(
         name = "message",
         ty = "&String",
-        desc = "What happened and what to do, for people."
+        desc = "What happened and what to do, as text for people."
     ),
     field(
         name = "retry_after_seconds",
         ty = "&Option<i32>",
-        desc = "Seconds to wait before asking again; null when that is not known."
+        desc = "Seconds to wait before trying again; null when unknown."
     )
 )]
 pub enum AssetError {
@@ -214,14 +214,14 @@ pub enum AssetError {
     Source(AssetSourceError),
 }
 
-/// Why a source gave nothing, or stopped giving.
+/// A failure of a source.
 #[derive(SimpleObject)]
 pub struct AssetSourceError {
-    /// What went wrong, for programs.
+    /// The machine-readable code.
     code: Code,
-    /// What happened and what to do, for people.
+    /// What happened and what to do, as text for people.
     message: String,
-    /// Seconds to wait before asking again; null when that is not known.
+    /// Seconds to wait before trying again; null when unknown.
     retry_after_seconds: Option<i32>,
 }
 
@@ -235,24 +235,24 @@ impl From<&SourceError> for AssetSourceError {
     }
 }
 
-/// What failed in a mutation, and for which asset.
+/// A failure of one item in a mutation.
 #[derive(SimpleObject)]
 pub struct AssetMutationError {
-    /// What went wrong, for programs.
+    /// The machine-readable code.
     code: Code,
-    /// What happened and what to do, for people.
+    /// What happened and what to do, as text for people.
     message: String,
-    /// The asset it is about, as the request named it.
+    /// The asset's id, as the input gave it, or the new asset's id; null when there is no asset.
     asset_id: Option<ID>,
-    /// The argument at fault, as a path of at most six parts such as `["input", "assetIds", "1"]`; null for failures of
-    /// an asset or its source.
+    /// The invalid argument, as a path of at most six parts such as `["input", "assetIds", "1"]`.
+    /// Null when the asset or its source failed.
     field: Option<Vec<String>>,
-    /// Seconds to wait before trying again; null when that is not known.
+    /// Seconds to wait before trying again; null when unknown.
     retry_after_seconds: Option<i32>,
 }
 
 impl AssetMutationError {
-    /// A source's failure, for an asset that may not be there.
+    /// Creates the error for a source's failure. `id` is the asset's, if there is one.
     pub fn at(source: &SourceName, id: Option<ID>, error: &SourceError) -> Self {
         Self {
             code: code_of(error),
@@ -263,12 +263,12 @@ impl AssetMutationError {
         }
     }
 
-    /// Names the argument at fault.
+    /// Sets `field` to the path of the invalid argument.
     pub fn name_argument(&mut self, path: &[&str]) {
         self.field = Some(path.iter().map(|&part| part.to_owned()).collect());
     }
 
-    /// An argument that breaks a rule, for one asset among others.
+    /// Creates the error for an invalid argument of one item.
     pub fn argument(code: Code, id: Option<ID>, path: &[&str], message: String) -> Self {
         Self {
             code,

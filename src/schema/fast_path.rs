@@ -1,6 +1,5 @@
-//! Objects most of whose fields only read memory: those are written as JSON where they stand. The
-//! engine makes a future in a box of its own for every field, a map for every object, and the JSON
-//! of both at the end.
+//! Serializes objects directly to JSON when their selected fields need no I/O. The engine would box
+//! a future for every field, build a map for every object, and serialize all of it at the end.
 
 use std::borrow::Cow;
 
@@ -14,19 +13,19 @@ use futures_util::future::try_join_all;
 
 use super::{operation::Operation, raw_json};
 
-/// Bytes that a list takes room for ahead.
+/// The most bytes that a list reserves ahead.
 const MOST_AHEAD: usize = 64 * 1024;
 
-/// An object most of whose fields only read memory.
+/// An object whose fields mostly need no I/O.
 pub trait SyncFields: ContainerType {
-    /// One of those fields.
+    /// A selected field that needs no I/O.
     type SyncFields<'a>;
 
-    /// Which of those is selected; `None`: the engine asks the field's resolver.
+    /// Parses a selected field. `None`: the engine calls the field's resolver.
     fn plain(field: &Field) -> Option<Self::SyncFields<'_>>;
 
-    /// Writes it as JSON. `None`, where it has to be awaited this time, or fails: the engine asks
-    /// its resolver, and what was written is taken back.
+    /// Writes the field as JSON. `None` when it needs I/O this time, or fails: the caller truncates
+    /// the output and the engine calls the resolver.
     fn write(
         &self,
         plain: &Self::SyncFields<'_>,
@@ -35,21 +34,21 @@ pub trait SyncFields: ContainerType {
     ) -> Option<()>;
 }
 
-/// A field as it is selected.
+/// How a selected field is resolved.
 enum Choice<P> {
     Typename,
     SyncFields(P),
     Other,
 }
 
-/// What is selected of an object.
+/// The selected fields of an object.
 pub struct SelectedFields<'a, T: SyncFields>(
     Vec<(&'a Positioned<Field>, Choice<T::SyncFields<'a>>)>,
 );
 
 impl<'a, T: SyncFields> SelectedFields<'a, T> {
-    /// `None`: fragments are the engine's. An operation that was put together
-    /// (`document/collect_fields.rs`) has none on objects, each field once, and no conditions.
+    /// Parses a selection set. `None` when it has fragments: the engine resolves them. The output
+    /// of `document/collect_fields.rs` has none on objects, each field once, and no conditions.
     pub fn of(set: &'a SelectionSet) -> Option<Self> {
         let choices = set.items.iter().map(|selection| {
             let Selection::Field(own) = &selection.node else {
@@ -65,18 +64,18 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
         choices.collect::<Option<_>>().map(Self)
     }
 
-    /// The same, of an object within an object: all of it is plain, or none.
+    /// Parses the selection set of a nested object. `None` when any of its fields needs I/O.
     pub fn wholly(set: &'a SelectionSet) -> Option<Self> {
         let is_plain = |(_, choice): &(_, Choice<_>)| !matches!(choice, Choice::Other);
         Self::of(set).filter(|selected| selected.0.iter().all(is_plain))
     }
 
-    /// Writes the object, where all of it is in memory.
+    /// Writes the object. `None` when a field needs I/O.
     pub fn write(&self, root: &T, operation: &Operation, json: &mut Vec<u8>) -> Option<()> {
         self.write_or(root, operation, json, |_, _| None)
     }
 
-    /// Writes the object; calls `awaited` for each field that is not in memory, with its place.
+    /// Writes the object. Calls `awaited` for each field that needs I/O, with its byte offset.
     fn write_or(
         &self,
         root: &T,
@@ -107,7 +106,7 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
     }
 }
 
-/// Writes a list of objects, where all of it is in memory.
+/// Writes a list of objects. `None` when a field needs I/O.
 pub fn write_list<T: SyncFields>(
     roots: impl ExactSizeIterator<Item = T>,
     selected: &SelectedFields<'_, T>,
@@ -121,7 +120,7 @@ pub fn write_list<T: SyncFields>(
         let begin = json.len();
         selected.write(&root, operation, json)?;
         if place == 0 {
-            // The others are about as long, unless this is a giant.
+            // The other elements are about as long. The limit guards against a huge first one.
             let like_it = count.saturating_sub(1) * (json.len() - begin + 16);
             json.reserve(like_it.min(MOST_AHEAD));
         }
@@ -130,7 +129,7 @@ pub fn write_list<T: SyncFields>(
     Some(())
 }
 
-/// The same object, resolved in one go as far as that goes.
+/// Wraps an object to resolve its synchronous fields in one pass. The engine resolves the others.
 pub struct FastPath<T>(pub T);
 
 impl<T: SyncFields> OutputType for FastPath<T> {
@@ -155,7 +154,7 @@ impl<T: SyncFields> OutputType for FastPath<T> {
     }
 }
 
-/// The operation, where its values may be written before their time.
+/// Returns the operation when its values may be serialized early.
 pub fn writing<'a>(context: &ContextSelectionSet<'a>) -> Option<&'a Operation> {
     let operation = context.data_opt::<Operation>()?;
     operation.writes_json.then_some(operation)
@@ -189,8 +188,8 @@ pub async fn resolve<T: SyncFields>(
     Ok(raw_json::written(whole))
 }
 
-/// The object, less the fields that are not in memory: those, and where each belongs. `None`: the
-/// engine resolves it.
+/// Writes the object without the fields that need I/O. Returns these fields with their byte
+/// offsets. `None`: the engine resolves the whole object.
 fn in_memory_fields<'a, T: SyncFields>(
     root: &T,
     context: &ContextSelectionSet<'a>,

@@ -1,7 +1,7 @@
-//! The graph as a subgraph (Apollo Federation v2, subgraph specification).
+//! The schema as an Apollo Federation v2 subgraph (subgraph specification).
 //!
-//! Ours rather than the engine's: there one representation that fails fails all, and its schema
-//! imports what it does not use.
+//! The engine's own support is not used: there, one failing representation fails all of them, and
+//! the SDL imports directives that it does not use.
 
 use async_graphql::{
     Context, ID, InputValueResult, Object, Scalar, ScalarType, SimpleObject, Union, Value,
@@ -18,13 +18,13 @@ use super::{
 /// Prints the subgraph's schema. In the context, as the schema is made of this file too.
 pub struct SubgraphSdl(pub fn() -> &'static str);
 
-/// How federated gateways ask. Other clients have `node`, `nodes` and `asset`.
+/// The `Query` fields for federated gateways. Other clients use `node`, `nodes` and `asset`.
 pub struct Federation;
 
-/// How federated gateways ask.
+/// The `Query` fields for federated gateways.
 #[Object]
 impl Federation {
-    /// For federated gateways: this graph as a subgraph.
+    /// For federated gateways: the SDL of this subgraph.
     #[graphql(name = "_service")]
     async fn service(&self, context: &Context<'_>) -> Service {
         let sdl = context.data_opt::<SubgraphSdl>();
@@ -33,8 +33,8 @@ impl Federation {
         }
     }
 
-    /// For federated gateways: assets and sources by their keys, in the order asked for. Null for
-    /// what is gone or not visible; what cannot be read leaves null and an error of its own.
+    /// For federated gateways: assets and sources by key, in the order of `representations`. Null
+    /// for each that is gone or not visible. One that cannot be read is null with its own error.
     #[graphql(name = "_entities")]
     async fn entities(
         &self,
@@ -47,15 +47,15 @@ impl Federation {
     }
 }
 
-/// This graph as a subgraph.
+/// The SDL of this subgraph.
 #[derive(SimpleObject)]
 #[graphql(name = "_Service")]
 struct Service {
-    /// Its schema, with the keys of its entities.
+    /// The subgraph's SDL, with the keys of its entities.
     sdl: Option<String>,
 }
 
-/// What other subgraphs can refer to.
+/// An entity that other subgraphs can refer to.
 #[derive(Union)]
 #[graphql(name = "_Entity")]
 enum Entity {
@@ -63,14 +63,14 @@ enum Entity {
     Source(SourceNode),
 }
 
-/// What a gateway knows of an entity: `__typename` and its key.
+/// A reference to an entity: `__typename` and its key.
 struct Representation(Value);
 
-/// What a federated gateway knows of an entity: an object with `__typename` and its key.
+/// A federated gateway's reference to an entity: an object with `__typename` and its key.
 #[Scalar(name = "_Any")]
 impl ScalarType for Representation {
     fn parse(value: Value) -> InputValueResult<Self> {
-        // What is no object is refused in its own place.
+        // `entity` rejects a value that is not an object, at its own index.
         Ok(Self(value))
     }
 

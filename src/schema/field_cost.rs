@@ -1,4 +1,4 @@
-//! What fields of the graph may cause, in assets and upstream calls.
+//! The cost of each field, in assets and upstream calls.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use async_graphql::parser::{
 use super::sdl;
 use crate::asset::Provider;
 
-/// List calls that a source may be asked for a page (`design.md` §3).
+/// The most list calls to one source for a page (`design.md` §3).
 const CALLS_FOR_A_PAGE: u64 = 5;
 
-/// What the whole schema counts, as some 100 KB of answer.
+/// The cost of the whole schema, which is about 100 KB of response.
 const SCHEMA: u64 = 200;
 
-/// What a field may cause, beside what is selected in it.
+/// The highest cost of a field, without its selection set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldCost {
     Free,
@@ -25,24 +25,24 @@ pub enum FieldCost {
     Asset {
         calls: u64,
     },
-    /// As many assets as `first` or `last` says.
+    /// A page of `first` or `last` assets.
     Page {
         calls: u64,
     },
-    /// What is selected in it, once for each configured source.
+    /// The cost of its selection set, once for each configured source.
     Sources(u64),
-    /// An asset for each item of the list at this path of the arguments.
+    /// One asset for each item of the list argument at this path.
     Items {
         list: &'static [&'static str],
         calls: u64,
     },
 }
 
-/// Every field of the graph, with its type and its price.
+/// The type and cost of every field in the schema.
 pub struct FieldCosts(HashMap<String, HashMap<String, (String, FieldCost)>>);
 
 impl FieldCosts {
-    /// For a gateway that has this number of sources of each provider.
+    /// Computes the costs for a gateway. `sources` returns its number of sources of a provider.
     #[must_use]
     pub fn new(sources: impl Fn(Provider) -> u64) -> Self {
         let counts = Provider::ALL.map(|provider| (provider, sources(provider)));
@@ -80,7 +80,7 @@ impl FieldCosts {
             ("ScenarioDetails", "embedding") | ("ScenarioQualityGate", "details") => {
                 FieldCost::Calls(1)
             }
-            // Large, so that many of it count.
+            // It makes no call, but is large, so that many of them add up.
             ("Asset", "raw") => FieldCost::Calls(5),
             ("Query", "__schema" | "_service") => FieldCost::Calls(SCHEMA),
             ("Query", "__type") => FieldCost::Calls(SCHEMA / 10),
@@ -96,7 +96,7 @@ impl FieldCosts {
             ("Mutation", "uploadAsset") => FieldCost::Asset { calls: 5 },
             _ => FieldCost::Free,
         };
-        // Our own text, which the tests parse too.
+        // The gateway's own SDL. The tests parse it too, so parsing does not fail here.
         let schema = parse_schema(sdl::whole()).map(|schema| schema.definitions);
         let mut types = HashMap::new();
         for definition in schema.unwrap_or_default() {
@@ -117,7 +117,7 @@ impl FieldCosts {
             types.insert(name.clone(), fields.collect());
         }
         let mut prices = Self(types);
-        // Added by the engine, and left out of what it prints.
+        // The engine adds these fields, but does not print them.
         let added = [("__schema", "__Schema"), ("__type", "__Type")];
         if let Some(query) = prices.0.get_mut("Query") {
             for (field, of) in added {
@@ -127,7 +127,7 @@ impl FieldCosts {
         prices
     }
 
-    /// A field's type, without lists and non-null, and its price; `None`: there is no such field.
+    /// Returns a field's innermost type and its cost; `None` when there is no such field.
     #[must_use]
     pub fn of(&self, parent: &str, field: &str) -> Option<(&str, FieldCost)> {
         let (of, price) = self.0.get(parent)?.get(field)?;
@@ -135,7 +135,7 @@ impl FieldCosts {
     }
 }
 
-/// A field's name and its type's.
+/// Returns a field's name and the name of its innermost type.
 fn described(field: &FieldDefinition) -> (String, String) {
     let mut base = &field.ty.node.base;
     let of = loop {
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn every_way_to_an_asset_has_a_price() {
         let prices = FieldCosts::new(|_| 1);
-        // What an answer carries anyway.
+        // Fields whose assets are already paid for by a parent field.
         let carried = [
             ("AssetConnection", "nodes"),
             ("AssetEdge", "node"),
@@ -178,7 +178,7 @@ mod tests {
             }
         }
         assert!(checked > 20, "the schema was read");
-        // A rule for a field that is not there would price nothing.
+        // A rule for a field that does not exist would have no effect.
         assert_eq!(priced, 29);
     }
 }

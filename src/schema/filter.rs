@@ -1,4 +1,4 @@
-//! Which sources and assets a list shows.
+//! `AssetFilter`: which sources and assets a list includes.
 
 use std::sync::Arc;
 
@@ -16,79 +16,79 @@ use crate::{
     source::{Filter, FilterField, Registry, Source},
 };
 
-/// Conditions of `assets`: an asset must meet all of them. A field that is left out or null asks for
-/// nothing; an empty list or text, more than 100 entries, and conditions that exclude each other are
-/// `BAD_USER_INPUT`. Each means the same at every source: the gateway applies what a source cannot, and an
-/// asset without the value never matches. A source that can hold no match is `SKIPPED`.
+/// Conditions on assets, combined with AND; an omitted or null field imposes none. Empty lists and
+/// strings, more than 100 entries, and contradictions are `BAD_USER_INPUT`. All fields but `search`
+/// mean the same at every source: the gateway applies the conditions that a source cannot. An asset
+/// without the tested value never matches. A source that can hold no match is `SKIPPED`.
 #[derive(InputObject, Default)]
 pub struct AssetFilter {
-    /// Only from these sources, by name. Naming one that is not configured is an error.
+    /// Only assets of these sources, given by `AssetSource.name`. An unknown name is an error.
     sources: Option<Vec<String>>,
-    /// Only from sources of these providers.
+    /// Only assets of sources of these providers.
     providers: Option<Vec<AssetProvider>>,
-    /// Only of these kinds.
+    /// Only assets of one of these kinds.
     kinds: Option<Vec<AssetKind>>,
-    /// With all of these tags, case-sensitive. Blanks around a tag are cut off, as when tags are
-    /// written.
+    /// Only assets with all of these tags. Tags are case-sensitive. The gateway trims spaces around
+    /// them, as it does when tags are written.
     tags_all: Option<Vec<String>>,
-    /// With at least one of these tags.
+    /// Only assets with at least one of these tags.
     tags_any: Option<Vec<String>>,
-    /// With none of these tags.
+    /// Only assets with none of these tags.
     tags_none: Option<Vec<String>>,
-    /// With this text in their name, whatever its case.
+    /// Only assets whose name contains this text. Case is ignored.
     name_contains: Option<String>,
-    /// Made after this time. Sources keep microseconds and `createdAt` has milliseconds, cut off, so
-    /// the `createdAt` of an asset may bring the same asset again. To page on, use its cursor. To find
-    /// newer assets, take the latest `createdAt` and leave out the ids you have.
+    /// Only assets created after this time, exclusive. Sources keep microseconds, and `createdAt`
+    /// is cut to milliseconds: an asset's own `createdAt` may match it again. To page, use cursors.
+    /// To poll for newer assets, pass the latest `createdAt` and drop the ids you have.
     created_after: Option<DateTime>,
-    /// Made before this time.
+    /// Only assets created before this time, exclusive.
     created_before: Option<DateTime>,
-    /// Last changed after this time. PiktID sends no such time, so it is skipped.
+    /// Only assets last changed after this time, exclusive. PiktID reports none and is `SKIPPED`.
     updated_after: Option<DateTime>,
-    /// Last changed before this time. PiktID sends no such time, so it is skipped.
+    /// Only assets last changed before this time, exclusive. PiktID reports none and is `SKIPPED`.
     updated_before: Option<DateTime>,
-    /// Visible to one of these.
+    /// Only assets with one of these visibilities.
     visibilities: Option<Vec<AssetVisibility>>,
-    /// Made by this user, as `Asset.createdBy` names them. Comfy sends no user, so it is skipped.
+    /// Only assets with exactly this `Asset.createdBy`. Comfy reports no creator and is `SKIPPED`.
     created_by: Option<String>,
-    /// Text for each source's own search: the one field that does not mean the same everywhere.
-    /// Scenario searches names, prompts, descriptions and tags, in an index that may lag
-    /// behind and may end before a long list does; PiktID tags, file names and project names; Comfy
-    /// names alone, anywhere in them. For the same meaning everywhere use `nameContains`.
+    /// Text for each source's own search. Its meaning differs by source; that of `nameContains`
+    /// does not. Scenario searches names, prompts, descriptions and tags, in an index that may lag
+    /// and may end before a long list does. PiktID searches tags, file names and project names.
+    /// Comfy matches any part of names only.
     search: Option<String>,
 }
 
-/// A field of `AssetFilter`. Values may be added: show an unknown one as it is.
+/// A field of `AssetFilter`. Values may be added: display an unknown one by its name.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetFilterField {
-    /// `kinds`.
+    /// `AssetFilter.kinds`.
     Kinds,
-    /// `tagsAll`.
+    /// `AssetFilter.tagsAll`.
     TagsAll,
-    /// `tagsAny`.
+    /// `AssetFilter.tagsAny`.
     TagsAny,
-    /// `tagsNone`.
+    /// `AssetFilter.tagsNone`.
     TagsNone,
-    /// `nameContains`.
+    /// `AssetFilter.nameContains`.
     NameContains,
-    /// `createdAfter`.
+    /// `AssetFilter.createdAfter`.
     CreatedAfter,
-    /// `createdBefore`.
+    /// `AssetFilter.createdBefore`.
     CreatedBefore,
-    /// `updatedAfter`.
+    /// `AssetFilter.updatedAfter`.
     UpdatedAfter,
-    /// `updatedBefore`.
+    /// `AssetFilter.updatedBefore`.
     UpdatedBefore,
-    /// `visibilities`.
+    /// `AssetFilter.visibilities`.
     Visibilities,
-    /// `createdBy`.
+    /// `AssetFilter.createdBy`.
     CreatedBy,
-    /// `search`.
+    /// `AssetFilter.search`.
     Search,
 }
 
 impl AssetFilterField {
-    /// The field as the graph has it; none for what only a provider's own list has.
+    /// Maps a filter field to its schema value. `None` where `AssetFilter` has no such field.
     pub const fn of(field: FilterField) -> Option<Self> {
         Some(match field {
             FilterField::Kinds => Self::Kinds,
@@ -108,21 +108,21 @@ impl AssetFilterField {
     }
 }
 
-/// Texts in one list of a filter.
+/// The most entries of a filter list.
 const MAX_WORDS: usize = 100;
-/// Bytes in one text: what goes into an upstream's address must fit there.
+/// The most bytes of a filter string, which must fit into an upstream URL.
 const MAX_TEXT: usize = 1_000;
 
 impl AssetFilter {
-    /// The sources to ask, in the order of their names.
+    /// Returns the sources to query, sorted by name.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for an unknown name or an empty list.
+    /// `BAD_USER_INPUT` for an unknown name, an empty list, or fields that no source matches.
     pub fn sources(&self, registry: &Registry) -> async_graphql::Result<Vec<Arc<dyn Source>>> {
         if self.providers.as_ref().is_some_and(Vec::is_empty) {
             return Err(bad_input(
                 &["filter", "providers"],
-                "`filter.providers` is empty, which no asset fits: leave it out to ask all of them",
+                "`filter.providers` is empty, so no asset fits: leave it out to query all of them",
             ));
         }
         let mut sources = named(&["filter", "sources"], self.sources.as_deref(), registry)?;
@@ -131,7 +131,7 @@ impl AssetFilter {
             if sources.is_empty() && self.sources.is_some() {
                 return Err(bad_input(
                     &["filter", "providers"],
-                    "no source of `filter.sources` is of one of `filter.providers`: no asset fits \
+                    "no source in `filter.sources` is of any of `filter.providers`: no asset fits \
                      both",
                 ));
             }
@@ -139,7 +139,7 @@ impl AssetFilter {
         Ok(sources)
     }
 
-    /// Which of its fields leaves out a source that is not among [`Self::sources`].
+    /// Returns the field that excludes a source from [`Self::sources`]: `sources` or `providers`.
     pub fn excluding(&self, name: &SourceName, registry: &Registry) -> &'static str {
         let sources = self.sources.iter().flatten();
         let mut sources = sources
@@ -152,11 +152,11 @@ impl AssetFilter {
         }
     }
 
-    /// What an asset must be.
+    /// Returns the conditions on assets, checked and normalised.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for what no asset can fit: empty lists and texts, a tag both wanted and
-    /// not, a span of time that ends before it begins.
+    /// `BAD_USER_INPUT` for conditions that no asset can meet: empty lists and strings, a tag both
+    /// required and excluded, an empty time range. Also for overlong values and malformed times.
     pub fn fields(&self) -> async_graphql::Result<Filter> {
         let filter = Filter {
             kinds: list("kinds", self.kinds.as_deref(), |kind| (*kind).into())?,
@@ -202,18 +202,18 @@ impl AssetFilter {
     }
 }
 
-/// A moment of a filter.
+/// Parses a time of a filter.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` where it is none.
+/// `BAD_USER_INPUT` when it is not an RFC 3339 time.
 pub fn timestamp(field: &str, time: Option<&DateTime>) -> async_graphql::Result<Option<Timestamp>> {
     time.map(|time| time.read(&["filter", field])).transpose()
 }
 
-/// Refuses spans of time that end before they begin.
+/// Rejects time ranges that are empty.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` naming where the span ends.
+/// `BAD_USER_INPUT` at the `…Before` field when it is not later than the `…After` field.
 pub fn spans(filter: &Filter) -> async_graphql::Result<()> {
     for (field, after, before) in [
         ("createdBefore", filter.created_after, filter.created_before),
@@ -225,14 +225,14 @@ pub fn spans(filter: &Filter) -> async_graphql::Result<()> {
         {
             return Err(bad_input(
                 &["filter", field],
-                format!("`{field}` is not later than where the span begins: no asset fits"),
+                format!("`{field}` is not later than the start of the time range: no asset fits"),
             ));
         }
     }
     Ok(())
 }
 
-/// A list that must not be empty: nothing would fit. Sorted, without repeats: equal filters are equal.
+/// Checks the length of a filter list, then sorts and deduplicates it: equal filters compare equal.
 fn list<T, U: Ord>(
     field: &str,
     values: Option<&[T]>,
@@ -245,7 +245,7 @@ fn list<T, U: Ord>(
         return Err(bad_input(
             &["filter", field],
             format!(
-                "`filter.{field}` must have 1 to {MAX_WORDS} entries: leave it out to ask for all"
+                "`filter.{field}` must have 1 to {MAX_WORDS} entries: leave it out to match all"
             ),
         ));
     }
@@ -255,10 +255,10 @@ fn list<T, U: Ord>(
     Ok(mapped)
 }
 
-/// A list of texts.
+/// Checks a list of strings.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` where it is empty or too long, or one of its texts is.
+/// `BAD_USER_INPUT` when the list, or one of its strings, is empty or too long.
 pub fn words(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec<String>> {
     let words = list(field, values, String::clone)?;
     for (index, word) in values.unwrap_or_default().iter().enumerate() {
@@ -267,20 +267,20 @@ pub fn words(field: &str, values: Option<&[String]>) -> async_graphql::Result<Ve
     Ok(words)
 }
 
-/// A list of tags, without blanks around them: none is written with those.
+/// Checks a list of tags and trims them, as tags are trimmed when they are written.
 ///
 /// # Errors
-/// As [`words`].
+/// `BAD_USER_INPUT`, as for [`words`].
 pub fn tags(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec<String>> {
     let trimmed = |tags: &[String]| tags.iter().map(|tag| tag.trim().to_owned()).collect();
     let tags: Option<Vec<String>> = values.map(trimmed);
     words(field, tags.as_deref())
 }
 
-/// A text that must not be empty.
+/// Checks a string that must not be empty.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` where it is, or is too long.
+/// `BAD_USER_INPUT` when it is empty or longer than 1,000 bytes.
 pub fn text(field: &str, value: Option<&str>) -> async_graphql::Result<Option<String>> {
     if let Some(text) = value {
         check_text(&["filter", field], text)?;
@@ -291,13 +291,13 @@ pub fn text(field: &str, value: Option<&str>) -> async_graphql::Result<Option<St
 fn check_text(path: &[&str], text: &str) -> async_graphql::Result<()> {
     let refuse = |what: String| Err(bad_input(path, format!("`{}` {what}", path.join("."))));
     match text {
-        "" => refuse("is an empty text: leave it out to ask for all".to_owned()),
-        text if text.len() > MAX_TEXT => refuse(format!("is a text of more than {MAX_TEXT} bytes")),
+        "" => refuse("is empty: leave it out to match all".to_owned()),
+        text if text.len() > MAX_TEXT => refuse(format!("is longer than {MAX_TEXT} bytes")),
         _ => Ok(()),
     }
 }
 
-/// The sources of these names, or all of them, in the order of their names.
+/// Returns the named sources, or all sources when `names` is `None`, sorted by name.
 ///
 /// # Errors
 /// `BAD_USER_INPUT` for an unknown name or an empty list.
@@ -313,7 +313,7 @@ pub fn named(
         return Err(bad_input(
             path,
             format!(
-                "`{}` is empty, which no asset fits: leave it out to ask all sources",
+                "`{}` is empty, so no asset fits: leave it out to query all sources",
                 path.join(".")
             ),
         ));
@@ -335,7 +335,7 @@ pub fn named(
         .collect())
 }
 
-/// A source that is not configured: says which are.
+/// Creates the error for an unknown source name. It lists the configured names.
 pub fn unknown_source(path: &[&str], name: &str, registry: &Registry) -> async_graphql::Error {
     let names: Vec<&str> = registry
         .all()

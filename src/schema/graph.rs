@@ -7,11 +7,11 @@ use super::{
     providers::lists::ProviderLists, query::Root,
 };
 
-/// The root of queries.
+/// The query root: reads by id, lists of assets, and the configured sources.
 #[derive(MergedObject)]
 pub struct Query(Root, ProviderLists, Federation);
 
-/// The graph, ready to execute.
+/// The executable schema.
 pub type Graph = Schema<Query, Mutation, EmptySubscription>;
 
 /// The graph before it is finished. Documents are held against the rules before it sees them, so it

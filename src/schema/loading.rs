@@ -10,7 +10,7 @@ use crate::{
     source::{DetailLevel, SourceError},
 };
 
-/// Reads a variant of an asset; `None` when it is gone.
+/// Reads an asset in the given detail; `None` when it is gone.
 pub async fn load_variant(
     context: &Context<'_>,
     id: AssetId,

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::source::{Order, Source};
 
-/// The merged list of these sources.
+/// Reads a page of the merged list of these sources.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for a filter that breaks a rule, and those of [`connection::resolve`].
+/// `BAD_USER_INPUT` for an invalid filter, and the errors of [`connection::resolve`].
 pub async fn merged(
     context: &Context<'_>,
     sources: Vec<Arc<dyn Source>>,
@@ -32,7 +32,7 @@ pub async fn merged(
                 (source, narrowed)
             })
             .collect(),
-        // Sorted and without repeats, so equal filters print alike.
+        // Filter lists are sorted and deduplicated, so equal filters have equal arguments.
         arguments: fields.arguments(),
         filter: fields,
         order,

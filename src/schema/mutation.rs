@@ -1,4 +1,4 @@
-//! What can be changed.
+//! The mutation root: uploads, tags, notes and deletes.
 
 mod delete;
 mod input;
@@ -26,38 +26,38 @@ use crate::source::TagChange;
 
 pub use upload_scalar::{Upload, Uploads};
 
-/// What can be changed.
+/// The mutation root.
 pub struct Mutation;
 
-/// The root of mutations. Failures have two channels, and each failure is in one of them.
+/// The mutation root. Each failure is reported in exactly one of two places.
 ///
-/// - The payload's `errors`: a fault of one item, also where there is only one. Examples are
-///   an `assetId` that is no id, an asset that is gone, and what the source says of an upload or its
-///   file. The other items go on.
-/// - An error of the field, with a null payload: a fault of the input as a whole. Examples are
-///   an empty list, a tag that is too long, base64 that cannot be decoded, an `idempotencyKey` of
-///   another write, and a scope that your key does not have. Nothing is changed.
+/// - The payload's `errors`: one item failed, even when it is the only item. Examples are a
+///   malformed `assetId`, an asset that is gone, and a rejected upload or file. The other items are
+///   still processed.
+/// - The response's `errors`, with a null payload: the input as a whole is invalid. Examples are an
+///   empty list, an overlong tag, malformed base64, the `idempotencyKey` of another write, and a
+///   scope that your key lacks. Nothing is changed.
 #[Object]
 impl Mutation {
-    /// Uploads a file and makes an asset of it. The bytes go on to the source as they come, without
-    /// being kept, unless the source must know their length first and `byteLength` is not given.
-    /// What the file is, its bytes tell, not its name. Nothing is sent twice: after a failure,
-    /// `steps` and `errors` say what is done and what is not.
+    /// Uploads a file and creates an asset from it. The gateway streams the bytes to the source. It
+    /// stores them first only if the source must know the length and `byteLength` is missing. The
+    /// bytes determine the file type, not the name. Nothing is sent twice: after a failure, `steps`
+    /// and `errors` show which parts are done.
     async fn upload_asset(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which file, to which source.")] input: UploadAssetInput,
+        #[graphql(desc = "The file, and the source to upload to.")] input: UploadAssetInput,
     ) -> Option<async_graphql::Result<UploadAssetPayload>> {
         Some(upload::upload(context, input).await)
     }
 
-    /// Adds tags to assets. Tags that are there already stay. PiktID only replaces tags: adding
-    /// reads them first, and loses none to others that add through this gateway at the same time; what
-    /// another program or gateway adds in between is lost.
+    /// Adds tags to assets; existing tags stay. PiktID can only replace all tags, so the gateway
+    /// reads them first. Concurrent additions through this gateway are safe. Tags that another
+    /// program or gateway adds between read and write are lost.
     async fn add_asset_tags(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which tags to which assets.")] input: AddAssetTagsInput,
+        #[graphql(desc = "The tags to add, and the assets.")] input: AddAssetTagsInput,
     ) -> Option<async_graphql::Result<AddAssetTagsPayload>> {
         let (assets, errors) =
             match change_tags(context, &input.asset_ids, &input.tags, TagChange::Add, 1).await {
@@ -71,13 +71,13 @@ impl Mutation {
         }))
     }
 
-    /// Takes tags away from assets. Tags that are not there do not matter. PiktID only replaces tags:
-    /// through this gateway no change is lost, but another program's between reading and writing
-    /// is. Comfy's own tags (`input`, `output`, `models`) keep an asset in its lists: leave them.
+    /// Removes tags from assets; missing tags are ignored. PiktID can only replace all tags:
+    /// another program's change between read and write is lost, one through this gateway is not.
+    /// Keep Comfy's own tags (`input`, `output`, `models`): Comfy lists assets by them.
     async fn remove_asset_tags(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which tags from which assets.")] input: RemoveAssetTagsInput,
+        #[graphql(desc = "The tags to remove, and the assets.")] input: RemoveAssetTagsInput,
     ) -> Option<async_graphql::Result<RemoveAssetTagsPayload>> {
         let (assets, errors) =
             match change_tags(context, &input.asset_ids, &input.tags, TagChange::Remove, 1).await {
@@ -91,12 +91,12 @@ impl Mutation {
         }))
     }
 
-    /// Gives assets these tags and no others; none clears them. Comfy sorts its assets by tags of
-    /// its own (`input`, `output`, `models`): leave them in, or `assets` does not list them.
+    /// Replaces all tags of assets; an empty list clears them. Keep Comfy's own tags (`input`,
+    /// `output`, `models`) in the list: `assets` does not list Comfy assets without one.
     async fn set_asset_tags(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which tags for which assets.")] input: SetAssetTagsInput,
+        #[graphql(desc = "The new tags, and the assets.")] input: SetAssetTagsInput,
     ) -> Option<async_graphql::Result<SetAssetTagsPayload>> {
         let (assets, errors) =
             match change_tags(context, &input.asset_ids, &input.tags, TagChange::Set, 0).await {
@@ -110,32 +110,32 @@ impl Mutation {
         }))
     }
 
-    /// Writes a note on an asset: Scenario's description, PiktID's styling note, Comfy's
-    /// `user_metadata.user_description` (its other keys stay, but for what another program or gateway
-    /// writes at the same moment). An empty text clears it.
+    /// Sets an asset's note: Scenario's description, PiktID's styling note, or Comfy's
+    /// `user_metadata.user_description`. An empty text clears it. Comfy's other metadata keys stay,
+    /// except for changes that another program or gateway makes at the same moment.
     async fn set_asset_note(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which note on which asset.")] input: SetAssetNoteInput,
+        #[graphql(desc = "The note, and the asset.")] input: SetAssetNoteInput,
     ) -> Option<async_graphql::Result<SetAssetNotePayload>> {
         Some(set_note(context, input).await)
     }
 
-    /// Deletes an asset. What that means at its source is in `AssetSource.capabilities`.
+    /// Deletes an asset. `AssetSource.capabilities { deleteEffect }` has the effect at its source.
     async fn delete_asset(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which asset.")] input: DeleteAssetInput,
+        #[graphql(desc = "The asset to delete.")] input: DeleteAssetInput,
     ) -> Option<async_graphql::Result<DeleteAssetPayload>> {
         Some(delete_one(context, input).await)
     }
 
-    /// Deletes up to 1,000 assets of any sources. The payload lists each id once: deleted, failed with
-    /// its reason, or not tried because the time ran out.
+    /// Deletes up to 1,000 assets of any sources. The payload has each id once: as deleted, as
+    /// failed with an error, or as not tried because the operation's time ran out.
     async fn bulk_delete_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Which assets.")] input: BulkDeleteAssetsInput,
+        #[graphql(desc = "The assets to delete.")] input: BulkDeleteAssetsInput,
     ) -> Option<async_graphql::Result<BulkDeleteAssetsPayload>> {
         Some(delete_all(context, input).await)
     }

@@ -23,19 +23,19 @@ use crate::{
     source::Registry,
 };
 
-/// Anything with a global id.
+/// An object with a global id, as Relay's specification defines it.
 #[derive(Interface)]
 #[graphql(field(
     name = "id",
     ty = "ID",
-    desc = "Global id, for `node`. Stable for ever."
+    desc = "Global id, for `node`. Opaque and stable."
 ))]
 pub enum Node {
     Asset(AssetNode),
     Source(SourceNode),
 }
 
-/// Reads an id and checks that its source is configured; former names become current ones.
+/// Parses an id and checks that its source is configured. Replaces a source's former name.
 pub fn parse(path: &[&str], id: &ID, registry: &Registry) -> async_graphql::Result<GlobalId> {
     let parsed = GlobalId::parse(id).map_err(|invalid| bad_input(path, invalid.to_string()))?;
     let name = match &parsed {
@@ -71,10 +71,10 @@ pub async fn refetch(
     }
 }
 
-/// An asset by its global id.
+/// Reads an asset by its global id; `None` when it is gone.
 ///
 /// # Errors
-/// For what is no id of an asset, or of a source that is not configured, and the source's.
+/// `BAD_USER_INPUT` unless it is an asset's id of a configured source, and the source's errors.
 pub async fn one_asset(
     context: &Context<'_>,
     path: &[&str],
@@ -90,10 +90,10 @@ pub async fn one_asset(
     }
 }
 
-/// A source by its global id.
+/// Returns a source by its global id.
 ///
 /// # Errors
-/// For what is no id of a source.
+/// `BAD_USER_INPUT` when it is not the id of a configured source.
 pub fn one_source(
     context: &Context<'_>,
     path: &[&str],
@@ -109,8 +109,8 @@ pub fn one_source(
     }
 }
 
-/// What is selected of the assets among nodes. What is put together (`document/collect_fields.rs`)
-/// has one fragment for each type.
+/// Returns the selection set on `Asset` within a selection on `Node`. `document/collect_fields.rs`
+/// leaves one inline fragment for each type.
 fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
     set.items.iter().find_map(|selection| {
         let Selection::InlineFragment(own) = &selection.node else {
@@ -148,13 +148,13 @@ impl OutputType for FastPath<Node> {
     }
 }
 
-/// What was read by id: null for each that is gone, and an error for each that cannot be read.
+/// The result of `nodes`: null for a node that is gone, an error for one that cannot be read.
 pub struct FastPathList(pub Vec<Each>);
 
 type Each = Option<async_graphql::Result<FastPath<Node>>>;
 
 impl FastPathList {
-    /// All of it, where it is assets and nulls and nothing else.
+    /// Writes the list. `None` when it has more than assets and nulls, or a field needs I/O.
     fn write(&self, context: &ContextSelectionSet<'_>) -> Option<Vec<u8>> {
         let operation = writing(context)?;
         let selected = SelectedFields::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;

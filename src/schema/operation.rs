@@ -17,7 +17,7 @@ use crate::{
     write::Writer,
 };
 
-/// What one operation works with: made by the server for each, found by resolvers in the context.
+/// The state of one operation. The server creates it; resolvers read it from the context.
 pub struct Operation {
     pub registry: Arc<Registry>,
     pub asset_cache: Arc<AssetCache>,
@@ -27,22 +27,22 @@ pub struct Operation {
     pub caller: Caller,
     pub media: MediaUrls,
     pub uploads: Uploads,
-    /// Values may be written as JSON before their time ([`super::write_json`]); else they are the engine's
-    /// to write.
+    /// Resolvers may serialize values to JSON early, for [`super::write_json`]. Otherwise the engine
+    /// serializes them.
     pub writes_json: bool,
-    /// Ids that a field takes at once, and a bulk delete.
+    /// The most ids in one argument. `bulk_delete_ids` is the limit of `bulkDeleteAssets`.
     pub ids: usize,
     pub bulk_delete_ids: usize,
 }
 
-/// The operation under way.
+/// Returns the current [`Operation`].
 pub fn operation<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Operation> {
     context
         .data::<Operation>()
         .map_err(|_| coded(Code::Internal, "a fault in the gateway: it is in its log"))
 }
 
-/// The operation under way, whose caller may do this.
+/// Returns the current [`Operation`], or `FORBIDDEN` when its caller lacks `permission`.
 pub fn allowed<'a>(
     context: &Context<'a>,
     permission: Permission,
@@ -63,7 +63,7 @@ pub fn allowed<'a>(
     ))
 }
 
-/// The operation under way, whose caller may read.
+/// Returns the current [`Operation`], or `FORBIDDEN` when its caller may not read.
 pub fn reading<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Operation> {
     allowed(context, Permission::Read)
 }

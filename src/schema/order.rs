@@ -1,15 +1,15 @@
-//! How lists are sorted.
+//! `AssetOrder`: how lists are sorted.
 
 use async_graphql::{Enum, InputObject};
 
 use crate::source::{Direction, Order, SortBy};
 
-/// The direction of a list. No values will be added.
+/// A sort direction. No values will be added.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetOrderDirection {
-    /// Oldest, first in the alphabet or smallest first.
+    /// Ascending: oldest, alphabetically first or smallest first.
     Asc,
-    /// Newest, last in the alphabet or largest first.
+    /// Descending: newest, alphabetically last or largest first.
     Desc,
 }
 
@@ -22,21 +22,21 @@ impl From<AssetOrderDirection> for Direction {
     }
 }
 
-/// What a list can be sorted by. Values may be added: leave an unknown one out of what you offer.
+/// A field to sort assets by. Values may be added: do not offer an unknown one to users.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetOrderField {
-    /// When it was made: every source has it, and it never changes, so a walk misses and repeats
-    /// nothing.
+    /// By creation time. Every source supports it. It never changes, so paging neither skips nor
+    /// repeats an asset.
     CreatedAt,
-    /// When it was last changed: Scenario and Comfy tell, PiktID does not. An asset that is changed
-    /// during a walk moves to the newest end: newest first it may be missed, oldest first it may
-    /// come twice.
+    /// By the time of the last change. Scenario and Comfy report it, PiktID does not. An asset
+    /// changed while you page moves to the newest end. Newest first, paging may skip it; oldest
+    /// first, paging may return it twice.
     UpdatedAt,
-    /// By name, as one source sorts names (PiktID, Comfy). An asset renamed during a walk may move.
+    /// By name as the source sorts it, one source only (PiktID, Comfy). A rename may move an asset.
     Name,
-    /// By size in bytes, within one source (Comfy).
+    /// By size in bytes, one source only (Comfy).
     Size,
-    /// By the last time its file was read, within one source (Comfy). Reading files moves assets.
+    /// By the time of the last file read, one source only (Comfy). Reading a file moves its asset.
     LastAccessTime,
 }
 
@@ -53,7 +53,7 @@ impl From<AssetOrderField> for SortBy {
 }
 
 impl AssetOrderField {
-    /// All of them.
+    /// Every value.
     pub const ALL: [Self; 5] = [
         Self::CreatedAt,
         Self::UpdatedAt,
@@ -63,8 +63,8 @@ impl AssetOrderField {
     ];
 }
 
-/// How a list over several sources is sorted. What a source cannot sort by is
-/// `UNSUPPORTED_BY_SOURCE`, naming the sources: leave them out with `filter.sources`.
+/// How a list of assets is sorted. A field that a source cannot sort by is `UNSUPPORTED_BY_SOURCE`.
+/// The message names these sources: list only the others in `filter.sources`.
 #[derive(InputObject, Debug, Clone, Copy)]
 pub struct AssetOrder {
     /// The field to sort by.
@@ -74,7 +74,7 @@ pub struct AssetOrder {
 }
 
 impl AssetOrder {
-    /// What a client gets that does not say.
+    /// The default: newest first.
     pub const NEWEST: Self = Self {
         field: AssetOrderField::CreatedAt,
         direction: AssetOrderDirection::Desc,

@@ -4,12 +4,12 @@ use async_graphql::Enum;
 
 use crate::asset::Provider;
 
-/// A kind of API. Values may be added: show an unknown one by the name of its source.
+/// A provider of an asset API. Values may be added: display an unknown one by its source's name.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetProvider {
-    /// Scenario, <https://www.scenario.com>: generated pictures, 3D, audio and video.
+    /// Scenario, <https://www.scenario.com>: generated images, 3D, audio and video.
     Scenario,
-    /// PiktID, <https://piktid.com>: pictures for fashion.
+    /// PiktID, <https://piktid.com>: images for fashion.
     Piktid,
     /// Comfy Cloud or a self-hosted ComfyUI: files of any kind.
     Comfy,
@@ -36,7 +36,7 @@ impl From<AssetProvider> for Provider {
 }
 
 impl AssetProvider {
-    /// As the enum prints.
+    /// The value's name in the schema.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Scenario => "SCENARIO",

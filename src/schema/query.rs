@@ -1,4 +1,4 @@
-//! The root.
+//! The query root: reads by id, the merged list, and the sources.
 
 use std::sync::Arc;
 
@@ -19,28 +19,28 @@ use super::{
 };
 use crate::asset::SourceName;
 
-// Resolvers of nullable fields return `Option<Result<…>>`: an error inside the option nulls the
-// field alone, one around it would null its siblings too.
+// Resolvers of nullable fields return `Option<Result<…>>`. An error inside the option nulls only
+// the field; an error around it would null its siblings too.
 
-/// What is not of one provider.
+/// The `Query` fields that are not specific to a provider.
 pub struct Root;
 
-/// The root of queries.
+/// The `Query` fields that are not specific to a provider.
 #[Object]
 impl Root {
-    /// Refetches anything by its global id; null when it is gone or not visible. A text that is no id
-    /// is an error.
+    /// Fetches an asset or source by its global id; null when it is gone or not visible. A
+    /// malformed id is an error.
     async fn node(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The `id` of an asset or source, exactly as an answer gave it.")] id: ID,
+        #[graphql(desc = "The `id` of an asset or source, exactly as it was returned.")] id: ID,
     ) -> Option<async_graphql::Result<FastPath<Node>>> {
         let node = refetch(context, &["id"], &id).await;
         node.transpose().map(|own| own.map(FastPath))
     }
 
-    /// Refetches several at once, one for each of at most 100 ids, in their order; null for each that is gone or not
-    /// visible. An id that cannot be read is null with an error at its index; the others answer.
+    /// Fetches at most 100 assets or sources by global id, in the order of `ids`. Null for each
+    /// that is gone or not visible. A malformed id is null with an error at its index.
     async fn nodes(
         &self,
         context: &Context<'_>,
@@ -53,7 +53,7 @@ impl Root {
                 format!("`ids` has {} ids; {most} is the most at once", ids.len()),
             ));
         }
-        // Each id stands for itself: one that fails leaves null and its own error.
+        // The ids are independent: one that fails becomes null with its own error.
         let read = ids
             .iter()
             .enumerate()
@@ -63,20 +63,20 @@ impl Root {
         Ok(FastPathList(each.collect()))
     }
 
-    /// One asset; null when it is gone or not visible. A text that is no asset's id is an error.
+    /// Fetches an asset by global id; null when it is gone or not visible. Other ids are an error.
     async fn asset(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The asset's `id`, exactly as an answer gave it.")] id: ID,
+        #[graphql(desc = "The asset's `id`, exactly as it was returned.")] id: ID,
     ) -> Option<async_graphql::Result<FastPath<AssetNode>>> {
         let asset = one_asset(context, &["id"], &id).await;
         asset.transpose().map(|own| own.map(FastPath))
     }
 
-    /// The assets of all sources as one list, newest first unless `orderBy` says otherwise. Costs at
-    /// most five list calls for each source and page; `sourceResults { execution }` has the calls made.
-    /// A source that fails is in `sourceResults` while the others answer. Failing sources make the
-    /// field an error only when all fail, or when a page could not get past its cursor without them.
+    /// The assets of all sources as one list, newest first by default. A page usually costs at most
+    /// five list calls for each source: see `sourceResults { execution { calls } }`. A failed
+    /// source is reported in `sourceResults` while the others answer. The field is an error only
+    /// when all sources fail, or a page cannot advance past its cursor without the failed ones.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn assets(
         &self,
@@ -91,7 +91,7 @@ impl Root {
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
         #[graphql(desc = "Conditions that an asset must meet.")] filter: Option<AssetFilter>,
         #[graphql(
-            desc = "How the list is sorted. Several sources: by CREATED_AT, or by UPDATED_AT where all of \
+            desc = "How the list is sorted. Several sources: CREATED_AT, or UPDATED_AT if all of \
                     them have it. One source: by any of its `orderFields`.",
             default_with = "Some(AssetOrder::NEWEST)"
         )]
@@ -112,11 +112,11 @@ impl Root {
         })
     }
 
-    /// One source by its name; null when none has it.
+    /// The source with this name; null when there is none.
     async fn asset_source(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "A name of the gateway's configuration.")] name: String,
+        #[graphql(desc = "The source's name in the gateway's configuration.")] name: String,
     ) -> async_graphql::Result<Option<SourceNode>> {
         let registry = &reading(context)?.registry;
         Ok(SourceName::parse(&name)
@@ -125,7 +125,7 @@ impl Root {
             .map(|source| SourceNode(Arc::clone(source))))
     }
 
-    /// Every source that this gateway serves, by name: as many as are configured.
+    /// All sources of this gateway, sorted by name: as many as are configured.
     async fn asset_sources(&self, context: &Context<'_>) -> async_graphql::Result<Vec<SourceNode>> {
         let registry = &reading(context)?.registry;
         Ok(registry.all().iter().cloned().map(SourceNode).collect())

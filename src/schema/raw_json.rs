@@ -1,17 +1,16 @@
-//! JSON that is written already, within an answer that is not: the engine's values carry it as
-//! bytes.
+//! Parts of a response that are serialized to JSON early. They travel through the engine as
+//! `Value::Binary`.
 
 use async_graphql::Value;
 use serde::Serialize;
 
-/// A value that is written already. The engine knows bytes, and no resolver gives any: what a client
-/// sends as such (the part that an upload is in) stays among the arguments, and must not be given
-/// back as it is.
+/// Wraps serialized JSON in a value. No resolver returns bytes otherwise. A client's own bytes,
+/// which name an upload, stay in the arguments: returned as output, they would pass as JSON.
 pub fn written(json: Vec<u8>) -> Value {
     Value::Binary(json.into())
 }
 
-/// Writes a value, and what is written already as it is.
+/// Writes a value as JSON. `Value::Binary` holds serialized JSON and is copied unchanged.
 pub fn write(value: &Value, json: &mut Vec<u8>) {
     match value {
         Value::Binary(written) => json.extend_from_slice(written),
@@ -37,26 +36,26 @@ pub fn write(value: &Value, json: &mut Vec<u8>) {
     }
 }
 
-/// Parts an element or a member from the one before it.
+/// Writes the comma before every element or member but the first.
 pub fn part(place: usize, json: &mut Vec<u8>) {
     if place > 0 {
         json.push(b',');
     }
 }
 
-/// Writes a field's name, which is GraphQL's and needs no escapes, and what parts it from its value.
+/// Writes a field's name and the colon after it. GraphQL names need no JSON escapes.
 pub fn key(name: &str, json: &mut Vec<u8>) {
     json.push(b'"');
     json.extend_from_slice(name.as_bytes());
     json.extend_from_slice(b"\":");
 }
 
-/// Writes a leaf.
+/// Serializes a leaf value as JSON.
 ///
 /// # Panics
-/// Never: memory takes whatever is written, and texts, numbers and their like are all JSON.
+/// Never: memory accepts every write, and strings, numbers and other leaves are valid JSON.
 pub fn put<T: Serialize + ?Sized>(leaf: &T, json: &mut Vec<u8>) {
-    serde_json::to_writer(json, leaf).expect("memory takes every text and number");
+    serde_json::to_writer(json, leaf).expect("leaves serialize into memory");
 }
 
 /// Writes `null`.

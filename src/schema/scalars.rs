@@ -1,4 +1,4 @@
-//! Scalars with a meaning.
+//! The custom scalars.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
@@ -6,11 +6,10 @@ use jiff::Timestamp;
 use super::{error::bad_input, raw_json};
 use crate::asset::timestamp;
 
-/// A moment: RFC 3339 in UTC with milliseconds, such as `2026-11-01T12:00:00.000Z`. Sources keep
-/// up to microseconds, and lists are ordered by those.
+/// The scalar `DateTime`.
 ///
-/// What a client gives and is none is kept as it came: the field that takes it refuses it by its
-/// path, where an error of the scalar would null the field's siblings too.
+/// A client's malformed text is kept as it was sent. The field that takes it reports the error at
+/// its own path; an error of the scalar would null sibling fields too.
 pub struct DateTime(Result<Timestamp, String>);
 
 impl DateTime {
@@ -18,7 +17,7 @@ impl DateTime {
         Self(Ok(time))
     }
 
-    /// Writes it as JSON.
+    /// Writes the time as a JSON string.
     pub fn write(&self, json: &mut Vec<u8>) {
         match &self.0 {
             Ok(time) => {
@@ -30,17 +29,17 @@ impl DateTime {
         }
     }
 
-    /// The moment, for an argument at `path`.
+    /// Returns the time, for an argument at `path`.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for what is none.
+    /// `BAD_USER_INPUT` when the client sent no RFC 3339 time.
     pub fn read(&self, path: &[&str]) -> async_graphql::Result<Timestamp> {
         self.0.as_ref().copied().map_err(|given| {
             let shown: String = given.chars().take(40).collect();
             bad_input(
                 path,
                 format!(
-                    "`{}`: {shown} is no RFC 3339 time such as 2026-11-01T12:00:00Z",
+                    "`{}`: {shown} is not an RFC 3339 time such as 2026-11-01T12:00:00Z",
                     path.join(".")
                 ),
             )
@@ -48,7 +47,8 @@ impl DateTime {
     }
 }
 
-/// A moment: RFC 3339 in UTC with milliseconds, such as `2026-11-01T12:00:00.000Z`. Sources keep up to microseconds, and lists are ordered by those.
+/// A time in RFC 3339. Results are in UTC with milliseconds, such as `2026-11-01T12:00:00.000Z`.
+/// Sources keep up to microseconds, and lists are sorted by these.
 #[Scalar(specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -66,24 +66,24 @@ impl ScalarType for DateTime {
     }
 }
 
-/// The rules of [`ByteSize`], for the check of values before execution.
+/// The rules of [`ByteSize`], for validation before execution.
 pub mod byte_size {
-    /// As the schema calls it.
+    /// The scalar's name in the schema.
     pub const NAME: &str = "ByteSize";
-    /// What its values keep to.
+    /// The rule, as an error message.
     pub const RULE: &str = "a ByteSize must be an integer from 0 to 2^53 − 1";
 
-    /// Whether it is one that JSON carries exactly.
+    /// Whether JSON can represent the number exactly: it is below 2^53.
     #[must_use]
     pub const fn fits(bytes: u64) -> bool {
         bytes < 1 << 53
     }
 }
 
-/// A count of bytes.
+/// The scalar `ByteSize`: a number of bytes.
 pub struct ByteSize(pub u64);
 
-/// A count of bytes: a JSON integer from 0 to 2^53 − 1 (`Int` ends at 2 GiB, which model files pass).
+/// A number of bytes: a JSON integer from 0 to 2^53 − 1. Model files pass 2 GiB, where `Int` ends.
 #[Scalar]
 impl ScalarType for ByteSize {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -102,10 +102,10 @@ impl ScalarType for ByteSize {
     }
 }
 
-/// An absolute address.
+/// The scalar `URL`: an absolute URL.
 pub struct Url(pub String);
 
-/// An absolute http or https address that a browser can load as it is. Signed ones end: do not store them.
+/// An absolute http or https URL that a browser can load. Signed URLs expire: do not store them.
 #[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -120,10 +120,10 @@ impl ScalarType for Url {
     }
 }
 
-/// Any JSON.
+/// The scalar `JSON`.
 pub struct Json(pub serde_json::Value);
 
-/// Any JSON value, as the source sent it.
+/// Any JSON value. In results, it is as the source sent it.
 #[Scalar(
     name = "JSON",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc8259"

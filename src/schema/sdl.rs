@@ -1,4 +1,4 @@
-//! The schema in GraphQL's own language, and its definitions one by one, to change some of them.
+//! Prints the schema as SDL, and parses SDL into definitions that can be changed one by one.
 
 use std::fmt::{self, Display};
 
@@ -6,7 +6,7 @@ use async_graphql::SDLExportOptions;
 
 use super::graph::builder;
 
-/// The schema as the engine prints it: with federation's directives, or with federation's fields.
+/// Prints the schema with the engine: with federation directives, or with federation fields.
 pub fn print(federation: bool) -> String {
     let options = SDLExportOptions::new()
         .include_specified_by()
@@ -19,7 +19,7 @@ pub fn print(federation: bool) -> String {
         options
     };
     let text = builder().finish().sdl_with_options(options);
-    // One line break at the end, none elsewhere that an editor would take away.
+    // End with one line break, and remove trailing spaces, as editors do.
     let mut clean: String = text
         .lines()
         .map(|line| format!("{}\n", line.trim_end()))
@@ -29,13 +29,13 @@ pub fn print(federation: bool) -> String {
     clean
 }
 
-/// The schema in GraphQL's own language, with all that is answered.
+/// Returns the schema as SDL, including the federation fields `_service` and `_entities`.
 #[must_use]
 pub fn whole() -> String {
     print(false)
 }
 
-/// The definitions, as text.
+/// Prints definitions as SDL.
 pub fn text(definitions: &[Definition<'_>]) -> String {
     let text: String = definitions.iter().map(ToString::to_string).collect();
     format!("{}\n", text.trim())
@@ -45,7 +45,7 @@ pub fn text(definitions: &[Definition<'_>]) -> String {
 pub struct Definition<'a> {
     follows_blank: bool,
     pub description: Vec<&'a str>,
-    /// Its first line, such as `type Asset implements Node {`.
+    /// The first line, such as `type Asset implements Node {`.
     pub head: String,
     pub fields: Vec<Field<'a>>,
     has_body: bool,
@@ -54,14 +54,14 @@ pub struct Definition<'a> {
 /// A field of a type or input, or a value of an enum.
 pub struct Field<'a> {
     pub description: Vec<&'a str>,
-    /// Its name, arguments and type.
+    /// The field's name, arguments and type.
     lines: Vec<&'a str>,
-    /// Directives that follow it.
+    /// Directives to print after the field.
     pub directives: String,
 }
 
 impl Definition<'_> {
-    /// The second word of the head; empty for `schema`.
+    /// The definition's name: the second word of `head`; empty for `schema`.
     pub fn name(&self) -> &str {
         self.head.split([' ', '(']).nth(1).unwrap_or_default()
     }
@@ -100,7 +100,7 @@ impl Display for Definition<'_> {
 
 type Lines<'a> = std::iter::Peekable<std::str::Lines<'a>>;
 
-/// The definitions of a schema that [`print`] printed.
+/// Parses the definitions of a schema printed by [`print`].
 pub fn definitions(text: &str) -> Vec<Definition<'_>> {
     let mut lines = text.lines().peekable();
     let mut definitions = Vec::new();
@@ -129,12 +129,12 @@ pub fn definitions(text: &str) -> Vec<Definition<'_>> {
     }
 }
 
-/// The field that comes next, up to the line that closes its definition.
+/// Parses the next field; `None` at the line that closes its definition.
 fn field<'a>(lines: &mut Lines<'a>) -> Option<Field<'a>> {
     let description = description(lines);
     let first = lines.next().filter(|line| *line != "}")?;
     let mut field = vec![first];
-    // Arguments, each on lines further in, until the line that closes them.
+    // Arguments follow on indented lines, up to the closing parenthesis.
     let mut is_open = first.ends_with('(');
     while is_open && let Some(line) = lines.next() {
         field.push(line);
@@ -147,7 +147,7 @@ fn field<'a>(lines: &mut Lines<'a>) -> Option<Field<'a>> {
     })
 }
 
-/// The lines of the description that comes next, if one does.
+/// Takes the lines of the next description; empty when none follows.
 fn description<'a>(lines: &mut Lines<'a>) -> Vec<&'a str> {
     let is_mark = |line: &str| line.trim() == "\"\"\"";
     let Some(first) = lines.next_if(|line| line.trim_start().starts_with('"')) else {

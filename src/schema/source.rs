@@ -1,4 +1,4 @@
-//! `Source` and what it can do.
+//! `AssetSource`: a source, its health and its capabilities.
 
 use std::sync::Arc;
 
@@ -23,49 +23,49 @@ use crate::{
     },
 };
 
-/// One configured account or server of a provider.
+/// The GraphQL type `AssetSource`.
 pub struct SourceNode(pub Arc<dyn Source>);
 
-/// One configured account or server of a provider, such as a Scenario project or a ComfyUI.
+/// One configured account or server of a provider, such as a Scenario project or a ComfyUI server.
 #[Object(name = "AssetSource")]
 impl SourceNode {
-    /// Global id, for `node`. Stable for ever.
+    /// Global id, for `node`. Opaque and stable.
     pub async fn id(&self) -> ID {
         GlobalId::Source(self.0.profile().name.clone())
             .to_string()
             .into()
     }
 
-    /// The name it has in the gateway's configuration, as `filter.sources` takes it.
+    /// The source's name in the gateway's configuration. `filter.sources` takes this name.
     async fn name(&self) -> &str {
         self.0.profile().name.as_str()
     }
 
-    /// The kind of API.
+    /// The provider whose API the source uses.
     async fn provider(&self) -> AssetProvider {
         self.0.profile().provider.into()
     }
 
-    /// How its calls ended within the last thirty seconds. Costs no call.
+    /// The outcomes of the gateway's calls to it in the last 30 seconds. Costs no upstream call.
     async fn health(&self, context: &Context<'_>) -> AssetSourceHealth {
         if let Ok(operation) = operation(context) {
-            // Of this moment.
+            // Health describes this moment, so the response must not be cached.
             operation.context.mark_uncacheable();
         }
         AssetSourceHealth::of(self.0.breaker().health())
     }
 
-    /// The request header for your own credential, which the gateway sends on as it is: as
-    /// `Authorization` to Scenario and PiktID, as `X-API-Key` to Comfy. Null where the gateway has a
-    /// credential.
+    /// The request header in which to send your own credential for this source. The gateway
+    /// forwards its value unchanged: as `Authorization` to Scenario and PiktID, as `X-API-Key` to
+    /// Comfy. Null when the source takes no credential from clients.
     async fn credential_header(&self) -> Option<String> {
         let profile = self.0.profile();
         let header = || format!("x-asset-source-{}", profile.name);
         profile.passthrough.then(header)
     }
 
-    /// The assets of this source: `Query.assets` over this source alone, with the same cursors. Costs
-    /// at most five list calls.
+    /// The assets of this source: `Query.assets` with this source only, and with the same cursors.
+    /// A page usually costs at most five upstream list calls.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn assets(
         &self,
@@ -79,12 +79,12 @@ impl SourceNode {
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
         #[graphql(
-            desc = "Conditions that an asset must meet. `sources` and `providers`, where given, must \
+            desc = "Conditions that an asset must meet. `sources` and `providers`, if given, must \
                     include this source."
         )]
         filter: Option<AssetFilter>,
         #[graphql(
-            desc = "How the list is sorted: by any of this source's `orderFields`.",
+            desc = "How the list is sorted: by any of `capabilities.orderFields`.",
             default_with = "Some(AssetOrder::NEWEST)"
         )]
         order_by: Option<AssetOrder>,
@@ -100,7 +100,7 @@ impl SourceNode {
         Some(Box::pin(self.list(context, &filter, order, paging)).await)
     }
 
-    /// What this source can do, so that a frontend offers nothing else.
+    /// The operations, orders and filters that this source supports. Offer users no others.
     async fn capabilities(&self) -> AssetSourceCapabilities {
         AssetSourceCapabilities::of(self.0.as_ref())
     }
@@ -128,32 +128,32 @@ impl SourceNode {
     }
 }
 
-/// How calls to a source ended within the last thirty seconds, as this gateway process saw them. The
-/// count begins anew when a `DOWN` source answers again.
+/// The outcomes of calls to a source in the last 30 seconds, as this gateway process saw them. The
+/// counts restart when a `DOWN` source answers again.
 #[derive(SimpleObject)]
 pub struct AssetSourceHealth {
-    /// How its calls end.
+    /// Whether the source answers.
     status: AssetSourceStatus,
-    /// Calls that ended within the last thirty seconds, 40 at most.
+    /// Calls that ended in the last 30 seconds. Only the latest 40 count.
     calls: u32,
-    /// Calls of those that brought no complete answer, or a 5xx. Refusals (4xx) and answers that
-    /// cannot be read do not count.
+    /// The number of `calls` with a 5xx status or without a complete response. 4xx statuses and
+    /// responses that cannot be parsed are not failures.
     failures: u32,
-    /// The last failure; null while the source is `UP`.
+    /// The latest failure; null while `status` is `UP`.
     last_error: Option<AssetSourceError>,
-    /// Seconds until a `DOWN` source is asked again; null unless it is `DOWN`.
+    /// Seconds until the gateway calls a `DOWN` source again; null unless `status` is `DOWN`.
     retry_after_seconds: Option<u32>,
 }
 
-/// How calls to a source end. Values may be added: treat an unknown one as `DEGRADED`.
+/// Whether a source answers. Values may be added: treat an unknown one as `DEGRADED`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetSourceStatus {
-    /// It answers, or no call was made.
+    /// The source answers, or no call was made.
     Up,
-    /// Some of its calls bring no complete answer, or a 5xx.
+    /// Some calls fail: with a 5xx status, or without a complete response.
     Degraded,
-    /// Half of eight or more calls failed, or none of several slow ones was answered. The gateway makes
-    /// one call every five seconds until one succeeds.
+    /// Of at least eight calls, half or more failed; or several slow calls all got no response. The
+    /// gateway makes one call every five seconds until one succeeds.
     Down,
 }
 
@@ -184,38 +184,38 @@ impl From<Status> for AssetSourceStatus {
     }
 }
 
-/// What a source can do, as its provider's contract says.
+/// The operations, orders and filters that a source supports, by its provider's API contract.
 #[derive(SimpleObject)]
 pub struct AssetSourceCapabilities {
-    /// What its list can be sorted by.
+    /// The fields that its list can be sorted by.
     order_fields: Vec<AssetOrderField>,
-    /// Fields of `AssetFilter` that the source applies in a list by `CREATED_AT` without `search`; other
-    /// lists and unusual values may differ, and `execution` has what was done. The gateway compares
+    /// `AssetFilter` fields that the source applies itself in a list by `CREATED_AT` without
+    /// `search`. Other lists and unusual values may differ: see `execution`. The gateway applies
     /// the other fields after reading, which can take more calls for a page.
     pushed_filters: Vec<AssetFilterField>,
-    /// Takes uploads.
+    /// Whether the source accepts uploads.
     can_upload: bool,
-    /// Its assets can be tagged.
+    /// Whether its assets can be tagged.
     can_tag: bool,
-    /// Its assets can carry a note.
+    /// Whether its assets can have a note.
     can_note: bool,
-    /// Its assets can be deleted.
+    /// Whether its assets can be deleted.
     can_delete: bool,
-    /// The only tags it knows, at most 100; null where any text is a tag.
+    /// The only tags that it accepts, at most 100; null when it accepts any tag.
     tag_vocabulary: Option<Vec<&'static str>>,
-    /// Tags an asset may have; null where no limit is known.
+    /// The most tags that an asset may have; null when no limit is known.
     max_tags: Option<u32>,
-    /// Whether its lists say how many assets they have, exactly.
+    /// Whether its lists report an exact `totalCount`.
     has_exact_count: bool,
-    /// What deleting an asset does.
+    /// The effect of deleting an asset.
     delete_effect: AssetDeleteEffect,
-    /// What deleting an asset does, in a sentence for people.
+    /// The effect of deleting an asset, as a sentence to show to users.
     delete_description: &'static str,
-    /// The largest file that it takes; null where no limit is published.
+    /// The largest file that it accepts, in bytes; null when the provider publishes no limit.
     max_upload_size: Option<ByteSize>,
-    /// The most assets that one call of its list brings.
+    /// The most assets that one upstream list call returns.
     max_page_size: u32,
-    /// The most assets that one call reads by id; 1: each asset costs a call.
+    /// The most assets that one upstream call reads by id. 1 means one call for each asset.
     max_batch_size: u32,
 }
 
@@ -245,14 +245,14 @@ impl AssetSourceCapabilities {
     }
 }
 
-/// What deleting an asset does. Values may be added: treat an unknown one as `PERMANENT`.
+/// The effect of deleting an asset. Values may be added: treat an unknown one as `PERMANENT`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetDeleteEffect {
-    /// The asset and its file are gone.
+    /// The source deletes the asset and its file.
     Permanent,
-    /// The source can bring it back for a time, where the account's plan has that.
+    /// The source can restore the asset for a limited time, if the account's plan includes this.
     Recoverable,
-    /// The asset leaves the lists; its file stays at the source.
+    /// The source removes the asset from its lists and keeps the file.
     EntryOnly,
 }
 
@@ -266,10 +266,10 @@ impl From<DeleteEffect> for AssetDeleteEffect {
     }
 }
 
-/// The fields that go upstream and leave nothing to compare here, each asked by an example.
+/// Returns the filter fields that the source applies alone. Each is tried with an example value.
 fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
     let text = || Some("example".to_owned());
-    // Tags that every source can know.
+    // PiktID accepts only its own tags, so the example uses two of them.
     let tags = || vec!["model".to_owned(), "product".to_owned()];
     let time = || Some(jiff::Timestamp::UNIX_EPOCH);
     let none = Filter::default;
@@ -325,7 +325,7 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
     ];
     let by = SortBy::CreatedAt;
     let unfiltered = asked(source.push_down(&none(), by));
-    // Windows of time are how such a list is walked.
+    // A list paged by time windows applies time bounds through these windows.
     let has_windows = matches!(
         source.paging(ListKind::Own, by),
         Some(Paging::Window { .. })
@@ -344,7 +344,7 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
     pushed
 }
 
-/// What is said upstream, and what is compared here.
+/// Returns the upstream list and parameters, and the fields that the gateway must compare.
 fn asked(narrowed: Pushdown) -> Option<((ListKind, Parameters), Vec<FilterField>)> {
     match narrowed {
         Pushdown::Ask {

@@ -1,4 +1,4 @@
-//! `AssetSourceResult`: how one source fared on a page.
+//! `AssetSourceResult`: the outcome of one source on a page.
 
 use std::sync::Arc;
 
@@ -13,83 +13,83 @@ use crate::{
     source::FilterField,
 };
 
-/// How a source fared. Values may be added: treat an unknown one as `FAILED`.
+/// The outcome of a source on a page. Values may be added: treat an unknown one as `FAILED`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetSourceResultStatus {
-    /// It answered.
+    /// The source answered.
     Ok,
-    /// It failed, and an older answer stands in for it: see `fetchedAt` and `error`.
+    /// The source failed, and the page shows an older response of it: see `fetchedAt` and `error`.
     Stale,
-    /// It is missing from this page, wholly or from some point on: see `error` and `isComplete`.
+    /// The source failed: its assets are missing, all or from some point on. See `isComplete`.
     Failed,
-    /// It was not asked, since it can hold no match: see `reason`.
+    /// The gateway did not call the source, because it can hold no match: see `reason`.
     Skipped,
 }
 
-/// How one source fared on a page.
+/// The outcome of one source on a page.
 #[derive(SimpleObject)]
 #[graphql(complex)]
 pub struct AssetSourceResult {
     /// The source.
     source: SourceNode,
-    /// Whether its assets are on this page.
+    /// Whether this page has the source's assets.
     status: AssetSourceResultStatus,
-    /// Whether paging on leaves none of its assets behind, unreadable rows aside. False where it failed
-    /// before it gave anything: to get those assets, ask again with the same cursor. A source that
-    /// fails later cuts the page short instead, and paging on brings the rest.
+    /// Whether the next pages have all its remaining assets, unreadable rows aside. False when the
+    /// source failed before its first row: to get its assets, retry with the same cursor. A source
+    /// that fails later cuts the page short instead, and the next page continues there.
     is_complete: bool,
-    /// Why it was skipped, for people; null unless `SKIPPED`.
+    /// Why the source was skipped, as text for people; null unless `status` is `SKIPPED`.
     reason: Option<&'static str>,
-    /// How many assets the list has at this source, exactly; null when that is not known.
+    /// The exact number of assets that this source has in the list; null when unknown.
     total_count: Option<i64>,
-    /// When the oldest of its answers on this page was read; null when there was none.
+    /// When the oldest of the source's responses on this page was read; null when there was none.
     fetched_at: Option<DateTime>,
-    /// Why it failed; null unless `FAILED` or `STALE`.
+    /// Why the source failed; null unless `status` is `FAILED` or `STALE`.
     error: Option<AssetSourceError>,
-    /// Rows that belong on this page and cannot be read; at most as many as were read. The rest of
-    /// the page is whole.
+    /// Rows of this page that cannot be parsed, at most as many as were read. Empty when there are
+    /// none. Other rows are not affected.
     unreadable_assets: Vec<UnreadableAsset>,
     #[graphql(skip)]
     execution: Execution,
 }
 
-/// A row of a source that cannot be read, and so cannot be shown.
+/// A row in a source's response that the gateway cannot parse, and so cannot show as an asset.
 #[derive(SimpleObject)]
 pub struct UnreadableAsset {
-    /// Its id at the source, where that could be read.
+    /// The row's id at the source; null when it cannot be read.
     upstream_id: Option<String>,
-    /// Where in the source's answer, as a JSON path such as `assets[3].metadata`.
+    /// JSON path of the fault in the source's response, such as `assets[3].metadata`.
     path: String,
-    /// Why it cannot be read.
+    /// Why the row cannot be parsed.
     message: String,
 }
 
 /// How the gateway read a page from one source.
 #[derive(SimpleObject)]
 pub struct AssetSourceExecution {
-    /// Fields of `AssetFilter` that the source applied. Empty on the providers' own lists: see
+    /// `AssetFilter` fields that the source applied. Empty on the providers' own lists: see
     /// `upstreamParameters`.
     pushed_filters: Vec<AssetFilterField>,
-    /// Fields of `AssetFilter` that the gateway compared after reading. Empty on the providers' own
+    /// `AssetFilter` fields that the gateway applied after reading. Empty on the providers' own
     /// lists.
     local_filters: Vec<AssetFilterField>,
-    /// Query parameters that narrow the list, in the provider's names, the gateway's own among them: at
-    /// most 20.
+    /// Query parameters that filter the list upstream, under the provider's names; at most 20. They
+    /// include those that the gateway adds.
     upstream_parameters: Vec<AssetUpstreamParameter>,
-    /// What else the gateway did to the rows, a sentence each: at most two.
+    /// What else the gateway filtered after reading, one sentence each; at most two.
     notes: Vec<&'static str>,
-    /// Rows of the source that were read for this page.
+    /// Rows read for this page, from the source or the cache.
     rows_read: u64,
-    /// List calls to the source that this page caused; 0 when the cache had everything.
+    /// Upstream list calls that this page caused; 0 when the cache had everything.
     calls: u32,
 }
 
-/// A query parameter of a call to a source.
+/// A query parameter of an upstream list call.
 #[derive(SimpleObject)]
 pub struct AssetUpstreamParameter {
-    /// Its name, as the provider spells it.
+    /// The parameter's name, as the provider spells it.
     name: &'static str,
-    /// Its value, before it is encoded.
+    /// The parameter's value, before URL encoding.
     value: String,
 }
 
@@ -101,11 +101,11 @@ impl From<Execution> for AssetSourceExecution {
         };
         let note = |field: &FilterField| match field {
             FilterField::Hash => {
-                Some("the gateway compares `hash` too, since servers that do not know it ignore it")
+                Some("the gateway checks `hash` too, because older servers ignore it")
             }
             FilterField::ListedTags => Some(
-                "`tagsAny` went upstream in the place of the tags that Comfy lists assets by, so the \
-                 gateway compares those",
+                "`tagsAny` replaced the tags by which the gateway lists Comfy's assets, so the \
+                 gateway checks those itself",
             ),
             _ => None,
         };
@@ -126,14 +126,14 @@ impl From<Execution> for AssetSourceExecution {
 
 #[ComplexObject]
 impl AssetSourceResult {
-    /// How the page was read: filters pushed upstream, filters applied here, rows and calls. Use it
+    /// How the gateway read the page: filters applied upstream and locally, rows and calls. Use it
     /// to find out why a page is slow or short.
     async fn execution(&self, context: &Context<'_>) -> AssetSourceExecution {
         let execution = self.execution.clone();
         if execution.calls > 0
             && let Ok(operation) = operation(context)
         {
-            // Another request with this answer would seem to have caused calls.
+            // `calls` describes this request, so no other request may share the response.
             operation.context.mark_unshareable();
         }
         execution.into()

@@ -7,37 +7,37 @@ use super::{
     sdl,
 };
 
-/// What other subgraphs refer to by `id`.
+/// The entity types, which other subgraphs refer to by `id`.
 const ENTITIES: [&str; 2] = ["Asset", "AssetSource"];
 
-/// Relay's roots. They stay out of the supergraph: every Relay subgraph has them, and each would
-/// look up the ids of all others.
+/// Relay's root fields, which stay out of the supergraph. Every Relay subgraph has them, and each
+/// would be asked for the ids of all others.
 const RELAY_ROOTS: [&str; 2] = ["node", "nodes"];
 
-/// What many subgraphs have. Two descriptions or specifications of one type are a warning when they
-/// are composed, so ours are left out.
+/// Types that many subgraphs define. Composition warns about two descriptions or `@specifiedBy`
+/// URLs of one type, so this subgraph leaves its own out.
 const SHARED: [&str; 7] = [
     "ByteSize", "DateTime", "JSON", "Node", "PageInfo", "URL", "Upload",
 ];
 
-/// The roots, which every subgraph has.
+/// The root types, which every subgraph has.
 const ROOTS: [&str; 2] = ["Mutation", "Query"];
 
-/// What a subgraph's team needs to know, before its schema.
+/// The comment before the subgraph's SDL, for the teams of other subgraphs.
 const HEAD: &str = r#"# The asset gateway as an Apollo Federation v2 subgraph.
 #
-# - Refer to an asset with `type Asset @key(fields: "id") { id: ID! … }`, to a source likewise. `id` is
-#   the global id that this graph gives: opaque, stable, the same under every gateway.
-# - Representations are read together: fifty assets of one source are as few calls as its API has
-#   for that. What is gone or not visible is null; one that is no representation is null with an
-#   error of its own at its index.
-# - `node` and `nodes` are left out: other Relay subgraphs have them too. Ask `asset(id:)`.
-# - `PageInfo` is @shareable, as Relay's is the same everywhere.
-# - @cost has the upstream calls that a field may cause (5 for `raw`, which is large), with one
-#   source of each provider and one item in a mutation. @listSize has the size of a page without
-#   `first` and `last`.
-# - Who may read is decided by the headers of each request: let your gateway pass on
-#   `authorization` and `x-asset-source-*`.
+# - Refer to an asset with `type Asset @key(fields: "id") { id: ID! … }`, and likewise to a source.
+#   `id` is the global id of this graph: opaque, stable, and the same under every gateway.
+# - Representations are read in batches: assets of one source take as few calls as its API allows.
+#   An entity that is gone or not visible is null. An invalid representation is null, with an error
+#   at its index.
+# - `node` and `nodes` are left out: other Relay subgraphs have them too. Use `asset(id:)`.
+# - `PageInfo` is @shareable, because Relay defines it alike for every subgraph.
+# - @cost is the number of upstream calls that a field may cause; `raw` is large and counts 5. It
+#   assumes one source of each provider and one item in a mutation. @listSize is the size of a page
+#   without `first` and `last`.
+# - The headers of each request decide who may read: let your gateway forward `authorization` and
+#   `x-asset-source-*`.
 
 extend schema
   @link(
@@ -47,7 +47,7 @@ extend schema
 
 "#;
 
-/// The subgraph's schema: the graph's own with its keys and costs, and what a team needs to know.
+/// Returns the subgraph's SDL: the schema with keys and costs, after a comment for other teams.
 #[must_use]
 pub fn subgraph() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(subgraph_text);
@@ -57,7 +57,7 @@ pub fn subgraph() -> &'static str {
 fn subgraph_text() -> String {
     let prices = FieldCosts::new(|_| 1);
     let printed = sdl::print(true);
-    // The engine's own link comes last, and imports all it knows.
+    // The engine's own `@link` comes last, and imports every directive: cut it off.
     let types = printed.split("extend schema @link(").next();
     let mut definitions = sdl::definitions(types.unwrap_or_default());
     for definition in &mut definitions {
@@ -75,7 +75,7 @@ fn subgraph_text() -> String {
         }
         if SHARED.contains(&name.as_str()) {
             definition.description.clear();
-            // Others specify the same scalar elsewhere.
+            // Other subgraphs specify the same scalar with another URL.
             if let Some((scalar, _)) = definition.head.split_once(" @specifiedBy") {
                 definition.head = scalar.to_owned();
             }
@@ -92,8 +92,8 @@ fn subgraph_text() -> String {
     format!("{HEAD}{}", sdl::text(&definitions))
 }
 
-/// A price as the directives of the cost specification, which federated gateways limit operations
-/// by. They count 1 for each object beside it, while this gateway counts assets alone.
+/// Prints a cost as directives of the cost specification, by which federated gateways limit
+/// operations. They also count 1 for each object, while this gateway counts only assets.
 fn cost_directives(price: FieldCost) -> String {
     let weight = |calls: u64| format!(" @cost(weight: {calls})");
     match price {
@@ -110,7 +110,7 @@ fn cost_directives(price: FieldCost) -> String {
     }
 }
 
-/// The schema without the fields that only federated gateways use: for clients.
+/// Returns the SDL for clients, without the fields that only federated gateways use.
 #[must_use]
 pub fn without_federation() -> String {
     let printed = sdl::print(false);

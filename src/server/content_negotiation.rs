@@ -1,16 +1,16 @@
-//! Which media type the answer has (GraphQL over HTTP 5, 6; RFC 9110 12.5.1).
+//! Selects the media type of the response (GraphQL over HTTP 5, 6; RFC 9110 12.5.1).
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::error::RequestError;
 use crate::schema::Code;
 
-/// How the answer is written.
+/// The media type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// `application/graphql-response+json`: failures of the document have a 4xx status.
+    /// `application/graphql-response+json`: document errors have a 4xx status.
     Response,
-    /// `application/json`: a well-formed request is answered 200, whatever its document.
+    /// `application/json`: a well-formed request gets 200, even if its document is invalid.
     Json,
 }
 
@@ -31,10 +31,10 @@ impl MediaType {
         }
     }
 
-    /// What `Accept` asks for; JSON when it says nothing.
+    /// Selects the media type by `Accept`; JSON if it names none.
     ///
     /// # Errors
-    /// 406 when it wants neither.
+    /// A [`RequestError`] with 406 if `Accept` allows neither.
     pub fn of(headers: &HeaderMap) -> Result<Self, RequestError> {
         let ranges = accepted(headers);
         if ranges.is_empty() {
@@ -49,7 +49,7 @@ impl MediaType {
                 "answers come as application/graphql-response+json or application/json: accept one \
                  of them",
             )),
-            // A wildcard alone means an older client: JSON.
+            // A wildcard alone indicates an older client, which gets JSON.
             (json, response) if response > json || (response == json && names(&ranges)) => {
                 Ok(Self::Response)
             }
@@ -58,7 +58,7 @@ impl MediaType {
     }
 }
 
-/// Whether `Accept` prefers a page over JSON, as browsers do when they navigate.
+/// Returns whether `Accept` names `text/html`, as browsers do when they navigate.
 pub fn wants_page(headers: &HeaderMap) -> bool {
     accepted(headers)
         .iter()
@@ -69,12 +69,12 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
-    /// In thousandths.
+    /// The `q` value in thousandths.
     quality: u16,
 }
 
 impl Range<'_> {
-    /// Whether it names this, in letters of either case.
+    /// Returns whether the range names this type and subtype, ignoring case.
     fn is(&self, kind: &str, subtype: &str) -> bool {
         self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
     }
@@ -102,13 +102,13 @@ fn accepted(headers: &HeaderMap) -> Vec<Range<'_>> {
         .collect()
 }
 
-/// The quality of the most specific range that fits.
+/// Returns the quality of the most specific range that matches; 0 if none does.
 fn quality(ranges: &[Range<'_>], media_type: MediaType) -> u16 {
     let (kind, subtype) = media_type.names();
     ranges
         .iter()
         .filter_map(|range| {
-            // The more it says, the more it counts.
+            // A more specific range takes precedence.
             let forms = [("*", "*"), (kind, "*"), (kind, subtype)];
             let fits = forms.iter().rposition(|(k, s)| range.is(k, s))?;
             Some((fits, range.quality))
@@ -117,7 +117,7 @@ fn quality(ranges: &[Range<'_>], media_type: MediaType) -> u16 {
         .map_or(0, |(_, quality)| quality)
 }
 
-/// Whether the newer type is asked for by name.
+/// Returns whether `Accept` names the newer type explicitly.
 fn names(ranges: &[Range<'_>]) -> bool {
     let (_, own) = MediaType::Response.names();
     ranges
@@ -125,7 +125,7 @@ fn names(ranges: &[Range<'_>]) -> bool {
         .any(|range| range.subtype.eq_ignore_ascii_case(own))
 }
 
-/// Whether a body is JSON in UTF-8.
+/// Returns whether the content type is JSON in UTF-8.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers
         .get(header::CONTENT_TYPE)

@@ -1,5 +1,5 @@
-//! What a client still sends when its answer is there already. A connection that is closed over
-//! unread bytes is reset, and the answer is lost with it: so they are read, for a while.
+//! Reads the rest of a request's body after the response is ready. Closing a connection with unread
+//! bytes resets it, and the client loses the response.
 
 use std::{
     pin::Pin,
@@ -11,12 +11,12 @@ use axum::body::{Body, Bytes, HttpBody};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-/// So much is read of it…
+/// The most bytes that are read after the response.
 const BYTES: usize = 64 * 1024 * 1024;
-/// …for so long.
+/// The longest time that reading takes.
 const TIME: Duration = Duration::from_secs(3);
 
-/// A request's body that is read to its end after its handler has dropped it.
+/// A request body that is read to its end, within limits, after its handler drops it.
 pub struct DrainOnDrop(Option<Body>);
 
 impl DrainOnDrop {
@@ -62,7 +62,7 @@ impl Drop for DrainOnDrop {
         let Some(body) = self.0.take().filter(|body| !body.is_end_stream()) else {
             return;
         };
-        // Outside of a runtime there is no client either.
+        // Without a runtime there is no connection to read from.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(timeout(TIME, async move {
                 let (mut pieces, mut left) = (body.into_data_stream(), BYTES);

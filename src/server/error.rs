@@ -1,5 +1,5 @@
-//! Requests that never reach the graph: each refused with a GraphQL JSON error that says what
-//! would be right.
+//! Errors for requests that are refused before execution. Each becomes a GraphQL JSON error that
+//! says how to correct the request.
 
 use std::num::NonZeroU32;
 
@@ -21,28 +21,28 @@ use crate::{
 
 pub use crate::document::excerpt;
 
-/// What is short now may be there again.
+/// Retry delay after a temporary shortage.
 pub const A_SECOND: NonZeroU32 = NonZeroU32::MIN;
 
-/// Why a request is refused before execution. The message is safe to show.
+/// An error that refuses a request before execution. The message is safe to show.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct RequestError {
     pub status: StatusCode,
     pub code: ErrorCode,
     pub message: String,
-    /// Where in the document, as line and column.
+    /// Line and column in the document.
     pub location: Option<(usize, usize)>,
-    /// The request was well-formed HTTP and JSON, only its document is not: the status depends on
-    /// the answer's media type (GraphQL over HTTP, 6.4).
+    /// The request is well-formed HTTP and JSON; only its document is wrong. The status depends on
+    /// the response's media type (GraphQL over HTTP, 6.4).
     pub is_document_error: bool,
-    /// The limit that was passed.
+    /// The exceeded limit.
     pub limit: Option<Box<Limit>>,
-    /// How the caller's requests stand, where there are too many.
+    /// The caller's request quota, if it is used up.
     pub standing: Option<Box<RequestQuota>>,
-    /// Seconds until it is worth trying again, where nothing else tells.
+    /// Seconds to wait before a retry. The quota takes precedence.
     pub wait: Option<NonZeroU32>,
-    /// What else is wrong with the document.
+    /// Further errors of the same document.
     pub others: Vec<RequestError>,
 }
 
@@ -61,7 +61,7 @@ impl RequestError {
         }
     }
 
-    /// A fault of our own.
+    /// Creates a 500 for a fault in the gateway.
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -70,12 +70,12 @@ impl RequestError {
         )
     }
 
-    /// The request's shape is wrong.
+    /// Creates a 400 for a malformed request.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, Code::BadUserInput, message)
     }
 
-    /// 503 where what all requests share is taken, such as memory.
+    /// Creates a 503 for a used-up resource that all requests share, such as memory.
     pub fn no_room(name: &'static str, exceeded: Exceeded, message: &str) -> Self {
         let Exceeded { value, maximum } = exceeded;
         Self {
@@ -93,7 +93,7 @@ impl RequestError {
         }
     }
 
-    /// 413 for a body, announced or already come, of more bytes than it may have.
+    /// Creates a 413 for a body over its size limit, whether announced or already received.
     pub fn too_large(what: &str, bytes: Option<u64>, maximum: u64) -> Self {
         let value = bytes.map_or_else(|| "more than that".to_owned(), |bytes| bytes.to_string());
         Self::new(
@@ -103,7 +103,7 @@ impl RequestError {
         )
     }
 
-    /// 429 for a caller who asked too often.
+    /// Creates a 429 for a caller that exceeds its rate limit.
     pub fn too_often(standing: RequestQuota) -> Self {
         let RequestQuota { burst, window, .. } = standing;
         let wait = standing.wait.unwrap_or_default();
@@ -120,7 +120,7 @@ impl RequestError {
         }
     }
 
-    /// Seconds until it is worth trying again.
+    /// Returns the seconds to wait before a retry.
     fn retry_after(&self) -> Option<u64> {
         let own = || self.wait.map(|wait| wait.get().into());
         self.standing
@@ -128,24 +128,24 @@ impl RequestError {
             .map_or_else(own, |standing| standing.wait)
     }
 
-    /// As the text of an answer that has nothing else. Leaves a line in the log.
+    /// Encodes the errors as a whole response body, and logs the refusal.
     pub fn text(&self, id: RequestId) -> Bytes {
         self.log(id);
         self.to_json(id).to_string().into()
     }
 
-    /// As an answer that has nothing else.
+    /// Returns the errors as a whole response body.
     fn to_json(&self, id: RequestId) -> serde_json::Value {
         json!({ "errors": self.errors(id) })
     }
 
-    /// As a list of GraphQL errors.
+    /// Returns the error and its `others` as a list of GraphQL errors.
     pub fn errors(&self, id: RequestId) -> serde_json::Value {
         let others = self.others.iter().map(|other| other.error(id));
         std::iter::once(self.error(id)).chain(others).collect()
     }
 
-    /// As GraphQL errors of the engine's kind.
+    /// Returns the error and its `others` as the engine's type of errors.
     pub fn to_errors(&self, id: RequestId) -> Vec<ServerError> {
         let error = |own: &Self| {
             let pos = own.location.map(|(line, column)| Pos { line, column });
@@ -166,7 +166,7 @@ impl RequestError {
             .collect()
     }
 
-    /// As one GraphQL error.
+    /// Returns this error alone as a GraphQL error.
     fn error(&self, id: RequestId) -> serde_json::Value {
         let mut error = json!({
             "message": self.message,
@@ -188,14 +188,14 @@ impl RequestError {
         error
     }
 
-    /// Leaves a line in the log that the request's id is found by.
+    /// Logs the refusal with the request's id.
     pub fn log(&self, id: RequestId) {
-        // As a value it is quoted: what a client wrote makes no line of its own.
+        // A field's value is quoted, so a client's text cannot start a new log line.
         let reason = excerpt(&self.message, MAX_LOGGED);
         tracing::info!(request.id = %id, code = self.code.as_str(), reason, "refused");
     }
 
-    /// As a whole answer of plain JSON.
+    /// Converts the error into an HTTP response in plain JSON.
     pub fn into_response(self, id: RequestId) -> Response {
         let body = self.to_json(id).to_string();
         let mut response = (self.status, body).into_response();
@@ -219,7 +219,7 @@ impl RequestError {
             tell(standing, response.headers_mut());
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            // RFC 6750 3: what was shown, if anything was, is named wrong.
+            // RFC 6750 3 requires the challenge. It has no `error` attribute.
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"asset-gateway\""),
@@ -255,10 +255,10 @@ impl From<DocumentError> for RequestError {
     }
 }
 
-/// Letters of a message that a log line has.
+/// Maximum characters of a message in a log line.
 pub const MAX_LOGGED: usize = 500;
 
-/// Tells a caller how many requests are left (draft-ietf-httpapi-ratelimit-headers-10).
+/// Adds the caller's rate limit headers (draft-ietf-httpapi-ratelimit-headers-10).
 pub fn tell(standing: &RequestQuota, headers: &mut HeaderMap) {
     let RequestQuota { burst, window, .. } = standing;
     let (remaining, reset) = (standing.remaining, standing.wait.unwrap_or(*window));
@@ -276,10 +276,10 @@ pub fn tell(standing: &RequestQuota, headers: &mut HeaderMap) {
     }
 }
 
-/// 405 for what is only read.
+/// Responds 405 on read-only routes.
 pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
-    let message = "this is only read: use GET";
+    let message = "this path is read-only: use GET";
     let refusal = RequestError::new(StatusCode::METHOD_NOT_ALLOWED, Code::BadUserInput, message);
     refusal.log(id);
     let mut response = refusal.into_response(id);
@@ -288,10 +288,10 @@ pub async fn no_such_method(id: Option<Extension<RequestId>>) -> Response {
     response
 }
 
-/// 404 that says where things are.
+/// Responds 404 and names the path of the graph.
 pub async fn no_such_page(id: Option<Extension<RequestId>>) -> Response {
     let id = id.map_or_else(RequestId::new, |Extension(id)| id);
-    let message = "nothing here: the graph is at /graphql";
+    let message = "this path does not exist: the graph is at /graphql";
     let refusal = RequestError::new(StatusCode::NOT_FOUND, Code::NotFound, message);
     refusal.log(id);
     refusal.into_response(id)

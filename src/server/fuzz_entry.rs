@@ -1,5 +1,5 @@
-//! The way in over bytes of any kind, for [`crate::fuzz`] and the benches: up to where the engine
-//! would take over.
+//! Processes requests from arbitrary bytes, for [`crate::fuzz`] and the benches. It stops before
+//! the engine executes.
 
 use std::{net::Ipv4Addr, sync::LazyLock};
 
@@ -36,14 +36,14 @@ static DOCUMENTS: LazyLock<Option<DocumentStore>> = LazyLock::new(|| {
     ))
 });
 
-/// An operation's whole way: scanned, parsed, weighed, held against the rules, priced, merged.
+/// Runs every step on an operation: scan, parse, weigh, validate, price, merge.
 fn prepare(asked: GraphqlRequest) {
     let limits = Limits::default();
     let Some(documents) = &*DOCUMENTS else { return };
     let Ok(document) = documents.find(&asked.document, &limits) else {
         return;
     };
-    // Any answer will do: this looks for panics.
+    // The results do not matter: fuzzing looks for panics.
     let _ = document.check_introspection();
     let Ok(operation) = document.operation(asked.operation_name.as_deref()) else {
         return;
@@ -61,7 +61,7 @@ fn prepare(asked: GraphqlRequest) {
     }
 }
 
-/// With all the memory that is wanted.
+/// Runs `work` with an unlimited memory budget.
 fn without_bounds<T>(work: impl FnOnce(&mut Memory<'_>) -> T) -> T {
     let (budget, client) = (
         Budget::new(u64::MAX),
@@ -70,14 +70,14 @@ fn without_bounds<T>(work: impl FnOnce(&mut Memory<'_>) -> T) -> T {
     work(&mut Memory::new(&budget, &client))
 }
 
-/// A body of JSON, one operation or several.
+/// Processes a JSON body with one operation or several.
 pub fn request(bytes: &[u8]) {
     graphql::operations_of_body(bytes)
         .into_iter()
         .for_each(prepare);
 }
 
-/// A document.
+/// Processes a document without variables.
 pub fn document(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         prepare(GraphqlRequest {
@@ -91,24 +91,24 @@ pub fn document(bytes: &[u8]) {
     }
 }
 
-/// A document that was parsed, for the benches.
+/// A parsed document, for the benches.
 pub struct ParsedDocument(ExecutableDocument);
 
 impl ParsedDocument {
-    /// Parses, whatever the document weighs.
+    /// Parses a document without weighing it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         async_graphql::parser::parse_query(text).ok().map(Self)
     }
 
-    /// Looks at a text before it is parsed; whether it passes.
+    /// Scans a text before parsing. Returns whether it passes.
     #[must_use]
     pub fn scan(text: &str) -> bool {
         document::scan(text, &Limits::default()).is_ok()
     }
 
-    /// A document's whole way, read anew each time: scanned, parsed, weighed, held against the
-    /// rules, its fields put together; whether it passes.
+    /// Processes a document without the cache: scan, parse, weigh, validate, merge. Returns whether
+    /// it passes.
     #[must_use]
     pub fn whole(text: &str) -> bool {
         let documents = DOCUMENTS.as_ref();
@@ -127,13 +127,13 @@ impl ParsedDocument {
         documents.is_some_and(|own| own.find(&wanted, &Limits::default()).is_ok())
     }
 
-    /// Weighs; whether it passes.
+    /// Weighs the document. Returns whether it passes.
     #[must_use]
     pub fn weigh(&self) -> bool {
         document::weigh(&self.0, &Limits::default()).is_ok()
     }
 
-    /// Prices the only operation; whether it passes.
+    /// Prices the only operation. Returns whether it passes.
     #[must_use]
     pub fn price(&self) -> bool {
         let (limits, none) = (Limits::default(), Variables::default());
@@ -147,8 +147,8 @@ thread_local! {
         Builder::new_current_thread().enable_time().build().ok();
 }
 
-/// A multipart body with the boundary `x`, in pieces of a size that the first byte says; every file
-/// is taken and read.
+/// Processes a multipart body with the boundary `x` and reads every file. The first byte gives the
+/// chunk size.
 pub fn multipart(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else {
         return;

@@ -12,9 +12,8 @@ use super::{
 /// How long pending requests may go on after the gateway was asked to stop.
 pub const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` is ready, then refuses new connections and operations, and lets those under
-/// way finish: requests, operations on sockets, and writes whose clients are gone, all for
-/// [`DRAIN`] at most.
+/// Serves until `stop` resolves, then refuses new connections and operations. Requests, operations
+/// on sockets, and writes of disconnected clients may finish, within [`DRAIN`] in total.
 pub async fn serve(
     listener: TcpListener,
     gateway: &Gateway,
@@ -32,14 +31,14 @@ pub async fn serve(
         stop.await;
         tracing::info!(
             seconds = DRAIN.as_secs(),
-            "stopping: requests and operations under way may finish"
+            "stopping: requests and operations in progress may finish"
         );
         sockets.stop();
     };
     let finishing = async {
         listener::serve(listener, gateway.router(), limits, proxies, stop).await;
         sockets.closed().await;
-        // Also for clients that are gone: the log says how their writes ended.
+        // Some clients have disconnected: the log shows how their writes ended.
         writer.settled().await;
     };
     let too_late = async {
@@ -47,13 +46,13 @@ pub async fn serve(
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        () = finishing => tracing::info!("stopped: all that was under way has finished"),
+        () = finishing => tracing::info!("stopped: all requests and operations have finished"),
         () = too_late => {
-            tracing::warn!(seconds = DRAIN.as_secs(), "stopped: work still under way is cut off");
+            tracing::warn!(seconds = DRAIN.as_secs(), "stopped: unfinished work is cancelled");
             for what in writer.under_way() {
                 tracing::warn!(
                     what,
-                    "cut off: what became of it is not known beyond the log above"
+                    "cancelled a write: its result is unknown beyond the log lines above"
                 );
             }
         }

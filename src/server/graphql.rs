@@ -1,4 +1,4 @@
-//! One request to the graph: negotiate → read → limit → parse → execute → respond.
+//! Handles one GraphQL request: negotiate → read → limit → parse → execute → respond.
 
 mod batch;
 mod cache_control;
@@ -36,10 +36,10 @@ pub use prepare::prepare;
 pub use request::{Given, GraphqlRequest, operations_of_body};
 pub use response::shown;
 
-/// `GET`, `HEAD` and `POST /graphql`.
+/// Handles `GET`, `HEAD` and `POST /graphql`.
 pub async fn handle(State(gateway): State<Gateway>, mut request: Request) -> Response {
     if request.method() == Method::HEAD {
-        // The same, less the body, which is left out below this (RFC 9110, 9.3.2).
+        // HEAD is handled as GET. A lower layer removes the body (RFC 9110, 9.3.2).
         *request.method_mut() = Method::GET;
     }
     let id = RequestId::of(&request);
@@ -73,7 +73,7 @@ async fn answer(
     let mut standing = session::charge(gateway, &session.client, 1)?;
     let (head, body) = request.into_parts();
     let span = || request_id::span(address);
-    // Until the answer is there.
+    // Holds the request's memory until the response is ready.
     let mut memory = Memory::of(gateway, &session.client);
     let (ready, status) = match read(gateway, &head, body, &mut memory).await? {
         RequestBody::One(written) => {
@@ -82,8 +82,8 @@ async fn answer(
                 by_address: head.method == Method::GET,
                 written,
             };
-            // The way that most requests go: nothing that it can do without. The others are boxed, so
-            // that this one's future stays small.
+            // The fast path for most requests: a cached response. The other paths are boxed, so
+            // that this future stays small.
             if let Some(ready) = gateway.0.answers.get(&question) {
                 (ready, StatusCode::OK)
             } else {
@@ -114,7 +114,7 @@ async fn answer(
     };
     ready.compress_aside(&head.headers).await;
     let mut response = ready.respond(media_type, status, &head.headers);
-    // What an answer depends on beside its address: caches must tell them apart.
+    // Caches need the request headers that the response depends on.
     let vary = gateway.0.vary.clone();
     response.headers_mut().insert(header::VARY, vary);
     if let Some(standing) = standing {

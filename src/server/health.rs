@@ -1,4 +1,4 @@
-//! Probes for machines that watch over this one.
+//! The health probes `/health` and `/ready`, for monitoring.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ use crate::{access::Permission, schema::code_of, source::Status};
 pub use super::readiness::Probe;
 use super::readiness::probe_all;
 
-/// The process is up.
+/// Reports that the process is up.
 pub async fn health() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// 200 while at least one source answers, as far as was seen in the last three seconds; names the
-/// state of each.
+/// Answers 200 if a source answered its probe in the last three seconds or takes only callers'
+/// credentials, else 503. Callers with read permission also get the state of each source.
 pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response {
     let address = session::address(&gateway, &request);
     let (parts, _) = request.into_parts();
@@ -38,7 +38,7 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "no source answers")
     };
-    // Which sources there are, and how they do, is for those who are let in.
+    // Only callers with read permission see the sources and their state.
     let session = Session::open(&gateway, &parts.headers, address).await;
     let is_named = state.hosts.names(&parts.uri, &parts.headers);
     if !(is_named && session.is_ok_and(|session| session.caller.may(Permission::Read))) {
@@ -48,7 +48,7 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
         .iter()
         .map(|probe| {
             let word = match &probe.result {
-                None => "not asked: callers bring their credential",
+                None => "not asked: callers bring their own credential",
                 Some(Ok(_)) => "ok",
                 Some(Err(error)) => code_of(error).as_str(),
             };
@@ -70,7 +70,7 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
     (status, Json(body)).into_response()
 }
 
-/// Asks every source for one asset, all at once.
+/// Asks all sources for one asset concurrently, and waits at most `patience`.
 pub async fn probe(gateway: &Gateway, patience: Duration) -> Vec<Probe> {
     probe_all(&gateway.0.registry, &gateway.0.asset_cache, patience).await
 }

@@ -1,5 +1,5 @@
-//! The listener: limits on connections, in all and by address, and time limits for requests and for
-//! taking answers. A connection without a request for too long ends.
+//! The listener: limits on connections, in total and per address, and time limits for requests and
+//! for writing responses. It closes connections that are idle for too long.
 
 mod partial;
 mod requests;
@@ -34,29 +34,29 @@ use crate::{access::Client, config::Limits};
 pub use partial::Partial;
 pub use requests::{Counted, Requests};
 
-/// Waited where nothing can be accepted, such as without free file descriptors.
+/// The pause after a failed accept, for example without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often a silent HTTP/2 connection is asked whether anybody is there.
+/// How often a silent HTTP/2 connection is pinged.
 const PING: Duration = Duration::from_secs(30);
-/// Requests at once on an HTTP/2 connection: as few as its specification advises (RFC 9113 6.5.2).
+/// Concurrent requests on an HTTP/2 connection: the minimum that RFC 9113 6.5.2 recommends.
 const STREAMS: u32 = 100;
-/// Bytes that an HTTP/1 connection reads ahead at most; a request's head must fit.
+/// The read buffer of an HTTP/1 connection, in bytes. A request's head must fit.
 const RECEIVED: usize = 128 * 1024;
-/// Bytes that tell HTTP/1 from HTTP/2 (RFC 9113 3.4); past them the protocol has its own times.
+/// Bytes that distinguish HTTP/1 from HTTP/2 (RFC 9113 3.4). Later the protocol's timeouts apply.
 const PREFACE: usize = 24;
-/// How long a client may take to accept a piece of the answer.
+/// How long a client may take to accept a piece of a response.
 const STALL: Duration = Duration::from_secs(60);
-/// How long a client may keep a connection after GOAWAY.
+/// How long a client may keep a connection open after GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The other end of a connection. A task that outlives the connection, such as a WebSocket, keeps it
-/// to keep the slot.
+/// The peer of a connection. A task that outlives the connection, such as a WebSocket, holds it to
+/// keep the slot.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// The connection's requests.
+    /// The active requests of the connection.
     pub requests: Arc<Requests>,
-    /// What it has received of a WebSocket's message.
+    /// The bytes received of an incomplete WebSocket message.
     pub partial: Arc<Partial>,
     _place: Arc<ConnectionSlot>,
 }
@@ -67,18 +67,18 @@ impl Connected<Peer> for Peer {
     }
 }
 
-/// A connection's place among all, and among those of its client.
+/// A connection's slot in the total limit and in its client's limit.
 struct ConnectionSlot {
     _any: OwnedSemaphorePermit,
     client: Client,
     counts: Counts,
 }
 
-/// Connections of each client.
+/// The number of connections of each client.
 type Counts = Arc<Mutex<HashMap<Client, usize>>>;
 
 impl ConnectionSlot {
-    /// `None`: the client at this address has as many as it may.
+    /// Takes a slot. `None`: the client at this address has reached its limit.
     fn new(
         any: OwnedSemaphorePermit,
         address: IpAddr,
@@ -113,8 +113,8 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Serves until `stop` is ready, then closes what is idle and waits for what is running. `proxies`
-/// speak for many, so theirs are not counted by address.
+/// Serves until `stop` resolves, then closes idle connections and waits for active ones. Each of
+/// `proxies` serves many clients, so the limit per address does not apply to them.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -135,7 +135,7 @@ pub async fn serve(
         .max_concurrent_streams(STREAMS)
         .enable_connect_protocol();
     let builder = Arc::new(builder);
-    // Every connection holds a sender: they are all gone when nothing can be received any more.
+    // Every connection holds a sender: `recv` returns when all connections have ended.
     let (open, mut gone) = mpsc::channel::<()>(1);
     let (tell, stopping) = watch::channel(false);
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -144,7 +144,7 @@ pub async fn serve(
     let mut refused = 0_u64;
     let accepting = async {
         loop {
-            // Others wait in the system's queue. The semaphore is never closed.
+            // Further connections wait in the system's queue. The semaphore is never closed.
             let Ok(any) = Arc::clone(&places).acquire_owned().await else {
                 return;
             };
@@ -167,18 +167,18 @@ pub async fn serve(
             };
             let Some(place) = ConnectionSlot::new(any, ip, &counts, most) else {
                 refused += 1;
-                // Told, but not as often as somebody likes to come.
+                // Logs at powers of two only, so that one client cannot flood the log.
                 if refused.is_power_of_two() {
                     tracing::warn!(
                         client = %ip,
                         refused,
-                        "connections of one address were closed, as it has as many as it may: is it \
-                         a proxy that `trusted_proxies` should name?"
+                        "refused a connection: its address has reached its limit. If it is a \
+                         proxy, add it to `trusted_proxies`"
                     );
                 }
                 continue;
             };
-            // Small answers must not wait for more; a refusal only costs that.
+            // Sends small responses at once. If setting the option fails, they are only slower.
             let _ = stream.set_nodelay(true);
             let (requests, partial) = (Arc::new(Requests::new()), Arc::<Partial>::default());
             let peer = Peer {
@@ -198,7 +198,7 @@ pub async fn serve(
                 let mut connection = pin!(connection);
                 let mut has_ended = false;
                 let mut end = pin!(requests.idle_for(idle));
-                // HTTP/2 sends GOAWAY; HTTP/1 has a time for the head of its next request too.
+                // HTTP/2 sends GOAWAY. HTTP/1 also has a timeout for the head of its next request.
                 let done = loop {
                     tokio::select! {
                         done = connection.as_mut() => break done,
@@ -210,7 +210,7 @@ pub async fn serve(
                     }
                     if has_ended {
                         connection.as_mut().graceful_shutdown();
-                        // Some clients do not let go; others have just asked for something.
+                        // Some clients keep the connection open; others have just sent a request.
                         let farewell = async {
                             sleep(FAREWELL).await;
                             requests.idle_for(FAREWELL).await;
@@ -222,7 +222,7 @@ pub async fn serve(
                     }
                 };
                 if let Err(error) = done {
-                    tracing::debug!(%error, "a connection broke off");
+                    tracing::debug!(%error, "a connection failed");
                 }
             });
         }
@@ -237,13 +237,13 @@ pub async fn serve(
     let _ = gone.recv().await;
 }
 
-/// Ready when the gateway stops.
+/// Resolves when the gateway stops.
 pub async fn told(stopping: &mut watch::Receiver<bool>) {
-    // The sender is gone: the gateway has stopped.
+    // Without a sender, the gateway has already stopped.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-/// Whether only the connection that was just coming is lost.
+/// Whether an accept error concerns only the incoming connection.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -253,14 +253,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// A connection that ends when nothing comes at its beginning, or nothing of an answer is taken.
+/// A TCP stream that fails when no bytes arrive at its start, or when a write stalls.
 struct TimeoutStream {
     stream: TcpStream,
     partial: Arc<Partial>,
-    /// Bytes read, as long as they are few.
+    /// The bytes read so far; not counted past [`PREFACE`].
     begun: usize,
     beginning: Pin<Box<Sleep>>,
-    /// While nothing can be written.
+    /// Runs while a write is pending.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -275,7 +275,7 @@ impl TimeoutStream {
         }
     }
 
-    /// A write's end; an error when it has been waiting for too long.
+    /// Passes a write's result on, or an error if it has been pending for [`STALL`].
     fn written<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -383,7 +383,7 @@ mod tests {
         assert_eq!(
             places.available_permits(),
             7,
-            "what is refused holds no place"
+            "a refused connection holds no slot"
         );
         drop(one);
         assert!(place("192.0.2.1").is_some(), "again");

@@ -1,8 +1,8 @@
-//! `/media/{token}`: bytes that a browser cannot load by itself, streamed through the gateway.
+//! `/media/{token}`: streams files that a browser cannot load by itself.
 //!
-//! A token opens one rendition of one asset until its end, and nothing else. What comes out cannot
-//! run as a page: it is sandboxed, never sniffed, and anything but pictures, sound, video and PDF
-//! is a download.
+//! A token opens one rendition of one asset until it expires. A response cannot run as a page: it
+//! is sandboxed and never sniffed. Only images, audio, video and PDF are shown; other types are
+//! downloads.
 
 mod byte_range;
 
@@ -37,7 +37,7 @@ pub async fn handle(
     request: Request,
 ) -> Response {
     let id = RequestId::of(&request);
-    // Callers show the token alone, so they are known by their address.
+    // Callers send only the token, so their address identifies them.
     let client = session::client(&gateway, &request);
     let admitted = session::charge(&gateway, &client, 1);
     let answered = match admitted {
@@ -86,7 +86,7 @@ async fn answer(
     let is_original = grant.rendition == Rendition::Original;
     let range = headers.get(header::RANGE).filter(|_| is_original);
     let range = range.filter(|_| {
-        // A range of something that has changed since is no use.
+        // Ignores the range if the file has changed since (`If-Range`).
         headers
             .get(header::IF_RANGE)
             .is_none_or(|seen| Some(seen) == tag.as_ref())
@@ -95,7 +95,7 @@ async fn answer(
         .registry()
         .named(&grant.id.source)
         .ok_or_else(|| refusal(&SourceError::NotFound))?;
-    // A client who takes its time for many files holds up its own alone.
+    // A slow client with many downloads delays only its own requests.
     let own = (source.profile().name.clone(), client.clone());
     let deadline = operation.context.deadline();
     let place = gateway.0.media_places.place(own, deadline).await;
@@ -111,12 +111,12 @@ async fn answer(
             headers: sent,
             body,
         } => {
-            // The size of a preview that is another asset is not known before.
+            // The size of a preview that is another asset is unknown until now.
             let length = sent.get(header::CONTENT_LENGTH);
             let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
             if !is_original && length.is_some_and(|bytes| bytes > MAX_THUMBNAIL) {
                 return Err(not_found(
-                    "its preview is a file of more than 2 MB, which is no thumbnail: load `url`",
+                    "the preview file is larger than 2 MB, too large for a thumbnail: load `url`",
                 ));
             }
             let body = held(body, place);
@@ -128,7 +128,7 @@ async fn answer(
     }
 }
 
-/// A body, with its client's place until it has been taken.
+/// Holds the client's slot until the body has been read or dropped.
 fn held(body: BodyStream, place: ClientSlot) -> BodyStream {
     body.map(move |piece| {
         let _place = &place;
@@ -144,8 +144,8 @@ fn too_many(source: &SourceName) -> RequestError {
             StatusCode::TOO_MANY_REQUESTS,
             Code::RateLimited,
             format!(
-                "too many files of source `{source}` are on their way to you: take those first, \
-                 then ask again"
+                "you are loading too many files of source `{source}` at once: wait for those, \
+                 then retry"
             ),
         )
     }
@@ -174,10 +174,10 @@ fn refusal(error: &SourceError) -> RequestError {
     RequestError::new(status, code_of(error), error.to_string())
 }
 
-/// To where it loads without our credential. Short-lived, so that no cache keeps the redirect.
+/// Redirects to a URL that needs no credential of ours. It is short-lived: caches must not keep it.
 fn redirect(url: &str) -> Result<Response, RequestError> {
     let target = HeaderValue::from_str(url)
-        .map_err(|_| not_found("the source's address for this file is not usable"))?;
+        .map_err(|_| not_found("the source's URL of this file is invalid"))?;
     Ok((
         StatusCode::FOUND,
         [
@@ -192,7 +192,7 @@ fn redirect(url: &str) -> Result<Response, RequestError> {
         .into_response())
 }
 
-/// Known bytes have a tag by their hash; renditions by the hash of the original and their size.
+/// The entity tag: the hash of the original, with a suffix for renditions. `None`: no hash.
 fn etag(asset: &Asset, rendition: Rendition) -> Option<HeaderValue> {
     let hash = asset.content_hash.as_ref()?;
     let suffix = match rendition {
@@ -203,7 +203,7 @@ fn etag(asset: &Asset, rendition: Rendition) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("\"{hash}{suffix}\"")).ok()
 }
 
-/// Whether the client has it already (RFC 9110 13.1.2): any of a list, weak or strong.
+/// Whether `If-None-Match` lists the tag, weak or strong (RFC 9110 13.1.2).
 fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
@@ -214,7 +214,7 @@ fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
         .any(|seen| seen == "*" || seen.as_bytes() == tag.as_bytes())
 }
 
-/// Headers of every answer: kept for as long as the address is good, never a page of ours.
+/// Sets the headers of every response: cacheable while the URL is valid, never run as a page.
 fn decorate(headers: &mut HeaderMap, grant: &Grant, tag: Option<HeaderValue>) {
     let seconds = grant
         .expires_at
@@ -245,12 +245,12 @@ fn decorate(headers: &mut HeaderMap, grant: &Grant, tag: Option<HeaderValue>) {
     );
 }
 
-/// What it is, and whether a browser shows or saves it.
+/// Sets the content type, and whether a browser shows or saves the file.
 fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition: Rendition) {
     let said = sent
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    // A self-hosted ComfyUI calls some originals octet-stream although it knows their type.
+    // A self-hosted ComfyUI serves some originals as octet-stream although it knows their type.
     let own = asset
         .mime_type
         .as_deref()
@@ -282,13 +282,13 @@ fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition:
     }
 }
 
-/// SVG and the like: a picture in a page, but a page of its own when it is opened by itself.
+/// Whether the type is markup such as SVG: a page may embed it, but opened alone it is a page.
 fn is_markup(content_type: &HeaderValue) -> bool {
     let text = String::from_utf8_lossy(content_type.as_bytes()).to_ascii_lowercase();
     text.contains("xml") || text.contains("svg")
 }
 
-/// Types that a browser shows and that cannot act, given the sandbox above.
+/// Whether a browser shows this type and cannot run it, given the sandbox above.
 fn is_shown(content_type: &str) -> bool {
     let essence = content_type
         .split(';')
@@ -296,7 +296,7 @@ fn is_shown(content_type: &str) -> bool {
         .unwrap_or_default()
         .trim()
         .to_ascii_lowercase();
-    // A list of types is read by its last one.
+    // Browsers use the last type of a list, so a list is refused.
     let is_token = |c: char| c.is_ascii_alphanumeric() || "+-._".contains(c);
     match essence.split_once('/') {
         Some(("application", kind)) => kind == "pdf",

@@ -1,20 +1,20 @@
-//! The memory that requests take: bodies as they come, and the values read from them. All requests
-//! together have a budget (`request_memory_bytes`), of which one client gets half.
+//! The memory that requests use: bodies as they arrive, and the values parsed from them. All
+//! requests share a budget (`request_memory_bytes`), of which one client gets at most half.
 
 use std::sync::Arc;
 
 use super::{error::RequestError, state::Gateway};
 use crate::access::{Budget, Client, Share};
 
-/// Bytes that each request has without asking: small queries are answered while the budget is
-/// spent.
+/// Bytes that each request has without a reservation: small queries still work when the budget is
+/// used up.
 const FREE: usize = 1024;
-/// What a value of JSON takes when it is read, and a field's name beside it, about: measured with
-/// lists of numbers and objects of one field.
+/// The approximate bytes of a parsed JSON value, and of a field's name: measured with lists of
+/// numbers and objects of one field.
 const VALUE: usize = 96;
 const NAME: usize = 96;
 
-/// One request's part of the budget.
+/// One request's part of the memory budget.
 pub struct Memory<'a> {
     budget: &'a Budget,
     client: &'a Client,
@@ -36,10 +36,10 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Takes `bytes` more, until the request is over.
+    /// Takes `bytes` more, until the request ends.
     ///
     /// # Errors
-    /// 503 where so much is not left.
+    /// 503: the budget has fewer bytes left.
     pub fn take(&mut self, bytes: usize) -> Result<(), RequestError> {
         let beyond = bytes.saturating_sub(self.free);
         self.free = self.free.saturating_sub(bytes);
@@ -53,7 +53,7 @@ impl<'a> Memory<'a> {
         take(share, beyond)
     }
 
-    /// Whose memory it is.
+    /// The client that the memory is charged to.
     pub fn client(&self) -> &Client {
         self.client
     }
@@ -64,22 +64,22 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// Takes `bytes` into a share.
+/// Takes `bytes` more into a share.
 ///
 /// # Errors
-/// 503 where so much is not left.
+/// 503: the budget has fewer bytes left.
 pub fn take(share: &Share, bytes: usize) -> Result<(), RequestError> {
     share.take(bytes as u64).map_err(|exceeded| {
         RequestError::no_room(
             "request_memory_bytes",
             exceeded,
-            "the requests under way take all the memory that they may: ask again in a moment, or \
+            "the requests in progress use all the memory in the budget: retry in a moment, or ask \
              for less at once",
         )
     })
 }
 
-/// What a text of JSON takes when it is read, about.
+/// Estimates the bytes that a JSON text takes when parsed.
 pub fn weight_of(json: &[u8]) -> usize {
     let (mut values, mut names) = (1, 0);
     let (mut in_text, mut is_escaped) = (false, false);
@@ -105,7 +105,7 @@ mod tests {
     fn what_a_text_takes_goes_by_its_values() {
         assert_eq!(weight_of(b"7"), 1 + VALUE);
         let text = br#"{"a":[1,2,3],"b":"[,{\":"}"#;
-        // The object, its two fields, three items: a comma more or less.
+        // Six values: the object, the two values of its fields, and three items. Two names.
         assert_eq!(weight_of(text), text.len() + 6 * VALUE + 2 * NAME);
     }
 }

@@ -1,6 +1,6 @@
-//! From where a request may come: hosts that this gateway answers to, so that no page of another
-//! site can reach it under a name of its own (DNS rebinding), and origins whose pages may read its
-//! answers. Who asks is [`super::session`]'s concern.
+//! Checks where a request comes from. `Host` must name this gateway, so that no foreign page
+//! reaches it under another name (DNS rebinding). `Origin` decides which pages may read responses.
+//! [`super::session`] authenticates the caller.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,24 +20,24 @@ use url::Url;
 use super::error::RequestError;
 use crate::schema::Code;
 
-/// Headers that a page of another site cannot send without being asked first (`design.md` §6).
+/// Headers that a page of another site can send only after a preflight (`design.md` §6).
 const PREFLIGHT: [&str; 3] = [
     "apollo-require-preflight",
     "graphql-require-preflight",
     "x-apollo-operation-name",
 ];
-/// Answers' headers that pages of allowed origins may read.
+/// Response headers that pages of allowed origins may read.
 const EXPOSED: [HeaderName; 4] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
     header::RETRY_AFTER,
 ];
-/// How long a browser remembers what it was allowed.
+/// How long a browser may cache a preflight response.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// Names this gateway answers to: loopback's, its own address's, the public one and others that
-/// are configured.
+/// The hosts this gateway answers to: loopback, its bind address, the public URL's host and those
+/// of the configuration.
 #[derive(Debug)]
 pub struct AllowedHosts {
     own: IpAddr,
@@ -54,20 +54,20 @@ impl AllowedHosts {
         }
     }
 
-    /// `host` without its port.
+    /// Whether `host`, without its port, names this gateway.
     fn allows(&self, host: &str) -> bool {
         let host = bare(host);
         let is = |name: &str| name.eq_ignore_ascii_case(host);
         if is("localhost") || self.names.iter().any(|name| is(name)) {
             return true;
         }
-        // An address cannot be rebound; on all interfaces any of ours may have been meant.
+        // DNS rebinding needs a name, not an address. On all interfaces, any address may be ours.
         host.parse::<IpAddr>().is_ok_and(|address| {
             address.is_loopback() || address == self.own || self.own.is_unspecified()
         })
     }
 
-    /// Whether a request is meant for this gateway.
+    /// Whether a request names this gateway as its host.
     pub fn names(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         host(uri, headers).is_some_and(|host| self.allows(&host))
     }
@@ -75,7 +75,7 @@ impl AllowedHosts {
     /// Refuses requests for other hosts. Health probes may use any name.
     ///
     /// # Errors
-    /// 400 where no one host is named, 421 for another's.
+    /// 400: an HTTP/1.1 request has no or several `Host` headers. 421: it names another host.
     pub fn check(&self, request: &Request) -> Result<(), RequestError> {
         let is_probe = matches!(request.uri().path(), "/health" | "/ready");
         if is_probe || self.names(request.uri(), request.headers()) {
@@ -85,7 +85,7 @@ impl AllowedHosts {
         if request.version() == Version::HTTP_11 && hosts != 1 {
             // RFC 9112, 3.2.
             return Err(RequestError::bad_request(
-                "a request has exactly one `Host`",
+                "a request must have exactly one `Host` header",
             ));
         }
         Err(RequestError::new(
@@ -97,17 +97,17 @@ impl AllowedHosts {
     }
 }
 
-/// A host without brackets.
+/// Strips the brackets of an IPv6 host.
 fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
-/// Origins whose pages may read answers and open WebSockets.
+/// The origins whose pages may read responses and open WebSockets.
 #[derive(Debug)]
 pub struct Origins {
-    /// Of others, as they are written in `Origin`.
+    /// The configured origins, as `Origin` writes them.
     others: Vec<String>,
-    /// The public address's.
+    /// The origin of the public URL.
     own: String,
 }
 
@@ -119,8 +119,8 @@ impl Origins {
         }
     }
 
-    /// Whether a page of this origin may ask: ours, which is at the host and port that the request
-    /// itself names or at the public address, or one that is configured.
+    /// Whether a page of this origin may send requests. It may if its host and port equal `Host`,
+    /// or if its origin is the public URL's or a configured one.
     pub fn allow(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
         let Ok(origin) = origin.to_str() else {
             return false;
@@ -134,11 +134,11 @@ impl Origins {
         is_named || origin == self.own || self.others.iter().any(|other| other == origin)
     }
 
-    /// Refuses a GET that a browser says a page of another site sends, unless it could only be sent
-    /// after asking (`Sec-Fetch-Site`, Fetch Metadata; `Origin`, RFC 6454). Programs send neither.
+    /// Refuses a GET that a browser marks as cross-site, unless it has a preflight header
+    /// (`Sec-Fetch-Site`, Fetch Metadata; `Origin`, RFC 6454). Programs send neither.
     ///
     /// # Errors
-    /// 403 that names what is missing.
+    /// 403: the request is cross-site and has no preflight header.
     pub fn check_get(&self, headers: &HeaderMap) -> Result<(), RequestError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let origin = headers.get(header::ORIGIN);
@@ -150,15 +150,15 @@ impl Origins {
             return Err(RequestError::new(
                 StatusCode::FORBIDDEN,
                 Code::Forbidden,
-                "a page of another site may not ask by GET unasked: send `graphql-require-preflight: \
-                 1`, from an origin that `cors_origins` in the configuration names",
+                "a cross-site GET needs a preflight: send `graphql-require-preflight: 1`, from an \
+                 origin that `cors_origins` in the configuration lists",
             ));
         }
         Ok(())
     }
 
-    /// CORS for the configured origins; none where there are none. Credentials of the
-    /// browser's own (cookies) are never asked for.
+    /// The CORS layer for the configured origins; `None` without any. It never allows the browser's
+    /// credentials (cookies).
     pub fn layer(&self) -> Option<CorsLayer> {
         let others = self.others.iter();
         let origins: Vec<HeaderValue> = others.filter_map(|own| own.parse().ok()).collect();
@@ -168,7 +168,7 @@ impl Origins {
         let layer = CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
             .allow_methods([Method::GET, Method::POST])
-            // Whatever a page of theirs wants to send, such as `x-asset-source-…`.
+            // Allows any header that such a page wants to send, such as `x-asset-source-…`.
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(EXPOSED)
             .max_age(REMEMBERED);
@@ -176,13 +176,13 @@ impl Origins {
     }
 }
 
-/// Whether a request carries a header that a page of another site cannot send unasked.
+/// Whether a request has a header that a page of another site can send only after a preflight.
 pub fn is_asked_for(headers: &HeaderMap) -> bool {
     let has = |name: &&str| headers.get(*name).is_some_and(|value| !value.is_empty());
     PREFLIGHT.iter().any(has)
 }
 
-/// The host a request names: the target's own, or the `Host` header's, of which there is one.
+/// The host in the request's target, or in its `Host` header. `None`: there are several `Host`s.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let mut named = headers.get_all(header::HOST).iter();
     let first = named.next();

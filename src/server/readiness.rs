@@ -15,10 +15,10 @@ use crate::{
 
 /// How long a probe waits for a source.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long the result of the probes is given again.
+/// How long probe results are reused.
 const AGE: Duration = Duration::from_secs(3);
 
-/// The result of the last probes, and when they ended.
+/// The last probe results, and when the probes ended.
 #[derive(Default)]
 pub struct Readiness(Arc<Mutex<Option<(Instant, Arc<[Probe]>)>>>);
 
@@ -35,7 +35,7 @@ impl Readiness {
             Arc::clone(registry),
             Arc::clone(asset_cache),
         );
-        // In a task: a caller that leaves does not cancel the probes for the others.
+        // Runs in a task: a caller that disconnects does not cancel the probes for the others.
         let probing = tokio::spawn(async move {
             let mut last = last.lock().await;
             if let Some((at, probes)) = &*last
@@ -49,27 +49,27 @@ impl Readiness {
         });
         probing
             .await
-            .inspect_err(|panic| tracing::error!(%panic, "a probe failed in the gateway itself"))
+            .inspect_err(|panic| tracing::error!(%panic, "a health probe panicked"))
             .ok()
     }
 }
 
-/// How a source answered when asked for one asset.
+/// A source's answer to a request for one asset.
 pub struct Probe {
     pub source: Arc<dyn Source>,
-    /// `None`: it was not asked, as only its callers have a credential for it.
+    /// `None`: the source was not asked, as only its callers have a credential for it.
     pub result: Option<Result<PageRead, SourceError>>,
 }
 
 impl Probe {
-    /// Nothing is known against it.
+    /// Whether the probe succeeded. A source that was not asked counts as fine.
     #[must_use]
     pub fn is_fine(&self) -> bool {
         self.result.as_ref().is_none_or(Result::is_ok)
     }
 }
 
-/// What the merged list asks a source for when nothing is filtered.
+/// The parameters that the merged list sends to a source when nothing is filtered.
 fn listed(source: &dyn Source) -> Parameters {
     match source.push_down(&Filter::default(), Order::NEWEST.by) {
         Pushdown::Ask { parameters, .. } => parameters,
@@ -103,7 +103,7 @@ pub async fn probe_all(
         let context = Arc::new(RequestContext::new(patience, 1));
         let read = asset_cache.page(source, request, &context, deadline).await;
         Probe {
-            // What it said before is no answer.
+            // A stale page from the cache does not count as an answer.
             result: Some(read.and_then(|read| match read.stale {
                 Some(error) => Err(error),
                 None => Ok(read),

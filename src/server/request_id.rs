@@ -27,12 +27,12 @@ impl RequestId {
     pub fn new() -> Self {
         static FIRST: LazyLock<u64> = LazyLock::new(|| {
             let mut bytes = [0; 8];
-            // Only a label: zeros do where the operating system has no randomness.
+            // The id is only a label: zeros suffice if the operating system has no randomness.
             let _ = getrandom::fill(&mut bytes);
             u64::from_ne_bytes(bytes)
         });
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        // An odd step meets every number once.
+        // An odd step visits every `u64` once before it repeats.
         let step = COUNT.fetch_add(1, Ordering::Relaxed);
         let number = FIRST.wrapping_add(step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut digits = [0; 16];

@@ -31,21 +31,21 @@ use crate::explorer;
 /// The path of the graph.
 const GRAPH: &str = "/graphql";
 
-/// Bytes of an answer that are sent in one go.
+/// The largest response, in bytes, that is sent at once.
 const SMALL: u64 = 16 * 1024;
 
 impl Gateway {
-    /// The routes, with everything that stands before them.
+    /// Builds the router: the routes and their layers.
     pub fn router(&self) -> Router {
         let pages = Router::new()
-            // People and the graph.
+            // For people and GraphQL clients.
             .route("/", get(explorer_page))
             .route(GRAPH, any(graphql::handle))
             .route("/graphql/ws", any(websocket::handle))
-            // Browsers, for what the answers point at.
+            // For browsers: the files that responses and the explorer page link to.
             .route("/media/{token}", get(media::handle))
             .route("/explorer/{file}", get(explorer_file))
-            // Machines that watch over this one.
+            // For monitoring.
             .route("/health", get(health::health))
             .route("/ready", get(health::ready))
             .fallback(error::no_such_page)
@@ -59,11 +59,11 @@ impl Gateway {
     }
 }
 
-/// Gives the request its id and its span, and the answer the id.
+/// Gives the request its id and its span, and sets the id on the response.
 async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Next) -> Response {
     let id = RequestId::new();
     let client = session::address(&gateway, &request);
-    // The graph has spans of its own, where there is more to do than to send what is ready.
+    // The graph handler makes its own span, and only if the response is not cached.
     let span = if request.uri().path() == GRAPH {
         tracing::Span::none()
     } else {
@@ -73,7 +73,7 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
     let under_way = peer.map(|peer| peer.0.requests.begin());
     let request = request.map(DrainOnDrop::of);
-    // A fault of the gateway costs this request alone, and is reported.
+    // A panic fails only this request. The log reports it.
     let run = async {
         match gateway.0.hosts.check(&request) {
             Ok(()) => next.run(request).await,
@@ -85,12 +85,12 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
     };
     let run = AssertUnwindSafe(run).catch_unwind().instrument(span).await;
     let mut response = run.unwrap_or_else(|_| {
-        tracing::error!(request.id = %id, %client, "a request failed in the gateway itself");
+        tracing::error!(request.id = %id, %client, "a request handler panicked");
         RequestError::internal().into_response(id)
     });
     id.add_to(&mut response);
     match under_way {
-        // Small ones leave at once.
+        // A small response is sent at once, so the request needs no tracking.
         Some(under_way)
             if response
                 .body()

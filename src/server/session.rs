@@ -1,4 +1,4 @@
-//! Who asks, whose requests are counted, and with which credentials of their own.
+//! The caller of a request, the client it counts for, and the caller's own source credentials.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -29,29 +29,29 @@ use crate::{
 
 /// The longest credential of a caller, in bytes.
 const MAX_CREDENTIAL: usize = 8 * 1024;
-/// Says who a proxy speaks for.
+/// The header in which a proxy sends its client's address.
 const FORWARDED: &str = "x-forwarded-for";
 
-/// Somebody who asks, as long as a request or a WebSocket lasts.
+/// The caller of a request or a WebSocket, while it lasts.
 #[derive(Clone)]
 pub struct Session {
     pub caller: Caller,
-    /// Whose requests are counted.
+    /// The client whose requests are counted.
     pub client: Client,
-    /// Where they come from.
+    /// The client's address.
     pub address: IpAddr,
     /// The sources as this caller sees them.
     pub registry: Arc<Registry>,
-    /// With credentials of the caller's own.
+    /// Whether the caller sent credentials for sources.
     pub has_credentials: bool,
 }
 
 impl Session {
-    /// Of these headers, sent from this address.
+    /// Opens the session of a caller that sent these headers from this address.
     ///
     /// # Errors
-    /// 401 for a caller who is not known, 503 while that is not known, 400 for a credential that
-    /// nothing can be done with.
+    /// 401: the caller is unknown. 503: the issuer's keys are unavailable. 400: a source credential
+    /// is unusable. 429: an unknown caller sends too many requests.
     pub async fn open(
         gateway: &Gateway,
         headers: &HeaderMap,
@@ -61,7 +61,7 @@ impl Session {
         let caller = match parts.access.caller(headers).await {
             Ok(caller) => caller,
             Err(denied) => {
-                // Wrong credentials count too.
+                // Failed logins count, too.
                 charge(gateway, &Client::at(address), 1)?;
                 return Err(refusal(denied));
             }
@@ -88,7 +88,7 @@ impl Session {
         })
     }
 
-    /// What the gateway does by itself, with its own credentials.
+    /// The gateway's own session, with the configured credentials.
     pub fn of_gateway(gateway: &Gateway) -> Self {
         Self {
             caller: Caller::anonymous(),
@@ -99,7 +99,7 @@ impl Session {
         }
     }
 
-    /// What one operation works with.
+    /// Builds the context of one operation.
     pub fn operation(
         &self,
         gateway: &Gateway,
@@ -143,7 +143,7 @@ impl Session {
         }
     }
 
-    /// What decides what the caller sees.
+    /// The permissions and credential scopes that decide which data the caller sees.
     pub fn viewer_scope(&self) -> ViewerScope {
         let scope = |source: &Arc<dyn Source>| source.profile().scope;
         ViewerScope {
@@ -154,10 +154,10 @@ impl Session {
         }
     }
 
-    /// Refuses somebody whose token has run out since.
+    /// Refuses a caller whose token has expired since the session began.
     ///
     /// # Errors
-    /// 401.
+    /// 401: the token has expired.
     pub fn check(&self) -> Result<(), RequestError> {
         if self.caller.has_expired() {
             return Err(refusal(Denied::Token("it has expired")));
@@ -166,10 +166,10 @@ impl Session {
     }
 }
 
-/// Counts requests of a client's.
+/// Counts `count` requests of a client.
 ///
 /// # Errors
-/// 429 when there are too many.
+/// 429: the client has sent too many requests.
 pub fn charge(
     gateway: &Gateway,
     client: &Client,
@@ -192,14 +192,14 @@ fn refusal(denied: Denied) -> RequestError {
     RequestError::new(status, code, denied.to_string())
 }
 
-/// The credentials of the caller's own.
+/// Reads the caller's own source credentials.
 fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, RequestError> {
     let names = headers.keys().map(axum::http::HeaderName::as_str);
     let mut all = Vec::new();
     for name in names.filter(|name| name.starts_with(CREDENTIAL)) {
         let source = SourceName::parse(&name[CREDENTIAL.len()..]).map_err(|_| {
             RequestError::bad_request(
-                "a header `x-asset-source-…` names a source in no way it can have",
+                "a header `x-asset-source-…` does not end in a valid source name",
             )
         })?;
         let mut values = headers.get_all(name).iter();
@@ -209,7 +209,7 @@ fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, Request
         };
         let credential = credential.ok_or_else(|| {
             RequestError::bad_request(format!(
-                "`{name}` must have exactly one value: a credential of visible ASCII letters, \
+                "`{name}` must have exactly one value: a credential of visible ASCII characters, \
                  without commas"
             ))
         })?;
@@ -218,7 +218,7 @@ fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, Request
     Ok(all)
 }
 
-/// What can be sent on as it is. A comma would make two values of it.
+/// Reads a credential that can be passed on unchanged. A comma would split it into two values.
 fn credential(value: &HeaderValue) -> Option<Secret> {
     let text = value.to_str().ok()?;
     let fits = !text.trim().is_empty()
@@ -230,12 +230,12 @@ fn credential(value: &HeaderValue) -> Option<Secret> {
     fits.then(|| Secret::new(text.to_owned()))
 }
 
-/// The client that requests count for where callers are not authenticated.
+/// The client that requests count for when callers are not authenticated.
 pub fn client(gateway: &Gateway, request: &Request) -> Client {
     Client::at(address(gateway, request))
 }
 
-/// Where a request comes from: the connection's other end, or whom a trusted proxy speaks for.
+/// The client's address: the connection's peer, or the one that a trusted proxy reports.
 pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
     let peer = request
         .extensions()
@@ -248,7 +248,7 @@ pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
     if !is_trusted(peer) {
         return peer;
     }
-    // From the nearest: the first that is no proxy of ours. What stands before it anybody can write.
+    // The nearest address that is no trusted proxy. Anyone can forge the entries before it.
     let said: Vec<&str> = request
         .headers()
         .get_all(FORWARDED)
@@ -269,7 +269,7 @@ pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
     nearest
 }
 
-/// An address as proxies write it, some with a port.
+/// Parses an address as proxies write it, with or without a port.
 fn forwarded(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     let own = bare.parse::<IpAddr>().ok();

@@ -28,14 +28,14 @@ use crate::{
 /// The prefix of the headers that carry callers' own credentials; a source's name follows.
 pub const CREDENTIAL: &str = "x-asset-source-";
 
-/// Letters of a media secret at least; 32 random ones are right.
+/// The minimum length of `media_secret`, in bytes. 32 random characters are recommended.
 const MIN_SECRET: usize = 8;
 
-/// Uploads of a client at once, and files of a source that a client loads at once; more wait.
+/// The most concurrent uploads per client, and files per client and source. Further ones wait.
 const UPLOADS: usize = 16;
 const FILES: usize = 24;
 
-/// Everything a request works with. Cheap to clone.
+/// The state that all requests share. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway(pub(super) Arc<AppState>);
 
@@ -55,19 +55,19 @@ pub struct AppState {
     pub(super) proxies: Vec<IpNet>,
     pub(super) access: Access,
     pub(super) rates: RequestLimiter,
-    /// What fields may cause.
+    /// The cost of each field.
     pub(super) prices: FieldCosts,
-    /// Names of request headers that answers of the graph depend on.
+    /// The `Vary` header of graph responses: the request headers that they depend on.
     pub(super) vary: HeaderValue,
     pub(super) readiness: Readiness,
     pub(super) sockets: Sockets,
-    /// What requests take in memory.
+    /// The memory that requests use.
     pub(super) memory: Budget,
-    /// What uploads take on disk.
+    /// The disk space that uploads use.
     pub(super) spools: Budget,
-    /// For uploads of each client.
+    /// The upload slots of each client.
     pub(super) upload_places: SlotsByClient<Client>,
-    /// For files of a source, of each client.
+    /// The slots for loading a source's files, per client.
     pub(super) media_places: SlotsByClient<(SourceName, Client)>,
 }
 
@@ -75,21 +75,22 @@ impl Gateway {
     /// Connects the configured sources. `address` is where the gateway listens.
     ///
     /// # Errors
-    /// When a source's client cannot be made.
+    /// [`ConfigError`]: `media_secret` is too short, `address` gives no valid URL, the access mode
+    /// is invalid, or a source's client or the validator cannot be built.
     pub fn new(config: Config, address: SocketAddr) -> Result<Self, ConfigError> {
         let secret = config.media_secret.as_ref().map(Secret::expose);
         if secret.is_some_and(|secret| secret.len() < MIN_SECRET) {
             return Err(ConfigError(format!(
-                "`media_secret` (ASSET_GATEWAY_MEDIA_SECRET) has fewer than {MIN_SECRET} letters: \
-                 a guess opens every file. Take a random one, such as from `openssl \
-                 rand -hex 32`"
+                "`media_secret` (ASSET_GATEWAY_MEDIA_SECRET) is shorter than {MIN_SECRET} bytes: \
+                 anyone who guesses it can open every file. Use a random one, such as from \
+                 `openssl rand -hex 32`"
             )));
         }
         let public_url = config
             .public_url
             .clone()
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
-            .ok_or_else(|| ConfigError(format!("{address} makes no address for browsers")))?;
+            .ok_or_else(|| ConfigError(format!("http://{address} is no URL: set `public_url`")))?;
         let (answers, documents) = (config.cache.for_answers(), config.cache.for_documents());
         let asset_cache = AssetCache::new(config.cache);
         let registry = Arc::new(Registry::connect(
@@ -131,25 +132,25 @@ impl Gateway {
         })))
     }
 
-    /// The sources served.
+    /// The sources that this gateway serves.
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.0.registry
     }
 
-    /// The asset behind a media address, and what to open it with.
+    /// Opens a media token: returns the asset and the rendition that it grants.
     pub(super) fn grant(&self, token: &str) -> Result<Grant, InvalidToken> {
         let registry = &self.0.registry;
         let scope_of = |name: &SourceName| {
             let profile = registry.named(name)?.profile();
-            // The gateway has no credential to open anything with.
+            // The gateway has no credential for a passthrough source.
             (!profile.passthrough).then_some(profile.scope)
         };
         self.0.media.open(token, scope_of, Timestamp::now())
     }
 }
 
-/// Names of request headers that answers of the graph depend on (RFC 9110, 12.5.5).
+/// The `Vary` value of graph responses (RFC 9110, 12.5.5): the request headers they depend on.
 fn vary(registry: &Registry) -> HeaderValue {
     let profiles = registry.all().iter().map(|source| source.profile());
     let names = profiles
@@ -163,13 +164,13 @@ fn vary(registry: &Registry) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("*"))
 }
 
-/// A key from the configured secret, the same for every instance that has it; else a random one.
+/// Derives a key from the configured secret, equal on all instances. Without one: a random key.
 fn key(purpose: &'static str, secret: Option<&str>) -> [u8; 32] {
     if let Some(secret) = secret {
         blake3::derive_key(purpose, secret.as_bytes())
     } else {
         let mut key = [0; 32];
-        // Only fails where the operating system has no randomness at all; happens at start.
+        // Fails only if the operating system has no randomness at all. Runs at startup only.
         getrandom::fill(&mut key).expect("the operating system gives random bytes");
         key
     }

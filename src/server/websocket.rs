@@ -1,5 +1,5 @@
-//! `/graphql/ws`: the same graph, the same limits, over a WebSocket (graphql-transport-ws, and the
-//! older graphql-ws).
+//! `/graphql/ws`: the graph over a WebSocket, with the same limits. Supports graphql-transport-ws
+//! and the older graphql-ws.
 
 mod bridge;
 mod legacy_ws;
@@ -48,11 +48,11 @@ use crate::{
     schema::Code,
 };
 
-/// The sub-protocols.
+/// The supported sub-protocols.
 const NEWER: &str = "graphql-transport-ws";
 const OLDER: &str = "graphql-ws";
 
-/// How long a socket may take for its `connection_init`.
+/// How long a client may take to send `connection_init`.
 const INIT: Duration = Duration::from_secs(10);
 
 /// `GET /graphql/ws`.
@@ -71,14 +71,14 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
     let address = session::address(&gateway, &request);
     let peer = request.extensions().get::<ConnectInfo<Peer>>().cloned();
     let (mut parts, _) = request.into_parts();
-    // Browsers open WebSockets across origins without asking; others send no Origin.
+    // Browsers open cross-origin WebSockets without a preflight. Other clients send no `Origin`.
     let mut origins = parts.headers.get_all(header::ORIGIN).iter();
     if !origins.all(|origin| gateway.0.origins.allow(origin, &parts.headers)) {
         return Err(RequestError::new(
             StatusCode::FORBIDDEN,
             Code::Forbidden,
-            "pages of this origin may not open a WebSocket here: `cors_origins` in the \
-             configuration names those that may",
+            "pages of this origin may not open a WebSocket: `cors_origins` in the configuration \
+             lists the origins that may",
         ));
     }
     session::charge(&gateway, &Client::at(address), 1)?;
@@ -86,15 +86,15 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
         return Err(RequestError::new(
             StatusCode::UPGRADE_REQUIRED,
             Code::BadUserInput,
-            "this address takes WebSockets (graphql-transport-ws): the graph is at /graphql too",
+            "this URL takes WebSockets (graphql-transport-ws): send HTTP requests to /graphql",
         ));
     }
     let name = protocol(&parts.headers).ok_or_else(|| {
         RequestError::bad_request(
-            "name a WebSocket sub-protocol: graphql-transport-ws, or the older graphql-ws",
+            "offer a WebSocket sub-protocol: graphql-transport-ws, or the older graphql-ws",
         )
     })?;
-    // The engine would take the first that is offered, whichever is answered.
+    // The engine takes the first protocol offered, even if the response names another.
     let headers = &mut parts.headers;
     headers.insert(
         header::SEC_WEBSOCKET_PROTOCOL,
@@ -102,12 +102,12 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
     );
     let protocol = GraphQLProtocol::from_request_parts(&mut parts, &())
         .await
-        .map_err(|_| RequestError::bad_request("the sub-protocol is not known"))?;
+        .map_err(|_| RequestError::bad_request("the sub-protocol is not supported"))?;
     let limit = gateway.0.limits.body_bytes;
     let init = INIT.min(gateway.0.limits.idle);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
-        .map_err(|_| RequestError::bad_request("this address takes WebSockets only"))?;
+        .map_err(|_| RequestError::bad_request("this URL takes WebSockets only"))?;
     let is_alone = parts.version < Version::HTTP_2;
     let sent = parts.headers;
     let deadline = Instant::now() + init;
@@ -119,9 +119,9 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_upgrade(move |socket| async move {
-            // As long as the socket lives it has its connection's place.
+            // The socket counts as a request, and keeps its connection's slot, while it lives.
             let _request = peer.as_ref().map(|peer| peer.0.requests.begin());
-            // An HTTP/2 connection has several: which one's bytes they are is not seen there.
+            // HTTP/2 shares a connection: its received bytes cannot be assigned to one socket.
             let partial = peer.as_ref().filter(|_| is_alone);
             let partial = partial.map(|peer| Arc::clone(&peer.0.partial));
             let (_peer, _open) = (peer, open);
@@ -144,13 +144,13 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
                         Err(refusal) => Err(refusal),
                     };
                     match opened {
-                        // The protocol has one `connection_init`.
+                        // The protocol allows only one `connection_init`.
                         Ok(own) => drop(session.set(own)),
                         Err(refusal) => {
                             refusal.log(id);
                             let text = error::excerpt(&refusal.message, 80);
                             let text = format!("{text} (request {id})");
-                            // A client that is refused must stay away; others may come back.
+                            // A refused client must not reconnect (4403). Others may retry (1013).
                             let code = if refusal.status.is_client_error()
                                 && refusal.status != StatusCode::TOO_MANY_REQUESTS
                             {
@@ -182,12 +182,12 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
                 has_begun: &|| began.get().is_some(),
                 refused: &refused,
             };
-            // The engine ends when the pump does: nothing comes to it any more.
+            // The engine ends with the pump, which closes its input.
             tokio::join!(serving, pump.run());
         }))
 }
 
-/// The better of the sub-protocols that are offered and known.
+/// The preferred one of the supported sub-protocols that the client offers.
 fn protocol(headers: &HeaderMap) -> Option<&'static str> {
     let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     let offered: Vec<&str> = offered
@@ -200,11 +200,11 @@ fn protocol(headers: &HeaderMap) -> Option<&'static str> {
         .find(|name| offered.contains(name))
 }
 
-/// The upgrade's headers, and those in the payload of `connection_init`: a browser's page cannot
-/// send headers of its own with the upgrade.
+/// Adds the headers in the payload of `connection_init` to those of the upgrade: a page in a
+/// browser cannot set headers on the upgrade.
 ///
 /// # Errors
-/// A [`RequestError`] for what cannot be a header, or is sent both ways.
+/// 400: a value in the payload is not a valid header value.
 fn with_payload(
     mut headers: HeaderMap,
     payload: &serde_json::Value,
@@ -221,7 +221,7 @@ fn with_payload(
         let (Some(header), Some(value)) = (header, value) else {
             return Err(RequestError::bad_request(
                 "`authorization` and `x-asset-source-…` in the payload of `connection_init` must \
-                 be texts that fit a header",
+                 be strings that are valid header values",
             ));
         };
         headers.append(header, value);
@@ -229,19 +229,19 @@ fn with_payload(
     Ok(headers)
 }
 
-/// The graph behind the limits and the access that HTTP requests have.
+/// Executes operations with the limits and access checks of HTTP requests.
 #[derive(Clone)]
 struct Guarded {
     gateway: Gateway,
-    /// The client that sent `connection_init`.
+    /// The session that `connection_init` opened.
     session: Arc<OnceLock<Session>>,
-    /// For operations under way.
+    /// The slots for concurrent operations.
     places: Arc<Semaphore>,
-    /// What those under way may cost together.
+    /// The total cost of the operations in progress.
     cost: Arc<AtomicU64>,
 }
 
-/// An operation's cost, as long as it is under way.
+/// The cost of an operation in progress. Dropping it subtracts the cost from the total.
 struct Charged<'a> {
     all: &'a AtomicU64,
     own: u64,
@@ -306,7 +306,7 @@ impl Executor for Guarded {
         request: GraphRequest,
         _session: Option<Arc<Data>>,
     ) -> BoxStream<'static, GraphResponse> {
-        // Queries and mutations have one answer; there are no subscriptions yet.
+        // Queries and mutations yield one response. There are no subscriptions yet.
         let guarded = self.clone();
         futures_util::stream::once(async move { guarded.execute(request).await }).boxed()
     }

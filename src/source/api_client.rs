@@ -28,44 +28,44 @@ use crate::{
     upstream::{Answer, Breaker, Call, Content, EgressPolicy, Health, Paces, Policy, Upstream},
 };
 
-/// What a source said of a file.
+/// A source's response to a file.
 pub struct UploadReply {
     pub answer: Answer,
-    /// All of it was sent by then.
+    /// The whole file was sent before the response arrived.
     pub is_whole: bool,
 }
 
-/// Waited after a 429 that does not say how long.
+/// Wait after a 429 that names no time.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// What every provider's client starts from.
+/// One source's API client, which every provider's client builds on.
 #[derive(Clone)]
 pub struct ApiClient {
     pub config: SourceConfig,
     pub upstream: Upstream,
     pub in_flight: usize,
     pub scope_key: [u8; 32],
-    /// Shared by all sources.
+    /// The limits on calls per second, shared by all sources.
     pub paces: Paces,
     pub known: Arc<KnownRows>,
-    /// Of callers who bring a credential, by it.
+    /// Breakers of the callers who bring a credential, by its scope.
     breakers: Breakers,
 }
 
-/// Callers whose breakers are kept at most.
+/// Maximum number of callers whose breakers are kept.
 const MANY: usize = 1_024;
 
-/// A breaker for each scope: what fails for one caller's credential says nothing of another's.
+/// One breaker per scope: failures with one caller's credential say nothing about another's.
 #[derive(Clone, Default)]
 struct Breakers(Arc<Mutex<HashMap<CredentialScope, Breaker>>>);
 
 impl Breakers {
     fn of(&self, scope: CredentialScope) -> Breaker {
-        // Single insertions: a panic elsewhere cannot leave them half-changed.
+        // The map changes by single insertions, so a panic elsewhere cannot leave it half-changed.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.contains_key(&scope) && all.len() >= MANY {
             all.retain(|_, breaker| breaker.health() != Health::default());
-            // They begin anew: a source that fails is noticed again.
+            // The breakers start anew: they notice a failing source again.
             if all.len() >= MANY {
                 all.clear();
             }
@@ -116,7 +116,7 @@ impl ApiClient {
                 None => EgressPolicy::Public,
                 Some(hosts) => EgressPolicy::Hosts(hosts.clone()),
             },
-            // Comfy Cloud's is about money (comfy.md 1 [docs]).
+            // Comfy Cloud's 429 is about payment (comfy.md 1 [docs]).
             waits_out_429: config.kind.provider() != Provider::Comfy,
             ..Policy::default()
         };
@@ -140,7 +140,7 @@ impl ApiClient {
         })
     }
 
-    /// The profile of a source that uses `credential`.
+    /// Returns the profile of the source with `credential`.
     pub fn profile(&self, credential: &str, capabilities: Capabilities) -> SourceInfo {
         let config = &self.config;
         SourceInfo {
@@ -162,11 +162,13 @@ impl ApiClient {
         }
     }
 
-    /// Sends a write and gives its answer, whatever its status. 429 says that nothing was done: it is
-    /// waited out as long as there is time.
+    /// Sends a write and returns its response, with any status. A 429 means that nothing was done,
+    /// so the call waits and repeats while there is time.
     ///
     /// # Errors
-    /// [`SourceError::of_write`] when no complete answer came.
+    /// - [`SourceError::UnknownOutcome`]: the call was sent, but no complete response came.
+    /// - [`SourceError::NotTried`]: no time was left to send it.
+    /// - [`SourceError::LeftAlone`] or [`SourceError::Unavailable`]: nothing was sent.
     pub async fn write(&self, call: Call, context: &RequestContext) -> Result<Answer, SourceError> {
         loop {
             let answer = self.write_once(call.clone(), context).await?;
@@ -182,10 +184,10 @@ impl ApiClient {
         }
     }
 
-    /// Sends a write once and gives its answer, whatever its status.
+    /// Sends a write once and returns its response, with any status.
     ///
     /// # Errors
-    /// [`SourceError::of_write`] when no complete answer came.
+    /// Those of [`SourceError::of_write`], if no complete response came.
     pub async fn write_once(
         &self,
         call: Call,
@@ -195,11 +197,12 @@ impl ApiClient {
         answer.map_err(SourceError::of_write)
     }
 
-    /// Sends a file as it comes and gives the answer, whatever its status. Never repeated.
+    /// Streams a file to the source once and returns the response, with any status.
     ///
     /// # Errors
-    /// When no complete answer came: where the file was not sent whole, nothing has come of it; else
-    /// [`SourceError::of_write`].
+    /// - Those of [`SourceError::of_write`]: the whole file was sent, but no complete response
+    ///   came.
+    /// - Any other: the file was not sent whole, so it has no effect.
     pub async fn push(
         &self,
         call: Call,
@@ -216,7 +219,7 @@ impl ApiClient {
                 if let (Some(left), Some(Ok(bytes))) = (&mut left, &piece) {
                     *left = left.saturating_sub(bytes.len() as u64);
                 }
-                // With a length the reader asks for no more than that.
+                // With a length, the reader never polls past the last byte.
                 if piece.is_none() || left == Some(0) {
                     flag.store(true, Ordering::Relaxed);
                 }
@@ -235,16 +238,16 @@ impl ApiClient {
         }
     }
 
-    /// An address that the source gave for a file's bytes. What the source itself speaks over TLS
-    /// goes nowhere in the clear (piktid.md 4.3).
+    /// Parses a presigned URL from the source. If the source itself uses https, so does the result:
+    /// no file is sent unencrypted (piktid.md 4.3).
     ///
     /// # Errors
-    /// [`SourceError::Malformed`] at `path` when it is none.
+    /// [`SourceError::Malformed`] at `path`: the text is no http or https URL.
     pub fn presigned(&self, text: &str, path: &str) -> Result<Url, SourceError> {
         let malformed = || SourceError::Malformed {
             status: 200,
             path: path.to_owned(),
-            message: "no http or https address".to_owned(),
+            message: "not an http or https URL".to_owned(),
         };
         let mut url = Url::parse(text).map_err(|_| malformed())?;
         if url.scheme() == "http" && self.config.url.scheme() == "https" {
@@ -256,11 +259,11 @@ impl ApiClient {
         Ok(url)
     }
 
-    /// The source's address plus `segments` (escaped) and `pairs`.
+    /// Returns the source's base URL with `segments` (escaped) and `pairs` appended.
     ///
     /// # Errors
-    /// [`SourceError::Invalid`] where a segment is none: the address would lead to another route,
-    /// with the source's credential.
+    /// [`SourceError::Invalid`]: a segment would not stay one, so the call would reach another
+    /// route with the source's credential.
     pub fn url(&self, segments: &[&str], pairs: &[(&str, String)]) -> Result<Url, SourceError> {
         let mut url = self.config.url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -268,7 +271,7 @@ impl ApiClient {
         }
         if !ends_with(&url, &self.config.url, segments) {
             return Err(SourceError::Invalid(
-                "an id that is no part of an address: it has control characters, or dots alone"
+                "the id cannot be part of a URL: it has control characters or consists of dots"
                     .to_owned(),
             ));
         }
@@ -279,8 +282,8 @@ impl ApiClient {
     }
 }
 
-/// Whether a path is that of `base` and then these segments, each come back as it went in: parsers
-/// of addresses drop some characters, and take dots for steps.
+/// Whether a URL's path is that of `base` plus exactly these segments. URL parsers drop some
+/// characters and resolve dot segments.
 fn ends_with(url: &Url, base: &Url, segments: &[&str]) -> bool {
     let all = |url: &Url| -> Vec<String> {
         let all = url.path_segments().into_iter().flatten();
@@ -298,7 +301,7 @@ fn ends_with(url: &Url, base: &Url, segments: &[&str]) -> bool {
             .all(|(own, segment)| percent_decode_str(own).eq(segment.bytes()))
 }
 
-/// A header value that logs never show. Configuration made sure that it fits a header.
+/// Makes a header value that logs never show. The configuration has checked the text.
 pub fn secret_header(text: &str) -> http::HeaderValue {
     let mut value =
         http::HeaderValue::from_str(text).unwrap_or_else(|_| http::HeaderValue::from_static(""));

@@ -1,7 +1,7 @@
-//! Comfy (comfy.md, comfy-observed.md): offsets with a total, no batch read, bytes behind a key.
+//! Comfy (comfy.md, comfy-observed.md): offsets with a total, no batch read, files behind a key.
 //!
-//! Speaks the published and the newest contract, of the cloud and of a self-hosted ComfyUI: reads
-//! whatever either sends, and sends what both understand.
+//! The client supports the published and the newest contract, of the cloud and of a self-hosted
+//! ComfyUI. It reads the JSON of both and sends only parameters that both understand.
 
 mod answers;
 pub mod list_params;
@@ -35,18 +35,18 @@ use crate::{
     upstream::{Answer, Call, UpstreamError},
 };
 
-/// Rows a list call gives at most (4.1 [seed 003]).
+/// Maximum rows per list call (4.1 [seed 003]).
 const LIST_CAP: u32 = 500;
 
-/// Counts beyond what JSON carries exactly are none.
+/// Totals from here on are ignored, as JSON does not carry them exactly.
 const MAX_TOTAL: u64 = 1 << 53;
 
-/// Comfy Cloud's account, or one ComfyUI.
+/// One Comfy Cloud account or one ComfyUI server.
 pub struct Comfy {
     profile: SourceInfo,
     link: ApiClient,
     headers: HeaderMap,
-    /// An asset of the merged list has one of these tags.
+    /// The merged list only has assets with one of these tags.
     listed_tags: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Comfy {
         self.decode_list(answer, request, offset)
     }
 
-    /// A list's answer as a page, which begins at `offset` unless a cursor was sent.
+    /// Decodes a list's response as a page, which begins at `offset` unless a cursor was sent.
     pub(super) fn decode_list(
         &self,
         answer: Answer,
@@ -131,7 +131,7 @@ impl Comfy {
         Ok(Page {
             next: list.next_cursor,
             offset,
-            // An empty page ends the list whatever `has_more` says: nothing would come of going on.
+            // An empty page ends the list even if `has_more` is true: no more rows would come.
             last: rows.is_empty() || !list.has_more.unwrap_or(read < list.total),
             total: Some(list.total).filter(|total| *total < MAX_TOTAL),
             counts: !filters_by_new_names(request) || is_newer(&rows, list.total),
@@ -153,7 +153,7 @@ impl Comfy {
         self.decode_one(&answer)
     }
 
-    /// One asset's answer.
+    /// Decodes the response of a read by id.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let raw: Box<serde_json::value::RawValue> = read(answer)?;
         let no_store = response::no_store(&answer.headers);
@@ -191,7 +191,7 @@ impl Comfy {
         };
         let tried_content = first == content;
         match self.fetch(first, range, context).await {
-            // The published contract has no content route: its view route has the bytes (4.10).
+            // The published contract has no content route: its view route returns the bytes (4.10).
             Err(SourceError::NotFound) if tried_content => {
                 let url = preview.ok_or(SourceError::NotFound)?;
                 self.fetch(url, range, context).await
@@ -200,8 +200,8 @@ impl Comfy {
         }
     }
 
-    /// Known bytes are not stored again: a self-hosted ComfyUI only labels them, wherever their file
-    /// is, if it still is anywhere (comfy-observed.md 12).
+    /// Checks that an asset of known bytes has a file. A self-hosted ComfyUI only adds tags to
+    /// known bytes, even if their file is elsewhere or lost (comfy-observed.md 12).
     async fn look_for_bytes(
         &self,
         asset: &Asset,
@@ -211,7 +211,7 @@ impl Comfy {
         let Details::Comfy(details) = &asset.details else {
             return Ok(());
         };
-        // The published contract has no way to look.
+        // The published contract has no way to check.
         if !details.is_newer {
             return Ok(());
         }
@@ -219,8 +219,8 @@ impl Comfy {
             && details.loader_path.is_none()
         {
             return Err(SourceError::Unsupported(format!(
-                "it knew the bytes already and put no file into `{folder}`: no loader finds it \
-                 there. Its file is where it was uploaded first"
+                "it already had the bytes and put no file into `{folder}`, so no loader finds it \
+                 there. The file is where it was uploaded first"
             )));
         }
         context.spend(1)?;
@@ -228,11 +228,11 @@ impl Comfy {
         let opened = self.open(asset, Rendition::Original, Some(&first), context);
         match opened.await {
             Err(SourceError::NotFound) => Err(SourceError::Unsupported(
-                "it knew the bytes already and has lost their file: delete the assets with this \
-                 `contentHash`, then upload it again"
+                "it already had the bytes but has lost their file: delete the assets with this \
+                 `contentHash`, then upload the file again"
                     .to_owned(),
             )),
-            // Other failures say nothing of the bytes.
+            // Other failures say nothing about the bytes.
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -243,7 +243,7 @@ impl Comfy {
         range: Option<&HeaderValue>,
         context: &RequestContext,
     ) -> Result<MediaAnswer, SourceError> {
-        // The key goes to the source's own address only.
+        // The key is sent only to the source's own address.
         if url.origin() != self.link.config.url.origin() {
             return self.redirect(url);
         }
@@ -268,14 +268,14 @@ impl Comfy {
                     .and_then(|value| value.to_str().ok())
                     .and_then(|text| url.join(text).ok())
                     .filter(|target| matches!(target.scheme(), "http" | "https"))
-                    // Back to the source itself would need the key, which never follows a redirect.
+                    // A redirect back to the source would need the key, which is not sent again.
                     .filter(|target| target.origin() != self.link.config.url.origin());
                 match target {
                     Some(target) => self.redirect(target),
                     None => Err(SourceError::Malformed {
                         status: status.as_u16(),
                         path: "Location".to_owned(),
-                        message: "a redirect that leads nowhere a browser can go".to_owned(),
+                        message: "the redirect has no target that a browser can load".to_owned(),
                     }),
                 }
             }
@@ -283,7 +283,7 @@ impl Comfy {
         }
     }
 
-    /// To where the source says the file is: no browser is led to what only the gateway can reach.
+    /// Redirects a browser to the file, unless only the gateway can reach its address.
     fn redirect(&self, target: Url) -> Result<MediaAnswer, SourceError> {
         if self.link.upstream.may_lead_to(&target) {
             return Ok(MediaAnswer::Redirect(target.into()));
@@ -444,8 +444,8 @@ fn filters_by_new_names(request: &ListRequest) -> bool {
         .any(|(name, _)| newer.contains(name))
 }
 
-/// Whether rows show a server that knows the newer spelling: one that does not ignores it in silence,
-/// and counts rows that do not fit (4.1). Without rows there is nothing to miscount.
+/// Whether the rows show a server that knows the newer spelling. An older one silently ignores it
+/// and counts rows that do not match (4.1). An empty list has nothing to miscount.
 fn is_newer(rows: &[Row], total: u64) -> bool {
     let has = |row: &Row| match row {
         Row::Asset(asset) => matches!(&asset.details, Details::Comfy(own) if own.is_newer),
@@ -460,10 +460,10 @@ mod tests {
 
     #[test]
     fn a_page_without_rows_does_not_show_what_its_server_counts() {
-        assert!(is_newer(&[], 0), "nothing is nothing at any server");
+        assert!(is_newer(&[], 0), "any server counts an empty list right");
         assert!(
             !is_newer(&[], 61),
-            "an older one counts what was not asked for"
+            "an older server counts rows that do not match"
         );
     }
 }

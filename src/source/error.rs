@@ -1,4 +1,4 @@
-//! Why a source gave no answer. One variant per thing a caller can do about it.
+//! The errors of a source: one variant for each action that a caller can take.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::{
     upstream::{Failure, UpstreamError},
 };
 
-/// No answer, or none that helps. Messages are for clients: no credential, address or upstream
-/// page in them.
+/// The failure of a source operation. Messages go to clients, so they contain no credential,
+/// address or upstream page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// Gone, or never there, or not visible to this credential.
+    /// The asset was deleted, never existed, or is not visible to this credential.
     #[error("no such asset")]
     NotFound,
-    /// Callers bring their own credential for it, and this one brought none.
+    /// The source needs the caller's own credential, and this caller sent none.
     #[error(
         "this source wants your own credential: send it in the request header \
          `x-asset-source-{0}`"
@@ -26,18 +26,18 @@ pub enum SourceError {
          in the gateway's configuration, or in `x-asset-source-…` where you sent it"
     )]
     Unauthenticated,
-    /// The credential is good, but not for this.
+    /// The credential is valid, but not for this call.
     #[error("the credential may not do this (403): check its rights and the plan it belongs to")]
     Forbidden,
     #[error("the source limits the rate of calls (429): wait, then ask again")]
     RateLimited { retry_after: Option<Duration> },
-    /// The account cannot pay for this: nothing a retry helps with.
+    /// The account cannot pay for this call; a retry does not help.
     #[error("{message}")]
     PaymentRequired { status: u16, message: &'static str },
-    /// Too slow: ask again later.
+    /// The source was too slow: ask again later.
     #[error("the source gave no complete answer in time: ask again later")]
     Timeout,
-    /// Could not be reached, or said 5xx.
+    /// The source cannot be reached, or answered 5xx.
     #[error("the source is unavailable: {reason}")]
     Unavailable {
         status: Option<u16>,
@@ -50,76 +50,76 @@ pub enum SourceError {
         reason: String,
         retry_after: Duration,
     },
-    /// It understood the call and refused it: fix the arguments.
+    /// The source understood the call and refused it: fix the arguments.
     #[error("the source refused the request{}: {message}", if *.status < 300 { String::new() } else { format!(" ({status})") })]
     Rejected { status: u16, message: String },
-    /// It answered, and the answer breaks its contract.
+    /// The source answered, but the response breaks its contract.
     #[error("the source's answer cannot be read at {path}: {message}")]
     Malformed {
         status: u16,
         path: String,
         message: String,
     },
-    /// It cannot do that at all.
+    /// The source does not support the operation.
     #[error("{0}")]
     Unsupported(String),
-    /// The write breaks a rule of the source's; nothing was sent.
+    /// The call breaks a rule of the source; nothing was sent.
     #[error("{0}")]
     Invalid(String),
-    /// It takes no file of this type.
+    /// The source takes no file of this type.
     #[error("{0}")]
     UnsupportedMediaType(String),
     /// Something uses the asset, so it cannot be deleted.
-    #[error("something uses it, such as a workflow: take it out there first, then delete it")]
+    #[error("the asset is in use, for example by a workflow: remove it there, then delete it")]
     InUse,
-    /// It cannot be changed or deleted.
-    #[error("it cannot be changed or deleted: it is not yours, or is kept by the provider")]
+    /// The asset cannot be changed or deleted.
+    #[error("the asset cannot be changed or deleted: it is not yours, or the provider protects it")]
     Immutable,
-    /// Sent, and it is not known whether it took effect.
-    #[error("it was sent, but it is not known whether it took effect: read before trying again")]
+    /// The write was sent, but its outcome is unknown.
+    #[error("it was sent, but it is unknown whether it took effect: check before you try again")]
     UnknownOutcome,
-    /// No time was left to begin it.
-    #[error("there was no time left to begin it, and nothing was sent: ask again")]
+    /// No time was left to begin the write.
+    #[error("no time was left to begin, so nothing was sent: ask again")]
     NotTried,
-    /// The first half of it is done, the second was refused.
+    /// One part of the change is done; the other failed.
     #[error("{done}, but: {error}")]
     HalfDone {
         done: &'static str,
         error: Box<SourceError>,
     },
-    /// The place in its list that a cursor names is not there any more.
+    /// The position in the source's list that a cursor names no longer exists.
     #[error(
-        "the place that the cursor names is lost: its asset and the ones around it were deleted or \
-         moved since. Start again without a cursor"
+        "the cursor's position is lost: its asset and the ones around it were deleted or moved \
+         since. Start again without a cursor"
     )]
     Lost,
-    /// The operation caused all the upstream calls it may.
+    /// The operation has used up its upstream calls.
     #[error(
         "this operation causes more upstream calls than one operation may: ask for less at once"
     )]
     Exhausted,
-    /// A fault of the gateway's own, said in the log.
+    /// An internal fault of the gateway, described in its log.
     #[error("a fault in the gateway: it is in its log")]
     Internal,
 }
 
 impl SourceError {
-    /// A list or an order that [`super::Source::paging`] does not have.
+    /// The error for a list or an order that [`super::Source::paging`] does not have.
     pub fn no_such_list() -> Self {
-        Self::Unsupported("the source has no such list, or none in this order".to_owned())
+        Self::Unsupported("the source has no such list, or not in this order".to_owned())
     }
 
-    /// A write that a source does not have.
+    /// The error for a write that a source does not support.
     pub fn no_such_write() -> Self {
         Self::Unsupported("the source's assets cannot be changed".to_owned())
     }
 
-    /// An upload to a source that takes none.
+    /// The error for an upload to a source that takes none.
     pub fn no_uploads() -> Self {
         Self::Unsupported("the source takes no uploads".to_owned())
     }
 
-    /// Whether the gateway made no call: of its own limits, or since the source is left alone.
+    /// Whether the gateway made no call: a limit, no credential, or an open breaker.
     #[must_use]
     pub const fn made_no_call(&self) -> bool {
         matches!(
@@ -128,7 +128,7 @@ impl SourceError {
         )
     }
 
-    /// When asking again may help, where that is known.
+    /// Returns the wait before a retry may help, if it is known.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -140,7 +140,7 @@ impl SourceError {
         }
     }
 
-    /// The HTTP status behind it, where there was one.
+    /// Returns the upstream's HTTP status, if there was one.
     #[must_use]
     pub const fn upstream_status(&self) -> Option<u16> {
         match self {
@@ -171,7 +171,7 @@ impl SourceError {
 }
 
 impl SourceError {
-    /// The outcome of a write without a complete answer: unknown, unless it was never sent.
+    /// Maps a write without a complete response: its outcome is unknown, unless it was never sent.
     pub fn of_write(error: UpstreamError) -> Self {
         match error {
             UpstreamError::Timeout
@@ -187,8 +187,8 @@ impl SourceError {
         }
     }
 
-    /// Whether the source may answer again soon, so that what it said before will do meanwhile
-    /// (RFC 5861 4).
+    /// Whether the failure may pass soon, so that a stale cache entry may be served meanwhile (RFC
+    /// 5861 4).
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         matches!(
@@ -201,7 +201,7 @@ impl SourceError {
         )
     }
 
-    /// Whether the write may have taken effect all the same.
+    /// Whether the write may have taken effect despite the error.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         match self {
@@ -245,7 +245,7 @@ impl From<UpstreamError> for SourceError {
             UpstreamError::TooLarge { limit } => Self::Malformed {
                 status: 200,
                 path: "the whole answer".to_owned(),
-                message: format!("larger than the {limit} bytes that are read"),
+                message: format!("larger than the limit of {limit} bytes"),
             },
             UpstreamError::Busy { .. } => Self::LeftAlone {
                 reason: error.to_string(),

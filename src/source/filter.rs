@@ -1,37 +1,37 @@
-//! Which assets a merged list shows: one meaning at every source.
+//! The filter of a merged list, which has the same meaning at every source.
 //!
-//! A source is asked for a superset, as its contract allows ([`Pushdown`]); [`Filter::fits`] is the
-//! one judge of every row that comes, also of what was pushed: servers ignore names they do not
-//! know.
+//! The gateway asks a source for a superset of the matches, as its contract allows ([`Pushdown`]).
+//! [`Filter::fits`] then checks every row, also for pushed-down fields, because servers ignore
+//! parameters that they do not know.
 
 use jiff::Timestamp;
 
 use super::{ListKind, Parameters, SortBy};
 use crate::asset::{Asset, Kind, Visibility};
 
-/// What an asset must be. Empty lists and `None` ask for nothing; a value an asset does not have
-/// never fits.
+/// The conditions on an asset. Empty lists and `None` set no condition. An asset without the
+/// compared value never matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Any of these.
+    /// The asset has one of these kinds.
     pub kinds: Vec<Kind>,
     pub tags_all: Vec<String>,
     pub tags_any: Vec<String>,
     pub tags_none: Vec<String>,
-    /// Anywhere in the name, whatever its case.
+    /// Substring of the name, in any case.
     pub name_contains: Option<String>,
-    /// Exclusive, as all four times.
+    /// Exclusive, like the three bounds below.
     pub created_after: Option<Timestamp>,
     pub created_before: Option<Timestamp>,
     pub updated_after: Option<Timestamp>,
     pub updated_before: Option<Timestamp>,
-    /// Any of these.
+    /// The asset has one of these visibilities.
     pub visibilities: Vec<Visibility>,
-    /// In the source's own terms, exactly.
+    /// The exact creator, as the source spells it.
     pub created_by: Option<String>,
-    /// With its prefix, as `blake3:…`.
+    /// With its prefix: `blake3:…`.
     pub content_hash: Option<String>,
-    /// What each source's own search finds for this text: the one thing that is not judged here.
+    /// Text for each source's own search, the only condition that [`Filter::fits`] does not check.
     pub search: Option<String>,
 }
 
@@ -50,14 +50,14 @@ pub enum FilterField {
     Visibilities,
     CreatedBy,
     Search,
-    /// Of Comfy's own list: older servers ignore it.
+    /// The hash filter of Comfy's own list; older servers ignore it.
     Hash,
-    /// The tags that Comfy lists assets by, where the caller's own tags take their place.
+    /// The tags that Comfy lists assets by, where the caller's own tags replace them in the call.
     ListedTags,
 }
 
 impl FilterField {
-    /// Whether an upstream parameter of this name says the field, in either spelling
+    /// Whether an upstream parameter of this name carries the field, in either spelling
     /// (`createdAfter`, `created_after`).
     #[must_use]
     pub fn is_said_by(self, parameter: &str) -> bool {
@@ -71,7 +71,7 @@ impl FilterField {
         parameter.replace('_', "").eq_ignore_ascii_case(word)
     }
 
-    /// Whether it bounds a list that is sorted so, and with it the walk.
+    /// Whether the field bounds a list in this order, and with it the range that is read.
     #[must_use]
     pub const fn bounds(self, by: SortBy) -> bool {
         match self {
@@ -82,27 +82,27 @@ impl FilterField {
     }
 }
 
-/// What a source is asked, given a filter.
+/// The upstream list call for a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pushdown {
-    /// A superset of what fits.
+    /// The call that returns a superset of the matches.
     Ask {
         listing: ListKind,
         parameters: Parameters,
-        /// What the gateway must still compare after reading; empty when the upstream's own filters
-        /// say it all.
+        /// The fields that the gateway must still compare after reading; empty when the upstream's
+        /// filters cover all of them.
         local: Vec<FilterField>,
-        /// An asset is listed at all only with one of these tags; empty: any asset is.
+        /// The list only has assets with one of these tags; empty means all assets.
         listed: Vec<String>,
     },
-    /// It can hold no match, for this reason: no call is made.
+    /// The source can have no match, for this reason, so the gateway makes no call.
     Skip(&'static str),
-    /// It has no means to tell, for this reason.
+    /// The source cannot evaluate the filter, for this reason.
     Unsupported(&'static str),
 }
 
 impl Filter {
-    /// Whether an asset fits.
+    /// Whether an asset matches the filter.
     #[must_use]
     pub fn fits(&self, asset: &Asset) -> bool {
         let has = |tag: &String| asset.tags.contains(tag);
@@ -140,7 +140,7 @@ impl Filter {
                 .is_none_or(|hash| asset.content_hash.as_ref() == Some(hash))
     }
 
-    /// The span of a list sorted by `by`, exclusive: it bounds a walk.
+    /// Returns the exclusive time bounds of a list sorted by `by`, which limit the range to read.
     #[must_use]
     pub const fn span(&self, by: SortBy) -> (Option<Timestamp>, Option<Timestamp>) {
         match by {
@@ -150,9 +150,9 @@ impl Filter {
         }
     }
 
-    /// The fields in use with their values: equal filters print alike, and a field that is added
-    /// later changes nothing for those that do not use it. Cursors are bound to these names, so a
-    /// name stays as it is when the graph renames its field.
+    /// Returns the fields in use with their values. Equal filters give equal text, and a new field
+    /// changes nothing for filters that do not use it. Cursors are bound to these names, so a name
+    /// stays even if the GraphQL schema renames its field.
     #[must_use]
     pub fn arguments(&self) -> Vec<(&'static str, String)> {
         fn listed<T: std::fmt::Debug>(values: &[T]) -> Option<String> {
@@ -164,7 +164,7 @@ impl Filter {
             ("tagsAll", listed(&self.tags_all)),
             ("tagsAny", listed(&self.tags_any)),
             ("tagsNone", listed(&self.tags_none)),
-            // Whatever its case.
+            // The match ignores case.
             (
                 "nameContains",
                 self.name_contains.as_ref().map(|part| part.to_lowercase()),
@@ -183,7 +183,7 @@ impl Filter {
         .collect()
     }
 
-    /// The fields in use.
+    /// Returns the fields in use.
     #[must_use]
     pub fn used(&self) -> Vec<FilterField> {
         [
@@ -206,8 +206,8 @@ impl Filter {
         .collect()
     }
 
-    /// The fields in use that are compared after reading: all but those in `pushed`, the source's
-    /// own search, and the times that bound the walk.
+    /// Returns the fields in use that the gateway compares after reading: all except `pushed`, the
+    /// source's own search, and the times that bound the list.
     #[must_use]
     pub fn local(&self, by: SortBy, pushed: &[FilterField]) -> Vec<FilterField> {
         let mut fields = self.used();
@@ -217,27 +217,27 @@ impl Filter {
         fields
     }
 
-    /// Whether none of the wanted kinds is one of `held`.
+    /// Whether the filter names kinds, and `held` has none of them.
     #[must_use]
     pub fn wants_no_kind_of(&self, held: &[Kind]) -> bool {
         !self.kinds.is_empty() && !self.kinds.iter().any(|kind| held.contains(kind))
     }
 
-    /// Whether none of the wanted visibilities is one of `held`.
+    /// Whether the filter names visibilities, and `held` has none of them.
     #[must_use]
     pub fn wants_no_visibility_of(&self, held: &[Visibility]) -> bool {
         !self.visibilities.is_empty() && !self.visibilities.iter().any(|v| held.contains(v))
     }
 
-    /// Whether times of the last change are asked for.
+    /// Whether the filter bounds the time of the last change.
     #[must_use]
     pub const fn wants_update_times(&self) -> bool {
         self.updated_after.is_some() || self.updated_before.is_some()
     }
 }
 
-/// Whether a name contains a part, whatever the case. For parts of ASCII only ASCII letters are
-/// alike in both cases, as servers fold them (comfy-observed.md 15).
+/// Whether a name contains a part, ignoring case. For an ASCII part only ASCII letters ignore case,
+/// as on servers (comfy-observed.md 15).
 fn contains(name: &str, part: &str) -> bool {
     if part.is_ascii() {
         return name

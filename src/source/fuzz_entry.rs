@@ -1,4 +1,4 @@
-//! The decoders over bytes of any kind, for [`crate::fuzz`] and the benches.
+//! Entry points that decode arbitrary bytes, for [`crate::fuzz`] and the benches.
 
 use std::{path::PathBuf, sync::LazyLock};
 
@@ -15,7 +15,7 @@ use crate::{
     upstream::{Answer, Paces},
 };
 
-/// One client of each provider; none of them is ever called.
+/// One client per provider; they only decode and make no upstream call.
 struct Clients {
     scenario: Scenario,
     piktid: Piktid,
@@ -43,7 +43,7 @@ fn clients() -> Result<Clients, ConfigError> {
             SourceKind::Comfy(kind) => comfy = Some(Comfy::new(link, kind)),
         }
     }
-    let none = || ConfigError("one of the three is not there".to_owned());
+    let none = || ConfigError("a provider has no source".to_owned());
     Ok(Clients {
         scenario: scenario.ok_or_else(none)?,
         piktid: piktid.ok_or_else(none)?,
@@ -51,7 +51,7 @@ fn clients() -> Result<Clients, ConfigError> {
     })
 }
 
-/// An answer with these bytes: a status by the first, 200 mostly.
+/// Makes a response from bytes: the first byte 0xff means 400, 0xfe means 404, any other 200.
 fn answer(bytes: &[u8]) -> Answer {
     let (status, body) = match bytes.split_first() {
         Some((b'\xff', rest)) => (StatusCode::BAD_REQUEST, rest),
@@ -65,7 +65,7 @@ fn answer(bytes: &[u8]) -> Answer {
     }
 }
 
-/// As sent with `no-store`: each row is read.
+/// Adds `no-store`, so that every row is decoded anew.
 fn not_to_be_kept(answer: Answer) -> Answer {
     let no_store = HeaderValue::from_static("no-store");
     Answer {
@@ -74,14 +74,14 @@ fn not_to_be_kept(answer: Answer) -> Answer {
     }
 }
 
-/// Every row is an asset of this source, or says what is wrong with it, and is what it is when all of
-/// them are read.
+/// Checks that every row is an asset of this source or has an error message. Decoding every row
+/// anew must give the same rows.
 fn check(bytes: &[u8], read: impl Fn(Answer) -> Result<Page, SourceError>, source: &str) {
     let Ok(Page { rows, .. }) = read(answer(bytes)) else {
         return;
     };
     let again = read(not_to_be_kept(answer(bytes))).map(|page| page.rows);
-    // Some tell that they are not to be kept, and nothing else.
+    // The second reading may set `no_store` on its assets, but must change nothing else.
     let shown = |rows: &[Row]| format!("{rows:?}").replace("no_store: true", "no_store: false");
     assert_eq!(again.ok().as_deref().map(shown), Some(shown(&rows)));
     for row in &rows {
@@ -94,16 +94,16 @@ fn check(bytes: &[u8], read: impl Fn(Answer) -> Result<Page, SourceError>, sourc
     }
 }
 
-/// Scenario's list and asset.
+/// Decodes bytes as Scenario's list and as its asset.
 pub fn scenario(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
     let read = |answer| clients.scenario.decode_list(answer, true);
     check(bytes, read, "scenario");
-    // Any answer will do: this looks for panics.
+    // Any result is fine: this looks for panics.
     let _ = clients.scenario.decode_one(&answer(bytes));
 }
 
-/// PiktID's list and asset.
+/// Decodes bytes as PiktID's list and as its asset.
 pub fn piktid(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
     let page = u64::from(bytes.len() as u32 % 3) + 1;
@@ -112,7 +112,7 @@ pub fn piktid(bytes: &[u8]) {
     let _ = clients.piktid.decode_one(&answer(bytes));
 }
 
-/// Comfy's list and asset.
+/// Decodes bytes as Comfy's list and as its asset.
 pub fn comfy(bytes: &[u8]) {
     let Some(clients) = &*CLIENTS else { return };
     let request = first_page(20);
@@ -121,14 +121,14 @@ pub fn comfy(bytes: &[u8]) {
     let _ = clients.comfy.decode_one(&answer(bytes));
 }
 
-/// The rows of a provider's first page of 100, for `benches/parts`: those that are known are not read
-/// again. `None`: they cannot be read.
+/// Returns the rows of a provider's first page of 100, for `benches/parts`. Known rows are not
+/// decoded again. `None` means that the page cannot be decoded.
 #[must_use]
 pub fn rows(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
     page(provider, fine(body))
 }
 
-/// The same with `no-store`: each is read.
+/// Like [`rows`], but with `no-store`, so that every row is decoded.
 #[must_use]
 pub fn rows_to_read(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
     page(provider, not_to_be_kept(fine(body)))
@@ -152,7 +152,7 @@ fn page(provider: Provider, answer: Answer) -> Option<Vec<Row>> {
     page.ok().map(|page| page.rows)
 }
 
-/// Newest first, this number of rows.
+/// Makes a request for the newest `length` rows.
 fn first_page(length: u32) -> ListRequest {
     ListRequest {
         listing: ListKind::Own,
@@ -165,7 +165,7 @@ fn first_page(length: u32) -> ListRequest {
     }
 }
 
-/// Whether the clients are there: without them nothing is decoded.
+/// Whether the clients exist; without them nothing is decoded.
 #[must_use]
 pub fn is_ready() -> bool {
     CLIENTS.is_some() && SourceName::parse("scenario").is_ok()

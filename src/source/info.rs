@@ -8,7 +8,7 @@ use crate::{
     upstream::BodyStream,
 };
 
-/// What is known of a source without asking it.
+/// The facts about a source that need no upstream call.
 #[derive(Debug)]
 pub struct SourceInfo {
     pub name: SourceName,
@@ -17,68 +17,68 @@ pub struct SourceInfo {
     pub scope: CredentialScope,
     /// How long one page of a merged list waits for this source.
     pub patience: Duration,
-    /// Calls in flight.
+    /// Maximum number of concurrent upstream calls.
     pub in_flight: usize,
-    /// Its own times in the cache.
+    /// The source's overrides of the cache's freshness times.
     pub freshness: OwnFreshness,
-    /// Its credential is the caller's own.
+    /// Each caller brings the credential.
     pub passthrough: bool,
-    /// Calls carry a credential: what they bring is not for everybody.
+    /// Calls carry a credential, so their responses are private.
     pub authenticated: bool,
     pub capabilities: Capabilities,
 }
 
-/// What a source can do, as its contract says (`upstreams/compare.md` §1).
+/// A source's capabilities, according to its contract (`upstreams/compare.md` §1).
 #[derive(Debug, Clone)]
 pub struct Capabilities {
     pub can_upload: bool,
     pub can_tag: bool,
     pub can_note: bool,
     pub can_delete: bool,
-    /// Words an asset may be tagged with; `None`: any.
+    /// Tags an asset may have; `None` means any.
     pub tag_vocabulary: Option<Vec<&'static str>>,
     pub max_tags: Option<u32>,
     pub has_exact_count: bool,
     pub delete_effect: DeleteEffect,
     pub delete_description: &'static str,
-    /// Largest upload the contract names, in bytes.
+    /// Maximum upload size in bytes, if the contract names one.
     pub max_upload_bytes: Option<u64>,
-    /// Assets one call can read by id.
+    /// Maximum number of assets that one call reads by id.
     pub max_batch_size: u32,
 }
 
-/// What deleting an asset does at its source.
+/// The effect of a delete at the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteEffect {
     /// The asset and its file are gone.
     Permanent,
-    /// The source keeps it for a time, on accounts that have that.
+    /// The source can restore the asset for a time, on accounts with that feature.
     Recoverable,
     /// The entry is gone; the file stays at the source.
     EntryOnly,
 }
 
-/// How a list can be entered in the middle.
+/// How a list call can start in the middle of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
-    /// By time: `created_before` or `created_after`, then tokens (Scenario).
+    /// By time window: `created_before` or `created_after`, then page tokens (Scenario).
     Window {
-        /// Rows a call can give.
+        /// Maximum rows per call.
         cap: u32,
-        /// The filter's resolution.
+        /// Resolution of the time filter.
         resolution: Duration,
     },
     /// By position (PiktID's pages, Comfy's offsets).
     Index {
-        /// Rows a call can give.
+        /// Maximum rows per call.
         cap: u32,
-        /// Rows from any position on that a call gives at least, where there are as many.
+        /// Minimum rows that a call returns from any position, if the list has that many.
         reach: u32,
     },
 }
 
 impl Paging {
-    /// Rows a call can give.
+    /// Returns the maximum rows per call.
     #[must_use]
     pub const fn cap(self) -> u32 {
         match self {
@@ -86,7 +86,7 @@ impl Paging {
         }
     }
 
-    /// Rows from any position on that a call gives at least, where there are as many.
+    /// Returns the minimum rows of a call from any position, if the list has that many.
     #[must_use]
     pub const fn reach(self) -> u32 {
         match self {
@@ -96,14 +96,13 @@ impl Paging {
     }
 }
 
-/// A keyed hash of the credential used at a source. Nothing cached under one scope is
-/// ever served to another.
+/// A keyed hash of a source's credential. Caches never serve an entry of one scope to another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CredentialScope([u8; 16]);
 
 impl CredentialScope {
-    /// The scope of `credential` at the source `name` at `url`. The key is this process's own, so
-    /// a scope seen in a core dump does not help guess a credential elsewhere.
+    /// Returns the scope of `credential` at the source `name` at `url`. The key is this process's
+    /// own, so a scope in a core dump does not help guess a credential elsewhere.
     pub(crate) fn of(key: &[u8; 32], name: &SourceName, url: &str, credential: &str) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(key);
         for part in [name.as_str(), url, credential] {
@@ -115,13 +114,13 @@ impl CredentialScope {
         Self(scope)
     }
 
-    /// Of a source that takes no credential.
+    /// Returns the scope of a source without a credential.
     #[must_use]
     pub const fn none() -> Self {
         Self([0; 16])
     }
 
-    /// For keyed hashes that bind something to this scope.
+    /// Returns the bytes for keyed hashes that bind something to this scope.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -134,18 +133,18 @@ impl fmt::Debug for CredentialScope {
     }
 }
 
-/// How much of an asset is read by id.
+/// How much of an asset a read by id returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DetailLevel {
-    /// As lists give it.
+    /// The fields that lists return.
     Plain,
-    /// With what costs extra: Scenario's embedding and quality details.
+    /// All fields, with those that cost extra: Scenario's embedding and quality details.
     Full,
 }
 
-/// What the media route passes on.
+/// A source's response to a media request.
 pub enum MediaAnswer {
-    /// Elsewhere, loadable without our credential.
+    /// The URL of a file elsewhere, which loads without the source's credential.
     Redirect(String),
     Body {
         status: http::StatusCode,

@@ -1,4 +1,4 @@
-//! One stretch of a source's list: how it is asked for, and what comes.
+//! Requests for pages of a source's list, and the pages themselves.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::asset::Asset;
 
-/// Which way a list runs.
+/// The sort direction of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Newest (last, largest) first.
@@ -16,7 +16,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The other way.
+    /// Returns the opposite direction.
     #[must_use]
     pub const fn reversed(self) -> Self {
         match self {
@@ -26,36 +26,36 @@ impl Direction {
     }
 }
 
-/// Which of a source's lists.
+/// One of a source's lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ListKind {
-    /// What the credential's account has.
+    /// The assets of the credential's account.
     Own,
-    /// Everybody's public assets (Scenario's public token).
+    /// All public assets (Scenario's public token).
     Public,
-    /// What a search of its own finds, where that is another list (Scenario's `/search/assets`).
+    /// The results of a search, if it is a separate list (Scenario's `/search/assets`).
     Search,
 }
 
-/// What a list is sorted by. Only [`SortBy::CreatedAt`] is every source's.
+/// The sort key of a list. Only [`SortBy::CreatedAt`] exists at every source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SortBy {
     CreatedAt,
     UpdatedAt,
-    /// In the source's own collation, as all that follow.
+    /// In the source's own collation, like the keys below.
     Name,
     Size,
     LastAccessTime,
 }
 
 impl SortBy {
-    /// Whether it is a time, which compares alike everywhere; else only the source knows its order.
+    /// Whether the key is a time. Times compare alike everywhere; other keys do so per source.
     #[must_use]
     pub const fn is_time(self) -> bool {
         matches!(self, Self::CreatedAt | Self::UpdatedAt)
     }
 
-    /// As the graph spells it.
+    /// Returns the key's name in the GraphQL schema.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl SortBy {
     }
 }
 
-/// How a list is sorted.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Order {
     pub by: SortBy,
@@ -76,45 +76,45 @@ pub struct Order {
 }
 
 impl Order {
-    /// Newest first: what a client gets that does not say.
+    /// Newest first: the default order.
     pub const NEWEST: Self = Self {
         by: SortBy::CreatedAt,
         direction: Direction::Descending,
     };
 }
 
-/// One stretch of a source's list. Also the cache's key for it.
+/// A request for one page of a source's list. It is also the cache key of that page.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListRequest {
     pub listing: ListKind,
     pub order: Order,
-    /// Only what is later than this by the time it is sorted by, when the source can (else ignored
-    /// and re-checked above).
+    /// Exclusive lower bound on the sort time. A source that cannot filter by it ignores it, so
+    /// callers check it again.
     pub after: Option<Timestamp>,
     pub before: Option<Timestamp>,
     pub position: Position,
-    /// At least this many rows, up to the source's cap; more may come.
+    /// Minimum number of rows, up to the source's cap; the page may have more.
     pub length: u32,
-    /// The provider's own filters.
+    /// The provider-specific filters.
     pub parameters: Parameters,
 }
 
-/// Where in the list a stretch begins.
+/// Where in the list a page begins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Position {
     Start,
-    /// The source's own token for the next page.
+    /// The source's token for the next page.
     Token(Box<str>),
-    /// Rows to skip.
+    /// Number of rows to skip.
     Offset(u64),
 }
 
-/// A provider's own query parameters, sorted by name: made by its typed `…Parameters`. Cheap to clone.
+/// A provider's query parameters, sorted by name, made by its `…Parameters`. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Parameters(pub Arc<[(&'static str, String)]>);
 
 impl Parameters {
-    /// Sorted, so that equal filters are equal cache keys.
+    /// Sorts the pairs, so that equal filters are equal cache keys.
     #[must_use]
     pub fn new(mut pairs: Vec<(&'static str, String)>) -> Self {
         pairs.sort();
@@ -122,41 +122,41 @@ impl Parameters {
     }
 }
 
-/// Parameters that break a rule of the contract.
+/// A rule of the contract that parameters break.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenRule {
-    /// The field to change, as the graph spells it.
+    /// The field to change, by its GraphQL name.
     pub field: &'static str,
-    /// The entry of it that breaks the rule, where it is a list.
+    /// The list entry that breaks the rule, if the field is a list.
     pub entry: Option<String>,
-    /// What the rule is.
+    /// The rule in words.
     pub rule: String,
 }
 
-/// What one list call brought.
+/// The result of one list call.
 #[derive(Debug)]
 pub struct Page {
-    /// In the order asked for.
+    /// In the requested order.
     pub rows: Vec<Row>,
-    /// Where the next page begins, for sources that page by token.
+    /// Token of the next page, for sources that page by token.
     pub next: Option<Box<str>>,
-    /// Rows before the first one here, for sources that page by position.
+    /// Number of rows before this page, for sources that page by position.
     pub offset: u64,
-    /// Nothing follows in this direction.
+    /// No page follows in this direction.
     pub last: bool,
-    /// Rows of this list, where the source says, perhaps about.
+    /// Number of rows in the list, if the source reports it; it may be an estimate.
     pub total: Option<u64>,
-    /// `total` is no estimate, and counts what was asked for.
+    /// `total` is exact and counts only rows that match the request.
     pub counts: bool,
     pub fetched_at: Timestamp,
-    /// Its assets are what reads by id would give.
+    /// The assets equal those of reads by id, so they may fill the cache.
     pub primes: bool,
-    /// The source asked not to keep it (`Cache-Control: no-store`).
+    /// The source forbids caching (`Cache-Control: no-store`).
     pub no_store: bool,
 }
 
 impl Page {
-    /// Rows up to the last one here, for sources that page by position.
+    /// Returns the position after the last row, for sources that page by position.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.offset + self.rows.len() as u64
@@ -167,15 +167,15 @@ impl Page {
 #[derive(Debug, Clone)]
 pub enum Row {
     Asset(Arc<Asset>),
-    /// It keeps its slot by what could be read of it, and is reported: never dropped silently.
+    /// An undecodable row. Its readable fields keep its position; it is reported, not dropped.
     Unreadable(Arc<Unreadable>),
-    /// It keeps its slot too, but there is nothing to show: a search index that lags still lists
-    /// an asset that was deleted.
+    /// A deleted asset that a lagging search index still lists. It keeps its position, but there is
+    /// nothing to show.
     Gone(Arc<str>, Timestamp),
 }
 
 impl Row {
-    /// The asset's id at the source; empty where it cannot be read.
+    /// Returns the asset's id at the source, or an empty text if it cannot be read.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -185,7 +185,7 @@ impl Row {
         }
     }
 
-    /// The same, to keep.
+    /// Returns the same id as a shared string.
     #[must_use]
     pub fn shared_id(&self) -> Arc<str> {
         match self {
@@ -195,7 +195,7 @@ impl Row {
         }
     }
 
-    /// About how many bytes it takes in memory.
+    /// Returns the row's approximate size in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> u32 {
         match self {
@@ -211,7 +211,7 @@ pub struct Unreadable {
     pub upstream_id: Option<Arc<str>>,
     pub created_at: Option<Timestamp>,
     pub updated_at: Option<Timestamp>,
-    /// The JSON path in the answer, such as `assets[3].metadata`.
+    /// The JSON path in the response, such as `assets[3].metadata`.
     pub path: String,
     pub message: String,
 }

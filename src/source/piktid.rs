@@ -28,16 +28,16 @@ use crate::{
     upstream::{Answer, Call, Pace},
 };
 
-/// Ids a bulk delete takes at most (4.7 [seed 004]).
+/// Maximum ids per bulk delete (4.7 [seed 004]).
 const DELETE_CAP: usize = 100;
-/// Rows a list call gives at most (4.1 [seed 002]).
+/// Maximum rows per list call (4.1 [seed 002]).
 const LIST_CAP: u32 = 100;
-/// Rows that some page of at most [`LIST_CAP`] holds from any position on: see [`page_holding`].
+/// Minimum rows from any position on a page of at most [`LIST_CAP`]: see [`page_holding`].
 const LIST_REACH: u32 = 40;
 
 /// One PiktID account.
 pub struct Piktid {
-    /// Of its credential's bulk deletes.
+    /// Paces the bulk deletes of its credential.
     pace: Arc<Pace>,
     profile: SourceInfo,
     link: ApiClient,
@@ -91,7 +91,7 @@ impl Piktid {
         self.decode_list(answer, page, per_page)
     }
 
-    /// A list's answer as a page: the `page`th of `per_page` rows each.
+    /// Decodes a list's response as page number `page` of `per_page` rows each.
     pub(super) fn decode_list(
         &self,
         answer: Answer,
@@ -110,12 +110,12 @@ impl Piktid {
             |list| &list.assets,
             |wire, raw| Ok(mapping::asset(&self.profile.name, wire, raw)),
         )?;
-        // Pages of another size begin elsewhere: nothing of such a list can be found again.
+        // Pages of another size begin at other positions, so a row could not be found again.
         if let Some(other) = list.pagination.per_page.filter(|own| *own != per_page) {
             return Err(SourceError::Malformed {
                 status: 200,
                 path: "pagination.per_page".to_owned(),
-                message: format!("it was asked for pages of {per_page} and gives pages of {other}"),
+                message: format!("asked for pages of {per_page}, it sends pages of {other}"),
             });
         }
         let offset = (page - 1) * per_page;
@@ -123,13 +123,13 @@ impl Piktid {
         Ok(Page {
             next: None,
             offset,
-            // An empty page ends the list whatever `has_next` says.
+            // An empty page ends the list even if `has_next` is true.
             last: rows.is_empty()
                 || !list
                     .pagination
                     .has_next
                     .unwrap_or(end < list.pagination.total),
-            // Counts beyond what JSON carries exactly are none.
+            // Totals that JSON does not carry exactly are ignored.
             total: Some(list.pagination.total).filter(|total| *total < 1 << 53),
             counts: true,
             fetched_at: Timestamp::now(),
@@ -149,7 +149,7 @@ impl Piktid {
         self.decode_one(&answer)
     }
 
-    /// One asset's answer.
+    /// Decodes the response of a read by id.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let raw: Box<serde_json::value::RawValue> = response::json(answer)?;
         let no_store = response::no_store(&answer.headers);
@@ -205,7 +205,7 @@ impl Source for Piktid {
         match tags.iter().find(known) {
             None => Ok(()),
             Some(tag) => Err(SourceError::Invalid(format!(
-                "`{}` is none of PiktID's tags: {}",
+                "`{}` is not one of PiktID's tags: {}",
                 tag.chars().take(40).collect::<String>(),
                 list_params::TAGS.join(", ")
             ))),
@@ -227,7 +227,7 @@ impl Source for Piktid {
         note: Option<&'a str>,
         context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        // An empty one clears (4.5 [seed 004]).
+        // An empty text clears the note (4.5 [seed 004]).
         let body = json!({ "styling_note": note.unwrap_or_default() });
         Box::pin(async move {
             let path = ["assets", id, "note"];
@@ -292,9 +292,9 @@ fn capabilities() -> Capabilities {
     }
 }
 
-/// The page that holds rows `offset .. offset + length` in one call: the smallest `per_page` of at
-/// most [`LIST_CAP`] in which the stretch does not cross a page's edge (`merge.md`). Where none
-/// does, the one that reaches furthest; the caller reads on.
+/// Returns the number and size of the page that holds rows `offset .. offset + length`. It is the
+/// smallest `per_page` up to [`LIST_CAP`] that has all these rows on one page (`merge.md`). If none
+/// has, it is the page that reaches furthest, and the caller reads on.
 fn page_holding(offset: u64, length: u64) -> (u64, u64) {
     let cap = u64::from(LIST_CAP);
     let reach = |per_page: u64| per_page - offset % per_page;

@@ -1,10 +1,10 @@
-//! A list that is no JSON as a whole, for the sake of one row (a bare `NaN`, a control character in
-//! a text): cut into its rows by quotes and brackets alone, so that the bad ones can be left out.
+//! Repairs a list that is invalid JSON because of single rows (a bare `NaN`, a control character in
+//! a string). It splits the rows by quotes and brackets alone.
 
 use serde::de::IgnoredAny;
 
-/// The text with every row of the array `name` that is no JSON replaced by `null`; `None` where no
-/// such array is closed, or nothing in it is to blame.
+/// Replaces every row of the array `name` that is not JSON by `null`. Returns `None` if no such
+/// array is closed, or if all its rows are JSON.
 pub fn without_bad_rows(text: &str, name: &str) -> Option<String> {
     let (begin, end) = array(text, name)?;
     let mut kept = String::with_capacity(text.len());
@@ -25,7 +25,7 @@ pub fn without_bad_rows(text: &str, name: &str) -> Option<String> {
     blamed.then_some(kept)
 }
 
-/// Where the elements of a top-level member's array begin and end, brackets left out.
+/// Returns where the elements of a top-level array begin and end, without its brackets.
 fn array(text: &str, name: &str) -> Option<(usize, usize)> {
     let wanted = format!("\"{name}\"");
     let mut scan = Scan::default();
@@ -49,7 +49,7 @@ fn array(text: &str, name: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// The elements of an array's inside; none of an empty one.
+/// Splits the text between an array's brackets into elements; an empty array has none.
 fn rows(inside: &str) -> Vec<&str> {
     let mut scan = Scan::default();
     let (mut rows, mut from) = (Vec::new(), 0);
@@ -67,7 +67,7 @@ fn rows(inside: &str) -> Vec<&str> {
     rows
 }
 
-/// How deep in brackets, and whether in a text.
+/// The bracket depth, and whether the scan is inside a string.
 #[derive(Debug, Default)]
 struct Scan {
     depth: usize,

@@ -17,22 +17,22 @@ use crate::{
     upstream::Paces,
 };
 
-/// The configured sources, in the order of their names.
+/// The configured sources, sorted by name.
 pub struct Registry {
     sources: Vec<Arc<dyn Source>>,
-    /// Current and former names.
+    /// Indexes into `sources`, by current and former names.
     by_name: Arc<HashMap<SourceName, usize, RandomState>>,
-    /// Of sources whose callers bring credentials.
+    /// Clients of the sources whose callers bring credentials.
     passthrough: HashMap<SourceName, ApiClient>,
 }
 
-/// A caller's credential that nothing can be done with. Messages do not repeat it.
+/// A caller's credential that the gateway cannot use. Messages do not repeat it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrongCredential {
-    #[error("`x-asset-source-{0}` names no source of this gateway: `sources` lists them")]
+    #[error("`x-asset-source-{0}` names no source of this gateway: `assetSources` lists them")]
     NoSuchSource(SourceName),
     #[error(
-        "source `{0}` is used with the gateway's own credential, not with yours: leave \
+        "source `{0}` uses the gateway's own credential, not yours: leave \
          `x-asset-source-{0}` out"
     )]
     NotWanted(SourceName),
@@ -41,10 +41,12 @@ pub enum WrongCredential {
 }
 
 impl Registry {
-    /// Connects every configured source (no call is made yet). `scope_key` keys the scopes.
+    /// Builds a client for every configured source, without an upstream call. `scope_key` keys the
+    /// credential scopes.
     ///
     /// # Errors
-    /// When a source's client cannot be made: an unreadable `ca_file`, a bad address.
+    /// [`ConfigError`]: a source's client cannot be built, for example with an unreadable
+    /// `ca_file`.
     pub fn connect(configs: Vec<SourceConfig>, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
         let paces = Paces::default();
         let mut passthrough = HashMap::new();
@@ -77,11 +79,11 @@ impl Registry {
         })
     }
 
-    /// The same sources as somebody sees them who brings `credentials`, each for the source of a
-    /// current or former name. They live as long as the registry that is returned.
+    /// Returns the same sources for a caller who brings `credentials`, each with a source's current
+    /// or former name. The credentials live as long as the returned registry.
     ///
     /// # Errors
-    /// [`WrongCredential`] for a source that takes none, is not there, or is named twice.
+    /// [`WrongCredential`]: the source takes no credential, does not exist, or is named twice.
     pub fn with(&self, credentials: Vec<(SourceName, Secret)>) -> Result<Self, WrongCredential> {
         let mut sources = self.sources.clone();
         let mut given = HashSet::new();
@@ -108,13 +110,13 @@ impl Registry {
         })
     }
 
-    /// All sources, in the order of their names.
+    /// Returns all sources, sorted by name.
     #[must_use]
     pub fn all(&self) -> &[Arc<dyn Source>] {
         &self.sources
     }
 
-    /// The source of this current or former name.
+    /// Returns the source with this current or former name.
     #[must_use]
     pub fn named(&self, name: &SourceName) -> Option<&Arc<dyn Source>> {
         self.sources.get(*self.by_name.get(name)?)

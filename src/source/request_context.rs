@@ -1,5 +1,5 @@
-//! What a call to a source may know of the operation that causes it, and what the operation learns
-//! from it.
+//! The state of an operation that its source calls share: deadline, call budget and the freshness
+//! of its response.
 
 use std::{
     sync::{
@@ -14,41 +14,41 @@ use tokio::time::Instant;
 use super::{error::SourceError, info::SourceInfo};
 use crate::asset::SourceName;
 
-/// How long a call may take that several operations wait for, each within its own time.
+/// Minimum time of a shared call, for which several operations wait, each within its own time.
 const SHARED_CALL: Duration = Duration::from_secs(10);
 
-/// Left of an operation's time for telling what came of a write.
+/// Time reserved at the end of an operation to report the outcome of a write.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// What a call to a source may know of the operation that causes it.
+/// The state of an operation that its source calls share.
 #[derive(Debug)]
 pub struct RequestContext {
     /// When the operation began.
     began: Instant,
-    /// The time it has: from its beginning, or from the last [`RequestContext::renew`].
+    /// Its time limit: from its beginning, or from the last [`RequestContext::renew`].
     time: Duration,
     /// Milliseconds from its beginning to the last renewal.
     renewed: AtomicU64,
     /// Upstream calls the operation may still cause.
     calls_left: AtomicU32,
-    /// Milliseconds from its beginning until something that it read may have changed.
+    /// Milliseconds from its beginning until data that it read may be stale.
     true_for: AtomicU64,
-    /// It read something that is older than it should be, or not whole.
+    /// The operation read stale or incomplete data.
     doubtful: AtomicBool,
-    /// Its answer tells of its own making.
+    /// The response describes this operation itself.
     is_unshareable: AtomicBool,
-    /// A credential took part in what it read.
+    /// The operation read a source with a credential.
     private: AtomicBool,
-    /// What it read of.
+    /// The sources read so far.
     sources: Mutex<Vec<SourceName>>,
 }
 
-/// How long an operation's answer stays true, for caches between the gateway and its clients.
+/// How long an operation's response stays fresh, for caches between the gateway and its clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetime {
-    /// `None`: nothing was read that changes by itself.
+    /// `None` if the operation read nothing that changes by itself.
     pub until: Option<Instant>,
-    /// For the caller that asked, and no other.
+    /// The response is for its caller only.
     pub private: bool,
 }
 
@@ -68,35 +68,35 @@ impl RequestContext {
         }
     }
 
-    /// When the operation's answer must be ready.
+    /// Returns when the operation's response must be ready.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.began + Duration::from_millis(self.renewed.load(Ordering::Relaxed)) + self.time
     }
 
-    /// After this nothing new is begun: what was begun must be told.
+    /// Returns the last moment to start a call; the time after it is for reporting outcomes.
     #[must_use]
     pub fn last_start(&self) -> Instant {
         self.deadline() - MARGIN.min(self.time / 4)
     }
 
-    /// Bytes of an upload have come: the operation's time begins anew (`design.md` §7).
+    /// Restarts the operation's time limit, as upload bytes have arrived (`design.md` §7).
     pub fn renew(&self) {
         let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.renewed.fetch_max(passed, Ordering::Relaxed);
     }
 
-    /// For a call whose answer others may be waiting for too: with time enough for each of them.
+    /// Returns a context for a shared call, with enough time for every operation that may wait.
     #[must_use]
     pub fn shared(&self) -> Self {
         let left = self.deadline().saturating_duration_since(Instant::now());
         Self::new(left.max(SHARED_CALL), 0)
     }
 
-    /// Takes `calls` from what the operation may cause.
+    /// Takes `calls` from the operation's budget of upstream calls.
     ///
     /// # Errors
-    /// [`SourceError::Exhausted`] when less is left; nothing is taken then.
+    /// [`SourceError::Exhausted`]: fewer calls are left; then none is taken.
     pub fn spend(&self, calls: u32) -> Result<(), SourceError> {
         self.calls_left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -106,31 +106,31 @@ impl RequestContext {
             .map_err(|_| SourceError::Exhausted)
     }
 
-    /// What was read of a source counts as true until then.
+    /// Records that data which the operation read is fresh until `end`.
     pub fn true_until(&self, end: Instant) {
         let end = end.saturating_duration_since(self.began).as_millis();
         let end = u64::try_from(end).unwrap_or(u64::MAX);
         self.true_for.fetch_min(end, Ordering::Relaxed);
     }
 
-    /// Something of the answer is older than it should be, not whole, or true for a moment only.
+    /// Records that the response is stale, incomplete, or true for a moment only.
     pub fn mark_uncacheable(&self) {
         self.doubtful.store(true, Ordering::Relaxed);
     }
 
-    /// The answer says what this operation caused: it fits no other.
+    /// Records that the response describes this operation, so no other operation may share it.
     pub fn mark_unshareable(&self) {
         self.is_unshareable.store(true, Ordering::Relaxed);
         self.mark_uncacheable();
     }
 
-    /// Whether the answer is for this caller alone, at any time.
+    /// Whether no other operation may ever share the response.
     #[must_use]
     pub fn is_alone(&self) -> bool {
         self.is_unshareable.load(Ordering::Relaxed)
     }
 
-    /// A source of this profile is read.
+    /// Records that the operation reads this source.
     pub fn reads(&self, profile: &SourceInfo) {
         if profile.authenticated {
             self.private.store(true, Ordering::Relaxed);
@@ -141,18 +141,18 @@ impl RequestContext {
         }
     }
 
-    /// The sources that were read so far.
+    /// Returns the sources read so far.
     #[must_use]
     pub fn read(&self) -> Vec<SourceName> {
         self.sources().clone()
     }
 
     fn sources(&self) -> std::sync::MutexGuard<'_, Vec<SourceName>> {
-        // Names are only added.
+        // Names are only added, so a panic cannot leave them half-changed.
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the answer stays true, by now; `None`: it must not be kept.
+    /// Returns how long the response stays fresh, as of now; `None` if it must not be cached.
     #[must_use]
     pub fn lifetime(&self) -> Option<Lifetime> {
         if self.doubtful.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! From an HTTP answer to JSON or a [`SourceError`]: what the three dialects share.
+//! Turns an HTTP response into JSON or a [`SourceError`], for all providers.
 
 use std::time::Duration;
 
@@ -9,21 +9,22 @@ use serde_json::Value;
 use super::{SourceError, recovery};
 use crate::upstream::{self, Answer};
 
-/// Reads a 2xx answer's JSON; `what` names the answer in error paths (`assets`).
+/// Decodes the JSON of a 2xx response.
 ///
 /// # Errors
-/// [`SourceError`] by status, or `Malformed` with the JSON path.
+/// - The error of [`refusal`]: another status.
+/// - [`SourceError::Malformed`] with the JSON path: the body does not decode.
 pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
     if !answer.status.is_success() {
         return Err(refusal(answer.status, &answer.headers, &answer.body));
     }
-    // Only where it cannot be read, once more: to tell where.
+    // Decode again only after a failure, to find the JSON path.
     if let Ok(value) = serde_json::from_slice(&answer.body) {
         return Ok(value);
     }
     let mut deserializer = serde_json::Deserializer::from_slice(&answer.body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        // A list that answers 200 with an error object is a refusal, not a riddle.
+        // A list that answers 200 with an error object reports that error's message.
         if let Some(message) = message(&answer.body) {
             return SourceError::Malformed {
                 status: answer.status.as_u16(),
@@ -35,7 +36,7 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
             status: answer.status.as_u16(),
             path: path(&error),
             message: if looks_like_html(&answer.body) {
-                "an HTML page where JSON is due: is the source's `url` right?".to_owned()
+                "an HTML page instead of JSON: check the source's `url`".to_owned()
             } else {
                 reason(error.inner())
             },
@@ -44,20 +45,20 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
     deserializer.end().map_err(|_| SourceError::Malformed {
         status: answer.status.as_u16(),
         path: "the whole answer".to_owned(),
-        message: "it goes on after its end".to_owned(),
+        message: "data follows the end of the JSON".to_owned(),
     })?;
     Ok(value)
 }
 
-/// What stands in a text for bytes that are no UTF-8.
+/// The replacement character for bytes that are not UTF-8.
 pub const NO_TEXT: char = '\u{fffd}';
 
-/// Reads a list's answer, also where single rows are no text or no JSON: bytes that are not UTF-8
-/// become [`NO_TEXT`], rows that are no JSON become null, and [`super::rows::list`] reports both.
-/// Tells whether text was replaced.
+/// Decodes a list's response even if single rows are invalid. Bytes that are not UTF-8 become
+/// [`NO_TEXT`] and rows that are not JSON become null; [`super::rows::list`] reports both. Also
+/// returns whether bytes were replaced.
 ///
 /// # Errors
-/// As `read`'s, where the rows are not to blame.
+/// The error of `read`, if not the rows cause it; a 404 becomes [`SourceError::Unavailable`].
 pub fn list<T>(
     answer: Answer,
     read: impl Fn(&Answer) -> Result<T, SourceError>,
@@ -74,11 +75,11 @@ pub fn list<T>(
     };
     let error = match read(&answer) {
         Ok(list) => return Ok((list, lossy)),
-        // That a list is not there says nothing of any asset.
+        // A missing list does not mean that an asset is missing.
         Err(SourceError::NotFound) => {
             return Err(SourceError::Unavailable {
                 status: Some(answer.status.as_u16()),
-                reason: "it answers 404 where its assets should be: is the source's `url` right?"
+                reason: "it answers 404 for its list of assets: check the source's `url`"
                     .to_owned(),
                 retry_after: None,
             });
@@ -99,8 +100,8 @@ pub fn list<T>(
     Ok((read(&answer)?, lossy))
 }
 
-/// What a status other than 2xx means to a caller. The three contracts agree but for 429 and 402
-/// of Comfy Cloud, which its client handles first.
+/// Maps a status other than 2xx to an error. The three contracts agree, except for some statuses of
+/// Comfy, which its client handles first.
 pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
     let code = status.as_u16();
     match code {
@@ -125,7 +126,7 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceEr
         300..=399 => SourceError::Malformed {
             status: code,
             path: "the whole answer".to_owned(),
-            message: "a redirect where an answer is due: is the source's `url` right?".to_owned(),
+            message: "a redirect instead of an answer: check the source's `url`".to_owned(),
         },
         _ => SourceError::Rejected {
             status: code,
@@ -134,7 +135,7 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceEr
     }
 }
 
-/// The source asked not to cache this answer.
+/// Whether the source forbids caching this response (`no-store`).
 pub fn no_store(headers: &HeaderMap) -> bool {
     headers
         .get_all(http::header::CACHE_CONTROL)
@@ -144,7 +145,7 @@ pub fn no_store(headers: &HeaderMap) -> bool {
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
 }
 
-/// `Retry-After`, or Scenario's `remainingSeconds` (scenario.md 4).
+/// Returns the wait in `Retry-After`, or in Scenario's `remainingSeconds` (scenario.md 4).
 fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
     let in_body = || {
         let value: Value = serde_json::from_slice(body).ok()?;
@@ -156,9 +157,9 @@ fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
     upstream::retry_after(headers).or_else(|| in_body().map(Duration::from_secs))
 }
 
-/// The reason in any of the error shapes seen: `{error: {message}}` (a local ComfyUI),
-/// `{code, message}` (Comfy Cloud), `{error, detail: [{message}]}` (PiktID), and the first of
-/// `reason`, `message`, `error`, `detail` (Scenario). `None` for empty bodies and HTML.
+/// Returns an error body's reason; `None` if empty or HTML. Shapes: `{error: {message}}` (a local
+/// ComfyUI), `{code, message}` (Comfy Cloud), `{error, detail: [{message}]}` (PiktID). For Scenario
+/// it is the first of `reason`, `message`, `error`, `detail`.
 fn message(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let object = value.as_object()?;
@@ -185,7 +186,7 @@ fn message(body: &[u8]) -> Option<String> {
     Some(presentable(&found))
 }
 
-/// One line of bounded length, with nothing in it that looks like a path or an address.
+/// Returns one line of bounded length, without anything that looks like a path, address or secret.
 pub fn presentable(text: &str) -> String {
     let words = text
         .split_whitespace()
@@ -202,8 +203,8 @@ pub fn presentable(text: &str) -> String {
     plain.take(200).collect()
 }
 
-/// `token=…`, `api_key:…`, or what looks like one by itself: what a source should not have said, and
-/// we do not repeat.
+/// Whether a word looks like a secret: `token=…`, `api_key:…`, or a long token alone. The gateway
+/// does not repeat such words from a source.
 fn looks_secret(word: &str) -> bool {
     let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let is_long = word.len() >= 20 && word.contains(|c: char| c.is_ascii_digit());
@@ -215,7 +216,7 @@ fn looks_secret(word: &str) -> bool {
     is_marked || (is_long && !is_id)
 }
 
-/// Paths, addresses, hosts with a port.
+/// Whether a word looks like a path, an address or a host with a port.
 fn looks_like_a_place(word: &str) -> bool {
     let digits_and_dots = word
         .trim_matches(|c: char| !c.is_ascii_alphanumeric())
@@ -227,7 +228,7 @@ fn looks_like_a_place(word: &str) -> bool {
     word.contains(['/', '\\']) || has_port || (digits_and_dots && word.matches('.').count() == 3)
 }
 
-/// Where serde stopped, in the words clients see.
+/// Returns the JSON path where serde stopped, as clients see it.
 pub fn path(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     match error.path().to_string().as_str() {
         "." => "the whole answer".to_owned(),
@@ -235,8 +236,8 @@ pub fn path(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     }
 }
 
-/// serde's message without the value it stumbled over, which is not ours to show, and without the
-/// "at line 1 column 4711" of a one-line document.
+/// Returns serde's message without the rejected value, which clients must not see, and without "at
+/// line 1 column 4711", as the document has one line.
 pub fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let end = text.rfind(" at line ").unwrap_or(text.len());

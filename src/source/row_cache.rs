@@ -1,5 +1,5 @@
-//! What was read once needs no second reading: a list that is read again, or another list of the same
-//! assets, mostly brings rows that are known to the letter.
+//! A cache of decoded rows. A list that is read again, or another list of the same assets, mostly
+//! has rows with the same text, which need no second decoding.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -10,55 +10,55 @@ use ahash::RandomState;
 
 use crate::asset::Asset;
 
-/// How much of a row's beginning it is found by: every provider's id or time of creation is in it.
+/// Prefix length of a row's cache key, in bytes; it covers each provider's id or creation time.
 const BEGINNING: usize = 192;
 
-/// How many rows are known at most. A row without users keeps some 600 bytes until it is forgotten.
+/// Maximum number of cached rows. An unused row keeps about 600 bytes until it is evicted.
 const MOST: usize = 2_048;
 
-/// How much of what was read last is held here, so that it is still there when it comes again: bytes.
+/// Maximum weight of the recently read assets that the cache itself keeps alive, in bytes.
 const RECENT: u64 = 1024 * 1024;
 
-/// The assets of a source's rows, as long as anybody holds them, found by the rows' texts.
+/// The decoded assets of a source's rows while they are in use, found by the rows' texts.
 ///
-/// No answer is older for it: the text has just come. All who read of the source share it, whatever
-/// their credentials: what a row means depends on its text and the source's configuration alone, and
-/// a caller that finds an asset here has been sent all of it.
+/// A hit is never stale, because its text has just arrived. All callers share the cache, with any
+/// credential: the meaning of a row depends only on its text and the source's configuration. A
+/// caller that hits an asset has received its whole row.
 #[derive(Default)]
 pub struct KnownRows {
     rows: Mutex<Rows>,
-    /// Keyed: a source must not choose which of its rows hides another.
+    /// Keyed, so that a source cannot choose rows that replace each other.
     hasher: RandomState,
 }
 
 #[derive(Default)]
 struct Rows {
-    /// Of those that begin alike, the one that was read last.
+    /// By the hash of the row's prefix. Of rows with the same prefix, it has the last one read.
     by_beginning: HashMap<u64, Weak<Asset>, RandomState>,
-    /// What was read last, up to [`RECENT`].
+    /// The assets read last, up to [`RECENT`] bytes.
     recent: VecDeque<Arc<Asset>>,
-    /// What those weigh.
+    /// The total weight of `recent`.
     weight: u64,
 }
 
 impl KnownRows {
-    /// The asset whose row `text` begins with, and that row.
+    /// Returns the cached asset whose row is at the start of `text`, and that row.
     pub fn find<'a>(&self, text: &'a str) -> Option<(Arc<Asset>, &'a str)> {
         let beginning = self.beginning(text)?;
         let asset = self.lock().by_beginning.get(&beginning)?.upgrade()?;
-        // A row ends with its own bracket, so that none is the beginning of another.
+        // A row ends with its closing bracket, so no row is a prefix of another.
         let row = text.get(..asset.raw.len())?;
         (*row == *asset.raw).then_some((asset, row))
     }
 
-    /// Finds `asset` from now on by `row`, the text it was read from. What is kept otherwise than it
-    /// was sent is not found, nor what is short.
+    /// Caches `asset` under `row`, the text it was decoded from. Skips a row that is short, or that
+    /// the asset stores in another form.
     pub fn learn(&self, asset: &Arc<Asset>, row: &str) {
         let Some(beginning) = self.beginning(row).filter(|_| *row == *asset.raw) else {
             return;
         };
         let mut surplus = self.lock().take(beginning, asset);
-        // Each is given up outside the lock.
+        // Drop each evicted asset outside the lock.
         while surplus.is_some() {
             let next = self.lock().surplus();
             surplus = next;
@@ -71,20 +71,20 @@ impl KnownRows {
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
-        // A panic here left at most one row out.
+        // A panic under the lock leaves out at most one row.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Rows {
-    /// Takes it in; gives what has to go.
+    /// Inserts an asset and returns the first one to evict.
     fn take(&mut self, beginning: u64, asset: &Arc<Asset>) -> Option<Arc<Asset>> {
         if self.by_beginning.len() >= MOST {
             self.forget();
         }
         self.by_beginning.insert(beginning, Arc::downgrade(asset));
         let weight = u64::from(asset.weight());
-        // One so large would push out all others.
+        // A larger asset would evict all others.
         if weight <= RECENT / 4 {
             self.weight += weight;
             self.recent.push_back(Arc::clone(asset));
@@ -92,8 +92,8 @@ impl Rows {
         self.surplus()
     }
 
-    /// Forgets rows without users; and all rows, where that frees little: it takes half of [`MOST`] to
-    /// come here again.
+    /// Evicts unused rows, or all rows if that frees too few. The next eviction is then at least
+    /// half of [`MOST`] insertions away.
     fn forget(&mut self) {
         self.by_beginning
             .retain(|_, asset| asset.strong_count() > 0);
@@ -102,7 +102,7 @@ impl Rows {
         }
     }
 
-    /// The oldest of the recent, where there are too many.
+    /// Removes the oldest recent asset while their weight is above [`RECENT`].
     fn surplus(&mut self) -> Option<Arc<Asset>> {
         if self.weight <= RECENT {
             return None;
@@ -146,7 +146,7 @@ mod tests {
         assets.collect()
     }
 
-    /// The assets that a list of these rows brings.
+    /// Decodes a list of these rows into assets.
     fn listed(rows: &[&str]) -> Vec<Arc<Asset>> {
         assets(fuzz_entry::rows(Provider::Comfy, body(rows)).expect("a page"))
     }
@@ -160,13 +160,13 @@ mod tests {
         let after = listed(&[&c, &a, &changed, &b]);
         assert!(Arc::ptr_eq(&after[1], &before[0]));
         assert_eq!(after[2].tags, ["output", "after"]);
-        // It begins like the one that has changed, which was read since.
+        // The changed row has the same prefix and replaced it in the cache.
         assert!(!Arc::ptr_eq(&after[3], &before[1]));
         for (asset, row) in after.iter().zip([&c, &a, &changed, &b]) {
             assert_eq!(*asset.raw, **row);
         }
         assert_eq!(format!("{:?}", after[3]), format!("{:?}", before[1]));
-        // Nor beside one that cannot be read.
+        // An unreadable row does not affect the rows around it.
         let with_bad = listed(&[&a, "7", &c]);
         assert!(Arc::ptr_eq(&with_bad[0], &before[0]));
         assert!(Arc::ptr_eq(&with_bad[1], &after[0]));
@@ -193,11 +193,14 @@ mod tests {
             let first = read(&kept);
             assert!(Arc::ptr_eq(&read(&kept)[0], &first[0]));
             let again = read_privately(&kept);
-            assert!(!Arc::ptr_eq(&again[0], &first[0]), "it is not used");
+            assert!(!Arc::ptr_eq(&again[0], &first[0]), "the cache is not used");
             assert_eq!(again[0].no_store, provider == Provider::Scenario);
             let first = read_privately(&private);
             let again = read(&private);
-            assert!(!Arc::ptr_eq(&again[0], &first[0]), "it is not filled");
+            assert!(
+                !Arc::ptr_eq(&again[0], &first[0]),
+                "the cache is not filled"
+            );
             assert!(!again[0].no_store);
         }
     }
@@ -222,7 +225,7 @@ mod tests {
         let [kept, lost] = <[_; 2]>::try_from(learn(&first)).expect("two");
         let weight = lost.weight();
         drop(lost);
-        assert!(known.find(&first[1]).is_some(), "it was read just now");
+        assert!(known.find(&first[1]).is_some(), "the row was read just now");
         let many = 2 * RECENT as usize / weight as usize;
         for begin in (2..many).step_by(100) {
             learn(&texts(begin..begin + 100));
@@ -234,9 +237,13 @@ mod tests {
         assert!((RECENT / 2..=RECENT).contains(&recent));
         let is_held = |own: &&Weak<Asset>| own.strong_count() > 0;
         let held = rows.by_beginning.values().filter(is_held).count();
-        assert_eq!(held, rows.recent.len() + 1, "and the one that is held here");
+        assert_eq!(
+            held,
+            rows.recent.len() + 1,
+            "and the one that the test holds"
+        );
         drop(rows);
-        let (asset, _) = known.find(&first[0]).expect("it is held");
+        let (asset, _) = known.find(&first[0]).expect("the test holds it");
         assert!(Arc::ptr_eq(&asset, &kept));
     }
 
@@ -246,7 +253,7 @@ mod tests {
         let text = row("many", "one");
         let page = fuzz_entry::rows_to_read(Provider::Comfy, body(&[&text])).expect("a page");
         let asset = assets(page).remove(0);
-        // All of them held, and so never forgotten one by one.
+        // The test holds the asset, so no entry is evicted as unused.
         for beginning in 0..3 * MOST as u64 {
             known.lock().take(beginning, &asset);
             assert!(known.lock().by_beginning.len() <= MOST);
@@ -256,7 +263,7 @@ mod tests {
         let mut rows = known.lock();
         rows.recent.clear();
         rows.forget();
-        assert_eq!(dead.strong_count(), 0, "only the test has it");
+        assert_eq!(dead.strong_count(), 0, "the cache does not hold it");
         assert!(rows.by_beginning.is_empty());
     }
 
@@ -271,7 +278,7 @@ mod tests {
         assert!(known.find(&text[..BEGINNING - 1]).is_none());
         assert!(known.find(&text[..text.len() - 1]).is_none());
         let longer = format!("{text},1]");
-        let (_, found) = known.find(&longer).expect("it is held");
+        let (_, found) = known.find(&longer).expect("the test holds it");
         assert_eq!(found, text);
     }
 
@@ -284,7 +291,7 @@ mod tests {
         let large = row("large", &"x".repeat(RECENT as usize / 4));
         let other = listed(&[&large]).remove(0);
         known.learn(&other, &large);
-        assert!(known.find(&large).is_some(), "somebody holds it");
+        assert!(known.find(&large).is_some(), "the test holds it");
         drop(other);
         assert_eq!(known.lock().recent.len(), 1);
         assert!(known.find(&small).is_some());

@@ -1,5 +1,5 @@
-//! From a page's JSON to its rows. One bad asset costs that asset, never the page: such a page is
-//! rows of raw JSON first, then each row by itself.
+//! Decodes a page's JSON into rows. One bad asset costs its row, never the page: such a page is
+//! split into raw JSON rows, and each row is decoded alone.
 
 use std::{fmt, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     upstream::Answer,
 };
 
-/// The part of a row that keeps its slot in a list, read leniently.
+/// The fields that keep a bad row's position in a list, read leniently.
 #[derive(Default, Deserialize)]
 struct Envelope {
     #[serde(default, deserialize_with = "crate::asset::lenient::option")]
@@ -35,15 +35,15 @@ struct Envelope {
     updated_at: Option<String>,
 }
 
-/// What every provider's lists call the array of their rows.
+/// The name of the row array in every provider's lists.
 const ROWS: &str = "assets";
 
-/// Reads a list's answer: what is around its rows, and each of those. In one pass where all of it is
-/// whole; else in two, so that one bad row costs that row alone. Rows that are `known` are not read
-/// again, unless they must not be kept.
+/// Decodes a list's response into the list around its rows, and the rows. A valid response takes
+/// one pass; an invalid one takes two, so that a bad row costs that row alone. Rows in `cache` are
+/// not decoded again, unless the response forbids caching.
 ///
 /// # Errors
-/// As `read`'s, where the rows are not to blame.
+/// The error of `read`, if not the rows cause it.
 pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
     answer: Answer,
     known: &KnownRows,
@@ -78,7 +78,7 @@ fn in_one_pass<L: DeserializeOwned, W: DeserializeOwned>(
     Some((serde_json::from_str(&around).ok()?, rows))
 }
 
-/// An asset that was read from `raw`, to be known from now on.
+/// Adds an asset that was decoded from `raw` to the row cache.
 fn learned(asset: Asset, raw: &str, known: Option<&KnownRows>) -> Arc<Asset> {
     let asset = Arc::new(asset);
     if let Some(known) = known {
@@ -87,7 +87,7 @@ fn learned(asset: Asset, raw: &str, known: Option<&KnownRows>) -> Arc<Asset> {
     asset
 }
 
-/// Decodes rows; `lossy` says that text was replaced in them ([`response::list`]).
+/// Decodes rows; `lossy` means that bytes were replaced in them ([`response::list`]).
 fn decode<W: DeserializeOwned>(
     rows: &[Box<RawValue>],
     lossy: bool,
@@ -123,7 +123,7 @@ fn decode<W: DeserializeOwned>(
         .collect()
 }
 
-/// Refuses a row that was replaced ([`response::list`]), wholly or in parts of its text.
+/// Refuses a row that [`response::list`] replaced, fully or in parts of its text.
 fn whole(raw: &RawValue, lossy: bool) -> Result<(), Unfit> {
     if raw.get() == "null" {
         return Err(Unfit::new("", "it is null, or no JSON"));
@@ -134,12 +134,12 @@ fn whole(raw: &RawValue, lossy: bool) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Decodes one asset; the path of a failure starts at the asset.
+/// Decodes one asset; the path of an error starts at the asset.
 pub fn one<W: DeserializeOwned>(
     raw: &RawValue,
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Result<Asset, Unfit> {
-    // Only where it cannot be read, once more: to tell where.
+    // Decode again only after a failure, to find the JSON path.
     if let Ok(wire) = serde_json::from_str(raw.get()) {
         return map(wire, raw.get());
     }
@@ -154,10 +154,10 @@ pub fn one<W: DeserializeOwned>(
     map(wire, raw.get())
 }
 
-/// Why a row is no asset, and where in the row.
+/// Why a row is not an asset, and where in the row.
 #[derive(Debug)]
 pub struct Unfit {
-    /// Relative to the row; empty for the row itself.
+    /// JSON path relative to the row; empty for the row itself.
     pub path: String,
     pub message: String,
 }
@@ -174,11 +174,11 @@ impl Unfit {
         if self.path.is_empty() {
             return row.to_owned();
         }
-        // Two hundred levels deep, a path tells no more than its beginning.
+        // A path can be two hundred levels deep; its beginning is enough.
         format!("{row}.{}", self.path).chars().take(200).collect()
     }
 
-    /// As the failure of a read by id, whose answer holds this one asset at `place`.
+    /// Returns the error of a read by id whose response holds the asset at `asset_path`.
     pub fn into_error(self, place: &str) -> SourceError {
         SourceError::Malformed {
             status: 200,
@@ -188,12 +188,12 @@ impl Unfit {
     }
 }
 
-/// For required times of wire shapes.
+/// Deserializes a required time.
 pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     deserializer.deserialize_str(Time)
 }
 
-/// Reads a time where it stands.
+/// Reads a time without copying its text.
 struct Time;
 
 impl Visitor<'_> for Time {
@@ -208,7 +208,7 @@ impl Visitor<'_> for Time {
     }
 }
 
-/// For optional times: absent, null or unreadable is none.
+/// Deserializes an optional time; absent, null or unreadable gives `None`.
 pub fn time_option<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {
@@ -226,12 +226,12 @@ pub fn time_option<'de, D: Deserializer<'de>>(
     })
 }
 
-/// For required ids: one we can carry.
+/// Deserializes a required id, which must be a valid upstream id.
 pub fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
     deserializer.deserialize_str(Id)
 }
 
-/// Reads an id where it stands.
+/// Reads an id without an intermediate copy.
 struct Id;
 
 impl Visitor<'_> for Id {

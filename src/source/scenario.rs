@@ -1,4 +1,4 @@
-//! Scenario (scenario.md): tokens and time windows, batch reads, signed URLs.
+//! Scenario (scenario.md): page tokens and time windows, batch reads, signed URLs.
 
 mod asset_types;
 mod file_slices;
@@ -37,20 +37,20 @@ use crate::{
     upstream::{Answer, Call},
 };
 
-/// Ids a delete takes at most (5.9 [SDK]).
+/// Maximum ids per delete (5.9 [SDK]).
 const DELETE_CAP: usize = 100;
-/// Rows a list call gives at most (5.1 [seed 001]).
+/// Maximum rows per list call (5.1 [seed 001]).
 const LIST_CAP: u32 = 100;
-/// Ids a batch read takes at most (5.4 [SDK]).
+/// Maximum ids per batch read (5.4 [SDK]).
 const BULK_CAP: usize = 200;
-/// The literal word that opens public assets (2 [seed 000]).
+/// The literal token that gives access to public assets (2 [seed 000]).
 const PUBLIC: &str = "public-auth-token";
 
 /// One Scenario project or team.
 pub struct Scenario {
     profile: SourceInfo,
     link: ApiClient,
-    /// `Authorization`, exactly.
+    /// The exact value of `Authorization`.
     authorization: HeaderValue,
     config: ScenarioSource,
 }
@@ -75,7 +75,7 @@ impl Scenario {
         }
     }
 
-    /// A source with the public token sees public assets, whatever it is asked for.
+    /// Returns the list to read: with the public token, always the public list.
     fn listing(&self, asked: ListKind) -> ListKind {
         if self.is_public_only() {
             ListKind::Public
@@ -92,7 +92,7 @@ impl Scenario {
         HeaderMap::from_iter([(AUTHORIZATION, authorization)])
     }
 
-    /// The account's own scoping; the public list knows none.
+    /// Returns the parameter for the account's project; the public list takes none.
     fn project(&self, listing: ListKind) -> Option<(&'static str, String)> {
         match listing {
             ListKind::Own | ListKind::Search => {
@@ -102,7 +102,7 @@ impl Scenario {
         }
     }
 
-    /// Whether it reads the deprecated public path, which has fewer filters (5.2).
+    /// Whether the source reads the deprecated public path, which has fewer filters (5.2).
     fn is_blind(&self) -> bool {
         self.is_public_only() && self.config.public_endpoint == PublicEndpoint::AssetsPublic
     }
@@ -128,7 +128,7 @@ impl Scenario {
                 return Err(SourceError::no_such_list());
             }
         };
-        // Deleted assets have an order of their own and take no other (5.1).
+        // The list of deleted assets has a fixed order (5.1).
         let deleted = pairs.contains(&("deleted", "true".to_owned()));
         if !deleted {
             pairs.push(("sortBy", sort_by.to_owned()));
@@ -150,11 +150,11 @@ impl Scenario {
         let call = Call::get("list", self.link.url(path, &pairs)?, self.headers(listing));
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
-        // `originalAssets` changes URLs: such rows are not what a read by id gives.
+        // `originalAssets` changes URLs, so such rows differ from reads by id.
         self.decode_list(answer, !original && !deleted)
     }
 
-    /// A list's answer as a page.
+    /// Decodes a list's response as a page.
     pub(super) fn decode_list(&self, answer: Answer, primes: bool) -> Result<Page, SourceError> {
         let no_store = response::no_store(&answer.headers);
         let (list, rows) = self.rows(answer, |list: &wire::List| &list.assets)?;
@@ -194,7 +194,7 @@ impl Scenario {
         self.decode_one(&answer)
     }
 
-    /// One asset's answer.
+    /// Decodes the response of a read by id.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let one: wire::One = response::json(answer)?;
         let no_store = response::no_store(&answer.headers);
@@ -203,7 +203,7 @@ impl Scenario {
             .map_err(|unfit| unfit.into_error("asset"))
     }
 
-    /// Makes assets of rows.
+    /// Returns the function that maps rows to assets.
     fn reading(&self, no_store: bool) -> impl Fn(wire::Asset, &str) -> Result<Asset, rows::Unfit> {
         move |wire, raw| {
             let asset = mapping::asset(&self.profile.name, wire, raw);
@@ -211,7 +211,7 @@ impl Scenario {
         }
     }
 
-    /// What an answer holds beside its assets, and those.
+    /// Decodes a response into the fields beside its assets, and the assets.
     fn rows<L: DeserializeOwned>(
         &self,
         answer: Answer,
@@ -221,7 +221,7 @@ impl Scenario {
         rows::list(answer, &self.link.known, response::json, assets, reading)
     }
 
-    /// One `get-bulk` of at most [`BULK_CAP`] ids, in no order. Absent ids are gone (5.4 [inferred]).
+    /// One unordered `get-bulk` of at most [`BULK_CAP`] ids. Absent ids are gone (5.4 [inferred]).
     async fn read_bulk(
         &self,
         ids: &[Arc<str>],
@@ -242,7 +242,7 @@ impl Scenario {
         Ok(rows)
     }
 
-    /// What a batch read says of each id.
+    /// Returns the result of a batch read for each id.
     async fn read_each(
         &self,
         ids: &[Arc<str>],
@@ -263,7 +263,7 @@ impl Scenario {
                 Row::Asset(asset) => (asset.id.upstream.clone(), Ok(asset)),
                 Row::Unreadable(bad) => match &bad.upstream_id {
                     Some(id) => (id.clone(), Err(SourceError::from(&*bad))),
-                    None => continue, // its id stays "not found": it is not known which it was
+                    None => continue, // a row without an id leaves its id "not found"
                 },
                 Row::Gone(..) => continue,
             };
@@ -365,7 +365,7 @@ impl Source for Scenario {
         variant: DetailLevel,
         context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
-        // The public token opens no batch read (2), and a batch read brings no embeddings (5.4).
+        // The public token allows no batch read (2), and a batch read has no embeddings (5.4).
         if self.is_public_only() || variant == DetailLevel::Full {
             return fan_out(self, ids, variant, context);
         }
@@ -398,7 +398,7 @@ impl Source for Scenario {
         note: Option<&'a str>,
         context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        // How to clear is not documented (5.7): the empty text is tried, and the result read.
+        // The contract does not document how to clear (5.7): try an empty text and read the result.
         let body = json!({ "description": note.unwrap_or_default() });
         Box::pin(async move {
             let path = ["assets", id];
@@ -472,7 +472,7 @@ fn capabilities(own: bool) -> Capabilities {
     }
 }
 
-/// The direction's name, alike for lists and searches.
+/// Returns the upstream name of the direction, the same for lists and searches.
 const fn direction(request: &ListRequest) -> &'static str {
     match request.order.direction {
         Direction::Descending => "desc",
@@ -480,7 +480,7 @@ const fn direction(request: &ListRequest) -> &'static str {
     }
 }
 
-/// `2025-01-16T11:19:41.579Z`: Scenario's own form (1 [seed 001]).
+/// Formats a time as Scenario does: `2025-01-16T11:19:41.579Z` (1 [seed 001]).
 fn milliseconds(time: Timestamp) -> String {
     format!("{time:.3}")
 }

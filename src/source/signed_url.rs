@@ -1,4 +1,4 @@
-//! URLs that browsers load by themselves, and when a signed one stops working.
+//! URLs that browsers load directly, and the expiry of signed URLs.
 
 use base64::{
     Engine, alphabet,
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::asset::Location;
 
-/// A URL browsers can load; anything that is not http(s) is none.
+/// Returns the location of an http or https URL; `None` for any other text.
 pub fn direct(url: &str) -> Option<Location> {
     (url.starts_with("https://") || url.starts_with("http://")).then(|| Location::Direct {
         url: url.to_owned(),
@@ -17,8 +17,8 @@ pub fn direct(url: &str) -> Option<Location> {
     })
 }
 
-/// The expiry that a CloudFront (`Expires`, or the `Policy` document) or S3-style (`X-Amz-Date`
-/// with `X-Amz-Expires`) URL carries; `None` where there is none.
+/// Returns the expiry of a CloudFront URL (`Expires`, or the `Policy` document) or an S3-style URL
+/// (`X-Amz-Date` with `X-Amz-Expires`); `None` for any other.
 pub fn expiry(url: &str) -> Option<Timestamp> {
     if !url.contains('?') {
         return None;
@@ -42,7 +42,7 @@ pub fn expiry(url: &str) -> Option<Timestamp> {
     begins.checked_add(SignedDuration::from_secs(lasts)).ok()
 }
 
-/// CloudFront's policy: JSON in base64 with `-_~` for `+=/`.
+/// Reads the expiry of a CloudFront policy: JSON in base64 with `-_~` for `+=/`.
 fn policy_expiry(policy: &str) -> Option<Timestamp> {
     let usual: String = policy
         .chars()

@@ -1,13 +1,12 @@
-//! A list that is whole, read in one pass: each row becomes what it stands for where it is found,
-//! and is known with its text. What is not whole in any way is for [`super::rows`] to read, which
-//! needs two.
+//! Reads a valid list in one pass: it decodes each row in place and keeps the row's text.
+//! [`super::rows`] reads an invalid list, in two passes.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
-/// The rows of the top-level array `name`, and the text less what is in it. `known` is shown the text
-/// from a row on: where it knows the row, it gives what that stands for and the row's own text, which
-/// is not read then. `None`: something is not as it should be.
+/// Returns the rows of the top-level array `name`, and the text without them. `find_known` gets the
+/// text from a row on. If it knows the row, it returns the mapped row and its text, which is then
+/// not decoded. `None` means that the text is invalid.
 pub fn rows<'a, W: DeserializeOwned, T>(
     text: &'a str,
     name: &str,
@@ -26,7 +25,7 @@ pub fn rows<'a, W: DeserializeOwned, T>(
             rest.pass('[')?;
             let begin = text.len() - rest.0.len();
             let rows = rest.elements(&known, &map)?;
-            // Its bracket is passed already.
+            // `rest` is already past the closing bracket.
             found = Some((rows, begin, text.len() - rest.0.len() - 1));
         } else {
             return None;
@@ -41,11 +40,11 @@ pub fn rows<'a, W: DeserializeOwned, T>(
     Some((rows, around))
 }
 
-/// What is not read yet.
+/// The unread rest of the text.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
-    /// Goes past a sign, and the space before it.
+    /// Skips whitespace and then `sign`.
     fn pass(&mut self, sign: char) -> Option<()> {
         self.0 = self.0.trim_start_matches(is_space).strip_prefix(sign)?;
         Some(())
@@ -55,7 +54,7 @@ impl<'a> Rest<'a> {
         self.0.trim_start_matches(is_space).is_empty()
     }
 
-    /// Reads a value, and its text.
+    /// Reads a value and returns it with its text.
     fn value<T: DeserializeOwned>(&mut self) -> Option<(T, &'a str)> {
         let text = self.0.trim_start_matches(is_space);
         let mut values = Deserializer::from_str(text).into_iter();
@@ -65,7 +64,7 @@ impl<'a> Rest<'a> {
         Some((value, own))
     }
 
-    /// The elements of an array that has begun, to its end.
+    /// Reads the elements of an array, from after its opening bracket to its end.
     fn elements<W: DeserializeOwned, T>(
         &mut self,
         known: impl Fn(&'a str) -> Option<(T, &'a str)>,
@@ -93,7 +92,7 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// What may stand between two signs of JSON (RFC 8259, 2).
+/// Whether a character is JSON whitespace (RFC 8259, 2).
 fn is_space(letter: char) -> bool {
     matches!(letter, ' ' | '\t' | '\n' | '\r')
 }

@@ -20,35 +20,35 @@ use crate::{
 
 /// One configured account or server.
 ///
-/// Methods take what they need of the operation in [`RequestContext`], never more than one source's
-/// credential, and never wait past its deadline.
+/// Methods get the operation's limits in [`RequestContext`] and at most one source's credential.
+/// They never wait past the deadline.
 pub trait Source: Send + Sync {
     fn profile(&self) -> &SourceInfo;
 
-    /// How it does, and whether it is called at all.
+    /// Returns the breaker, which tracks the source's health and decides whether to call it.
     fn breaker(&self) -> Breaker {
         Breaker::default()
     }
 
-    /// How this list is paged when it is sorted so; `None`: there is no such list or order.
+    /// Returns how this list is paged in this order; `None` if there is no such list or order.
     fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging>;
 
-    /// What its list, sorted so, is asked for, so that it brings all that fits `filter`, and not
-    /// much more.
+    /// Translates `filter` into a list call in this order. The call returns every match, and as few
+    /// other rows as possible.
     fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown;
 
-    /// Why this list of its own is not asked for these parameters, where it is not:
+    /// Returns why the source does not read this list with these parameters, if it does not:
     /// [`Pushdown::Skip`] or [`Pushdown::Unsupported`].
     fn declines(&self, _listing: ListKind, _parameters: &Parameters) -> Option<Pushdown> {
         None
     }
 
-    /// What its list is asked for to bring an asset's children; `None`: it knows no lineage.
+    /// Returns the list parameters that select an asset's children; `None` without lineage.
     fn children(&self, _id: &str) -> Option<Parameters> {
         None
     }
 
-    /// Reads one stretch of the source's list.
+    /// Reads one page of the source's list.
     fn list<'a>(
         &'a self,
         request: &'a ListRequest,
@@ -63,7 +63,7 @@ pub trait Source: Send + Sync {
         context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>>;
 
-    /// Reads several assets and gives each as it comes. An id that never comes is gone.
+    /// Reads several assets and yields each as it arrives. An id that is not yielded is gone.
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
@@ -81,16 +81,16 @@ pub trait Source: Send + Sync {
         ids
     }
 
-    /// Whether its assets can have these tags, and be found by them.
+    /// Checks that the source's assets can have these tags, and that filters can find them.
     ///
     /// # Errors
-    /// [`SourceError::Invalid`] naming the rule.
+    /// [`SourceError::Invalid`] names the broken rule.
     fn check_tags(&self, _tags: &[String]) -> Result<(), SourceError> {
         Ok(())
     }
 
-    /// Changes an asset's tags. The caller holds the asset's lock: an upstream that only replaces is
-    /// read first.
+    /// Changes an asset's tags. The caller holds the asset's lock, so an implementation may read
+    /// the tags before it replaces them.
     fn change_tags<'a>(
         &'a self,
         _id: &'a str,
@@ -110,25 +110,28 @@ pub trait Source: Send + Sync {
         Box::pin(async { Err(SourceError::no_such_write().into()) })
     }
 
-    /// Whether a file of this type may become an asset here.
+    /// Checks that a file of this type can become an asset at this source.
     ///
     /// # Errors
-    /// [`SourceError::UnsupportedMediaType`] or [`SourceError::Invalid`] naming the rule.
+    /// - [`SourceError::UnsupportedMediaType`]: the source takes no file of this type.
+    /// - [`SourceError::Invalid`]: the options break a rule, which the message names.
+    /// - [`SourceError::Unsupported`]: the source takes no uploads.
+    /// - [`SourceError::NoCredential`]: the source needs the caller's own credential.
     fn check_upload(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
         Err(SourceError::no_uploads())
     }
 
-    /// Tags of its own that an upload gets beside the client's.
+    /// Returns the tags that the source adds to an upload besides the client's.
     fn upload_tags(&self, _options: &UploadOptions) -> Vec<String> {
         Vec::new()
     }
 
-    /// Whether an upload must know its length before its first byte is sent.
+    /// Whether the source needs an upload's length before its first byte.
     fn needs_length(&self) -> bool {
         false
     }
 
-    /// Makes an asset of a file. What its client sends is sent on as it comes.
+    /// Uploads a file as a new asset. It streams a client's bytes to the source as they arrive.
     fn upload<'a>(
         &'a self,
         _file: &'a NewFile<'a>,
@@ -138,8 +141,8 @@ pub trait Source: Send + Sync {
         Box::pin(async { Err(SourceError::no_uploads().into()) })
     }
 
-    /// Checks an asset made of bytes that the source knew: the source may have put them nowhere, or
-    /// have lost them.
+    /// Checks a new asset whose bytes the source already had. The source may have stored no file
+    /// for it, or lost the file.
     fn check_known_bytes<'a>(
         &'a self,
         _asset: &'a Asset,
@@ -149,8 +152,8 @@ pub trait Source: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
-    /// What became of an upload that was [`Uploaded::Pending`]: looks until it is done, or the
-    /// operation's time is nearly over.
+    /// Polls an upload that was [`Uploaded::Pending`] until it is done, or until the operation's
+    /// time is nearly over.
     fn upload_state<'a>(
         &'a self,
         _upload: &'a str,
@@ -159,12 +162,12 @@ pub trait Source: Send + Sync {
         Box::pin(async { Err(SourceError::no_uploads().into()) })
     }
 
-    /// Assets that one call deletes at most.
+    /// Maximum number of assets per delete call.
     fn delete_batch(&self) -> usize {
         1
     }
 
-    /// Deletes at most [`Source::delete_batch`] assets and says what became of each.
+    /// Deletes at most [`Source::delete_batch`] assets and returns each one's outcome.
     fn delete<'a>(
         &'a self,
         ids: &'a [Arc<str>],
@@ -179,8 +182,8 @@ pub trait Source: Send + Sync {
         })
     }
 
-    /// Opens a rendition that a browser cannot load by itself ([`crate::asset::Location::Proxied`]).
-    /// Sources whose files load by themselves have none.
+    /// Opens a rendition that a browser cannot load directly ([`crate::asset::Location::Proxied`]).
+    /// Sources whose files load directly have none.
     fn media<'a>(
         &'a self,
         _asset: &'a Asset,
@@ -192,8 +195,8 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// [`Source::get_many`] of a source without a batch read: one read an id, as far as the calls in
-/// flight allow.
+/// [`Source::get_many`] for a source without a batch read: one read per id, up to the source's
+/// limit of concurrent calls.
 pub fn fan_out<'a, S: Source>(
     source: &'a S,
     ids: &'a [Arc<str>],

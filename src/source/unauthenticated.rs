@@ -1,5 +1,5 @@
-//! A source whose callers bring their own credential, as somebody sees it who brought none: what it
-//! can do is known, and every call is refused before it is made.
+//! A source with passthrough credentials, for a caller who sent none. Its capabilities are known,
+//! but every call is refused before it is made.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::asset::{Asset, FileType};
 
-/// The source behind has no credential either.
+/// Wraps a source that has no credential either.
 pub struct Locked(pub Arc<dyn Source>);
 
 impl Locked {

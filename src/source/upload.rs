@@ -1,4 +1,4 @@
-//! What a source is given to make an asset of, and what it makes of it.
+//! Uploads to a source: the file, its options and the result.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -8,20 +8,20 @@ use futures_util::stream::BoxStream;
 use super::SourceError;
 use crate::asset::FileType;
 
-/// A file's bytes as they come, no faster than they are taken. An error ends them: whatever was
-/// sent so far is not the file.
+/// A file's bytes as they arrive, read no faster than they are consumed. An error ends the stream;
+/// the bytes before it are not the whole file.
 pub type FileStream = BoxStream<'static, io::Result<Bytes>>;
 
-/// A file's bytes on their way to a source.
+/// The content of a file to upload.
 pub enum FileContent {
-    /// They come from a client: once.
+    /// A client's stream, which can be read once.
     Once(FileStream),
-    /// They are on disk: from any place on, as often as wanted.
+    /// A file on disk, which can be read from any offset, any number of times.
     Again(Arc<dyn Fn(u64) -> FileStream + Send + Sync>),
 }
 
 impl FileContent {
-    /// All of them, from the beginning.
+    /// Returns all bytes, from the beginning.
     #[must_use]
     pub fn whole(self) -> FileStream {
         match self {
@@ -31,21 +31,21 @@ impl FileContent {
     }
 }
 
-/// A file, and what it shall be as an asset.
+/// A file to upload, with the properties of its asset.
 pub struct NewFile<'a> {
-    /// Without folders, with an ending that fits.
+    /// Without folders, with an extension that fits the type.
     pub name: String,
     pub kind: FileType,
-    /// In bytes; known where [`super::Source::needs_length`].
+    /// In bytes; always set if [`super::Source::needs_length`].
     pub length: Option<u64>,
-    /// `blake3:` and 64 digits, where the client gave it.
+    /// `blake3:` and 64 digits, if the client gave it.
     pub hash: Option<&'a str>,
     pub tags: &'a [String],
     pub note: Option<&'a str>,
     pub options: &'a UploadOptions,
 }
 
-/// What only one provider's uploads know.
+/// Upload options of one provider.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum UploadOptions {
     #[default]
@@ -54,7 +54,7 @@ pub enum UploadOptions {
     Comfy(ComfyUpload),
 }
 
-/// Scenario's (scenario.md 5.5, 5.6).
+/// Scenario's upload options (scenario.md 5.5, 5.6).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ScenarioUpload {
     pub kind: Option<ScenarioUploadKind>,
@@ -63,7 +63,7 @@ pub struct ScenarioUpload {
     pub hide: bool,
 }
 
-/// What an upload becomes (5.6 [SDK]): of its words, those that are files of assets.
+/// The kind of an upload: those of the contract's kinds that are asset files (5.6 [SDK]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScenarioUploadKind {
     Image,
@@ -73,15 +73,15 @@ pub enum ScenarioUploadKind {
     Model3d,
 }
 
-/// Comfy's: which of its folders (comfy.md 4.3).
+/// Comfy's upload options: the destination folder (comfy.md 4.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ComfyUpload {
     pub destination: ComfyDestination,
-    /// The folder of models, such as `checkpoints`.
+    /// The model folder, such as `checkpoints`.
     pub model_type: Option<String>,
 }
 
-/// A root tag of Comfy's.
+/// The destination of a Comfy upload, which is a root tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ComfyDestination {
     #[default]
@@ -90,32 +90,32 @@ pub enum ComfyDestination {
     Models,
 }
 
-/// What came of a file that was sent whole.
+/// The result of an upload that was sent completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uploaded {
     Ready {
         id: Arc<str>,
-        /// The source's own number for the upload, where it has one.
+        /// The source's id of the upload, if it has one.
         upload: Option<Box<str>>,
-        /// False where the source knew the bytes.
+        /// False if the source already had the bytes.
         created: bool,
     },
-    /// The source still works on it: ask [`super::Source::upload_state`].
+    /// The source still processes the file: poll [`super::Source::upload_state`].
     Pending { upload: Box<str> },
 }
 
-/// Why there is no asset, and what may be left of it at the source.
+/// Why an upload made no asset, and the traces it may have left at the source.
 #[derive(Debug, Clone)]
 pub struct UploadFailure {
     pub error: SourceError,
-    /// An asset without its bytes that the source may list now.
+    /// An asset without bytes that the source may list now.
     pub id: Option<Arc<str>>,
-    /// The source's own number for the upload.
+    /// The source's id of the upload.
     pub upload: Option<Box<str>>,
 }
 
 impl UploadFailure {
-    /// Of an upload that has a number at the source already.
+    /// Makes the failure of an upload that already has an id at the source.
     pub fn of(upload: &str, error: SourceError) -> Self {
         Self {
             error,
@@ -135,8 +135,8 @@ impl From<SourceError> for UploadFailure {
     }
 }
 
-/// What an answer's failure says of a file: sent whole, a server's own failure does not tell what
-/// became of it. Before that, nothing has.
+/// Maps an upload's error response. After the whole file was sent, a server error leaves the
+/// outcome unknown; before that, the upload had no effect.
 pub fn settled(error: SourceError, is_whole: bool) -> SourceError {
     match error {
         SourceError::Unavailable {
@@ -146,5 +146,5 @@ pub fn settled(error: SourceError, is_whole: bool) -> SourceError {
     }
 }
 
-/// Between two looks at an upload that the source still works on.
+/// Interval between two polls of an upload that the source still processes.
 pub const POLL: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! What is changed at a source, and what became of it.
+//! Changes to a source's assets, and their outcomes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,15 +10,15 @@ use crate::upstream::Answer;
 /// Each id with its outcome.
 pub type Outcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
 
-/// One call that deletes several assets, as far as its answer and reads afterwards show.
+/// The result of one bulk delete, from its response and the reads that verify it.
 pub struct Deletion {
     pub outcomes: Outcomes,
-    /// Still there, though the call may have arrived: its answer is lost.
+    /// Assets that still exist after a call without a response; the call may have arrived.
     pub left: Vec<Arc<str>>,
 }
 
 impl Deletion {
-    /// Sends what is left once more, with up to `calls` upstream calls: twice comes to the same.
+    /// Deletes `left` once more, with up to `calls` upstream calls: a delete is idempotent.
     pub async fn settled(
         self,
         calls: u32,
@@ -38,7 +38,7 @@ impl Deletion {
                 .outcomes
                 .into_iter()
                 .map(|(id, outcome)| match outcome {
-                    // The first has done it after all.
+                    // The first delete took effect after all.
                     Ok(()) | Err(SourceError::NotFound) => (id, Ok(())),
                     Err(_) => unknown(id),
                 }),
@@ -48,16 +48,16 @@ impl Deletion {
     }
 }
 
-/// Why a change is not there, as far as anybody knows.
+/// Why a change failed, and whether that is certain.
 #[derive(Debug, Clone)]
 pub struct ChangeFailure {
     pub error: SourceError,
-    /// It may be there all the same, or in part.
+    /// The change may still have taken effect, fully or in part.
     pub is_open: bool,
 }
 
 impl ChangeFailure {
-    /// Nothing was sent.
+    /// Makes a failure with a certain outcome, such as when nothing was sent.
     pub const fn unsent(error: SourceError) -> Self {
         Self {
             error,
@@ -73,17 +73,17 @@ impl From<SourceError> for ChangeFailure {
     }
 }
 
-/// What is done to an asset's tags.
+/// A change to an asset's tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagChange {
     Add(Vec<String>),
     Remove(Vec<String>),
-    /// These and no others.
+    /// Replaces all tags by these.
     Set(Vec<String>),
 }
 
 impl TagChange {
-    /// The tags it names.
+    /// Returns the tags that the change names.
     #[must_use]
     pub fn tags(&self) -> &[String] {
         match self {
@@ -91,7 +91,7 @@ impl TagChange {
         }
     }
 
-    /// What it makes of `current`, each tag once.
+    /// Returns the tags after the change to `current`, each once.
     #[must_use]
     pub fn applied(&self, current: &[String]) -> Vec<String> {
         let mut after = match self {
@@ -108,7 +108,7 @@ impl TagChange {
         after
     }
 
-    /// The tags to add to `current` and those to take away.
+    /// Returns the tags to add to `current`, and the tags to remove from it.
     #[must_use]
     pub fn difference(&self, current: &[String]) -> (Vec<String>, Vec<String>) {
         let after = self.applied(current);
@@ -144,26 +144,26 @@ mod tests {
     }
 }
 
-/// Before each look at what a write has done: what was written, or is gone, may show a little
-/// later.
+/// Delays before each read that verifies a write. A change or a deletion may become visible a
+/// little later.
 pub const VERIFY_DELAYS: [Duration; 3] = [
     Duration::ZERO,
     Duration::from_millis(300),
     Duration::from_secs(1),
 ];
 
-/// Refuses tags that hold a comma: it separates them in every filter by tags.
+/// Refuses tags with a comma, because a comma separates tags in every tag filter.
 pub fn check_commas(tags: &[String]) -> Result<(), SourceError> {
     match tags.iter().find(|tag| tag.contains(',')) {
         None => Ok(()),
         Some(tag) => Err(SourceError::Invalid(format!(
-            "the tag `{}` holds a comma, so no filter could ask for it: leave the comma out",
+            "the tag `{}` contains a comma, so no filter can match it: remove the comma",
             tag.chars().take(40).collect::<String>()
         ))),
     }
 }
 
-/// What a write's answer says, whatever its body.
+/// Maps a write's response to a result by its status; a success may have any body.
 pub fn done(answer: &Answer) -> Result<(), SourceError> {
     if answer.status.is_success() {
         Ok(())

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::error::UpstreamError;
 
-/// An answer that was read whole, whatever its status.
+/// A response that was read whole, with any status.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -13,13 +13,13 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Reads an answer whole, up to `limit` bytes.
+/// Reads a response whole, up to `limit` bytes.
 pub async fn read_answer(
     mut response: reqwest::Response,
     limit: usize,
 ) -> Result<Answer, UpstreamError> {
     let mut body = Bytes::new();
-    // Where there is one piece, it is the body as it is.
+    // A body of one chunk is used as it is, without a copy.
     let mut joined = BytesMut::new();
     while let Some(piece) = response
         .chunk()

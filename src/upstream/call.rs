@@ -1,4 +1,4 @@
-//! A call to a source, before it is made.
+//! The request of an upstream call.
 
 use std::sync::LazyLock;
 
@@ -12,19 +12,19 @@ use super::Subject;
 /// One request to a source.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What it is for, in our words (`list`, `get`, `get-bulk`, `media`): named in spans.
+    /// The operation's name in spans, such as `list`, `get`, `get-bulk` or `media`.
     pub operation: &'static str,
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
-    /// Changes nothing upstream: may be made again.
+    /// Whether the call changes nothing upstream, so that it may be retried.
     pub is_safe: bool,
     pub subject: Subject,
 }
 
 impl Call {
-    /// A GET of a list, or of what else the whole source is needed for.
+    /// Builds a GET of a list, or of another resource that depends on the whole source.
     #[must_use]
     pub fn get(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Call {
         }
     }
 
-    /// A GET of one thing, whose failure says little of the others.
+    /// Builds a GET of one item. Its failure says little about other items.
     #[must_use]
     pub fn get_item(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl Call {
         }
     }
 
-    /// A GET of a file's bytes.
+    /// Builds a GET of a file's bytes.
     #[must_use]
     pub fn get_file(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Call {
         }
     }
 
-    /// A change without a body.
+    /// Builds a write without a body.
     #[must_use]
     pub fn write(operation: &'static str, method: Method, url: Url, headers: HeaderMap) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Call {
         }
     }
 
-    /// A POST of JSON that only reads.
+    /// Builds a POST of JSON that only reads.
     #[must_use]
     pub fn read_by_post(
         operation: &'static str,
@@ -82,8 +82,7 @@ impl Call {
         }
     }
 
-    /// A change with a body of JSON. The caller serialises: an unserialisable body is its own
-    /// mistake.
+    /// Builds a write with a JSON body. The caller serialises the body and handles that error.
     #[must_use]
     pub fn json(
         operation: &'static str,
@@ -103,7 +102,7 @@ impl Call {
     }
 }
 
-/// An address as a number: the same for as long as the process runs.
+/// Hashes a URL. The hash stays the same as long as the process runs.
 fn number_of(url: &Url) -> u64 {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     HASHER.hash_one(url.as_str())

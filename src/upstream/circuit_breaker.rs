@@ -1,10 +1,10 @@
-//! Spares a source that fails: after too many failures it is asked by one call at a time, now and
-//! then, until one succeeds.
+//! Circuit breaker: after too many failures it lets one probe through at intervals, until one
+//! succeeds.
 //!
-//! A failure counts for what it says of the source. A list that fails says that the source fails; an
-//! asset that cannot be read says so of itself, and counts once however often it is asked for. A
-//! file, and a write to a busy server, say nothing of the lists. A call that its caller gives up
-//! says nothing at all: callers leave for reasons of their own.
+//! A failed list counts against the source. A failed read of an asset counts once, however often it
+//! is repeated: the asset may be at fault. Failed file reads do not count, nor do writes that a
+//! reachable server refuses. Calls that their caller cancels do not count: the reason may have
+//! nothing to do with the source.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,41 +17,41 @@ use tokio::{sync::watch, time::Instant};
 
 use super::UpstreamError;
 
-/// How far back failures count.
+/// How long an outcome counts.
 const WINDOW: Duration = Duration::from_secs(30);
-/// Calls within the window before the half of them that failed says anything.
+/// Minimum number of calls in the window before a failure rate of one half counts.
 const LEAST: usize = 8;
-/// Fewer failures are enough where no call succeeded, and together they took so long: a source that
-/// hangs gets few calls.
+/// Failures that open the breaker if no call succeeded and they took `SLOW` in total. So a source
+/// that hangs gets few calls.
 const LEAST_SLOW: usize = 3;
 const SLOW: Duration = Duration::from_secs(20);
-/// Outcomes remembered; more within the window push the oldest out, so that a busy source that
-/// fails is noticed as soon as an idle one.
+/// Maximum number of outcomes kept. A new one evicts the oldest, so failures of a busy source show
+/// as soon as those of an idle one.
 const MOST: usize = 40;
-/// How long a source is left alone before the next probe.
+/// Wait before the next probe.
 const PAUSE: Duration = Duration::from_secs(5);
-/// Assets that are read, or changes that are made, before a source counts as up without a list.
+/// Successful trials (asset reads or writes) that close the breaker without a list.
 const TRIALS: u32 = 3;
-/// Failures of one asset or file, one after another, before it is left alone by itself.
+/// Consecutive failures of one asset or file before calls for it are paused.
 const ITEM_FAILURES: u32 = 3;
-/// Assets and files whose failures are remembered; the ones that failed longest ago go first.
+/// Maximum number of failing assets and files kept. The oldest failure is evicted first.
 const MOST_ITEMS: usize = 1_024;
 
-/// What a call asks for, and so what its failure is evidence of.
+/// The target of a call. It decides what a failure counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// The source: its lists, searches and batch reads.
     Source,
-    /// One asset, or another single thing of the source's, named by its address.
+    /// One asset or another single resource, by the hash of its URL.
     Item(u64),
-    /// One file's bytes, named by its address.
+    /// One file's bytes, by the hash of its URL.
     File(u64),
-    /// A change, or a file that is sent.
+    /// A write or an upload.
     Write,
 }
 
 impl Subject {
-    /// Whether the end of a call to it tells anything of the source.
+    /// Whether the result of a call counts for the source's health.
     const fn counts(self, is_unreachable: bool) -> bool {
         match self {
             Self::Source | Self::Item(_) => true,
@@ -61,16 +61,16 @@ impl Subject {
     }
 }
 
-/// How a source has done lately.
+/// The recent health of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     pub status: Status,
-    /// Calls within the last thirty seconds, 40 at most, and those that failed.
+    /// Calls in the last thirty seconds, at most 40. `failures` of them failed.
     pub calls: usize,
     pub failures: usize,
-    /// The last failure; none while the source is up.
+    /// The last failure. `None` while the source is up.
     pub last_error: Option<Failure>,
-    /// When it is asked again, where it is down.
+    /// Time until the next probe, while the breaker is open.
     pub retry_after: Option<Duration>,
 }
 
@@ -78,38 +78,38 @@ pub struct Health {
 pub enum Status {
     #[default]
     Up,
-    /// Some calls fail.
+    /// Some recent calls failed.
     Degraded,
-    /// It is asked by one call at a time, now and then.
+    /// The breaker is open: one probe at a time goes through.
     Down,
 }
 
-/// Why a call failed, as far as that is the source's doing.
+/// A failure that counts against the source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// It answered with a 5xx.
+    /// The source responded with a 5xx status.
     #[error("it answered {status}")]
     Status {
         status: u16,
         retry_after: Option<Duration>,
     },
-    /// No complete answer came.
+    /// No complete response arrived.
     #[error("{0}")]
     Call(UpstreamError),
 }
 
 impl Failure {
-    /// No connection could be made: true of every call.
+    /// Whether no connection could be made, which affects every call.
     const fn is_unreachable(&self) -> bool {
         matches!(self, Self::Call(UpstreamError::Connect { .. }))
     }
 }
 
-/// One source's breaker. Cheap to clone.
+/// The circuit breaker of one source. Cheap to clone: clones share the state.
 #[derive(Debug, Clone)]
 pub struct Breaker {
     state: Arc<Mutex<State>>,
-    /// How often it has opened.
+    /// How often the breaker has opened.
     openings: watch::Sender<u64>,
 }
 
@@ -130,37 +130,37 @@ struct State {
     items: HashMap<u64, Failing, RandomState>,
 }
 
-/// How a call ended.
+/// The result of one call.
 #[derive(Debug)]
 struct Outcome {
     ended: Instant,
     took: Duration,
     has_failed: bool,
-    /// The asset or file that it asked for, if it is about one.
+    /// The asset that the call read, if it read a single one.
     item: Option<u64>,
 }
 
-/// The source is down.
+/// State of an open breaker.
 #[derive(Debug)]
 struct Open {
-    /// When the next probe may ask for a list; and whether one does.
+    /// When the next list may probe the source. `is_probing`: a probe is in progress.
     probe_at: Instant,
     is_probing: bool,
-    /// The same for calls that say less of the source. They hold up no probe.
+    /// The same for trials: asset reads and writes. They do not delay probes.
     trial_at: Instant,
     is_trying: bool,
-    /// Of those, how many have succeeded.
+    /// Number of trials that succeeded.
     trials: u32,
 }
 
-/// One asset or file that fails.
+/// Consecutive failures of one asset or file.
 #[derive(Debug)]
 struct Failing {
     times: u32,
     last: Instant,
 }
 
-/// The place that a call holds while the source is down.
+/// The slot that a call holds while the breaker is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProbeSlot {
     None,
@@ -168,7 +168,7 @@ enum ProbeSlot {
     Trial,
 }
 
-/// Leave to make one call. Dropped without a word, the call was given up, which says nothing.
+/// Permission for one call. Dropping it without [`Permit::end`] records no outcome.
 #[derive(Debug)]
 pub struct Permit {
     breaker: Breaker,
@@ -177,25 +177,25 @@ pub struct Permit {
     place: ProbeSlot,
 }
 
-/// Tells when the breaker opens.
+/// Notifies when the breaker opens.
 pub struct Openings(watch::Receiver<u64>);
 
 impl Openings {
-    /// Waits until the breaker opens, counted from when this was made.
+    /// Waits until the breaker opens, at any time since this receiver was created.
     pub async fn next(&mut self) {
         if self.0.changed().await.is_err() {
-            // No breaker is left that could open.
+            // The breaker is gone, so it cannot open.
             std::future::pending::<()>().await;
         }
     }
 }
 
 impl Breaker {
-    /// Leave to call the source.
+    /// Grants permission for one call.
     ///
     /// # Errors
-    /// [`UpstreamError::CircuitOpen`], with how long to wait, where the source is down;
-    /// [`UpstreamError::ItemCircuitOpen`] where the asset or file keeps failing by itself.
+    /// - [`UpstreamError::CircuitOpen`], with the time to wait: the breaker is open.
+    /// - [`UpstreamError::ItemCircuitOpen`], with the time to wait: the item keeps failing.
     pub fn pass(&self, subject: Subject) -> Result<Permit, UpstreamError> {
         let now = Instant::now();
         let mut state = self.state();
@@ -214,7 +214,7 @@ impl Breaker {
         })
     }
 
-    /// Whether the source is down, and when it is asked again.
+    /// Returns the time until the next probe while the breaker is open, else `None`.
     #[must_use]
     pub fn spares(&self) -> Option<Duration> {
         let now = Instant::now();
@@ -224,7 +224,7 @@ impl Breaker {
         Some(if wait.is_zero() { PAUSE } else { wait })
     }
 
-    /// Openings from now on.
+    /// Subscribes to openings from now on.
     #[must_use]
     pub fn openings(&self) -> Openings {
         Openings(self.openings.subscribe())
@@ -284,7 +284,7 @@ impl Breaker {
         if is_new || pass.place != ProbeSlot::None {
             tracing::warn!(
                 reason,
-                "the source is asked by one call every {} seconds until one succeeds",
+                "circuit open: the source gets one call every {} seconds until one succeeds",
                 PAUSE.as_secs()
             );
             state.open = Some(Open {
@@ -312,7 +312,7 @@ impl Open {
         let (is_taken, place) = match subject {
             Subject::Source => (&mut self.is_probing, ProbeSlot::Probe),
             Subject::Item(_) | Subject::Write => (&mut self.is_trying, ProbeSlot::Trial),
-            // A file is no probe: it may fail by itself, or take long.
+            // A file read is no probe: it may fail for its own reasons or take long.
             Subject::File(_) => return Ok(ProbeSlot::None),
         };
         if std::mem::replace(is_taken, true) {
@@ -323,8 +323,8 @@ impl Open {
 }
 
 impl State {
-    /// A list that comes says that the source answers; an asset or a change says that lists may be
-    /// tried, and several successes close the breaker where no list is asked for.
+    /// Handles a success. A probe closes the breaker. A trial allows a probe at once, and
+    /// [`TRIALS`] trials also close the breaker.
     fn succeeded(&mut self, place: ProbeSlot, now: Instant) {
         let Some(open) = &mut self.open else { return };
         match place {
@@ -348,7 +348,7 @@ impl State {
             Subject::Item(item) => Some(item),
             _ => None,
         };
-        // One asset counts once, by how it did last.
+        // Each asset counts once, by its last outcome.
         if item.is_some() {
             self.outcomes.retain(|own| own.item != item);
         }
@@ -412,7 +412,7 @@ impl State {
             times: 0,
             last: now,
         });
-        // Failures long apart are no row of failures.
+        // Failures further apart than the window are not consecutive.
         if now.duration_since(failing.last) > WINDOW {
             failing.times = 0;
         }
@@ -422,7 +422,7 @@ impl State {
 }
 
 impl Permit {
-    /// The call ended; `failure`: the source is to blame, and how.
+    /// Records the end of the call. `failure` is set if it counts against the source.
     pub fn end(self, failure: Option<Failure>) {
         self.breaker.end(&self, failure);
     }
@@ -571,7 +571,7 @@ mod tests {
         assert!(breaker.pass(Subject::Write).is_err(), "after a while");
         drop(probe);
         assert!(breaker.pass(Subject::Source).is_ok(), "at once");
-        // Several that succeed close it where no list is asked for; one list that fails opens it again.
+        // Several successful trials close the breaker without a list. One failed list reopens it.
         tokio::time::advance(PAUSE).await;
         for _ in 0..TRIALS {
             assert_eq!(status(&breaker), Status::Down);
@@ -588,7 +588,7 @@ mod tests {
         let mut openings = breaker.openings();
         let opened = tokio::spawn(async move { openings.next().await });
         while fail(&breaker, Subject::Source) {}
-        opened.await.expect("told");
+        opened.await.expect("notified");
         assert_eq!(breaker.spares(), Some(PAUSE));
     }
 }

@@ -1,5 +1,5 @@
-//! Addresses that a source gives for a file's bytes, on hosts that are not configured: a source that
-//! is hostile, or was taken over, must not make the gateway reach what only the gateway can.
+//! Egress policy for file URLs on hosts that are not configured. A hostile or compromised source
+//! must not make the gateway call hosts that only the gateway can reach (SSRF).
 
 use std::{io, net::IpAddr};
 
@@ -8,19 +8,19 @@ use url::{Host, Url};
 
 use crate::config::is_this_machine;
 
-/// Where files may be sent besides the source's own address.
+/// Which hosts besides the source's own may hold its files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum EgressPolicy {
-    /// Anywhere on the internet over TLS, but nowhere inside; and to other ports of the source's
-    /// own host, or of this machine where the source is on it.
+    /// Public hosts over https, and other ports of the source's own host. If the source is on this
+    /// machine, other ports of this machine too.
     #[default]
     Public,
-    /// To these hosts; `*.` stands for any name below.
+    /// Only these hosts. `*.` matches any subdomain.
     Hosts(Vec<String>),
 }
 
 impl EgressPolicy {
-    /// Whether an address may be asked that `base`, the source's own, is not.
+    /// Whether a file URL may be used whose origin is not that of `base`, the source's URL.
     pub(super) fn allows(&self, url: &Url, base: &Url) -> bool {
         let Some(host) = url.host() else { return false };
         match self {
@@ -47,7 +47,7 @@ impl EgressPolicy {
     }
 }
 
-/// Names that are never of the internet (RFC 6761, RFC 8375).
+/// Whether a host name is for local networks, never for the internet (RFC 6761, RFC 8375).
 fn is_local(name: &str) -> bool {
     let name = name.trim_end_matches('.');
     let tops = ["localhost", "local", "internal", "lan", "home.arpa"];
@@ -57,8 +57,8 @@ fn is_local(name: &str) -> bool {
     })
 }
 
-/// Whether an address is one of the internet's, and not of this machine, its networks, or of none
-/// (RFC 6890).
+/// Whether an IP address is public (RFC 6890): not this machine, a private network or a reserved
+/// range.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(own) => {
@@ -78,17 +78,17 @@ pub(super) fn is_public(address: IpAddr) -> bool {
         }
         IpAddr::V6(own) => {
             let [a, b, ..] = own.segments();
-            // Global unicast, less what may lead back to an address of the older kind.
+            // Global unicast, except 6to4 and Teredo, which may lead to an IPv4 address.
             (a & 0xe000) == 0x2000 && a != 0x2002 && (a, b) != (0x2001, 0)
         }
     }
 }
 
-/// Resolves names to addresses of the internet alone, but for the source's own: a public name may
-/// point inside.
+/// Resolves host names to public addresses only, except the source's own name. A public name may
+/// point to an internal address.
 pub(super) struct PublicNames {
     pub own: Option<String>,
-    /// The source is on this machine, and so may its files be.
+    /// Whether the source is on this machine, so that its files may be too.
     pub is_here: bool,
 }
 
@@ -102,7 +102,7 @@ impl Resolve for PublicNames {
                 .filter(|address| is_own || is_public(address.ip()))
                 .collect();
             if public.is_empty() {
-                return Err(io::Error::other("the name leads to no public address").into());
+                return Err(io::Error::other("the host name has no public address").into());
             }
             Ok(Box::new(public.into_iter()) as Addrs)
         })
@@ -151,7 +151,7 @@ mod tests {
             "https://storage.example.org:8443/",
             "https://8.8.8.8/",
             "https://[2606:4700::1]/",
-            // The source's own host may keep its files at another port.
+            // The source's own host may serve its files on another port.
             "http://api.example.com:9000/",
         ] {
             assert!(allows(&public, outside), "{outside}");

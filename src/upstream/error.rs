@@ -1,69 +1,67 @@
-//! Why a call brought no complete answer. One variant per thing a caller can do about it.
+//! Errors of upstream calls. One variant for each way a caller can react.
 
 use std::{error::Error as _, time::Duration};
 
-/// No complete answer. Never holds an address, a header or a body.
+/// Why no complete response arrived. Never contains a URL, a header or a body.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
-    /// No server there, or none to trust: check the address, the server, the certificate.
+    /// No connection: check the URL, the server and its certificate.
     #[error("cannot connect: {reason}")]
     Connect { reason: String },
-    /// Too slow: ask again later.
+    /// The response took too long: try again later.
     #[error("no complete answer in time")]
     Timeout,
-    /// The time was over before anything was sent.
-    #[error("no time was left to ask it")]
+    /// The deadline passed before the call was sent.
+    #[error("the deadline passed before the call was sent")]
     DeadlineExceeded,
-    /// Our own limit on calls in flight was reached for the whole of the deadline, or too many are
-    /// waiting for a place already.
-    #[error(
-        "it has more calls to answer than it takes at once ({in_flight}): ask again in a moment"
-    )]
+    /// The gateway's own limit: no call slot became free before the deadline, or too many calls
+    /// wait for one already.
+    #[error("all {in_flight} slots for calls to it are in use: ask again in a moment")]
     Busy { in_flight: usize },
-    /// It failed too often lately, and is left alone for a while.
-    #[error("it failed too often lately and is left alone for {} seconds", whole_seconds(*.wait))]
+    /// The source failed too often recently. The breaker pauses calls to it.
+    #[error("it failed too often recently: calls pause for {} seconds", whole_seconds(*.wait))]
     CircuitOpen { wait: Duration },
-    /// One asset or file failed several times in a row, and is left alone for a while.
-    #[error("it failed several times in a row and is left alone for {} seconds", whole_seconds(*.wait))]
+    /// One asset or file failed several times in a row. The breaker pauses calls for it.
+    #[error("it failed several times in a row: calls pause for {} seconds", whole_seconds(*.wait))]
     ItemCircuitOpen { wait: Duration },
-    /// The connection broke, or what came was not HTTP.
+    /// The connection broke, or the response was not HTTP.
     #[error("the connection broke: {reason}")]
     Broken { reason: String },
-    /// The answer is larger than we read.
+    /// The response is larger than the limit.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge { limit: usize },
-    /// The address is none that the gateway goes to; nothing was sent.
+    /// The egress policy does not allow the URL's host. Nothing was sent.
     #[error(
-        "it names a host for the file that this gateway does not go to: see `storage_hosts` in its \
+        "it gave a file URL on a host that this gateway may not call: see `storage_hosts` in its \
          configuration"
     )]
     NotAllowed,
-    /// The client itself could not be made: fix the configuration.
+    /// The client cannot be built (fix the configuration), or file descriptors ran out.
     #[error("cannot set up the connection: {0}")]
     Setup(String),
 }
 
-/// A wait in whole seconds, and not shorter.
+/// Rounds a wait up to whole seconds, at least 1.
 fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 impl UpstreamError {
     pub(super) fn of(error: &reqwest::Error) -> Self {
-        // A connection that takes too long is both: nothing was sent.
+        // A connect timeout is both. It counts as a failed connection: nothing was sent.
         if error.is_timeout() && !error.is_connect() {
             return Self::Timeout;
         }
         let detail = innermost(error);
-        // Ours, not the source's: EMFILE and ENFILE.
+        // EMFILE and ENFILE: the gateway is at fault, not the source.
         if detail.contains("os error 24") || detail.contains("os error 23") {
             tracing::error!(detail, "no file descriptors are left for calls to sources");
             return Self::Setup("the gateway has no file descriptors left".to_owned());
         }
         let reason = in_words(&detail);
-        // The detail may name hosts: it is for an operator who looks for the cause.
+        // The detail may name hosts. It is for operators who look for the cause.
         tracing::warn!(reason, "a call to a source failed");
-        tracing::debug!(detail, "why a call to a source failed");
+        tracing::debug!(detail, "cause of the failed call");
         if error.is_connect() {
             Self::Connect { reason }
         } else {
@@ -72,7 +70,7 @@ impl UpstreamError {
     }
 }
 
-/// What clients may know of a failed connection.
+/// Turns an error's detail into a reason that clients may see.
 fn in_words(detail: &str) -> String {
     let detail = detail.to_ascii_lowercase();
     let has = |part: &str| detail.contains(part);
@@ -97,7 +95,7 @@ fn in_words(detail: &str) -> String {
     words.to_owned()
 }
 
-/// The last cause alone: the outer ones repeat the address, which may be an internal one.
+/// Returns the innermost cause only. Outer ones repeat the URL, which may be internal.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause = error.source();
     let mut text = None;
@@ -108,7 +106,7 @@ fn innermost(error: &reqwest::Error) -> String {
     text.unwrap_or_else(|| "no reason given".to_owned())
 }
 
-/// All causes, for messages at start, where nothing is secret but much may be unclear.
+/// Joins all causes, for startup messages: those contain no secrets and need detail.
 pub(super) fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

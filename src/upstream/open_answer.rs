@@ -1,4 +1,4 @@
-//! An answer whose body is passed on as it comes.
+//! A response with a streamed body.
 
 use std::sync::Arc;
 
@@ -9,31 +9,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{error::UpstreamError, policy::Policy};
 
-/// An answer whose body is still to come. Holds its place among the streams until dropped.
+/// A response whose body is not read yet. Holds its stream slot until dropped.
 pub struct OpenAnswer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub(super) response: reqwest::Response,
     pub(super) stream: OwnedSemaphorePermit,
-    /// Of the source's own.
     pub(super) policy: Arc<Policy>,
-    /// For bodies that are read whole.
+    /// Slots for bodies that are buffered whole.
     pub(super) whole: Arc<Semaphore>,
 }
 
-/// Pieces of a body that wait for being taken: of one that is passed on, and of one that is read
-/// whole. Pieces of the network have a KiB and more.
+/// Channel capacity in pieces: for a streamed body, and for one that is buffered whole. Network
+/// pieces have 1 KiB or more.
 const PASSED: usize = 2;
 const WHOLE: usize = 1_024;
-/// Bodies of a source that are read whole at once, or wait for being taken.
+/// Maximum number of buffered bodies per source, until their clients have read them.
 pub(super) const READ_WHOLE: usize = 128;
 
-/// A body's pieces as they come.
+/// The pieces of a streamed body.
 pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, UpstreamError>>;
 
 impl OpenAnswer {
-    /// The body as it comes, no faster than it is taken. Ends with an error when the source falls
-    /// silent, and is given up when its reader is.
+    /// Streams the body no faster than the client reads it. Ends with an error if the source
+    /// stalls. Stops when the reader is dropped.
     #[must_use]
     pub fn into_body(self) -> BodyStream {
         let Self {
@@ -47,7 +46,7 @@ impl OpenAnswer {
             .content_length()
             .is_some_and(|own| own <= policy.read_whole);
         let whole = is_small.then(|| whole.try_acquire_owned().ok()).flatten();
-        // A body read whole fits, however many pieces it comes in.
+        // A buffered body fits the channel, however many pieces it has.
         let pieces = if whole.is_some() { WHOLE } else { PASSED };
         let (give, take) = tokio::sync::mpsc::channel(pieces);
         tokio::spawn(async move {
@@ -69,16 +68,16 @@ impl OpenAnswer {
                     return;
                 }
                 if ends {
-                    // The source has no more to do with it.
+                    // The source has sent everything: free the stream slot.
                     stream.take();
-                    // Until it is taken, it is one of those that were read whole.
+                    // Keep the buffer slot until the client has read the body.
                     if whole.is_some() {
                         let _ = tokio::time::timeout(policy.stall, give.closed()).await;
                     }
                     return;
                 }
                 if std::mem::take(&mut is_first) && whole.is_none() {
-                    // Free again when the first piece is taken.
+                    // The capacity is free again when the client has taken the first piece.
                     let first = give.reserve_many(pieces);
                     let first = tokio::time::timeout(policy.first_stall, first).await;
                     if !matches!(first, Ok(Ok(_))) {
@@ -93,7 +92,7 @@ impl OpenAnswer {
                 Some(Ok(Some(piece))) => Some((Ok(piece), Some(take))),
                 Some(Ok(None)) => None,
                 Some(Err(error)) => Some((Err(error), None)),
-                // Given up half-way: never to be taken for the whole.
+                // The task stopped early: an incomplete body must not look complete.
                 None => Some((Err(UpstreamError::Timeout), None)),
             }
         })

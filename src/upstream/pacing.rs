@@ -1,4 +1,4 @@
-//! Pacing: a limit on calls a second, shared by the whole process.
+//! Pacing: a process-wide limit on calls per second.
 
 use std::{
     collections::HashMap,
@@ -8,21 +8,21 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-/// Between two turns: three a second, and a little more for clocks that disagree.
+/// Time between two turns: three per second, plus a margin for clock differences.
 const INTERVAL: Duration = Duration::from_millis(360);
 
-/// Paces that are kept without a look at whether anybody needs them.
+/// Number of paces above which unused ones are removed.
 const MANY: usize = 1_024;
 
-/// Turns, one after the other.
+/// Grants turns, one after the other.
 #[derive(Debug)]
 pub struct Pace(Mutex<Turns>);
 
 #[derive(Debug)]
 struct Turns {
-    /// The next that is free.
+    /// When the next turn is free.
     next: Instant,
-    /// None comes before.
+    /// No turn starts before this time.
     held_until: Instant,
 }
 
@@ -37,8 +37,8 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Waits for a turn; false when it would come after `deadline`. One that is held back while it is
-    /// waited for is waited for anew.
+    /// Waits for a turn. Returns false if the turn would come after `deadline`. If
+    /// [`Pace::hold_back`] delays the turn meanwhile, waits again.
     pub async fn turn(&self, deadline: Instant) -> bool {
         loop {
             let own = {
@@ -57,36 +57,36 @@ impl Pace {
         }
     }
 
-    /// Whether the next turn is still to come.
+    /// Whether the next turn is in the future.
     fn is_busy(&self) -> bool {
         let turns = self.turns();
         turns.next.max(turns.held_until) > Instant::now()
     }
 
-    /// No call goes out before `wait` is over.
+    /// Delays all calls until `wait` is over.
     pub fn hold_back(&self, wait: Duration) {
         let mut turns = self.turns();
         turns.held_until = turns.held_until.max(Instant::now() + wait);
     }
 
     fn turns(&self) -> MutexGuard<'_, Turns> {
-        // Times that only grow: a panic elsewhere cannot leave them half-changed.
+        // The times only grow, so a panic elsewhere cannot leave them inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One pace for each credential at each address, however many sources use it.
+/// One pace per URL and credential, shared by all sources that use them.
 #[derive(Debug, Clone, Default)]
 pub struct Paces(Arc<Mutex<HashMap<blake3::Hash, Arc<Pace>>>>);
 
 impl Paces {
-    /// The pace of `credential` at `url`.
+    /// Returns the pace of `credential` at `url`.
     #[must_use]
     pub fn of(&self, url: &str, credential: &str) -> Arc<Pace> {
         let key = blake3::hash(format!("{url}\n{credential}").as_bytes());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MANY {
-            // Callers bring credentials of their own: those without waiting calls are forgotten.
+            // Callers bring their own credentials: remove those without waiting calls.
             all.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.is_busy());
         }
         Arc::clone(all.entry(key).or_default())

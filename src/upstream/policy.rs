@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use super::egress::EgressPolicy;
 
-/// How one source's calls behave. The defaults are `design.md` §8.
+/// Timeouts and limits for one source's calls. The defaults come from `design.md` §8.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub connect: Duration,
-    /// One attempt, from the first byte sent to the last byte read.
+    /// Timeout of one attempt, from the first byte sent to the last byte read.
     pub attempt: Duration,
-    /// Calls in flight.
+    /// Maximum number of concurrent calls.
     pub in_flight: usize,
-    /// The largest answer that is read whole.
+    /// Maximum size in bytes of a response that is read whole.
     pub answer_bytes: usize,
-    /// Bodies passed on at once.
+    /// Maximum number of concurrent response streams, and of concurrent uploads.
     pub streams: usize,
-    /// How long a client may take for a piece of a body, and for its first piece.
+    /// How long a client may take to read a piece of a body. `first_stall`: its first piece.
     pub stall: Duration,
     pub first_stall: Duration,
-    /// A body of at most this many bytes is read whole before it is passed on: it holds its place
-    /// no longer than the source needs.
+    /// Bodies up to this many bytes are buffered without waiting for the client, so that a slow
+    /// client does not hold the stream slot.
     pub read_whole: u64,
-    /// Calls that wait for a place; more are refused at once.
+    /// Maximum number of calls that wait for a slot. Further calls are refused at once.
     pub queue: usize,
-    /// Whether 429 is about speed, so that waiting helps.
+    /// Whether 429 means a rate limit, so that waiting helps.
     pub waits_out_429: bool,
-    /// How long those who ask wait for the source: no attempt begins later.
+    /// How long callers wait for the source. No retry starts later.
     pub patience: Duration,
-    /// Where files may be sent besides its own address.
+    /// Which hosts besides the source's own may hold its files.
     pub elsewhere: EgressPolicy,
 }
 

@@ -1,26 +1,26 @@
-//! Redacts credentials from refusals. Some sources repeat a call's credential in their refusal, which
-//! ends up in client errors and in the log.
+//! Redacts credentials from error responses. Some sources repeat a call's credential there, and the
+//! text ends up in client errors and in the log.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 
 use super::answer::Answer;
 
-/// Shorter parts of a credential are no secret, and would take words out of any text.
+/// Minimum length of a redacted part. Shorter parts are no secret and match ordinary words.
 const LEAST: usize = 6;
 
-/// A call's credentials.
+/// The credentials that a call sends.
 pub struct SentSecrets(Vec<HeaderValue>);
 
 impl SentSecrets {
-    /// Those that are marked as sensitive.
+    /// Collects the header values that are marked as sensitive.
     pub fn of(headers: &HeaderMap) -> Self {
         let all = headers.values().filter(|value| value.is_sensitive());
         Self(all.cloned().collect())
     }
 
-    /// A refusal without them. What succeeds is data: a word in it that is also a credential, such
-    /// as the user `default`, must stay.
+    /// Redacts the credentials in an error response. A successful response is data and stays
+    /// unchanged: it may contain a credential as a plain word, such as the user `default`.
     pub fn hidden_in(&self, mut answer: Answer) -> Answer {
         if self.0.is_empty() || answer.status.is_success() {
             return answer;
@@ -38,7 +38,7 @@ impl SentSecrets {
         answer
     }
 
-    /// Each credential, what follows its scheme, and what is inside a `Basic` one.
+    /// Returns each credential, the part after its scheme, and the decoded parts of `Basic`.
     fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         for value in &self.0 {

@@ -1,4 +1,4 @@
-//! Which calls are made again, when, and how many of them.
+//! Retry policy: which calls are retried, when, and how often.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -10,19 +10,19 @@ use jiff::Timestamp;
 
 use super::{Answer, Call, UpstreamError};
 
-/// Attempts after the first.
+/// Maximum number of attempts after the first.
 pub const RETRIES: u32 = 2;
-/// Before the first of them at most; twice as long before the second.
+/// Maximum wait before the first retry. It doubles for the second.
 const BACKOFF: Duration = Duration::from_millis(100);
 
-/// The longest wait that a source can ask for.
+/// Maximum wait that a source can ask for.
 const A_DAY: Duration = Duration::from_secs(86_400);
 
-/// What retries may cost: a tenth of the calls, and a few to begin with. In tenths of a call.
+/// Retry budget in tenths of a retry. Each call earns a tenth; ten retries are there at start.
 #[derive(Debug)]
 pub struct Budget(AtomicU32);
 
-/// Ten retries saved up at most.
+/// Maximum budget: ten retries.
 const SAVED: u32 = 100;
 const COST: u32 = 10;
 
@@ -33,7 +33,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// A call was made.
+    /// Credits one call.
     pub fn earn(&self) {
         let _ = self
             .0
@@ -42,7 +42,7 @@ impl Budget {
             });
     }
 
-    /// Takes what one retry costs; false where it is not there.
+    /// Debits one retry. Returns false if the budget is too small.
     pub fn spend(&self) -> bool {
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
@@ -52,7 +52,7 @@ impl Budget {
     }
 }
 
-/// How long to wait before making a call again after this; `None`: it is not made again.
+/// Returns the wait before the call is retried after this result. `None`: it is not retried.
 /// `attempt` counts from 0.
 pub fn wait(
     call: &Call,
@@ -64,7 +64,7 @@ pub fn wait(
         return None;
     }
     match result {
-        // Nothing was sent, whatever it was.
+        // Nothing was sent, so any call may be retried.
         Err(UpstreamError::Connect { .. }) => Some(jitter(attempt)),
         Err(UpstreamError::Broken { .. } | UpstreamError::Timeout) if call.is_safe => {
             Some(jitter(attempt))
@@ -77,7 +77,7 @@ pub fn wait(
     }
 }
 
-/// Whether a status is about now rather than about the call.
+/// Whether a status is transient, not caused by the call.
 fn may_pass(status: StatusCode, waits_out_429: bool) -> bool {
     match status {
         StatusCode::TOO_MANY_REQUESTS => waits_out_429,
@@ -89,10 +89,10 @@ fn may_pass(status: StatusCode, waits_out_429: bool) -> bool {
     }
 }
 
-/// Anything up to the backoff, so that many who failed together do not come back together.
+/// Returns a random wait up to the backoff, so that calls that failed together spread out.
 fn jitter(attempt: u32) -> Duration {
     let mut bytes = [0; 4];
-    // Only spreads: the whole backoff does where the operating system has no randomness.
+    // Without randomness from the operating system, wait the whole backoff.
     let part = match getrandom::fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
         Err(_) => 1.0,
@@ -100,12 +100,12 @@ fn jitter(attempt: u32) -> Duration {
     (BACKOFF * 2_u32.pow(attempt)).mul_f64(part)
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110 10.2.3), up to a day. Some servers send fractions
-/// of a second, which the RFC does not have.
+/// Parses `Retry-After`: seconds or a date (RFC 9110 10.2.3), up to a day. Also accepts fractions
+/// of a second, which some servers send although the RFC has none.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    // A date that has passed already: at once.
+    // A date in the past means no wait.
     let date = || {
         let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
         let left = date.duration_since(Timestamp::now()).as_secs();

@@ -12,10 +12,10 @@ use tokio::{
 
 use super::error::UpstreamError;
 
-/// One that waits for a place, as long as it lives.
+/// Counts one waiting call until it is dropped.
 pub struct Waiting<'a> {
     all: &'a AtomicUsize,
-    /// Who waited before.
+    /// Calls that were waiting already.
     pub others: usize,
 }
 
@@ -32,7 +32,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Waits for one of `limit` places.
+/// Waits until `deadline` for one of `limit` slots.
 pub async fn permit(
     places: &Arc<Semaphore>,
     limit: usize,

@@ -1,4 +1,4 @@
-//! Sending a file as it comes.
+//! Uploads: streams a file to a source.
 
 use std::{io, pin::pin};
 
@@ -17,30 +17,32 @@ use super::{
     slots::permit,
 };
 
-/// A file's bytes, and how they travel.
+/// A file's bytes, and how to send them.
 pub struct Content {
     pub bytes: BoxStream<'static, io::Result<Bytes>>,
-    /// Sent as `Content-Length`; without it the body is chunked.
+    /// Sent as `Content-Length`. Without it the body is chunked.
     pub length: Option<u64>,
-    /// `Content-Type` of the file; a signed address may want none.
+    /// `Content-Type` of the file. Some signed URLs must get none.
     pub media_type: Option<String>,
     pub form: Option<Form>,
 }
 
-/// `multipart/form-data` around the file: it comes last, in the part `file`.
+/// Fields of a `multipart/form-data` body. The file is the last part, named `file`.
 pub struct Form {
     pub fields: Vec<(&'static str, String)>,
     pub file_name: String,
 }
 
 impl Upstream {
-    /// Sends `call` with a body that is read no faster than the source takes it, and reads the
-    /// answer whole. `deadline` is asked again as time passes: it may move while bytes flow.
-    /// Never repeated.
+    /// Sends `call` with a body that is streamed no faster than the source reads it, and reads the
+    /// response whole. Calls `deadline` again when it passes: it may move while bytes flow. Never
+    /// retries.
     ///
     /// # Errors
-    /// [`UpstreamError`] when no complete answer came; an answer of any status is `Ok`, also one
-    /// that came before the body's end.
+    /// - [`UpstreamError::Busy`], [`UpstreamError::CircuitOpen`], [`UpstreamError::NotAllowed`],
+    ///   [`UpstreamError::Setup`]: the upload cannot start.
+    /// - Other variants: no complete response arrived. A response of any status is `Ok`, even if it
+    ///   arrives before the body's end.
     pub async fn push(
         &self,
         call: Call,
@@ -65,9 +67,9 @@ impl Upstream {
         content: Content,
         deadline: impl Fn() -> Instant,
     ) -> Result<Answer, UpstreamError> {
-        // Apart from the calls in flight: a slow client's upload holds up no list.
+        // Separate from the call slots: a slow client's upload blocks no list.
         let _place = permit(&self.uploads, self.policy.streams, deadline()).await?;
-        // What becomes of a file is no sign of how the source does: its client may break it off.
+        // The breaker counts only unreachable sources here: the client may abort the upload.
         let pass = self.pass_to(&call.url)?;
         let mut request = self
             .client_for(&call.url)?

@@ -1,4 +1,4 @@
-//! Who changes an asset right now.
+//! Locks that allow one change of an asset at a time.
 
 use std::{
     collections::HashMap,
@@ -12,18 +12,18 @@ use tokio::{
 
 use crate::{asset::AssetId, source::SourceError};
 
-/// Locks without waiters that are kept before they are swept.
+/// The number of locks at which unused ones are removed.
 const SWEEP: usize = 1_024;
 
-/// One turn at a time for each asset. Cheap to clone.
+/// One lock for each asset. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct AssetLocks(Arc<Mutex<HashMap<AssetId, Weak<Claim<()>>>>>);
 
 impl AssetLocks {
-    /// Waits until no other write changes the asset.
+    /// Locks the asset: waits until no other write changes it.
     ///
     /// # Errors
-    /// [`SourceError::NotTried`] when that takes longer than `deadline`.
+    /// [`SourceError::NotTried`] if the lock is not free by `deadline`.
     pub async fn lock(
         &self,
         id: &AssetId,

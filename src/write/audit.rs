@@ -2,10 +2,10 @@
 
 use crate::source::SourceError;
 
-/// The log's target of audit lines.
+/// The log target of audit lines.
 pub const AUDIT: &str = "audit";
 
-/// What came of a write, in a word.
+/// A write's outcome as the audit log spells it.
 pub const fn word_of(error: Option<&SourceError>) -> &'static str {
     match error {
         None => "done",

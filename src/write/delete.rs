@@ -1,4 +1,4 @@
-//! Deleting many assets over several sources.
+//! Deletes many assets over several sources.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ use crate::{
     source::{RequestContext, Source, SourceError},
 };
 
-/// Calls under way at once at a source that deletes one by one, and at one that takes many.
+/// The maximum concurrent calls at a source that deletes singly, and at one that takes batches.
 const ONE_BY_ONE: usize = 16;
 const BATCHES: usize = 2;
-/// Upstream calls that a batch causes at most: a read before, the delete, reads that verify it; and
-/// that one asset alone causes, which may be deleted and looked at twice.
+/// The maximum upstream calls of a batch: a read before, the delete, and reads that verify it. The
+/// second is the maximum for a single asset, which may be deleted and checked twice.
 const CALLS: u32 = 5;
 const CALLS_ALONE: u32 = 4;
-/// What an asset's outcome takes in memory, besides its id.
+/// The memory size of an asset's outcome without its id, in bytes.
 const OUTCOME: usize = 200;
 
 impl Writer {
-    /// As [`Writer::delete`], but the same key gives the first outcome again; `None`: the key
+    /// Like [`Writer::delete`], but a repeat of the key returns the first outcome. `None`: the key
     /// belongs to another write.
     pub async fn delete_once(
         &self,
@@ -52,7 +52,7 @@ impl Writer {
             Claim::First(ticket) => {
                 let (writer, context) = (self.clone(), Arc::clone(context));
                 let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
-                // Kept also for a client that goes away meanwhile, and asks again.
+                // Record the outcome even if the client disconnects: it may retry.
                 let work = async move {
                     let report = writer.delete(targets, &context).await;
                     let kept = Arc::new(RecordedWrite::Deleted(report.clone()));
@@ -79,12 +79,12 @@ impl Writer {
         }
     }
 
-    /// Deletes assets and says what became of each. `targets` names each once.
+    /// Deletes assets and returns the outcome of each. `targets` names each asset once.
     pub async fn delete(&self, targets: Vec<Target>, context: &Arc<RequestContext>) -> Deleted {
         let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
         let (writer, context) = (self.clone(), Arc::clone(context));
         let work = async move {
-            // A task for each source: a fault at one takes no other's outcomes with it.
+            // One task for each source, so that a fault at one loses no outcomes of the others.
             let each = by_source(targets).into_iter().map(|(source, ids)| {
                 let (writer, context) = (writer.clone(), Arc::clone(&context));
                 async move {
@@ -156,7 +156,7 @@ impl Writer {
         report
     }
 
-    /// Deletes what one call can, and leaves it in the log: also for a client that is gone by now.
+    /// Deletes what one call can, and logs it even if the client has disconnected.
     async fn delete_chunk(
         &self,
         source: &Arc<dyn Source>,
@@ -178,7 +178,7 @@ impl Writer {
         outcomes
     }
 
-    /// One call; where the source refuses it whole, smaller ones: one id may be to blame.
+    /// Makes one call; if the source refuses it whole, splits it, because one id may be at fault.
     fn delete_some<'a>(
         &'a self,
         source: &'a Arc<dyn Source>,
@@ -215,12 +215,12 @@ impl Writer {
             }
             let is_refused = |(_, outcome): &(_, Result<(), SourceError>)| match outcome {
                 Err(SourceError::Forbidden) => true,
-                // An answer of 200 has said it of each by itself.
+                // A response with status 200 reports each id separately.
                 Err(SourceError::Rejected { status, .. }) => *status >= 400,
                 _ => false,
             };
-            // The others failed before they were sent, such as those that are gone; unless one of
-            // them shows that the call was taken.
+            // The other ids failed before they were sent, for example because they are gone. A
+            // deleted id or an unknown outcome shows that the source accepted the call.
             let (refused, mut outcomes): (DeleteOutcomes, DeleteOutcomes) =
                 outcomes.into_iter().partition(is_refused);
             let is_taken = |(_, outcome): &(_, Result<(), SourceError>)| {
@@ -240,8 +240,8 @@ impl Writer {
     }
 }
 
-/// What became of each id.
+/// The outcome of each id.
 type DeleteOutcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
 
-/// The number of calls that a call the source refused whole is divided into.
+/// The number of calls into which a refused call is split.
 const PARTS: usize = 10;

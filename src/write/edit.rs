@@ -1,4 +1,4 @@
-//! Changing tags and notes.
+//! Changes tags and notes.
 
 use std::{fmt::Display, sync::Arc};
 
@@ -15,19 +15,19 @@ use crate::{
     source::{ChangeFailure, RequestContext, SourceError, TagChange, VERIFY_DELAYS},
 };
 
-/// Changes under way at once in one mutation; each source bounds its own calls too.
+/// The maximum concurrent changes of a mutation; each source bounds its own calls too.
 const AT_ONCE: usize = 32;
-/// Upstream calls that one change causes at most: a read before, two writes, reads after.
+/// The maximum upstream calls of a change: a read before, two writes, reads after.
 const CALLS: u32 = 6;
 
-/// What became of one asset.
+/// The outcome for an asset.
 pub struct Outcome {
     pub id: AssetId,
-    /// As it is now.
+    /// The asset as it is now, or the error.
     pub result: Entity,
 }
 
-/// What is done to an asset.
+/// A change to an asset.
 #[derive(Clone)]
 pub enum Change {
     Tags(TagChange),
@@ -35,7 +35,7 @@ pub enum Change {
 }
 
 impl Writer {
-    /// Changes the tags of several assets; each for itself, in the order given.
+    /// Changes the tags of several assets independently, and returns outcomes in the given order.
     pub async fn tags(
         &self,
         targets: Vec<Target>,
@@ -45,7 +45,7 @@ impl Writer {
         self.all(targets, Change::Tags(change), context).await
     }
 
-    /// Sets an asset's note; none clears it.
+    /// Sets an asset's note; `None` clears it.
     pub async fn note(
         &self,
         target: Target,
@@ -91,7 +91,7 @@ impl Writer {
             .collect()
     }
 
-    /// Makes one change and gives the asset as it is then.
+    /// Makes a change and returns the asset after it.
     pub(super) async fn one(
         &self,
         target: &Target,
@@ -127,7 +127,7 @@ impl Writer {
             };
             drop(writing);
             let sent = match sent {
-                // What became of the first is as unknown as before.
+                // The first attempt's outcome is still unknown.
                 Err(failure) if !failure.is_open && !may_send_again => {
                     Err(ChangeFailure::from(SourceError::UnknownOutcome))
                 }
@@ -137,7 +137,7 @@ impl Writer {
             let is_unknown = (sent.as_ref().err())
                 .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
             let is_over = !(is_unknown && may_send_again);
-            // Its state now settles an unclear answer.
+            // The asset's current state settles an unclear response.
             let looks = if is_over {
                 VERIFY_DELAYS.as_slice()
             } else {
@@ -150,18 +150,18 @@ impl Writer {
                         break;
                     }
                     tokio::time::sleep(*pause).await;
-                    // Nothing that was kept.
+                    // Invalidate cached values, so that the read is fresh.
                     drop(self.writing(target));
                 }
                 seen = self.read(target, context).await;
                 match &seen {
                     Ok(asset) if change.holds_in(asset) => return seen,
-                    // Gone, whatever was done to it.
+                    // The asset is gone, with or without the change.
                     Err(SourceError::NotFound) => return seen,
                     Ok(_) | Err(_) => {}
                 }
             }
-            // It may never have arrived. Sent twice, it comes to the same.
+            // The write may not have arrived. Sending it twice has the same effect.
             if is_over || Instant::now() >= context.last_start() || context.spend(CALLS).is_err() {
                 break (sent, seen);
             }
@@ -171,21 +171,21 @@ impl Writer {
             && let Some(kept) = change.kept_in(asset)
         {
             return Err(SourceError::Unsupported(format!(
-                "the source took it, but keeps these tags: {kept}"
+                "the source accepted the change, but keeps these tags: {kept}"
             )));
         }
         match (sent, seen) {
-            // The source said why.
+            // The source gave the reason.
             (Err(failure), Ok(_)) if failure.error != SourceError::UnknownOutcome => {
                 Err(failure.error)
             }
             (Ok(()), Ok(_)) if matches!(change, Change::Note(None)) => {
                 Err(SourceError::Unsupported(
-                    "the source took it, but the note is still there: it does not clear notes"
+                    "the source accepted it, but the note is still there: it does not clear notes"
                         .to_owned(),
                 ))
             }
-            // It was sent: that it cannot be seen must not pass for a failure to write.
+            // It was sent: failing to read it back must not look like a failed write.
             _ => {
                 self.writing(target).linger();
                 Err(SourceError::UnknownOutcome)
@@ -195,7 +195,7 @@ impl Writer {
 }
 
 impl Writer {
-    /// Reads what was just made: it may show a little later.
+    /// Reads a new asset, which may become visible with a delay.
     pub(super) async fn read_at_last(&self, target: &Target, context: &RequestContext) -> Entity {
         let mut seen = Err(SourceError::NotFound);
         for pause in VERIFY_DELAYS {
@@ -203,7 +203,7 @@ impl Writer {
                 break;
             }
             tokio::time::sleep(pause).await;
-            // Nothing that was kept.
+            // Invalidate cached values, so that the read is fresh.
             drop(self.writing(target));
             seen = self.read(target, context).await;
             if seen.is_ok() {
@@ -215,7 +215,7 @@ impl Writer {
 }
 
 impl Change {
-    /// Whether it can be made at all.
+    /// Checks whether the source supports the change.
     fn check(&self, target: &Target) -> Result<(), SourceError> {
         let capabilities = &target.source.profile().capabilities;
         match self {
@@ -230,7 +230,7 @@ impl Change {
         }
     }
 
-    /// Whether it has taken effect.
+    /// Whether the change has taken effect.
     pub(super) fn holds_in(&self, asset: &Asset) -> bool {
         match self {
             Self::Tags(TagChange::Add(tags)) => tags.iter().all(|tag| asset.tags.contains(tag)),
@@ -243,7 +243,7 @@ impl Change {
         }
     }
 
-    /// The tags that should be gone and are not.
+    /// The tags that the change should have removed but that remain.
     fn kept_in(&self, asset: &Asset) -> Option<String> {
         let Self::Tags(change) = self else {
             return None;
@@ -252,7 +252,7 @@ impl Change {
         (!kept.is_empty()).then(|| kept.join(", "))
     }
 
-    /// What a refusal means for it.
+    /// Maps a source's refusal to the error for this change.
     fn refused(&self, error: SourceError) -> SourceError {
         match (self, error) {
             (Self::Note(None), SourceError::Rejected { message, .. }) => {
@@ -263,7 +263,7 @@ impl Change {
     }
 }
 
-/// A note's lines: sources trim them, and end lines in their own way.
+/// A note's lines, normalised: sources trim them and use different line endings.
 fn lines(note: Option<&str>) -> Vec<&str> {
     note.unwrap_or_default()
         .trim()

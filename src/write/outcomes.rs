@@ -3,17 +3,17 @@
 use super::upload::outcome::KeptUpload;
 use crate::{asset::AssetId, cache::Recorded, source::SourceError};
 
-/// What became of them; each asset is in one of the three.
+/// The outcomes of a delete; each asset is in one of the three lists.
 #[derive(Debug, Clone, Default)]
 pub struct Deleted {
     pub deleted: Vec<AssetId>,
     pub failed: Vec<(AssetId, SourceError)>,
-    /// There was no time left: ask again for these.
+    /// No time was left for these: retry them.
     pub not_tried: Vec<AssetId>,
 }
 
 impl Deleted {
-    /// The same for all.
+    /// The same error for every asset.
     pub(super) fn all(ids: Vec<AssetId>, error: &SourceError) -> Self {
         Self {
             failed: ids.into_iter().map(|id| (id, error.clone())).collect(),
@@ -21,20 +21,20 @@ impl Deleted {
         }
     }
 
-    /// Whether nothing at all has come of it.
+    /// Whether certainly nothing was deleted.
     pub(super) fn left_nothing(&self) -> bool {
         let is_open = |(_, error): &(_, SourceError)| *error == SourceError::UnknownOutcome;
         self.deleted.is_empty() && !self.failed.iter().any(is_open)
     }
 }
 
-/// What came of a write that carried an idempotency key.
+/// The outcome of a write with an idempotency key.
 pub enum RecordedWrite {
     Upload(KeptUpload),
     Deleted(Deleted),
 }
 
-/// Why the outcome of somebody else's write is not there by the deadline.
+/// Why another request's write has no known outcome by the deadline.
 pub fn unknown(told: &Recorded<RecordedWrite>) -> SourceError {
     if told.is_under_way() {
         SourceError::Timeout

@@ -1,4 +1,4 @@
-//! Making an asset of a file, and saying which part of it is done.
+//! Makes an asset from a file, and reports which steps are done.
 
 mod idempotency;
 mod metered_file;
@@ -23,11 +23,11 @@ pub use new_asset::{NewAsset, UploadBudget};
 pub use outcome::{Progress, Step, StepState, UploadError, UploadOutcome};
 pub use spool::Spool;
 
-/// Upstream calls that sending a file causes at most, its parts and looks at it left out.
+/// The maximum upstream calls to send a file, excluding its parts and status checks.
 const CALLS: u32 = 4;
 
 impl Writer {
-    /// Makes an asset of a file. The same key gives the first outcome again, and goes on with an
+    /// Makes an asset from a file. A repeat of the key returns the first outcome, and resumes an
     /// upload that was pending.
     pub async fn upload(&self, new: NewAsset, context: &Arc<RequestContext>) -> UploadOutcome {
         let (writer, context) = (self.clone(), Arc::clone(context));
@@ -37,7 +37,7 @@ impl Writer {
                 None => writer.make_told(&new, &context).await.outcome,
                 Some(key) => writer.make_once(key, &new, &context).await,
             };
-            // Also for a client that is gone by now.
+            // Log it also for a client that has disconnected.
             let id = outcome.id.as_ref().map(|id| &*id.upstream);
             let upload = outcome.progress.as_ref().and_then(|own| own.id.as_deref());
             tracing::info!(source = %outcome.source, id, upload, steps = ?outcome.steps, "uploaded");
@@ -51,7 +51,7 @@ impl Writer {
             .unwrap_or_else(|| UploadOutcome::failed(source, SourceError::UnknownOutcome))
     }
 
-    /// Makes it, and leaves the line that tells who did.
+    /// Makes the asset and logs the audit line.
     async fn make_told(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
         let made = self.make(new, context).await;
         let outcome = &made.outcome;
@@ -74,7 +74,7 @@ impl Writer {
                 outcome
             }
         };
-        // Whatever the source made of it: the file was at fault.
+        // The file was at fault, not the source.
         if let Some(error) = tally.error() {
             outcome.errors = vec![error.into()];
         }
@@ -84,8 +84,8 @@ impl Writer {
         }
     }
 
-    /// Checks, then sends: what is wrong before the first byte is an error, what becomes of the
-    /// file is not.
+    /// Checks an upload, then sends it. A failure before the first byte is the outer error; the
+    /// source's result for the file is the inner result.
     async fn send(
         &self,
         new: &NewAsset,
@@ -99,7 +99,7 @@ impl Writer {
         let refused = |field| move |error| UploadError::Argument { field, error };
         source.check_tags(&new.tags).map_err(refused("tags"))?;
         context.spend(CALLS)?;
-        // Before anything of the file is read.
+        // Wait for a slot before reading any of the file.
         let _place = new.budget.place(context).await?;
         let (file_name, bytes) = new.file.open(context).await?;
         let bounds = FileLimits {
@@ -124,7 +124,7 @@ impl Writer {
             note: new.note.as_deref(),
             options: &new.options,
         };
-        // From its last byte on the asset may be there.
+        // From its last byte on, the asset may exist.
         let (asset_cache, name) = (Arc::clone(&self.asset_cache), source.profile().name.clone());
         let writing = Arc::new(Mutex::new(None));
         let begin: Begin = {
@@ -143,18 +143,18 @@ impl Writer {
         let is_open = (sent.as_ref().err())
             .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
         match writing {
-            // It may be there any moment, or not at all.
+            // The asset may appear at any moment, or never.
             writing if is_open => writing
                 .unwrap_or_else(|| self.asset_cache.writing(&source.profile().name, Vec::new()))
                 .linger(),
             writing => drop(writing),
         }
-        // An asset without its bytes may be listed too.
+        // An asset without its bytes may also be listed.
         drop(self.asset_cache.writing(&source.profile().name, Vec::new()));
         Ok(sent)
     }
 
-    /// What follows the file: tags and note, where the source has not taken them with it.
+    /// Runs the steps after the file: tags and note, unless the source took them with the file.
     async fn finish(
         &self,
         new: &NewAsset,
@@ -214,12 +214,12 @@ impl Writer {
             id: upload,
             is_pending: false,
         });
-        // Pages too: it may have come since the file was sent.
+        // Invalidate pages too: the asset may have appeared since the file was sent.
         drop(self.writing(&target));
         let mut failed = None;
         match self.read_at_last(&target, context).await {
             Ok(asset) => outcome.asset = Some(asset),
-            // Tags and note may go there all the same.
+            // Tags and note may still succeed.
             Err(error) => failed = Some(error),
         }
         if let Some(asset) = outcome
@@ -273,7 +273,7 @@ impl Writer {
     }
 }
 
-/// Whether the source calls it so: it may keep or add an ending.
+/// Whether the asset has this name; the source may keep or add a file extension.
 fn is_called(asset: &Asset, name: &str) -> bool {
     let stem = |name: &str| {
         let (stem, _) = name.rsplit_once('.').unwrap_or((name, ""));
@@ -284,7 +284,7 @@ fn is_called(asset: &Asset, name: &str) -> bool {
 
 fn renamed(asset: &Asset) -> SourceError {
     SourceError::Unsupported(format!(
-        "it knew the bytes already and calls them `{}`: it was not renamed",
+        "the source already had these bytes as `{}` and did not rename the asset",
         asset.name.chars().take(80).collect::<String>()
     ))
 }

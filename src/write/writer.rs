@@ -18,22 +18,22 @@ use crate::{
     source::{DetailLevel, RequestContext, Source, SourceError},
 };
 
-/// What mutations work with. Process-wide; cheap to clone.
+/// Runs the mutations. Process-wide; cheap to clone.
 #[derive(Clone)]
 pub struct Writer {
     pub(super) asset_cache: Arc<AssetCache>,
     pub(super) held: AssetLocks,
     pub(super) kept: IdempotencyStore<RecordedWrite>,
     under_way: AllUnderWay,
-    /// On whose behalf, for the log and for idempotency keys.
+    /// The caller, for the log and for idempotency keys.
     pub(super) who: Arc<str>,
 }
 
-/// An asset to write, and where it is.
+/// An asset to write, and its source.
 #[derive(Clone)]
 pub struct Target {
     pub source: Arc<dyn Source>,
-    /// Under the source's current name.
+    /// The id with the source's current name.
     pub id: AssetId,
 }
 
@@ -49,7 +49,7 @@ impl Writer {
         }
     }
 
-    /// The same, for one caller.
+    /// The same writer for one caller.
     #[must_use]
     pub fn on_behalf_of(&self, who: &Arc<str>) -> Self {
         Self {
@@ -58,8 +58,8 @@ impl Writer {
         }
     }
 
-    /// A caller's idempotency key, apart from the same key of others. Anonymous callers are told
-    /// apart by the credentials they brought for the sources they write to.
+    /// Makes an idempotency key unique to its caller. It distinguishes anonymous callers by the
+    /// credentials that they sent for the sources.
     pub(super) fn own_key<'a>(
         &self,
         key: &str,
@@ -79,7 +79,7 @@ impl Writer {
         hasher.finalize().to_string()
     }
 
-    /// Leaves the line by which it is known later who did what.
+    /// Logs the audit line that shows later who did what.
     pub(super) fn audit(
         &self,
         what: &'static str,
@@ -88,20 +88,20 @@ impl Writer {
         outcome: &'static str,
         error: Option<&dyn std::fmt::Display>,
     ) {
-        // As a value it is quoted: what a source says cannot pass for more of the line.
+        // A value is quoted, so a source's message cannot pass for more of the line.
         let (who, error) = (&*self.who, error.map(ToString::to_string));
         let error = error.as_deref();
         tracing::info!(target: AUDIT, who, what, %source, ?ids, outcome, error, "audit");
     }
 
-    /// Leaves the line of a write that its caller may not make.
+    /// Logs the audit line of a write that its caller may not make.
     pub fn audit_refused(&self, scope: &'static str) {
         let who = &*self.who;
         tracing::info!(target: AUDIT, who, what = scope, outcome = "forbidden", "audit");
     }
 
-    /// Runs a write in a task of its own, and waits for it: a caller that goes away stops nothing
-    /// half-way. `None`: a fault of our own, which is in the log.
+    /// Runs a write in a separate task and waits for it, so that a caller that disconnects does not
+    /// stop it half-way. `None`: the gateway failed, and the log has the cause.
     pub(super) async fn spawn<T: Send + 'static>(
         &self,
         what: String,
@@ -118,9 +118,9 @@ impl Writer {
             .ok()
     }
 
-    /// Waits until no write is under way.
+    /// Waits until no write is in progress.
     pub async fn settled(&self) {
-        // The sender lives as long as this writer.
+        // The sender lives as long as this writer, so this cannot fail.
         let _ = self
             .under_way
             .subscribe()
@@ -128,7 +128,7 @@ impl Writer {
             .await;
     }
 
-    /// What is under way, for the log.
+    /// The writes in progress, for the log.
     #[must_use]
     pub fn under_way(&self) -> Vec<String> {
         self.under_way.borrow().values().cloned().collect()
@@ -140,7 +140,7 @@ impl Writer {
         self.asset_cache.writing(&target.id.source, ids)
     }
 
-    /// Reads an asset anew.
+    /// Reads an asset through the asset cache, within the operation's deadline.
     pub(super) async fn read(&self, target: &Target, context: &RequestContext) -> Entity {
         let result = std::sync::Mutex::new(Err(SourceError::NotFound));
         let land = |_: &str, entity: Entity| {
@@ -149,7 +149,7 @@ impl Writer {
             }
         };
         let ids = vec![target.id.upstream.clone()];
-        // Paid for with the write.
+        // The write's call budget already covers this call.
         let own = RequestContext::new(
             context.deadline().saturating_duration_since(Instant::now()),
             1,
@@ -164,10 +164,10 @@ impl Writer {
     }
 }
 
-/// Writes under way, by number: what each is.
+/// Descriptions of the writes in progress, by number.
 type AllUnderWay = watch::Sender<BTreeMap<u64, String>>;
 
-/// A write under way, as long as it lives.
+/// Registers a write in progress until this is dropped.
 struct UnderWay {
     all: AllUnderWay,
     number: u64,
@@ -195,7 +195,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// Assets' ids, for the log.
+/// Formats asset ids for the log.
 pub(super) fn named<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
     let ids = ids
         .into_iter()
@@ -203,7 +203,7 @@ pub(super) fn named<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
     ids.collect::<Vec<_>>().join(" ")
 }
 
-/// Targets by source.
+/// Groups targets by source.
 pub(super) fn by_source(targets: Vec<Target>) -> Vec<(Arc<dyn Source>, Vec<Arc<str>>)> {
     let mut order: Vec<(Arc<dyn Source>, Vec<Arc<str>>)> = Vec::new();
     let mut places = HashMap::new();
@@ -212,7 +212,7 @@ pub(super) fn by_source(targets: Vec<Target>) -> Vec<(Arc<dyn Source>, Vec<Arc<s
             order.push((Arc::clone(&target.source), Vec::new()));
             order.len() - 1
         });
-        // Made right above.
+        // The index was made right above.
         if let Some((_, ids)) = order.get_mut(place) {
             ids.push(target.id.upstream);
         }

@@ -1,4 +1,4 @@
-//! Who is let in, and what they may: keys, tokens, scopes, rates.
+//! Access control: keys, tokens, scopes, rate limits.
 
 use std::sync::atomic::Ordering;
 
@@ -18,7 +18,7 @@ fn hash(key: &str) -> String {
     format!("blake3:{}", blake3::hash(key.as_bytes()))
 }
 
-/// Three keys: for reading, for writing, and for deleting.
+/// An `[access]` configuration with three keys: for reading, for writing, and for deleting.
 pub fn keys() -> String {
     let key = |id: &str, scopes: &str| {
         let hash = hash(&format!("key-of-{id}"));
@@ -61,7 +61,7 @@ async fn nobody_comes_in_without_a_known_key() {
         "Basic key-of-reader",
         "Bearer key-of-reader key-of-reader",
         "Bearer  key-of-reader",
-        // What the configuration holds opens nothing.
+        // The hash that the configuration holds is not a key.
         &format!("Bearer {hash}"),
     ] {
         let (status, _, answer) = world.with(&[("authorization", wrong)], LIST).await;
@@ -77,7 +77,7 @@ async fn nobody_comes_in_without_a_known_key() {
         ("authorization", "Bearer key-of-reader"),
     ];
     assert_eq!(world.with(&twice, LIST).await.0, 401);
-    // Nor by another door.
+    // A key in the query string does not authenticate.
     let url = world.url("/graphql?query={__typename}&access_token=key-of-reader");
     assert_eq!(world.get(&url).await.status(), 401);
     assert_eq!(world.calls(), [0, 0, 0], "nobody was asked anything");
@@ -86,7 +86,7 @@ async fn nobody_comes_in_without_a_known_key() {
         .with(&[("authorization", "bearer key-of-reader")], LIST)
         .await;
     assert_eq!(status, 200, "the scheme has no case");
-    // Probes say no more than that.
+    // With access control, `/ready` reports its status alone.
     let ready = world.get(&world.url("/ready")).await.text().await;
     let ready: Value = serde_json::from_str(&ready.expect("text")).expect("JSON");
     assert_eq!(ready, json!({ "status": "ready" }));
@@ -144,7 +144,7 @@ async fn a_key_does_what_its_scopes_say() {
             }
         }
     }
-    // What a viewer may do is what they are told.
+    // The `viewerCan…` fields reflect the caller's scopes.
     let (_, answer) = world.as_bearer("key-of-reader", LIST).await;
     let node = &answer["data"]["assets"]["nodes"][0];
     assert_eq!(
@@ -185,7 +185,7 @@ async fn a_token_is_believed_for_what_its_issuer_signed() {
         let (status, answer) = world.as_bearer(&signer.sign(&claims), LIST).await;
         assert_eq!((status, answer.get("errors")), (200, None), "{name}");
     }
-    // Scopes as other issuers write them, and none at all.
+    // Scopes in the claims of other issuers, and missing scopes.
     for (name, value, may) in [
         ("scp", json!(["assets:read"]), true),
         ("permissions", json!(["assets:read"]), true),
@@ -229,7 +229,7 @@ async fn a_token_that_is_wrong_in_any_way_opens_nothing() {
     let mut other = good.clone();
     other["sub"] = json!("admin");
     let swapped = URL_SAFE_NO_PAD.encode(other.to_string());
-    // The public key taken for a shared secret.
+    // HS256 with the public key as the shared secret.
     let confused = encode(
         &Header {
             kid: Some("one".to_owned()),
@@ -347,7 +347,7 @@ async fn keys_are_taken_anew_when_the_issuer_changes_them_and_kept_when_it_is_aw
         "the keys are taken anew"
     );
     assert_eq!(world.as_bearer(&sign(&old), LIST).await.0, 401, "withdrawn");
-    // Tokens with made-up keys cost the issuer little, and nobody else anything.
+    // Tokens signed by unknown keys cost the issuer few calls, and other callers nothing.
     for number in 0..30 {
         let stranger = Signer::new(&number.to_string());
         assert_eq!(world.as_bearer(&sign(&stranger), LIST).await.0, 401);
@@ -356,7 +356,7 @@ async fn keys_are_taken_anew_when_the_issuer_changes_them_and_kept_when_it_is_aw
     assert!(asked < 10, "{asked}");
     assert_eq!(world.as_bearer(&sign(&new), LIST).await.0, 200);
 
-    // Keys that are never fresh are asked for with each token, as far as that goes.
+    // Keys that are never fresh are fetched again for each token, where the issuer answers.
     let toml = format!("{}jwks_fresh_seconds = 0\n", issuer.toml());
     let world = world_of(&toml).await;
     assert_eq!(world.as_bearer(&sign(&new), LIST).await.0, 200);
@@ -373,7 +373,7 @@ async fn keys_are_taken_anew_when_the_issuer_changes_them_and_kept_when_it_is_aw
 async fn an_issuer_that_hangs_stops_nobody_who_is_known() {
     let signer = Signer::new("one");
     let issuer = Issuer::start(vec![signer.jwk()]).await;
-    // Never fresh: each token would ask.
+    // Keys are never fresh: each token triggers a fetch.
     let world = world_of(&format!("{}jwks_fresh_seconds = 0\n", issuer.toml())).await;
     let token = signer.sign(&claims("anna", "assets:read"));
     assert_eq!(world.as_bearer(&token, LIST).await.0, 200);
@@ -394,7 +394,7 @@ async fn who_may_only_write_sees_no_bytes() {
     );
     let world = world_of(&toml).await;
     let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
-    // Changes nothing, and would show everything.
+    // Changes nothing, but its payload could expose the asset.
     let tags = |fields: &str| {
         format!(
             "mutation {{ removeAssetTags(input: {{assetIds: [\"{id}\"], tags: [\"zzz\"]}}) {{ assets {{ id tags {fields} }} errors {{ code }} }} }}"
@@ -470,13 +470,13 @@ async fn each_caller_has_so_many_requests() {
         "{wait}"
     );
     assert_eq!(world.calls(), before);
-    // Another key has its own; who guesses keys is counted by address.
+    // Each key has its own limit; invalid keys count by address.
     assert_eq!(world.as_bearer("key-of-writer", LIST).await.0, 200);
     for status in [401, 401, 401, 429] {
         assert_eq!(world.as_bearer("guess", LIST).await.0, status);
     }
     assert_eq!(world.as_bearer("key-of-writer", LIST).await.0, 200);
-    // A batch counts its operations.
+    // Each operation of a batch counts.
     let batch = json!([{ "query": "{__typename}" }, { "query": "{__typename}" }]).to_string();
     let sent = world
         .client
@@ -560,7 +560,7 @@ async fn settings_that_would_let_anybody_in_by_mistake_are_refused() {
     }
 }
 
-/// Whether a gateway of these settings would start.
+/// Loads a configuration and checks its exposure; the error is the refusal to start.
 fn starts(toml: &str, variables: &'static [(&'static str, &'static str)]) -> Result<(), String> {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), toml).expect("written");
@@ -582,7 +582,7 @@ fn it_refuses_to_open_its_own_credentials_to_a_network() {
             refused.contains("piktid") && refused.contains("mode = \"keys\""),
             "{refused}"
         );
-        // With nothing to lose, or nobody let in unknown.
+        // Allowed: no credential to expose, or callers that must authenticate.
         assert_eq!(starts(&listen, &[]), Ok(()), "the sandbox");
         assert_eq!(starts(&format!("{listen}{}", keys()), TOKEN), Ok(()));
         let own = format!("{listen}[sources.piktid]\npassthrough = true\n");

@@ -1,4 +1,4 @@
-//! What an asset shows, for each provider.
+//! The fields of an asset, for each provider.
 
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ async fn every_detail_of_scenarios_contract_is_typed() {
     let metadata = texts(&introspected["metadata"]["fields"], "/name");
     let properties = texts(&introspected["properties"]["fields"], "/name");
     assert_eq!((metadata.len(), properties.len()), (111, 29));
-    // The seed document's own example has a value for each: none may be lost on the way.
+    // The seed document's own example has a value for each; the gateway must return all of them.
     let example = include_str!("../corpus/scenario-asset.json");
     let mut example: Value = serde_json::from_str(example).unwrap_or_default();
     let id = "asset_example";
@@ -217,7 +217,7 @@ async fn what_a_source_did_not_send_is_null_and_an_unknown_status_is_unknown() {
     assert_eq!(shown["details"], details);
 }
 
-/// Numbers as the graph writes them.
+/// Converts numbers to floats, as the graph writes them.
 fn as_floats(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),
@@ -355,7 +355,7 @@ async fn everything_in_the_schema_is_described() {
         .unwrap_or_default()
     {
         let name = kind["name"].as_str().unwrap_or_default().to_owned();
-        // The specification's own.
+        // Defined by the specification.
         if name.starts_with('_')
             || ["ID", "String", "Int", "Float", "Boolean"].contains(&name.as_str())
         {
@@ -410,7 +410,7 @@ async fn an_asset_is_the_same_by_every_way_to_it() {
             ))
             .await;
         assert_eq!(data["list"]["nodes"], by_id["nodes"], "{list}");
-        // By the engine, field by field.
+        // Through `_entities`, which the engine resolves field by field.
         let each: Vec<Value> = nodes
             .iter()
             .map(|own| json!({ "__typename": "Asset", "id": own["id"] }))

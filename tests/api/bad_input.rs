@@ -1,4 +1,4 @@
-//! What cannot be answered is refused with a typed error that says what to do.
+//! Invalid input gets a typed error that says how to correct it.
 
 use asset_gateway::{
     config::{PiktidCredential, SourceKind},
@@ -42,7 +42,7 @@ async fn ids_that_are_none_are_refused() {
 #[tokio::test]
 async fn another_spelling_of_an_id_is_refused() {
     let world = world().await;
-    // "s:ab" leaves two unused bits in its last letter.
+    // The encoding of "s:ab" leaves two unused bits in its last letter.
     let answer = world.ask("{ node(id: \"czphYh\") { id } }").await;
     assert_eq!(error(&answer).0, "BAD_USER_INPUT");
 }
@@ -253,7 +253,7 @@ async fn an_id_that_is_no_part_of_a_path_is_refused_before_any_call() {
         }
     }
     assert_eq!(world.calls(), [0, 0, 0]);
-    // What only looks odd is an id like any other.
+    // An unusual but valid id is looked up like any other.
     for upstream in ["a/b", "a%09b", "...", "ü", "a b", "%2e%2e", "?x=1#y"] {
         let id = asset_id("piktid", upstream);
         let answer = world

@@ -1,4 +1,4 @@
-//! As few upstream calls as the contracts allow, counted at the upstream.
+//! The gateway makes as few upstream calls as the contracts allow; the upstream counts them.
 
 use asset_gateway::sandbox::Fault;
 use futures_util::future::join_all;
@@ -45,7 +45,7 @@ async fn previews_parents_and_roots_of_a_page_are_one_batch_at_scenario() {
 #[tokio::test]
 async fn previews_at_comfy_are_one_read_for_each_that_no_row_brought() {
     let world = world().await;
-    // Five rows share a preview that is far down the list; others point at rows of the page.
+    // Five rows share a preview far down the list; the other previews are rows of the page.
     let far = world.sandbox.store.comfy()[150].id.clone();
     for row in world.sandbox.store.comfy().iter_mut().take(5) {
         row.preview_id = Some(far.clone());
@@ -124,7 +124,7 @@ async fn a_hundred_identical_queries_cost_what_one_costs() {
     let one = world().await;
     one.data(query).await;
     let many = world().await;
-    // All of them must be waiting before the first answer comes.
+    // All queries must be waiting before the first answer arrives.
     let gate = Arc::new(Semaphore::new(0));
     many.sandbox
         .scenario
@@ -168,7 +168,7 @@ async fn at_most_sixteen_calls_are_in_flight_at_a_source() {
         while recorder.calls().len() < 16 {
             tokio::task::yield_now().await;
         }
-        // Whoever would be the seventeenth has had every chance to come.
+        // Gives a seventeenth call every chance to arrive.
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
@@ -193,14 +193,14 @@ async fn a_client_that_leaves_costs_the_others_nothing() {
     };
     let (alone, both) = (query("[\"piktid\"]"), query("[\"piktid\", \"comfy\"]"));
     let mut first = Box::pin(world.data(&alone));
-    // The first client starts the call…
+    // The first client starts the call.
     while world.calls() != [0, 1, 0] {
         tokio::select! {
             _ = &mut first => panic!("it cannot be answered yet"),
             () = tokio::task::yield_now() => {}
         }
     }
-    // …the second waits for the same one: it has asked the other source too…
+    // The second client joins it: its call to the other source shows that it has started.
     let mut second = Box::pin(world.data(&both));
     while world.calls() != [0, 1, 1] {
         tokio::select! {
@@ -208,7 +208,7 @@ async fn a_client_that_leaves_costs_the_others_nothing() {
             () = tokio::task::yield_now() => {}
         }
     }
-    // …and the first goes away.
+    // The first client disconnects.
     drop(first);
     let open = async { gate.add_permits(100) };
     let (answer, ()) = futures_util::future::join(second, open).await;
@@ -245,7 +245,7 @@ async fn a_call_that_nobody_waits_for_is_broken_off() {
             }
         }
         drop(only);
-        // The upstream sees its caller leave.
+        // The upstream sees the caller disconnect.
         tokio::time::timeout(std::time::Duration::from_secs(20), dropped.notified())
             .await
             .expect("the call is broken off");
@@ -268,7 +268,7 @@ async fn a_read_that_hangs_holds_up_nobody_elses() {
         "query($ids: [ID!]!) { nodes(ids: $ids) { id } }",
         json!({ "ids": [asset_id("piktid", &slow), asset_id("piktid", &quick)] }),
     );
-    // Joins the first operation's read of the quick one, or finds it kept.
+    // Joins the first operation's read of the quick asset, or finds it in the cache.
     let one = format!(
         "{{ asset(id: \"{}\") {{ id }} }}",
         asset_id("piktid", &quick)

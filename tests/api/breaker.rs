@@ -1,5 +1,5 @@
-//! What takes a source down and what does not: calls that end in failure do; those who wait, those
-//! who leave, single files, single assets and writes do not.
+//! The circuit breaker: failed calls take a source down. Waiters, disconnecting clients, single
+//! files, single assets and writes do not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A gateway that keeps nothing, so that each query calls.
+/// A gateway without caches, so that each query calls its source.
 async fn uncached() -> TestGateway {
     world_with(Options::default(), without_caches).await
 }
@@ -39,7 +39,7 @@ fn list(source: &str, first: usize) -> String {
     )
 }
 
-/// A list that is there and whole.
+/// Asserts that the source's list answers with status `OK`.
 async fn lists(world: &TestGateway, source: &str) {
     let data = world.data(&list(source, 3)).await;
     assert_eq!(
@@ -69,7 +69,7 @@ async fn a_slow_answer_that_many_wait_for_is_no_failure() {
     let faults = &world.sandbox.piktid.faults;
     faults.add("GET /assets", Fault::Hold(Arc::clone(&gate)));
     let query = list("piktid", 3);
-    // They get UPSTREAM_TIMEOUT, and the call goes on.
+    // Each waiter gets UPSTREAM_TIMEOUT; the call continues.
     let answers = join_all((0..10).map(|_| world.ask(&query))).await;
     for answer in &answers {
         let code = &answer["errors"][0]["extensions"]["code"];
@@ -173,7 +173,7 @@ async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down()
             assert_eq!(code, "UPSTREAM_UNAVAILABLE", "{answer:#}");
             lists(&world, source).await;
         }
-        // Many writes at once, each refused.
+        // Many writes at once; the source refuses each of them.
         let data = world.data(&list(source, 20)).await;
         let change = format!(
             "mutation {{ addAssetTags(input: {{assetIds: {}, tags: [\"model\"]}}) \
@@ -209,7 +209,7 @@ async fn waiting_queries_are_answered_when_the_source_goes_down() {
     });
     let [_, piktid, _] = own(&world);
     let id = asset_id("piktid", &piktid);
-    // Two calls hang; others join them.
+    // Two calls hang; other queries join them.
     let page = list("piktid", 7);
     let one = format!("{{ asset(id: \"{id}\") {{ name }} }}");
     let hanging = async {
@@ -225,7 +225,7 @@ async fn waiting_queries_are_answered_when_the_source_goes_down() {
         while health(&world, "piktid").await["status"] != "DOWN" {
             world.ask(&list("piktid", 9)).await;
         }
-        // A call that hangs may be joined by name, and no query waits for it.
+        // A hanging call can still be joined by its key, but no query waits for it.
         world.ask(&page).await
     };
     let (answers, joined) = timeout(SOON, async { tokio::join!(hanging, failing) })
@@ -281,7 +281,7 @@ async fn reads_are_shared_while_a_write_is_under_way() {
         piktid
             .faults
             .add("GET /assets", Fault::Hold(Arc::clone(&held)));
-        // Written in many ways, they are many answers, and one page.
+        // Different texts: 50 cache keys for responses, but one page.
         let queries: Vec<String> = (0..50)
             .map(|number| format!("{} # {number}", list("piktid", 3)))
             .collect();

@@ -1,4 +1,4 @@
-//! What all requests share has an end, and one client cannot take it from the others.
+//! Shared resources are bounded, and one client cannot take them from the others.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn world(change: impl FnOnce(&mut Limits)) -> TestGateway {
     world_with(Options::default(), |config| change(&mut config.limits)).await
 }
 
-/// A request whose body is announced, and begins to come.
+/// A request that announces its body and sends the beginning of it.
 async fn begun(world: &TestGateway, announced: usize, sent: usize) -> TcpStream {
     let mut stream = TcpStream::connect(world.address).await.expect("connected");
     let head = format!(
@@ -74,13 +74,13 @@ async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
     let world = world(|limits| limits.request_memory_bytes = 400_000).await;
     let small = "{ assetSources { name } }";
     world.data(small).await;
-    // Announced, and hardly anything sent: nothing is taken for what may never come.
+    // Announced bodies of which hardly anything arrives reserve no memory.
     let announced = join_all((0..20).map(|_| begun(&world, 1_000_000, 10))).await;
     let body = query(false, 150_000);
     let (status, answer) = posted(&world, &body).await;
     assert_eq!((status, answer.get("errors")), (200, None), "{answer}");
     drop(announced);
-    // Half of all, less a little, has come.
+    // Slightly less than half of the memory is in use.
     let held = begun(&world, 1_000_000, 190_000).await;
     let refused = async {
         loop {
@@ -98,7 +98,7 @@ async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
     assert_eq!(extensions["limit"]["maximum"], 200_000);
     assert_eq!(extensions["retryAfterSeconds"], 1);
     world.data(small).await;
-    // Another client has a half too.
+    // Another client has a half of the memory too.
     let other = reqwest::Client::builder()
         .local_address(Some([127, 0, 0, 2].into()))
         .build()
@@ -108,7 +108,7 @@ async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
         .header("content-type", "application/json")
         .body(body.clone());
     assert_eq!(asked.send().await.expect("an answer").status(), 200);
-    // A client that leaves gives it back.
+    // A client that disconnects releases its memory.
     drop(held);
     let again = async { while posted(&world, &body).await.0 != 200 {} };
     timeout(SOON, again).await.expect("there is room again");
@@ -119,11 +119,11 @@ async fn variables_that_are_not_declared_are_not_read() {
     let world = world(|limits| limits.request_memory_bytes = 4_000_000).await;
     let (status, answer) = posted(&world, &query(false, 700_000)).await;
     assert_eq!((status, answer.get("errors")), (200, None), "{answer}");
-    // Read, it takes many times its size.
+    // Parsed, the variables take many times their size.
     let (status, answer) = posted(&world, &query(true, 700_000)).await;
     assert_eq!(status, 503, "{answer}");
     assert_eq!(refusal(&answer)["limit"]["name"], "request_memory_bytes");
-    // Over a socket too.
+    // The same over a WebSocket.
     for protocol in ["graphql-transport-ws", "graphql-ws"] {
         let mut socket = open_socket(world.address, protocol, None)
             .await
@@ -197,9 +197,9 @@ async fn uploads_that_wait_on_disk_have_an_end_too() {
     assert_eq!(crowded[0]["code"], "LIMIT_EXCEEDED", "{crowded}");
     let message = crowded[0]["message"].as_str().unwrap_or_default();
     assert!(message.contains("byteLength"), "{message}");
-    // With its length it is sent on as it comes.
+    // With its length, the file is streamed instead of spooled.
     assert_eq!(send(upload(Some(600_000), 600_000)).await, json!([]));
-    // A refused upload has given its place back.
+    // The refused upload has released its disk space.
     assert_eq!(send(upload(None, 400_000)).await, json!([]));
 }
 
@@ -221,7 +221,7 @@ async fn one_client_who_does_not_read_holds_up_no_others_pictures() {
         .as_str()
         .expect("an address")
         .to_owned();
-    // As many as there are places for everybody, and more.
+    // More downloads than the limit for all clients together.
     let idle = join_all((0..70).map(|_| world.client.get(&url).send())).await;
     let statuses: Vec<u16> = idle
         .iter()
@@ -238,7 +238,7 @@ async fn one_client_who_does_not_read_holds_up_no_others_pictures() {
     drop(idle);
 }
 
-/// A frame of HTTP/2 (RFC 9113 4.1) on stream 0.
+/// An HTTP/2 frame (RFC 9113 4.1) on stream 0.
 fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
     let mut frame = length[1..].to_vec();
@@ -297,7 +297,7 @@ async fn a_connection_without_a_request_ends_however_much_it_pings() {
     timeout(SOON, reading).await.expect("it ends");
     assert!(kinds.contains(&GOAWAY), "{kinds:?}");
     pinging.abort();
-    // One that is used stays.
+    // A connection with requests stays open.
     let client = reqwest::Client::builder()
         .http2_prior_knowledge()
         .build()
@@ -325,11 +325,11 @@ async fn half_a_message_on_a_socket_takes_memory_too() {
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await.expect("an answer");
         assert_eq!(&answer, b"HTTP/1.1 101");
-        // A masked text of 900,000 bytes, less than all of it.
+        // A masked text frame of 900,000 bytes, sent in part.
         let mut frame = vec![0x81, 0xff];
         frame.extend(900_000_u64.to_be_bytes());
         frame.resize(14 + 800_000, 0);
-        // The other side may have closed it already.
+        // The gateway may have closed the connection already.
         let _ = stream.write_all(&frame).await;
         halves.push(stream);
     }

@@ -1,10 +1,10 @@
-//! Caches are invisible: what holds with them holds without, and where hardly anything fits.
+//! Caches do not change results: the same tests pass without caches and with a tiny cache.
 
 use std::{env, process::Command};
 
 use crate::harness::CACHES;
 
-/// Promises that must not depend on them.
+/// The test modules whose results must not depend on caches.
 const MODULES: [&str; 6] = [
     "paging::",
     "random_walks::",
@@ -14,15 +14,15 @@ const MODULES: [&str; 6] = [
     "response_cache::",
 ];
 
-/// Whether this run is one without caches: for what is about them.
+/// Whether this run has no caches: tests about the caches skip it.
 pub fn are_off() -> bool {
     env::var(CACHES).as_deref() == Ok("off")
 }
 
-/// Runs the tests of those promises once more, with such caches.
+/// Runs the tests of `MODULES` again in a child process, with this cache mode.
 fn run_with(caches: &str) {
     if env::var(CACHES).is_ok() {
-        return; // in such a run
+        return; // this is the child process
     }
     let own = env::current_exe().expect("this program");
     let output = Command::new(own)

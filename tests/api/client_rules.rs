@@ -1,6 +1,6 @@
-//! The rules for clients' caches in `examples/clients`, made from the schema.
+//! The cache rules for clients in `examples/clients`, generated from the schema.
 //!
-//! `UPDATE_CLIENT_RULES=1 cargo test --test api client_rules` writes them anew.
+//! `UPDATE_CLIENT_RULES=1 cargo test --test api client_rules` regenerates them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -10,7 +10,7 @@ use async_graphql::parser::{
 };
 use serde_json::{Value, json};
 
-/// What Apollo Client and graphcache are configured with, by file.
+/// The cache configuration of Apollo Client and graphcache, by file name.
 fn rules() -> BTreeMap<&'static str, Value> {
     let schema = parse_schema(asset_gateway::schema::client_sdl()).expect("the schema");
     let mut possible: BTreeMap<String, Vec<String>> = BTreeMap::new();

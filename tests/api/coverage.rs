@@ -1,11 +1,11 @@
-//! The coverage table: every query parameter of every list in the contracts, its document, and its
-//! place in the graph. Each row sends a query and checks what the sandbox received and the rows
-//! that came back.
+//! The coverage table: every query parameter of every list in the contracts, with its document and
+//! its field in the graph. Each row sends a query, then checks the request that the sandbox
+//! received and the rows of the answer.
 //!
-//! Documents: `000` to `003` are the seed pages; `SDK`, `N` and `L` are the contracts' grades for
-//! what is newer (`upstreams/`). Not in the graph: `deleted` [SDK]. Its list takes no order and no
-//! window (scenario.md 5.1), so no cursor could hold a place in it; `ScenarioParameters` can say it
-//! (`parameters`). `teamId` [SDK] goes with `deleted` only.
+//! Documents: `000` to `004` are the seed pages; `SDK`, `N` and `L` are the contracts' grades for
+//! newer parameters (`upstreams/`). The graph leaves out `deleted` [SDK]: its list takes no order
+//! and no window (scenario.md 5.1), so a cursor has no position in it. `ScenarioParameters` can
+//! express it (`parameters`). `teamId` [SDK] goes with `deleted` only.
 
 use asset_gateway::sandbox::{
     ComfyAsset, Dialect, Options, PiktidAsset, Recorded, ScenarioAsset, Store,
@@ -14,14 +14,14 @@ use serde_json::Value;
 
 use crate::harness::{TestGateway, texts, world_with};
 
-/// What must come back, in the list's order.
+/// The expected rows, in the list's order.
 enum Rows {
     Scenario(fn(&ScenarioAsset) -> bool),
-    /// Everybody's public ones.
+    /// The public assets of all owners.
     Public(fn(&ScenarioAsset) -> bool),
     Piktid(fn(&PiktidAsset) -> bool),
     Comfy(fn(&ComfyAsset) -> bool),
-    /// These ids, by name or size or whatever the row is about.
+    /// These ids, in the order that the row is about.
     Sorted(fn(&Store) -> Vec<String>),
 }
 
@@ -30,7 +30,7 @@ struct Row {
     parameter: &'static str,
     /// The field with its arguments.
     place: &'static str,
-    /// `name=value` as it must arrive; only the name where the value is the connection's own.
+    /// `name=value` as it must arrive; only the name where the connection chooses the value.
     sent: &'static str,
     rows: Rows,
 }
@@ -108,7 +108,7 @@ const TABLE: &[Row] = &[
         "projectId=proj_sandbox", Rows::Scenario(|_| true)),
     row("001", "pageSize", "scenarioAssets(first: 7)",
         "pageSize", Rows::Sorted(|s| scenario(s, |_| true).into_iter().take(7).collect())),
-    // More than the rows of one call fall between.
+    // Between the matches lie more rows than one call returns.
     row("001", "paginationToken", r#"assets(filter: {sources: ["scenario"], tagsAll: ["concept", "harbour"]})"#,
         "paginationToken", Rows::Scenario(|a| a.tags.iter().any(|t| t == "concept") && a.tags.iter().any(|t| t == "harbour"))),
     row("SDK", "POST /search/assets query", r#"assets(filter: {sources: ["scenario"], search: "fox snow"})"#,
@@ -150,7 +150,7 @@ const TABLE: &[Row] = &[
     row("000", "pageSize", "scenarioPublicAssets(first: 3)",
         "pageSize", Rows::Sorted(|s| public(s, |_| true).into_iter().take(3).collect())),
 
-    // One more than a call brings tells that there is more.
+    // To detect a next page, the gateway needs one row more than a call returns.
     row("000", "paginationToken", "scenarioPublicAssets(first: 100)",
         "paginationToken", Rows::Sorted(|s| public(s, |_| true).into_iter().take(100).collect())),
 
@@ -192,7 +192,7 @@ const TABLE: &[Row] = &[
     row("004", "exclude_tags", r#"piktidAssets(filter: {excludeTags: ["product"]})"#,
         "exclude_tags=product", Rows::Piktid(|a| !a.tags.iter().any(|t| t == "product"))),
 
-    // GET /api/assets of Comfy. The newest cloud hides models unless a tag is asked for.
+    // GET /api/assets of Comfy. The newest cloud hides models unless the request names a tag.
     row("003", "include_tags", r#"comfyAssets(filter: {includeTags: ["models", "model_type:loras"]})"#,
         "include_tags=model_type:loras,models", Rows::Comfy(|a| has(a, "models"))),
     row("003", "exclude_tags", r#"comfyAssets(filter: {excludeTags: ["output"]})"#,
@@ -303,7 +303,7 @@ fn comfy(store: &Store, fits: impl Fn(&ComfyAsset) -> bool) -> Vec<String> {
     )
 }
 
-/// What a list without a tag shows, sorted by a value as the emulator sorts: ties by id.
+/// The list without a tag filter, sorted by a value as the emulator sorts: ties by id.
 fn comfy_by<T: Ord>(store: &Store, value: impl Fn(&ComfyAsset) -> T) -> Vec<String> {
     let all = store.comfy();
     let mut rows: Vec<_> = all
@@ -320,7 +320,7 @@ fn reversed(mut rows: Vec<String>) -> Vec<String> {
     rows
 }
 
-/// An asset with children, and one with descendants.
+/// The id of an asset that has children.
 fn parent(store: &Store) -> String {
     let all = store.scenario();
     all.iter()
@@ -352,13 +352,13 @@ async fn world() -> TestGateway {
         ..Options::default()
     };
     let world = world_with(newest, |_| {}).await;
-    // The seed's public ones are of no model.
+    // The seed gives its public assets no model.
     for (number, asset) in world.sandbox.store.scenario().iter_mut().enumerate() {
         if asset.privacy == "public" {
             asset.model_id = Some(format!("model_{}", number % 5));
         }
     }
-    // More than a call brings.
+    // Adds more assets than one call returns.
     let mut all = world.sandbox.store.scenario();
     let open = all
         .iter()
@@ -376,7 +376,7 @@ async fn world() -> TestGateway {
     world
 }
 
-/// The whole list, walked page by page where it is longer than one.
+/// The ids of the list: of one page where `place` gives its size, else of all pages.
 async fn walked(world: &TestGateway, place: &str) -> Vec<String> {
     let field = place.split('(').next().expect("a field");
     let single = place.contains("first:") || place.contains("last:");
@@ -409,7 +409,7 @@ async fn walked(world: &TestGateway, place: &str) -> Vec<String> {
     }
 }
 
-/// A JSON body as `name=value`.
+/// The fields of a JSON body as `name=value`.
 fn said(body: &str) -> Vec<String> {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let fields = body.as_object().into_iter().flatten();
@@ -476,8 +476,8 @@ async fn every_parameter_of_every_list_has_a_place_in_the_graph() {
     }
 }
 
-/// What each document names; the rest is its paging by another means (`after` of N and L: pages go
-/// by `offset`, which every server has) or said above to be left out.
+/// The parameters of each document. It leaves out those named in the module's documentation, and
+/// `after` of N and L: pages go by `offset`, which every server has.
 const DOCUMENTS: [(&str, &[&str], &str); 7] = [
     (
         "000",
@@ -529,7 +529,7 @@ fn the_table_has_every_parameter_of_every_document() {
 #[tokio::test]
 async fn original_assets_have_their_own_urls_wherever_they_are_kept() {
     let world = world().await;
-    // One beside the other, so that a cache which mixed them up would show it.
+    // Both lists in one query, so that a cache that confused them would fail the test.
     let query = "{ shown: scenarioAssets(first: 5) { nodes { id url } } \
                  original: scenarioAssets(first: 5, originalAssets: true) { nodes { id url } } }";
     for _ in 0..2 {
@@ -539,7 +539,7 @@ async fn original_assets_have_their_own_urls_wherever_they_are_kept() {
         for (one, other) in texts(shown, "/url").iter().zip(texts(original, "/url")) {
             assert_ne!(*one, other);
         }
-        // Reads by id are not of the originals.
+        // Reads by id do not return the originals.
         let id = shown[0]["id"].as_str().expect("an id");
         let one = world
             .data(&format!("{{ asset(id: \"{id}\") {{ url }} }}"))
@@ -553,7 +553,7 @@ async fn children_come_by_the_parent_filter_and_page_like_any_list() {
     let world = world().await;
     let store = &world.sandbox.store;
     let parent = parent(store);
-    // Three more than the seed's one.
+    // Adds three children to the one in the seed.
     {
         let mut all = store.scenario();
         let child = all
@@ -594,7 +594,7 @@ async fn children_come_by_the_parent_filter_and_page_like_any_list() {
     assert_eq!(texts(&rest["nodes"], "/upstreamId"), expected[3..]);
     assert_eq!(rest["pageInfo"]["hasNextPage"], false);
 
-    // Sources without lineage have no such list, and a cursor belongs to its own parent.
+    // Sources without lineage have no such list, and a cursor is valid for its own parent only.
     let data = world
         .data("{ piktidAssets(first: 1) { nodes { children { totalCount } } } }")
         .await;

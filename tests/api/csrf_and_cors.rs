@@ -1,4 +1,4 @@
-//! What a page of another site may do with somebody's browser: nothing that it was not allowed.
+//! A page of another site can do only what the configuration allows.
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Method, header::HeaderMap};
@@ -76,7 +76,7 @@ async fn what_a_browser_sends_unasked_changes_nothing() {
         let (status, ..) = world.request(method, &query, &[], "").await;
         assert_eq!(status, 405);
     }
-    // A method named beside the real one.
+    // A header that overrides the method has no effect.
     let headers = [("x-http-method-override", "POST")];
     assert_eq!(
         world.request(Method::GET, &query, &headers, "").await.0,
@@ -100,7 +100,7 @@ async fn a_get_of_another_sites_page_is_refused() {
         (vec![("sec-fetch-site", "same-site")], 403),
         (vec![("origin", "https://evil.example")], 403),
         (vec![("origin", "null")], 403),
-        // These a page can send only after asking, and nobody would say yes.
+        // A page can send these headers only after a preflight, which would fail.
         (
             vec![
                 ("sec-fetch-site", "cross-site"),
@@ -155,7 +155,7 @@ async fn only_listed_origins_read_answers() {
             .await
             .1
     };
-    // Nobody is by default.
+    // No origin is allowed by default.
     let nobody = world().await;
     for method in [Method::OPTIONS, Method::POST] {
         let headers = ask(&nobody, method, APP).await;
@@ -254,7 +254,7 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
             json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ assetSources { name } a: deleteAsset }" } }),
             json!({ "type": "subscribe", "id": "2", "payload": { "query": "{ assetSources { name } }" } }),
         ] {
-            // It may be closed by now.
+            // The socket may be closed already.
             let _ = socket.send(Message::text(message.to_string())).await;
         }
         while let Some(Ok(Message::Text(text))) = socket.next().await {
@@ -332,7 +332,7 @@ async fn the_schema_is_told_to_nobody_where_that_is_off() {
             .get("errors"),
         None
     );
-    // On where nothing is said.
+    // Suggestions are on by default.
     let world = crate::harness::world().await;
     assert!(
         error(&world.ask("{ assetSources { nam } }").await)
@@ -375,7 +375,7 @@ async fn hostile_texts_are_only_texts() {
             assert_eq!(error(&answer).0, "BAD_USER_INPUT");
         }
     }
-    // As an upstream id: one path segment, whatever is in it.
+    // An upstream id is one path segment, whichever characters it contains.
     for upstream in [
         "../../admin",
         "x/../../y",

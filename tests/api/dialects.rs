@@ -18,7 +18,7 @@ async fn every_generation_gives_the_same_assets() {
             |_| {},
         )
         .await;
-        // What the cloud shares with everybody is not ours; a local server knows no such thing.
+        // Drops the assets that the cloud shares with all users: a local server has none.
         world.sandbox.store.comfy().retain(|a| !a.is_public);
         let data = world
             .data(
@@ -27,7 +27,7 @@ async fn every_generation_gives_the_same_assets() {
                 details { ... on ComfyDetails { hash jobId } } } } }",
             )
             .await;
-        // The published contract ignores the newer tag filters, so its count is not of this list.
+        // The published contract ignores the newer tag filters, so its count is of another list.
         let counts = data["assets"]["totalCount"].is_u64();
         assert_eq!(counts, dialect != Dialect::Published, "{dialect:?}");
         answers.push(data["assets"]["nodes"].clone());

@@ -1,4 +1,4 @@
-//! Operations by name: automatic persisted queries, and documents that clients were built with.
+//! Operations by id: automatic persisted queries, and trusted documents from manifests.
 
 use std::io::Write;
 
@@ -105,7 +105,7 @@ async fn a_mutation_is_not_asked_for_by_get_under_its_hash_either() {
     assert!(error(&answer).1.contains("GET is for queries"), "{answer}");
 }
 
-/// A gateway that knows the manifests of the three tools, and takes `more` settings.
+/// A gateway with the manifests of the three tools, and with `more` settings.
 async fn trusting(more: &str) -> (TestGateway, Vec<tempfile::NamedTempFile>) {
     let manifests = [
         json!({
@@ -157,7 +157,7 @@ async fn trusted_documents_are_known_by_their_ids() {
     }
     let answer = post(&world, json!({ "extensions": persisted(&sha256(TEXT)) })).await;
     assert!(answer["data"]["assets"].is_object(), "{answer}");
-    // Others are still taken.
+    // Other documents are still accepted.
     world.data("{ assetSources { name } }").await;
 }
 
@@ -185,7 +185,7 @@ async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
     let unknown = post(&world, json!({ "extensions": persisted(&sha256(other)) })).await;
     assert_eq!(error(&unknown).0, "PERSISTED_QUERY_NOT_FOUND");
     assert_eq!(world.calls(), [0, 0, 0]);
-    // By its text too: clients that send both need not be rebuilt.
+    // A trusted document may come as text too: clients that send both need no rebuild.
     for body in [
         json!({ "documentId": "9d5e3c7a" }),
         json!({ "query": TEXT }),
@@ -253,7 +253,7 @@ async fn a_manifest_that_cannot_be_used_stops_the_start() {
     }
 }
 
-/// An answer without the number of its request.
+/// The answer without its request ids.
 fn plain(mut answer: Value) -> Value {
     for error in answer["errors"].as_array_mut().into_iter().flatten() {
         error["extensions"]["requestId"] = Value::Null;
@@ -265,7 +265,7 @@ fn plain(mut answer: Value) -> Value {
 async fn texts_of_one_shape_are_each_answered_as_if_they_were_the_first() {
     let (used, id) = (world().await, "a:comfy:nobody");
     let bad = asset_id("comfy", "nobody");
-    // Known from now on.
+    // After these queries, the gateway has cached their shapes.
     for text in [
         "query A($n: Int = 1) { x: comfyAssets(first: $n) { nodes { name } } }",
         "query A($n: Int!) { x: comfyAssets(first: $n) { nodes { name } } }",
@@ -279,11 +279,11 @@ async fn texts_of_one_shape_are_each_answered_as_if_they_were_the_first() {
         json!({ "query": "query B($n: Int = 1) { y: comfyAssets(first: $n) { nodes { name } } }", "operationName": "A" }),
         json!({ "query": "# new\nquery C($n: Int!) { z: comfyAssets(first: $n) { nodes { name } } }", "variables": { "n": "x" } }),
         json!({ "query": "query C(\n  $n: Int!\n) { z: comfyAssets(first: $n) { nodes { name } } }", "operationName": "C" }),
-        // What fails in it fails where it stands.
+        // Errors point at the positions in this text.
         json!({ "query": "{ # few\n comfyAssets(first: 0) { nodes { name } }\n\n asset(id: \"y\") { name } }" }),
         json!({ "query": format!("{{ comfyAssets(first: 101) {{ nodes {{ name }} }} asset(id: \"{bad}\") {{ name }} }}") }),
         json!({ "query": format!("{{ comfyAssets(first: 3) {{ nodes {{ name }} }} asset(id: \"{id}\") {{ name }} }}") }),
-        // Two fields of one key, which are not the same.
+        // Two fields with one response key and different arguments.
         json!({ "query": "{ a: comfyAssets(first: 1) { nodes { name } } a: comfyAssets(first: 2) { nodes { name } } }" }),
         json!({ "query": "{ a: comfyAssets(first: 2) { nodes { name } } c: comfyAssets(first: 3) { nodes { name } } }" }),
     ] {

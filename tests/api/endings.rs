@@ -1,4 +1,4 @@
-//! A list always ends or errors, and is whole: also where a source overstates it, or is away.
+//! A list always ends or fails, and is complete, even if a source overstates it or is down.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{TestGateway, error, texts, without_caches, world, world_with};
 
-/// Every id of a list, page by page, and the answer that it ended with.
+/// Walks a list and returns every id, and the last answer.
 async fn walk(
     world: &TestGateway,
     field: &str,
@@ -105,7 +105,7 @@ async fn a_walk_with_a_source_away_ends_with_an_error_and_goes_on_when_it_is_bac
     assert_eq!(extensions["sources"], json!(["comfy"]));
     let wait = extensions["retryAfterSeconds"].as_u64().expect("a time");
     assert!((1..=7).contains(&wait), "{extensions}");
-    // Backward too.
+    // The same backward.
     let back = "query($c: String) { assets(last: 100, before: $c) { edges { cursor } \
                 pageInfo { hasPreviousPage startCursor } } }";
     let mut at = Value::Null;
@@ -123,7 +123,7 @@ async fn a_walk_with_a_source_away_ends_with_an_error_and_goes_on_when_it_is_bac
         ended["errors"][0]["extensions"]["sources"],
         json!(["comfy"])
     );
-    // Asked again with the same cursor when it is back, it goes on.
+    // Once the source is back, the same cursor continues the walk.
     world.sandbox.comfy.faults.clear();
     let on = async {
         loop {

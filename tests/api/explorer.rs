@@ -1,11 +1,11 @@
-//! GraphiQL is served from our own origin, and nothing else is let in.
+//! The gateway serves GraphiQL from its own origin, and the page loads nothing from elsewhere.
 
 use crate::harness::world;
 
 #[tokio::test]
 async fn the_page_and_what_it_loads_come_from_here() {
     if !asset_gateway::explorer::is_bundled() {
-        // Without npm there is a page that says so.
+        // Without npm, the page says how to install it.
         let world = world().await;
         let page = world
             .get(&world.url("/"))

@@ -1,5 +1,5 @@
-//! The two ways to write an answer give the same, to the order of its fields: over HTTP most of it is
-//! written where it stands, over a socket the engine writes all of it.
+//! Both response writers give the same answer, including the order of its fields. Over HTTP the
+//! gateway writes most of an answer itself; over a socket the engine writes all of it.
 
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{Socket, TestGateway, asset_id, open_socket, texts, world};
 
-/// What every asset says of itself, but for addresses: those are of their moment.
+/// Every field of an asset, except addresses, which change over time.
 const FIELDS: &str = "id provider upstreamId name kind mimeType size width height durationSeconds \
     contentHash createdAt updatedAt status visibility createdBy tags note viewerCanTag viewerCanNote \
     viewerCanDelete";
@@ -22,7 +22,7 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Its data as written, and what is wrong, but for whose request it was.
+    /// The data as written, and the errors without their request ids.
     fn told(mut self) -> (String, Vec<Value>) {
         for error in &mut self.errors {
             error["extensions"]["requestId"] = Value::Null;
@@ -102,7 +102,7 @@ async fn an_answer_is_the_same_over_http_and_over_a_socket() {
         format!("{{ node(id: \"{one}\") {{ id __typename ... on Asset {{ {FIELDS} }} ... on AssetSource {{ name }} }} }}"),
         format!("{{ nodes(ids: [\"{one}\", \"{gone}\", \"{two}\"]) {{ ... on Asset {{ {FIELDS} }} }} }}"),
         format!("{{ nodes(ids: [\"{one}\", \"no id\", \"{source}\"]) {{ id ... on Asset {{ {FIELDS} }} }} }}"),
-        // Nothing is selected of what comes.
+        // The selections match none of the returned objects, or only some.
         format!("{{ node(id: \"{one}\") {{ ... on AssetSource {{ name }} }} }}"),
         format!("{{ nodes(ids: [\"{one}\", \"{source}\", \"{two}\"]) {{ ... on AssetSource {{ name }} }} }}"),
         format!("{{ nodes(ids: [\"{one}\", \"{two}\"]) {{ ... on AssetSource {{ name }} }} }}"),
@@ -114,7 +114,7 @@ async fn an_answer_is_the_same_over_http_and_over_a_socket() {
     for query in queries {
         let told = over_http(&world, &query).await;
         assert_eq!(told, over_socket(&mut socket, &query).await, "{query}");
-        // What is kept by now is no other.
+        // The cached answer is the same.
         assert_eq!(told, over_http(&world, &query).await, "{query}");
     }
 }

@@ -1,4 +1,4 @@
-//! The graph as a subgraph: what a federated gateway asks for.
+//! The graph as a subgraph, queried as a federated gateway queries it.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn representations<'a>(ids: impl IntoIterator<Item = &'a String>) -> Value {
 #[tokio::test]
 async fn fifty_representations_are_one_batched_read_of_each_source() {
     let world = crate::harness::world_with(asset_gateway::sandbox::Options::default(), |config| {
-        // Nothing that a list brought is kept: entities are read.
+        // Without cached rows of the list, the gateway must read the entities.
         config.cache.size_bytes = 0;
     })
     .await;
@@ -37,7 +37,7 @@ async fn fifty_representations_are_one_batched_read_of_each_source() {
     assert_eq!(recorder.count("POST /v1/assets/get-bulk"), 1);
     assert_eq!(recorder.calls().len(), 1);
 
-    // The same where each is written as a variable of its own, or several ask at once.
+    // The same where each half has its own variable and field.
     let (first, last) = scenario.split_at(25);
     let two = "query($r: [_Any!]!, $s: [_Any!]!) { a: _entities(representations: $r) { ... on Asset \
                { id } } b: _entities(representations: $s) { ... on Asset { id } } }";
@@ -75,7 +75,7 @@ async fn one_bad_representation_never_fails_the_others() {
         let is_good = index == 0 || index == 11;
         assert_eq!(entity.is_null(), !is_good, "{index}: {answer:#}");
     }
-    // What is gone is no mistake; every other has an error at its own index.
+    // A missing asset is no error; every other bad entry has an error at its own index.
     let errors = answer["errors"].as_array().expect("errors");
     let mut places: Vec<_> = errors.iter().map(|own| own["path"].clone()).collect();
     places.sort_by_key(|path| path[1].as_u64());

@@ -1,4 +1,4 @@
-//! A filter means the same at every source: what comes is exactly what fits, in the list's order.
+//! A filter means the same at every source: a list holds exactly the matches, in its order.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ const FIELDS: &str =
     pageInfo { hasNextPage endCursor } totalCount
     isComplete sourceResults { source { name } status reason totalCount execution { pushedFilters localFilters upstreamParameters { name value } notes calls } }";
 
-/// Everything a filter shows, walked to its end; and the answer's first page.
+/// Walks a filtered list to its end; returns its nodes and the first page.
 async fn all(world: &TestGateway, filter: &str) -> (Vec<Value>, Value) {
     let (mut nodes, mut first) = (Vec::new(), Value::Null);
     let mut after = Value::Null;
@@ -36,7 +36,7 @@ async fn all(world: &TestGateway, filter: &str) -> (Vec<Value>, Value) {
     panic!("{filter} does not end");
 }
 
-/// Whether an asset, as the unfiltered list shows it, fits.
+/// Whether an asset, as the unfiltered list shows it, matches.
 type Judge = fn(&Value) -> bool;
 
 fn has_tag(asset: &Value, tag: &str) -> bool {
@@ -102,7 +102,7 @@ async fn each_field_shows_exactly_what_fits() {
         let expected: Vec<&Value> = everything.iter().filter(|asset| fits(asset)).collect();
         assert!(!expected.is_empty(), "{filter}: the sandbox holds some");
         let (shown, first) = all(&world, filter).await;
-        // Milliseconds are only how times print: rows within the bound's own one may go either way.
+        // Times print in milliseconds: rows within the bound's own millisecond may match or not.
         assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{filter}");
         for source in first["sourceResults"].as_array().into_iter().flatten() {
             assert!(
@@ -300,7 +300,7 @@ async fn a_server_that_ignores_a_filter_changes_nothing() {
         )
         .await;
         world.sandbox.store.comfy().retain(|a| !a.is_public);
-        // Of no listed category: shown by neither the plain list nor a filtered one.
+        // This asset has no listed category: neither the plain nor a filtered list shows it.
         world.sandbox.store.comfy()[4].tags = vec!["temp".to_owned(), "fox".to_owned()];
         let hidden = world.sandbox.store.comfy()[4].id.clone();
         for filter in [
@@ -408,7 +408,7 @@ async fn a_date_that_is_none_is_refused_by_its_path_and_costs_no_sibling() {
         assert_eq!(answer["data"]["good"]["name"], "comfy", "{answer}");
     }
     assert_eq!(world.calls(), [0, 0, 0]);
-    // As people write "for ever".
+    // Clients write this date for "no bound".
     let all = world
         .data("{ assets(first: 1, filter: {createdBefore: \"9999-12-31T23:59:59Z\"}) { nodes { id } } }")
         .await;

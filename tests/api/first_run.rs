@@ -1,4 +1,4 @@
-//! The binary as a newcomer meets it.
+//! The binary as a new user runs it.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::client;
 
-/// The binary in an environment of its own.
+/// The binary with an empty environment.
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_asset-gateway"));
     command.env_clear();
@@ -21,7 +21,7 @@ fn binary() -> Command {
 struct Running {
     child: Child,
     lines: Vec<String>,
-    /// Held open: a process whose reader is gone may end.
+    /// Stays open: the process may end once its reader is gone.
     _stdout: BufReader<ChildStdout>,
 }
 
@@ -36,7 +36,7 @@ impl Drop for Running {
     clippy::zombie_processes,
     reason = "a test that fails here ends the process"
 )]
-/// Starts the binary and reads what it prints until a line begins so.
+/// Starts the binary and reads its output until a line begins with `until`.
 fn start(command: &mut Command, until: &str) -> Running {
     let mut child = command
         .stdout(Stdio::piped())

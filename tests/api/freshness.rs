@@ -1,4 +1,4 @@
-//! For how long an answer is served, and how: fresh, while it is asked for again, when its source
+//! How long an answer is served, and how: while fresh, during a refresh, and while its source
 //! fails.
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,7 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// So short that it is over by the next request.
+/// So short that it has passed by the next request.
 const AN_INSTANT: Duration = Duration::from_nanos(1);
 
 async fn world_of(freshness: Freshness) -> TestGateway {
@@ -71,7 +71,7 @@ async fn a_stale_page_is_served_while_one_call_refreshes_it() {
             .faults
             .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
         world.forget_calls();
-        // The source is silent, and nobody waits for it.
+        // The source does not answer, and no query waits for it.
         for _ in 0..10 {
             let data = world.data(query).await;
             let status = data.pointer("/assets/sourceResults/0/status");
@@ -82,7 +82,7 @@ async fn a_stale_page_is_served_while_one_call_refreshes_it() {
             asset.styling_note = Some("new".to_owned());
         }
         gate.add_permits(1_000);
-        // What the refresh brought is served as soon as it is there.
+        // The refreshed answer is served as soon as it arrives.
         loop {
             let data = world.data(query).await;
             let note = data
@@ -113,7 +113,7 @@ async fn what_a_source_said_before_does_while_it_fails_and_says_so() {
     world.data(&one).await;
     assert_eq!(only(&whole)["status"], "OK");
     let faults = &world.sandbox.piktid.faults;
-    // What the source says for good is not papered over.
+    // A stale answer does not hide a permanent error.
     faults.clear();
     faults.add("GET /assets", unavailable(401));
     let answer = world.ask(page()).await;

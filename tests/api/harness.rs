@@ -1,4 +1,4 @@
-//! A gateway over a sandbox, and a client.
+//! Starts a gateway over a sandbox, and talks to it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -26,7 +26,7 @@ impl Drop for TestGateway {
     }
 }
 
-/// The settings of a gateway over this sandbox.
+/// The configuration of a gateway over this sandbox.
 pub fn config(sandbox: &Sandbox) -> Config {
     let variables = sandbox.variables();
     let environment = move |name: &str| {
@@ -42,7 +42,7 @@ pub async fn world() -> TestGateway {
     world_with(Options::default(), |_| {}).await
 }
 
-/// `change` may turn any knob of the gateway's configuration.
+/// Starts a sandbox and a gateway; `change` may edit the gateway's configuration.
 pub async fn world_with(options: Options, change: impl FnOnce(&mut Config)) -> TestGateway {
     world_from(options, |sandbox| {
         let mut config = config(sandbox);
@@ -63,10 +63,10 @@ async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -
     }
 }
 
-/// Says which caches the gateways of a run have (`caches`).
+/// The environment variable that selects the caches of a test run (`cache_modes`).
 pub const CACHES: &str = "ASSET_GATEWAY_TEST_CACHES";
 
-/// The settings with the caches that this run is for.
+/// Applies the cache mode of this test run to a configuration.
 fn as_asked_for(mut config: Config) -> Config {
     match std::env::var(CACHES).as_deref() {
         Ok("off") => without_caches(&mut config),
@@ -76,7 +76,7 @@ fn as_asked_for(mut config: Config) -> Config {
     config
 }
 
-/// Nothing is kept.
+/// Disables all caches.
 pub fn without_caches(config: &mut Config) {
     config.cache.answers = false;
     config.cache.freshness = Freshness {
@@ -116,7 +116,7 @@ impl TestGateway {
         format!("http://{}{path}", self.address)
     }
 
-    /// Sends a query and gives the whole answer.
+    /// Sends a query and returns the whole answer.
     pub async fn ask(&self, query: &str) -> Value {
         self.ask_with(query, json!({})).await
     }
@@ -128,7 +128,7 @@ impl TestGateway {
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
     }
 
-    /// Sends a query that must succeed and gives its data.
+    /// Sends a query that must succeed and returns its data.
     pub async fn data(&self, query: &str) -> Value {
         let answer = self.ask(query).await;
         assert_eq!(answer.get("errors"), None, "{answer:#}");
@@ -149,14 +149,14 @@ impl TestGateway {
         self.client.get(url).send().await.expect("an answer")
     }
 
-    /// Forgets the calls counted so far.
+    /// Clears the recorded calls.
     pub fn forget_calls(&self) {
         self.sandbox.scenario.recorder.clear();
         self.sandbox.piktid.recorder.clear();
         self.sandbox.comfy.recorder.clear();
     }
 
-    /// Calls that Scenario, PiktID and Comfy received.
+    /// The numbers of calls that Scenario, PiktID and Comfy received.
     pub fn calls(&self) -> [usize; 3] {
         [
             self.sandbox.scenario.recorder.calls().len(),
@@ -166,7 +166,7 @@ impl TestGateway {
     }
 }
 
-/// Asks another gateway than the world's own.
+/// Sends a query to a gateway other than the world's.
 pub async fn ask_at(address: SocketAddr, query: &str) -> Value {
     let response = client()
         .post(format!("http://{address}/graphql"))
@@ -195,7 +195,7 @@ pub fn texts(array: &Value, pointer: &str) -> Vec<String> {
         .collect()
 }
 
-/// The one error of an answer: code and message.
+/// The code and message of an answer's only error.
 pub fn error(answer: &Value) -> (String, String) {
     let errors = answer["errors"]
         .as_array()
@@ -214,13 +214,13 @@ pub fn error(answer: &Value) -> (String, String) {
     )
 }
 
-/// A global id.
+/// The global id of an asset.
 pub fn asset_id(source: &str, upstream: &str) -> String {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("a:{source}:{upstream}"))
 }
 
-/// The settings of a gateway over this sandbox, and of a file.
+/// The configuration of a gateway over this sandbox, with this configuration file.
 pub fn configured(sandbox: &Sandbox, toml: &str) -> Result<Config, String> {
     let file = tempfile::Builder::new()
         .suffix(".toml")
@@ -235,7 +235,7 @@ pub fn configured(sandbox: &Sandbox, toml: &str) -> Result<Config, String> {
     Config::load(Some(file.path().to_owned()), &environment).map_err(|error| error.to_string())
 }
 
-/// A gateway with these lines in its configuration.
+/// Starts a sandbox and a gateway with these lines in its configuration file.
 pub async fn world_of(toml: &str) -> TestGateway {
     world_from(Options::default(), |sandbox| {
         configured(sandbox, toml).expect("the file holds")
@@ -243,7 +243,7 @@ pub async fn world_of(toml: &str) -> TestGateway {
     .await
 }
 
-/// A WebSocket to the graph, as far as its upgrade goes.
+/// Opens a WebSocket to the graph, without the first message of its protocol.
 pub async fn open_socket(
     address: SocketAddr,
     protocol: &'static str,
@@ -261,7 +261,7 @@ pub async fn open_socket(
     Ok(socket)
 }
 
-/// Begins a conversation; what is heard first, unless the socket is closed instead.
+/// Sends `connection_init`; returns the first message, or `None` if the socket closes instead.
 pub async fn begin(socket: &mut Socket, payload: &Value) -> Option<String> {
     let init = json!({ "type": "connection_init", "payload": payload }).to_string();
     socket.send(Message::text(init)).await.expect("sent");
@@ -275,7 +275,7 @@ pub type Socket =
     tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 impl TestGateway {
-    /// Sends an operation with these headers and gives status, headers and answer.
+    /// Sends an operation with these headers; returns status, headers and answer.
     pub async fn with(
         &self,
         headers: &[(&str, &str)],

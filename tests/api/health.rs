@@ -1,4 +1,4 @@
-//! Sources that fail are left alone, and everybody can see it.
+//! The gateway stops calling a source that fails, and reports its health.
 
 use std::{sync::Arc, time::Duration};
 
@@ -76,7 +76,7 @@ async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
     }
     let [scenario, calls, comfy] = world.calls();
     assert_eq!((scenario, comfy), (100, 100));
-    // One probe, with what is made again of it, at most.
+    // At most one probe, with its retries.
     assert!(calls <= 4, "{calls} calls of 100 reached it");
     let ready = world.get(&world.url("/ready")).await;
     assert_eq!(ready.status(), 200, "the others answer");
@@ -125,7 +125,7 @@ async fn what_is_too_much_to_wait_for_is_refused_at_once() {
             }
         })
         .collect();
-    // One in flight, 256 waiting: the rest need not wait.
+    // One call in progress, 256 waiting: the gateway refuses the rest at once.
     for _ in 0..300 - 257 {
         let answer = asking.next().await.expect("an answer");
         let extensions = &answer["errors"][0]["extensions"];
@@ -146,10 +146,10 @@ async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() 
     let query = "{ assets(first: 3, filter: {sources: [\"piktid\"]}) { nodes { id } \
                  sourceResults { status } } }";
     for (header, calls, status) in [
-        // At once: a date that has passed.
+        // A date in the past: no wait.
         ("Sun, 06 Nov 1994 08:49:37 GMT", 2, "OK"),
         ("1", 2, "OK"),
-        // Nobody waits so long.
+        // Longer than the gateway waits.
         ("3600", 1, "FAILED"),
     ] {
         world.forget_calls();

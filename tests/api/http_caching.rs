@@ -1,4 +1,4 @@
-//! What caches between the gateway and a browser are told, and what they ask with.
+//! The headers for caches between the gateway and a browser, and their conditional requests.
 
 use std::{io::Read, time::Duration};
 
@@ -26,7 +26,7 @@ fn header(response: &Response, name: &str) -> String {
     values.join(", ")
 }
 
-/// Whose it is, and for how many seconds; nothing for what nobody may keep.
+/// The scope and `max-age` in seconds of `cache-control`; `None` for `no-store`.
 fn kept(response: &Response) -> Option<(String, u64)> {
     let told = header(response, "cache-control");
     if told == "no-store" {
@@ -59,7 +59,7 @@ async fn an_answer_is_kept_as_long_as_the_first_of_it_stays_true() {
     assert!((21..=300).contains(&comfy), "{comfy}");
     let (_, both) = of(LIST).await.expect("kept");
     assert!(both <= 20, "{both}");
-    // What the configuration says is everybody's.
+    // An answer from the configuration alone is public.
     assert_eq!(
         of("{ assetSources { name } }").await,
         Some(("public".to_owned(), 60))
@@ -81,7 +81,7 @@ async fn what_is_not_whole_or_not_new_is_kept_by_nobody() {
         None
     );
     assert_eq!(kept(&get(&world, "{ nope }", &[]).await), None);
-    // Old by the time it is asked for again, and served while it is read anew.
+    // Stale by the second request, and served while the gateway refreshes it.
     let comfy = "{ comfyAssets(first: 1) { nodes { id } } }";
     get(&world, comfy, &[]).await;
     assert_eq!(kept(&get(&world, comfy, &[]).await), None);
@@ -154,7 +154,7 @@ async fn persisted_operations_have_tags_whichever_way_they_are_sent() {
 async fn answers_are_compressed_as_accept_encoding_says() {
     let world = world().await;
     let query = "{ assets(first: 50) { nodes { id name tags source { name } } } }";
-    // Large ones are compressed aside.
+    // The gateway compresses large answers on a blocking thread.
     let large = "{ assets(first: 100) { nodes { id a: raw b: raw c: raw } } }";
     for (query, least) in [(query, 0), (large, 128 * 1_024)] {
         let plain = get(&world, query, &[]).await;

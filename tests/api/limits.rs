@@ -1,4 +1,4 @@
-//! Small documents that would take the process down, or keep it busy, never reach the engine.
+//! Small documents that could crash the process or keep it busy never reach the engine.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Every limit at every door: POST, GET, a batch, multipart, and both kinds of WebSocket.
+//! Every limit at every entry point: POST, GET, a batch, multipart, and both WebSocket protocols.
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::multipart::Form;
@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{TestGateway, asset_id, begin, error, open_socket, world, world_of};
 
-/// An operation as it is sent.
+/// An operation as a client sends it.
 #[derive(Clone)]
 struct Operation {
     query: String,
@@ -91,7 +91,7 @@ impl TestGateway {
         panic!("the socket was closed");
     }
 
-    /// What every door answers.
+    /// The answer at every entry point.
     async fn by_every_door(&self, operation: &Operation) -> Vec<(&'static str, Value)> {
         vec![
             ("POST", self.by_post(operation).await),
@@ -302,14 +302,14 @@ async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
         all[2]["data"]["assets"]["nodes"].as_array().map(Vec::len),
         Some(2)
     );
-    // What one may cause, eight together may not cause eight times.
+    // The cost limit applies to the batch as a whole.
     let heavy = "{ assets(first: 100) { nodes { children(first: 20) { nodes { id } } } } }";
     assert_eq!(world.ask(heavy).await.get("errors"), None);
     world.forget_calls();
     let answer = read(world.post(&batch(&[heavy; 3])).await).await;
     assert_eq!(error(&answer).0, "LIMIT_EXCEEDED");
     assert_eq!(world.calls(), [0, 0, 0]);
-    // Too many, none, and things that are no operations.
+    // Too many operations, none, and values that are not operations.
     for (body, code) in [
         (batch(&["{ __typename }"; 9]), "LIMIT_EXCEEDED"),
         ("[]".to_owned(), "BAD_USER_INPUT"),
@@ -346,7 +346,7 @@ async fn mutations_of_a_batch_come_one_after_the_other() {
     }
 }
 
-/// Everything that can be selected below a type, but for other assets.
+/// A selection of every field below a type; of other assets, `id` and `name` only.
 fn everything(schema: &Value, name: &str) -> String {
     let types = schema["types"].as_array().expect("types");
     let of = |name: &str| {
@@ -375,7 +375,7 @@ fn everything(schema: &Value, name: &str) -> String {
         let (name, of_type) = (field["name"].as_str().expect("a name"), base(field));
         match of_type.as_str() {
             "Asset" => format!("{name} {{ id name }}"),
-            // The whole list again.
+            // Would select the whole list again.
             "AssetConnection" if name == "assets" => String::new(),
             "AssetConnection" => format!("{name} {{ nodes {{ id name }} }}"),
             other if of(other)["fields"].is_array() || of(other)["possibleTypes"].is_array() => {
@@ -435,7 +435,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
         query: format!("query($v: AssetThumbnailSize!) {{ asset(id: \"{id}\") {{ {uses} }} }}"),
         variables: json!({ "v": vec![vec![0; 1_000]; 10] }),
     };
-    // Nobody spreads it, but it is validated all the same.
+    // No operation uses this fragment, but it is validated all the same.
     let deep = format!(
         "{{ __typename }} fragment f on Asset {{ {}id{} }}",
         "parent { ".repeat(25),
@@ -449,7 +449,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
             assert_eq!(error(&answer).0, "LIMIT_EXCEEDED", "{door}: {answer}");
         }
     }
-    // A million commas.
+    // A batch of 300,001 operations.
     let body = format!("[{}{{}}]", "{},".repeat(300_000));
     assert_eq!(
         error(&read(world.post(&body).await).await).0,
@@ -461,7 +461,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
 async fn who_says_nothing_is_not_waited_for() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let world = world_of("[limits]\nidle_seconds = 0.3\n").await;
-    // Nothing; the beginning of HTTP/2; half a head; a socket without its first message.
+    // Nothing; half of the HTTP/2 preface; half of a head; a socket without its first message.
     let upgrade = format!(
         "GET /graphql/ws HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
          sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
@@ -514,7 +514,7 @@ async fn a_socket_has_so_many_operations_at_once() {
         let message: Value = serde_json::from_str(&text).expect("JSON");
         if message["type"] == "next" || message["type"] == "error" {
             ends.push(message);
-            // The others wait for it.
+            // Lets the other two operations finish.
             gate.add_permits(10);
         }
     }

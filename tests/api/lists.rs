@@ -1,4 +1,4 @@
-//! Orders, searches and the providers' own rules.
+//! Orders, searches and the rules of each provider.
 
 use asset_gateway::sandbox::{Dialect, Options, PiktidAsset};
 use serde_json::{Value, json};
@@ -189,7 +189,7 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
             .collect();
         assert_eq!(told.join(" "), path, "{field}");
     }
-    // Words that the schema itself does not have.
+    // Values that the schema does not define.
     for field in [
         "piktidAssets(orderBy: {field: SIZE, direction: ASC})",
         "scenarioAssets(orderBy: {field: NAME, direction: ASC})",
@@ -240,7 +240,7 @@ async fn an_order_that_a_source_does_not_have_names_the_source() {
         }
     }
     assert_eq!(world.calls(), [0, 0, 0]);
-    // What is skipped need not have the order.
+    // A skipped source need not support the order.
     let data = world
         .data(
             "{ assets(first: 1, orderBy: {field: UPDATED_AT, direction: DESC}, \
@@ -250,7 +250,7 @@ async fn an_order_that_a_source_does_not_have_names_the_source() {
     assert_eq!(data["assets"]["nodes"].as_array().map(Vec::len), Some(1));
 }
 
-/// Walks a list to its end and gives its ids, forward or backward.
+/// Walks a list to its end, forward or backward, and returns its ids.
 async fn walk(world: &TestGateway, arguments: &str, forward: bool, page: usize) -> Vec<String> {
     let (mut ids, mut from) = (Vec::new(), String::new());
     loop {
@@ -409,8 +409,7 @@ async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
                 break;
             }
             from = format!("{side}: \"{}\"", cursor.as_str().expect("a cursor"));
-            // The row that the cursor names goes, if it is not a steady one, and rows come at both
-            // ends.
+            // Deletes the row at the cursor unless it is a steady one, and adds rows at both ends.
             let mut store = world.sandbox.store.piktid();
             store.retain(|a| steady.contains(&a.id) || Some(&a.id) != anchor.as_ref());
             let like = store[0].clone();
@@ -499,7 +498,7 @@ async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
         100,
     )
     .await;
-    // The index lags: the batch read no longer has what it still finds.
+    // The search index lags: the batch read lacks one of its hits.
     world.sandbox.scenario.faults.add(
         "POST /v1/assets/get-bulk",
         asset_gateway::sandbox::Fault::Replace(all[1].clone(), b"asset_somethingelse".to_vec()),
@@ -534,7 +533,7 @@ async fn a_public_source_has_no_search_and_says_so() {
     let (code, message) = error(&answer);
     assert_eq!(code, "UNSUPPORTED_BY_SOURCE");
     assert!(message.contains("`scenario`"), "{message}");
-    // A cursor of one credential is a position under another, never data.
+    // Under another credential, a cursor is a position and never data.
     let own = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
     let first = crate::harness::ask_at(
         own.0,
@@ -605,7 +604,7 @@ async fn a_sources_list_is_the_merged_list_of_it_alone() {
         ))
         .await;
     assert_eq!(data["assetSource"]["assets"], data["assets"]);
-    // The cursors are one list's.
+    // Both lists accept the same cursors.
     let cursor = &data["assets"]["pageInfo"]["endCursor"];
     let data = world
         .data(&format!(
@@ -731,11 +730,11 @@ async fn a_place_by_name_belongs_to_its_source_and_may_be_lost() {
         .as_str()
         .expect("more");
     let after = format!("after: \"{end}\"");
-    // Another source's list.
+    // The list of another source.
     let answer = world.ask(&field("comfy", &after)).await;
     assert_eq!(error(&answer).0, "BAD_CURSOR");
     assert_eq!(answer["errors"][0]["extensions"]["field"][0], "after");
-    // All that was shown is deleted: the next row tells the place.
+    // All shown rows are deleted: the next row still marks the position.
     let next = world.data(&field("piktid", &after)).await;
     let next = texts(&next["assets"]["nodes"], "/upstreamId");
     world
@@ -745,7 +744,7 @@ async fn a_place_by_name_belongs_to_its_source_and_may_be_lost() {
         .retain(|asset| !shown.contains(&asset.id));
     let again = world.data(&field("piktid", &after)).await;
     assert_eq!(texts(&again["assets"]["nodes"], "/upstreamId"), next);
-    // The next one too: nobody can tell, and nothing is skipped in silence.
+    // The next row is deleted too: the position is lost, and the gateway reports it.
     world
         .sandbox
         .store

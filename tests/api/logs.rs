@@ -1,5 +1,5 @@
-//! What a log tells: who wrote what, and each error by its request's id; no credential, no
-//! signature, and nothing of where the sources are.
+//! The log names the author of each write, and each error by its request id. It holds no
+//! credential, no signature and no address of a source.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -19,7 +19,7 @@ use crate::{
     support::{Front, Tenant, toml},
 };
 
-/// The binary as users start it, and what it says on standard error.
+/// The binary as users start it, with its standard error.
 struct Process {
     child: Child,
     address: SocketAddr,
@@ -44,12 +44,12 @@ impl Process {
             errors.read_to_string(&mut text).expect("text");
             text
         });
-        let lines = BufReader::new(child.stdout.take().expect("what it says")).lines();
+        let lines = BufReader::new(child.stdout.take().expect("piped stdout")).lines();
         let mut lines = lines.map_while(Result::ok);
         let marker = "The graph is at http://";
         let line = lines
             .find(|line| line.contains(marker))
-            .expect("it says where");
+            .expect("it prints its address");
         let place = line.split(marker).nth(1).expect("an address");
         let address = place
             .split('/')
@@ -65,7 +65,7 @@ impl Process {
         }
     }
 
-    /// Stops it and gives its log, line by line.
+    /// Stops the process and returns its log, line by line.
     fn log(&mut self) -> Vec<Value> {
         let pid = self.child.id().to_string();
         let killed = Command::new("kill").args(["-TERM", &pid]).status();
@@ -80,13 +80,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Everything that was answered, and the ids of what went wrong.
+/// The texts of all answers, and the request ids of all failures.
 #[derive(Default)]
 struct Told {
     texts: Vec<String>,
@@ -129,7 +129,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         "[log]\nfilter = \"trace\"\nformat = \"json\"\n[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"anna\"\n\
          hash = \"blake3:{hash}\"\nscopes = [\"assets:read\", \"assets:write\", \"assets:delete\"]\n"
     );
-    // One source's credential is the gateway's own, and wrong.
+    // One source has a wrong credential of the gateway's own.
     let held = "wrong-token-of-the-gateway-itself";
     let toml = toml(&fronts, &access).replacen(
         &format!("url = \"{}\"\npassthrough = true", fronts[1].url()),
@@ -181,7 +181,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         })
         .collect();
     assert!(!signed.is_empty(), "some addresses are signed");
-    // Everything that goes wrong.
+    // Queries that fail.
     for query in [
         "{ assets(first: 1, filter: {sources: [\"piktid\"]}) { nodes { id } } }",
         "{ assets(first: 1, filter: {sources: [\"nowhere\"]}) { nodes { id } } }",
@@ -269,7 +269,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         json!([]),
         "{uploaded}"
     );
-    // A socket whose credentials are in its first message.
+    // A socket with the credentials in its first message.
     let opened = open_socket(process.address, "graphql-transport-ws", None).await;
     let mut socket = opened.expect("a socket");
     let payload: serde_json::Map<_, _> = own
@@ -278,7 +278,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         .collect();
     begin(&mut socket, &Value::Object(payload)).await;
     let message = json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ asset(id: \"nonsense\") { id } }" } });
-    // Whoever was not let in has no socket any more.
+    // The socket is closed if the gateway refused the credentials.
     let _ = socket.send(Message::text(message.to_string())).await;
     while let Some(Ok(Message::Text(text))) = socket.next().await {
         if text.contains("requestId") {
@@ -317,7 +317,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
             );
         }
     }
-    // Where the sources are is in the configuration.
+    // Only the configuration may hold the addresses of the sources.
     let own_lines = lines.iter().filter(|line| {
         let target = line["target"].as_str().unwrap_or_default();
         target.starts_with("asset_gateway") || target == "audit"

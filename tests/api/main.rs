@@ -1,5 +1,5 @@
-//! The gateway over the wire: its own router behind a real port, real HTTP to the sandbox's
-//! emulators. One module a promise; calls are counted at the upstream.
+//! End-to-end tests: the gateway's own router behind a real port, real HTTP to the sandbox's
+//! emulators. Each module tests one promise; the upstream counts the calls.
 
 mod access;
 mod asset_fields;

@@ -1,4 +1,4 @@
-//! Pictures load: without a credential, without an internal address, and nothing else does.
+//! Files load without a credential and without an internal address; invalid addresses do not.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::{TestGateway, texts, world, world_with};
 
-/// Ids, kinds and addresses of every asset of a source.
+/// Ids, kinds and addresses of every asset of a provider.
 async fn media(world: &TestGateway, provider: &str) -> Vec<Value> {
     let mut all = Vec::new();
     let mut after = String::new();
@@ -460,7 +460,7 @@ async fn readers_that_do_not_read_hold_up_no_list() {
         ))
         .await;
     let url = data["asset"]["url"].as_str().unwrap_or_default().to_owned();
-    // More than there are places for calls in flight; none reads its body.
+    // More responses than calls that may be in progress; the client reads no body.
     let mut idle = Vec::new();
     for _ in 0..20 {
         let response = world.get(&url).await;
@@ -490,7 +490,7 @@ async fn a_large_picture_is_no_thumbnail() {
             .enumerate()
             .map(|(number, (asset, size))| {
                 asset.size = *size;
-                // With a preview address, which is its own file, and without.
+                // With and without a preview address, which serves the file itself.
                 asset.has_preview = number < 4;
                 crate::harness::asset_id("comfy", &asset.id)
             })

@@ -1,4 +1,4 @@
-//! Writes while something is wrong: each asset's outcome is told as it is, or said to be unknown.
+//! Writes during failures: each asset reports its actual outcome, or an unknown one.
 
 use std::{
     collections::HashMap,
@@ -49,7 +49,7 @@ fn is_there(store: &Store, source: &str, id: &str) -> bool {
     }
 }
 
-/// The user's own assets: (source, upstream id).
+/// Assets of the user at each source, up to `most`: (source, upstream id).
 fn mine(world: &TestGateway, most: usize) -> Vec<(&'static str, String)> {
     let store = &world.sandbox.store;
     let scenario = store.scenario();
@@ -79,7 +79,7 @@ async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
     let sandbox = &world.sandbox;
     let all = mine(&world, 100);
     assert!(all.len() >= 250, "{} assets", all.len());
-    // Refused, failed, lost before and after it was done, refused again.
+    // In this order: rate limited, unavailable, done with a lost answer, connection reset.
     for (emulator, calls) in [
         (
             &sandbox.scenario,
@@ -128,7 +128,7 @@ async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
             }
             match codes.get(&whole).map(String::as_str) {
                 Some("UNKNOWN_OUTCOME") | None => {}
-                // Gone already: an answer to the round before was lost.
+                // Already deleted: the answer of an earlier round was lost.
                 Some("NOT_FOUND") => assert!(!there, "{source} {id} is told as gone"),
                 Some(code) => assert!(there, "{source} {id} is told as {code}"),
             }
@@ -140,7 +140,7 @@ async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
         if left.is_empty() {
             break;
         }
-        // As a client does that is told how long a source is left alone.
+        // Waits for `retryAfterSeconds`, as a client does.
         let waits = report["errors"].as_array().into_iter().flatten();
         let wait = waits.filter_map(|e| e["retryAfterSeconds"].as_u64()).max();
         tokio::time::sleep(Duration::from_secs(wait.unwrap_or(0))).await;
@@ -222,7 +222,7 @@ async fn what_was_never_sent_is_a_plain_failure() {
     assert_eq!(texts(&report["errors"], "/code"), ["UPSTREAM_UNAVAILABLE"]);
     assert_eq!(world.sandbox.piktid.recorder.count("PATCH"), 0);
     assert_eq!(world.sandbox.comfy.recorder.count("PUT"), 0);
-    // Nobody is there at all.
+    // No server listens at the address.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = nobody.local_addr().expect("an address");
     drop(nobody);
@@ -247,7 +247,7 @@ async fn a_delete_at_scenario_that_cannot_be_verified_is_unknown() {
     let [scenario, ..] = own(&world);
     let faults = &world.sandbox.scenario;
     rule(faults, "DELETE /v1/assets", 1, Fault::Lose);
-    // The read before it is answered, those after it are not.
+    // The read before the delete succeeds; the reads after it fail.
     rule(
         faults,
         "POST /v1/assets/get-bulk",
@@ -273,7 +273,7 @@ async fn a_write_that_outlives_its_time_keeps_the_payloads() {
     .await;
     let [scenario, piktid, _] = own(&world);
     let gate = Arc::new(Semaphore::new(0));
-    // The note is written; what it is then is never told.
+    // The note is written; the read that follows never gets an answer.
     world
         .sandbox
         .piktid
@@ -294,7 +294,7 @@ async fn a_write_that_outlives_its_time_keeps_the_payloads() {
         texts(&answer["data"]["second"]["errors"], "/code"),
         ["UNKNOWN_OUTCOME"]
     );
-    // No time was left for it, and it says so.
+    // The deadline passed before this delete began, and its error says so.
     assert_eq!(answer["data"]["third"]["deletedId"], Value::Null);
     assert_eq!(
         texts(&answer["data"]["third"]["errors"], "/code"),
@@ -365,7 +365,7 @@ async fn one_bad_id_does_not_take_the_others_with_it() {
             .filter(|(own, _)| *own == source)
             .map(|(source, id)| asset_id(source, id))
             .collect();
-        // The whole is refused, then one of its parts.
+        // The source refuses the whole batch, then one of its parts.
         rule(
             emulator,
             beginning,
@@ -401,7 +401,7 @@ async fn a_429_is_waited_out_by_every_write() {
     let input = json!({ "assetIds": [scenario] });
     let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
     assert_eq!(report["deletedIds"], json!([scenario]), "{report}");
-    // Longer than there is time for: told, with how long.
+    // A wait beyond the deadline: the error reports its length.
     world
         .sandbox
         .piktid
@@ -421,7 +421,7 @@ async fn nobody_reads_old_after_new_while_a_write_is_under_way() {
         "{{ asset(id: \"{id}\") {{ note }} \
          assets(first: 100, filter: {{sources: [\"piktid\"]}}) {{ nodes {{ id note }} }} }}"
     );
-    // Kept, both.
+    // Caches the asset and the list.
     world.data(&read).await;
     let gate = Arc::new(Semaphore::new(0));
     let late = Fault::Late(Arc::clone(&gate));
@@ -439,7 +439,7 @@ async fn nobody_reads_old_after_new_while_a_write_is_under_way() {
         while !is_written() {
             tokio::task::yield_now().await;
         }
-        // It is done, and nobody has said so yet.
+        // The write has taken effect, but its answer has not arrived.
         for _ in 0..3 {
             let data = world.data(&read).await;
             let listed = data["assets"]["nodes"]
@@ -596,7 +596,7 @@ async fn ids_come_back_as_they_were_given() {
     assert_eq!(texts(&report["errors"], "/assetId"), ["bad"]);
     let place = json!(["input", "assetIds", "2"]);
     assert_eq!(report["errors"][0]["field"], place);
-    // A note that is left out wipes nothing.
+    // A missing note clears nothing.
     let answer = world
         .ask(&format!(
             "mutation {{ setAssetNote(input: {{assetId: \"{former}\"}}) {{ asset {{ id }} }} }}"

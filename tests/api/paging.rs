@@ -1,4 +1,4 @@
-//! One list over three sources, walked to its ends.
+//! The merged list of three sources, walked in both directions.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ const BACKWARD: &str = "query($n: Int, $c: String) { assets(last: $n, before: $c
     edges { cursor node { id createdAt source { name } } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
-/// Every id, page by page.
+/// Every id of the list, walked page by page.
 async fn walk(world: &TestGateway, forward: bool, size: usize) -> Vec<String> {
     let (query, more, cursor) = if forward {
         (FORWARD, "hasNextPage", "endCursor")
@@ -270,7 +270,7 @@ async fn a_year_one_as_some_systems_write_it_ends_the_list_like_any_time() {
     world.sandbox.store.scenario().clear();
     world.sandbox.store.piktid().clear();
     for (index, row) in world.sandbox.store.comfy().iter_mut().enumerate() {
-        // The server sorts by what it stores; only what it sends is odd.
+        // The server sorts by the stored time; only the time that it sends is odd.
         if index >= 120 {
             row.created = 0;
             row.overrides.insert(
@@ -316,7 +316,7 @@ async fn a_small_page_gets_through_a_group_larger_than_any_call() {
 #[tokio::test]
 async fn cursors_outlive_the_renames_of_their_filters() {
     let world = world().await;
-    // Made by the build before `owner`, `visibility` and `parentAssetId` got other names.
+    // Made by a build from before `owner`, `visibility` and `parentAssetId` were renamed.
     let merged = "USQFPQGhlu5EwFs-dx4Iok94gJEROnMML38BABY8ZdAm";
     let data = world
         .data(&format!(

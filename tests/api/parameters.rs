@@ -1,5 +1,5 @@
-//! What of the lists' parameters the graph does not say: tokens and cursors of the providers' own,
-//! and lists that are not walked. The rest is in `coverage`.
+//! List parameters that the graph does not expose: the providers' own tokens and cursors, and lists
+//! that cannot be walked. `coverage` tests all others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +30,7 @@ fn context() -> RequestContext {
     RequestContext::new(Duration::from_secs(10), 10)
 }
 
-/// A sandbox, and the client of one of its servers.
+/// A sandbox, and the client of one of its providers.
 async fn client(provider: Provider) -> (Sandbox, Arc<dyn Source>) {
     let sandbox = Sandbox::start(Options {
         dialect: Dialect::Newest,

@@ -1,4 +1,4 @@
-//! A source that fails is told, while the others answer.
+//! The gateway reports a source that fails, while the others answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -44,7 +44,7 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
             "UPSTREAM_PROTOCOL",
         ),
         (page(200, "application/json", ""), "UPSTREAM_PROTOCOL"),
-        // Pages of another size than asked for: nothing of such a list can be found again.
+        // Another page size than requested: no position in such a list can be found again.
         (
             page(
                 200,
@@ -98,7 +98,7 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
         for leak in ["10.0.0.7", "<html>", "stack trace"] {
             assert!(!text.contains(leak), "{leak} in {text}");
         }
-        // Alone, it is the field's error.
+        // If it is the only source, its error is the field's error.
         let answer = world
             .ask("{ assets(filter: { sources: [\"piktid\"] }) { nodes { id } } }")
             .await;
@@ -185,7 +185,7 @@ async fn a_slow_source_does_not_hold_the_page_past_its_patience() {
         .comfy
         .faults
         .add("GET /", Fault::Hold(Arc::clone(&gate)));
-    // Answers although the gate never opened.
+    // The gateway answers, although the source has not.
     let data = world.data(LIST).await;
     assert_eq!(
         texts(&data["assets"]["sourceResults"], "/status"),
@@ -289,7 +289,7 @@ async fn ready_while_one_source_answers() {
         .scenario
         .faults
         .add("GET /", page(500, "text/plain", ""));
-    // The page that said so is kept for a moment; another gateway has not seen it.
+    // The first gateway caches the page for a moment, so the test asks a second one.
     let other = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
     let response = world.get(&format!("http://{}/ready", other.0)).await;
     assert_eq!(response.status(), 503);
@@ -299,7 +299,7 @@ async fn ready_while_one_source_answers() {
 
 #[tokio::test]
 async fn a_certificate_nobody_vouches_for_is_refused() {
-    // Plain HTTP where TLS is spoken of: the handshake cannot succeed.
+    // A plain HTTP server at an `https` address: the handshake cannot succeed.
     let sandbox = Sandbox::start(Options::default())
         .await
         .expect("the sandbox starts");
@@ -365,7 +365,7 @@ async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses
     };
     let whole = texts(&world.data(&field("")).await["assets"]["nodes"], "/id");
     assert_eq!(whole.len(), 10);
-    // The second of the two calls that the list takes.
+    // Fails the second of the two calls that the list needs.
     let faults = Arc::clone(&world.sandbox.piktid.faults);
     let mut calls = 0;
     world.sandbox.piktid.faults.before_each(move || {
@@ -374,7 +374,7 @@ async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses
             faults.push(asset_gateway::sandbox::Rule {
                 beginning: "GET /assets".to_owned(),
                 times: Some(1),
-                // Not one that is tried again.
+                // A status that the gateway does not retry.
                 fault: page(403, "text/plain", ""),
             });
         }

@@ -1,7 +1,7 @@
-//! Random walks over HTTP: the gateway's own router, the emulators behind it, assets that come and
-//! go between any two upstream calls. Whole walks lose and repeat nothing that existed throughout.
+//! Random walks over HTTP: the gateway's own router, the emulators behind it, and changes of the
+//! assets between upstream calls. Whole walks lose and repeat nothing that existed throughout.
 //!
-//! A failure prints its seed: `PROPTEST_RNG_SEED=… cargo test --test api walks` walks the same way.
+//! A failure prints its seed: `PROPTEST_RNG_SEED=… cargo test --test api walks` repeats the walks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,10 +25,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{TestGateway, texts, world_with};
 
-/// Walks in `cargo test`.
+/// The number of walks in `cargo test`; the variable `WALKS` overrides it.
 const WALKS: u32 = 240;
 
-/// What happens before an upstream call.
+/// An event before an upstream call.
 #[derive(Debug, Clone)]
 enum Event {
     Insert {
@@ -57,9 +57,9 @@ fn event() -> impl Strategy<Value = Event> {
 
 #[derive(Debug, Clone)]
 struct Walk {
-    /// Assets of each source.
+    /// The number of assets at each source.
     sizes: [usize; 3],
-    /// Distinct times they share.
+    /// The number of distinct creation times, one minute apart.
     minutes: u8,
     pages: Vec<usize>,
     events: Vec<Event>,
@@ -67,12 +67,12 @@ struct Walk {
     ascending: bool,
     order: &'static str,
     filter: &'static str,
-    /// Asks again from the same place while a source is missing; else it goes on without.
+    /// Repeats a page until no source is missing; else the walk goes on without the missing ones.
     stubborn: bool,
     dialect: usize,
 }
 
-/// Seldom more than one call brings.
+/// A number of assets, seldom more than one call returns.
 fn size() -> impl Strategy<Value = usize> {
     prop_oneof![3 => 0_usize..50, 1 => 50_usize..230]
 }
@@ -136,7 +136,7 @@ fn name(number: usize) -> String {
 
 fn insert(store: &Store, source: usize, id: &str, minute: i64, number: usize) {
     let created = START + minute * 60_000;
-    // One in forty cannot be read.
+    // One asset in forty is unreadable.
     let bad = number % 40 == 39;
     let broken = |field: &str| {
         bad.then(|| (field.to_owned(), raw("{\"no\": \"text\"}")))
@@ -180,7 +180,7 @@ fn insert(store: &Store, source: usize, id: &str, minute: i64, number: usize) {
     }
 }
 
-/// Ids and creation times in milliseconds, of assets that can be read or not.
+/// Source, id, creation time in milliseconds and readability of every asset.
 fn stored(store: &Store) -> Vec<(usize, String, i64, bool)> {
     let mut all = Vec::new();
     for a in store.scenario().iter() {
@@ -203,10 +203,10 @@ fn delete(store: &Store, source: usize, id: &str) {
     }
 }
 
-/// What was there from the beginning and is still: the walk must show it.
+/// Ids that have existed from the beginning and still do: the walk must show them.
 type Steady = Arc<Mutex<BTreeSet<String>>>;
 
-/// Fills the store and sets the events going.
+/// Fills the store and installs the events.
 fn prepare(world: &TestGateway, walk: &Walk) -> Steady {
     let store = Arc::clone(&world.sandbox.store);
     let emulators = [
@@ -262,10 +262,10 @@ fn prepare(world: &TestGateway, walk: &Walk) -> Steady {
                     }
                 }
                 Some(Event::Fail { source }) => own[source].push(Rule {
-                    // Searches and batch reads too.
+                    // Matches searches and batch reads too.
                     beginning: String::new(),
                     times: Some(1),
-                    // Not one that is tried again.
+                    // A status that the gateway does not retry.
                     fault: Fault::Answer {
                         status: 403,
                         content_type: "text/plain",
@@ -279,7 +279,7 @@ fn prepare(world: &TestGateway, walk: &Walk) -> Steady {
     steady
 }
 
-/// Whether an asset of the store fits the walk's filter.
+/// Whether an asset of the store matches the walk's filter.
 fn fits(filter: &str, source: usize, id: &str, created: i64) -> bool {
     let number = usize::from_str_radix(&id[24..], 16).expect("a number");
     let minute = (created - START) / 60_000;
@@ -295,20 +295,20 @@ fn fits(filter: &str, source: usize, id: &str, created: i64) -> bool {
     }
 }
 
-/// What a walk showed.
+/// The result of a walk.
 #[derive(Default)]
 struct Shown {
     /// In the list's order.
     ids: Vec<String>,
     unreadable: Vec<String>,
-    /// Sources that were missing while the walk went on.
+    /// Sources that failed on a page after which the walk continued.
     missing: BTreeSet<String>,
-    /// The place was lost, and the client told so.
+    /// The position was lost, and the gateway reported it (`BAD_CURSOR`).
     lost: bool,
 }
 
-/// List calls that one page may cost. Five; PiktID's pages begin at multiples of their size, so
-/// that a call surely holds 40 rows only: passing more assets of one time costs more calls.
+/// The number of list calls that one page may cost: five. PiktID's pages begin at multiples of
+/// their size, so a call is sure of 40 rows only: many assets of one creation time cost more calls.
 fn budget(store: &Store, source: &str) -> u64 {
     if source != "piktid" {
         return 5;
@@ -318,8 +318,8 @@ fn budget(store: &Store, source: &str) -> u64 {
         *groups.entry(asset.created).or_default() += 1;
     }
     let largest = groups.into_values().max().unwrap_or(0);
-    // A group may have shrunk since it was read. The place sought may lie behind one group, and
-    // the next may be as large.
+    // A group may have shrunk since it was read. The position may lie behind one group, and the
+    // next group may be as large.
     if largest < 35 { 5 } else { 6 + largest / 20 }
 }
 
@@ -352,7 +352,7 @@ async fn go(world: &TestGateway, walk: &Walk, forward: bool) -> Result<Shown, Te
             .filter(|source| source["status"] == "FAILED")
             .filter_map(|source| Some(source["source"]["name"].as_str()?.to_owned()))
             .collect();
-        // Whoever is missing is asked again from the same place, or left behind.
+        // Repeats the page, or continues without the missing sources.
         if page.is_null() || (walk.stubborn && !missing.is_empty()) {
             continue;
         }
@@ -392,7 +392,7 @@ async fn go(world: &TestGateway, walk: &Walk, forward: bool) -> Result<Shown, Te
     Err(TestCaseError::fail("the walk does not end"))
 }
 
-/// The ids as the list must have them: by time, source and id.
+/// The expected ids of the list: by time, source and id.
 fn in_order(store: &Store, walk: &Walk) -> Vec<String> {
     let mut all: Vec<_> = stored(store)
         .into_iter()
@@ -477,7 +477,7 @@ fn random_walks_lose_and_repeat_nothing_whatever_happens_between_calls() {
             };
             let world = world_with(options, |config| {
                 config.cache.freshness.page_fresh = Duration::ZERO;
-                // However busy the machine is.
+                // Enough patience for a busy machine.
                 for source in &mut config.sources {
                     source.patience = Duration::from_secs(20);
                 }

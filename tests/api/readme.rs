@@ -1,10 +1,10 @@
-//! The README's operations, executed as they stand.
+//! Executes the README's operations as they are printed.
 
 use serde_json::{Value, json};
 
 use crate::harness::world;
 
-/// What stands between fences of a language.
+/// The contents of the code blocks of a language.
 fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let begin = format!("```{language}\n");
     let blocks = text.split(begin.as_str()).skip(1);
@@ -13,7 +13,7 @@ fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Every list of errors, and every payload that has nothing.
+/// Collects every `errors` list that is not empty.
 fn failures(value: &Value, found: &mut Vec<Value>) {
     match value {
         Value::Object(fields) => {
@@ -49,7 +49,6 @@ async fn every_operation_of_the_readme_can_be_executed_as_it_stands() {
     }
 }
 
-/// The configurations are read by the code that reads everybody's.
 #[tokio::test]
 async fn every_configuration_of_the_readme_is_toml() {
     let readme = include_str!("../../README.md");

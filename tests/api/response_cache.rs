@@ -1,4 +1,4 @@
-//! Answers that are kept as ready bytes: nobody can tell, but for the time they take.
+//! Cached responses as ready bytes: except for the time, they equal fresh ones.
 
 use std::{
     sync::{
@@ -23,7 +23,7 @@ use crate::{
 
 const LIST: &str = "{ assets(first: 5) { nodes { id name note tags } } }";
 
-/// What changes with every call, or with the hour, and says nothing of the assets.
+/// Removes the fields that change with each call, or with the hour, and are not about the assets.
 fn settled(answer: &Value) -> Value {
     match answer {
         Value::Object(fields) => fields
@@ -63,7 +63,7 @@ async fn a_finished_write_is_in_the_next_answer() {
     let ids = own(&world);
     for (id, note) in [(&ids[0], "one"), (&ids[2], "two"), (&ids[0], "three")] {
         let read = format!("{{ asset(id: \"{id}\") {{ note }} }}");
-        // Kept, and asked for again.
+        // Caches the answer, and reads it from the cache.
         world.data(&read).await;
         world.data(&read).await;
         payload(
@@ -138,7 +138,7 @@ async fn equal_questions_at_once_are_answered_once_each_with_its_own_id() {
     ids.dedup();
     assert_eq!(ids.len(), 20);
 
-    // So are those that fail; each error names the request it is told to.
+    // The same for failures; each error names the request that it answers.
     faults.clear();
     faults.add("GET /api/assets", Fault::Reset);
     let failing = json!({ "query": "{ comfyAssets(first: 4) { nodes { id name } } }" }).to_string();
@@ -178,10 +178,10 @@ async fn callers_are_shown_what_they_may_do_whoever_asked_before() {
 #[tokio::test]
 async fn an_answer_ends_with_what_is_in_it() {
     if cache_modes::are_off() {
-        return; // it is about them
+        return; // this test is about the caches
     }
     let world = world_with(Options::default(), |config| {
-        // Of no source whose assets are on the page.
+        // The page stays fresh; the entity expires at once.
         let freshness = &mut config.cache.freshness;
         freshness.page_fresh = Duration::from_secs(600);
         freshness.entity_fresh = Duration::from_millis(1);
@@ -204,8 +204,8 @@ async fn an_answer_ends_with_what_is_in_it() {
     );
 }
 
-/// Readers hammer while somebody writes: whatever is read after a write is finished is what a
-/// gateway answers that keeps nothing.
+/// Readers query all the time while assets change. After each write, the cached answer must equal
+/// the answer of a gateway without caches.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_differs_with_and_without_caches_while_writes_happen() {
     let world = Arc::new(world().await);

@@ -1,4 +1,4 @@
-//! What clients, caches and other subgraphs need of the schema's shape.
+//! Properties of the schema that clients, caches and other subgraphs rely on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ fn description(definition: &TypeDefinition) -> &str {
     description.map_or("", |own| own.node.as_str())
 }
 
-/// Lists and non-nulls around a type's name.
+/// The number of lists and non-nulls around a type's name.
 fn wrappers(own: &Type) -> usize {
     let inner = match &own.base {
         BaseType::Named(_) => 0,
@@ -41,7 +41,7 @@ fn wrappers(own: &Type) -> usize {
 
 #[test]
 fn no_type_has_more_wrappers_than_introspection_asks_for() {
-    // graphql-js asks for a name in seven wrappers (`TypeRef`, up to version 16).
+    // graphql-js introspects a name in up to seven wrappers (`TypeRef`, up to version 16).
     let mut count = 0;
     for (name, definition) in &types() {
         for field in fields(definition) {
@@ -63,7 +63,7 @@ fn no_type_has_more_wrappers_than_introspection_asks_for() {
 
 #[test]
 fn only_nodes_have_an_id() {
-    // Normalising caches take two objects of one type and `id` for the same object.
+    // Normalising caches identify an object by its type and `id`.
     let mut with_id = Vec::new();
     for (name, definition) in &types() {
         if fields(definition).iter().any(|own| own.name.node == "id") {
@@ -113,7 +113,7 @@ fn members_of_a_union_or_interface_agree_on_the_types_of_their_fields() {
 
 #[test]
 fn names_say_that_they_are_about_assets() {
-    // What a supergraph shares, and what is the specification's.
+    // Types that a supergraph shares, and types of the specifications.
     let shared = [
         "ByteSize",
         "DateTime",

@@ -1,4 +1,4 @@
-//! Writes whose answer is lost are settled where that can be done, and reported as unknown elsewhere.
+//! A write whose answer is lost is settled where possible, and reported as unknown elsewhere.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn says(status: u16) -> Fault {
     }
 }
 
-/// Nothing of it has happened: the call is answered as ever.
+/// A fault without effect: the emulator answers as usual.
 fn as_ever() -> Fault {
     Fault::Replace("no such text".to_owned(), Vec::new())
 }
@@ -105,7 +105,7 @@ async fn a_batch_with_one_that_is_gone_is_parted_when_it_is_refused() {
     let input = json!({ "assetIds": ids });
     let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
     let mut deleted = texts(&report["deletedIds"], "");
-    // The second refusal is of one alone, and its own.
+    // The second refusal concerns a single asset, whose delete fails.
     assert_eq!(deleted.len(), 2, "{report}");
     let mut told: Vec<(String, String)> = texts(&report["errors"], "/assetId")
         .into_iter()
@@ -131,7 +131,7 @@ async fn what_may_come_of_an_upload_is_not_hidden_by_what_was_read_before() {
         .upload(json!({ "source": "comfy" }), file("late.png", png(500)))
         .await;
     assert_eq!(codes(&upload), ["UNKNOWN_OUTCOME"], "{upload}");
-    // The message asks clients to read before they try again.
+    // The error message asks clients to read before they retry.
     world.data(list).await;
     let late = {
         let mut store = world.sandbox.store.comfy();
@@ -149,7 +149,7 @@ async fn what_may_come_of_an_upload_is_not_hidden_by_what_was_read_before() {
     assert!(names.contains(&late), "{names:?}");
 }
 
-/// A video's beginning, and as many bytes as wanted.
+/// The first bytes of a video, padded to `length`.
 fn clip(length: usize) -> Vec<u8> {
     let mut bytes = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41".to_vec();
     bytes.resize(length, 7);
@@ -174,7 +174,7 @@ async fn a_part_of_an_upload_is_sent_again_from_disk() {
     let stored = world.sandbox.store.scenario().last().cloned();
     let (_, bytes) = stored.and_then(|own| own.file.uploaded).expect("bytes");
     assert!(bytes == clip(large), "every byte in its place");
-    // A file that is passed on as it comes cannot be sent again.
+    // The gateway cannot send a streamed file again.
     rule(scenario, "PUT /files/part/", 1, says(503));
     let input = json!({ "source": "scenario", "byteLength": 5_000 });
     let upload = world.upload(input, file("clip.mp4", clip(5_000))).await;
@@ -233,7 +233,7 @@ async fn known_bytes_that_landed_nowhere_are_not_told_as_done() {
     assert_eq!(steps(&again)[0], "FILE FAILED", "{again}");
     let message = again["errors"][0]["message"].as_str().unwrap_or_default();
     assert!(message.contains("`loras`"), "{message}");
-    // Known, and its file is there.
+    // Known bytes whose file exists.
     let input = json!({ "source": "comfy" });
     let known = world
         .upload(input.clone(), file("b.png", bytes.clone()))
@@ -242,7 +242,7 @@ async fn known_bytes_that_landed_nowhere_are_not_told_as_done() {
         (&known["created"], &known["errors"]),
         (&json!(false), &json!([]))
     );
-    // Known, and its file is gone.
+    // Known bytes whose file is gone.
     let comfy = &world.sandbox.comfy;
     rule(comfy, "GET /api/assets/", 1, as_ever());
     rule(comfy, "GET /api/assets/", 1, says(404));

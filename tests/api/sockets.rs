@@ -1,4 +1,4 @@
-//! graphql-transport-ws to the letter, over real sockets.
+//! Every rule of graphql-transport-ws, over real sockets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,7 +49,7 @@ async fn heard(socket: &mut Socket) -> Value {
     }
 }
 
-/// How the socket is closed, after whatever comes before.
+/// The code and reason of the close frame; ignores earlier messages.
 async fn closed(socket: &mut Socket) -> (u16, String) {
     while let Some(Ok(frame)) = socket.next().await {
         if let Message::Close(Some(frame)) = frame {
@@ -86,7 +86,7 @@ async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code() {
     ] {
         let mut socket = open(&world).await;
         for message in &messages {
-            // It may be closed already.
+            // The gateway may have ended the connection.
             let _ = socket.send(message.clone()).await;
         }
         assert_eq!(closed(&mut socket).await.0, code, "{messages:?}");
@@ -128,7 +128,7 @@ async fn an_id_that_is_under_way_is_not_used_again() {
         closed(&mut socket).await,
         (4409, "Subscriber for 7 already exists".to_owned())
     );
-    // Once it is over, it may be.
+    // A completed id may be used again.
     let mut socket = begun(&world).await;
     for _ in 0..2 {
         say(&mut socket, &ask("7", "{ assetSources { name } }")).await;
@@ -171,7 +171,7 @@ async fn what_was_not_executed_is_an_error_message() {
         told["payload"][0]["extensions"]["code"],
         "GRAPHQL_VALIDATION_FAILED"
     );
-    // Nothing follows it.
+    // No message follows the error.
     say(
         &mut socket,
         &json!({ "type": "ping", "payload": { "n": 1 } }),
@@ -221,7 +221,7 @@ async fn a_message_past_the_limit_closes_the_socket() {
     let world = world().await;
     let mut socket = begun(&world).await;
     let long = ask("1", &"x".repeat(1_100_000)).to_string();
-    // It may be closed before all of it is sent.
+    // The gateway may end the connection before it has the whole message.
     let _ = socket.send(Message::text(long)).await;
     assert_eq!(closed(&mut socket).await.0, 1009);
 }
@@ -409,9 +409,9 @@ async fn when_the_gateway_stops_operations_are_answered_and_sockets_close_to_com
             tokio::task::yield_now().await;
         }
         stop.send(()).expect("it serves");
-        // The one that has nothing to wait for closes first.
+        // The socket without an operation closes first.
         assert_eq!(closed(&mut idle).await.0, 1012);
-        // No operation begins any more.
+        // The gateway starts no new operation.
         let late = json!({ "id": "2", "type": kind, "payload": { "query": change } });
         say(&mut socket, &late).await;
         gate.add_permits(100);

@@ -1,4 +1,4 @@
-//! Files pass through the gateway as they come: nothing waits for the end, nobody runs ahead.
+//! Files stream through the gateway: no wait for the end, and a slow upstream slows the client.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ use crate::{
 
 const PIECE: usize = 64 * 1024;
 
-/// A clip of so many pieces; `before` is asked before each.
+/// A clip of `pieces` pieces; calls `before` with the number of each piece.
 fn clip(
     pieces: usize,
     before: impl Fn(usize) + Send + Sync + 'static,
@@ -69,7 +69,7 @@ async fn the_first_byte_is_there_before_the_last_has_left() {
     let (address, seen) = gateway(Manner::default(), |_| {}).await;
     let rest = Arc::new(Notify::new());
     let (own, waiting) = (Arc::clone(&rest), Arc::clone(&seen));
-    // The second half is not sent before the first has arrived.
+    // The second half follows only after the first has arrived.
     let bytes = clip(8, |_| {}).chain(
         stream::once(async move {
             own.notified().await;
@@ -175,7 +175,7 @@ async fn a_client_that_falls_silent_is_given_up() {
         .await;
 }
 
-/// What the upstream got before the file, and how it was announced.
+/// The beginning of the body that the upstream received, and whether it had a content length.
 fn head(seen: &Seen) -> (String, bool) {
     let head = String::from_utf8_lossy(&seen.head.lock().expect("a lock")).into_owned();
     let headers = seen

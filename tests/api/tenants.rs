@@ -1,5 +1,5 @@
-//! Callers with credentials of their own: each sees their own account, whatever is cached,
-//! coalesced, stale or failing.
+//! Callers with their own credentials: each sees only their own account, even when reads are
+//! cached, coalesced, stale or failing.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,12 +22,12 @@ use crate::{
     support::{Front, SOURCES, Tenant, toml},
 };
 
-/// A gateway over two accounts at each provider, and one that keeps nothing.
+/// A gateway over two accounts at each provider, and one without caches.
 struct TestGateway {
     tenants: Arc<[Tenant; 2]>,
     fronts: [Front; 3],
     cached: SocketAddr,
-    /// Over fronts of its own, where nothing fails.
+    /// The gateway without caches; no call fails at its separate fronts.
     uncached: SocketAddr,
     client: reqwest::Client,
     tasks: [JoinHandle<()>; 2],
@@ -39,10 +39,10 @@ impl Drop for TestGateway {
     }
 }
 
-/// Stale at once, and kept for long: nearly every answer is an old one that is being renewed.
+/// Stale at once and kept for long: nearly every answer is stale, with a refresh in progress.
 const OLD: &str = "[cache]\npage_fresh_seconds = 0.001\npage_stale_seconds = 600\n\
                    entity_fresh_seconds = 0.001\nentity_stale_seconds = 600\nif_error_seconds = 600\n";
-/// Asked for anew each time, but kept for when a source fails.
+/// Read again each time, but kept for failures of a source.
 const FOR_ERRORS: &str = "[cache]\npage_fresh_seconds = 0.001\npage_stale_seconds = 0\n\
                           entity_fresh_seconds = 0.001\nentity_stale_seconds = 0\n\
                           if_error_seconds = 600\n";
@@ -75,7 +75,7 @@ impl TestGateway {
         let (own, others) = (fronts(&tenants).await, fronts(&tenants).await);
         let (cached, task) = started(&toml(&own, cache)).await;
         let (uncached, other) = started(&toml(&others, NONE)).await;
-        // The uncached gateway's fronts live as long as the process.
+        // Keeps the uncached gateway's fronts alive until the process ends.
         std::mem::forget(others);
         Self {
             tenants,
@@ -175,7 +175,7 @@ async fn without_a_credential_the_source_says_so_and_the_others_answer() {
         before,
         "nobody was asked without a credential"
     );
-    // With none at all, and with one that the source refuses.
+    // Without any credential, and with one that the source refuses.
     let answer = world.send(world.cached, &[], &body).await;
     assert_eq!(error(&answer).0, "UNAUTHENTICATED");
     headers.push((
@@ -192,7 +192,7 @@ async fn without_a_credential_the_source_says_so_and_the_others_answer() {
         .expect("piktid");
     assert_eq!(refused["error"]["code"], "UNAUTHENTICATED");
     assert!(!answer.to_string().contains("wrong"), "{answer}");
-    // By id, and for writes.
+    // Reads by id, and writes.
     let id = URL_SAFE_NO_PAD.encode("a:piktid:x");
     for query in [
         format!("{{ asset(id: \"{id}\") {{ id }} }}"),
@@ -244,7 +244,7 @@ async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
             })
         })
         .collect();
-    // Both have asked, and nobody else asks: then both are answered.
+    // Waits until each tenant has caused a call, then releases both calls.
     let both = async {
         while world.fronts[1].calls() < before + 2 {
             tokio::task::yield_now().await;
@@ -280,7 +280,7 @@ async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
 #[tokio::test]
 async fn what_is_old_is_served_to_whom_it_was_read_for() {
     if crate::cache_modes::are_off() {
-        return; // it is about them
+        return; // this test is about the caches
     }
     let world = TestGateway::start(OLD).await;
     let list =
@@ -343,7 +343,7 @@ async fn the_same_idempotency_key_is_each_callers_own() {
         anna["asset"]["id"],
         "told again"
     );
-    // Bulk deletes too.
+    // The same for bulk deletes.
     let delete = async |tenant: usize, id: &str| {
         let query = format!(
             "mutation {{ bulkDeleteAssets(input: {{assetIds: [\"{id}\"], idempotencyKey: \"d\"}}) {{ deletedIds errors {{ code }} }} }}"
@@ -365,12 +365,12 @@ async fn the_same_idempotency_key_is_each_callers_own() {
 
 // === Random interleavings ===
 
-/// What a caller does.
+/// An action of a caller.
 #[derive(Debug, Clone)]
 enum Act {
-    /// One of the query shapes, with a number to vary it by.
+    /// A query of one shape, varied by a number.
     Read { shape: usize, number: usize },
-    /// Sets or clears a note of an asset of their own.
+    /// Sets the note of one of the caller's assets.
     Note {
         source: usize,
         number: usize,
@@ -385,9 +385,9 @@ enum Act {
 
 #[derive(Debug, Clone)]
 struct Step {
-    /// All at once: who, and what.
+    /// Concurrent actions, each with its tenant.
     acts: Vec<(usize, Act)>,
-    /// So many calls to a source fail.
+    /// The source that fails, and the number of its failing calls.
     fail: Option<(usize, usize)>,
 }
 
@@ -447,7 +447,7 @@ fn global(ids: &[Vec<String>; 3], source: usize, number: usize) -> String {
     URL_SAFE_NO_PAD.encode(format!("a:{}:{own}", SOURCES[source]))
 }
 
-/// Every shape of query there is.
+/// The query of a shape.
 fn query(ids: &[Vec<String>; 3], shape: usize, number: usize) -> String {
     let size = [1, 3, 20, 50][number];
     let source = number % 3;
@@ -532,7 +532,7 @@ fn mutation(ids: &[Vec<String>; 3], act: &Act) -> Option<String> {
     })
 }
 
-/// Every asset in an answer, as it is shown.
+/// Collects every asset of an answer, with the fields of `NODE`.
 fn assets(answer: &Value, found: &mut Vec<Value>) {
     match answer {
         Value::Object(fields) => {
@@ -548,12 +548,12 @@ fn assets(answer: &Value, found: &mut Vec<Value>) {
     }
 }
 
-/// Whether anything failed, or is told to be old.
+/// Whether no part of an answer failed.
 fn is_whole(answer: &Value) -> bool {
     answer.get("errors").is_none() && !answer.to_string().contains("FAILED")
 }
 
-/// Statuses say how an answer came, not what is in it.
+/// The data, with `STALE` as `OK`: statuses say how an answer was made, not its content.
 fn content(answer: &Value) -> Value {
     let mut text = answer["data"].to_string();
     text = text.replace("\"STALE\"", "\"OK\"");
@@ -598,7 +598,7 @@ async fn walk(
         }
         let (answers, written) = tokio::join!(
             join_all(reads.iter().map(|(who, query)| world.ask(*who, query))),
-            // One after the other: two changes of one asset have no one right order.
+            // In sequence: concurrent changes of one asset have no single correct order.
             async {
                 let mut all = Vec::new();
                 for (who, query) in &writes {
@@ -614,7 +614,7 @@ async fn walk(
         for ((((who, query), answer), before), after) in
             reads.iter().zip(&answers).zip(&before).zip(&after)
         {
-            // What a write of the same step changed may show or not.
+            // Reads may or may not show a write of the same step.
             let (mut shown, mut right) = (Vec::new(), Vec::new());
             assets(answer, &mut shown);
             assets(before, &mut right);
@@ -635,7 +635,7 @@ async fn walk(
                     own,
                     query
                 );
-                // A page that fails at one source reaches further into the others.
+                // A page with a failed source reaches further into the other sources.
                 if is_whole(answer) && step.fail.is_none() && writes.is_empty() {
                     prop_assert!(
                         right.contains(own),
@@ -661,7 +661,7 @@ async fn walk(
                 );
             }
         }
-        // Nothing older than a finished write, for anybody.
+        // No caller may get an answer older than a finished write.
         let now = join_all(reads.iter().map(|(who, query)| world.ask(*who, query))).await;
         for (((who, query), answer), after) in reads.iter().zip(&now).zip(&after) {
             if is_whole(answer) {
@@ -679,7 +679,7 @@ async fn walk(
     Ok(())
 }
 
-/// How much of what is meant to be tested was.
+/// Numbers of answers, to show that the walks tested something.
 #[derive(Debug, Default)]
 struct Seen {
     whole: usize,
@@ -687,7 +687,7 @@ struct Seen {
     stale: usize,
 }
 
-/// Random walks over one world; how much was seen.
+/// Runs random walks over one world and returns the numbers of answers.
 fn walks(cache: &str) -> Seen {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (world, ids) = runtime.block_on(async {
@@ -696,9 +696,9 @@ fn walks(cache: &str) -> Seen {
         (world, ids)
     });
     let seen = std::cell::RefCell::new(Seen::default());
-    // Chance may make most answers fail: a run that saw too little goes on.
+    // By chance, most answers may fail: a run with too few whole answers continues.
     for _ in 0..5 {
-        // A runner that has seen its cases runs no more.
+        // A runner cannot run again after its cases.
         let mut runner = TestRunner::new(ProptestConfig {
             cases: 16,
             failure_persistence: None,

@@ -1,4 +1,4 @@
-//! TLS to the sources: an authority of our own by `ca_file`, and nobody else's word.
+//! TLS to the sources: `ca_file` adds a trusted authority, and no other certificate is accepted.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use tokio_rustls::{
 
 use crate::harness;
 
-/// What a TLS front shows and does.
+/// The behaviour of a TLS front.
 #[derive(Clone, Copy)]
 struct Front {
-    /// The certificate's.
+    /// The host name in the certificate.
     name: &'static str,
     is_expired: bool,
-    /// Speaks HTTP/2, and says GOAWAY at each request.
+    /// Speaks HTTP/2, and sends GOAWAY at each request.
     goes_away: bool,
 }
 
@@ -37,7 +37,7 @@ impl Front {
     }
 }
 
-/// A TLS front before `behind`; gives its port and the authority's certificate as PEM.
+/// Starts a TLS front before `behind`; returns its port and the authority's certificate as PEM.
 async fn front(behind: std::net::SocketAddr, front: Front) -> (u16, String) {
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -70,7 +70,7 @@ async fn front(behind: std::net::SocketAddr, front: Front) -> (u16, String) {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let Ok(mut tls) = acceptor.accept(stream).await else {
-                    return; // the client did not trust us
+                    return; // the client refused the certificate
                 };
                 if front.goes_away {
                     let _ = go_away(tls).await;
@@ -84,10 +84,10 @@ async fn front(behind: std::net::SocketAddr, front: Front) -> (u16, String) {
     (port, authority.pem())
 }
 
-/// An HTTP/2 server (RFC 9113) that says GOAWAY in the middle of the first request, and ends.
+/// An HTTP/2 server (RFC 9113) that sends GOAWAY in the middle of the first request, and closes.
 async fn go_away(mut tls: TlsStream<TcpStream>) -> std::io::Result<()> {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    // Nothing was processed; NO_ERROR.
+    // Last stream 0 (no request was processed), NO_ERROR.
     const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let mut preface = [0; 24];
     tls.read_exact(&mut preface).await?;
@@ -97,7 +97,7 @@ async fn go_away(mut tls: TlsStream<TcpStream>) -> std::io::Result<()> {
         tls.read_exact(&mut head).await?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         tls.read_exact(&mut vec![0; length]).await?;
-        // HEADERS: a request.
+        // A HEADERS frame begins a request.
         if head[3] == 1 {
             tls.write_all(&GOAWAY).await?;
             return tls.shutdown().await;
@@ -105,7 +105,7 @@ async fn go_away(mut tls: TlsStream<TcpStream>) -> std::io::Result<()> {
     }
 }
 
-/// The status of PiktID behind such a front.
+/// The source result of PiktID behind such a front.
 async fn status(own: Front, trusted: bool) -> Value {
     let sandbox = Sandbox::start(Options::default())
         .await

@@ -1,4 +1,4 @@
-//! HTTP and WebSocket as the specifications want them.
+//! HTTP and WebSocket as the specifications require.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};

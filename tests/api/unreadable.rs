@@ -1,4 +1,4 @@
-//! One bad asset costs that asset, never the page.
+//! An unreadable asset does not fail its page.
 
 use asset_gateway::sandbox::{Fault, json as raw};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
         world.sandbox.store.comfy()[5]
             .overrides
             .insert(field.to_owned(), raw(&text));
-        // A gateway that has not seen the page before.
+        // A gateway that has not cached the page.
         let second = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
         let body = json!({ "query": LIST }).to_string();
         let response = world
@@ -154,7 +154,7 @@ async fn bytes_that_are_no_text_or_no_json_cost_their_row() {
         world.sandbox.comfy.faults.clear();
         let fault = Fault::Replace("fox_00001_".to_owned(), by);
         world.sandbox.comfy.faults.add("GET /api/assets", fault);
-        // A gateway that has not seen the page before.
+        // A gateway that has not cached the page.
         let gateway = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
         let answer = ask_at(gateway.0, LIST).await;
         let page = &answer["data"]["assets"];

@@ -1,4 +1,4 @@
-//! Uploads while something is wrong: with the client, with the request, with the source.
+//! Uploads during failures of the client, the request or the source.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     uploads::{UPLOAD, codes, file, form, png, steps},
 };
 
-/// More than sockets hold.
+/// More than the buffers of sockets hold.
 const LARGE: usize = 20 << 20;
 
 fn answer(status: u16, body: &str) -> Fault {
@@ -36,7 +36,7 @@ fn once(beginning: &str, fault: Fault) -> Rule {
     }
 }
 
-/// A picture in pieces, each after a pause.
+/// A picture in pieces, with a pause before each.
 fn slowly(
     piece: usize,
     count: usize,
@@ -45,7 +45,7 @@ fn slowly(
     let bytes = png(piece * count);
     let pieces: Vec<Bytes> = bytes.chunks(piece).map(Bytes::copy_from_slice).collect();
     stream::iter(pieces).then(move |piece| async move {
-        // The client's own pace.
+        // Simulates a slow client.
         tokio::time::sleep(pause).await;
         Ok(piece)
     })
@@ -152,7 +152,7 @@ async fn time_counts_from_the_last_piece() {
     })
     .await;
     for source in ["comfy", "piktid"] {
-        // Longer than a mutation has; PiktID's is kept on disk meanwhile.
+        // Takes longer than the mutation's deadline; PiktID's file is spooled to disk meanwhile.
         let part = slow_file(40_000, 25, Duration::from_millis(100));
         let payload = world.upload(json!({ "source": source }), part).await;
         assert_eq!(payload["errors"], json!([]), "{source}: {payload:#}");
@@ -184,7 +184,7 @@ async fn a_file_that_nobody_wants_is_passed_over_piece_by_piece() {
          a: uploadAsset(input: {source: \"piktid\", file: $a, tags: [\"no such tag\"]}) { errors { code } } \
          b: uploadAsset(input: {source: \"comfy\", file: $b}) { asset { name } errors { code message } } }";
     let operations = json!({ "query": query, "variables": { "a": null, "b": null } });
-    // Slower than the time for a piece, longer than a mutation's, larger than a file may be.
+    // Takes longer than `upload_idle` and the mutation's deadline, and exceeds `upload_bytes`.
     let form = Form::new()
         .text("operations", operations.to_string())
         .text("map", r#"{"a": ["variables.a"], "b": ["variables.b"]}"#)
@@ -239,14 +239,14 @@ async fn scenarios_processing_is_looked_at_whatever_its_answers() {
     let emulator = &world.sandbox.scenario;
     let large = || file("a.png", png(3_600_000));
     let input = json!({ "source": "scenario" });
-    // Completed, but its answer is lost.
+    // The completion succeeds, but its answer is lost.
     emulator
         .faults
         .push(once("POST /v1/uploads/upload_000001/action", Fault::Lose));
     let payload = world.upload(input.clone(), large()).await;
     assert_eq!(payload["errors"], json!([]), "{payload:#}");
     assert!(payload["asset"]["id"].is_string());
-    // It says that it failed.
+    // Scenario reports that its processing failed.
     let failed = r#"{"upload":{"id":"upload_000002","status":"failed","errorMessage":"no picture","parts":null}}"#;
     emulator
         .faults
@@ -255,14 +255,14 @@ async fn scenarios_processing_is_looked_at_whatever_its_answers() {
     assert_eq!(codes(&payload), ["UPSTREAM_REJECTED"]);
     assert_eq!(payload["upload"]["status"], "FAILED");
     assert_eq!(payload["upload"]["upstreamId"], "upload_000002");
-    // A part is refused: the rest is not sent.
+    // A part is refused: the gateway does not send the rest.
     emulator
         .faults
         .push(once("PUT /files/part/", answer(403, "")));
     let payload = world.upload(input.clone(), large()).await;
     assert_eq!(codes(&payload), ["FORBIDDEN"]);
     assert_eq!(payload["upload"]["status"], "FAILED");
-    // Nobody tells any more.
+    // Scenario no longer reports on the upload.
     emulator
         .faults
         .push(once("GET /v1/uploads/", answer(404, "")));
@@ -307,7 +307,7 @@ async fn what_comes_with_known_bytes_is_not_lost_in_silence() {
     assert_eq!(codes(&second), ["UNSUPPORTED_BY_SOURCE"]);
     assert_eq!(second["asset"]["note"], "again");
     assert!(texts(&second["asset"]["tags"], "").contains(&"fox".to_owned()));
-    // A second destination is refused before anything is sent.
+    // A second destination is refused before the gateway sends anything.
     let before = world.sandbox.comfy.recorder.count("POST");
     let input = json!({ "source": "comfy", "tags": ["output"] });
     let payload = world.upload(input, file("a", png(3_000))).await;
@@ -439,7 +439,7 @@ async fn a_source_cannot_make_the_gateway_send_files_inside() {
         assert!(refused.contains(&&*code), "{inside}: {payload:#}");
         assert!(!payload.to_string().contains("169.254"), "{payload:#}");
     }
-    // Nor to another host than a listed one, where hosts are listed.
+    // Where storage hosts are listed, other hosts are refused too.
     let (address, seen) =
         crate::upload_recorder::server(crate::upload_recorder::Manner::default()).await;
     let hosts = world_with(Options::default(), |config| {

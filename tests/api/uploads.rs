@@ -1,4 +1,4 @@
-//! Uploads: files through the gateway to each source, in each source's own way.
+//! Uploads: files through the gateway to each source, by the method of that source.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub const UPLOAD: &str = "mutation($input: UploadAssetInput!) { uploadAsset(inpu
      upload { upstreamId status } steps { name status } \
      errors { code message field assetId } clientMutationId } }";
 
-/// A PNG's beginning, and as many bytes as wanted.
+/// The first bytes of a PNG, padded to `length` with pseudo-random bytes.
 pub fn png(length: usize) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
     let mut seed = 1_u32;
@@ -25,7 +25,7 @@ pub fn png(length: usize) -> Vec<u8> {
 }
 
 impl TestGateway {
-    /// Sends a multipart request and gives its status and answer.
+    /// Sends a multipart request and returns its status and answer.
     pub async fn multipart(&self, form: Form) -> (u16, Value) {
         let response = self
             .client
@@ -41,14 +41,14 @@ impl TestGateway {
         (status, answer)
     }
 
-    /// Uploads one file and gives the payload.
+    /// Uploads one file and returns the payload.
     pub async fn upload(&self, input: Value, file: Part) -> Value {
         let (status, answer) = self.multipart(form(UPLOAD, input, file)).await;
         assert_eq!((status, answer.get("errors")), (200, None), "{answer:#}");
         answer["data"]["uploadAsset"].clone()
     }
 
-    /// The bytes of a source's newest asset, as it has them.
+    /// The media type and bytes of a source's newest asset, as stored there.
     fn stored(&self, source: &str) -> Option<(String, Vec<u8>)> {
         let store = &self.sandbox.store;
         let file = match source {
@@ -65,7 +65,7 @@ impl TestGateway {
     }
 }
 
-/// A request with one file, as `$input.file`.
+/// A request with one file in `$input.file`.
 pub fn form(query: &str, mut input: Value, file: Part) -> Form {
     input["file"] = Value::Null;
     let operations = json!({ "query": query, "variables": { "input": input } });
@@ -76,7 +76,7 @@ pub fn form(query: &str, mut input: Value, file: Part) -> Form {
 }
 
 pub fn file(name: &str, bytes: Vec<u8>) -> Part {
-    // The declared type is not believed.
+    // The gateway must ignore the declared type.
     Part::bytes(bytes)
         .file_name(name.to_owned())
         .mime_str("application/pdf")
@@ -134,7 +134,7 @@ async fn each_source_takes_a_file_in_its_own_way() {
             "the newest of all lists"
         );
     }
-    // One call where one does, and nothing twice.
+    // Each file took one call to its source.
     let calls = world.sandbox.scenario.recorder.calls();
     let uploads = calls
         .iter()
@@ -251,7 +251,7 @@ async fn bytes_tell_the_type_and_what_a_source_does_not_take_is_refused() {
         assert_eq!(steps(&payload)[0], "FILE FAILED");
         assert_eq!(payload["created"], Value::Null, "nothing was made");
     }
-    // A mesh as text is one when its sender says so; its name tells the rest.
+    // A text file is a mesh if its sender says so; its name gives the format.
     let input = json!({ "source": "scenario", "options": { "scenario": { "kind": "MODEL_3D" } } });
     let payload = world
         .upload(input, file("cube.obj", b"v 0 0 0\n".to_vec()))
@@ -365,7 +365,7 @@ async fn a_later_step_that_fails_is_told_beside_the_asset() {
     let id = &payload["asset"]["id"];
     assert!(id.is_string());
     assert_eq!(payload["errors"][0]["assetId"], *id);
-    // Tags that the source cannot have are known before anything is sent.
+    // Tags that the source does not support are refused before the upload.
     let before = world.count();
     let input = json!({ "source": "piktid", "tags": ["fox"] });
     let payload = world.upload(input, file("a.png", png(5_000))).await;
@@ -570,7 +570,7 @@ async fn several_files_are_read_in_the_order_of_their_parts() {
     let message = answer["data"]["b"]["errors"][0]["message"].to_string();
     assert!(message.contains("order of their parts"), "{message}");
 
-    // One part for both is read whole by both.
+    // One part for two variables is read in full by both.
     let map = r#"{"x": ["variables.a", "variables.b"]}"#;
     let (_, answer) = world.multipart(two(map, &["x"])).await;
     assert_eq!(answer["data"]["a"]["asset"]["name"], "x.png", "{answer:#}");
@@ -578,7 +578,7 @@ async fn several_files_are_read_in_the_order_of_their_parts() {
     assert_eq!(world.stored("comfy").map(|(_, b)| b.len()), Some(300_000));
     assert_eq!(world.stored("piktid").map(|(_, b)| b.len()), Some(300_000));
 
-    // The first being refused does not take the second's file.
+    // A refused first file does not use up the second.
     let map = r#"{"x": ["variables.b"], "y": ["variables.a"]}"#;
     let operations = json!({
         "query": TWO.replace("source: \"comfy\"", "source: \"piktid\""),
@@ -597,7 +597,7 @@ async fn several_files_are_read_in_the_order_of_their_parts() {
     );
     assert_eq!(answer["data"]["b"]["asset"]["name"], "x.png", "{answer:#}");
 
-    // A file that never comes: told, beside what was done.
+    // A file that never arrives is an error beside the finished upload.
     let map = r#"{"x": ["variables.a"], "y": ["variables.b"]}"#;
     let (status, answer) = world.multipart(two(map, &["x"])).await;
     assert_eq!(status, 200);
@@ -843,8 +843,8 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
             serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
         assert_eq!(error(&answer).0, "BAD_USER_INPUT");
     }
-    // What else was asked for, and done, is told: an answer with data is one (GraphQL over HTTP,
-    // 6.4), and no request that failed.
+    // The other mutation took effect, so the answer has data: it is a success (GraphQL over HTTP,
+    // 6.4), not a failed request.
     let id = crate::harness::asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let query = "mutation($id: ID!, $input: UploadAssetInput!) { setAssetNote(input: {assetId: $id, note: \
                  \"done\"}) { asset { note } } uploadAsset(input: $input) { asset { id } errors { code } } }";
@@ -873,7 +873,7 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
         "BAD_USER_INPUT"
     );
     assert_eq!(world.count(), before, "nothing came of any of them");
-    // And as it should be.
+    // The complete request succeeds.
     let response = world
         .client
         .post(world.url("/graphql"))
@@ -890,7 +890,7 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
 #[tokio::test]
 async fn the_engines_own_mark_of_an_upload_is_refused_wherever_it_stands() {
     let world = world().await;
-    // Always beside the part that it names: an engine without a guard would only read that.
+    // The request has the part that the mark names: an engine without a guard would read it.
     let mark = "#__graphql_file__:0";
     let send = async |document: &str, variables: Value| {
         let path = if variables.get("input").is_some() {
@@ -942,7 +942,7 @@ async fn the_engines_own_mark_of_an_upload_is_refused_wherever_it_stands() {
     assert_eq!(world.sandbox.comfy.recorder.count("POST"), 0);
 }
 
-/// Uploads under a key that belongs to another write: the input as a whole is refused.
+/// Uploads under the key of another write: the gateway refuses the input as a whole.
 async fn conflicts(world: &TestGateway, input: Value, file: Part) {
     let (_, answer) = world.multipart(form(UPLOAD, input, file)).await;
     assert_eq!(error(&answer).0, "CONFLICT");
@@ -977,7 +977,7 @@ async fn the_same_key_gives_the_first_outcome_again() {
         conflicts(&world, input.clone(), other_bytes).await;
         assert_eq!(world.count(), before + 1);
     }
-    // Of what failed without a trace nothing is kept.
+    // A failure without effect leaves its key unused.
     let input = json!({ "source": "piktid", "idempotencyKey": "new" });
     let payload = world
         .upload(input.clone(), file("a.gif", b"GIF89a".to_vec()))
@@ -985,7 +985,7 @@ async fn the_same_key_gives_the_first_outcome_again() {
     assert_eq!(codes(&payload), ["UNSUPPORTED_MEDIA_TYPE"]);
     let payload = world.upload(input, file("a.png", png(500))).await;
     assert_eq!(payload["errors"], json!([]), "{payload:#}");
-    // A key is one write's, whatever it does.
+    // A key belongs to one write, of either kind.
     let id = payload["asset"]["id"].as_str().expect("an id");
     let answer = world
         .ask(&format!(

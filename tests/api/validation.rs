@@ -1,10 +1,10 @@
-//! Documents and variables as the specification wants them (GraphQL, September 2025, 5 and 6).
+//! Documents and variables as the specification requires (GraphQL, September 2025, 5 and 6).
 
 use serde_json::{Value, json};
 
 use crate::harness::{error, texts, world};
 
-/// Documents that are not valid, and what their first error says.
+/// Invalid documents, and a part of their first error message.
 const INVALID: [(&str, &str); 37] = [
     ("{ nope }", "Cannot query field"),
     ("{ assetSources { nam } }", "Did you mean \"name\"?"),
@@ -92,7 +92,7 @@ const INVALID: [(&str, &str); 37] = [
         "mutation($i: [ID]!) { bulkDeleteAssets(input: {assetIds: $i}) { deletedIds } }",
         "used in position expecting type \"[ID!]!\"",
     ),
-    // What the engine cannot make a count of bytes of.
+    // Values that the engine cannot convert to a number of bytes.
     (
         "mutation { uploadAsset(input: {source: \"comfy\", base64: \"aGk=\", byteLength: -5}) { created } }",
         "must be an integer from 0 to 2^53",
@@ -147,7 +147,7 @@ async fn what_is_valid_is_answered() {
         // A variable that only a condition uses.
         "query($x: Boolean = true) { __typename @include(if: $x) assetSources { name } }",
         "query($n: Int = 3) { assets(first: $n) { nodes { id } } }",
-        // Newer than the validator.
+        // `isOneOf` is newer than the validator.
         "{ __type(name: \"UploadOptionsInput\") { isOneOf } }",
         "{ assetSources { name } ... @include(if: false) { assets { nodes { id } } } }",
         "{ assets(first: 1) { nodes { details { __typename ... on PiktidDetails { filename } } } } }",
@@ -214,7 +214,7 @@ async fn variables_are_what_the_operation_declares() {
         assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{variables}");
     }
     assert_eq!(world.calls(), [0, 0, 0]);
-    // One value alone is a list of one; what is not declared is not looked at.
+    // A single value counts as a list of one; undeclared variables are ignored.
     let fits = json!({ "f": { "kinds": "IMAGE" }, "other": 1 });
     let answer = world.ask_with(page, fits).await;
     assert_eq!(answer.get("errors"), None, "{answer}");
@@ -246,7 +246,7 @@ async fn what_cannot_be_meant_stops_what_stands_before_it() {
         )
     };
     world.forget_calls();
-    // Known by its shape, with a length that is one.
+    // Caches the document's shape, with a valid length.
     world.ask(&format!("mutation {{ {} }}", length("3"))).await;
     let calls = world.calls();
     for (document, variables) in [
@@ -274,7 +274,7 @@ async fn what_cannot_be_meant_stops_what_stands_before_it() {
         .await;
 }
 
-/// The assets that a list names first at a source.
+/// The ids of the first assets of a source.
 async fn ids(world: &crate::harness::TestGateway, source: &str, count: usize) -> Vec<String> {
     let query = format!(
         "{{ assets(first: {count}, filter: {{ sources: [\"{source}\"] }}) {{ nodes {{ id }} }} }}"
@@ -308,7 +308,7 @@ async fn a_field_that_is_written_twice_is_executed_once() {
     let recorder = &world.sandbox.piktid.recorder;
     let patches = recorder.count("PATCH");
     assert_eq!(patches, 1, "{patches}");
-    // Without its conditions: one place is left, and its selection alone.
+    // With both conditions off, one occurrence remains, with its selection alone.
     let answer = world
         .ask_with(&twice, json!({ "yes": false, "no": true }))
         .await;

@@ -1,4 +1,4 @@
-//! Tags, notes and deletes: an outcome for each asset, and nothing stale after.
+//! Tags, notes and deletes: an outcome for each asset, and no stale read afterwards.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::harness::{TestGateway, asset_id, error, texts, world, world_with};
 
-/// Runs a mutation that must not be refused, and gives its payload.
+/// Runs a mutation that must not be refused, and returns its payload.
 pub async fn payload(world: &TestGateway, field: &str, input: Value, selection: &str) -> Value {
     let kind = match field {
         "addAssetTags" => "AddAssetTagsInput",
@@ -28,7 +28,7 @@ pub async fn payload(world: &TestGateway, field: &str, input: Value, selection: 
     answer["data"][field].clone()
 }
 
-/// One asset of the user's own at each source.
+/// At each source, one asset that the user owns.
 pub fn own(world: &TestGateway) -> [String; 3] {
     let store = &world.sandbox.store;
     let scenario = store
@@ -57,7 +57,7 @@ pub fn own(world: &TestGateway) -> [String; 3] {
 async fn tags_change_at_every_source_and_reads_after_show_it() {
     let world = world().await;
     let ids = own(&world);
-    // What is kept from before must not come back.
+    // Fills the caches: the old values must not come back.
     let all = json!({ "ids": ids });
     let read = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Asset { id tags } } \
                 assets(first: 100) { nodes { id tags } } }";
@@ -149,7 +149,7 @@ async fn what_a_source_cannot_tag_with_fails_for_its_assets_alone() {
     let tags = json!(["input", "tags"]);
     let id = json!(["input", "assetIds", "4"]);
     assert_eq!(fields, [&id, &tags, &Value::Null, &tags]);
-    // With a tag that PiktID knows, somebody else's asset says whose fault it is.
+    // With a tag that PiktID supports, the asset of another user is FORBIDDEN.
     let input = json!({ "assetIds": [foreign], "tags": ["model"] });
     let changed = payload(&world, "addAssetTags", input, "assets { id }").await;
     assert_eq!(changed["errors"][0]["code"], "FORBIDDEN");
@@ -270,9 +270,8 @@ async fn a_single_id_that_names_nothing_is_reported_in_the_payload() {
 async fn many_tags_at_once_on_one_asset_lose_none() {
     let world = world().await;
     let [_, piktid, _] = own(&world);
-    // Each answer is late enough for all to have read before the first writes, were they let.
+    // Without a lock, all mutations would read the asset before the first one writes.
     let tags = ["model", "product", "background", "other"];
-    // Between reading and writing everybody else would fit in.
     let adds = (0..200).map(|n| {
         let input = json!({ "assetIds": [piktid], "tags": [tags[n % 4]] });
         payload(&world, "addAssetTags", input, "assets { tags }")
@@ -480,7 +479,7 @@ async fn piktids_bulk_deletes_are_paced_and_its_429_is_waited_out() {
     let calls = &world.sandbox.piktid.recorder;
     let sent = calls.count("POST /assets/bulk-delete");
     assert_eq!(sent, 5, "none of them was refused: they were paced");
-    // Somebody else has used the turns up.
+    // Another client has used up the rate limit.
     world.sandbox.piktid.faults.push(Rule {
         beginning: "POST /assets/bulk-delete".to_owned(),
         times: Some(1),
@@ -504,7 +503,7 @@ async fn piktids_bulk_deletes_are_paced_and_its_429_is_waited_out() {
 async fn an_unclear_answer_to_a_delete_is_looked_up() {
     let world = world().await;
     let [scenario, piktid, comfy] = own(&world);
-    // The deletes are done, but their answers never arrive.
+    // The deletes take effect, but their answers are lost.
     for (emulator, beginning) in [
         (&world.sandbox.scenario, "DELETE /v1/assets"),
         (&world.sandbox.piktid, "POST /assets/bulk-delete"),
@@ -516,7 +515,7 @@ async fn an_unclear_answer_to_a_delete_is_looked_up() {
     let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
     assert_eq!(report["errors"], json!([]));
     assert_eq!(report["deletedIds"].as_array().map(Vec::len), Some(3));
-    // Nothing was done: each says so.
+    // The deletes fail without effect: each asset reports it.
     for emulator in [
         &world.sandbox.scenario,
         &world.sandbox.piktid,
@@ -624,7 +623,7 @@ async fn what_was_sent_and_cannot_be_read_back_or_is_half_done_is_no_plain_failu
     let set = payload(&world, "setAssetNote", input, "asset { note }").await;
     assert!(set["asset"].is_null());
     assert_eq!(set["errors"][0]["code"], "UNKNOWN_OUTCOME", "{set}");
-    // The new tag is added; taking the old ones away is refused.
+    // The new tag is added; the source refuses to remove the old ones.
     let refused = Fault::Answer {
         status: 403,
         content_type: "application/json",

@@ -1,4 +1,4 @@
-//! An issuer of tokens, with keys that change.
+//! A token issuer whose keys can change.
 
 use std::{
     net::SocketAddr,
@@ -39,7 +39,7 @@ impl Signer {
                 "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) })
     }
 
-    /// The public point as it is published: what an attacker takes for a shared secret.
+    /// The published public point, which an attacker may use as a shared secret.
     pub fn public(&self) -> Vec<u8> {
         self.pair.der_bytes().to_vec()
     }
@@ -58,7 +58,7 @@ impl Signer {
     }
 }
 
-/// Seconds since 1970, and so many more.
+/// Seconds since 1970, plus `more`.
 pub fn seconds(more: i64) -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -66,19 +66,19 @@ pub fn seconds(more: i64) -> i64 {
     i64::try_from(now.as_secs()).expect("before the end of time") + more
 }
 
-/// Claims that are believed.
+/// Claims that the gateway accepts.
 pub fn claims(subject: &str, scope: &str) -> Value {
     json!({ "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "exp": seconds(600), "scope": scope })
 }
 
-/// Publishes keys.
+/// An HTTP server that publishes the issuer's keys.
 pub struct Issuer {
     pub address: SocketAddr,
     pub keys: Arc<Mutex<Vec<Value>>>,
-    /// Whether it answers 500 instead.
+    /// Whether it answers 500 instead of the keys.
     pub is_down: Arc<std::sync::atomic::AtomicBool>,
     pub asked: Arc<AtomicUsize>,
-    /// Whether it says nothing at all.
+    /// Whether it never answers.
     pub hangs: Arc<std::sync::atomic::AtomicBool>,
 }
 
@@ -124,7 +124,7 @@ impl Issuer {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// The gateway's configuration.
+    /// The `[access]` configuration of a gateway that trusts this issuer.
     pub fn toml(&self) -> String {
         format!(
             "[access]\nmode = \"jwt\"\n[access.jwt]\nissuer = \"{ISSUER}\"\naudience = \"{AUDIENCE}\"\n\

@@ -1,4 +1,4 @@
-//! A proxy in front of an upstream that misbehaves at the calls it is told to.
+//! A proxy in front of an upstream that injects a fault into selected calls.
 
 use std::{
     net::SocketAddr,
@@ -14,30 +14,30 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// What happens instead of an answer.
+/// The fault that replaces an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misbehaviour {
-    /// Takes the request, and says nothing.
+    /// Accepts the request and never answers.
     Hang,
-    /// Breaks the connection: before the head, in it, and in the body.
+    /// Resets the connection: before the head, within it, or within the body.
     ResetBefore,
     ResetDuring,
     ResetAfter,
-    /// A byte now and then.
+    /// Sends one byte every 50 ms.
     Drip,
-    /// Status, a header or none, body.
+    /// Status, a header line (or none), body.
     Says(u16, &'static str, &'static str),
-    /// 64 MiB of JSON.
+    /// A JSON body of 64 MiB.
     Endless,
 }
 
 pub struct Proxy {
     pub address: SocketAddr,
-    /// Calls that met with the misbehaviour.
+    /// The number of calls that got the fault.
     pub hits: Arc<AtomicUsize>,
 }
 
-/// Whether it misbehaves at this method and path.
+/// Whether a call with this method and path gets the fault.
 pub type Meant = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 impl Proxy {
@@ -52,7 +52,7 @@ impl Proxy {
                 let (client, meant, hits) =
                     (client.clone(), Arc::clone(&meant), Arc::clone(&counted));
                 tokio::spawn(async move {
-                    // A connection that ends is no failure of the proxy's.
+                    // A closed connection is not a failure of the proxy.
                     let _ = talk(stream, upstream, client, meant, how, hits).await;
                 });
             }
@@ -61,7 +61,7 @@ impl Proxy {
     }
 }
 
-/// One request as it came.
+/// One request as received.
 struct Request {
     method: String,
     target: String,
@@ -90,7 +90,7 @@ async fn talk(
     Ok(())
 }
 
-/// The next request; none when the other side is done.
+/// Reads the next request; returns `None` when the peer has closed.
 async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Request>> {
     let head = loop {
         if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
@@ -100,7 +100,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<O
             return Ok(None);
         }
         if buffer.first() == Some(&0x16) {
-            // Somebody begins to speak TLS.
+            // The client starts a TLS handshake.
             stream
                 .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
                 .await?;
@@ -196,7 +196,7 @@ async fn misbehave(mut stream: TcpStream, how: Misbehaviour) -> std::io::Result<
     let json = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     match how {
         Misbehaviour::Hang => {
-            // Until the other side has had enough.
+            // Reads until the peer gives up.
             let mut rest = Vec::new();
             stream.read_to_end(&mut rest).await?;
         }

@@ -1,5 +1,5 @@
-//! Two accounts at each provider behind one address: whose credential a call carries decides which
-//! sandbox answers. Both hold assets of the same ids, of which no two are alike.
+//! Two accounts at each provider behind one address: the credential of a call decides which sandbox
+//! answers. Both hold assets with the same ids, under different names.
 
 use std::{
     net::SocketAddr,
@@ -22,10 +22,10 @@ use tokio::sync::Semaphore;
 
 pub const SOURCES: [&str; 3] = ["scenario", "piktid", "comfy"];
 
-/// One of the two.
+/// One of the two accounts at each provider.
 pub struct Tenant {
     pub sandbox: Sandbox,
-    /// What goes into `x-asset-source-…`, by source.
+    /// The values of the `x-asset-source-…` headers, by source.
     pub credentials: [(&'static str, String); 3],
 }
 
@@ -36,7 +36,7 @@ impl Tenant {
             .expect("the sandbox starts");
         let credentials = headers(&sandbox.credentials);
         let store = &sandbox.store;
-        // Some are one account's alone; the others differ in everything but their ids.
+        // Each account lacks some assets; the names of the others begin with its mark.
         let is_kept = |place: usize| !(place + mark.len()).is_multiple_of(5);
         let mut place = 0;
         let mut next = || {
@@ -61,7 +61,7 @@ impl Tenant {
         }
     }
 
-    /// Request headers that carry them.
+    /// The request headers that carry the credentials.
     pub fn headers(&self) -> Vec<(String, String)> {
         let all = self.credentials.iter();
         all.map(|(source, own)| (format!("x-asset-source-{source}"), own.clone()))
@@ -87,7 +87,7 @@ fn headers(own: &Credentials) -> [(&'static str, String); 3] {
     ]
 }
 
-/// One provider's address.
+/// One provider's address, in front of both sandboxes.
 pub struct Front {
     pub address: SocketAddr,
     parts: Arc<Parts>,
@@ -97,11 +97,11 @@ struct Parts {
     tenants: Arc<[Tenant; 2]>,
     source: usize,
     client: reqwest::Client,
-    /// Calls that are still answered 503.
+    /// The number of further calls that get a 503.
     failing: AtomicUsize,
     calls: AtomicUsize,
     gate: Mutex<Option<Arc<Semaphore>>>,
-    /// Credentials that nobody has, as they came.
+    /// Credentials that belong to neither tenant, as received.
     strange: Mutex<Vec<String>>,
 }
 
@@ -126,7 +126,7 @@ impl Front {
         Self { address, parts }
     }
 
-    /// The address with the path that its API begins with.
+    /// The base URL of the provider's API.
     pub fn url(&self) -> String {
         let path = if self.parts.source == 0 { "/v1" } else { "" };
         format!("http://{}{path}", self.address)
@@ -140,7 +140,7 @@ impl Front {
         self.parts.calls.load(Ordering::SeqCst)
     }
 
-    /// Nothing is answered but with leave.
+    /// Holds every call until the returned semaphore has a permit for it.
     pub fn hold(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         *self.parts.gate.lock().expect("not poisoned") = Some(Arc::clone(&gate));
@@ -212,7 +212,7 @@ fn text(headers: &HeaderMap, name: &str) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-/// The configuration of a gateway over three fronts, whose callers bring credentials.
+/// A configuration with three fronts whose callers bring their credentials.
 pub fn toml(fronts: &[Front; 3], more: &str) -> String {
     let mut toml = more.to_owned();
     for (source, front) in SOURCES.iter().zip(fronts) {

@@ -1,4 +1,4 @@
-//! A Comfy server that takes one upload as a test wants it: slowly, not at all, or refusing.
+//! A Comfy server that records one upload: at full speed, slowly, or with a refusal.
 
 use std::{
     net::SocketAddr,
@@ -25,27 +25,27 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify};
 
-/// What the server saw.
+/// The recorded upload.
 #[derive(Default)]
 pub struct Seen {
     pub bytes: AtomicU64,
-    /// The body came to its end.
+    /// The body arrived completely.
     pub is_whole: AtomicBool,
-    /// The body broke off.
+    /// The body ended early.
     pub is_broken: AtomicBool,
     pub headers: Mutex<Option<HeaderMap>>,
-    /// The body's beginning.
+    /// The first bytes of the body.
     pub head: Mutex<Vec<u8>>,
-    /// With each piece, and at the end.
+    /// Notified with each piece, and at the end.
     pub came: Notify,
 }
 
-/// How it behaves.
+/// The behaviour of the server.
 #[derive(Clone, Default)]
 pub struct Manner {
-    /// Between two pieces.
+    /// The pause after each piece.
     pub pace: Duration,
-    /// After so many bytes it says 413.
+    /// The number of bytes after which the server answers 413.
     pub refuses_at: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ struct Sink {
     manner: Manner,
 }
 
-/// Such a server.
+/// Starts the server.
 pub async fn server(manner: Manner) -> (SocketAddr, Arc<Seen>) {
     let seen = Arc::new(Seen::default());
     let sink = Sink {
@@ -69,7 +69,7 @@ pub async fn server(manner: Manner) -> (SocketAddr, Arc<Seen>) {
     (serve(router).await, seen)
 }
 
-/// A gateway over such a server.
+/// Starts a gateway over the server.
 #[allow(dead_code, reason = "some start it as a process")]
 pub async fn gateway(manner: Manner, change: impl FnOnce(&mut Config)) -> (SocketAddr, Arc<Seen>) {
     let (comfy, seen) = server(manner).await;
@@ -118,7 +118,7 @@ async fn take(State(sink): State<Sink>, request: Request<Body>) -> Response {
         let bytes = seen.bytes.fetch_add(piece.len() as u64, Ordering::SeqCst);
         seen.came.notify_waiters();
         if sink.manner.refuses_at.is_some_and(|limit| bytes >= limit) {
-            // Answers at once, and lets what was sent come, as a well-kept server does.
+            // Answers at once and drains the rest of the body, as a well-behaved server does.
             tokio::spawn(async move { while let Some(Ok(_)) = pieces.next().await {} });
             let body = json!({ "code": "TOO_LARGE", "message": "too large" });
             return (StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response();
@@ -134,7 +134,7 @@ async fn take(State(sink): State<Sink>, request: Request<Body>) -> Response {
 
 #[allow(dead_code, reason = "not every test that includes this waits")]
 impl Seen {
-    /// Waits until `is_so`; fails loudly where it never is.
+    /// Waits until `condition` holds; panics after 60 seconds.
     pub async fn until(&self, is_so: impl Fn(&Self) -> bool) {
         let waiting = async {
             loop {
@@ -153,7 +153,7 @@ impl Seen {
     }
 }
 
-/// The operations part of an upload to it.
+/// The `operations` part of an upload to the server.
 pub fn operations(input: &Value) -> String {
     json!({
         "query": "mutation($input: UploadAssetInput!) { uploadAsset(input: $input) { \
@@ -163,5 +163,5 @@ pub fn operations(input: &Value) -> String {
     .to_string()
 }
 
-/// A video's first bytes.
+/// The first bytes of a video.
 pub const CLIP: &[u8] = b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41";

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::asset::lenient;
 
-/// Another asset, with an address of its file.
+/// Another asset, with a URL of its file.
 #[derive(Debug, Clone, Default, Deserialize, SimpleObject)]
 #[serde(rename_all = "camelCase", default)]
 #[graphql(name = "ScenarioLink", complex)]

@@ -24,7 +24,7 @@ pub struct Metadata {
     /// Angular setting of the texture or vector tool.
     #[serde(deserialize_with = "lenient::option")]
     pub angular: Option<f64>,
-    /// Aspect ratio asked for, such as `16:9`.
+    /// Requested aspect ratio, such as `16:9`.
     #[serde(deserialize_with = "lenient::option")]
     pub aspect_ratio: Option<String>,
     /// Opacity of the background; segmentation no longer honours it.
@@ -33,7 +33,7 @@ pub struct Metadata {
     /// Model that the generating model was trained on.
     #[serde(deserialize_with = "lenient::option")]
     pub base_model_id: Option<String>,
-    /// Box that was worked on, in pixels: x1, y1, x2, y2.
+    /// Bounding box of the processed region, in pixels: x1, y1, x2, y2.
     #[serde(deserialize_with = "lenient::option")]
     pub bbox: Option<Vec<f64>>,
     /// Whether the slower, better mode was used.
@@ -51,7 +51,7 @@ pub struct Metadata {
     /// Vectorisation: colour mode.
     #[serde(deserialize_with = "lenient::option")]
     pub color_mode: Option<String>,
-    /// Vectorisation: number of significant bits a colour channel.
+    /// Vectorisation: number of significant bits per colour channel.
     #[serde(deserialize_with = "lenient::option")]
     pub color_precision: Option<f64>,
     /// Models blended into the generation, with their weights.
@@ -99,7 +99,7 @@ pub struct Metadata {
     /// Vectorisation: specks smaller than this many pixels were dropped.
     #[serde(deserialize_with = "lenient::option")]
     pub filter_speckle: Option<f64>,
-    /// Upscale: how much detail repeats over scales.
+    /// Upscale: how much detail repeats across scales.
     #[serde(deserialize_with = "lenient::option")]
     pub fractality: Option<f64>,
     /// Skybox: how strictly the geometry was kept.
@@ -129,16 +129,16 @@ pub struct Metadata {
     /// How closely the input image was followed.
     #[serde(deserialize_with = "lenient::option")]
     pub image_fidelity: Option<f64>,
-    /// Type of image asked for: `seamfull`, `skybox` or `texture`.
+    /// Requested type of image: `seamfull`, `skybox` or `texture`.
     #[serde(deserialize_with = "lenient::option")]
     pub image_type: Option<String>,
-    /// Inference that made the asset (older than jobs).
+    /// Inference that made the asset (predates jobs).
     #[serde(deserialize_with = "lenient::option")]
     pub inference_id: Option<String>,
     /// Fidelity to the input: `high` or `low`.
     #[serde(deserialize_with = "lenient::option")]
     pub input_fidelity: Option<String>,
-    /// Reframe: where the input was put: `bottom`, `left`, `middle`, `right` or `top`.
+    /// Reframe: position of the input: `bottom`, `left`, `middle`, `right` or `top`.
     #[serde(deserialize_with = "lenient::option")]
     pub input_location: Option<String>,
     /// Texture tool: whether values were inverted.
@@ -192,7 +192,7 @@ pub struct Metadata {
     /// Segmentation: number of masks.
     #[serde(deserialize_with = "lenient::option")]
     pub nb_masks: Option<f64>,
-    /// What the generation was told to avoid.
+    /// Content that the generation should avoid.
     #[serde(deserialize_with = "lenient::option")]
     pub negative_prompt: Option<String>,
     /// Weight of the negative prompt.
@@ -201,13 +201,13 @@ pub struct Metadata {
     /// Number of inference steps.
     #[serde(deserialize_with = "lenient::option")]
     pub num_inference_steps: Option<f64>,
-    /// How many outputs the job was asked for.
+    /// Number of outputs requested from the job.
     #[serde(deserialize_with = "lenient::option")]
     pub num_outputs: Option<f64>,
     /// Asset this one was copied or transformed from.
     #[serde(deserialize_with = "lenient::option")]
     pub original_asset_id: Option<String>,
-    /// Place among its job's outputs, from 0.
+    /// Index among the outputs of its job, from 0.
     #[serde(deserialize_with = "lenient::option")]
     pub output_index: Option<f64>,
     /// Upscale: overlap of the tiles.
@@ -258,16 +258,16 @@ pub struct Metadata {
     /// Upscale: resize factor.
     #[serde(deserialize_with = "lenient::option")]
     pub resize_option: Option<f64>,
-    /// Segmentation: whether contours were asked for.
+    /// Segmentation: whether contours were requested.
     #[serde(deserialize_with = "lenient::option")]
     pub result_contours: Option<bool>,
-    /// Segmentation: whether the cut-out was asked for (exclusive with `resultMask`).
+    /// Segmentation: whether the cut-out was requested (exclusive with `resultMask`).
     #[serde(deserialize_with = "lenient::option")]
     pub result_image: Option<bool>,
-    /// Segmentation: whether the mask was asked for (exclusive with `resultImage`).
+    /// Segmentation: whether the mask was requested (exclusive with `resultImage`).
     #[serde(deserialize_with = "lenient::option")]
     pub result_mask: Option<bool>,
-    /// First asset of the chain this one was derived through.
+    /// First asset of this asset's derivation chain.
     #[serde(deserialize_with = "lenient::option")]
     pub root_parent_id: Option<String>,
     /// Whether a flipbook was saved.
@@ -279,7 +279,7 @@ pub struct Metadata {
     /// Scheduler of the generation.
     #[serde(deserialize_with = "lenient::option")]
     pub scheduler: Option<String>,
-    /// Seed of the generation, as text: it may pass 2^53.
+    /// Seed of the generation, as text: it may exceed 2^53.
     #[serde(deserialize_with = "lenient::text")]
     pub seed: Option<String>,
     /// Whether the result was sharpened.
@@ -300,7 +300,7 @@ pub struct Metadata {
     /// Vectorisation: smallest angle, in degrees, at which splines are cut.
     #[serde(deserialize_with = "lenient::option")]
     pub splice_threshold: Option<f64>,
-    /// How far the generation may leave the input.
+    /// How far the generation may deviate from the input.
     #[serde(deserialize_with = "lenient::option")]
     pub strength: Option<f64>,
     /// How closely the structure image was followed.
@@ -321,13 +321,13 @@ pub struct Metadata {
     /// How closely all style images together were followed.
     #[serde(deserialize_with = "lenient::option")]
     pub style_images_fidelity: Option<f64>,
-    /// Height asked for, in pixels.
+    /// Requested height, in pixels.
     #[serde(deserialize_with = "lenient::option")]
     pub target_height: Option<f64>,
-    /// Width asked for, in pixels.
+    /// Requested width, in pixels.
     #[serde(deserialize_with = "lenient::option")]
     pub target_width: Option<f64>,
-    /// Text of the asset or of the speech asked for.
+    /// Text of the asset or of the requested speech.
     #[serde(deserialize_with = "lenient::option")]
     pub text: Option<String>,
     /// Asset id of the texture.
@@ -355,13 +355,13 @@ pub struct Metadata {
 #[serde(rename_all = "camelCase", default)]
 #[graphql(name = "ScenarioConcept")]
 pub struct Concept {
-    /// The model.
+    /// The model's id at Scenario.
     #[serde(deserialize_with = "lenient::option")]
     pub model_id: Option<String>,
-    /// Its weight, about -2 to 2.
+    /// The model's weight, about -2 to 2.
     #[serde(deserialize_with = "lenient::option")]
     pub scale: Option<f64>,
-    /// The state of its training that was used.
+    /// The epoch of the model's training that was used.
     #[serde(deserialize_with = "lenient::option")]
     pub model_epoch: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `properties` of a Scenario asset: what was measured on its file (scenario.md 6.4).
+//! `properties` of a Scenario asset: measurements of its file (scenario.md 6.4).
 
 use async_graphql::SimpleObject;
 use serde::{Deserialize, Deserializer};
@@ -36,13 +36,13 @@ pub struct Properties {
     /// Text: number of Unicode code points.
     #[serde(deserialize_with = "lenient::option")]
     pub char_count: Option<f64>,
-    /// Audio: what is heard, such as `music`, `speech` or `effect`.
+    /// Audio: kind of sound, such as `music`, `speech` or `effect`.
     #[serde(deserialize_with = "lenient::option")]
     pub classification: Option<String>,
     /// Codec of the audio or video.
     #[serde(deserialize_with = "lenient::option")]
     pub codec_name: Option<String>,
-    /// Machine description of the audio.
+    /// Machine-generated description of the audio.
     #[serde(deserialize_with = "lenient::option")]
     pub description: Option<String>,
     /// 3D: bounding box as width, height, depth.
@@ -82,13 +82,13 @@ pub struct Properties {
     /// Video: number of frames.
     #[serde(deserialize_with = "lenient::option")]
     pub nb_frames: Option<f64>,
-    /// Text: its beginning, about 1 KB. Not to be mixed up with the asset's preview picture.
+    /// Text: its beginning, about 1 KB. Not the asset's preview image.
     #[serde(deserialize_with = "lenient::option")]
     pub preview: Option<String>,
     /// Audio: samples per second.
     #[serde(deserialize_with = "lenient::option")]
     pub sample_rate: Option<f64>,
-    /// Audio: what is said.
+    /// Audio: transcription of the speech.
     #[serde(deserialize_with = "transcription_text")]
     pub transcription: Option<String>,
     /// 3D: number of vertices.
@@ -102,19 +102,19 @@ pub struct Properties {
     pub word_count: Option<f64>,
 }
 
-/// One stop on a camera's path.
+/// One pose on a camera path.
 /// Its lists are as long as Scenario sends them.
 #[derive(Debug, Default, Deserialize, SimpleObject)]
 #[serde(rename_all = "camelCase", default)]
 #[graphql(name = "ScenarioCameraPose")]
 pub struct CameraPose {
-    /// Where the camera is.
+    /// The camera's position, as coordinates.
     #[serde(deserialize_with = "lenient::list")]
     pub position: Vec<f64>,
-    /// Where it looks.
+    /// The point that the camera looks at, as coordinates.
     #[serde(deserialize_with = "lenient::list")]
     pub target: Vec<f64>,
-    /// Field of view.
+    /// The camera's field of view.
     #[serde(deserialize_with = "lenient::option")]
     pub fov: Option<f64>,
 }

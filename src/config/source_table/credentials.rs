@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Table<'_> {
-    /// A secret by variable, value, file or named variable, in that order.
+    /// Reads a secret from variable, value, file or named variable, in that order.
     fn secret(
         &self,
         provider: Provider,
@@ -61,7 +61,7 @@ impl Table<'_> {
         Ok(None)
     }
 
-    /// A credential travels in a header: visible ASCII, not empty.
+    /// Checks that a credential fits in a header: visible ASCII, not empty.
     fn usable(
         &self,
         secret: Secret,
@@ -83,7 +83,7 @@ impl Table<'_> {
         })
     }
 
-    /// Says at the table's own line (or, without a file, plainly) what is missing.
+    /// Builds an error about a missing key, with the table's line if there is a file.
     fn missing(&self, what: String) -> ConfigError {
         if self.place.text.is_empty() {
             ConfigError(what)
@@ -133,7 +133,7 @@ impl Table<'_> {
             }
             (None, None, Some(jwt), false) => ScenarioCredential::Jwt(jwt),
             (None, None, None, true) => ScenarioCredential::Public,
-            // None, until a caller brings one.
+            // No credential until a caller brings one.
             (None, None, None, false) if passthrough => {
                 ScenarioCredential::Verbatim(Secret::new(String::new()))
             }
@@ -188,7 +188,7 @@ impl Table<'_> {
         )?;
         let credential = match token {
             Some(token) => PiktidCredential::Token(token),
-            // None, until a caller brings one.
+            // No credential until a caller brings one.
             None if passthrough => PiktidCredential::Verbatim(Secret::new(String::new())),
             None => {
                 return Err(self.missing(format!(
@@ -202,7 +202,7 @@ impl Table<'_> {
         Ok(PiktidSource { credential })
     }
 
-    /// `elsewhere`: an address was given, so this need not be Comfy Cloud; or callers bring keys.
+    /// `key_is_optional`: a URL is set, so it may be self-hosted, or callers bring keys.
     pub(super) fn comfy(&mut self, elsewhere: bool) -> Result<ComfySource, ConfigError> {
         let t = std::mem::take(&mut self.keys);
         let api_key = self.secret(
@@ -227,7 +227,7 @@ impl Table<'_> {
             if !fits {
                 return Err(self.place.refuse(
                     user.span().start,
-                    "`user` travels in a header: visible ASCII, not empty",
+                    "`user` is sent in a header: printable ASCII, not empty",
                 ));
             }
         }

@@ -1,11 +1,11 @@
 // Builds the explorer: `node build.mjs <outdir>`.
 //
-// Writes into <outdir>, which must be empty or not be there, and nowhere else:
+// Writes only into <outdir>, which must be empty or missing:
 //   index.html     the page, to be served at /
-//   *-HASH.*       what it loads, to be served at /explorer/: the name holds a
-//                  hash of the content, so it can be cached for ever
-//   LICENSES.txt   the licences of every package of which something is in there
-//   manifest.tsv   path, content type and whether it never changes, a line each
+//   *-HASH.*       the files that it loads, to be served at /explorer/: the name
+//                  contains a hash of the content, so it can be cached forever
+//   LICENSES.txt   the licences of every package in the bundle
+//   manifest.tsv   a line per file: path, content type, whether it never changes
 
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, resolve } from "node:path";
@@ -29,8 +29,8 @@ const WORKERS = {
   graphql: "monaco-graphql/esm/graphql.worker.js",
 };
 
-/** Packages that were published without their licence: the package of the same
- *  repository (or author) and licence whose text is theirs, too. */
+/** Packages that were published without their licence, and a package of the
+ *  same repository (or author) and licence that has the text. */
 const LICENCE_FROM = {
   "@graphiql/plugin-doc-explorer": "graphiql",
   "@graphiql/plugin-history": "graphiql",
@@ -55,7 +55,7 @@ const options = {
   assetNames: "[name]-[hash]",
   loader: { ".ttf": "file" },
   define: { "process.env.NODE_ENV": '"production"' },
-  // LICENSES.txt holds what would be repeated at the end of every file.
+  // LICENSES.txt has these comments; they need not be in every file.
   legalComments: "none",
   logLevel: "warning",
 };
@@ -102,13 +102,13 @@ writeFileSync(join(outdir, "LICENSES.txt"), licences([workers.metafile, page.met
 const files = readdirSync(outdir).sort();
 const manifest = files.map((path) => {
   const contentType = CONTENT_TYPES[extname(path)];
-  if (!contentType) throw new Error(`${path}: no content type known for this`);
+  if (!contentType) throw new Error(`${path}: unknown content type`);
   const immutable = !["index.html", "LICENSES.txt"].includes(path);
   return `${path}\t${contentType}\t${immutable}\n`;
 });
 writeFileSync(join(outdir, "manifest.tsv"), manifest.join(""));
 
-/** The licences of the packages of which at least a byte is in the outputs. */
+/** The licences of the packages with at least one byte in the outputs. */
 function licences(metafiles) {
   const folders = new Set();
   for (const { outputs } of metafiles) {
@@ -123,7 +123,7 @@ function licences(metafiles) {
   for (const folder of folders) {
     const { name, version, license } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));
     const texts = licenceTexts(folder) ?? licenceTexts(join("node_modules", LICENCE_FROM[name] ?? name));
-    // Better no build than a copy without its licence.
+    // Fails the build rather than ship a copy without its licence.
     if (!texts || !license) throw new Error(`${name}@${version}: no licence found`);
     sections.set(`${name} ${version} (${license})`, texts);
   }
@@ -134,8 +134,8 @@ function licences(metafiles) {
     .join("\n");
 }
 
-/** What a package's folder holds on licences, notices of parts of others
- *  included, or undefined. */
+/** The licence texts in a package's folder, with notices of third-party parts,
+ *  or undefined. */
 function licenceTexts(folder) {
   const texts = readdirSync(join(here, folder))
     .filter((file) => /^(licen[cs]e|copying|notice|third-?party-?notices)/i.test(file))

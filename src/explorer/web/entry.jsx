@@ -17,18 +17,18 @@ const fetcher = createGraphiQLFetcher({
 
 const link = readLink();
 if (link.query) {
-  // GraphiQL keeps the last query and variables apart from the tabs and stores
-  // them when they are edited only: without this a link's query would get the
-  // variables of the last visit, now or at the next one.
+  // GraphiQL stores the last query and variables apart from the tabs, and only
+  // when they are edited. Without this, a link's query would get the variables of
+  // the last visit, now or at the next one.
   const storage = new StorageAPI();
   storage.set("query", link.query);
   storage.set("variables", link.variables ?? "");
 }
 
-// GraphiQL has no property for the operation that is chosen at first (its
-// `operationName` overrides the user's later choices, too), and chooses the
-// document's first one once the editor has parsed it. So the link's choice is
-// made just after that, once.
+// GraphiQL has no property for the initial operation: `operationName` overrides
+// the user's later choices, too. It selects the document's first operation once
+// the editor has parsed it. This component then selects the link's operation,
+// once.
 function ChooseOperation() {
   const operations = useGraphiQL((state) => state.operations);
   const { setOperationName } = useGraphiQLActions();
@@ -43,9 +43,9 @@ function ChooseOperation() {
   return null;
 }
 
-// The page follows a change of the system's light or dark mode while it is open,
-// but Monaco is told at the start only. Setting the theme again (the one chosen
-// in the settings, or null for the system's) tells it.
+// The page follows the system's light or dark mode while it is open, but Monaco
+// reads the mode only at the start. Setting the theme again (the one chosen in the
+// settings, or null for the system's) updates Monaco.
 function FollowSystemTheme() {
   const theme = useGraphiQL((state) => state.theme);
   const { setTheme } = useGraphiQLActions();

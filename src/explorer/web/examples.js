@@ -1,5 +1,5 @@
-// What the first tab shows to somebody who comes without a deep link and has
-// no tabs stored from an earlier visit. Plain GraphQL, comments included.
+// The first tab for a visitor without a deep link and without tabs from an
+// earlier visit. Plain GraphQL, comments included.
 export const examples = `# Welcome to the asset gateway: one graph over every source it serves.
 # Press the run button (or Ctrl-Enter) and pick a query.
 
@@ -12,8 +12,8 @@ query Sources {
   }
 }
 
-# The newest assets of all sources as one list, and how each source fared.
-# Put "endCursor" of the answer into "after" for the next page.
+# The newest assets of all sources as one list, and the result of each source.
+# Put "endCursor" of the response into "after" for the next page.
 query Newest($first: Int = 10, $after: String) {
   assets(first: $first, after: $after) {
     nodes {
@@ -30,7 +30,7 @@ query Newest($first: Int = 10, $after: String) {
   }
 }
 
-# What only one provider knows is in "details", typed.
+# Fields that only one provider has are in "details", typed.
 query Details {
   assets(first: 3, filter: { providers: [SCENARIO] }) {
     nodes {

@@ -1,11 +1,11 @@
-// Deep links: the open tab is kept in the page's address, so that it can be
-// copied, bookmarked and reloaded: `/?query=…&variables=…&operationName=…`.
+// Deep links: the page's URL contains the open tab, so that it can be copied,
+// bookmarked and reloaded: `/?query=…&variables=…&operationName=…`.
 
 const NAMES = ["query", "variables", "operationName"];
 
-// The address goes to the server on a reload, and servers and proxies refuse a
-// long one (8 KiB is a common limit). A larger query simply has no link; it is
-// still in GraphiQL's own storage.
+// A reload sends the URL to the server, and servers and proxies refuse a long one
+// (8 KiB is a common limit). A larger query has no link; it is still in
+// GraphiQL's own storage.
 const LONGEST_ADDRESS = 6000;
 
 export function readLink() {

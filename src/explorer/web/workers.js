@@ -1,7 +1,7 @@
-// Where Monaco finds its workers. GraphiQL's own `setup-workers/*` are of no
-// use here: the esm.sh one loads them from a CDN and the others need Vite or
-// webpack. The workers are bundles of ours (see build.mjs), served from our
-// own origin, so that `worker-src 'self'` is enough: no blob: and no data:.
+// Where Monaco finds its workers. GraphiQL's own `setup-workers/*` do not fit:
+// the esm.sh one loads them from a CDN and the others need Vite or webpack. We
+// bundle the workers (see build.mjs) and serve them from our own origin, so that
+// `worker-src 'self'` is enough: no blob: and no data:.
 //
 // This module must be imported before anything that imports Monaco.
 

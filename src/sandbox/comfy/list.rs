@@ -17,7 +17,7 @@ use crate::sandbox::{
     store::ComfyAsset,
 };
 
-/// A list call's parameters, checked. Names the dialect does not know are ignored.
+/// The validated parameters of a list call. Parsing ignores names that the dialect lacks.
 struct Listing {
     all: Vec<String>,
     any: Vec<String>,
@@ -66,7 +66,7 @@ impl Listing {
         if new_names && old_names {
             return Err((
                 "INVALID_TAG_FILTER",
-                "both spellings of a tag filter".to_owned(),
+                "old and new tag filter names cannot be combined".to_owned(),
             ));
         }
         let (all, any, none) = if new_names {
@@ -77,13 +77,13 @@ impl Listing {
         if new_names && all.iter().any(|tag| none.contains(tag)) {
             return Err((
                 "INVALID_TAG_FILTER",
-                "a tag both required and excluded".to_owned(),
+                "a tag is both required and excluded".to_owned(),
             ));
         }
         if all.len() + any.len() + none.len() > 100 {
             return Err(("INVALID_TAG_FILTER", "more than 100 tags".to_owned()));
         }
-        let invalid = |name: &str| ("INVALID_QUERY", format!("{name} is out of range"));
+        let invalid = |name: &str| ("INVALID_QUERY", format!("{name} is invalid"));
         let limit = match get("limit").map(|text| text.parse()) {
             None => 20,
             Some(Ok(limit @ 1..=500)) => limit,
@@ -120,7 +120,7 @@ impl Listing {
                 ));
             }
         };
-        // A local server knows neither (comfy-observed.md 17); the published one no hash filter.
+        // Local ignores `include_public` and `hash` (comfy-observed.md 17); Published lacks `hash`.
         let cloud = shared.dialect != Dialect::Local;
         Ok(Self {
             all,
@@ -140,7 +140,7 @@ impl Listing {
 
     fn fits(&self, shared: &Shared, asset: &ComfyAsset) -> bool {
         let has = |tag: &String| asset.tags.contains(tag);
-        // The newest cloud hides some categories from a list without a positive tag (4.1).
+        // The newest cloud hides some categories from lists without a positive tag filter (4.1).
         let hidden = shared.dialect == Dialect::Newest
             && self.all.is_empty()
             && self.any.is_empty()
@@ -186,7 +186,7 @@ impl Listing {
     }
 }
 
-/// Typed equality per key; a list is any of; null is absent (comfy-observed.md 16).
+/// Typed equality per key; lists match any value, null matches absence (comfy-observed.md 16).
 fn has_metadata(asset: &ComfyAsset, wanted: &Value) -> bool {
     let own = |key: &str| {
         asset
@@ -256,7 +256,7 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
     .into_response()
 }
 
-/// Bound to the sort and the order, not to the filters (comfy-observed.md 18).
+/// Encodes a cursor, bound to the sort and order, not to the filters (comfy-observed.md 18).
 fn seal(shared: &Shared, listing: &Listing, id: &str) -> String {
     let plain = format!("{}|{}|{id}", listing.sort, listing.ascending);
     let mac = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
@@ -273,7 +273,7 @@ fn open_cursor(
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     let (_, id) = text.split_once('|')?;
     (seal(shared, listing, id) == cursor).then_some(())?;
-    // Bound to the sort, not to the filters: its row need not be on this list.
+    // A cursor is bound to the sort, not to the filters: this list may lack its row.
     let anchor = all.iter().find(|a| a.id == id)?;
     Some(rows.partition_point(|a| listing.compare(a, anchor).is_le()))
 }

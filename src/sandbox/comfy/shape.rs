@@ -16,7 +16,7 @@ use crate::sandbox::{
     store::ComfyAsset,
 };
 
-/// A refusal in the dialect's shape: flat on the cloud, nested on a local server (2).
+/// Returns an error in the dialect's shape: flat on the cloud, nested on a local server (2).
 pub fn refuse(shared: &Shared, status: StatusCode, code: &str, message: &str) -> Response {
     let body = match shared.dialect {
         Dialect::Local => json!({ "error": { "code": code, "message": message, "details": {} } }),
@@ -25,7 +25,7 @@ pub fn refuse(shared: &Shared, status: StatusCode, code: &str, message: &str) ->
     (status, Json(body)).into_response()
 }
 
-/// Local routes match hyphenated UUIDs only; anything else is an empty 404 (comfy-observed.md 22).
+/// Local routes match only hyphenated UUIDs; other ids get an empty 404 (comfy-observed.md 22).
 pub fn is_uuid(id: &str) -> bool {
     id.len() == 36
         && id.bytes().enumerate().all(|(i, b)| match i {
@@ -34,7 +34,7 @@ pub fn is_uuid(id: &str) -> bool {
         })
 }
 
-/// Without a zone, and without a fraction when it is zero, on a local server (comfy-observed.md 1).
+/// Formats a time. A local server omits the zone and a zero fraction (comfy-observed.md 1).
 pub fn time(shared: &Shared, microseconds: i64) -> String {
     let Ok(time) = Timestamp::from_microsecond(microseconds) else {
         return String::new();
@@ -85,7 +85,7 @@ pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
         json!(format!(
             "/api/view?type={}&filename={}",
             root.map_or("output", String::as_str),
-            // A nominated preview's picture stands for a file that is none.
+            // A file that is not a picture shows the picture of its `preview_id`.
             asset.preview_id.as_ref().unwrap_or(&asset.id)
         ))
     });

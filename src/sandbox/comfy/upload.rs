@@ -1,5 +1,5 @@
-//! `POST /api/assets`, `from-hash` and `HEAD …/hash/{hash}` (comfy.md 4.3 to 4.5): known bytes
-//! make a new entry, with a new id (comfy-observed.md 10).
+//! `POST /api/assets`, `from-hash` and `HEAD …/hash/{hash}` (comfy.md 4.3 to 4.5). Uploading known
+//! bytes creates a new entry with a new id (comfy-observed.md 10).
 
 use axum::{
     Json,
@@ -26,7 +26,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
         let field = match form.next_field().await {
             Ok(Some(field)) => field,
             Ok(None) => break,
-            Err(_) => return invalid("broken multipart body"),
+            Err(_) => return invalid("malformed multipart body"),
         };
         let part = field.name().unwrap_or_default().to_owned();
         if part == "file" {
@@ -34,7 +34,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
             mime_type = mime_type.or_else(|| field.content_type().map(str::to_owned));
             match field.bytes().await {
                 Ok(all) => bytes = Some(all.to_vec()),
-                Err(_) => return invalid("broken file part"),
+                Err(_) => return invalid("the file part cannot be read"),
             }
             continue;
         }
@@ -78,7 +78,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
             &shared,
             StatusCode::BAD_REQUEST,
             "HASH_MISMATCH",
-            "hash differs",
+            "hash does not match the file",
         );
     }
     let old = {
@@ -86,7 +86,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
         let old = store.iter().find(|a| a.hash.as_ref() == Some(&hash));
         old.cloned()
     };
-    // The published contract gives the asset that is there, and drops what came with the bytes
+    // The published contract returns the existing asset and ignores the form's other parts
     // (4.3 (P)).
     if let Some(old) = old.clone().filter(|_| shared.dialect == Dialect::Published) {
         return created(&shared, old, StatusCode::OK, false);
@@ -141,7 +141,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
     )
 }
 
-/// JSON array, or comma-separated.
+/// Parses a JSON array or a comma-separated list.
 fn read_tags(text: &str) -> Vec<String> {
     serde_json::from_str(text)
         .unwrap_or_else(|_| text.split(',').map(|tag| tag.trim().to_owned()).collect())
@@ -155,7 +155,7 @@ struct Entry {
     mime_type: Option<String>,
     size: u64,
     file: File,
-    /// Entries for known bytes have no preview of their own (comfy-observed.md 10).
+    /// Whether the bytes are new. Entries for known bytes have no preview (comfy-observed.md 10).
     fresh: bool,
 }
 
@@ -236,7 +236,7 @@ pub async fn from_hash(State(shared): State<Shared>, Json(body): Json<Value>) ->
             fresh: false,
         },
     );
-    // 201 although the bytes are known (comfy-observed.md 10).
+    // The status is 201 even for known bytes (comfy-observed.md 10).
     created(&shared, asset, StatusCode::CREATED, false)
 }
 

@@ -13,19 +13,19 @@ use crate::sandbox::{shared::Shared, store::ScenarioAsset};
 /// The project that the sandbox's key belongs to.
 pub const PROJECT: &str = "proj_sandbox";
 
-/// Whose assets a call sees.
+/// Decides which assets a call can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Viewer {
     Project,
     Public,
 }
 
-/// A refusal in Scenario's words.
+/// Returns an error in Scenario's format.
 pub fn refuse(status: StatusCode, reason: &str) -> Response {
     (status, Json(json!({ "reason": reason }))).into_response()
 }
 
-/// A list of raw rows under `assets`, with the token for what follows.
+/// Returns raw rows under `assets`, with the token of the next page.
 pub fn page(rows: &[Box<RawValue>], token: Option<String>) -> Response {
     #[derive(serde::Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -41,7 +41,7 @@ pub fn page(rows: &[Box<RawValue>], token: Option<String>) -> Response {
     .into_response()
 }
 
-/// A new asset of the project's own, with what `options` says of it.
+/// Builds a new asset of the sandbox's project from `options`.
 pub fn uploaded(shared: &Shared, name: &str, options: &Value) -> ScenarioAsset {
     let now = Timestamp::now().as_millisecond();
     let parent = options
@@ -78,7 +78,7 @@ pub fn uploaded(shared: &Shared, name: &str, options: &Value) -> ScenarioAsset {
     }
 }
 
-/// The texts of a list in a body, each once.
+/// Returns the distinct strings of a list in the body.
 pub fn texts(body: &Value, name: &str) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for text in body

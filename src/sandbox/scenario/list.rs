@@ -44,7 +44,7 @@ const OWN: [&str; 22] = [
     "deleted",
 ];
 
-/// What goes with `deleted` (5.1 [SDK]).
+/// The parameters that `deleted` may be combined with (5.1 [SDK]).
 const BESIDE_DELETED: [&str; 6] = [
     "deleted",
     "originalAssets",
@@ -73,7 +73,7 @@ fn answer(shared: &Shared, viewer: Viewer, params: &Params) -> Response {
     }
 }
 
-/// The checked part of a list call.
+/// The validated part of a list call's parameters.
 struct Listing {
     deleted: bool,
     by_update: bool,
@@ -81,7 +81,7 @@ struct Listing {
     size: usize,
     after: Option<i64>,
     before: Option<i64>,
-    /// Time and id of the last row of the page before.
+    /// Time and id of the previous page's last row.
     resume: Option<(i64, String)>,
 }
 
@@ -89,7 +89,7 @@ impl Listing {
     fn of(shared: &Shared, params: &Params) -> Result<Self, String> {
         let get = |name: &str| params.get(name).map(String::as_str);
         if let Some(unknown) = params.keys().find(|name| !OWN.contains(&name.as_str())) {
-            // The real API's answer is unknown; a client that misspells should hear it here.
+            // The real API's response is unknown; this error exposes a misspelled parameter.
             return Err(format!("unknown parameter {unknown}"));
         }
         let by_update = match get("sortBy") {
@@ -153,7 +153,7 @@ impl Listing {
 
     fn time(&self, asset: &ScenarioAsset) -> i64 {
         if self.deleted {
-            // Newest deletion first (5.1 [SDK]).
+            // Deleted assets sort by deletion, newest first (5.1 [SDK]).
             asset.deleted.unwrap_or_default()
         } else if self.by_update {
             asset.updated
@@ -167,11 +167,11 @@ impl Listing {
         let mut rows: Vec<&ScenarioAsset> = store
             .iter()
             .filter(|a| fits(a, viewer, params))
-            // Exclusive on both sides (5.1).
+            // Both bounds are exclusive (5.1).
             .filter(|a| self.after.is_none_or(|bound| self.time(a) > bound))
             .filter(|a| self.before.is_none_or(|bound| self.time(a) < bound))
             .collect();
-        // Ties in an order of the provider's own: by id, backwards.
+        // Ties follow the provider's order: by id, descending.
         rows.sort_by(|a, b| {
             let newest_first = (self.time(b), &b.id).cmp(&(self.time(a), &a.id));
             if self.ascending {
@@ -180,7 +180,7 @@ impl Listing {
                 newest_first
             }
         });
-        // Tokens resume by key, not by index.
+        // A token resumes after a key, not at an index.
         if let Some((time, id)) = &self.resume {
             rows.retain(|a| {
                 let past = (self.time(a), a.id.as_str()).cmp(&(*time, id.as_str()));
@@ -217,7 +217,7 @@ fn fits(asset: &ScenarioAsset, viewer: Viewer, params: &Params) -> bool {
     if asset.deleted.is_some() != (get("deleted") == Some("true")) {
         return false;
     }
-    // `privacy=public` leaves the account: everybody's (5.1 [seed 001]).
+    // `privacy=public` lists the public assets of all accounts (5.1 [seed 001]).
     let public = viewer == Viewer::Public || get("privacy") == Some("public");
     if public {
         if asset.privacy != "public" {
@@ -230,7 +230,7 @@ fn fits(asset: &ScenarioAsset, viewer: Viewer, params: &Params) -> bool {
     let types: Option<Vec<&str>> = get("type")
         .map(|one| vec![one])
         .or_else(|| get("types").map(|all| all.split(',').collect()));
-    // Tags work for public assets only; otherwise they are ignored (5.1 [seed 000]).
+    // Tags filter public assets only; other lists ignore them (5.1 [seed 000]).
     let tagged = !public
         || get("tags").is_none_or(|tags| {
             tags.split(',')
@@ -246,7 +246,7 @@ fn fits(asset: &ScenarioAsset, viewer: Viewer, params: &Params) -> bool {
         && types.is_none_or(|types| types.contains(&asset.asset_type.as_str()))
 }
 
-/// Opaque, and not forgeable: a keyed hash over where to go on.
+/// Makes an opaque token that cannot be forged: a keyed hash and the resume position.
 fn make_token(shared: &Shared, time: i64, id: &str) -> String {
     let plain = format!("{time}|{id}");
     let seal = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
@@ -264,7 +264,7 @@ fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
     Some((time.parse().ok()?, id.to_owned()))
 }
 
-/// What a search may say (5.12 [SDK]).
+/// The fields that a search body may have (5.12 [SDK]).
 const SEARCHES_BY: [&str; 12] = [
     "query",
     "filter",
@@ -280,7 +280,7 @@ const SEARCHES_BY: [&str; 12] = [
     "public",
 ];
 
-/// Words in name, prompt, description and tags; hits are not assets (5.12).
+/// Searches words in name, prompt, description and tags; hits are not assets (5.12).
 pub async fn search(
     State(shared): State<Shared>,
     Query(params): Query<Params>,
@@ -297,7 +297,7 @@ pub async fn search(
             "query, filter, image or images is required",
         );
     }
-    // The official client pages with `offset` in the query, the body unchanged (5.12 [SDK pager]).
+    // The official client pages by query `offset`; its body stays the same (5.12 [SDK pager]).
     let number = |name: &str| {
         let in_query = params.get(name).and_then(|text| text.parse().ok());
         in_query.or_else(|| usize::try_from(body.get(name)?.as_u64()?).ok())
@@ -334,14 +334,14 @@ pub async fn search(
             words.iter().all(|word| text.contains(word))
         })
         .collect();
-    // Meaning has no order of time: `sortBy` counts only while no semantic ratio is above 0 (5.12).
+    // Semantic ranking has no time order: `sortBy` needs `querySemanticRatio` to be 0 (5.12).
     let ratio = |name: &str| body.get(name).and_then(Value::as_f64).unwrap_or(0.0);
     let sort = body.pointer("/sortBy/0").and_then(Value::as_str);
     match sort.filter(|_| ratio("querySemanticRatio") == 0.0) {
         Some("createdAt:desc") => found.sort_by_key(|a| std::cmp::Reverse((a.created, &a.id))),
         Some("createdAt:asc") => found.sort_by_key(|a| (a.created, &a.id)),
         None => {}
-        Some(_) => return refuse(StatusCode::BAD_REQUEST, "sortBy is not sortable"),
+        Some(_) => return refuse(StatusCode::BAD_REQUEST, "unknown sortBy value"),
     }
     let per_page = number("hitsPerPage")
         .or_else(|| number("limit"))
@@ -368,7 +368,7 @@ pub async fn search(
             })
         })
         .collect();
-    // An estimate: it may be more than there are (5.12).
+    // The estimate may exceed the real total (5.12).
     let estimate = found.len() + found.len().div_ceil(4);
     Json(json!({ "hits": hits, "offset": offset, "estimatedTotalHits": estimate })).into_response()
 }

@@ -1,5 +1,5 @@
-//! A Scenario asset as JSON (scenario.md 6): every required field, the optional ones where they
-//! apply.
+//! Renders a Scenario asset as JSON (scenario.md 6): every required field, and optional fields
+//! where they apply.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::sandbox::{
     store::{File, ScenarioAsset},
 };
 
-/// What a call asked for beyond the usual.
+/// The extra fields that a call requests.
 #[derive(Debug, Default)]
 pub struct Extras {
     pub original: bool,
@@ -31,7 +31,7 @@ impl Extras {
     }
 }
 
-/// `2025-01-16T11:19:41.579Z`
+/// Formats a time like `2025-01-16T11:19:41.579Z`.
 pub fn time(milliseconds: i64) -> String {
     jiff::Timestamp::from_millisecond(milliseconds)
         .map(|t| format!("{t:.3}"))
@@ -107,7 +107,7 @@ pub fn asset(shared: &Shared, asset: &ScenarioAsset, extras: &Extras) -> Box<Raw
     row.into_raw()
 }
 
-/// A file's media type and size.
+/// Returns a file's media type and size.
 pub fn media(file: &File) -> (String, usize) {
     if let Some((content_type, bytes)) = &file.uploaded {
         (content_type.clone(), bytes.len())

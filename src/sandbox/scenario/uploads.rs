@@ -1,5 +1,5 @@
-//! `/uploads` emulated (scenario.md 5.6): parts are put to signed addresses, completed, and
-//! processed in several states, one further at each look.
+//! Emulates `/uploads` (scenario.md 5.6). Clients put parts to signed addresses and complete the
+//! upload; processing then advances one state at each poll.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::sandbox::{shared::Shared, store::File};
 
-/// Where parts are put; like files, apart from the API.
+/// The path segment of part addresses; like files, they are outside the API.
 const PARTS: &str = "part";
 const KINDS: [&str; 8] = [
     "3d", "asset", "audio", "avatar", "image", "model", "text", "video",
@@ -51,7 +51,7 @@ struct Upload {
     created: i64,
 }
 
-/// The API's routes, and those of the signed addresses.
+/// Returns the API's routes and the routes of the signed addresses.
 pub fn routers(shared: &Shared) -> (Router, Router) {
     let uploads = Uploads {
         shared: shared.clone(),
@@ -95,7 +95,7 @@ impl Uploads {
             all["errorMessage"] = json!(error);
         }
         if with_parts {
-            // In no order that anybody promised.
+            // The contract promises no order, so the parts come in reverse.
             let parts = (1..=upload.count).rev().map(|number| {
                 let signed = format!("{id}/{number}");
                 json!({
@@ -138,7 +138,7 @@ async fn begin(State(uploads): State<Uploads>, Json(body): Json<Value>) -> Respo
     Json(answer).into_response()
 }
 
-/// A part's bytes: no credential, an address that is signed.
+/// Stores a part's bytes. The address is signed; no credential is needed.
 async fn receive(
     State(uploads): State<Uploads>,
     Path((id, number)): Path<(String, u64)>,
@@ -149,7 +149,7 @@ async fn receive(
     let signed = uploads
         .shared
         .is_signed(PARTS, &format!("{id}/{number}"), &query);
-    // A signed address takes no other credential next to it.
+    // A signed address refuses any additional credential.
     if !signed || headers.contains_key(axum::http::header::AUTHORIZATION) {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -178,14 +178,14 @@ async fn act(
             upload.status = "complete";
         } else {
             upload.status = "failed";
-            upload.error = Some("the parts do not make the file that was announced".to_owned());
+            upload.error = Some("the parts do not match the announced file".to_owned());
         }
         Json(uploads.shape(&id, upload, false)).into_response()
     });
     answer.unwrap_or_else(|| refuse(StatusCode::NOT_FOUND, "Upload not found"))
 }
 
-/// One state further at each look; the asset is there at the last.
+/// Advances one state at each poll; the last state creates the asset.
 async fn look(State(uploads): State<Uploads>, Path(id): Path<String>) -> Response {
     let answer = uploads.with(&id, |upload| {
         upload.status = match upload.status {

@@ -1,24 +1,24 @@
-//! The words that an asset is described in, as enums of the graph.
+//! The enums of `Asset`.
 
 use async_graphql::Enum;
 
 use crate::asset::{Kind, Status, Visibility};
 
-/// What an asset is, whatever its file format. Values may be added: treat an unknown one as `OTHER`.
+/// The kind of content, in any file format. Values may be added: treat an unknown one as `OTHER`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetKind {
-    /// A picture.
+    /// An image.
     Image,
     /// A video.
     Video,
-    /// A sound.
+    /// Audio.
     Audio,
     /// A 3D model or scene.
     #[graphql(name = "MODEL_3D")]
     Model3d,
-    /// A document to read, such as a PDF.
+    /// A document, such as a PDF.
     Document,
-    /// A plain text.
+    /// Plain text.
     Text,
     /// Structured data, such as JSON.
     Data,
@@ -60,16 +60,16 @@ impl From<AssetKind> for Kind {
     }
 }
 
-/// Whether an asset can be used yet. Values may be added: treat an unknown one as `UNKNOWN`.
+/// Whether an asset's file is ready. Values may be added: treat an unknown one as `UNKNOWN`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetStatus {
-    /// Still being made: its file may be missing.
+    /// The source is still making it; its file may be missing.
     Pending,
-    /// Ready.
+    /// The file is ready. PiktID and Comfy assets always are.
     Ready,
-    /// Making it failed, for good; it stays in lists.
+    /// Making it failed for good. The asset stays in lists.
     Failed,
-    /// The source sent no status, or one that this gateway does not know; `details` has its word.
+    /// The source sent no status, or one unknown to this gateway: see `ScenarioDetails.status`.
     Unknown,
 }
 
@@ -87,15 +87,15 @@ impl From<Status> for AssetStatus {
 /// Who can see an asset. Values may be added: treat an unknown one as `PRIVATE`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetVisibility {
-    /// The owner.
+    /// Only the owner.
     Private,
-    /// The owner's group (PiktID `shared`).
+    /// The owner and the owner's group (PiktID `shared`).
     Shared,
-    /// Everybody who has the link (Scenario `unlisted`).
+    /// Everyone who has the link (Scenario `unlisted`).
     Unlisted,
-    /// Everybody (Scenario `public`; Comfy's immutable assets).
+    /// Everyone (Scenario `public`, and Comfy's immutable assets).
     Public,
-    /// Everybody: the provider itself supplies it (PiktID `default`).
+    /// Everyone; the provider supplies the asset (PiktID `default`).
     Platform,
 }
 
@@ -123,11 +123,11 @@ impl From<AssetVisibility> for Visibility {
     }
 }
 
-/// How large a thumbnail is wanted. Values may be added; only requests use them.
+/// The requested size of a thumbnail. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetThumbnailSize {
-    /// For a grid: about 128 to 256 pixels.
+    /// For grids: about 128 to 256 pixels.
     Small,
-    /// For a preview pane: up to about 1,024 pixels, as large as the source has one.
+    /// For preview panes: up to about 1,024 pixels, depending on the source.
     Large,
 }

@@ -1,5 +1,5 @@
-//! The fields of an asset that only read memory, as JSON: as the resolvers of the same names, against
-//! which `tests/api/fast_path_equivalence.rs` holds them.
+//! Writes the `Asset` fields that need no I/O as JSON, with the same results as their resolvers.
+//! `tests/api/fast_path_equivalence.rs` compares the two.
 
 use async_graphql::{parser::types::Field, resolver_utils::EnumType};
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Those fields.
+/// An `Asset` field that needs no I/O.
 #[derive(Clone, Copy)]
 pub enum AssetField {
     Id,
@@ -114,7 +114,7 @@ impl SyncFields for AssetNode {
             AssetField::Tags => raw_json::put(&own.tags, out),
             AssetField::Note => raw_json::put(&own.note, out),
             AssetField::Address(rendition) => {
-                // The resolver refuses callers that may not read.
+                // The resolver returns `FORBIDDEN` to callers that may not read.
                 if !operation.caller.may(Permission::Read) {
                     return None;
                 }
@@ -145,12 +145,12 @@ impl SyncFields for AssetNode {
     }
 }
 
-/// Null in memory: the asset has no relative of the kind.
+/// Writes `null` when the asset has no such relative. Otherwise the engine must load it.
 fn none(is_none: bool, out: &mut Vec<u8>) -> Option<()> {
     is_none.then(|| raw_json::null(out))
 }
 
-/// An enum's value; `None` where the graph has no word for it, which the engine has to tell.
+/// Writes an enum value. `None` when the enum has no such item: the engine reports the error.
 fn word<T: EnumType>(value: T, out: &mut Vec<u8>) -> Option<()> {
     let item = T::items().iter().find(|item| item.value == value)?;
     raw_json::put(item.name, out);

@@ -1,4 +1,4 @@
-//! What of a page only reads memory, as JSON: as the resolvers of the same names.
+//! Writes the fields of a page that need no I/O as JSON, with the same results as their resolvers.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::schema::{
     raw_json,
 };
 
-/// A page's.
+/// A field of `AssetConnection` that needs no I/O.
 pub enum ConnectionField<'a> {
     Edges(SelectedFields<'a, AssetEdge>),
     Nodes(SelectedFields<'a, AssetNode>),
@@ -57,7 +57,7 @@ impl SyncFields for AssetConnection {
     }
 }
 
-/// An edge's.
+/// A field of `AssetEdge` that needs no I/O.
 pub enum EdgeField<'a> {
     Node(SelectedFields<'a, AssetNode>),
     Cursor,
@@ -86,7 +86,7 @@ impl SyncFields for AssetEdge {
     }
 }
 
-/// Of where to go on.
+/// A field of `PageInfo`.
 #[derive(Clone, Copy)]
 pub enum PageInfoField {
     HasPreviousPage,

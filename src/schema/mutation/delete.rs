@@ -1,4 +1,4 @@
-//! `deleteAsset`, `bulkDeleteAssets`.
+//! The mutations `deleteAsset` and `bulkDeleteAssets`.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
@@ -8,51 +8,51 @@ use super::{
 };
 use crate::{access::Permission, schema::error::AssetMutationError, source::SourceError};
 
-/// An asset to delete.
+/// The input of `deleteAsset`.
 #[derive(InputObject)]
 pub struct DeleteAssetInput {
-    /// The asset.
+    /// The asset's global id.
     pub asset_id: ID,
-    /// Comes back in the payload.
+    /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
 }
 
 /// The result of `deleteAsset`.
 #[derive(SimpleObject)]
 pub struct DeleteAssetPayload {
-    /// The asset's id; null when it was not deleted.
+    /// The deleted asset's id, as the input gave it; null when the asset was not deleted.
     pub deleted_id: Option<ID>,
-    /// What failed: at most one error.
+    /// At most one error; empty when the asset was deleted.
     pub errors: Vec<AssetMutationError>,
-    /// As it was given.
+    /// The input's `clientMutationId`.
     pub client_mutation_id: Option<String>,
 }
 
-/// Assets to delete.
+/// The input of `bulkDeleteAssets`.
 #[derive(InputObject)]
 pub struct BulkDeleteAssetsInput {
-    /// 1 to 1,000 assets, of any sources.
+    /// Global ids of 1 to 1,000 assets, of any sources.
     pub asset_ids: Vec<ID>,
-    /// 1 to 255 characters, no control characters. Within 24 hours the same key with the same assets gives the first outcome
-    /// again, also while the first call still runs; with anything else it is `CONFLICT`. One gateway
-    /// process keeps keys in memory, and drops each caller's oldest when there are too many. A delete
-    /// that changed nothing is not kept. In access mode `open` all callers share their keys: choose
-    /// unique ones, such as UUIDs. To try ids of `errors` or `notTriedIds` again, use a new key.
+    /// 1 to 255 characters, no control characters. For 24 hours the same key and assets return the
+    /// first result, even while the first call is running. Other input is `CONFLICT`. One gateway
+    /// process keeps keys in memory, and drops each caller's oldest when there are too many. A
+    /// delete that changed nothing frees its key. In access mode `open` all callers share keys: use
+    /// unique ones, such as UUIDs. To retry ids of `errors` or `notTriedIds`, use a new key.
     pub idempotency_key: Option<String>,
-    /// Comes back in the payload.
+    /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
 }
 
-/// The result of `bulkDeleteAssets`: each id is in one of the three lists.
+/// The result of `bulkDeleteAssets`: each id is in exactly one of the three lists.
 #[derive(SimpleObject)]
 pub struct BulkDeleteAssetsPayload {
-    /// Ids of assets that are gone: at most 1,000.
+    /// Ids of the deleted assets, at most 1,000.
     pub deleted_ids: Vec<ID>,
-    /// Ids that could not be deleted, each with its reason: at most 1,000.
+    /// One error for each asset that could not be deleted, at most 1,000.
     pub errors: Vec<AssetMutationError>,
-    /// Ids that were not tried because the time ran out, at most 1,000: ask again.
+    /// Ids not tried because the operation's time ran out, at most 1,000. Send them again.
     pub not_tried_ids: Vec<ID>,
-    /// As it was given.
+    /// The input's `clientMutationId`.
     pub client_mutation_id: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What mutations have in common: the assets meant, and idempotency keys.
+//! Input that mutations share: asset ids and idempotency keys.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -18,15 +18,15 @@ use crate::{
     write::{Target, UploadError},
 };
 
-/// Letters of an idempotency key.
+/// The most characters of an idempotency key.
 const MAX_KEY: usize = 255;
 
-/// The assets that ids name, each once, and the faults of the other ids.
+/// The assets that a list of ids names, without duplicates, and an error for each invalid id.
 #[derive(Default)]
 pub struct Meant {
     pub targets: Vec<Target>,
     pub errors: Vec<AssetMutationError>,
-    /// As the client names them: it may use a source's former name.
+    /// The ids as the client sent them: they may contain a source's former name.
     pub given: HashMap<AssetId, ID>,
 }
 
@@ -62,7 +62,7 @@ impl Meant {
         Ok(meant)
     }
 
-    /// The asset's id as the client gave it.
+    /// Returns the asset's id as the client sent it.
     pub fn id(&self, id: &AssetId) -> ID {
         let given = self.given.get(id).cloned();
         given.unwrap_or_else(|| global(id.clone()))
@@ -72,7 +72,7 @@ impl Meant {
         ids.iter().map(|id| self.id(id)).collect()
     }
 
-    /// Tags that break a rule of the asset's source are the argument at fault.
+    /// Records a failure. If the tags break a rule of the source, `field` names them.
     pub fn failed_by_tags(&mut self, id: &AssetId, error: &SourceError) {
         self.failed(id, error);
         if let (SourceError::Invalid(_), Some(last)) = (error, self.errors.last_mut()) {
@@ -87,7 +87,7 @@ impl Meant {
     }
 }
 
-/// An id that names no asset of this gateway.
+/// Creates the error for an id that names no asset of this gateway.
 pub fn bad_id(id: &ID, path: &[&str], message: String) -> AssetMutationError {
     AssetMutationError::argument(Code::BadUserInput, Some(id.clone()), path, message)
 }
@@ -111,7 +111,7 @@ pub fn target(registry: &Registry, id: &ID) -> Result<Target, String> {
     }
 }
 
-/// An idempotency key.
+/// Checks an idempotency key.
 pub fn key(key: Option<String>) -> async_graphql::Result<Option<String>> {
     let is_bad = |key: &String| {
         key.is_empty() || key.chars().count() > MAX_KEY || key.chars().any(char::is_control)
@@ -119,13 +119,13 @@ pub fn key(key: Option<String>) -> async_graphql::Result<Option<String>> {
     if key.as_ref().is_some_and(is_bad) {
         return Err(bad_input(
             &["input", "idempotencyKey"],
-            format!("a key has 1 to {MAX_KEY} letters and no control characters"),
+            format!("a key has 1 to {MAX_KEY} characters and no control characters"),
         ));
     }
     Ok(key)
 }
 
-/// The key belongs to another write.
+/// Creates the error for a key that belongs to another write.
 pub fn key_conflict() -> async_graphql::Error {
     coded(Code::Conflict, UploadError::Conflict.to_string())
         .extend_with(|_, e| e.set("field", vec!["input", "idempotencyKey"]))

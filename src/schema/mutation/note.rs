@@ -1,4 +1,4 @@
-//! `setAssetNote`.
+//! The mutation `setAssetNote`.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
@@ -14,32 +14,32 @@ use crate::{
     },
 };
 
-/// Characters of a note.
+/// The most characters of a note.
 const MAX_NOTE: usize = 10_000;
 
-/// A note and the asset it is for.
+/// The input of `setAssetNote`.
 #[derive(InputObject)]
 pub struct SetAssetNoteInput {
-    /// The asset.
+    /// The asset's global id.
     pub asset_id: ID,
-    /// At most 10,000 characters. A text that is empty or blank clears the note.
+    /// The note, at most 10,000 characters. An empty or blank text clears it.
     pub note: String,
-    /// Comes back in the payload.
+    /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
 }
 
 /// The result of `setAssetNote`.
 #[derive(SimpleObject)]
 pub struct SetAssetNotePayload {
-    /// The asset as it is now; null when it failed.
+    /// The asset after the write; null when the write failed.
     pub asset: Option<AssetNode>,
-    /// What failed: at most one error.
+    /// At most one error; empty when the write succeeded.
     pub errors: Vec<AssetMutationError>,
-    /// As it was given.
+    /// The input's `clientMutationId`.
     pub client_mutation_id: Option<String>,
 }
 
-/// A note as it is meant: none where it is empty.
+/// Checks the length of a note. An empty or blank note becomes `None`.
 pub fn note(note: Option<String>) -> async_graphql::Result<Option<String>> {
     let note = note.filter(|note| !note.trim().is_empty());
     let length = note.as_ref().map_or(0, |note| note.chars().count());
@@ -73,7 +73,7 @@ pub async fn set_note(
         .writer
         .note(target, note, &operation.context)
         .await
-        .ok_or_else(|| coded(Code::Internal, "a fault in the gateway: it is in its log"))?;
+        .ok_or_else(|| coded(Code::Internal, "internal error: see the gateway's log"))?;
     let (asset, errors) = match outcome.result {
         Ok(asset) => (Some(AssetNode(asset)), Vec::new()),
         Err(error) => {

@@ -7,7 +7,7 @@ use crate::{
     schema::operation::{Operation, allowed, reading},
 };
 
-/// Fields of an asset that are its content, or lead to others: for those who may read.
+/// `Asset` fields with its content or other assets: they need the scope `assets:read`.
 const CONTENT: [&str; 9] = [
     "url",
     "urlExpiresAt",
@@ -20,14 +20,14 @@ const CONTENT: [&str; 9] = [
     "children",
 ];
 
-/// The operation under way, which is about to change something: what it has read before is read
-/// again after.
+/// Returns the current operation, for a write. Its loader forgets earlier reads, so that later ones
+/// are fresh. `FORBIDDEN` when the caller lacks `permission`, or may not read selected content.
 pub async fn changing<'a>(
     context: &Context<'a>,
     permission: Permission,
 ) -> async_graphql::Result<&'a Operation> {
     let operation = allowed(context, permission)?;
-    // What could not be shown afterwards is refused before anything is written.
+    // Reject a payload that the caller may not read before the write, not after it.
     let is_shown = |payload: &&str| {
         let asset = context.look_ahead().field(payload);
         CONTENT.iter().any(|field| asset.field(field).exists())

@@ -1,4 +1,4 @@
-//! `addAssetTags`, `removeAssetTags`, `setAssetTags`.
+//! The mutations `addAssetTags`, `removeAssetTags` and `setAssetTags`.
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
@@ -13,81 +13,81 @@ use crate::{
     write::Outcome,
 };
 
-/// Tags in one change.
+/// The most tags in one mutation.
 const MAX_TAGS: usize = 10;
-/// Characters of a tag.
+/// The most characters of a tag.
 const MAX_TAG: usize = 100;
 
-/// Tags to add, and the assets they are for.
+/// The input of `addAssetTags`.
 #[derive(InputObject)]
 pub struct AddAssetTagsInput {
-    /// 1 to 100 assets, of any sources.
+    /// Global ids of 1 to 100 assets, of any sources.
     pub asset_ids: Vec<ID>,
-    /// 1 to 10 tags, of 1 to 100 characters, without commas. Blanks around them are cut off. PiktID
-    /// knows `model`, `product`, `background` and `other` only.
+    /// 1 to 10 tags, each of 1 to 100 characters without commas. The gateway trims spaces around
+    /// them. PiktID accepts only `model`, `product`, `background` and `other`.
     pub tags: Vec<String>,
-    /// Comes back in the payload.
+    /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
 }
 
-/// Tags to take away, and the assets that have them.
+/// The input of `removeAssetTags`.
 #[derive(InputObject)]
 pub struct RemoveAssetTagsInput {
-    /// 1 to 100 assets, of any sources.
+    /// Global ids of 1 to 100 assets, of any sources.
     pub asset_ids: Vec<ID>,
-    /// 1 to 10 tags, of 1 to 100 characters, without commas. Blanks around them are cut off. PiktID
-    /// knows `model`, `product`, `background` and `other` only.
+    /// 1 to 10 tags, each of 1 to 100 characters without commas. The gateway trims spaces around
+    /// them. PiktID accepts only `model`, `product`, `background` and `other`.
     pub tags: Vec<String>,
-    /// Comes back in the payload.
+    /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
 }
 
-/// Tags that replace those of the assets.
+/// The input of `setAssetTags`.
 #[derive(InputObject)]
 pub struct SetAssetTagsInput {
-    /// 1 to 100 assets, of any sources.
+    /// Global ids of 1 to 100 assets, of any sources.
     pub asset_ids: Vec<ID>,
-    /// At most 10 tags; none clears them. Each has 1 to 100 characters, without commas. Blanks
-    /// around them are cut off. PiktID knows `model`, `product`, `background` and `other` only.
+    /// At most 10 tags, each of 1 to 100 characters without commas. An empty list clears the tags.
+    /// Spaces around tags are trimmed. PiktID accepts `model`, `product`, `background`, `other`.
     pub tags: Vec<String>,
-    /// Comes back in the payload.
+    /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
 }
 
 /// The result of `addAssetTags`.
 #[derive(SimpleObject)]
 pub struct AddAssetTagsPayload {
-    /// The assets that were written, as they are now, in the order of the ids: at most 100.
+    /// The written assets in their new state, in the order of `assetIds`; at most 100.
     pub assets: Vec<AssetNode>,
-    /// What failed: at most one for each id.
+    /// At most one error for each id; empty when all succeeded.
     pub errors: Vec<AssetMutationError>,
-    /// As it was given.
+    /// The input's `clientMutationId`.
     pub client_mutation_id: Option<String>,
 }
 
 /// The result of `removeAssetTags`.
 #[derive(SimpleObject)]
 pub struct RemoveAssetTagsPayload {
-    /// The assets that were written, as they are now, in the order of the ids: at most 100.
+    /// The written assets in their new state, in the order of `assetIds`; at most 100.
     pub assets: Vec<AssetNode>,
-    /// What failed: at most one for each id.
+    /// At most one error for each id; empty when all succeeded.
     pub errors: Vec<AssetMutationError>,
-    /// As it was given.
+    /// The input's `clientMutationId`.
     pub client_mutation_id: Option<String>,
 }
 
 /// The result of `setAssetTags`.
 #[derive(SimpleObject)]
 pub struct SetAssetTagsPayload {
-    /// The assets that were written, as they are now, in the order of the ids: at most 100.
+    /// The written assets in their new state, in the order of `assetIds`; at most 100.
     pub assets: Vec<AssetNode>,
-    /// What failed: at most one for each id.
+    /// At most one error for each id; empty when all succeeded.
     pub errors: Vec<AssetMutationError>,
-    /// As it was given.
+    /// The input's `clientMutationId`.
     pub client_mutation_id: Option<String>,
 }
 
-/// Tags as they are meant.
+/// Checks tags, then trims, sorts and deduplicates them.
 pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>> {
     let path = ["input", "tags"];
     if tags.len() < least || tags.len() > MAX_TAGS {
@@ -106,9 +106,9 @@ pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>>
             let rule = format!("a tag must have 1 to {MAX_TAG} characters");
             return Err(bad_input(&path, rule));
         }
-        // Commas separate tags in every filter by tags.
+        // Upstream filters separate tags with commas.
         if tag.contains(',') {
-            let rule = "a tag must not hold a comma: no filter could ask for it";
+            let rule = "a tag must not contain a comma: no filter could match it";
             return Err(bad_input(&path, rule));
         }
     }

@@ -1,4 +1,4 @@
-//! `uploadAsset`.
+//! The mutation `uploadAsset`, and the scalar `Upload`.
 
 pub mod types;
 
@@ -38,10 +38,10 @@ use crate::{
     write::{FileError, FileInput, NewAsset, Step, StepState, UploadError, UploadOutcome},
 };
 
-/// Letters of a name.
+/// The most characters of a name.
 const MAX_NAME: usize = 200;
 
-/// What is meant, checked before anything is read or sent.
+/// Validates the input, before any byte is read or sent.
 fn meant(operation: &Operation, input: &UploadAssetInput) -> async_graphql::Result<NewAsset> {
     let refuse = |field: &str, message: String| Err(bad_input(&["input", field], message));
     let registry = &operation.registry;
@@ -63,7 +63,7 @@ fn meant(operation: &Operation, input: &UploadAssetInput) -> async_graphql::Resu
             _ => {
                 return refuse(
                     "file",
-                    "a file is sent as multipart/form-data (graphql-multipart-request-spec): null \
+                    "send a file as multipart/form-data (graphql-multipart-request-spec): null \
                      in its place, and a part that `map` names"
                         .to_owned(),
                 );
@@ -81,7 +81,7 @@ fn meant(operation: &Operation, input: &UploadAssetInput) -> async_graphql::Resu
             return refuse(
                 "name",
                 format!(
-                    "a name has 1 to {MAX_NAME} letters, no `/` or `\\` and no control characters"
+                    "a name has 1 to {MAX_NAME} characters, no `/`, `\\` or control characters"
                 ),
             );
         }
@@ -120,7 +120,7 @@ fn meant(operation: &Operation, input: &UploadAssetInput) -> async_graphql::Resu
     })
 }
 
-/// Base64 as people write it: with or without padding, or as a data URL.
+/// Decodes base64, with or without padding, or a base64 data URL.
 fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
     let path = ["input", "base64"];
     let encoded = match text.strip_prefix("data:") {
@@ -139,7 +139,7 @@ fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
     );
     let bytes = engine
         .decode(encoded)
-        .map_err(|error| bad_input(&path, format!("`base64` is no base64 (RFC 4648): {error}")))?;
+        .map_err(|error| bad_input(&path, format!("invalid base64 (RFC 4648): {error}")))?;
     if bytes.len() > limit {
         return Err(too_large(limit));
     }
@@ -149,10 +149,7 @@ fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
 fn too_large(limit: usize) -> async_graphql::Error {
     coded(
         Code::PayloadTooLarge,
-        format!(
-            "a file in base64 has at most {limit} bytes, decoded: send larger ones as `file`, by \
-             multipart request"
-        ),
+        format!("a base64 file has at most {limit} bytes, decoded: send larger ones as `file`"),
     )
     .extend_with(|_, e| e.set("field", vec!["input", "base64"]))
 }
@@ -178,7 +175,7 @@ fn options(
             if ids.len() > 20 {
                 return Err(bad_input(
                     &[&path[..], &["collectionIds"]].concat(),
-                    format!("at most 20 collections; these are {}", ids.len()),
+                    format!("at most 20 collections are allowed, not {}", ids.len()),
                 ));
             }
             if let Some(index) = ids.iter().position(|id| !is_upstream_id_text(id)) {
@@ -205,7 +202,7 @@ fn options(
     }
 }
 
-/// The upstream id of the asset that an upload was made from.
+/// Returns the upstream id of the parent asset, which must be in the same source.
 fn parent(source: &dyn Source, registry: &Registry, id: &ID) -> async_graphql::Result<String> {
     let name = &source.profile().name;
     let wrong = |message: String| {
@@ -253,7 +250,7 @@ pub async fn upload(
 }
 
 impl UploadAssetPayload {
-    /// `file` is the field that the file came in.
+    /// `file` is the input field that carried the file: `file` or `base64`.
     fn of(outcome: UploadOutcome, file: &'static str, client_mutation_id: Option<String>) -> Self {
         let errors = outcome
             .errors

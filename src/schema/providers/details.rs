@@ -1,4 +1,4 @@
-//! `AssetDetails`: what only an asset's provider knows.
+//! `AssetDetails`: the provider's own fields of an asset.
 
 use async_graphql::Union;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::asset::{Asset, Details};
 
-/// Fields that only the asset's provider has, as the provider names them.
+/// The provider's own fields of an asset, under its own names. Types may be added: ignore others.
 #[derive(Union)]
 pub enum AssetDetails {
     Scenario(ScenarioDetails),
@@ -17,7 +17,7 @@ pub enum AssetDetails {
 }
 
 impl AssetDetails {
-    /// The details of an asset, without copying them.
+    /// Wraps the details of an asset without copying them.
     pub fn of(asset: &Asset) -> Self {
         match &asset.details {
             Details::Scenario(details) => Self::Scenario(ScenarioDetails {

@@ -1,4 +1,4 @@
-//! The providers' own lists, each with every filter and order that its endpoint has.
+//! Each provider's own list, with every filter and order that its endpoint supports.
 
 use async_graphql::{Context, Object};
 
@@ -14,28 +14,28 @@ use crate::{
     source::ListKind,
 };
 
-/// The providers' own lists.
+/// The `Query` fields of the providers' own lists.
 pub struct ProviderLists;
 
-/// The providers' own lists.
+/// The `Query` fields of the providers' own lists.
 #[Object]
 impl ProviderLists {
-    /// Scenario's list (`GET /assets`) with every parameter it has, of all Scenario sources or
-    /// those named. What breaks a rule of Scenario's is refused before any call.
+    /// Scenario's own list (`GET /assets`) with its own filters, over all Scenario sources or those
+    /// named. An argument that breaks a rule of Scenario is an error, before any upstream call.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn scenario_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Lists these Scenario sources, by name. Default: all of them.")]
+        #[graphql(desc = "Scenario sources to list, by name. Null: all. An empty list: an error.")]
         sources: Option<Vec<String>>,
         #[graphql(desc = "Scenario's own filters.")] filter: Option<ScenarioAssetFilter>,
         #[graphql(
-            desc = "How Scenario sorts.",
+            desc = "How Scenario sorts the list.",
             default_with = "Some(ScenarioAssetOrder::NEWEST)"
         )]
         order_by: Option<ScenarioAssetOrder>,
         #[graphql(
-            desc = "Whether `url` leads to the file without transformation.",
+            desc = "Whether `url` points to the original file, without Scenario's transformation.",
             default
         )]
         original_assets: bool,
@@ -63,23 +63,23 @@ impl ProviderLists {
         )
     }
 
-    /// Every organisation's public Scenario assets, read with the public token: the one Scenario
-    /// list that filters by tags upstream. Every Scenario source sees the same ones, so name one
-    /// where there are several.
+    /// The public Scenario assets of all organisations, read with Scenario's public token. Only
+    /// this Scenario list filters by tags upstream. Every Scenario source returns the same assets:
+    /// with several configured, name one in `sources`.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn scenario_public_assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Lists these Scenario sources, by name. Default: all of them.")]
+        #[graphql(desc = "Scenario sources to list, by name. Null: all. An empty list: an error.")]
         sources: Option<Vec<String>>,
         #[graphql(desc = "Scenario's own filters.")] filter: Option<ScenarioPublicAssetFilter>,
         #[graphql(
-            desc = "How Scenario sorts.",
+            desc = "How Scenario sorts the list.",
             default_with = "Some(ScenarioAssetOrder::NEWEST)"
         )]
         order_by: Option<ScenarioAssetOrder>,
         #[graphql(
-            desc = "Whether `url` leads to the file without transformation.",
+            desc = "Whether `url` points to the original file, without Scenario's transformation.",
             default
         )]
         original_assets: bool,
@@ -107,8 +107,8 @@ impl ProviderLists {
         )
     }
 
-    /// PiktID's list (`GET /assets`) with every parameter it has, of all PiktID sources or those
-    /// named. What breaks a rule of PiktID's is refused before any call.
+    /// PiktID's own list (`GET /assets`) with its own filters, over all PiktID sources or those
+    /// named. An argument that breaks a rule of PiktID is an error, before any upstream call.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn piktid_assets(
         &self,
@@ -145,9 +145,9 @@ impl ProviderLists {
         )
     }
 
-    /// Comfy's list (`GET /api/assets`) with every parameter that any generation of it has, of all
-    /// Comfy sources or those named. Unlike `assets` it sends nothing of its own: Comfy Cloud hides
-    /// some categories from a list that names no tag, and shows public assets unless told not to.
+    /// Comfy's own list (`GET /api/assets`) with the filters of all its versions, over all Comfy
+    /// sources or those named. Unlike `assets`, it adds no filters: Comfy Cloud hides some
+    /// categories when no tag is given, and includes public assets unless `includePublic` is false.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn comfy_assets(
         &self,

@@ -17,19 +17,19 @@ use crate::{
     source::{BrokenRule, Filter, FilterField, ListKind, Order, Parameters, Pushdown},
 };
 
-/// Bytes of a filter on its way upstream, each up to three letters of an address.
+/// The most bytes of a filter in an upstream URL, where a byte takes up to three characters.
 const MAX_SAID: usize = 2_500;
 
-/// What a provider's own filter comes to.
+/// A provider's own filter, translated for the upstream call.
 pub struct ProviderQuery {
     pub parameters: Parameters,
-    /// What rows are held against here.
+    /// The filter that the gateway applies to each row.
     pub filter: Filter,
-    /// What of it the provider cannot be relied on for.
+    /// The filter fields that the provider may ignore.
     pub local: Vec<FilterField>,
 }
 
-/// One provider's own list.
+/// A request for one provider's own list.
 pub struct ProviderList {
     pub name: &'static str,
     pub provider: Provider,
@@ -68,14 +68,14 @@ impl ProviderList {
             }
         }
         sources.retain(|source| !is_other(source.profile().provider));
-        // An address has room for some 8,000 letters at the shortest-sighted of servers.
+        // The strictest servers accept URLs of about 8,000 characters.
         let said: usize = asked.parameters.0.iter().map(|(_, v)| v.len()).sum();
         if said > MAX_SAID {
             return Err(bad_input(
                 &["filter"],
                 format!(
-                    "the filter comes to {said} bytes; {MAX_SAID} is the most that surely arrives: \
-                     ask for less at once"
+                    "the filter takes {said} bytes of an upstream URL; the limit is {MAX_SAID}: \
+                     use fewer or shorter values"
                 ),
             ));
         }
@@ -107,7 +107,7 @@ impl ProviderList {
     }
 }
 
-/// A rule of a provider's as an error; `lists` are the filter's lists, as they came.
+/// Converts a broken rule to `BAD_USER_INPUT`. `lists` are the filter's lists as they were sent.
 pub fn broken(rule: &BrokenRule, lists: &[(&str, &Option<Vec<String>>)]) -> async_graphql::Error {
     let list = lists.iter().find(|(field, _)| *field == rule.field);
     let entries = list.and_then(|(_, entries)| entries.as_deref());

@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// Executes what was sent together, if it may cost as much together: queries at once, but one after the other where any of it is a
-/// mutation.
+/// Executes a batch if its total cost is within the limit. Queries run concurrently. If the batch
+/// has a mutation, all operations run one after the other.
 pub async fn run_all(
     gateway: &Gateway,
     session: &Session,
@@ -50,7 +50,7 @@ pub async fn run_all(
     Ok(stream::iter(running).buffered(at_once).collect().await)
 }
 
-/// The answers to what was sent together, in its order. What was wrong with one is in its place.
+/// Encodes the responses of a batch in its order. A refused operation's errors take its position.
 pub fn together(
     outcomes: Vec<Result<Executed, RequestError>>,
     id: RequestId,

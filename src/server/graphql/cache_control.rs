@@ -1,4 +1,4 @@
-//! How long others may keep an answer (RFC 9111).
+//! How long caches may store a response (RFC 9111).
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use tokio::time::Instant;
 
 use crate::source::Lifetime;
 
-/// How long an answer is kept in which nothing changes before the gateway is configured anew.
+/// Lifetime of a response that only a reconfiguration of the gateway can change.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Whether and how long an answer may be kept.
+/// Whether and how long caches may store a response.
 #[derive(Debug, Clone, Copy)]
 pub struct CachePolicy {
     end: Expiry,
-    /// By the client that asked, and no other.
+    /// Only the client that sent the request may store it.
     private: bool,
 }
 
-/// When an answer stops being true.
+/// When a response expires.
 #[derive(Debug, Clone, Copy)]
 enum Expiry {
-    /// By no one: it was true for a moment only.
+    /// Immediately: no cache may store it.
     Now,
     At(Instant),
-    /// Not as long as this gateway runs.
+    /// Not while this gateway runs.
     Never,
 }
 
 impl CachePolicy {
-    /// Not at all.
+    /// No cache may store the response.
     pub const NONE: Self = Self {
         end: Expiry::Now,
         private: false,
     };
 
-    /// Of an answer to an operation that was executed.
+    /// Returns the policy of an executed operation's response. Only queries are cacheable.
     pub fn of(kind: OperationType, lifetime: Option<Lifetime>, private: bool) -> Self {
         let Some(lifetime) = lifetime.filter(|_| kind == OperationType::Query) else {
             return Self::NONE;
@@ -47,7 +47,7 @@ impl CachePolicy {
         }
     }
 
-    /// Until when the answer may be kept here; `None`: not at all.
+    /// Returns until when the gateway may cache the response; `None` if it must not.
     pub fn until(self) -> Option<Instant> {
         match self.end {
             Expiry::Now => None,
@@ -56,7 +56,7 @@ impl CachePolicy {
         }
     }
 
-    /// As `Cache-Control`.
+    /// Returns the value of `Cache-Control`.
     pub fn header(self) -> HeaderValue {
         const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
         let age = match self.end {

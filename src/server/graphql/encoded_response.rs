@@ -1,5 +1,5 @@
-//! An answer without errors as bytes, plain and compressed, with the tag that clients ask again
-//! with (RFC 9110, 8.8.3 and 13.1.2).
+//! A response as bytes, plain and compressed, with the `ETag` for conditional requests (RFC 9110,
+//! 8.8.3 and 13.1.2).
 
 use std::{
     io::Write,
@@ -19,30 +19,30 @@ use tokio::task::spawn_blocking;
 use super::cache_control::CachePolicy;
 use crate::{explorer::quality_of, server::content_negotiation::MediaType};
 
-/// Bytes of an answer from which on it is compressed: less fits a packet as it is.
+/// Bytes above which a response is compressed. A smaller one fits a packet uncompressed.
 const COMPRESSED: usize = 1_024;
 
-/// Bytes from which on that takes milliseconds, in which a thread answers dozens of others.
+/// Bytes above which compression takes milliseconds. A thread answers dozens of requests in them.
 const LARGE: usize = 128 * 1_024;
 
-/// How hard: quick rather than small.
+/// Compression level: favors speed over size.
 const QUALITY: u32 = 4;
 
-/// Bytes that brotli looks back over, as a power of two, and works on at a time.
+/// Brotli's window in bytes, as a power of two, and its buffer in bytes.
 const WINDOW: u32 = 20;
 const BUFFER: usize = 4_096;
 
-/// How an answer is compressed.
+/// The content coding of a response.
 #[derive(Debug, Clone, Copy)]
 enum Coding {
     Gzip,
     Brotli,
 }
 
-/// An answer, ready to send: the same bytes for every client.
+/// A response ready to send: the same bytes for every client.
 pub struct EncodedResponse {
     plain: Bytes,
-    /// Made when they are first asked for; `None`: not worth it.
+    /// Compressed at first use; `None` if compression saves too little.
     gzip: OnceLock<Option<Bytes>>,
     brotli: OnceLock<Option<Bytes>>,
     tag: Option<HeaderValue>,
@@ -50,7 +50,7 @@ pub struct EncodedResponse {
 }
 
 impl EncodedResponse {
-    /// `named`: it can be asked for by its document's name, or by address.
+    /// `named`: the request has a document hash or id, or uses GET. Only then can it get an `ETag`.
     pub fn new(plain: Bytes, keeping: CachePolicy, named: bool) -> Self {
         let is_tagged = named && keeping.until().is_some();
         Self {
@@ -66,12 +66,12 @@ impl EncodedResponse {
         self.keeping
     }
 
-    /// What it takes in memory, compressed in both ways as well: each is smaller.
+    /// Maximum memory in bytes: the plain bytes and both compressed forms, which are smaller.
     pub fn bytes(&self) -> usize {
         self.plain.len() * 3
     }
 
-    /// For a request with these headers: 304 where its client has the answer.
+    /// Builds the HTTP response for these request headers: 304 if the client already has it.
     pub fn respond(
         &self,
         media_type: MediaType,
@@ -81,15 +81,15 @@ impl EncodedResponse {
         let is_known = self.is_known(asked);
         let coding = self.coding(asked).filter(|_| !is_known);
         let (body, coding) = match coding.and_then(|own| self.coded(own)) {
-            // Of a POST too where its document has a name: RFC 9110 would have 412 for what changes
-            // something, and a query changes nothing.
+            // This covers a POST that names its document. RFC 9110 prescribes 412 for methods that
+            // change state, and a query changes nothing.
             _ if is_known => (Body::empty(), None),
             Some((bytes, coding)) => (bytes.clone().into(), Some(coding)),
             None => (self.plain.clone().into(), None),
         };
         let mut answer = Response::new(body);
         let headers = answer.headers_mut();
-        // With those that are added on the way out.
+        // Reserves space for the headers that outer layers add.
         headers.reserve(10);
         headers.insert(header::CACHE_CONTROL, self.keeping.header());
         let nosniff = HeaderValue::from_static("nosniff");
@@ -122,7 +122,7 @@ impl EncodedResponse {
             .any(|own| own.trim() == "*" || own.trim().trim_start_matches("W/") == opaque)
     }
 
-    /// Compresses a large answer, if these headers ask for it, where no other request waits for it.
+    /// Compresses a large response on a blocking thread, if these headers accept a coding.
     pub async fn compress_aside(self: &Arc<Self>, asked: &HeaderMap) {
         if self.plain.len() <= LARGE || self.is_known(asked) {
             return;
@@ -132,11 +132,11 @@ impl EncodedResponse {
             return;
         };
         let own = Arc::clone(self);
-        // Where that fails, it is done in its turn.
+        // If the task fails, `respond` compresses the response.
         drop(spawn_blocking(move || own.coded(coding).is_some()).await);
     }
 
-    /// How it is compressed for a request with these headers.
+    /// Selects the content coding for these request headers.
     fn coding(&self, asked: &HeaderMap) -> Option<Coding> {
         if self.plain.len() <= COMPRESSED || !asked.contains_key(header::ACCEPT_ENCODING) {
             return None;
@@ -149,7 +149,7 @@ impl EncodedResponse {
         }
     }
 
-    /// Its compressed bytes, where they are fewer, and their coding's name.
+    /// Returns the compressed bytes and the coding's name, if compression saves enough.
     fn coded(&self, coding: Coding) -> Option<(&Bytes, &'static str)> {
         let (compress, name): (fn(&[u8]) -> Option<Bytes>, _) = match coding {
             Coding::Gzip => (gzip, "gzip"),
@@ -167,27 +167,27 @@ impl EncodedResponse {
     }
 }
 
-/// Weak: compressed or not, it is the same answer.
+/// Computes a weak `ETag`: it is the same for every content coding.
 fn tag(plain: &[u8]) -> Option<HeaderValue> {
     let hash = blake3::hash(plain);
     let (short, _) = hash.as_bytes().split_first_chunk::<18>()?;
     HeaderValue::try_from(format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(short))).ok()
 }
 
-/// `None` where it is hardly smaller.
+/// Returns `None` if the result is hardly smaller.
 fn gzip(plain: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(QUALITY));
-    // Into memory: it does not fail.
+    // Writing to memory cannot fail.
     encoder.write_all(plain).ok()?;
     smaller(encoder.finish().ok()?, plain)
 }
 
-/// `None` where it is hardly smaller.
+/// Returns `None` if the result is hardly smaller.
 fn brotli(plain: &[u8]) -> Option<Bytes> {
     let mut bytes = Vec::new();
     let mut encoder = CompressorWriter::new(&mut bytes, BUFFER, QUALITY, WINDOW);
     encoder.write_all(plain).ok()?;
-    drop(encoder); // which writes the end
+    drop(encoder); // writes the end of the stream
     smaller(bytes, plain)
 }
 

@@ -22,18 +22,18 @@ use crate::{
     write::UploadFiles,
 };
 
-/// An operation that was executed.
+/// The result of an executed operation.
 pub struct Executed {
     pub response: GraphResponse,
     pub keeping: CachePolicy,
-    /// That it read of.
+    /// Sources that the operation read.
     pub sources: Vec<SourceName>,
-    /// It tells of its own making.
+    /// The response describes its own execution, so other waiters must not get it.
     pub is_unshareable: bool,
 }
 
 impl Executed {
-    /// As bytes, where it has no errors. `named`: see [`EncodedResponse::new`].
+    /// Encodes the response if it has no errors. For `named` see [`EncodedResponse::new`].
     pub fn outcome(self, named: bool) -> Outcome {
         if !self.response.errors.is_empty() {
             return Outcome::Failed(Arc::new(self.response));
@@ -43,7 +43,7 @@ impl Executed {
     }
 }
 
-/// Executes a request whose document is known to be safe, within the operation's time.
+/// Executes a prepared operation within its deadline.
 pub async fn run(
     gateway: &Gateway,
     session: &Session,
@@ -73,8 +73,8 @@ pub async fn run(
     );
     let began = Instant::now();
     let execution = gateway.0.graph.execute(request.data(operation));
-    // Pinned here, there is one of it: handed on by value, it would be in three futures, one in the
-    // other.
+    // Pinned here, the future exists once. Passed by value, it would be stored in three nested
+    // futures.
     let execution = pin!(execution.instrument(span.clone()));
     let response = in_time(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
@@ -119,13 +119,13 @@ pub async fn run(
     }
 }
 
-/// Waits for an execution as long as its operation has time: uploads renew it.
+/// Awaits an execution until the operation's deadline, which uploads renew.
 async fn in_time<T>(
     context: &RequestContext,
     mut execution: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
     loop {
-        // Sources answer or fail by the deadline; a moment more for putting the answer together.
+        // Sources answer or fail by the deadline. One more second is for assembling the response.
         let end = context.deadline() + Duration::from_secs(1);
         match timeout_at(end, execution.as_mut()).await {
             Ok(done) => return Some(done),

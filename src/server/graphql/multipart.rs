@@ -40,10 +40,10 @@ use crate::{
 
 pub use files::Files;
 
-/// Bytes of `map`.
+/// Maximum bytes of `map`.
 const MAP_BYTES: usize = 4 * 1024;
 
-/// Whether a body is such a request.
+/// Returns whether the content type is `multipart/form-data`.
 pub fn is_multipart(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
@@ -52,10 +52,10 @@ pub fn is_multipart(headers: &HeaderMap) -> bool {
         .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("multipart/form-data"))
 }
 
-/// Reads `operations` and `map`, up to the head of the first file.
+/// Reads `operations`, `map` and the headers of the first file.
 ///
 /// # Errors
-/// A [`RequestError`] for every way in which it is no such request.
+/// A [`RequestError`] for a missing preflight header, a malformed body, or an exceeded limit.
 pub async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -65,7 +65,7 @@ pub async fn read(
 ) -> Result<(Bytes, Arc<Files>), RequestError> {
     if !origin_policy::is_asked_for(headers) {
         return Err(RequestError::bad_request(
-            "a multipart request needs a header that a page of another site cannot send unasked: \
+            "a multipart request needs a header that triggers a CORS preflight: \
              `graphql-require-preflight: 1`, or `apollo-require-preflight: true`",
         ));
     }
@@ -96,14 +96,14 @@ pub async fn read(
         Err(RequestError::new(
             StatusCode::REQUEST_TIMEOUT,
             Code::BadUserInput,
-            "`operations`, `map` and the head of the first file did not come in time",
+            "`operations`, `map` and the headers of the first file did not arrive in time",
         ))
     })?;
     let most = limits.upload_bytes.saturating_mul(uses.len() as u64);
     if announced.is_some_and(|length| length > most.saturating_add(around)) {
         let may = most.saturating_add(around);
         return Err(RequestError::too_large(
-            "a request with such a `map`",
+            "a request with this `map`",
             announced,
             may,
         ));

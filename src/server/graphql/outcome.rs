@@ -6,19 +6,19 @@ use async_graphql::Response as GraphResponse;
 
 use super::encoded_response::EncodedResponse;
 
-/// What came of an operation.
+/// The result of an operation.
 #[derive(Clone)]
 pub enum Outcome {
-    /// An answer without errors.
+    /// A response without errors.
     EncodedResponse(Arc<EncodedResponse>),
     /// The response has errors. Each waiter gets a copy with the id of its request.
     Failed(Arc<GraphResponse>),
 }
 
-/// What came of an operation that others may be waiting for.
+/// The result of an operation that several waiters may share.
 #[derive(Clone)]
 pub struct SharedResult {
     pub outcome: Outcome,
-    /// It tells of its own making.
+    /// The response describes its own execution, so other waiters must not get it.
     pub is_unshareable: bool,
 }

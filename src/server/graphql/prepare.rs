@@ -11,26 +11,26 @@ use crate::server::{
     state::{AppState, Gateway},
 };
 
-/// A request whose document is known to be safe.
+/// An operation that passed all checks and is safe to execute.
 pub struct PreparedOperation {
     pub(super) kind: OperationType,
     pub(super) request: GraphRequest,
-    /// As the client names it.
+    /// The operation name that the client sent.
     pub(super) name: Option<String>,
-    /// Its document is named by a hash or an id.
+    /// The request identifies its document by hash or id, without text.
     pub(super) named: bool,
     pub(super) cost: u64,
-    /// See [`Operation`].
+    /// See [`Operation::writes_json`].
     pub(super) writes_json: bool,
 }
 
 impl PreparedOperation {
-    /// What it may cost.
+    /// Returns the maximum cost of the operation.
     pub fn cost(&self) -> u64 {
         self.cost
     }
 
-    /// The same, for an answer that the engine writes.
+    /// Turns [`Operation::writes_json`] off, so that the engine writes the values.
     pub fn into_values(self) -> Self {
         Self {
             writes_json: false,
@@ -39,8 +39,8 @@ impl PreparedOperation {
     }
 }
 
-/// Finds the document, and holds the operation and its variables against every limit and rule,
-/// whichever way they came in.
+/// Finds the document, and checks the operation and its variables against every limit and rule.
+/// Every entry point uses it.
 ///
 /// # Errors
 /// [`RequestError`] for a document or variables that break a rule.

@@ -1,4 +1,4 @@
-//! What a request holds, however it was sent: GET, POST, several at once, or with files.
+//! Reads GraphQL requests: GET, POST, a batch, or a multipart request with files.
 
 use std::{fmt, pin::pin, sync::Arc};
 
@@ -27,28 +27,28 @@ use crate::{
     },
 };
 
-/// What was sent.
+/// The operations of an HTTP request.
 pub enum RequestBody {
-    /// One operation, as it is written in an address or a body of JSON: for [`RequestParams::of`].
+    /// One operation, unparsed: a query string or a JSON body, for [`RequestParams::of`].
     One(Bytes),
-    /// One, with files behind it.
+    /// One operation with uploaded files.
     WithFiles(RequestParams, Arc<Files>),
-    /// Several operations at once, as some clients' links send them; at least one.
+    /// A batch of at least one operation, as some clients' links send it.
     Batch(Vec<RequestParams>),
 }
 
-/// What a request says, however it was sent (GraphQL over HTTP 5.1).
+/// The parameters of a GraphQL request (GraphQL over HTTP 5.1).
 #[derive(Debug, Default)]
 pub struct RequestParams {
     query: Option<String>,
     document_id: Option<String>,
     operation_name: Option<String>,
-    /// Objects, as they are written: only what of them is needed is read.
+    /// Unparsed JSON objects: only the needed parts are parsed later.
     variables: Option<Bytes>,
     extensions: Option<Bytes>,
 }
 
-/// The same in JSON.
+/// [`RequestParams`] in JSON.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
@@ -63,7 +63,7 @@ struct Written<'a> {
     extensions: Option<Object<'a>>,
 }
 
-/// A JSON object, as it is written.
+/// An unparsed JSON object.
 struct Object<'a>(&'a str);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
@@ -72,16 +72,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
         if text.starts_with('{') {
             Ok(Self(text))
         } else {
-            Err(D::Error::custom("no object"))
+            Err(D::Error::custom("not an object"))
         }
     }
 }
 
 impl RequestParams {
-    /// What an operation says that is written in an address, or in a body of JSON.
+    /// Parses the parameters from a query string (`by_address`) or from a JSON body.
     ///
     /// # Errors
-    /// A [`RequestError`] that says what of it is wrong.
+    /// A [`RequestError`] that names the malformed part.
     pub fn of(written: &Bytes, by_address: bool) -> Result<Self, RequestError> {
         if by_address {
             from_query(written)
@@ -91,7 +91,7 @@ impl RequestParams {
     }
 }
 
-/// An operation that somebody asks for.
+/// An operation that a client requests.
 #[derive(Debug)]
 pub struct GraphqlRequest {
     pub document: DocumentRef,
@@ -99,10 +99,10 @@ pub struct GraphqlRequest {
     pub variables: Given,
 }
 
-/// The variables that a request gives.
+/// The variables of a request.
 #[derive(Debug)]
 pub enum Given {
-    /// As they are written.
+    /// Unparsed JSON.
     Text(Bytes),
     Read(Variables),
 }
@@ -114,10 +114,10 @@ impl Default for Given {
 }
 
 impl Given {
-    /// Those that an operation declares. The others are not looked at, and take no memory.
+    /// Parses the variables that an operation declares. The others are skipped and take no memory.
     ///
     /// # Errors
-    /// A [`RequestError`] where they are no JSON, or take more memory than there is.
+    /// A [`RequestError`] if they are not a JSON object, or exceed the memory budget.
     pub fn read(
         self,
         declares: impl Fn(&str) -> bool,
@@ -134,7 +134,7 @@ impl Given {
             Self::Text(text) => text,
         };
         let wrong =
-            |_| RequestError::bad_request("`variables` is nested too deep, or is no JSON object");
+            |_| RequestError::bad_request("`variables` is nested too deep, or not a JSON object");
         let mut deserializer = serde_json::Deserializer::from_slice(&text);
         let declared = Declared(declares);
         let written = declared.deserialize(&mut deserializer).map_err(wrong)?;
@@ -148,7 +148,7 @@ impl Given {
     }
 }
 
-/// Of an object, the fields with these names, as they are written.
+/// Deserializes only the declared fields of an object, with unparsed values.
 struct Declared<F>(F);
 
 impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Declared<F> {
@@ -187,7 +187,7 @@ struct Extensions<'a> {
     persisted_query: Option<&'a RawValue>,
 }
 
-/// `extensions.persistedQuery` (Apollo's protocol of automatic persisted queries).
+/// `extensions.persistedQuery` (Apollo's automatic persisted queries protocol).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PersistedQuery {
@@ -197,7 +197,7 @@ struct PersistedQuery {
 
 impl GraphqlRequest {
     /// # Errors
-    /// For a persisted query of another protocol than version 1.
+    /// A [`RequestError`] if `extensions` is malformed, or its `persistedQuery` is not version 1.
     pub fn of(parameters: RequestParams) -> Result<Self, RequestError> {
         let extensions = match &parameters.extensions {
             None => Extensions::default(),
@@ -227,12 +227,12 @@ impl GraphqlRequest {
         })
     }
 
-    /// What came over a WebSocket, read by the engine.
+    /// Converts a request that the engine read from a WebSocket.
     ///
     /// # Errors
-    /// As [`GraphqlRequest::of`].
+    /// A [`RequestError`] as for [`GraphqlRequest::of`].
     pub fn over_socket(request: GraphRequest) -> Result<Self, RequestError> {
-        // What came as JSON goes as JSON.
+        // The extensions came as JSON, so they convert to JSON.
         let extensions = serde_json::to_vec(&request.extensions).unwrap_or_default();
         let asked = Self::of(RequestParams {
             query: Some(request.query),
@@ -247,10 +247,10 @@ impl GraphqlRequest {
     }
 }
 
-/// What a request holds, within the limits of its way in.
+/// Reads a request within the limits of its transport.
 ///
 /// # Errors
-/// A [`RequestError`] for every way in which it is no request.
+/// A [`RequestError`] for a wrong method or media type, a malformed body, or an exceeded limit.
 pub async fn read(
     gateway: &Gateway,
     head: &Parts,
@@ -294,16 +294,16 @@ pub async fn read(
         _ => Err(RequestError::new(
             StatusCode::METHOD_NOT_ALLOWED,
             Code::BadUserInput,
-            "the graph is asked with POST, or with GET for queries",
+            "use POST, or GET for queries",
         )),
     }
 }
 
-/// Operations sent together.
+/// Parses a batch of operations.
 fn batch(body: &Bytes, most: usize) -> Result<Vec<RequestParams>, RequestError> {
-    // Counted before they are read.
+    // Counts the operations before it parses them.
     let all: Vec<&RawValue> = serde_json::from_slice(body)
-        .map_err(|_| RequestError::bad_request("the body is no JSON list of operations"))?;
+        .map_err(|_| RequestError::bad_request("the body is not a JSON list of operations"))?;
     if all.is_empty() {
         return Err(RequestError::bad_request(
             "the batch has no operation in it",
@@ -325,7 +325,7 @@ fn batch(body: &Bytes, most: usize) -> Result<Vec<RequestParams>, RequestError> 
         .collect()
 }
 
-/// Bytes reserved before any of a body has come: an announced body may never come.
+/// Maximum bytes reserved before a body arrives: an announced body may never arrive.
 const FIRST: usize = 16 * 1024;
 
 /// Reads the body within its limits of size, time and memory.
@@ -359,11 +359,11 @@ async fn read_body(
             memory.take(piece.len())?;
             all.extend_from_slice(&piece);
         }
-        // Without what room it has left: it may be kept.
+        // Drops the spare capacity, because the body may be cached.
         Ok(Bytes::from(all.into_boxed_slice()))
     };
     let mut reading = pin!(reading);
-    // Small ones come with their headers: no clock is started for them.
+    // Small bodies arrive with their headers, so they need no timer.
     if let Some(read) = (&mut reading).now_or_never() {
         return read;
     }
@@ -373,7 +373,7 @@ async fn read_body(
             RequestError::new(
                 StatusCode::REQUEST_TIMEOUT,
                 Code::BadUserInput,
-                "the request's body did not come in time",
+                "the request's body did not arrive in time",
             )
         })?
 }
@@ -381,7 +381,7 @@ async fn read_body(
 fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
     const WHAT: &str = "the body must be one JSON object with `query` (or `documentId`), and \
                         optionally `operationName`, `variables` and `extensions`";
-    // A list would do for the fields in their order.
+    // Serde would also accept a list of the fields in their order.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(RequestError::bad_request(WHAT));
     }
@@ -395,7 +395,7 @@ fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
             extensions: written.extensions.map(part),
         }
     };
-    // Only where it cannot be read, once more: to tell where.
+    // Parses an invalid body a second time, to find the path of the error.
     if let Ok(written) = serde_json::from_slice(body) {
         return Ok(own(written));
     }
@@ -443,7 +443,7 @@ fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {
     Ok(parameters)
 }
 
-/// The operations that a body of JSON holds, for [`crate::server::fuzz_entry`].
+/// Returns the valid operations of a JSON body, for [`crate::server::fuzz_entry`].
 pub fn operations_of_body(body: &[u8]) -> Vec<GraphqlRequest> {
     let body = &Bytes::copy_from_slice(body);
     let one = from_json(body).map(|one| vec![one]);

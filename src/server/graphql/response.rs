@@ -1,4 +1,4 @@
-//! An answer on its way out: its errors' codes and number, its status, its bytes.
+//! Encodes a response: its errors with their codes and maximum number, its status, its bytes.
 
 use async_graphql::{PathSegment, Response as GraphResponse, ServerError, Value};
 use axum::body::Bytes;
@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-/// Letters of an error's message.
+/// Maximum length of an error message.
 const MAX_MESSAGE: usize = 1_000;
-/// Errors that one answer shows at most.
+/// Maximum errors in one response.
 const MAX_ERRORS: usize = 10;
 
-/// An answer's errors as they are shown: each with its code and the request's id, and not too many.
+/// Returns the errors that a response shows: limited in number, each with code and request id.
 pub fn shown(response: &GraphResponse, id: RequestId) -> Vec<ServerError> {
     let fallback = if is_request_error(response) {
         ErrorCode::ValidationFailed
@@ -31,13 +31,13 @@ pub fn shown(response: &GraphResponse, id: RequestId) -> Vec<ServerError> {
     if count > MAX_ERRORS {
         errors.truncate(MAX_ERRORS);
         if let Some(last) = errors.last_mut() {
-            // The path would make it look like one field's.
+            // With a path, the message would seem to belong to one field.
             last.path.clear();
             last.message = format!("{} more errors are not shown", count - MAX_ERRORS + 1);
         }
     }
     for error in &mut errors {
-        // The engine repeats whole values.
+        // The engine's messages repeat whole values.
         if error.message.len() > MAX_MESSAGE {
             error.message = error::excerpt(&error.message, MAX_MESSAGE);
         }
@@ -50,7 +50,7 @@ pub fn shown(response: &GraphResponse, id: RequestId) -> Vec<ServerError> {
     errors
 }
 
-/// Whether nothing was executed at all (parse, validation): then there is no `data`.
+/// Returns whether nothing was executed (parse or validation error): there is no `data` then.
 fn is_request_error(response: &GraphResponse) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
@@ -67,10 +67,10 @@ struct ErrorBody<'a> {
     extensions: &'a Option<async_graphql::ErrorExtensionValues>,
 }
 
-/// The text of an answer, and whether the request failed as a whole.
+/// Encodes a response as JSON. Also returns whether the request failed as a whole.
 ///
 /// # Errors
-/// For an answer that cannot be written.
+/// A [`RequestError`] if the errors cannot be written as JSON.
 pub fn text(response: &GraphResponse, id: RequestId) -> Result<(bool, Bytes), RequestError> {
     let failed = is_request_error(response);
     let errors = shown(response, id);
@@ -96,7 +96,7 @@ pub fn text(response: &GraphResponse, id: RequestId) -> Result<(bool, Bytes), Re
     Ok((failed, tight(json)))
 }
 
-/// The text of an answer without errors.
+/// Encodes a response without errors as JSON.
 pub fn data(response: &GraphResponse) -> Bytes {
     let mut json = b"{\"data\":".to_vec();
     schema::write_json(&response.data, &mut json);
@@ -104,7 +104,7 @@ pub fn data(response: &GraphResponse) -> Bytes {
     tight(json)
 }
 
-/// Without what room it has left: it may be kept.
+/// Drops the spare capacity, because the response may be cached.
 fn tight(json: Vec<u8>) -> Bytes {
     json.into_boxed_slice().into()
 }

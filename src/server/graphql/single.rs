@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// The answer to an operation that is not kept: made, or awaited where it is being made.
+/// Answers an operation that is not cached: executes it, or joins an equal one in progress.
 pub async fn one(
     gateway: &Gateway,
     session: &Session,
@@ -36,7 +36,7 @@ pub async fn one(
     let prepared = prepare(gateway, GraphqlRequest::of(parameters)?, None, memory)?;
     let named = prepared.named || question.by_address;
     let answers = &gateway.0.answers;
-    // Before anything is read for it.
+    // Noted before the operation reads anything.
     let began = answers.moment();
     if prepared.kind != OperationType::Query {
         if question.by_address {
@@ -46,13 +46,13 @@ pub async fn one(
                 "GET is for queries: send mutations with POST",
             ));
         }
-        // Boxed, so that the future of those who only wait for an answer stays small.
+        // Boxed, so that the future of requests that only wait stays small.
         let done = Box::pin(run(gateway, session, prepared, None, id)).await;
         return Ok(done.outcome(named));
     }
     let make = || {
         let (gateway, session, question) = (gateway.clone(), session.clone(), question.clone());
-        // Others may wait for it when this one is gone.
+        // Other requests may still wait for the result after this request is cancelled.
         let share = memory.share();
         async move {
             let _share = share;
@@ -76,7 +76,7 @@ pub async fn one(
         (Ok(made), true) => Ok(made.outcome),
         (Ok(made), false) if !made.is_unshareable => {
             if !matches!(made.outcome, Outcome::EncodedResponse(_)) {
-                tracing::info!(request.id = %id, "answered with errors, as an equal request at the same time");
+                tracing::info!(request.id = %id, "answered with errors of an equal request");
             }
             Ok(made.outcome)
         }
@@ -93,7 +93,7 @@ pub async fn one(
     }
 }
 
-/// The answer to an operation that sends files along.
+/// Answers an operation with file uploads.
 pub async fn with_files(
     gateway: &Gateway,
     session: &Session,
@@ -111,8 +111,8 @@ pub async fn with_files(
     let Some(why) = files.malformed() else {
         return Ok(outcome?.outcome(false));
     };
-    // The body broke off in a file. Where nothing but the upload was asked for, nothing was done;
-    // else what was done must be told.
+    // The body is malformed within a file. If the upload is the only field, nothing was done.
+    // Otherwise the response must report the other fields.
     let done = outcome?;
     match &done.response.data {
         Value::Object(fields) if fields.len() > 1 => Ok(done.outcome(false)),
@@ -120,7 +120,7 @@ pub async fn with_files(
     }
 }
 
-/// An answer's bytes, and its status.
+/// Encodes an outcome. Returns the response and its HTTP status.
 pub fn written(
     outcome: Result<Outcome, RequestError>,
     media_type: MediaType,
@@ -129,7 +129,7 @@ pub fn written(
     let (failed, text) = match outcome {
         Ok(Outcome::EncodedResponse(ready)) => return Ok((ready, StatusCode::OK)),
         Ok(Outcome::Failed(response)) => response::text(&response, id)?,
-        // Not even a request: the answer is plain JSON, whatever was asked for.
+        // Not a GraphQL request: the error is plain JSON, regardless of `Accept`.
         Err(refusal) if !refusal.is_document_error => return Err(refusal),
         Err(refusal) => (true, refusal.text(id)),
     };

@@ -1,4 +1,4 @@
-//! Bytes received of a message that is not complete, charged to the memory budget.
+//! Charges the received bytes of incomplete messages to the memory budget.
 
 use std::{
     io,
@@ -10,14 +10,14 @@ use std::{
 
 use crate::access::Share;
 
-/// Bytes of a WebSocket's message that are not charged: small ones are answered while memory is
+/// Bytes of a WebSocket message that are not charged: small messages still work when memory is
 /// short.
 const UNCHARGED: u64 = 8 * 1024;
-/// Bytes before the payload of a client's ping or pong (RFC 6455 5.2).
+/// The size of a client's ping or pong without its payload, in bytes (RFC 6455 5.2).
 const CONTROL_HEAD: usize = 6;
 
-/// A WebSocket's message that has not come whole: the bytes received are charged to the memory of
-/// all requests, as they wait where only the protocol's own limits count them.
+/// An incomplete WebSocket message. Its received bytes are charged to the memory of all requests,
+/// as otherwise only the protocol's limits apply to them.
 #[derive(Debug, Default)]
 pub struct Partial {
     is_counted: AtomicBool,
@@ -26,29 +26,29 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// A message begins, and the one before it is over.
+    /// Begins a message and ends the previous one.
     pub fn begin(&self, share: Share) {
         *self.received() = (0, Some(share));
         self.is_counted.store(true, Ordering::Relaxed);
     }
 
-    /// Takes off a ping or pong with a payload of `bytes`: it belongs to no message.
+    /// Subtracts a ping or pong with a payload of `bytes`: it belongs to no message.
     pub fn forget(&self, bytes: usize) {
         let mut received = self.received();
         received.0 = received.0.saturating_sub((bytes + CONTROL_HEAD) as u64);
     }
 
-    /// Whether it took more memory than there is.
+    /// Whether a message exceeded the memory budget.
     pub fn is_refused(&self) -> bool {
         self.is_refused.load(Ordering::Relaxed)
     }
 
     fn received(&self) -> MutexGuard<'_, (u64, Option<Share>)> {
-        // Both parts are set at once: a panic elsewhere cannot leave them half-changed.
+        // Both parts are set together: a panic elsewhere cannot leave them half-changed.
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Charges bytes that came.
+    /// Charges received bytes.
     pub(super) fn charge(&self, bytes: usize) -> io::Result<()> {
         if bytes == 0 || !self.is_counted.load(Ordering::Relaxed) {
             return Ok(());
@@ -56,7 +56,7 @@ impl Partial {
         let mut received = self.received();
         let (sum, share) = &mut *received;
         *sum += bytes as u64;
-        // Its buffer doubles when it grows.
+        // The receive buffer doubles when it grows.
         let charged = match share.as_ref().filter(|_| *sum > UNCHARGED) {
             Some(share) => share.take(2 * bytes as u64).is_ok(),
             None => !self.is_refused(),

@@ -1,4 +1,4 @@
-//! Requests under way on a connection: it is idle when there are none.
+//! Tracks the active requests of a connection. It is idle when there are none.
 
 use std::{
     pin::Pin,
@@ -13,12 +13,12 @@ use std::{
 use axum::body::{Body, Bytes, HttpBody};
 use tokio::time::{Instant, sleep_until};
 
-/// Requests under way on a connection, and when the last of them ended.
+/// The active requests of a connection, and when the last one ended.
 #[derive(Debug)]
 pub struct Requests {
     since: Instant,
     open: AtomicUsize,
-    /// Milliseconds from `since`.
+    /// Milliseconds from `since` to the end of the last request.
     ended: AtomicU64,
 }
 
@@ -31,13 +31,13 @@ impl Requests {
         }
     }
 
-    /// A request begins; it ends when the value returned is dropped.
+    /// Begins a request, which ends when the returned guard is dropped.
     pub fn begin(self: &Arc<Self>) -> UnderWay {
         self.open.fetch_add(1, Ordering::Relaxed);
         UnderWay(Arc::clone(self))
     }
 
-    /// Waits until no request has been under way for so long.
+    /// Waits until no request has been active for `idle`.
     pub(super) async fn idle_for(&self, idle: Duration) {
         loop {
             let now = Instant::now();
@@ -55,7 +55,7 @@ impl Requests {
     }
 }
 
-/// A request under way.
+/// The guard of an active request.
 #[derive(Debug)]
 pub struct UnderWay(Arc<Requests>);
 
@@ -68,7 +68,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// The body of an answer: its request is under way until it is sent or dropped.
+/// A response body: its request is active until the body is sent or dropped.
 pub struct Counted {
     body: Body,
     _under_way: UnderWay,

@@ -1,4 +1,4 @@
-//! Part of a body, where the client wants part and the source only gives all.
+//! Byte ranges of files, for sources that only send whole files.
 
 use axum::{
     body::Body,
@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt};
 
 use crate::upstream::{BodyStream, UpstreamError};
 
-/// The body as it comes; cut to the range here when the source knows none.
+/// Passes the source's body on. Cuts it to the range if the source ignored the range.
 pub fn respond(
     status: StatusCode,
     sent: &HeaderMap,
@@ -76,12 +76,12 @@ fn set(response: &mut Response, name: header::HeaderName, text: &str) {
     }
 }
 
-/// A range that lies past the end.
+/// A range that starts past the end of the file.
 #[derive(Debug, PartialEq, Eq)]
 struct Unsatisfiable;
 
-/// One range of bytes (RFC 9110 14.1.2): first and last. `None` for what may be ignored: several
-/// ranges, other units, nonsense.
+/// Parses one byte range (RFC 9110 14.1.2) into its first and last byte. `None`: ignore it, as it
+/// has several ranges, another unit or a syntax error.
 fn part(range: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let found = match (first.trim(), last.trim()) {
@@ -104,7 +104,7 @@ fn part(range: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
     Some(found.ok_or(Unsatisfiable))
 }
 
-/// `count` bytes from the one at `skip` on.
+/// Returns `count` bytes of the body, from offset `skip` on.
 fn cut(
     body: BodyStream,
     skip: u64,
@@ -123,7 +123,7 @@ fn cut(
                     skip -= length;
                     continue;
                 }
-                // Both are below the piece's own length, a usize.
+                // `skip` is less than the piece's length, a usize.
                 let piece = piece.split_off(skip as usize);
                 let piece =
                     piece.slice(..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX)));

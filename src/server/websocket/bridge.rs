@@ -1,4 +1,4 @@
-//! Between a socket and the engine: every frame passes the [`Protocol`] on its way.
+//! Connects a socket to the engine: every message passes through the [`Protocol`].
 
 use std::{
     sync::{Arc, OnceLock},
@@ -30,13 +30,13 @@ use crate::{
     },
 };
 
-/// Frames on their way, each way. The engine waits when the client does.
+/// Buffered frames in each direction. The engine waits when the client is slow.
 const FRAMES: usize = 4;
 
-/// How long a client may take to close its end.
+/// How long a client may take to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Our end.
+/// The gateway's side of the channels to the engine.
 pub struct Ours {
     to_engine: mpsc::Sender<Message>,
     from_engine: mpsc::Receiver<Message>,
@@ -45,7 +45,7 @@ pub struct Ours {
 /// The socket is closed.
 pub struct Gone;
 
-/// Our end, and where the engine writes to and reads from. It ends when ours does.
+/// Connects the gateway's side to the sink and stream of the engine, which end when it is dropped.
 pub fn pair() -> (
     Ours,
     impl Sink<Message, Error = Gone>,
@@ -68,20 +68,20 @@ pub fn pair() -> (
     (ours, sink, stream)
 }
 
-/// How often a client is asked whether it is there; two such questions without an answer end it.
+/// How often a client is pinged. Two pings without an answer close the socket.
 const PING: Duration = Duration::from_secs(12);
 const MISSED: u32 = 2;
 
 /// A socket closes this long before the end of [`DRAIN`], so that its close frame arrives.
 const BEFORE_END: Duration = Duration::from_millis(500);
 
-/// Messages of this size take no more memory than any request has without asking.
+/// Messages up to this size, in bytes, need no memory reservation.
 const SMALL: usize = 1024;
 
-/// Which protocol a socket speaks.
+/// The protocol of a socket.
 pub enum Protocol {
     Newer(Newer),
-    /// Has no codes.
+    /// Has no close codes.
     Older(Older),
 }
 
@@ -122,7 +122,7 @@ impl Protocol {
         }
     }
 
-    /// Refuses the operation that a text began; gives the answer for its client.
+    /// Refuses the operation that a text began; returns the error message for its client.
     fn refuse(&mut self, refusal: &RequestError) -> Option<String> {
         let id = RequestId::new();
         refusal.log(id);
@@ -135,22 +135,22 @@ impl Protocol {
     }
 }
 
-/// What carries frames between the two.
+/// Carries frames between the socket and the engine.
 pub struct Pump<'a> {
     pub socket: WebSocket,
     pub ours: Ours,
     pub protocol: Protocol,
-    /// By when the client must have begun.
+    /// When the client must have sent `connection_init`.
     pub deadline: Instant,
-    /// How long it may be without an operation.
+    /// How long the socket may stay without an operation.
     pub idle: Duration,
     pub stopping: watch::Receiver<bool>,
     pub memory: Budget,
     pub client: Client,
-    /// The message that is coming, where the connection has one socket.
+    /// The incomplete message, if the connection has only this socket.
     pub partial: Option<Arc<Partial>>,
     pub has_begun: &'a (dyn Fn() -> bool + Send + Sync),
-    /// Why the engine was told to refuse the client.
+    /// Why the engine refused the client.
     pub refused: &'a OnceLock<Close>,
 }
 
@@ -162,18 +162,18 @@ impl Pump<'_> {
                 code: close.code,
                 reason: close.reason.into(),
             };
-            // A client that is gone needs no close frame.
+            // A disconnected client needs no close frame.
             let _ = self.socket.send(Message::Close(Some(frame))).await;
         }
-        // Whatever is under way ends.
+        // This ends all operations in progress.
         drop(self.ours);
-        // Until the other side's close, or the answer to it, is through: a socket that is let go
-        // with bytes unread is reset, and the code lost with it.
+        // Reads until the client has closed its side or the time is up. Closing a socket with
+        // unread bytes resets it, and the client loses the close code.
         let rest = async { while let Some(Ok(_)) = self.socket.recv().await {} };
         let _ = timeout(LINGER, rest).await;
     }
 
-    /// Carries frames; gives why the socket is to be closed, where it still is open.
+    /// Carries frames; returns why to close the socket, or `None` if it is already closed.
     async fn carry(&mut self) -> Option<Close> {
         let to_engine = self.ours.to_engine.clone();
         let mut pending = None;
@@ -201,7 +201,7 @@ impl Pump<'_> {
                     continue;
                 }
                 message = self.ours.from_engine.recv() => {
-                    // The older protocol's end.
+                    // The older protocol ends this way.
                     let Some(message) = message else {
                         return Some(Close::new(1000, ""));
                     };
@@ -212,7 +212,7 @@ impl Pump<'_> {
                     }
                     continue;
                 }
-                // A silent client is not waited for; one that is being admitted is.
+                // Closes a silent client. A client whose session is being opened may wait.
                 () = sleep_until(self.deadline), if !is_late => {
                     is_late = true;
                     let waits = match &self.protocol {
@@ -225,7 +225,7 @@ impl Pump<'_> {
                     continue;
                 }
                 () = sleep_until(idle_since + self.idle), if is_idle && is_late => {
-                    return Some(Close::new(1001, "no operation for too long: come back for the next"));
+                    return Some(Close::new(1001, "no operation for too long: reconnect for more"));
                 }
                 () = sleep_until(next_ping) => {
                     if unanswered >= MISSED {
@@ -249,7 +249,7 @@ impl Pump<'_> {
             if self.is_refused() {
                 return Some(Close::new(
                     1013,
-                    "requests take all the memory that they may: come back",
+                    "requests use all the memory in the budget: reconnect in a moment",
                 ));
             }
             let frame = frame?;
@@ -261,21 +261,21 @@ impl Pump<'_> {
             }
             let text = match frame {
                 Ok(Message::Text(text)) => text,
-                // The engine reads either.
+                // The engine reads both text and binary.
                 Ok(Message::Binary(bytes)) if matches!(self.protocol, Protocol::Older(_)) => {
                     match Utf8Bytes::try_from(bytes) {
                         Ok(text) => text,
-                        Err(_) => return Some(Close::new(1007, "messages are texts in UTF-8")),
+                        Err(_) => return Some(Close::new(1007, "messages must be UTF-8 texts")),
                     }
                 }
-                Ok(Message::Binary(_)) => return Some(Close::new(4400, "messages are texts")),
-                // Answered below this.
+                Ok(Message::Binary(_)) => return Some(Close::new(4400, "messages must be texts")),
+                // The WebSocket library answers pings.
                 Ok(Message::Ping(_) | Message::Pong(_)) => continue,
                 Ok(Message::Close(_)) => return None,
                 Err(error) if error.to_string().contains("too long") => {
-                    return Some(Close::new(1009, "a message is larger than it may be"));
+                    return Some(Close::new(1009, "the message is too large"));
                 }
-                Err(_) => return Some(Close::new(1002, "a frame is broken")),
+                Err(_) => return Some(Close::new(1002, "a frame is invalid")),
             };
             match self.protocol.received(&text) {
                 Verdict::Pass(passed) => match self.room(&passed) {
@@ -307,7 +307,7 @@ impl Pump<'_> {
         (self.partial.as_ref()).is_some_and(|partial| partial.is_refused())
     }
 
-    /// Takes the memory that a message needs when it is read, as long as its operation is under way.
+    /// Reserves the memory to parse a message, until its operation ends.
     fn room(&self, text: &str) -> Result<Option<Share>, RequestError> {
         if text.len() <= SMALL {
             return Ok(None);
@@ -317,7 +317,7 @@ impl Pump<'_> {
         Ok(Some(share))
     }
 
-    /// What the client gets of the engine's message.
+    /// Converts a message from the engine into the one for the client, if any.
     fn told(&mut self, message: Message) -> Result<Option<Message>, Close> {
         match (message, &mut self.protocol) {
             (Message::Text(text), Protocol::Newer(newer)) => Ok(newer
@@ -329,7 +329,7 @@ impl Pump<'_> {
             }
             (Message::Close(frame), Protocol::Newer(_)) => {
                 let reason = frame.map(|own| own.reason.to_string()).unwrap_or_default();
-                // The engine has one code for whatever it does not like.
+                // The engine uses one code for every error.
                 Err(match self.refused.get() {
                     Some(close) => Close::new(close.code, &close.reason),
                     None => Close::new(4400, &reason),
@@ -343,7 +343,7 @@ impl Pump<'_> {
     }
 }
 
-/// Not 1000, after which some clients come back at once and for ever.
+/// Not 1000: after that code some clients reconnect at once and forever.
 fn restarting() -> Close {
-    Close::new(1012, "the gateway restarts: come back in a moment")
+    Close::new(1012, "the gateway is restarting: reconnect in a moment")
 }

@@ -1,5 +1,5 @@
-//! The older protocol (subscriptions-transport-ws, sub-protocol `graphql-ws`): messages pass as they
-//! are; only the operations under way are counted.
+//! The older protocol (subscriptions-transport-ws, sub-protocol `graphql-ws`). Messages pass
+//! unchanged; only the operations in progress are tracked.
 
 use std::collections::HashSet;
 
@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::transport_ws::Verdict;
 
-/// One socket's conversation.
+/// The protocol state of one socket.
 #[derive(Default)]
 pub struct Older {
     running: HashSet<String>,
-    /// That began last.
+    /// The id of the operation that began last.
     last: Option<String>,
     is_stopping: bool,
 }
@@ -24,14 +24,14 @@ struct Frame {
 }
 
 impl Older {
-    /// A text of the client's.
+    /// Handles a text from the client.
     pub fn received(&mut self, text: &str) -> Verdict {
         let pass = Verdict::Pass(text.to_owned());
         let Ok(Frame { kind, id: Some(id) }) = serde_json::from_str(text) else {
             return pass;
         };
         match kind.as_str() {
-            // The engine takes the newer protocol's words too.
+            // The engine also accepts the newer protocol's message types.
             "start" | "subscribe" if self.is_stopping => return Verdict::Drop,
             "start" | "subscribe" => {
                 self.last = Some(id.clone());
@@ -43,7 +43,7 @@ impl Older {
         pass
     }
 
-    /// A text of the engine's, which the client gets as it is.
+    /// Handles a text from the engine, which the client gets unchanged.
     pub fn sent(&mut self, text: &str) {
         if let Ok(Frame { kind, id: Some(id) }) = serde_json::from_str(text)
             && matches!(kind.as_str(), "complete" | "error")
@@ -52,12 +52,12 @@ impl Older {
         }
     }
 
-    /// Operations under way.
+    /// The number of operations in progress.
     pub fn running(&self) -> usize {
         self.running.len()
     }
 
-    /// From now on no operation begins.
+    /// Drops new operations from now on.
     pub fn stop(&mut self) {
         self.is_stopping = true;
     }
@@ -71,7 +71,7 @@ impl Older {
         self.running.contains(id)
     }
 
-    /// Takes back the operation that began last; its id.
+    /// Withdraws the operation that began last, and returns its id.
     pub fn refuse(&mut self) -> Option<String> {
         let id = self.last.take()?;
         self.running.remove(&id);

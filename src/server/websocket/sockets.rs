@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// All sockets of a gateway: they learn together that it stops, and the stop waits for them.
+/// All sockets of a gateway. The gateway signals its stop to them and waits until they close.
 pub struct Sockets {
     stopping: watch::Sender<bool>,
     open: watch::Sender<usize>,
@@ -18,20 +18,20 @@ impl Default for Sockets {
 }
 
 impl Sockets {
-    /// Tells every socket that the gateway stops: no new operation begins, and each socket closes
-    /// when its last one has been answered.
+    /// Signals to every socket that the gateway stops. No new operation begins, and each socket
+    /// closes after its last response.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
     }
 
-    /// Whether it stops.
+    /// A receiver that turns `true` when the gateway stops.
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
 
     /// Waits until no socket is open.
     pub async fn closed(&self) {
-        // The sender lives as long as this.
+        // The sender lives as long as `self`.
         let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
     }
 
@@ -42,7 +42,7 @@ impl Sockets {
     }
 }
 
-/// A socket, as long as it is open.
+/// Counts a socket as open until it is dropped.
 pub struct Open(watch::Sender<usize>);
 
 impl Drop for Open {

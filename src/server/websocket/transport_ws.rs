@@ -1,5 +1,5 @@
-//! graphql-transport-ws to the letter (its PROTOCOL.md): what each side may say next, and how a
-//! socket that says something else is closed. The engine's own reading of it is looser.
+//! Implements graphql-transport-ws strictly (its PROTOCOL.md): which messages each side may send,
+//! and the close code of a violation. The engine is more lenient.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, value::RawValue};
 
 use crate::server::error;
 
-/// Why a socket is closed: a code, and a reason of at most 123 bytes.
+/// Why a socket closes: a code, and a reason of at most 123 bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Close {
     pub code: u16,
@@ -17,7 +17,7 @@ pub struct Close {
 
 impl Close {
     pub fn new(code: u16, reason: &str) -> Self {
-        // The frame of a close has 125 bytes, two of them for the code.
+        // The payload of a close frame has at most 125 bytes, two of them for the code.
         let mut reason = error::excerpt(reason, 120);
         while reason.len() > 123 {
             reason.pop();
@@ -30,14 +30,14 @@ impl Close {
     }
 }
 
-/// What becomes of a client's message.
+/// How to handle a client's message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The engine gets this.
+    /// Send this text to the engine.
     Pass(String),
-    /// It needs nothing.
+    /// Ignore the message.
     Drop,
-    /// It is answered without the engine.
+    /// Send this answer, without the engine.
     Reply(String),
     Close(Close),
 }
@@ -49,13 +49,13 @@ enum State {
     Acknowledged,
 }
 
-/// One socket's conversation. Operations have names of their own towards the engine, so that what it
-/// still says of one that is over is never taken for another under the client's same id.
+/// The protocol state of one socket. Each operation gets a new id for the engine. Late messages of
+/// a finished operation thus never reach a new one with the same client id.
 pub struct Newer {
     state: State,
-    /// Operations that are under way and that the client has not completed: their ids at the client.
+    /// The client's ids of operations in progress that the client has not completed.
     running: HashMap<u64, String>,
-    /// Operations so far.
+    /// The number of operations begun so far.
     count: u64,
     is_stopping: bool,
 }
@@ -69,7 +69,7 @@ struct Frame<'a> {
     payload: Option<&'a RawValue>,
 }
 
-/// What `subscribe` carries, as far as its shape goes.
+/// The payload of `subscribe`, for a check of its shape.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(dead_code, reason = "read for their types")]
@@ -90,7 +90,7 @@ impl Payload<'_> {
     }
 }
 
-/// A message with its payload as it is.
+/// A message whose payload is passed on unchanged.
 #[derive(Serialize)]
 struct Message<'a> {
     id: &'a str,
@@ -102,7 +102,7 @@ struct Message<'a> {
 
 impl Message<'_> {
     fn text(&self) -> String {
-        // Texts, and JSON that was read as such: nothing in it can fail.
+        // Strings and parsed raw JSON always serialize.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -117,7 +117,7 @@ impl Newer {
         }
     }
 
-    /// Operations under way.
+    /// The number of operations in progress.
     pub fn running(&self) -> usize {
         self.running.len()
     }
@@ -132,22 +132,22 @@ impl Newer {
             .is_ok_and(|number| self.running.contains_key(&number))
     }
 
-    /// From now on no operation begins: its client sends it again when it is back.
+    /// Drops new operations from now on: the client sends them again after it reconnects.
     pub fn stop(&mut self) {
         self.is_stopping = true;
     }
 
-    /// Takes back the last operation that began; its id at the client.
+    /// Withdraws the operation that began last, and returns the client's id of it.
     pub fn refuse(&mut self) -> Option<String> {
         self.running.remove(&self.count)
     }
 
-    /// Whether the client has yet to begin.
+    /// Whether the client has not sent `connection_init` yet.
     pub fn is_waiting(&self) -> bool {
         self.state == State::Waiting
     }
 
-    /// A text of the client's.
+    /// Handles a text from the client.
     pub fn received(&mut self, text: &str) -> Verdict {
         match self.judge(text) {
             Ok(verdict) => verdict,
@@ -156,21 +156,21 @@ impl Newer {
     }
 
     fn judge(&mut self, text: &str) -> Result<Verdict, Close> {
-        // A list would do for the fields in their order.
+        // Serde would also read the fields from a list, in their order.
         let frame: Option<Frame<'_>> = text
             .trim_start()
             .starts_with('{')
             .then(|| serde_json::from_str(text).ok())
             .flatten();
         let Some(frame) = frame else {
-            return Err(Close::invalid("a message is a JSON object with `type`"));
+            return Err(Close::invalid("expected a JSON object with `type`"));
         };
         let is_object = |payload: &RawValue| payload.get().starts_with('{');
         let is_none = |payload: &RawValue| payload.get() == "null";
         let payload = frame.payload.filter(|own| !is_none(own));
         match frame.kind.as_str() {
             "connection_init" | "ping" | "pong" if !payload.is_none_or(is_object) => Err(
-                Close::invalid("the payload of this message is an object, or not there"),
+                Close::invalid("the payload of this message must be an object, or absent"),
             ),
             "connection_init" if self.state != State::Waiting => {
                 Err(Close::new(4429, "Too many initialisation requests"))
@@ -233,7 +233,7 @@ impl Newer {
                     };
                     Ok(Verdict::Pass(message.text()))
                 }
-                // It may just have ended.
+                // The operation may have just ended.
                 None => Ok(Verdict::Drop),
             },
             _ => Err(Close::invalid(
@@ -242,13 +242,13 @@ impl Newer {
         }
     }
 
-    /// The operation that is under way under a client's id.
+    /// The number of the operation in progress that has this client id.
     fn find(&self, id: &str) -> Option<u64> {
         let mut all = self.running.iter();
         all.find(|(_, own)| *own == id).map(|(number, _)| *number)
     }
 
-    /// A text of the engine's: what the client gets of it.
+    /// Converts a text from the engine into the one for the client, if any.
     pub fn sent(&mut self, text: String) -> Option<String> {
         let Ok(frame) = serde_json::from_str::<Frame<'_>>(&text) else {
             return Some(text);
@@ -260,7 +260,7 @@ impl Newer {
         let Some(number) = frame.id.as_ref().and_then(Value::as_str) else {
             return Some(text);
         };
-        // The side that completed first has said it for both.
+        // After either side has completed an operation, its messages are dropped.
         let number: u64 = number.parse().ok()?;
         let id = self.running.get(&number)?.clone();
         if kind == "complete" {
@@ -269,7 +269,7 @@ impl Newer {
         if kind == "next"
             && let Some(errors) = frame.payload.and_then(request_errors)
         {
-            // Nothing was executed: the operation ends with its errors.
+            // No field was executed: the operation ends with these errors.
             self.running.remove(&number);
             let error = serde_json::json!({ "id": id, "type": "error", "payload": errors });
             return Some(error.to_string());
@@ -287,14 +287,14 @@ fn id(value: Option<Value>) -> Result<String, Close> {
     match value {
         Some(Value::String(id)) if !id.is_empty() => Ok(id),
         _ => Err(Close::invalid(
-            "this message has an `id`, a text that is not empty",
+            "this message needs an `id`, a string that is not empty",
         )),
     }
 }
 
-/// The errors of a result that has nothing else.
+/// The errors of a result without data, if none of them has a `path`.
 fn request_errors(payload: &RawValue) -> Option<Value> {
-    // Most results have data: they are not read for this.
+    // Most results have data, so they are not parsed.
     let text = payload.get();
     if !(text.starts_with("{\"errors\"") && text.ends_with("\"data\":null}")) {
         return None;
@@ -391,7 +391,7 @@ mod tests {
             told(&mut conversation, &next(&first, 1)),
             Some(next(&json!("a"), 1))
         );
-        // Completed by the client, and asked for anew, before the engine has said its last.
+        // The client completes the operation and reuses its id before the engine has finished.
         assert_eq!(
             pass(&mut conversation, &done),
             json!({ "type": "complete", "id": first })
@@ -443,7 +443,7 @@ mod tests {
             told(&mut conversation, &json!({ "type": "complete", "id": own })),
             None
         );
-        // A null that was executed is a result.
+        // A null of an executed operation is a result, not an error.
         let own = pass(&mut conversation, &ask())["id"].clone();
         let payload = json!({ "data": null, "errors": [{ "message": "no", "path": ["a"] }] });
         let null = json!({ "type": "next", "id": own, "payload": payload });

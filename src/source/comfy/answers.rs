@@ -7,7 +7,7 @@ use crate::{
     upstream::Answer,
 };
 
-/// [`response::json`] with Comfy's own meanings of statuses.
+/// [`response::json`] with Comfy's meanings of the statuses.
 pub fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
     if answer.status.is_success() {
         response::json(answer)
@@ -16,8 +16,8 @@ pub fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, Source
     }
 }
 
-/// Comfy Cloud's 429 is about money, not speed (comfy.md 1 [docs]); a local server whose assets
-/// are switched off says so with a code.
+/// Maps an error status. Comfy Cloud's 429 is about payment, not speed (comfy.md 1 [docs]). A local
+/// server whose assets API is off sends a code.
 pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return SourceError::PaymentRequired {

@@ -1,8 +1,7 @@
-//! Every query parameter of Comfy's list (comfy.md 4.1), all generations, typed.
+//! The query parameters of Comfy's list (comfy.md 4.1), in all versions of the contract, typed.
 //!
-//! `limit`, `offset`, `after`, `sort` and `order` are the connection's business and are sent by
-//! the client itself. A server silently ignores names it does not know, so a caller that
-//! relies on a filter re-checks it.
+//! The client itself sends `limit`, `offset`, `after`, `sort` and `order`, which belong to paging.
+//! A server silently ignores names it does not know, so callers that rely on a filter recheck it.
 
 use std::collections::HashSet;
 
@@ -15,7 +14,7 @@ use crate::{
 
 /// Filters of `GET /api/assets`. `None` and empty lists are not sent.
 ///
-/// Both spellings of the same list together are refused by newer servers (`INVALID_TAG_FILTER`).
+/// Newer servers refuse both spellings of the same list together (`INVALID_TAG_FILTER`).
 #[derive(Debug, Clone, Default)]
 pub struct ComfyParameters {
     /// Older spelling of `tags_all`.
@@ -27,21 +26,21 @@ pub struct ComfyParameters {
     pub tags_none: Vec<String>,
     /// Case-insensitive substring (for ASCII letters, on a local server).
     pub name_contains: Option<String>,
-    /// A value or any of a list of values per key; null: the key is absent.
+    /// Per key, a value or a list of alternatives; null means that the key is absent.
     pub metadata_filter: Map<String, Value>,
     pub include_public: Option<bool>,
     /// `blake3:<hex>`.
     pub hash: Option<String>,
 }
 
-/// Tags in one list of a filter, and distinct ones in all of them (4.1).
+/// Maximum tags in one list of a filter, and maximum distinct tags in all lists (4.1).
 const MAX_TAGS: usize = 100;
 
 impl ComfyParameters {
-    /// Holds them against the contract's rules (4.1).
+    /// Checks the parameters against the contract's rules (4.1).
     ///
     /// # Errors
-    /// The first rule they break.
+    /// [`BrokenRule`]: the first rule that they break.
     pub fn check(&self) -> Result<(), BrokenRule> {
         let broken = |field, rule: String| {
             Err(BrokenRule {
@@ -64,8 +63,8 @@ impl ComfyParameters {
                     field,
                     entry: Some(tag.clone()),
                     rule: format!(
-                        "`{shown}` holds a comma, which separates tags on the way to Comfy: it \
-                         cannot be asked for"
+                        "`{shown}` contains a comma, which separates tags in calls to Comfy: it \
+                         cannot be filtered by"
                     ),
                 });
             }
@@ -113,7 +112,7 @@ impl ComfyParameters {
         {
             return broken(
                 "tagsNone",
-                "every tag of `tagsAny` is in it: no asset fits both".to_owned(),
+                "every tag of `tagsAny` is in `tagsNone`: no asset fits both".to_owned(),
             );
         }
         if let Some(hash) = &self.hash {
@@ -128,8 +127,8 @@ impl ComfyParameters {
         Ok(())
     }
 
-    /// What every row that comes is held against: servers that do not know the newer names ignore
-    /// them in silence, and send everything.
+    /// Returns the filter that every received row must match: servers that do not know the newer
+    /// names silently ignore them and send everything.
     #[must_use]
     pub fn recheck(&self) -> Filter {
         Filter {
@@ -141,7 +140,7 @@ impl ComfyParameters {
         }
     }
 
-    /// As they go upstream.
+    /// Returns the parameters as sent upstream.
     #[must_use]
     pub fn query(&self) -> Parameters {
         let csv = |tags: &[String]| (!tags.is_empty()).then(|| tags.join(","));
@@ -168,17 +167,17 @@ impl ComfyParameters {
     }
 }
 
-/// What a call can still say of tags.
+/// The number and the bytes of tags that a call can still take.
 struct TagBudget {
     tags: usize,
     bytes: usize,
 }
 
 impl TagBudget {
-    /// Bytes of tags in an address, of the 8,190 that a server reads (comfy-observed.md 21).
+    /// Maximum bytes of tags in a URL, of the 8,190 that a server reads (comfy-observed.md 21).
     const BYTES: usize = 3_000;
 
-    /// Beside the tags that are always said.
+    /// Makes a budget less the number of `listed`, the tags that are always sent.
     fn new(listed: &[String]) -> Self {
         Self {
             tags: MAX_TAGS.saturating_sub(listed.len()),
@@ -186,12 +185,12 @@ impl TagBudget {
         }
     }
 
-    /// Those that fit. A comma joins tags in the parameter, so a tag that holds one cannot be asked
-    /// for.
+    /// Takes the tags that fit the budget. Skips a tag with a comma, because a comma separates tags
+    /// in the parameter.
     fn take(&mut self, tags: &[String]) -> Vec<String> {
         let mut taken = Vec::new();
         for tag in tags.iter().filter(|tag| !tag.contains(',')) {
-            // A byte takes three letters at most.
+            // Escaping makes at most three characters of a byte.
             let bytes = tag.len() * 3 + 3;
             if self.tags > 0 && bytes <= self.bytes {
                 self.tags -= 1;
@@ -203,18 +202,18 @@ impl TagBudget {
     }
 }
 
-/// Narrows the merged list. A positive tag filter is always sent: Comfy Cloud hides some categories
-/// from a list that names no tag (4.1), so `listed` says which an asset must have one of.
+/// Translates a merged list's filter. It always sends a positive tag filter, as Comfy Cloud hides
+/// some categories from a list without one (4.1). The default is any of `listed`.
 pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
     if filter.created_by.is_some() {
-        return Pushdown::Skip("Comfy does not tell who made an asset");
+        return Pushdown::Skip("Comfy does not report who created an asset");
     }
     if filter.wants_no_visibility_of(&[Visibility::Private, Visibility::Public]) {
         return Pushdown::Skip("Comfy's assets are PRIVATE or PUBLIC");
     }
     let mut pushed = Vec::new();
     let mut budget = TagBudget::new(listed);
-    // There is one "any of": the client's own, if every tag of it can be said.
+    // The call takes one any-of list: the client's, if all its tags fit.
     let own_any = budget.take(&filter.tags_any);
     let says_any = !own_any.is_empty() && own_any.len() == filter.tags_any.len();
     if says_any {
@@ -228,9 +227,9 @@ pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
     if tags_none.len() == filter.tags_none.len() {
         pushed.push(FilterField::TagsNone);
     }
-    // Its search is by name, and there is one text to send: names are compared here then.
-    // A local server folds the case of ASCII letters only (comfy-observed.md 15). What may be part
-    // of an id is compared here: an asset without a name shows its id.
+    // Comfy searches by name and takes one text, so with a search the gateway compares names. A
+    // local server ignores case for ASCII letters only (comfy-observed.md 15). The gateway compares
+    // a possible part of an id, because an asset without a name shows its id.
     let is_id_like = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let mut name_contains = filter.search.clone();
     if name_contains.is_none() {

@@ -1,4 +1,4 @@
-//! From Comfy's asset to ours (`compare.md` §2).
+//! Maps Comfy's asset to the gateway's (`compare.md` §2).
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -109,7 +109,7 @@ pub fn asset(
     })
 }
 
-/// By media type, else by the name's ending, else by the root tag.
+/// Returns the kind by media type, else by file extension, else by the root tag.
 fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
     mime_type
         .and_then(Kind::of_mime_type)
@@ -122,10 +122,10 @@ fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
         .unwrap_or(Kind::Other)
 }
 
-/// Bytes need the key or are at an internal address, so they go through the media route; a
-/// preview that is already elsewhere (signed storage) loads by itself. The preview address of an
-/// asset is its own file (comfy.md 3), unless another asset was nominated for it: then it is a
-/// thumbnail where the file is a picture, and small.
+/// Returns the renditions. Files need the key or are at an internal address, so they use the media
+/// route; a preview in signed storage loads directly. An asset's preview URL is its own file
+/// (comfy.md 3), a thumbnail only if it is a small picture. The preview of another, nominated asset
+/// is always shown.
 fn media(
     base: &Url,
     kind: Kind,
@@ -148,7 +148,7 @@ fn media(
             url: url.into(),
         })
     });
-    // Duplicates of known bytes have no preview of their own (comfy-observed.md 5).
+    // Duplicates of known bytes have no preview (comfy-observed.md 5).
     let picture = is_own_thumbnail.then_some(Location::Proxied);
     Media {
         original: Some(Location::Proxied),
@@ -157,12 +157,12 @@ fn media(
     }
 }
 
-/// Whether an address is under the source's own.
+/// Whether a URL is relative to the source's address.
 fn is_relative(url: &str) -> bool {
     url.starts_with('/') && !url.starts_with("//")
 }
 
-/// A preview's address: relative ones are under the source's own.
+/// Returns a preview's absolute URL; relative URLs are under the source's address.
 pub fn absolute(base: &Url, url: &str) -> Option<Url> {
     let url = if is_relative(url) {
         let root = base.as_str().trim_end_matches('/');
@@ -173,17 +173,17 @@ pub fn absolute(base: &Url, url: &str) -> Option<Url> {
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
-/// Whether the row tells where a file is on the server's disk (comfy-observed.md 4).
+/// Whether the row contains a path on the server's disk (comfy-observed.md 4).
 fn has_server_path(wire: &wire::Asset) -> bool {
     let paths = [&wire.file_path, &wire.loader_path.value];
     paths.into_iter().flatten().any(|path| is_server_path(path))
         || (wire.metadata.value.as_ref()).is_some_and(|own| own.get("file_path").is_some())
 }
 
-/// The row as sent, less the server's file paths.
+/// Returns the row as sent, without the server's file paths.
 fn without_paths(raw: &str) -> Result<Box<str>, Unfit> {
-    let unfit = |_| Unfit::new("", "cannot be represented");
-    // Values stay as they are written: numbers may be longer than ours.
+    let unfit = |_| Unfit::new("", "the row cannot be rewritten without server paths");
+    // Raw values stay unchanged: numbers may exceed our precision.
     let mut row: BTreeMap<String, Box<RawValue>> = serde_json::from_str(raw).map_err(unfit)?;
     for name in ["file_path", "loader_path"] {
         let path = row
@@ -212,7 +212,7 @@ fn without_server_paths(mut metadata: Value) -> Value {
     metadata
 }
 
-/// `/srv/…`, `C:\…`, `\\server\…`: where a file is on somebody's disk.
+/// Whether a path is on the server's disk: `/srv/…`, `C:\…`, `\\server\…`.
 fn is_server_path(path: &str) -> bool {
     path.starts_with('/')
         || path.starts_with('\\')

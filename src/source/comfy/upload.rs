@@ -1,4 +1,4 @@
-//! An upload to Comfy: one form, the file last (comfy.md 4.3).
+//! Uploads to Comfy: one multipart form with the file last (comfy.md 4.3).
 
 use http::Method;
 use serde_json::json;
@@ -41,8 +41,8 @@ impl Comfy {
             return Err(settled(error, is_whole).into());
         }
 
-        // 200 and 201 both (comfy-observed.md 10). It is there: that its answer cannot be read
-        // must not pass for a failure.
+        // 200 and 201 both mean success (comfy-observed.md 10). The asset exists, so an unreadable
+        // response must not pass for a failure.
         let asset: wire::Created = read(&answer).map_err(|_| SourceError::UnknownOutcome)?;
         if !is_whole {
             return Err(UploadFailure {
@@ -61,14 +61,14 @@ impl Comfy {
     }
 }
 
-/// The hash before the file: only then known bytes are not stored again (4.3).
+/// Returns the form fields. Known bytes are stored again unless the hash precedes the file (4.3).
 fn fields(file: &NewFile<'_>) -> Result<Vec<(&'static str, String)>, SourceError> {
     let mut tags = own_tags(file.options);
     for tag in file.tags {
         if tags.contains(tag) {
             continue;
         }
-        // New bytes have one destination (4.3 (L)).
+        // A file has one destination (4.3 (L)).
         if ["input", "output", "models"].contains(&&**tag) || tag.starts_with("model_type:") {
             return Err(SourceError::Invalid(format!(
                 "the tag `{}` names another destination: choose it in `options.comfy`",
@@ -93,8 +93,8 @@ fn fields(file: &NewFile<'_>) -> Result<Vec<(&'static str, String)>, SourceError
     Ok(fields)
 }
 
-/// The name's ending, where it is plain: a ComfyUI keeps it for its stored file, and its loaders go
-/// by it. The name itself is a field: header escapes are read in many ways.
+/// Returns a plain file name with the original extension, which ComfyUI stores and its loaders
+/// need. The name itself is a form field, because servers read header escapes differently.
 fn plain_name(file: &NewFile<'_>) -> String {
     let ending = file.name.rsplit_once('.').map(|(_, ending)| ending);
     let plain = ending.filter(|ending| {

@@ -2,16 +2,16 @@
 
 use crate::source::{ComfyDestination, ComfyUpload, SourceError, UploadOptions};
 
-/// Takes any type of file.
+/// Checks the options; Comfy takes any type of file.
 pub fn check(options: &UploadOptions) -> Result<(), SourceError> {
     let options = comfy(options)?;
     match (options.destination, &options.model_type) {
         (ComfyDestination::Models, None) => Err(SourceError::Invalid(
-            "the destination MODELS needs `modelType`, the folder of models: such as `checkpoints`"
+            "the destination MODELS needs `modelType`, the model folder, such as `checkpoints`"
                 .to_owned(),
         )),
         (ComfyDestination::Input | ComfyDestination::Output, Some(_)) => Err(SourceError::Invalid(
-            "`modelType` goes with the destination MODELS".to_owned(),
+            "`modelType` is only for the destination MODELS".to_owned(),
         )),
         (_, Some(folder)) if !is_folder(folder) => Err(SourceError::Invalid(
             "`modelType` must be a folder's name: letters, digits, `_`, `-` and `.`".to_owned(),
@@ -30,18 +30,18 @@ fn comfy(options: &UploadOptions) -> Result<ComfyUpload, SourceError> {
         UploadOptions::None => Ok(ComfyUpload::default()),
         UploadOptions::Comfy(options) => Ok(options.clone()),
         UploadOptions::Scenario(_) => Err(SourceError::Invalid(
-            "the source is Comfy's: give `options.comfy`".to_owned(),
+            "this is a Comfy source: use `options.comfy`".to_owned(),
         )),
     }
 }
 
-/// The folder that a model goes to.
+/// Returns the folder that a model goes to.
 pub fn model_folder(options: &UploadOptions) -> Option<String> {
     let options = comfy(options).ok()?;
     (options.destination == ComfyDestination::Models).then_some(options.model_type)?
 }
 
-/// The root tag, and the folder of models.
+/// Returns the root tag, and the tag of the model folder.
 pub fn own_tags(options: &UploadOptions) -> Vec<String> {
     let options = comfy(options).unwrap_or_default();
     let root = match options.destination {

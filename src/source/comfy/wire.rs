@@ -1,5 +1,5 @@
-//! Comfy's JSON as sent, all generations together (comfy.md 3 and 4): both names of renamed
-//! fields, absent and null alike, times with and without a zone.
+//! Comfy's JSON in all contract versions (comfy.md 3 and 4). It has both names of renamed fields,
+//! absent or null values, and times with and without a zone.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub struct Asset {
     pub asset_hash: Option<String>,
     pub mime_type: Option<String>,
     pub tags: Option<Vec<String>>,
-    /// Strict: what cannot be read here cannot be shown either, and must be reported.
+    /// Strict: an unreadable value cannot be shown, so the row must be reported.
     pub user_metadata: Option<Value>,
     #[serde(default, deserialize_with = "Sent::strict")]
     pub metadata: Sent<Value>,
@@ -61,7 +61,7 @@ pub struct Asset {
 }
 
 impl Asset {
-    /// Whether it has fields that the published contract has not (3), whatever is in them.
+    /// Whether it has fields that the published contract lacks (3), with any value.
     pub const fn is_newer(&self) -> bool {
         self.hash.is_there
             || self.job_id.is_there
@@ -71,7 +71,7 @@ impl Asset {
     }
 }
 
-/// A field that tells by being there.
+/// A field whose presence matters, even if it is null.
 pub struct Sent<T> {
     pub is_there: bool,
     pub value: Option<T>,
@@ -103,7 +103,7 @@ impl<T: DeserializeOwned> Sent<T> {
     }
 }
 
-/// `POST /api/assets`: what is needed of the new asset.
+/// `POST /api/assets`: the fields of the new asset that an upload needs.
 #[derive(Deserialize)]
 pub struct Created {
     #[serde(deserialize_with = "rows::id")]

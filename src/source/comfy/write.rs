@@ -1,4 +1,4 @@
-//! What can be changed at Comfy (comfy.md 4.7, 4.8, 4.11).
+//! Changes to Comfy's assets (comfy.md 4.7, 4.8, 4.11).
 
 use std::collections::BTreeMap;
 
@@ -29,11 +29,11 @@ impl Comfy {
             Some(body) => Call::json(operation, method, url, headers, body.into()),
             None => Call::write(operation, method, url, headers),
         };
-        // 429 is about money here, not speed: no waiting helps (comfy.md 1).
+        // Comfy's 429 is about payment, so waiting does not help (comfy.md 1).
         let answer = self.link.write_once(call, context).await?;
         match answer.status {
             status if status.is_success() => Ok(answer),
-            // An id that is no UUID has no such method here (comfy-observed.md 22).
+            // The server answers 405 for an id that is no UUID (comfy-observed.md 22).
             StatusCode::METHOD_NOT_ALLOWED => Err(SourceError::NotFound),
             StatusCode::CONFLICT if is_in_use(&answer.body) => Err(SourceError::InUse),
             StatusCode::FORBIDDEN if is_immutable(&answer.body) => Err(SourceError::Immutable),
@@ -41,7 +41,7 @@ impl Comfy {
         }
     }
 
-    /// Two calls, for what comes and what goes (4.11); only replacing must read first.
+    /// Adds and removes tags in two calls (4.11). Only a replacement reads the tags first.
     pub(super) async fn post_tags(
         &self,
         id: &str,
@@ -68,7 +68,7 @@ impl Comfy {
                 if begun {
                     ChangeFailure {
                         error: SourceError::HalfDone {
-                            done: "the new tags are added, and the old ones still there",
+                            done: "the new tags are added, and the old ones remain",
                             error: Box::new(error),
                         },
                         is_open: true,
@@ -83,8 +83,8 @@ impl Comfy {
         Ok(())
     }
 
-    /// `user_metadata` is replaced whole (4.7): its other keys are read and sent back, as they
-    /// were written.
+    /// Sets the note. The call replaces `user_metadata` as a whole (4.7), so it reads the other
+    /// keys and sends them back unchanged.
     pub(super) async fn put_note(
         &self,
         id: &str,
@@ -96,7 +96,7 @@ impl Comfy {
         let text = note.map(|note| json!(note).to_string());
         match text.map(RawValue::from_string) {
             Some(Ok(text)) => all.insert("user_description".to_owned(), text),
-            // A text is always JSON.
+            // A serialized string is always JSON.
             Some(Err(_)) => return Err(ChangeFailure::unsent(SourceError::Internal)),
             None => all.remove("user_description"),
         };
@@ -116,7 +116,7 @@ impl Comfy {
         let answer = self.link.upstream.send(call, context.deadline()).await?;
         let row: Row = read(&answer).map_err(|error| match error {
             SourceError::Malformed { .. } => SourceError::Invalid(
-                "its `user_metadata` is no object, so no note can stand in it".to_owned(),
+                "its `user_metadata` is no object, so it cannot hold a note".to_owned(),
             ),
             error => error,
         })?;
@@ -133,21 +133,21 @@ impl Comfy {
         loop {
             let sent = self.write("delete", Method::DELETE, &path, None, context);
             let error = match sent.await {
-                // Its answer has no body (4.8); a proxy's has.
+                // Comfy's response has no body (4.8); a proxy's has.
                 Ok(answer) if answer.body.is_empty() => return Ok(()),
                 Ok(_) => {
                     may_send_again = false;
                     SourceError::UnknownOutcome
                 }
                 Err(error) if error.is_open() => error,
-                // The first has done it after all, or may have.
+                // The first delete took effect, or may have.
                 Err(SourceError::NotFound) if !may_send_again => return Ok(()),
                 Err(_) if !may_send_again => return Err(SourceError::UnknownOutcome),
                 Err(error) => return Err(error),
             };
             match self.read_one(id, context).await {
                 Err(SourceError::NotFound) => return Ok(()),
-                // Such a server closes connections after seconds: it may never have arrived.
+                // Such a server closes connections after seconds: the call may not have arrived.
                 Ok(_) if may_send_again && error == SourceError::UnknownOutcome => {
                     may_send_again = false;
                 }
@@ -158,10 +158,10 @@ impl Comfy {
     }
 }
 
-/// What an answer says of tags that the server gave the asset itself, and keeps (4.11 (B)).
+/// Checks a response for tags that the server gave the asset itself and keeps (4.11 (B)).
 ///
 /// # Errors
-/// Where there are some.
+/// [`SourceError::Unsupported`] names them, inside [`SourceError::HalfDone`] if other tags changed.
 fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -174,7 +174,7 @@ fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
         return Ok(());
     }
     let error = SourceError::Unsupported(format!(
-        "the server gave the asset these tags itself, and keeps them: {}",
+        "the server gave the asset these tags itself and keeps them: {}",
         changed.protected.join(", ")
     ));
     let done = match (has_added, changed.removed.is_empty()) {
@@ -187,21 +187,21 @@ fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
     Err(ChangeFailure::unsent(SourceError::HalfDone { done, error }))
 }
 
-/// `user_metadata`, its values untouched: numbers may be longer than ours.
+/// `user_metadata` with raw values: numbers may exceed our precision.
 type Metadata = BTreeMap<String, Box<RawValue>>;
 
-/// Of an asset, what a note changes.
+/// The part of an asset that a note changes.
 #[derive(Serialize, Deserialize)]
 struct Row {
     user_metadata: Option<Metadata>,
 }
 
-/// Whether a 409 is about who uses it (4.8 (N)); other ones pass by themselves.
+/// Whether a 409 means that the asset is in use (4.8 (N)); other 409s are temporary.
 fn is_in_use(body: &[u8]) -> bool {
     has(body, "in_use")
 }
 
-/// Whether a 403 is about the asset itself; other ones are about whose it is.
+/// Whether a 403 means that the asset is immutable; other 403s are about its owner.
 fn is_immutable(body: &[u8]) -> bool {
     has(body, "immutable")
 }

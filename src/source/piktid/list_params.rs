@@ -1,7 +1,6 @@
-//! Every query parameter of PiktID's list (piktid.md 4.1), typed.
+//! The query parameters of PiktID's list (piktid.md 4.1), typed.
 //!
-//! `page`, `per_page`, `sort_by` and `order` are the connection's business and are sent by the
-//! client itself.
+//! The client itself sends `page`, `per_page`, `sort_by` and `order`, which belong to paging.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
@@ -10,11 +9,11 @@ use crate::{
     source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
 };
 
-/// The only tags there are (3 [seed 004]).
+/// All tags that PiktID has (3 [seed 004]).
 pub const TAGS: [&str; 4] = ["model", "product", "background", "other"];
 
-/// PiktID does not say whether its time filters include their bound, or how finely they compare
-/// (4.1): bounds are moved outward by this much and compared here.
+/// Time bounds are widened by this much and compared here. PiktID does not document whether they
+/// are inclusive, or how finely they compare (4.1).
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
 /// Filters of `GET /assets`. `None` is not sent.
@@ -24,16 +23,16 @@ pub struct PiktidParameters {
     pub created_by: Option<String>,
     pub created_after: Option<Timestamp>,
     pub created_before: Option<Timestamp>,
-    /// Tags, file name and project name together.
+    /// Searches tags, file name and project name together.
     pub search: Option<String>,
     pub ownership: Option<Ownership>,
-    /// All of these.
+    /// The asset has all of these.
     pub include_tags: Vec<String>,
-    /// None of these.
+    /// The asset has none of these.
     pub exclude_tags: Vec<String>,
 }
 
-/// `ownership`.
+/// The values of `ownership`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ownership {
     Mine,
@@ -42,10 +41,10 @@ pub enum Ownership {
 }
 
 impl PiktidParameters {
-    /// Holds them against the contract's rules (4.1).
+    /// Checks the parameters against the contract's rules (4.1).
     ///
     /// # Errors
-    /// The first rule they break.
+    /// [`BrokenRule`]: the first rule that they break.
     pub fn check(&self) -> Result<(), BrokenRule> {
         for (field, tags) in [
             ("includeTags", &self.include_tags),
@@ -56,7 +55,7 @@ impl PiktidParameters {
                 return Err(BrokenRule {
                     field,
                     entry: Some(other.clone()),
-                    rule: format!("`{shown}` is none of PiktID's tags: {}", TAGS.join(", ")),
+                    rule: format!("`{shown}` is not one of PiktID's tags: {}", TAGS.join(", ")),
                 });
             }
         }
@@ -80,7 +79,7 @@ impl PiktidParameters {
         Ok(())
     }
 
-    /// As they go upstream.
+    /// Returns the parameters as sent upstream.
     #[must_use]
     pub fn query(&self) -> Parameters {
         let mut pairs = Vec::new();
@@ -112,19 +111,19 @@ impl PiktidParameters {
     }
 }
 
-/// Narrows the merged list. `search` also matches tags and projects, so names are compared here.
+/// Translates a filter. The gateway compares names, as `search` also matches tags and projects.
 pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
     let known = |tag: &String| TAGS.contains(&tag.as_str());
     if filter.wants_no_kind_of(&[Kind::Image]) {
         return Pushdown::Skip("PiktID holds pictures only");
     }
     if filter.wants_update_times() {
-        return Pushdown::Skip("PiktID does not tell when an asset was last changed");
+        return Pushdown::Skip("PiktID does not report when an asset was last changed");
     }
     if !filter.tags_all.iter().all(known)
         || (!filter.tags_any.is_empty() && !filter.tags_any.iter().any(known))
     {
-        return Pushdown::Skip("PiktID knows the tags model, product, background and other only");
+        return Pushdown::Skip("PiktID only has the tags model, product, background and other");
     }
     let held = [
         Visibility::Private,
@@ -140,7 +139,7 @@ pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
         [Visibility::Platform] => Some(Ownership::Default),
         _ => None,
     };
-    // One of a single tag is all of it.
+    // Any of a single tag is the same as all of it.
     let mut include_tags = filter.tags_all.clone();
     if let [only] = filter.tags_any.as_slice() {
         include_tags.push(only.clone());
@@ -161,7 +160,7 @@ pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
     if filter.tags_any.len() == 1 {
         pushed.push(FilterField::TagsAny);
     }
-    // Years before 1 are not ISO 8601's: such a bound says nothing.
+    // ISO 8601 has no years before 1, so such a bound is not sent.
     let is_said = |time: &Timestamp| time.to_zoned(TimeZone::UTC).year() >= 1;
     let widened =
         |time: Option<Timestamp>, by: SignedDuration| time?.checked_add(by).ok().filter(is_said);

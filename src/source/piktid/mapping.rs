@@ -1,4 +1,4 @@
-//! From PiktID's asset to ours (`compare.md` §2).
+//! Maps PiktID's asset to the gateway's (`compare.md` §2).
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         },
         provider: Provider::Piktid,
         kind: Kind::Image,
-        // PiktID does not say; the ending of the name is what its own upload goes by.
+        // PiktID does not report it; its own upload goes by the file extension.
         mime_type: image_type_of_file_name(filename).map(str::to_owned),
         size_bytes: None,
         width: pixels(0),
@@ -78,7 +78,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
     }
 }
 
-/// Private assets are the caller's, the platform's are no user's; a shared one may be a teammate's (3).
+/// Private assets are the caller's, default ones no user's; a shared one may be a teammate's (3).
 fn viewer_can(visibility: Option<&str>) -> ViewerCan {
     let owner = match visibility {
         Some("private") => Some(true),

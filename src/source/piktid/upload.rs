@@ -1,4 +1,4 @@
-//! An upload to PiktID: an address is asked for, then the bytes are put there (piktid.md 4.3).
+//! Uploads to PiktID: request a signed URL, then PUT the bytes there (piktid.md 4.3).
 
 use http::{HeaderMap, Method};
 use serde_json::json;
@@ -36,11 +36,11 @@ impl Piktid {
         let content = Content {
             bytes: content.whole(),
             length: file.length,
-            // Part of the signature, to the letter.
+            // The signature covers it, so it must be exact.
             media_type: Some(place.content_type.clone()),
             form: None,
         };
-        // The address is signed: no credential goes there.
+        // The URL is signed: no credential goes there.
         let call = Call::write("upload-bytes", Method::PUT, url, HeaderMap::new());
         let sent = self.link.push(call, content, context);
         let UploadReply { answer, is_whole } = sent.await.map_err(failed)?;

@@ -5,13 +5,13 @@ use crate::{
     source::{SourceError, UploadOptions},
 };
 
-/// What the vendor's clients send, and the older contract takes (4.3 [code] [v1]).
+/// The types that the vendor's clients send and the older contract takes (4.3 [code] [v1]).
 const TAKEN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 
 pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
     if *options != UploadOptions::None {
         return Err(SourceError::Invalid(
-            "the source is PiktID's, which has no options: leave them out".to_owned(),
+            "this is a PiktID source, which has no options: leave them out".to_owned(),
         ));
     }
     if !TAKEN.contains(&kind.media_type) {

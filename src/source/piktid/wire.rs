@@ -56,7 +56,7 @@ pub struct Deleted {
 }
 
 impl Deleted {
-    /// Whether it tells of each of `ids` that it is either deleted or failed.
+    /// Whether it accounts for each of `ids` as either deleted or failed.
     pub fn adds_up(&self, ids: &[Arc<str>]) -> bool {
         let failed = ids.iter().filter(|id| self.failed_ids.contains(id)).count();
         let deleted = (ids.len() - failed) as u64;
@@ -64,7 +64,7 @@ impl Deleted {
     }
 }
 
-/// `POST /upload`: where the bytes go.
+/// `POST /upload`: the upload target of the bytes.
 #[derive(Deserialize)]
 pub struct UploadTarget {
     pub upload_url: String,

@@ -1,4 +1,4 @@
-//! What can be changed at PiktID (piktid.md 4.4 to 4.7).
+//! Changes to PiktID's assets (piktid.md 4.4 to 4.7).
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     upstream::{Answer, Call},
 };
 
-/// However long a source says, others may try sooner.
+/// Maximum time that a 429 holds back other deletes, even if the source names a longer one.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 impl Piktid {
@@ -52,7 +52,7 @@ impl Piktid {
         Ok(answer)
     }
 
-    /// The set is replaced (4.4 [inferred]), so adding and taking away read it first.
+    /// Changes tags. PiktID replaces the set (4.4 [inferred]), so additions and removals read it.
     pub(super) async fn patch_tags(
         &self,
         id: &str,
@@ -65,7 +65,7 @@ impl Piktid {
                 let current = self.read_one(id, context).await;
                 let current = current.map_err(ChangeFailure::unsent)?;
                 let (add, remove) = change.difference(&current.tags);
-                // Sending the same set again could only undo what others add meanwhile.
+                // Sending the same set again could only undo another client's change.
                 if add.is_empty() && remove.is_empty() {
                     return Ok(());
                 }
@@ -85,7 +85,7 @@ impl Piktid {
         first.settled(1, context, again).await
     }
 
-    /// Those that failed come back without a reason (4.7): each is looked up.
+    /// Sends one bulk delete. Failed ids come without a reason (4.7), so each is looked up.
     async fn delete_once(&self, ids: &[Arc<str>], context: &RequestContext) -> Deletion {
         let all = |error: &SourceError| {
             let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
@@ -99,7 +99,7 @@ impl Piktid {
                 return all(&SourceError::NotTried);
             }
             match self.send_delete(ids, context).await {
-                // Refused before anything was done: waited out.
+                // Nothing was done yet, so wait and repeat.
                 Err(SourceError::RateLimited { retry_after }) => {
                     let wait = retry_after.unwrap_or(Duration::from_secs(1));
                     self.pace.hold_back(wait.min(LONGEST_HOLD));
@@ -115,7 +115,7 @@ impl Piktid {
         let told = match &sent {
             Err(error) if !error.is_open() => return all(error),
             Err(_) => None,
-            // What does not add up tells nothing.
+            // A report whose numbers do not match is ignored.
             Ok(answer) => response::json::<wire::Deleted>(answer)
                 .ok()
                 .filter(|told| told.adds_up(ids)),
@@ -129,7 +129,7 @@ impl Piktid {
         }
     }
 
-    /// What an answer says; those that failed come without a reason, which is looked up.
+    /// Returns the outcomes of a response, and looks up why an id failed.
     async fn told(
         &self,
         ids: &[Arc<str>],
@@ -149,7 +149,7 @@ impl Piktid {
         let mut reads = fan_out(self, &failed, DetailLevel::Plain, context);
         while let Some((id, found)) = reads.next().await {
             let reason = match found {
-                // It said that it failed, so it was never there.
+                // PiktID reported a failure, so the asset never existed.
                 Err(SourceError::NotFound) => SourceError::NotFound,
                 Ok(asset) => match asset.visibility {
                     Some(Visibility::Platform) => SourceError::Immutable,
@@ -163,7 +163,7 @@ impl Piktid {
         outcomes
     }
 
-    /// What is still there, where no answer says it. `error`: instead of one.
+    /// Reads which assets still exist, if no response reports it; `error` is the call's error.
     async fn looked_up(
         &self,
         ids: &[Arc<str>],
@@ -215,10 +215,10 @@ impl Piktid {
     }
 }
 
-/// It said that it failed, and not why (4.7).
+/// The error for an id that PiktID reports as failed without a reason (4.7).
 fn unexplained() -> SourceError {
     SourceError::Rejected {
         status: 200,
-        message: "it did not delete it, and gave no reason: only its uploader can".to_owned(),
+        message: "not deleted, without a reason: only its uploader can delete it".to_owned(),
     }
 }

@@ -9,9 +9,9 @@ use tokio::sync::Mutex;
 
 use crate::source::{FileContent, FileStream};
 
-/// Bytes in base64, as they come.
+/// Encodes a stream in base64 as it arrives.
 pub fn in_base64(bytes: FileStream) -> FileStream {
-    // Three bytes make four letters: up to two wait for the next piece.
+    // Three bytes make four characters: up to two bytes wait for the next chunk.
     let way = (bytes, Vec::with_capacity(3), false);
     stream::unfold(
         way,
@@ -37,7 +37,7 @@ pub fn in_base64(bytes: FileStream) -> FileStream {
     .boxed()
 }
 
-/// A file cut into stretches that are sent one after another.
+/// A file split into parts that are sent one after another.
 pub enum Slices {
     Once(Arc<Mutex<Rest>>),
     Again(Arc<dyn Fn(u64) -> FileStream + Send + Sync>),
@@ -45,7 +45,7 @@ pub enum Slices {
 
 pub struct Rest {
     bytes: FileStream,
-    /// Begun, and not used up.
+    /// The unread rest of the current chunk.
     piece: Bytes,
 }
 
@@ -61,7 +61,7 @@ impl Slices {
         matches!(self, Self::Again(_))
     }
 
-    /// `length` bytes from `at` on, which is where the stretch before ended.
+    /// Returns `length` bytes from `at`, where the previous part ended.
     pub fn next(&self, at: u64, length: u64) -> FileStream {
         match self {
             Self::Once(rest) => Rest::next(rest, length),
@@ -76,7 +76,7 @@ impl Rest {
         Arc::new(Mutex::new(Self { bytes, piece }))
     }
 
-    /// The next `length` bytes, as they come.
+    /// Returns the next `length` bytes as a stream.
     fn next(own: &Arc<Mutex<Self>>, length: u64) -> FileStream {
         let rest = Arc::clone(own);
         stream::unfold(Some(length), move |left| {

@@ -1,7 +1,7 @@
-//! Every query parameter of Scenario's lists (scenario.md 5.1, 5.2), typed.
+//! The query parameters of Scenario's lists (scenario.md 5.1, 5.2), typed.
 //!
-//! `pageSize`, `paginationToken`, `sortBy`, `sortDirection` and the windows of time, which bound
-//! the walk, are the connection's business and are sent by the client itself.
+//! The client itself sends `pageSize`, `paginationToken`, `sortBy`, `sortDirection` and the time
+//! windows, which belong to paging.
 
 use super::asset_types::TYPES;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
 };
 
-/// What the deprecated public path does not take (5.2).
+/// The parameters that the deprecated public path does not take (5.2).
 pub const OWN_ONLY: [&str; 7] = [
     "authorId",
     "collectionId",
@@ -23,9 +23,9 @@ pub const OWN_ONLY: [&str; 7] = [
 /// Filters of `GET /assets`. `None` is not sent.
 #[derive(Debug, Clone, Default)]
 pub struct ScenarioParameters {
-    /// `public` leaves the account: everybody's public assets.
+    /// `public` lists all public assets instead of the account's.
     pub privacy: Option<Privacy>,
-    /// Instead of the configured one, for credentials that span several.
+    /// Replaces the configured project, for credentials that span several.
     pub project_id: Option<String>,
     pub model_id: Option<String>,
     pub inference_id: Option<String>,
@@ -39,13 +39,13 @@ pub struct ScenarioParameters {
     pub r#type: Option<String>,
     pub types: Vec<String>,
     pub original_assets: bool,
-    /// Assets deleted in the last 30 days instead, newest deletion first. Goes with
-    /// `original_assets` alone (5.1 [SDK]), so no order and no window is sent: a list to read, not
-    /// one that [`crate::connection`] can walk.
+    /// Lists assets deleted in the last 30 days instead, newest deletion first. Only
+    /// `original_assets` goes with it (5.1 [SDK]), so the client sends no order and no window.
+    /// [`crate::connection`] cannot page through this list.
     pub deleted: bool,
 }
 
-/// `privacy`.
+/// The values of `privacy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privacy {
     Private,
@@ -53,7 +53,7 @@ pub enum Privacy {
     Unlisted,
 }
 
-/// Filters of the public list, both its paths: no account, so no author, collection or lineage.
+/// Filters of both paths of the public list: without an account, no author, collection or lineage.
 #[derive(Debug, Clone, Default)]
 pub struct ScenarioPublicParameters {
     pub model_id: Option<String>,
@@ -64,10 +64,10 @@ pub struct ScenarioPublicParameters {
 }
 
 impl ScenarioParameters {
-    /// Holds them against the contract's rules (5.1).
+    /// Checks the parameters against the contract's rules (5.1).
     ///
     /// # Errors
-    /// The first rule they break.
+    /// [`BrokenRule`]: the first rule that they break.
     pub fn check(&self) -> Result<(), BrokenRule> {
         if !self.tags.is_empty() && self.privacy != Some(Privacy::Public) {
             return Err(BrokenRule {
@@ -92,7 +92,7 @@ impl ScenarioParameters {
         }
     }
 
-    /// As they go upstream.
+    /// Returns the parameters as sent upstream.
     #[must_use]
     pub fn query(&self) -> Parameters {
         let mut pairs = self.shared().query();
@@ -124,15 +124,15 @@ impl ScenarioParameters {
 }
 
 impl ScenarioPublicParameters {
-    /// Holds them against the contract's rules (5.1, 5.2).
+    /// Checks the parameters against the contract's rules (5.1, 5.2).
     ///
     /// # Errors
-    /// The first rule they break.
+    /// [`BrokenRule`]: the first rule that they break.
     pub fn check(&self) -> Result<(), BrokenRule> {
         self.shared().check()
     }
 
-    /// As they go upstream.
+    /// Returns the parameters as sent upstream.
     #[must_use]
     pub fn query(&self) -> Parameters {
         Parameters::new(self.shared().query())
@@ -149,11 +149,11 @@ impl ScenarioPublicParameters {
     }
 }
 
-/// The spans of time that go with an order: each needs the list sorted by its own time (5.1
-/// [seed 001]), so the two cannot be combined.
+/// Checks that the time bounds fit the order. Each needs the list sorted by its own time (5.1 [seed
+/// 001]), so the two times cannot be combined.
 ///
 /// # Errors
-/// The first rule they break.
+/// [`BrokenRule`]: the first bound on another time.
 pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
     let bounds = [
         ("createdAfter", filter.created_after, SortBy::CreatedAt),
@@ -170,7 +170,7 @@ pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
             field,
             entry: None,
             rule: format!(
-                "Scenario filters by this time only a list that is sorted by it: set `orderBy: \
+                "Scenario filters by this time only in a list sorted by it: set `orderBy: \
                  {{field: {}, …}}`",
                 needs.word()
             ),
@@ -178,9 +178,9 @@ pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
     }
 }
 
-/// Narrows the merged list. Scenario's own list filters by author alone: `tags` works on public
-/// assets only, `privacy=public` leaves the account, times of change need another order, and kinds
-/// are not types (5.1). The rest is compared here.
+/// Translates a merged list's filter. Scenario's list filters by author alone (5.1). `tags` works
+/// on public assets only, `privacy=public` leaves the account, change times need another order, and
+/// kinds are not types. The gateway compares the rest.
 pub fn push_down(filter: &Filter, by: SortBy, is_public_only: bool) -> Pushdown {
     let held = [
         Visibility::Private,
@@ -222,7 +222,7 @@ pub fn push_down(filter: &Filter, by: SortBy, is_public_only: bool) -> Pushdown 
     }
 }
 
-/// What both lists take.
+/// The parameters that both lists take.
 struct Shared<'a> {
     model_id: Option<&'a String>,
     tags: &'a [String],
@@ -249,8 +249,8 @@ impl Shared<'_> {
                     field,
                     entry: Some(own.clone()),
                     rule: format!(
-                        "`{shown}` is none of the asset types that Scenario's list knows, such as \
-                         `uploaded`, `txt2img` or `upscale`: the field's description has them all"
+                        "`{shown}` is not an asset type of Scenario's list, such as `uploaded`, \
+                         `txt2img` or `upscale`: the field's description lists them all"
                     ),
                 });
             }
@@ -261,8 +261,8 @@ impl Shared<'_> {
                 field: "tags",
                 entry: Some(tag.clone()),
                 rule: format!(
-                    "`{shown}` holds a comma, which separates tags on the way to Scenario: it \
-                     cannot be asked for"
+                    "`{shown}` contains a comma, which separates tags in calls to Scenario: it \
+                     cannot be filtered by"
                 ),
             });
         }

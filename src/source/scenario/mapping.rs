@@ -1,4 +1,4 @@
-//! From Scenario's asset to ours (`compare.md` §2).
+//! Maps Scenario's asset to the gateway's (`compare.md` §2).
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         },
         created_by: wire.author_id.clone(),
         tags: wire.tags.unwrap_or_default(),
-        // Never the machine caption: a note is what a person wrote (design §3).
+        // A person writes a note, so it is never the machine caption (design §3).
         note: wire.description.clone().filter(|note| !note.is_empty()),
         media,
         preview: preview
@@ -75,7 +75,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             .clone()
             .filter(|id| !id.is_empty())
             .map(Into::into),
-        // A key's rights are not told by the asset.
+        // The asset does not report the key's rights.
         viewer_can: ViewerCan::default(),
         details: Details::Scenario(Arc::new(scenario::Details {
             metadata,

@@ -1,4 +1,4 @@
-//! Scenario's search: hits are not assets, so each page of hits is read again by id.
+//! Scenario's search: hits are not assets, so it reads each page of hits again by id.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Scenario {
-    /// What the search finds (5.12), newest first: its hits are not assets, so they are read by id.
+    /// Searches in order of creation (5.12). Hits are not assets, so it reads them by id.
     pub(super) async fn search(
         &self,
         request: &ListRequest,
@@ -33,7 +33,7 @@ impl Scenario {
         let mut body = json!({
             "limit": limit,
             "offset": offset,
-            // By meaning, hits would come in no order of time (5.12).
+            // A semantic search would return hits in no order of time (5.12).
             "querySemanticRatio": 0,
             "imageSemanticRatio": 0,
             "sortBy": [format!("createdAt:{}", direction(request))],
@@ -55,7 +55,7 @@ impl Scenario {
         Ok(Page {
             next: None,
             offset,
-            // A short page ends the list, whatever the estimate says (5.12).
+            // A short page ends the list, even if the estimate is higher (5.12).
             last: found.hits.len() < limit as usize,
             total,
             counts: false,
@@ -66,7 +66,7 @@ impl Scenario {
         })
     }
 
-    /// The assets behind hits, each in its hit's place.
+    /// Reads the assets behind hits, each in its hit's position.
     async fn hydrate(
         &self,
         hits: &[wire::Hit],
@@ -92,7 +92,7 @@ impl Scenario {
                         created_at,
                         updated_at: None,
                         path: format!("hits[{index}]"),
-                        message: "a hit without an id or a time of creation".to_owned(),
+                        message: "the hit has no id or no creation time".to_owned(),
                     })),
                 }
             })

@@ -1,5 +1,5 @@
-//! An upload to Scenario: a small picture in one call (scenario.md 5.5), everything else in parts
-//! that are put to signed addresses, completed, and processed in Scenario's own time (5.6).
+//! Uploads to Scenario: a small picture in one call (scenario.md 5.5), any other file in parts
+//! (5.6). Parts are PUT to signed URLs, then completed and processed asynchronously.
 
 use std::future::ready;
 
@@ -29,9 +29,9 @@ use crate::{
     upstream::{Call, Content},
 };
 
-/// The largest picture that travels in one call: known to work at this size (5.5 [Blender]).
+/// Maximum bytes of a picture in one call; this size is known to work (5.5 [Blender]).
 const SMALL: u64 = 3_500_000;
-/// Bytes of a part: clients use 8 to 32 MB (5.6 [Blender]).
+/// Bytes per part; clients use 8 to 32 MB (5.6 [Blender]).
 const PART: u64 = 16 * 1024 * 1024;
 
 impl Scenario {
@@ -63,7 +63,7 @@ impl Scenario {
         }
     }
 
-    /// In one call (5.5).
+    /// Uploads a picture in one call (5.5).
     async fn create(
         &self,
         file: &NewFile<'_>,
@@ -75,7 +75,7 @@ impl Scenario {
         let mut body = json!({ "name": file.name });
         merge(&mut body, asset_options(options));
         let body = body.to_string();
-        // The picture is the last field, so that it can be sent as it comes.
+        // The picture is the last field, so that it can be streamed.
         let (start, media_type) = (body.trim_end_matches('}'), file.kind.media_type);
         let start = format!("{start},\"image\":\"data:{media_type};base64,");
         let end = "\"}";
@@ -97,7 +97,7 @@ impl Scenario {
         let call = Call::write("upload", Method::POST, url, headers);
         let UploadReply { answer, is_whole } = self.link.push(call, content, context).await?;
         done(&answer).map_err(|error| settled(error, is_whole))?;
-        // It is there: that its answer cannot be read must not pass for a failure.
+        // The asset exists, so an unreadable response must not pass for a failure.
         let one: wire::One = response::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
         let id: wire::Id =
             serde_json::from_str(one.asset.get()).map_err(|_| SourceError::UnknownOutcome)?;
@@ -108,7 +108,7 @@ impl Scenario {
         })
     }
 
-    /// In parts (5.6).
+    /// Uploads a file in parts (5.6).
     async fn send_parts(
         &self,
         mut body: Value,
@@ -133,7 +133,7 @@ impl Scenario {
             return Err(failed(SourceError::Malformed {
                 status: answer.status.as_u16(),
                 path: "upload.parts".to_owned(),
-                message: format!("{count} parts were asked for, {} came", parts.len()),
+                message: format!("{count} parts were requested, but {} came", parts.len()),
             }));
         }
         let slices = Slices::new(content);
@@ -145,7 +145,7 @@ impl Scenario {
                 .presigned(&part.url, "upload.parts.url")
                 .map_err(failed)?;
             let mut tries = if slices.may_be_sent_again() { TRIES } else { 1 };
-            // Until the upload is completed nothing has come of a part: it may be sent again.
+            // A part has no effect until the upload is completed, so it may be sent again.
             while let Err(error) = self
                 .put_part(&url, slices.next(at, own), own, context)
                 .await
@@ -168,13 +168,13 @@ impl Scenario {
         let body = json!({ "action": "complete" });
         let completed = self.write("complete-upload", Method::POST, &path, body, context);
         match completed.await {
-            // Its state tells what an unclear answer does not.
+            // After an unclear response, the upload's state shows the outcome.
             Err(error) if !error.is_open() => Err(failed(error)),
             Ok(_) | Err(_) => self.state(&upload.id, context).await,
         }
     }
 
-    /// Puts a part where it belongs.
+    /// PUTs a part to its signed URL.
     async fn put_part(
         &self,
         url: &Url,
@@ -188,11 +188,11 @@ impl Scenario {
             media_type: None,
             form: None,
         };
-        // The address is signed: no credential goes there.
+        // The URL is signed: no credential goes there.
         let call = Call::write("upload-part", Method::PUT, url.clone(), HeaderMap::new());
         let UploadReply { answer, is_whole } = match self.link.push(call, content, context).await {
             Ok(pushed) => pushed,
-            // Nothing comes of a part by itself.
+            // A part alone has no effect.
             Err(SourceError::UnknownOutcome) => return Err(SourceError::Timeout),
             Err(error) => return Err(error),
         };
@@ -203,12 +203,12 @@ impl Scenario {
         Err(SourceError::Malformed {
             status: answer.status.as_u16(),
             path: "the whole answer".to_owned(),
-            message: "it came before the part had been sent".to_owned(),
+            message: "it came before the whole part was sent".to_owned(),
         })
     }
 
-    /// Looks at an upload until it is an asset or has failed; at the end of the operation's time
-    /// it is still under way.
+    /// Polls an upload until it is an asset or has failed. Returns [`Uploaded::Pending`] near the
+    /// end of the operation's time.
     pub(super) async fn state(
         &self,
         id: &str,
@@ -238,20 +238,20 @@ impl Scenario {
                             },
                         ));
                     }
-                    // `complete`, `validating` and `validated` are in between.
+                    // `complete`, `validating` and `validated` are intermediate states.
                     _ => {}
                 },
-                // No answer will come.
+                // These errors are final.
                 Err(
                     error @ (SourceError::Unauthenticated
                     | SourceError::Forbidden
                     | SourceError::NotFound),
                 ) => return Err(UploadFailure::of(id, error)),
-                // The file is there, only its state is not told: it is looked at again.
+                // The file was sent and only its state is unreadable, so poll again.
                 Err(error) => tracing::info!(
                     upload = id,
                     error = error.to_string(),
-                    "an upload's state is not told"
+                    "an upload's state cannot be read"
                 ),
             }
             if Instant::now() + POLL >= end {
@@ -271,7 +271,7 @@ impl Scenario {
     }
 }
 
-/// What both ways call alike.
+/// Returns the options that both upload methods share.
 fn asset_options(options: &ScenarioUpload) -> Value {
     let mut all = json!({});
     if options.hide {
@@ -292,5 +292,5 @@ fn merge(body: &mut Value, more: Value) {
     }
 }
 
-/// How often a part is sent at most.
+/// Maximum number of attempts per part.
 const TRIES: u32 = 3;

@@ -5,7 +5,7 @@ use crate::{
     source::{ScenarioUpload, ScenarioUploadKind, SourceError, UploadOptions},
 };
 
-/// Pictures taken (5.5 [docs]).
+/// The picture types that Scenario takes (5.5 [docs]).
 const PICTURES: [&str; 8] = [
     "image/jpeg",
     "image/png",
@@ -43,25 +43,25 @@ pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError>
             refused("the kind VIDEO needs a video")
         }
         Some(ScenarioUploadKind::Audio) if !matches!(kind.family(), "audio" | "video") => {
-            refused("the kind AUDIO needs a sound")
+            refused("the kind AUDIO needs an audio or video file")
         }
         Some(ScenarioUploadKind::Text)
             if kind.family() != "text" && kind.media_type != "application/json" =>
         {
-            refused("the kind TEXT needs a text")
+            refused("the kind TEXT needs a text file")
         }
         Some(ScenarioUploadKind::Model3d) if !may_be_a_mesh => {
             refused("the kind MODEL_3D needs a mesh")
         }
         Some(_) => Ok(()),
         None => refused(
-            "Scenario takes pictures, videos, sounds, texts and meshes: if it is one, say so in \
+            "Scenario takes pictures, videos, sounds, texts and meshes: if the file is one, set \
              `options.scenario.kind`",
         ),
     }
 }
 
-/// What a file is by itself.
+/// Returns the default kind of a file type.
 pub fn natural(kind: FileType) -> Option<ScenarioUploadKind> {
     match kind.family() {
         "image" => Some(ScenarioUploadKind::Image),
@@ -74,7 +74,7 @@ pub fn natural(kind: FileType) -> Option<ScenarioUploadKind> {
     }
 }
 
-/// In the contract's words (5.6 [SDK]).
+/// Returns the contract's word for a kind (5.6 [SDK]).
 pub const fn word(kind: ScenarioUploadKind) -> &'static str {
     match kind {
         ScenarioUploadKind::Image => "image",
@@ -90,7 +90,7 @@ pub fn scenario(options: &UploadOptions) -> Result<ScenarioUpload, SourceError> 
         UploadOptions::None => Ok(ScenarioUpload::default()),
         UploadOptions::Scenario(options) => Ok(options.clone()),
         UploadOptions::Comfy(_) => Err(SourceError::Invalid(
-            "the source is Scenario's: give `options.scenario`".to_owned(),
+            "this is a Scenario source: use `options.scenario`".to_owned(),
         )),
     }
 }

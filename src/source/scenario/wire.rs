@@ -1,9 +1,9 @@
-//! Scenario's JSON as sent (scenario.md 5 and 6). What only Scenario knows is read straight into
-//! the domain's words, which are Scenario's; the rest goes through `map`.
+//! Scenario's JSON as sent (scenario.md 5 and 6). Scenario-only fields are read directly into
+//! domain types with Scenario's names; `mapping` converts the rest.
 //!
-//! An id and a creation time are required: without them a row has no place in a list. What all
-//! assets share may be absent or null, but a wrong type there makes the row unreadable, rather
-//! than showing a value that is not the asset's. Details of a wrong type read as absent.
+//! A row needs an id and a creation time, or it has no position in a list. Fields that all assets
+//! share may be absent or null, but a wrong type makes the row unreadable: a wrong value must not
+//! be shown. Details of a wrong type read as absent.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ pub struct Hits {
     pub estimated_total_hits: Option<u64>,
 }
 
-/// A hit is no asset, and tells which it is about.
+/// A search hit: it names an asset but is not one.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hit {
@@ -142,20 +142,20 @@ pub struct Upload {
     pub entity_id: Option<Arc<str>>,
     #[serde(default, deserialize_with = "lenient::option")]
     pub error_message: Option<String>,
-    /// Only at the beginning; in no order.
+    /// Only in the first response; in no order.
     #[serde(default, deserialize_with = "lenient::option")]
     pub parts: Option<Vec<UploadPart>>,
 }
 
-/// Where a part goes.
+/// The upload target of a part.
 #[derive(Deserialize)]
 pub struct UploadPart {
-    /// All numbers may come as floats.
+    /// A float, as all numbers may be.
     pub number: f64,
     pub url: String,
 }
 
-/// Of a new asset, only this is needed.
+/// The only field needed of a new asset.
 #[derive(Deserialize)]
 pub struct Id {
     #[serde(deserialize_with = "rows::id")]

@@ -1,4 +1,4 @@
-//! What can be changed at Scenario (scenario.md 5.7 to 5.9).
+//! Changes to Scenario's assets (scenario.md 5.7 to 5.9).
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     upstream::{Answer, Call},
 };
 
-/// Calls that a delete takes at most: a read before, the delete, reads that verify it.
+/// Maximum calls of a delete: a read before it, the delete, and reads that verify it.
 const DELETE_CALLS: u32 = 5;
 
 impl Scenario {
@@ -41,7 +41,7 @@ impl Scenario {
         change: &TagChange,
         context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
-        // The reply tells the changes, not the set (5.8), so only replacing must read first.
+        // The response reports the changes, not the set (5.8), so only a replacement reads first.
         let body = match change {
             TagChange::Add(tags) => json!({ "add": tags, "strict": false }),
             TagChange::Remove(tags) => json!({ "delete": tags, "strict": false }),
@@ -67,14 +67,14 @@ impl Scenario {
         first.settled(DELETE_CALLS, context, again).await
     }
 
-    /// The reply says nothing of any id (5.9), so what is there is read before and after.
+    /// Deletes assets. The response names no id (5.9), so it reads the assets before and after.
     async fn delete_once(&self, ids: &[Arc<str>], context: &RequestContext) -> Deletion {
         let mut still = Vec::new();
         let mut outcomes = Vec::with_capacity(ids.len());
         let mut there = Vec::new();
         for (id, found) in self.read_each(ids, context).await {
             match found {
-                // One that cannot be read can be deleted all the same.
+                // An unreadable asset can still be deleted.
                 Ok(_) | Err(SourceError::Malformed { .. }) => there.push(id),
                 Err(error) => outcomes.push((id, Err(error))),
             }
@@ -98,7 +98,7 @@ impl Scenario {
                 left: still,
             };
         }
-        // Seen in its place after the delete; the others could not be read.
+        // The assets that exist after the delete, with their owners; others could not be read.
         let mut seen = HashMap::new();
         for pause in VERIFY_DELAYS {
             if Instant::now() + pause >= context.deadline() {

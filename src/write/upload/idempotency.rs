@@ -1,4 +1,4 @@
-//! Uploads under an idempotency key: the same key gives the first outcome again.
+//! Uploads with an idempotency key: a repeat of the key returns the first outcome.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Whether an error tells that nothing at all has come of it.
+/// Whether the upload certainly left nothing at the source.
 fn left_nothing(outcome: &UploadOutcome) -> bool {
     outcome.id.is_none()
         && outcome.progress.is_none()
@@ -41,7 +41,7 @@ impl Writer {
                 let made = self.make_told(new, context).await;
                 let outcome = made.outcome.clone();
                 let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
-                // A file that never came whole cannot be compared with the next.
+                // An incomplete file cannot be compared with the next one.
                 let is_kept = made.hash.is_some() && !left_nothing(&outcome);
                 let made = Arc::new(RecordedWrite::Upload(made));
                 if is_kept {
@@ -53,7 +53,7 @@ impl Writer {
             }
             Claim::Again(told) => {
                 let failed = |error: UploadError| UploadOutcome::failed(name.clone(), error);
-                // The same file, or it is another upload.
+                // A different file is a different upload.
                 let hash = match new.hash_of_file(context).await {
                     Ok(hash) => hash,
                     Err(error) => return failed(error.into()),
@@ -67,13 +67,13 @@ impl Writer {
                 match first.hash {
                     Some(first) if first != hash => return failed(UploadError::Conflict),
                     Some(_) if !left_nothing(&first.outcome) => {}
-                    // It was under way when this one asked.
+                    // The first upload was in progress when this request claimed the key.
                     _ => return failed(UploadError::FirstFailed),
                 }
                 let Some(upload) = first.outcome.pending() else {
                     return self.told_again(new, &first.outcome, context).await;
                 };
-                // Looked at by one at a time: steps are done once.
+                // One request at a time checks it, so that each step runs once.
                 let turn = AssetId {
                     source: name.clone(),
                     upstream: upload.into(),
@@ -101,7 +101,7 @@ impl Writer {
         }
     }
 
-    /// A kept outcome, with its asset as it is by now.
+    /// Returns a recorded outcome, with its asset read again through the asset cache.
     async fn told_again(
         &self,
         new: &NewAsset,

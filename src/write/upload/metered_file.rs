@@ -1,4 +1,4 @@
-//! A client's file on its way in: counted, hashed and held to its limits as it passes.
+//! A client's file as it arrives: counted, hashed and checked against its limits.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use crate::{
     source::{FileStream, RequestContext},
 };
 
-/// What is wrong with the file itself, or with how it was sent. Safe to show.
+/// A fault of the file itself, or of how it was sent. Safe to show to clients.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     #[error("the file is larger than the limit of {limit} bytes")]
@@ -24,38 +24,38 @@ pub enum FileError {
     Empty,
     #[error("`byteLength` says {said} bytes; the file has {}", if *.more { "more" } else { "fewer" })]
     WrongLength { said: u64, more: bool },
-    #[error("the file's BLAKE3 hash is not the one that `contentHash` says")]
+    #[error("the file's BLAKE3 hash does not match `contentHash`")]
     WrongHash,
-    /// The request's body, or the way its parts are laid out.
+    /// The request's body or the layout of its parts is malformed.
     #[error("{0}")]
     Malformed(String),
     #[error("no piece of the file came for {seconds} seconds: send it again")]
     Silent { seconds: u64 },
-    /// Other uploads take what all of them may take on disk.
+    /// Other uploads use the whole disk budget.
     #[error(
-        "uploads that wait on disk take all that they may ({maximum} bytes): try again in a moment, \
-         or give `byteLength`, with which the file is sent on as it comes"
+        "uploads that wait on disk use their whole budget of {maximum} bytes: try again in a \
+         moment, or give `byteLength`, so that the gateway need not store the file"
     )]
     Crowded { maximum: u64 },
-    /// Nowhere to keep it meanwhile.
+    /// The gateway cannot store the file.
     #[error(
-        "the gateway has no room for the file right now: try again later, or give `byteLength`"
+        "the gateway has no disk space for the file now: try again later, or give `byteLength`"
     )]
     NoRoom,
 }
 
 /// One file of a request.
 pub struct UploadFile {
-    /// As the client calls it.
+    /// The client's name for the file.
     pub file_name: Option<String>,
-    /// Ends with an error that holds a [`FileError`] ([`FileError::of`]).
+    /// An error of this stream holds a [`FileError`] ([`FileError::of`]).
     pub bytes: FileStream,
 }
 
-/// The files of a request, in the order they come.
+/// The files of a request, in order of arrival.
 pub trait UploadFiles: Send + Sync {
-    /// Waits for the file's part and gives its bytes. What is read past on the way renews the
-    /// operation's time.
+    /// Waits for the file's part and returns its bytes. Bytes read before the part renew the
+    /// operation's deadline.
     fn take<'a>(
         &'a self,
         name: &'a str,
@@ -63,10 +63,10 @@ pub trait UploadFiles: Send + Sync {
     ) -> BoxFuture<'a, Result<UploadFile, FileError>>;
 }
 
-/// Where an upload's bytes are.
+/// The origin of an upload's bytes.
 #[derive(Clone)]
 pub enum FileInput {
-    /// In the request's body, under this name.
+    /// A part of the request's body, by its name.
     Part {
         parts: Arc<dyn UploadFiles>,
         name: String,
@@ -75,24 +75,24 @@ pub enum FileInput {
 }
 
 impl FileError {
-    /// As a stream's error.
+    /// Wraps this as a stream's error.
     #[must_use]
     pub fn into_io(self) -> io::Error {
         io::Error::other(self)
     }
 
-    /// Out of a stream's error.
+    /// Extracts this from a stream's error.
     #[must_use]
     pub fn of(error: &io::Error) -> Self {
         error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<Self>())
             .cloned()
-            .unwrap_or_else(|| Self::Malformed("the file's bytes broke off".to_owned()))
+            .unwrap_or_else(|| Self::Malformed("the file's bytes ended early".to_owned()))
     }
 }
 
-/// What a file must keep to.
+/// The limits of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct FileLimits {
     pub limit: u64,
@@ -100,7 +100,7 @@ pub struct FileLimits {
     pub hash: Option<blake3::Hash>,
 }
 
-/// What has passed so far. Cheap to clone.
+/// The state of a file that is passing through. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct MeteredStream(Arc<Mutex<Passed>>);
 
@@ -113,12 +113,12 @@ struct Passed {
 }
 
 impl MeteredStream {
-    /// Why the file could not be passed on, where it was its own fault.
+    /// Why the file could not be passed on, if it was the file's fault.
     pub fn error(&self) -> Option<FileError> {
         self.passed().error.clone()
     }
 
-    /// Of the file, once it has passed whole.
+    /// The file's hash, once the whole file has passed.
     pub fn hash(&self) -> Option<blake3::Hash> {
         let passed = self.passed();
         passed.is_whole.then(|| passed.hasher.finalize())
@@ -167,9 +167,9 @@ impl MeteredStream {
     }
 }
 
-/// `bytes` on their way, entered in `tally`. Each piece renews the operation's time. The last byte
-/// is passed on only when the whole has kept to its bounds, so that no source has all of a file that
-/// breaks them.
+/// Passes `bytes` on and records them in `tally`. Each piece renews the operation's deadline. The
+/// last byte follows only if the whole file keeps its limits. So no source receives all of a file
+/// that breaks them.
 pub fn tallied(
     bytes: FileStream,
     bounds: FileLimits,
@@ -178,7 +178,7 @@ pub fn tallied(
 ) -> FileStream {
     struct Way {
         bytes: FileStream,
-        /// The last byte of what came.
+        /// The last byte received, held back.
         held: Bytes,
         is_over: bool,
     }
@@ -229,7 +229,7 @@ pub fn tallied(
     .boxed()
 }
 
-/// A byte before a piece.
+/// Puts the held byte before a piece.
 fn joined(held: Bytes, piece: Bytes) -> Bytes {
     if held.is_empty() {
         return piece;
@@ -240,15 +240,15 @@ fn joined(held: Bytes, piece: Bytes) -> Bytes {
     whole.into()
 }
 
-/// Reads a file's first bytes, as many as tell its type, and gives them with the whole stream.
+/// Reads enough first bytes to detect the file's type, and returns them with the whole stream.
 ///
 /// # Errors
-/// Where the file ends before its first byte, or with an error.
+/// [`FileError::Empty`] if the file has no bytes, else the stream's own error.
 pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileError> {
     let mut first = Vec::new();
     let mut pieces = Vec::new();
     while first.len() < TELLING {
-        // A client that waits for its first bytes to arrive is let on.
+        // The client may wait for its first bytes to arrive before it sends more.
         let more = if first.len() < ENOUGH {
             bytes.next().await
         } else {
@@ -273,7 +273,7 @@ pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileEr
     Ok((first, stream::iter(pieces).chain(bytes).boxed()))
 }
 
-/// Bytes that nearly always tell a type…
+/// The number of bytes that nearly always shows the type.
 const ENOUGH: usize = 512;
-/// …and how long the rest is waited for.
+/// How long to wait for the rest of the first bytes.
 const A_MOMENT: Duration = Duration::from_millis(100);

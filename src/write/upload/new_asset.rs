@@ -1,4 +1,4 @@
-//! The file of an upload on its way: its name, its length, its bytes.
+//! The file of an upload: its name, length and bytes.
 
 use std::{future::ready, sync::Arc};
 
@@ -17,38 +17,38 @@ use crate::{
     write::edit::Change,
 };
 
-/// A file to make an asset of.
+/// A file to upload as an asset.
 pub struct NewAsset {
     pub source: Arc<dyn Source>,
     pub file: FileInput,
-    /// As it shall be called; none: as the client calls the file.
+    /// The requested name; `None`: the client's file name.
     pub name: Option<String>,
     pub tags: Vec<String>,
     pub note: Option<String>,
-    /// In bytes, as the client says.
+    /// The length in bytes that the client declared.
     pub length: Option<u64>,
-    /// BLAKE3, as the client says.
+    /// The BLAKE3 hash that the client declared.
     pub hash: Option<blake3::Hash>,
     pub options: UploadOptions,
-    /// The largest file taken.
+    /// The maximum file size in bytes.
     pub limit: u64,
-    /// Under which the outcome is kept.
+    /// The idempotency key of the outcome.
     pub key: Option<String>,
-    /// Whose places and disk it takes.
+    /// The budget that its upload slot and disk space come from.
     pub budget: UploadBudget,
 }
 
-/// Places for uploads, and disk for those that wait on it, as one client has them.
+/// A client's upload slots, and its disk space for uploads that wait there.
 #[derive(Clone)]
 pub struct UploadBudget {
     pub client: Client,
-    /// Of all clients.
+    /// The slots of all clients.
     pub places: SlotsByClient<Client>,
     pub spools: Budget,
 }
 
 impl UploadBudget {
-    /// Waits for a place, as long as the operation has time to begin something.
+    /// Waits for an upload slot, as long as the operation has time to start something.
     pub(super) async fn place(&self, context: &RequestContext) -> Result<ClientSlot, SourceError> {
         let place = self.places.place(self.client.clone(), context.last_start());
         place.await.ok_or(SourceError::NotTried)
@@ -75,10 +75,10 @@ impl FileInput {
     }
 }
 
-/// What happens before a file's last byte is sent.
+/// Called right before a file's last byte is sent.
 pub(super) type Begin = Arc<dyn Fn() + Send + Sync>;
 
-/// `bytes`, with `begin` called before the last of them: at `length`, or at their end.
+/// Passes `bytes` on and calls `begin` before the last of them: at `length`, or at their end.
 fn with_end(bytes: FileStream, length: Option<u64>, begin: &Begin) -> FileStream {
     let mut begin = Some(Arc::clone(begin));
     let mut left = length;
@@ -98,12 +98,12 @@ fn with_end(bytes: FileStream, length: Option<u64>, begin: &Begin) -> FileStream
         .boxed()
 }
 
-/// The name of a file without one.
+/// The default name of a file.
 const UNNAMED: &str = "upload";
-/// Letters of a name.
+/// The maximum length of a name in characters.
 const MAX_NAME: usize = 200;
 
-/// The last part of a path of any system, without what does not belong in a name.
+/// The last part of a path of any system, without control characters and leading dots.
 fn base_name(name: Option<&str>) -> String {
     let last = name.unwrap_or_default().rsplit(['/', '\\']).next();
     let clean: String = last
@@ -115,7 +115,7 @@ fn base_name(name: Option<&str>) -> String {
     if clean.is_empty() {
         return UNNAMED.to_owned();
     }
-    // The end tells the type.
+    // Keep the end, because it shows the type.
     let letters = clean.chars().count();
     clean
         .chars()
@@ -135,7 +135,7 @@ impl NewAsset {
 
     pub(super) fn changes(&self) -> Vec<(Step, Change)> {
         let mut changes = Vec::new();
-        // Where the source knew the bytes, it may have left out what they were sent with.
+        // A source that already had the bytes may have ignored the tags and note sent with them.
         let mut tags = self.source.upload_tags(&self.options);
         tags.extend(self.tags.iter().cloned());
         if !tags.is_empty() {
@@ -147,7 +147,7 @@ impl NewAsset {
         changes
     }
 
-    /// The bytes with their length, where the source must know it first.
+    /// The bytes with their length. Stores them if the source needs it and the client gave none.
     pub(super) async fn measured(
         &self,
         bytes: FileStream,
@@ -165,7 +165,7 @@ impl NewAsset {
         Ok(Measured::OnDisk(spool))
     }
 
-    /// Reads the file for its hash alone.
+    /// Reads the file only to hash it.
     pub(super) async fn hash_of_file(
         &self,
         context: &Arc<RequestContext>,
@@ -183,10 +183,10 @@ impl NewAsset {
         }
         tally
             .hash()
-            .ok_or_else(|| FileError::Malformed("the file did not come whole".to_owned()))
+            .ok_or_else(|| FileError::Malformed("the file did not arrive completely".to_owned()))
     }
 
-    /// All but the bytes, in one number.
+    /// A hash of all arguments except the bytes.
     pub(super) fn arguments(&self) -> [u8; 32] {
         let said = format!(
             "upload {:?}",
@@ -206,7 +206,7 @@ impl NewAsset {
 
 /// A file that is ready to be sent.
 pub(super) enum Measured {
-    /// As it comes from its client, of this length, where that is known.
+    /// Passed on as the client sends it, with its length if that is known.
     Passing(FileStream, Option<u64>),
     OnDisk(Spool),
 }
@@ -226,7 +226,7 @@ impl Measured {
                 let (begin, context) = (Arc::clone(begin), Arc::clone(context));
                 FileContent::Again(Arc::new(move |at| {
                     let (length, context) = (spool.length(), Arc::clone(&context));
-                    // On its way to the source it is still on its way.
+                    // Bytes sent from disk renew the operation's deadline too.
                     let bytes = spool.read_from(at).inspect(move |_| context.renew());
                     with_end(bytes.boxed(), length.checked_sub(at), &begin)
                 }))

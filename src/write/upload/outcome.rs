@@ -9,26 +9,26 @@ use crate::{
     write::audit::word_of,
 };
 
-/// What came of an upload.
+/// The outcome of an upload.
 #[derive(Debug, Clone)]
 pub struct UploadOutcome {
     pub source: SourceName,
-    /// At the source, as soon as it is known; also of an asset that could not be read back.
+    /// The asset's id, as soon as it is known; also if the asset could not be read back.
     pub id: Option<AssetId>,
-    /// As it is now.
+    /// The asset as it is now.
     pub asset: Option<Arc<Asset>>,
-    /// Whether the bytes were new to the source; none until it says so.
+    /// Whether the bytes were new to the source; `None` until the source reports it.
     pub created: Option<bool>,
     pub progress: Option<Progress>,
-    /// What was asked for, in the order it is done.
+    /// The requested steps, in the order they run.
     pub steps: Vec<(Step, StepState)>,
     pub errors: Vec<UploadError>,
 }
 
-/// How far the source is.
+/// The source's progress with an upload.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// The source's own number for the upload, where it has one.
+    /// The source's own number for the upload, if it has any.
     pub id: Option<Box<str>>,
     pub is_pending: bool,
 }
@@ -36,7 +36,7 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     File,
-    /// The name that was asked for.
+    /// The requested name.
     Name,
     Tags,
     Note,
@@ -46,15 +46,15 @@ pub enum Step {
 pub enum StepState {
     Done,
     Failed,
-    /// Sent, and its outcome is not known.
+    /// The step was sent, but its outcome is unknown.
     Unknown,
-    /// The source still works on the file.
+    /// The source is still processing the file.
     Pending,
-    /// A step before it failed.
+    /// An earlier step failed.
     NotTried,
 }
 
-/// What failed.
+/// Why an upload or a step of it failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UploadError {
     #[error("{0}")]
@@ -64,7 +64,7 @@ pub enum UploadError {
     /// An argument breaks a rule of the source; nothing was sent.
     #[error("{error}")]
     Argument {
-        /// Of the upload's input.
+        /// The field of the upload's input.
         field: &'static str,
         error: SourceError,
     },
@@ -74,7 +74,7 @@ pub enum UploadError {
     )]
     Conflict,
     #[error(
-        "the upload that held this `idempotencyKey` failed without a trace: send the file again, \
+        "the first upload with this `idempotencyKey` failed and left nothing: send the file again, \
          with the same key"
     )]
     FirstFailed,
@@ -93,7 +93,7 @@ impl UploadOutcome {
         }
     }
 
-    /// Nothing was sent.
+    /// The outcome if nothing was sent.
     pub(in crate::write) fn failed(source: SourceName, error: impl Into<UploadError>) -> Self {
         Self {
             errors: vec![error.into()],
@@ -101,7 +101,7 @@ impl UploadOutcome {
         }
     }
 
-    /// What came of it, in a word.
+    /// The outcome as the audit log spells it.
     pub(in crate::write) fn word(&self) -> &'static str {
         let mut sources = self.errors.iter().filter_map(|error| match error {
             UploadError::Source(error) => Some(error),
@@ -118,7 +118,7 @@ impl UploadOutcome {
         }
     }
 
-    /// The source's number of an upload that it still works on.
+    /// The source's number of an upload that is still pending.
     pub(in crate::write) fn pending(&self) -> Option<&str> {
         let progress = self.progress.as_ref().filter(|own| own.is_pending)?;
         progress.id.as_deref()
@@ -139,9 +139,9 @@ impl UploadOutcome {
     }
 }
 
-/// An upload that was kept under a key.
+/// An upload recorded under a key.
 pub struct KeptUpload {
     pub(super) outcome: UploadOutcome,
-    /// Of the bytes; none where they never came whole.
+    /// The hash of the bytes; `None` if they never arrived completely.
     pub(super) hash: Option<blake3::Hash>,
 }

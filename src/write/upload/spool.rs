@@ -1,5 +1,5 @@
-//! A file kept in a temporary one without a name, gone with its last handle: for uploads whose
-//! length must be known before the first byte is sent.
+//! Stores an upload in an unnamed temporary file, which is deleted with its last handle. It is for
+//! uploads whose length must be known before the first byte is sent.
 
 use std::{fs::File, io, sync::Arc};
 
@@ -13,24 +13,24 @@ use crate::{
     source::{FileStream, RequestContext},
 };
 
-/// Bytes read at once.
+/// Bytes per read.
 const PIECE: usize = 64 * 1024;
 
-/// A file's bytes on disk. Cheap to clone; each reader has its own place.
+/// A file's bytes on disk. Cheap to clone; each reader has its own position.
 #[derive(Clone)]
 pub struct Spool {
     file: Arc<File>,
     length: u64,
-    /// Its part of `spool_bytes`.
+    /// The file's share of `spool_bytes`.
     _share: Arc<Share>,
 }
 
 impl Spool {
-    /// Reads `bytes` to their end, `limit` of them at most, into its client's `share` of all spools.
+    /// Writes `bytes` to disk until they end, at most `limit` of them, within the client's `share`.
     ///
     /// # Errors
-    /// The stream's own, [`FileError::Crowded`] where the share is used up, or
-    /// [`FileError::NoRoom`].
+    /// - [`FileError::Crowded`]: the share is used up. [`FileError::NoRoom`]: writing failed.
+    /// - [`FileError::TooLarge`]: more than `limit` bytes. Other errors come from the stream.
     pub async fn fill(
         mut bytes: FileStream,
         limit: u64,
@@ -38,7 +38,7 @@ impl Spool {
         context: &RequestContext,
     ) -> Result<Self, FileError> {
         let no_room = |error: io::Error| {
-            tracing::error!(%error, "no temporary file for an upload: is there room in TMPDIR?");
+            tracing::error!(%error, "cannot store an upload on disk: is there space in TMPDIR?");
             FileError::NoRoom
         };
         let file = on_disk(tempfile::tempfile).await.map_err(no_room)?;
@@ -60,8 +60,8 @@ impl Spool {
                 io::Write::write_all(&mut &*file, &piece)?;
                 Ok(piece)
             });
-            // Allocated and freed by the threads of the runtime: what a blocking thread frees of
-            // another one's, or another one of its, the allocator holds on to.
+            // The runtime's threads allocate and free the piece. If a blocking thread freed a piece
+            // of another thread, the allocator would retain the memory.
             drop(written.await.map_err(no_room)?);
         }
         Ok(Self {
@@ -75,12 +75,12 @@ impl Spool {
         self.length
     }
 
-    /// The bytes from the beginning.
+    /// Reads the bytes from the beginning.
     pub fn read(&self) -> FileStream {
         self.read_from(0)
     }
 
-    /// The bytes from a place on.
+    /// Reads the bytes from position `at` on.
     pub fn read_from(&self, at: u64) -> FileStream {
         let (own, length) = (self.clone(), self.length);
         stream::unfold(at, move |at| {

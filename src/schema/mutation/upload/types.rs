@@ -6,178 +6,177 @@ use crate::schema::{
     asset::AssetNode, error::AssetMutationError, mutation::upload_scalar::Upload, scalars::ByteSize,
 };
 
-/// A file, and how its asset is named, tagged and stored.
+/// The input of `uploadAsset`: a file, its source, and the new asset's name, tags and note.
 #[derive(InputObject)]
 pub struct UploadAssetInput {
-    /// The source to upload to, by name, as `assetSources` lists them.
+    /// The name of the source to upload to, as `AssetSource.name` has it.
     pub source: String,
-    /// The file. Exactly one of `file` and `base64`.
+    /// The file, as a multipart upload. Set exactly one of `file` and `base64`.
     pub file: Option<Upload>,
-    /// The file in base64, for small ones (512 KiB decoded, unless configured otherwise); a data
-    /// URL is taken too, its media type is not believed.
+    /// A small file in base64: at most 512 KiB decoded, unless configured otherwise. A base64 data
+    /// URL works too; its media type is ignored.
     pub base64: Option<String>,
-    /// Name of the asset: 1 to 200 characters, without `/`, `\\` and control characters. Default: the
-    /// file's name. It gets an ending that fits the bytes.
+    /// The asset's name: 1 to 200 characters without slashes, backslashes and control characters.
+    /// Default: the file's name. The gateway gives it an extension that fits the bytes.
     pub name: Option<String>,
-    /// At most 10 tags, as `addAssetTags` takes them.
+    /// At most 10 tags, under the rules of `addAssetTags`.
     #[graphql(default)]
     pub tags: Vec<String>,
-    /// A note, as `setAssetNote` takes it.
+    /// The asset's note, under the rules of `setAssetNote`.
     pub note: Option<String>,
-    /// The file's length in bytes. PiktID and Scenario need it before the first byte: without it the
-    /// gateway spools the file to disk first. A file of another length is refused.
+    /// The file's length in bytes. PiktID and Scenario need it before the first byte: without it,
+    /// the gateway spools the file to disk first. A file of another length is rejected.
     pub byte_length: Option<ByteSize>,
-    /// The file's hash: `blake3:` and 64 hexadecimal digits. A file of another hash is refused;
-    /// Comfy does not store bytes again that it knows.
+    /// The file's hash: `blake3:` and 64 hexadecimal digits. A file with another hash is rejected.
+    /// With it, Comfy does not store known bytes again.
     pub content_hash: Option<String>,
-    /// Options of one provider.
+    /// Provider-specific options.
     pub options: Option<AssetUploadOptionsInput>,
-    /// 1 to 255 characters, no control characters. Within 24 hours the same key with the same file and
-    /// arguments (`clientMutationId` aside) gives the
-    /// first outcome again, also while the first call still runs: nothing is uploaded twice, and a
-    /// `PENDING` upload is looked at again. With anything else it is `CONFLICT`. One gateway process
-    /// keeps keys in memory, and drops each caller's oldest when there are too many. An upload that
-    /// made nothing is not kept. In access mode `open` all callers share their keys: choose unique
-    /// ones, such as UUIDs.
+    /// 1 to 255 characters, no control characters. For 24 hours the same key, file and arguments
+    /// (`clientMutationId` aside) return the first result, even while the first call is running.
+    /// Nothing is uploaded twice, and a `PENDING` upload is checked again. Other input is
+    /// `CONFLICT`. One gateway process keeps keys in memory, and drops each caller's oldest when
+    /// there are too many. An upload that created nothing frees its key. In access mode `open` all
+    /// callers share keys: use unique ones, such as UUIDs.
     pub idempotency_key: Option<String>,
-    /// Comes back in the payload.
+    /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
 }
 
-/// Options of one provider's uploads.
+/// Upload options of one provider. Set exactly one field.
 #[derive(OneofObject)]
 pub enum AssetUploadOptionsInput {
-    /// Scenario's.
+    /// Options of an upload to Scenario.
     Scenario(ScenarioUploadInput),
-    /// Comfy's.
+    /// Options of an upload to Comfy.
     Comfy(ComfyUploadInput),
 }
 
-/// Options of uploads to Scenario.
+/// Options of an upload to Scenario.
 #[derive(InputObject)]
 pub struct ScenarioUploadInput {
-    /// What it is; left out: as the bytes tell. Meshes in text or archives (OBJ, glTF, USDZ) must
-    /// say MODEL_3D.
+    /// The kind of the file. Default: detected from the bytes. Meshes in text or archives (OBJ,
+    /// glTF, USDZ) require `MODEL_3D`.
     pub kind: Option<ScenarioUploadKindInput>,
-    /// Collections it goes to, at most 20.
+    /// Scenario ids of the collections to add the asset to, at most 20.
     #[graphql(default)]
     pub collection_ids: Vec<String>,
-    /// The asset it was made from: the `id` of an asset of the same source.
+    /// The `id` of the asset that this one was made from, in the same source.
     pub parent_asset_id: Option<ID>,
-    /// Hidden from Scenario's own lists.
+    /// Whether to hide the asset from Scenario's own lists.
     #[graphql(default)]
     pub hide: bool,
 }
 
-/// What Scenario makes of an upload. Values may be added; only requests use them.
+/// The kind of file that Scenario processes. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "ScenarioUploadKind")]
 pub enum ScenarioUploadKindInput {
-    /// A picture.
+    /// An image.
     Image,
     /// A video.
     Video,
-    /// A sound.
+    /// Audio.
     Audio,
-    /// A text.
+    /// Text.
     Text,
-    /// A mesh.
+    /// A 3D mesh.
     #[graphql(name = "MODEL_3D")]
     Model3d,
 }
 
-/// Options of uploads to Comfy.
+/// Options of an upload to Comfy.
 #[derive(InputObject)]
 pub struct ComfyUploadInput {
-    /// Which of its folders.
+    /// The folder that receives the file.
     #[graphql(default_with = "ComfyUploadDestination::Input")]
     pub destination: ComfyUploadDestination,
-    /// With MODELS: the folder of models, such as `checkpoints`.
+    /// With `MODELS`: the model folder, such as `checkpoints`.
     pub model_type: Option<String>,
 }
 
-/// Comfy's folders. Values may be added; only requests use them.
+/// A folder of Comfy. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComfyUploadDestination {
-    /// What workflows read.
+    /// Files that workflows read.
     Input,
-    /// What workflows write.
+    /// Files that workflows write.
     Output,
-    /// Models; needs `modelType`.
+    /// Models. Requires `modelType`.
     Models,
 }
 
 /// The result of `uploadAsset`.
 #[derive(SimpleObject)]
 pub struct UploadAssetPayload {
-    /// The asset as it is now; null while it is PENDING, and where it could not be read back: its
-    /// id is then in `errors`.
+    /// The asset in its new state. Null when the upload failed or is `PENDING`, and when the asset
+    /// could not be read back: its id is then in `errors`.
     pub asset: Option<AssetNode>,
-    /// Whether the bytes were new to the source; null until it has them and says so.
+    /// Whether the bytes were new to the source; null until the source has them and reports it.
     pub created: Option<bool>,
-    /// The state of the upload at the source; null where the source has nothing of it.
+    /// The state of the upload at the source; null when the source has no trace of it.
     pub upload: Option<SourceUpload>,
-    /// The parts of the request, in the order they are done: at most four.
+    /// The steps of the upload in the order of execution, at most four.
     pub steps: Vec<AssetUploadStep>,
-    /// What failed: at most one error for each part, and one for the file.
+    /// At most one error for each step, and one for the file. Empty when nothing failed.
     pub errors: Vec<AssetMutationError>,
-    /// As it was given.
+    /// The input's `clientMutationId`.
     pub client_mutation_id: Option<String>,
 }
 
-/// An upload, as the source sees it.
+/// The state of an upload at the source.
 #[derive(SimpleObject)]
 pub struct SourceUpload {
-    /// The source's own id of the upload, where it has one. No id of an asset.
+    /// The source's own id of the upload, if it has one. It is not an asset's id.
     pub upstream_id: Option<String>,
-    /// Whether it is done.
+    /// Whether the source has processed the file.
     pub status: AssetUploadStatus,
 }
 
-/// Whether a source is done with a file. Values may be added: treat an unknown one as `PENDING`.
+/// Whether a source has processed a file. Values may be added: treat an unknown one as `PENDING`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetUploadStatus {
-    /// It has the file and still works on it. Ask again with the same `idempotencyKey`.
+    /// The source is still processing the file. Retry with the same `idempotencyKey`.
     Pending,
-    /// It is done.
+    /// The source has processed the file.
     Done,
-    /// It failed; `errors` has the reason.
+    /// The upload failed; `errors` has the reason.
     Failed,
 }
 
-/// A part of an upload, and its state.
+/// A step of an upload, and its state.
 #[derive(SimpleObject)]
 pub struct AssetUploadStep {
-    /// Which part it is.
+    /// The step.
     pub name: AssetUploadStepName,
-    /// Its state.
+    /// The state of the step.
     pub status: AssetUploadStepStatus,
 }
 
-/// The parts of an upload. Values may be added: show an unknown one as it is.
+/// A step of an upload. Values may be added: display an unknown one by its name.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetUploadStepName {
-    /// The file itself.
+    /// Send the file.
     File,
-    /// The name that was asked for.
+    /// Give the asset the requested name.
     Name,
-    /// The tags.
+    /// Set the tags.
     Tags,
-    /// The note.
+    /// Set the note.
     Note,
 }
 
-/// The state of a part of an upload. Values may be added: treat an unknown one as `UNKNOWN`.
+/// The state of an upload step. Values may be added: treat an unknown one as `UNKNOWN`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetUploadStepStatus {
-    /// It is done.
+    /// The step succeeded.
     Done,
-    /// It failed; `errors` has the reason.
+    /// The step failed; `errors` has the reason.
     Failed,
-    /// It was sent, and it is not known whether it took effect: read before you try again.
+    /// The step was sent, but its effect is unknown: read the asset before you try again.
     Unknown,
-    /// It waits for the source, which still works on the file.
+    /// The step waits until the source has processed the file.
     Pending,
-    /// Something before it failed.
+    /// An earlier step failed.
     NotTried,
 }

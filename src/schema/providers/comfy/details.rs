@@ -1,4 +1,4 @@
-//! `ComfyDetails`: everything of comfy.md 3, all generations, typed.
+//! `ComfyDetails`: every field of comfy.md 3, of all API versions, typed.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ pub struct ComfyDetails {
     pub source: SourceName,
 }
 
-/// Fields that only Comfy has, as Comfy names them. Servers of different age send different fields; a
+/// Comfy's own fields, under Comfy's names. Servers of different versions send different fields; a
 /// field that was not sent is null.
 #[Object]
 impl ComfyDetails {
-    /// Hash of its bytes (`asset_hash` on older servers).
+    /// Hash of the file's bytes (`asset_hash` on older servers).
     async fn hash(&self) -> Option<&str> {
         self.details.hash.as_deref()
     }
 
-    /// The job that made it (`prompt_id` on older servers).
+    /// Id of the job that made the asset (`prompt_id` on older servers).
     async fn job_id(&self) -> Option<&str> {
         self.details.job_id.as_deref()
     }
 
-    /// When its file was last read.
+    /// When the file was last read.
     async fn last_access_time(&self) -> Option<DateTime> {
         self.details.last_access_time.map(DateTime::at)
     }
 
-    /// Global id of the asset that shows it; `Asset.preview` resolves it.
+    /// Global id of the asset that serves as the preview. `Asset.preview` resolves it.
     async fn preview_id(&self) -> Option<ID> {
         let upstream = self
             .details
@@ -47,48 +47,48 @@ impl ComfyDetails {
         Some(GlobalId::Asset(id).to_string().into())
     }
 
-    /// Where its preview is, as the server says it: often relative and behind a key. Use
-    /// `Asset.thumbnailUrl` to show it.
+    /// The preview's URL as the server sends it: often relative, and often requiring a key. To show
+    /// the preview, use `Asset.thumbnailUrl`.
     async fn preview_url(&self) -> Option<&str> {
         self.details.preview_url.as_deref()
     }
 
-    /// Name for people.
+    /// The name to display.
     async fn display_name(&self) -> Option<&str> {
         self.details.display_name.as_deref()
     }
 
-    /// Path label; null where it would disclose a path on the server's disk.
+    /// The file's path label; null when it would disclose a path on the server's disk.
     async fn file_path(&self) -> Option<&str> {
         self.details.file_path.as_deref()
     }
 
-    /// What a loader node needs to find it: a path for models, the hash for inputs and outputs.
+    /// The value that a loader node takes: a path for models, the hash for inputs and outputs.
     async fn loader_path(&self) -> Option<&str> {
         self.details.loader_path.as_deref()
     }
 
-    /// Comfy Cloud's durable short address, relative to the server; opens for the owner alone.
+    /// Comfy Cloud's permanent short URL, relative to the server. Only the owner can open it.
     async fn short_url(&self) -> Option<&str> {
         self.details.short_url.as_deref()
     }
 
-    /// Cannot be changed or deleted.
+    /// Whether the asset can be neither changed nor deleted.
     async fn is_immutable(&self) -> Option<bool> {
         self.details.is_immutable
     }
 
-    /// Whether its bytes were new, on answers to uploads.
+    /// Whether the bytes were new. Sent only in responses to uploads.
     async fn created_new(&self) -> Option<bool> {
         self.details.created_new
     }
 
-    /// Free JSON of the asset's users.
+    /// Free-form metadata of the asset's users.
     async fn user_metadata(&self) -> Option<Json> {
         self.details.user_metadata.clone().map(Json)
     }
 
-    /// The server's own findings, such as kind and size of a picture; less paths on its disk.
+    /// The server's own metadata, such as kind and size of an image, without paths on its disk.
     async fn system_metadata(&self) -> Option<Json> {
         self.details.metadata.clone().map(Json)
     }

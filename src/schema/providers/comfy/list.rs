@@ -1,4 +1,4 @@
-//! Comfy's own filters and orders, of all its generations (comfy.md 4.1).
+//! Comfy's own filters and orders, of all its API versions (comfy.md 4.1).
 
 use async_graphql::{Enum, InputObject};
 use serde_json::{Map, Value};
@@ -14,15 +14,15 @@ use crate::{
     source::{ComfyParameters, FilterField, Order, SortBy},
 };
 
-/// What Comfy can sort by. Values may be added; only requests use them.
+/// A field that Comfy can sort by. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComfyAssetOrderField {
-    /// `created_at`. It never changes, so a walk misses and repeats nothing.
+    /// `created_at`. It never changes, so paging neither skips nor repeats an asset.
     CreatedAt,
-    /// `updated_at`. An asset that is changed during a walk moves to the newest end: newest first it
-    /// may be missed, oldest first it may come twice. Changing tags does not count as a change.
+    /// `updated_at`; tag changes do not count. An asset changed while you page moves to the newest
+    /// end. Newest first, paging may skip it; oldest first, paging may return it twice.
     UpdatedAt,
-    /// `name`, as the server sorts names; within one source. An asset renamed during a walk may
+    /// `name`, in the server's collation; within one source. An asset renamed while you page may
     /// move.
     Name,
     /// `size` in bytes; within one source.
@@ -41,7 +41,7 @@ pub struct ComfyAssetOrder {
 }
 
 impl ComfyAssetOrder {
-    /// What a client gets that does not say.
+    /// The default: newest first.
     pub const NEWEST: Self = Self {
         field: ComfyAssetOrderField::CreatedAt,
         direction: AssetOrderDirection::Desc,
@@ -63,44 +63,44 @@ impl From<ComfyAssetOrder> for Order {
     }
 }
 
-/// What one key of an asset's metadata must be.
+/// A condition on one key of an asset's metadata.
 #[derive(InputObject)]
 pub struct ComfyMetadataMatch {
-    /// A key of the metadata that users give, or on newer servers of the server's own (`width`).
+    /// A key of the users' metadata, or on newer servers of the server's own, such as `width`.
     key: String,
-    /// Any of these values, by type: `21` finds 21.0, but not "21". Left out or null: the asset
-    /// must not have the key, or have null there.
+    /// The accepted values, compared by type: `21` matches 21.0, but not "21". Omitted or null: the
+    /// asset must have no such key, or a null value. An empty list is an error.
     any_of: Option<Vec<Json>>,
 }
 
-/// Comfy's own filters: an asset fits when it fits all that are given. Older servers ignore names
-/// they do not know; what they send in spite of `tagsAll`, `tagsAny`, `tagsNone` and `hash` is
-/// filtered here.
+/// Comfy's own filters, combined with AND. An omitted or null field imposes no condition. Older
+/// servers ignore filters that they do not know, so the gateway also applies `tagsAll`, `tagsAny`,
+/// `tagsNone` and `hash` itself.
 #[derive(InputObject, Default)]
 pub struct ComfyAssetFilter {
-    /// With all of these tags, in the older spelling, which every server knows. Case-sensitive.
+    /// Only assets with all of these tags, case-sensitive. An older parameter of every server.
     include_tags: Option<Vec<String>>,
-    /// With none of these tags, in the older spelling, which every server knows.
+    /// Only assets with none of these tags. An older parameter of every server.
     exclude_tags: Option<Vec<String>>,
-    /// With all of these tags. This and the next two not together with the older spelling.
+    /// Only assets with all of these tags. Not together with `includeTags` or `excludeTags`.
     tags_all: Option<Vec<String>>,
-    /// With at least one of these tags.
+    /// Only assets with one of these tags. Not together with `includeTags` or `excludeTags`.
     tags_any: Option<Vec<String>>,
-    /// With none of these tags.
+    /// Only assets with none of these tags. Not together with `includeTags` or `excludeTags`.
     tags_none: Option<Vec<String>>,
-    /// With this text in their name, whatever its case.
+    /// Only assets whose name contains this text. Case is ignored.
     name_contains: Option<String>,
-    /// With metadata that matches all of these.
+    /// Only assets whose metadata meets all of these conditions.
     metadata_filter: Option<Vec<ComfyMetadataMatch>>,
-    /// Public assets too; Comfy shows them unless this is false. A self-hosted ComfyUI has none.
+    /// Whether to include public assets; Comfy's default is true. A self-hosted ComfyUI has none.
     include_public: Option<bool>,
-    /// With this content: `blake3:` and 64 hexadecimal digits.
+    /// Only assets with this content hash: `blake3:` and 64 hexadecimal digits.
     hash: Option<String>,
 }
 
 impl ComfyAssetFilter {
     /// # Errors
-    /// `BAD_USER_INPUT` for what breaks a rule of Comfy's.
+    /// `BAD_USER_INPUT` when a field breaks a rule of Comfy.
     pub fn asked(self) -> async_graphql::Result<ProviderQuery> {
         let parameters = ComfyParameters {
             include_tags: tags("includeTags", self.include_tags.as_deref())?,
@@ -111,7 +111,7 @@ impl ComfyAssetFilter {
             name_contains: text("nameContains", self.name_contains.as_deref())?,
             metadata_filter: metadata(self.metadata_filter)?,
             include_public: self.include_public,
-            // Servers write digests in lower case.
+            // Servers store hashes in lower case.
             hash: text("hash", self.hash.as_deref())?.map(|hash| hash.to_lowercase()),
         };
         let lists = [
@@ -124,7 +124,7 @@ impl ComfyAssetFilter {
         parameters.check().map_err(|rule| broken(&rule, &lists))?;
         Ok(ProviderQuery {
             filter: parameters.recheck(),
-            // Only the newest contract knows it.
+            // Older servers ignore `hash`.
             local: parameters.hash.iter().map(|_| FilterField::Hash).collect(),
             parameters: parameters.query(),
         })
@@ -134,7 +134,7 @@ impl ComfyAssetFilter {
 fn metadata(matches: Option<Vec<ComfyMetadataMatch>>) -> async_graphql::Result<Map<String, Value>> {
     let refuse = |message: String| Err(bad_input(&["filter", "metadataFilter"], message));
     if matches.as_ref().is_some_and(Vec::is_empty) {
-        return refuse("it is empty: leave it out to ask for all".to_owned());
+        return refuse("it is empty: leave it out to match all".to_owned());
     }
     let mut all = Map::new();
     for wanted in matches.into_iter().flatten() {
@@ -151,8 +151,8 @@ fn metadata(matches: Option<Vec<ComfyMetadataMatch>>) -> async_graphql::Result<M
             None => Value::Null,
             Some(values) if values.is_empty() => {
                 return refuse(format!(
-                    "`anyOf` of the key `{}` is empty, which no asset fits: give a value, or leave \
-                     it out to ask for assets without the key",
+                    "`anyOf` of the key `{}` is empty, so no asset fits: give a value, or leave \
+                     it out to match assets without the key",
                     wanted.key
                 ));
             }
@@ -161,7 +161,7 @@ fn metadata(matches: Option<Vec<ComfyMetadataMatch>>) -> async_graphql::Result<M
         };
         if all.insert(wanted.key.clone(), value).is_some() {
             return refuse(format!(
-                "the key `{}` is there twice: put all its values into one `anyOf`",
+                "the key `{}` is given twice: put all its values into one `anyOf`",
                 wanted.key
             ));
         }

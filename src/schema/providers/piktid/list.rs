@@ -12,14 +12,14 @@ use crate::{
     source::{Filter, Order, Ownership, PiktidParameters, SortBy},
 };
 
-/// Whose assets, as PiktID says it. Values may be added; only requests use them.
+/// The owner of assets, in PiktID's terms. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PiktidOwnership {
-    /// Your own.
+    /// Your own assets.
     Mine,
-    /// Your group's, with your own shared ones.
+    /// Your group's shared assets, including your own.
     Shared,
-    /// PiktID's, which everybody has.
+    /// PiktID's own assets, which every user has.
     Default,
 }
 
@@ -33,12 +33,12 @@ impl From<PiktidOwnership> for Ownership {
     }
 }
 
-/// What PiktID can sort by. Values may be added; only requests use them.
+/// A field that PiktID can sort by. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PiktidAssetOrderField {
-    /// `created_at`. It never changes, so a walk misses and repeats nothing.
+    /// `created_at`. It never changes, so paging neither skips nor repeats an asset.
     CreatedAt,
-    /// `filename`, as PiktID sorts names; within one source. An asset renamed during a walk may
+    /// `filename`, in PiktID's collation; within one source. An asset renamed while you page may
     /// move.
     Filename,
 }
@@ -53,7 +53,7 @@ pub struct PiktidAssetOrder {
 }
 
 impl PiktidAssetOrder {
-    /// What a client gets that does not say.
+    /// The default: newest first.
     pub const NEWEST: Self = Self {
         field: PiktidAssetOrderField::CreatedAt,
         direction: AssetOrderDirection::Desc,
@@ -72,28 +72,28 @@ impl From<PiktidAssetOrder> for Order {
     }
 }
 
-/// PiktID's own filters: an asset fits when it fits all that are given.
+/// PiktID's own filters, combined with AND. An omitted or null field imposes no condition.
 #[derive(InputObject, Default)]
 pub struct PiktidAssetFilter {
-    /// Uploaded by this user name, exactly.
+    /// Only assets uploaded by exactly this user name.
     created_by: Option<String>,
-    /// Made after this moment. PiktID does not say whether the moment itself counts.
+    /// Only assets created after this time. PiktID does not say whether the bound is inclusive.
     created_after: Option<DateTime>,
-    /// Made before this moment. PiktID does not say whether the moment itself counts.
+    /// Only assets created before this time. PiktID does not say whether the bound is inclusive.
     created_before: Option<DateTime>,
-    /// With this text in their tags, file name or project name.
+    /// Only assets with this text in their tags, file name or project name.
     search: Option<String>,
-    /// Whose; all you can see when nothing is said.
+    /// Only assets of this owner. Default: all assets that you can see.
     ownership: Option<PiktidOwnership>,
-    /// With all of these tags. PiktID's only tags are `model`, `product`, `background`, `other`.
+    /// Only assets with all of these tags, out of `model`, `product`, `background` and `other`.
     include_tags: Option<Vec<String>>,
-    /// With none of these tags.
+    /// Only assets with none of these tags.
     exclude_tags: Option<Vec<String>>,
 }
 
 impl PiktidAssetFilter {
     /// # Errors
-    /// `BAD_USER_INPUT` for what breaks a rule of PiktID's.
+    /// `BAD_USER_INPUT` when a field breaks a rule of PiktID.
     pub fn asked(self) -> async_graphql::Result<ProviderQuery> {
         let parameters = PiktidParameters {
             created_by: text("createdBy", self.created_by.as_deref())?,

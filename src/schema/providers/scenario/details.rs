@@ -1,4 +1,4 @@
-//! `ScenarioDetails`: everything of scenario.md 6.2 to 6.4, typed.
+//! `ScenarioDetails`: every field of scenario.md 6.2 to 6.4, typed.
 
 use std::sync::Arc;
 
@@ -21,72 +21,72 @@ pub struct ScenarioDetails {
     pub details: Arc<scenario::Details>,
 }
 
-/// Fields that only Scenario has, as Scenario names them. Its enumerations grow, so they are strings
-/// here.
+/// Scenario's own fields, under Scenario's names. A field that was not sent is null. Scenario
+/// extends its enumerations, so they are strings here.
 /// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioDetails {
-    /// Prompts, settings and lineage: how it was made.
+    /// How the asset was made: prompts, settings and lineage.
     async fn metadata(&self) -> &Metadata {
         &self.details.metadata
     }
 
-    /// What was measured on its file.
+    /// Properties of the file that Scenario measured.
     async fn properties(&self) -> &Properties {
         &self.details.properties
     }
 
-    /// The user who made it.
+    /// Id of the user who created the asset.
     async fn author_id(&self) -> Option<&str> {
         self.details.author_id.as_deref()
     }
 
-    /// The project it belongs to (on old data a team).
+    /// Id of the project that owns the asset (a team in old data).
     async fn owner_id(&self) -> Option<&str> {
         self.details.owner_id.as_deref()
     }
 
-    /// Collections it is in.
+    /// Ids of the collections that contain the asset; empty when there are none.
     async fn collection_ids(&self) -> &[String] {
         &self.details.collection_ids
     }
 
-    /// What Scenario's tools can do with it, such as `UPSCALE` or `REMOVE_BACKGROUND`.
+    /// Scenario's tools that work on the asset, such as `UPSCALE` or `REMOVE_BACKGROUND`.
     async fn edit_capabilities(&self) -> &[String] {
         &self.details.edit_capabilities
     }
 
-    /// `3d`, `audio`, `document`, `image`, `image-hdr`, `json`, `text` or `video`.
+    /// Scenario's kind: `3d`, `audio`, `document`, `image`, `image-hdr`, `json`, `text` or `video`.
     async fn kind(&self) -> Option<&str> {
         self.details.kind.as_deref()
     }
 
-    /// `private`, `public` or `unlisted`.
+    /// Scenario's privacy: `private`, `public` or `unlisted`.
     async fn privacy(&self) -> Option<&str> {
         self.details.privacy.as_deref()
     }
 
-    /// How it came to be, in another spelling than `metadata.type`, such as `3d:texture:albedo`.
+    /// How the asset was made, spelled unlike `metadata.type`, such as `3d:texture:albedo`.
     async fn source(&self) -> Option<&str> {
         self.details.source.as_deref()
     }
 
-    /// `success`, `pending` or `error`.
+    /// Scenario's status: `success`, `pending` or `error`.
     async fn status(&self) -> Option<&str> {
         self.details.status.as_deref()
     }
 
-    /// A machine's caption.
+    /// A generated caption.
     async fn automatic_captioning(&self) -> Option<&str> {
         self.details.automatic_captioning.as_deref()
     }
 
-    /// A person's description; `Asset.note` is the same.
+    /// A description that a person wrote. `Asset.note` has the same text.
     async fn description(&self) -> Option<&str> {
         self.details.description.as_deref()
     }
 
-    /// Its embedding. Costs one call for each asset, made only when this is selected.
+    /// The asset's embedding vector. Selecting it costs one upstream call for each asset.
     async fn embedding(&self, context: &Context<'_>) -> Option<async_graphql::Result<Vec<f64>>> {
         if let Some(embedding) = &self.details.embedding {
             return Some(Ok(embedding.clone()));
@@ -95,47 +95,47 @@ impl ScenarioDetails {
         full.map(|details| details.embedding.clone()).transpose()
     }
 
-    /// First frame of a video.
+    /// The first frame of a video.
     async fn first_frame(&self) -> Option<&Link> {
         self.details.first_frame.as_ref()
     }
 
-    /// Last frame of a video.
+    /// The last frame of a video.
     async fn last_frame(&self) -> Option<&Link> {
         self.details.last_frame.as_ref()
     }
 
-    /// The asset that shows it; `Asset.preview` resolves it.
+    /// The asset that serves as the preview. `Asset.preview` resolves it.
     async fn preview(&self) -> Option<&Link> {
         self.details.preview.as_ref()
     }
 
-    /// Its thumbnail; `Asset.thumbnailUrl` has the address alone.
+    /// The thumbnail. `Asset.thumbnailUrl` has only a URL.
     async fn thumbnail(&self) -> Option<&Link> {
         self.details.thumbnail.as_ref()
     }
 
-    /// Whether it is hidden in Scenario's own interface.
+    /// Whether Scenario's own interface hides the asset.
     async fn is_hidden(&self) -> Option<bool> {
         self.details.is_hidden
     }
 
-    /// Labels of what may offend; empty when nothing was found.
+    /// Labels of possibly offensive content; empty when none was found.
     async fn nsfw(&self) -> &[String] {
         &self.details.nsfw
     }
 
-    /// The file as it was uploaded, where Scenario re-encoded it.
+    /// URL of the file as uploaded; null unless Scenario re-encoded it.
     async fn original_file_url(&self) -> Option<Url> {
         self.details.original_file_url.clone().map(Url)
     }
 
-    /// Its place among the outputs of its job.
+    /// The asset's index among the outputs of its job.
     async fn output_index(&self) -> Option<f64> {
         self.details.output_index
     }
 
-    /// When it was deleted, on lists of deleted assets.
+    /// When the asset was deleted. Sent only in lists of deleted assets.
     async fn deleted_at(&self) -> Option<DateTime> {
         self.details.deleted_at.map(DateTime::at)
     }
@@ -145,7 +145,7 @@ impl ScenarioDetails {
         self.details.original_mime_type.as_deref()
     }
 
-    /// Scenario's judgement of its quality.
+    /// Scenario's assessment of the asset's quality.
     async fn quality_gate(&self) -> Option<ScenarioQualityGate<'_>> {
         self.details
             .quality_gate
@@ -155,7 +155,7 @@ impl ScenarioDetails {
 }
 
 impl ScenarioDetails {
-    /// The details with what costs a read of its own.
+    /// Reads the details with the fields that cost an extra call.
     async fn full(
         &self,
         context: &Context<'_>,
@@ -170,7 +170,7 @@ impl ScenarioDetails {
 
 #[ComplexObject]
 impl Link {
-    /// Its file; signed, so it ends.
+    /// URL of the asset's file. It is signed and expires.
     #[graphql(name = "url")]
     async fn signed_url(&self) -> Option<Url> {
         self.url.clone().map(Url)
@@ -182,41 +182,41 @@ pub struct ScenarioQualityGate<'a> {
     of: &'a ScenarioDetails,
 }
 
-/// Scenario's judgement of an asset's quality.
+/// Scenario's assessment of an asset's quality.
 /// Its lists are as long as Scenario sends them.
 #[Object]
 impl ScenarioQualityGate<'_> {
-    /// When it was computed, as an ISO 8601 text.
+    /// When the assessment was computed, as an ISO 8601 text.
     async fn computed_at(&self) -> Option<&str> {
         self.gate.computed_at.as_deref()
     }
 
-    /// `scored` or `error`.
+    /// Status of the assessment: `scored` or `error`.
     async fn status(&self) -> Option<&str> {
         self.gate.status.as_deref()
     }
 
-    /// Version of the judge.
+    /// Version of the quality gate.
     async fn version(&self) -> Option<&str> {
         self.gate.version.as_deref()
     }
 
-    /// Quality as a model sees it.
+    /// Quality score by an AI model.
     async fn ai_quality_score(&self) -> Option<f64> {
         self.gate.ai_quality_score
     }
 
-    /// Briefs it was held against.
+    /// Ids of the briefs that the asset was checked against; empty when there are none.
     async fn applied_brief_ids(&self) -> &[String] {
         &self.gate.applied_brief_ids
     }
 
-    /// How well it keeps them.
+    /// How well the asset complies with these briefs.
     async fn brief_compliance_score(&self) -> Option<f64> {
         self.gate.brief_compliance_score
     }
 
-    /// The judgement in full. Costs one call for each asset, made only when this is selected.
+    /// The full assessment. Selecting it costs one upstream call for each asset.
     async fn details(&self, context: &Context<'_>) -> Option<async_graphql::Result<Json>> {
         if let Some(details) = &self.gate.details {
             return Some(Ok(Json(details.clone())));
@@ -226,22 +226,22 @@ impl ScenarioQualityGate<'_> {
             .transpose()
     }
 
-    /// Why it failed, with status `error`.
+    /// Why the assessment failed, when `status` is `error`.
     async fn error(&self) -> Option<&str> {
         self.gate.error.as_deref()
     }
 
-    /// All scores in one.
+    /// All scores combined into one.
     async fn overall_score(&self) -> Option<f64> {
         self.gate.overall_score
     }
 
-    /// How strict the judge was.
+    /// How strict the quality gate was.
     async fn sensitivity(&self) -> Option<&str> {
         self.gate.sensitivity.as_deref()
     }
 
-    /// The verdict.
+    /// The quality gate's verdict.
     async fn verdict(&self) -> Option<&str> {
         self.gate.verdict.as_deref()
     }

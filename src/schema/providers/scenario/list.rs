@@ -15,14 +15,14 @@ use crate::{
     },
 };
 
-/// Who can see an asset, as Scenario says it. Values may be added; only requests use them.
+/// Who can see an asset, in Scenario's terms. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScenarioPrivacy {
-    /// The project's own.
+    /// Only the project.
     Private,
-    /// Everybody's. As a filter it leaves your account: every organisation's public assets.
+    /// Everyone. As a filter, it returns the public assets of all organisations.
     Public,
-    /// Everybody who has the link.
+    /// Everyone who has the link.
     Unlisted,
 }
 
@@ -36,13 +36,13 @@ impl From<ScenarioPrivacy> for Privacy {
     }
 }
 
-/// What Scenario can sort by. Values may be added; only requests use them.
+/// A field that Scenario can sort by. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScenarioAssetOrderField {
-    /// `createdAt`. It never changes, so a walk misses and repeats nothing.
+    /// `createdAt`. It never changes, so paging neither skips nor repeats an asset.
     CreatedAt,
-    /// `updatedAt`. An asset that is changed during a walk moves to the newest end: newest first it
-    /// may be missed, oldest first it may come twice.
+    /// `updatedAt`. An asset changed while you page moves to the newest end. Newest first, paging
+    /// may skip it; oldest first, paging may return it twice.
     UpdatedAt,
 }
 
@@ -56,7 +56,7 @@ pub struct ScenarioAssetOrder {
 }
 
 impl ScenarioAssetOrder {
-    /// What a client gets that does not say.
+    /// The default: newest first.
     pub const NEWEST: Self = Self {
         field: ScenarioAssetOrderField::CreatedAt,
         direction: AssetOrderDirection::Desc,
@@ -75,33 +75,33 @@ impl From<ScenarioAssetOrder> for Order {
     }
 }
 
-/// Scenario's own filters: an asset fits when it fits all that are given.
+/// Scenario's own filters, combined with AND. An omitted or null field imposes no condition.
 #[derive(InputObject, Default)]
 pub struct ScenarioAssetFilter {
-    /// Seen by whom. `PUBLIC` leaves your account: every organisation's public assets.
+    /// Only assets with this privacy. `PUBLIC` returns the public assets of all organisations.
     privacy: Option<ScenarioPrivacy>,
-    /// Of this project, for credentials that span several. A source whose configuration names
-    /// another project is skipped.
+    /// Only assets of this project, for credentials that span several. A source configured with
+    /// another project is `SKIPPED`.
     project_id: Option<String>,
-    /// Made by this model's inferences; its training images are not.
+    /// Only assets made by this model's inferences, without its training images.
     model_id: Option<String>,
-    /// Made by this inference.
+    /// Only assets made by this inference.
     inference_id: Option<String>,
-    /// Made by this user.
+    /// Only assets created by this user.
     author_id: Option<String>,
-    /// In this collection.
+    /// Only assets in this collection.
     collection_id: Option<String>,
-    /// Made from this asset: Scenario's own id, as `upstreamId` gives it. See also
+    /// Only assets made from the asset with this `upstreamId`, which is Scenario's own id. See also
     /// `Asset.children`.
     parent_upstream_id: Option<String>,
-    /// Made, through however many steps, from this asset: Scenario's own id.
+    /// Only assets made, in any number of steps, from the asset with this `upstreamId`.
     root_upstream_id: Option<String>,
-    /// With these tags. Scenario filters public assets only by tags, so `privacy: PUBLIC` is
-    /// needed with it; for your own use `assets(filter: {tagsAll: …})`.
+    /// Only assets with these tags. Requires `privacy: PUBLIC`: Scenario filters only public assets
+    /// by tags. For your own assets, use `assets(filter: {tagsAll: …})`.
     tags: Option<Vec<String>>,
-    /// Of this type. Not together with `types`, whose description lists all known ones.
+    /// Only assets of this type; not together with `types`, which describes all known types.
     r#type: Option<String>,
-    /// Of one of these types; not together with `type`; values may be added. Known are:
+    /// Only assets of one of these types; not together with `type`. Values may be added. Known are:
     /// `inference-txt2img`, `inference-txt2img-ip-adapter`, `inference-txt2img-texture`,
     /// `inference-img2img`, `inference-img2img-ip-adapter`, `inference-img2img-texture`,
     /// `inference-inpaint`, `inference-inpaint-ip-adapter`, `inference-reference`,
@@ -121,19 +121,19 @@ pub struct ScenarioAssetFilter {
     /// `video23d`, `img2splat`, `audio2video`, `video2audio`, `voice-clone`, `uploaded-text`,
     /// `audio2txt`, `txt2txt`, `img2txt`, `video2txt`.
     types: Option<Vec<String>>,
-    /// Made after this moment. Needs the list sorted by `CREATED_AT`.
+    /// Only assets created after this time, exclusive. Requires `orderBy` with `CREATED_AT`.
     created_after: Option<DateTime>,
-    /// Made before this moment. Needs the list sorted by `CREATED_AT`.
+    /// Only assets created before this time, exclusive. Requires `orderBy` with `CREATED_AT`.
     created_before: Option<DateTime>,
-    /// Last changed after this moment. Needs the list sorted by `UPDATED_AT`.
+    /// Only assets changed after this time, exclusive. Requires `orderBy` with `UPDATED_AT`.
     updated_after: Option<DateTime>,
-    /// Last changed before this moment. Needs the list sorted by `UPDATED_AT`.
+    /// Only assets changed before this time, exclusive. Requires `orderBy` with `UPDATED_AT`.
     updated_before: Option<DateTime>,
 }
 
 impl ScenarioAssetFilter {
     /// # Errors
-    /// `BAD_USER_INPUT` for what breaks a rule of Scenario's.
+    /// `BAD_USER_INPUT` when a field breaks a rule of Scenario.
     pub fn asked(
         self,
         order: Order,
@@ -170,31 +170,31 @@ impl ScenarioAssetFilter {
     }
 }
 
-/// Filters of Scenario's public list: an asset fits when it fits all that are given.
+/// Filters of Scenario's public list, combined with AND. An omitted or null field has no effect.
 #[derive(InputObject, Default)]
 pub struct ScenarioPublicAssetFilter {
-    /// Made by this model's inferences; its training images are not.
+    /// Only assets made by this model's inferences, without its training images.
     model_id: Option<String>,
-    /// With these tags.
+    /// Only assets with these tags.
     tags: Option<Vec<String>>,
-    /// Of this type. Not together with `types`, whose description lists all known ones.
+    /// Only assets of this type; not together with `types`, which describes all known types.
     r#type: Option<String>,
-    /// Of one of these types; not together with `type`. Known are those of
+    /// Only assets of one of these types; not together with `type`. The known types are those of
     /// `ScenarioAssetFilter.types`.
     types: Option<Vec<String>>,
-    /// Made after this moment. Needs the list sorted by `CREATED_AT`.
+    /// Only assets created after this time, exclusive. Requires `orderBy` with `CREATED_AT`.
     created_after: Option<DateTime>,
-    /// Made before this moment. Needs the list sorted by `CREATED_AT`.
+    /// Only assets created before this time, exclusive. Requires `orderBy` with `CREATED_AT`.
     created_before: Option<DateTime>,
-    /// Last changed after this moment. Needs the list sorted by `UPDATED_AT`.
+    /// Only assets changed after this time, exclusive. Requires `orderBy` with `UPDATED_AT`.
     updated_after: Option<DateTime>,
-    /// Last changed before this moment. Needs the list sorted by `UPDATED_AT`.
+    /// Only assets changed before this time, exclusive. Requires `orderBy` with `UPDATED_AT`.
     updated_before: Option<DateTime>,
 }
 
 impl ScenarioPublicAssetFilter {
     /// # Errors
-    /// `BAD_USER_INPUT` for what breaks a rule of Scenario's.
+    /// `BAD_USER_INPUT` when a field breaks a rule of Scenario.
     pub fn asked(
         self,
         order: Order,
@@ -222,7 +222,7 @@ impl ScenarioPublicAssetFilter {
     }
 }
 
-/// The spans of time, which go with an order.
+/// Checks the time ranges. Scenario requires the list to be sorted by the same time.
 fn span(
     order: Order,
     [created_after, created_before]: [Option<DateTime>; 2],

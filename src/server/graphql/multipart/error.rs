@@ -2,19 +2,19 @@
 
 use crate::server::error::{self, RequestError};
 
-/// Part of a client's text, for a message.
+/// Shortens a client's text for a message.
 pub fn shown(text: &str) -> String {
     error::excerpt(text, 40)
 }
 
-/// Why a body is no multipart body. multer's words name places in bytes: these say what to do.
+/// Converts multer's error. Its messages name byte offsets; these say what to do.
 pub fn broken(error: multer::Error) -> RequestError {
     RequestError::bad_request(in_words(&error))
 }
 
 pub fn in_words(error: &multer::Error) -> &'static str {
     match error {
-        multer::Error::StreamReadFailed(_) => "the request's body broke off, or is too large",
+        multer::Error::StreamReadFailed(_) => "the request's body was cut off, or is too large",
         multer::Error::IncompleteStream
         | multer::Error::IncompleteFieldData { .. }
         | multer::Error::IncompleteHeaders => {

@@ -12,18 +12,18 @@ use futures_util::Stream;
 use multer::Field;
 use tokio::time::{Instant, timeout};
 
-/// Bytes that a client sends at least in each [`Limits::upload_idle`] that it is waited for.
+/// Minimum bytes that a client must send in each [`Limits::upload_idle`] of waiting.
 const LEAST: usize = 16 * 1024;
 
 /// The part that is being read, shared so that the next part can take it away.
 pub type OpenField = Arc<Mutex<Option<Field<'static>>>>;
 
-/// A part on its way out of the body.
+/// Reads one part of the body.
 pub struct Reading {
     pub(super) open: OpenField,
     pub(super) idle: Duration,
-    /// How long its client was waited for since the last [`LEAST`] bytes. Time that the source
-    /// takes is not the client's.
+    /// Time spent waiting for the client since the last [`LEAST`] bytes. Time that the source
+    /// takes does not count.
     pub(super) waited: Duration,
     pub(super) came: usize,
 }
@@ -32,7 +32,7 @@ pub enum Came {
     Piece(Bytes),
     End,
     Nothing,
-    /// The next part is wanted.
+    /// Another reader closed the part to read the next one.
     TakenAway,
     Broken(multer::Error),
 }
@@ -52,7 +52,7 @@ impl Reading {
                     (self.waited, self.came) = (Duration::ZERO, 0);
                 }
             }
-            // The next part can only be read when this one is let go.
+            // multer can read the next part only after this one is dropped.
             Came::End => *lock(&self.open) = None,
             _ => {}
         }
@@ -60,7 +60,7 @@ impl Reading {
     }
 }
 
-/// The next piece of the part that is open.
+/// Returns the next chunk of the open part.
 async fn piece(open: &OpenField) -> Came {
     std::future::poll_fn(|context| {
         let mut open = lock(open);
@@ -77,6 +77,6 @@ async fn piece(open: &OpenField) -> Came {
 }
 
 pub fn lock(open: &OpenField) -> MutexGuard<'_, Option<Field<'static>>> {
-    // One field: a panic elsewhere cannot leave it half-changed.
+    // A single value: a panic elsewhere cannot leave it half-changed.
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }

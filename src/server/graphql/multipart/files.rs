@@ -26,29 +26,29 @@ use crate::{
     write::{FileError, Spool, UploadFile, UploadFiles},
 };
 
-/// Bytes that may come while the head of a part is read: pieces end where they like.
+/// Bytes allowed while reading a part's headers: chunks do not end at part boundaries.
 pub const HEAD_BYTES: u64 = 1024 * 1024;
 
 /// The files of one request.
 pub struct Files {
     pub(super) body: Turn<InBody>,
-    /// The part that is being read. Apart from `body`: its reader may be gone without releasing it.
+    /// The part being read. It is separate from `body`: a cancelled reader does not release it.
     pub(super) open: OpenField,
-    /// Variables that each part stands for.
+    /// Paths of the variables that each part provides, by part name.
     pub(super) uses: HashMap<String, Vec<String>>,
-    /// Bytes of the body that may still come, for now.
+    /// Bytes of the body that are currently still allowed.
     pub(super) left: Arc<AtomicU64>,
-    /// Bytes of all files together.
+    /// Maximum bytes of all files together.
     pub(super) most: u64,
-    /// More came than may.
+    /// The body exceeded `left`.
     pub(super) is_spent: Arc<AtomicBool>,
-    /// What the body turned out not to be.
+    /// The first reason why the body is malformed.
     pub(super) malformed: Arc<OnceLock<String>>,
-    /// Some file came whole.
+    /// At least one file was read to its end.
     pub(super) is_useful: Arc<AtomicBool>,
     pub(super) limit: u64,
     pub(super) idle: Duration,
-    /// For files that several variables stand for, and whose disk they take.
+    /// Disk budget for files that several variables use, and the client that they count for.
     pub(super) spools: Budget,
     pub(super) client: Client,
 }
@@ -56,23 +56,23 @@ pub struct Files {
 /// The body, up to the part that is read next.
 pub struct InBody {
     pub(super) parts: Multipart<'static>,
-    /// The next part, whose head is read.
+    /// The next part, whose headers were already read.
     pub(super) next: Option<Field<'static>>,
     pub(super) passed: HashSet<String>,
-    /// Files that several variables stand for.
+    /// Spooled files that several variables use.
     pub(super) kept: HashMap<String, (Option<String>, Spool)>,
 }
 
 impl Files {
-    /// The parts that `map` names, for [`super::fuzz_entry`].
+    /// Returns the part names in `map`, for [`super::fuzz_entry`].
     pub fn names(&self) -> Vec<String> {
         self.uses.keys().cloned().collect()
     }
 
-    /// Puts each part's name in the place of its variables.
+    /// Replaces the null of each mapped variable with an upload that names its part.
     ///
     /// # Errors
-    /// A [`RequestError`] where `map` points at something that is not null in `operations`.
+    /// A [`RequestError`] if a path in `map` is not a null of a declared variable in `operations`.
     pub fn put_into(&self, variables: &mut Variables) -> Result<(), RequestError> {
         for (name, paths) in &self.uses {
             for path in paths {
@@ -82,8 +82,8 @@ impl Files {
                     .filter(|value| **value == Value::Null);
                 let Some(place) = place else {
                     return Err(RequestError::bad_request(format!(
-                        "`map` names `{}`, which is not a null in `operations`, or no variable that \
-                         the operation declares: paths begin with `variables.`",
+                        "`map` names `{}`, which is not null in `operations`, or not in a variable \
+                         that the operation declares: paths begin with `variables.`",
                         shown(path)
                     )));
                 };
@@ -93,8 +93,8 @@ impl Files {
         Ok(())
     }
 
-    /// Why the body is no multipart body, where reading the files found that before anything came
-    /// of them.
+    /// Returns why the body is malformed, if reading the files failed before any file was
+    /// complete.
     pub fn malformed(&self) -> Option<&str> {
         let why = self.malformed.get()?;
         (!self.is_useful.load(Ordering::Relaxed)).then_some(why)
@@ -102,7 +102,7 @@ impl Files {
 
     fn broken(&self, message: impl Into<String>) -> FileError {
         let message = message.into();
-        // The first is the reason of the others.
+        // The first error causes the others, so only it is stored.
         let _ = self.malformed.set(message.clone());
         FileError::Malformed(message)
     }
@@ -121,13 +121,13 @@ impl Files {
         }
         if body.passed.contains(name) {
             return Err(FileError::Malformed(format!(
-                "the part `{}` has passed already: files are read in the order of their parts, so \
+                "the part `{}` was already read: files are read in the order of their parts, so \
                  put them in the order of the mutation's fields, and give each field a variable of \
                  its own",
                 shown(name)
             )));
         }
-        // The part before may still be held by an upload that was given up.
+        // A cancelled upload may have left the previous part open.
         let unfinished = lock(&self.open).take();
         if let Some(field) = unfinished {
             self.skip(field, context).await?;
@@ -153,7 +153,7 @@ impl Files {
             }
             body.passed.insert(own.clone());
             if own != name {
-                // Its field did not want it: it is read past.
+                // No field took this part, so it is skipped.
                 self.skip(field, context).await?;
                 continue;
             }
@@ -174,7 +174,7 @@ impl Files {
         }
     }
 
-    /// Reads past a part that no variable names, however large: the next one may be within its limit.
+    /// Skips a part that no field takes, however large: the next part may be within its limit.
     async fn skip(&self, field: Field<'static>, context: &RequestContext) -> Result<(), FileError> {
         self.left
             .store(self.most.saturating_add(HEAD_BYTES), Ordering::Relaxed);
@@ -192,7 +192,7 @@ impl Files {
         }
     }
 
-    /// A part's bytes, until the part is taken.
+    /// Streams a part's bytes until another part is opened.
     fn bytes_of(&self, field: Field<'static>) -> FileStream {
         let open = Arc::clone(&self.open);
         *lock(&open) = Some(field);
@@ -218,7 +218,7 @@ impl Files {
                     }
                     Came::Nothing => Some((Err(silent.into_io()), None)),
                     Came::TakenAway => {
-                        let error = FileError::Malformed("its part is no longer read".to_owned());
+                        let error = FileError::Malformed("the file's part was skipped".to_owned());
                         Some((Err(error.into_io()), None))
                     }
                     Came::Broken(_) if is_spent.load(Ordering::Relaxed) => {
@@ -227,7 +227,7 @@ impl Files {
                     }
                     Came::Broken(error) => {
                         let why = in_words(&error).to_owned();
-                        // The first is the reason of the others.
+                        // The first error causes the others, so only it is stored.
                         let _ = malformed.set(why.clone());
                         let error = FileError::Malformed(why);
                         Some((Err(error.into_io()), None))
@@ -249,7 +249,7 @@ impl UploadFiles for Files {
     }
 }
 
-/// The value at `path`: names of fields, and places in lists.
+/// Returns the value at `path`, which has field names and list indices.
 fn place<'a>(variables: &'a mut Variables, path: &str) -> Option<&'a mut Value> {
     let mut steps = path.split('.');
     let mut value = variables.get_mut(&Name::new(steps.next()?))?;

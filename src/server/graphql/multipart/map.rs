@@ -1,4 +1,4 @@
-//! `map` of a GraphQL multipart request: which variables each part is for.
+//! Parses `map` of a GraphQL multipart request: the variables that each part provides.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use super::error::shown;
 use crate::{schema::Code, server::error::RequestError};
 
-/// What `map` says: the variables that each part stands for.
+/// Parses `map`. Returns the paths of the variables that each part provides, by part name.
 pub(super) fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String>>, RequestError> {
     let entries: Vec<(String, Vec<String>)> = serde_json::from_slice::<Entries>(map)
         .map_err(|_| {
@@ -52,7 +52,7 @@ pub(super) fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String
     Ok(uses)
 }
 
-/// An object's entries as they are written: a map would lose those that come twice.
+/// The entries of an object in their order. A map would lose duplicate keys.
 struct Entries(Vec<(String, Vec<String>)>);
 
 impl<'de> serde::Deserialize<'de> for Entries {

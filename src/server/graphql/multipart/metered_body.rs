@@ -11,11 +11,11 @@ use std::{
 use axum::body::{Body, Bytes};
 use futures_util::{Stream, StreamExt, stream};
 
-/// Bytes that are given at once. multer takes all that there is into its own memory before it gives
-/// any of it: a quick client would have its whole file there.
+/// Maximum bytes passed to multer at once. multer buffers all available input before it yields any,
+/// so it would hold a fast client's whole file in memory.
 const BURST: usize = 64 * 1024;
 
-/// A body's pieces as long as `left` holds out, no more than [`BURST`] in one go.
+/// Streams a body's chunks until `left` is used up, about [`BURST`] bytes at a time.
 pub fn metered(
     body: Body,
     left: Arc<AtomicU64>,
