@@ -76,17 +76,17 @@ fn main() {
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, text) in documents {
-        let read = ParsedDocument::parse(&text).expect("valid GraphQL");
+        let parsed = ParsedDocument::parse(&text).expect("valid GraphQL");
         let parse = time(|| ParsedDocument::parse(black_box(&text)));
         let scan = time(|| ParsedDocument::scan(black_box(&text)));
         // The result does not matter: weighing reads the whole document even if it is too heavy.
-        let weigh = time(|| read.weigh());
-        let price = time(|| read.price());
+        let weigh = time(|| parsed.weigh());
+        let price = time(|| parsed.price());
         let whole = time(|| ParsedDocument::whole(black_box(&text)));
-        let (ratio, all) = ((scan + weigh + price) / parse, whole / parse);
+        let (check_ratio, total_ratio) = ((scan + weigh + price) / parse, whole / parse);
         let [parse, scan, weigh, price] = [parse, scan, weigh, price].map(|nanos| nanos / 1e3);
         println!(
-            "| {name} | {} | {parse:.1} | {scan:.1} | {weigh:.1} | {price:.1} | {ratio:.2} | {all:.2} |",
+            "| {name} | {} | {parse:.1} | {scan:.1} | {weigh:.1} | {price:.1} | {check_ratio:.2} | {total_ratio:.2} |",
             text.len()
         );
     }

@@ -77,15 +77,15 @@ struct World {
 }
 
 impl World {
-    async fn start(change: impl FnOnce(&mut Config)) -> Self {
+    async fn start(configure: impl FnOnce(&mut Config)) -> Self {
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
         let variables = sandbox.variables();
         let environment = move |name: &str| {
-            let found = variables.iter().find(|(own, _)| *own == name);
-            found.map(|(_, value)| value.clone())
+            let variable = variables.iter().find(|(key, _)| *key == name);
+            variable.map(|(_, value)| value.clone())
         };
         let mut config = Config::load(None, &environment).expect("a configuration");
-        change(&mut config);
+        configure(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let gateway = Gateway::new(config, address).expect("a gateway");
@@ -122,11 +122,11 @@ impl World {
 }
 
 /// Collects the codes in a response: those of errors, payloads and sources.
-fn codes(answer: &Value, found: &mut Vec<String>) {
-    match answer {
+fn codes(response: &Value, found: &mut Vec<String>) {
+    match response {
         Value::Object(fields) => {
             if fields.contains_key("message") && !fields.contains_key("code") {
-                let code = answer.pointer("/extensions/code").and_then(Value::as_str);
+                let code = response.pointer("/extensions/code").and_then(Value::as_str);
                 found.push(code.unwrap_or("an error without a code").to_owned());
             }
             if let Some(Value::String(code)) = fields.get("code") {
@@ -158,10 +158,10 @@ fn misbehave(dice: &mut Dice, emulator: &Emulator) {
         // Holds calls until half a second has passed.
         8 => {
             let gate = Arc::new(Semaphore::new(0));
-            let opening = Arc::clone(&gate);
+            let delayed_gate = Arc::clone(&gate);
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                opening.add_permits(10_000);
+                delayed_gate.add_permits(10_000);
             });
             Fault::Hold(gate)
         }
@@ -178,74 +178,74 @@ fn misbehave(dice: &mut Dice, emulator: &Emulator) {
 /// Returns a private asset's id under the source that reads with the public token.
 fn under_other_eyes(world: &World, dice: &mut Dice) -> String {
     let store = world.sandbox.store.scenario();
-    let private: Vec<&str> = store
+    let private_ids: Vec<&str> = store
         .iter()
         .filter(|asset| asset.privacy == "private")
         .map(|asset| &*asset.id)
         .collect();
-    let id = private[dice.roll(private.len() as u64) as usize];
+    let id = private_ids[dice.roll(private_ids.len() as u64) as usize];
     URL_SAFE_NO_PAD.encode(format!("a:everybody:{id}"))
 }
 
 async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
     let id = |dice: &mut Dice| ids[dice.roll(ids.len() as u64) as usize].clone();
-    let one = id(dice);
-    let list = "nodes { id name tags } pageInfo { hasNextPage endCursor } \
+    let asset_id = id(dice);
+    let page_fields = "nodes { id name tags } pageInfo { hasNextPage endCursor } \
                 sourceResults { status error { code message } }";
     match dice.roll(8) {
         0 | 1 => {
-            let first = world.ask(&format!("{{ assets(first: 30) {{ {list} }} }}")).await;
+            let first = world.ask(&format!("{{ assets(first: 30) {{ {page_fields} }} }}")).await;
             let cursor = first.pointer("/data/assets/pageInfo/endCursor").and_then(Value::as_str);
             let next = match cursor {
                 Some(cursor) => {
-                    let query = format!("{{ assets(first: 30, after: \"{cursor}\") {{ {list} }} }}");
+                    let query = format!("{{ assets(first: 30, after: \"{cursor}\") {{ {page_fields} }} }}");
                     Some(world.ask(&query).await)
                 }
                 None => None,
             };
             std::iter::once(first).chain(next).collect()
         }
-        2 => vec![world.ask(&format!("{{ assets(last: 10, filter: {{search: \"fox\"}}) {{ {list} }} }}")).await],
+        2 => vec![world.ask(&format!("{{ assets(last: 10, filter: {{search: \"fox\"}}) {{ {page_fields} }} }}")).await],
         3 => {
-            let other = under_other_eyes(world, dice);
+            let other_scope = under_other_eyes(world, dice);
             let query = format!(
-                "{{ own: asset(id: \"{one}\") {{ id note }} other: asset(id: \"{other}\") {{ id }} }}"
+                "{{ own: asset(id: \"{asset_id}\") {{ id note }} other: asset(id: \"{other_scope}\") {{ id }} }}"
             );
             let answer = world.ask(&query).await;
-            let (own, other) = (&answer["data"]["own"], &answer["data"]["other"]);
-            assert!(own.is_null() || own["id"] == one, "wrong asset: {answer}");
-            assert!(other.is_null(), "asset of another scope: {answer}");
+            let (same_scope, other_scope) = (&answer["data"]["own"], &answer["data"]["other"]);
+            assert!(same_scope.is_null() || same_scope["id"] == asset_id, "wrong asset: {answer}");
+            assert!(other_scope.is_null(), "asset of another scope: {answer}");
             vec![answer]
         }
         4 => {
-            let some: Vec<String> = (0..8).map(|_| id(dice)).collect();
-            vec![world.ask(&format!("{{ nodes(ids: {}) {{ id }} }}", json!(some))).await]
+            let sample_ids: Vec<String> = (0..8).map(|_| id(dice)).collect();
+            vec![world.ask(&format!("{{ nodes(ids: {}) {{ id }} }}", json!(sample_ids))).await]
         }
         5 => vec![world.ask(&format!(
-            "mutation {{ addAssetTags(input: {{assetIds: [\"{one}\"], tags: [\"model\"]}}) {{ errors {{ code message }} }} }}"
+            "mutation {{ addAssetTags(input: {{assetIds: [\"{asset_id}\"], tags: [\"model\"]}}) {{ errors {{ code message }} }} }}"
         )).await],
         6 => vec![world.ask(&format!(
-            "mutation {{ setAssetNote(input: {{assetId: \"{one}\", note: \"{}\"}}) {{ errors {{ code message }} }} }}",
+            "mutation {{ setAssetNote(input: {{assetId: \"{asset_id}\", note: \"{}\"}}) {{ errors {{ code message }} }} }}",
             dice.roll(1_000)
         )).await],
         _ => {
             let source = ["scenario", "piktid", "comfy"][dice.roll(3) as usize];
             let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0".to_vec();
             bytes.extend(dice.roll(1 << 30).to_le_bytes());
-            let made = world.ask(&format!(
+            let created = world.ask(&format!(
                 "mutation {{ uploadAsset(input: {{source: \"{source}\", base64: \"{}\"}}) \
                  {{ asset {{ id }} errors {{ code message }} }} }}",
                 STANDARD.encode(&bytes)
             )).await;
-            let id = made.pointer("/data/uploadAsset/asset/id").and_then(Value::as_str);
-            let gone = match id {
+            let id = created.pointer("/data/uploadAsset/asset/id").and_then(Value::as_str);
+            let deleted = match id {
                 Some(id) => {
                     let query = format!("mutation {{ deleteAsset(input: {{assetId: \"{id}\"}}) {{ errors {{ code message }} }} }}");
                     Some(world.ask(&query).await)
                 }
                 None => None,
             };
-            std::iter::once(made).chain(gone).collect()
+            std::iter::once(created).chain(deleted).collect()
         }
     }
 }
@@ -256,29 +256,29 @@ fn held() -> (u64, usize) {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|text| text.split_whitespace().next());
     let kib: u64 = kib.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    (kib / 1024, open)
+    let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    (kib / 1024, descriptors)
 }
 
 async fn soak(seconds: u64) {
     let panics = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&panics);
+    let panic_count = Arc::clone(&panics);
     std::panic::set_hook(Box::new(move |panic| {
-        counted.fetch_add(1, Ordering::SeqCst);
+        panic_count.fetch_add(1, Ordering::SeqCst);
         println!("PANIC: {panic}");
     }));
     let world = Arc::new(
         World::start(|config| {
             // A second source for the same upstream, with another credential.
-            let own = config.sources.iter().find_map(|source| match &source.kind {
+            let scenario = config.sources.iter().find_map(|source| match &source.kind {
                 SourceKind::Scenario(kind) => Some((source.clone(), kind.clone())),
                 _ => None,
             });
-            let (mut other, mut kind) = own.expect("a Scenario source");
-            other.name = SourceName::parse("everybody").expect("a name");
+            let (mut public_source, mut kind) = scenario.expect("a Scenario source");
+            public_source.name = SourceName::parse("everybody").expect("a name");
             kind.credential = ScenarioCredential::Public;
-            other.kind = SourceKind::Scenario(kind);
-            config.sources.push(other);
+            public_source.kind = SourceKind::Scenario(kind);
+            config.sources.push(public_source);
             for source in &mut config.sources {
                 source.attempt = Duration::from_secs(2);
             }
@@ -286,8 +286,8 @@ async fn soak(seconds: u64) {
         })
         .await,
     );
-    let all = world.ask("{ assets(first: 100) { nodes { id } } }").await;
-    let ids = all["data"]["assets"]["nodes"]
+    let list = world.ask("{ assets(first: 100) { nodes { id } } }").await;
+    let ids = list["data"]["assets"]["nodes"]
         .as_array()
         .expect("assets")
         .iter();
@@ -334,21 +334,21 @@ async fn soak(seconds: u64) {
     for emulator in world.emulators() {
         emulator.faults.clear();
     }
-    let recovering = Instant::now();
+    let recovery_start = Instant::now();
     loop {
         let page = world
             .ask("{ assets(first: 1) { sourceResults { status } } }")
             .await;
-        let sources = page
+        let rows = page
             .pointer("/data/assets/sourceResults")
             .and_then(Value::as_array);
-        if sources.is_some_and(|all| all.len() == 4 && all.iter().all(|s| s["status"] == "OK")) {
+        if rows.is_some_and(|list| list.len() == 4 && list.iter().all(|s| s["status"] == "OK")) {
             break;
         }
-        assert!(recovering.elapsed() < INTERVAL, "not recovered: {page}");
+        assert!(recovery_start.elapsed() < INTERVAL, "not recovered: {page}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let recovered = recovering.elapsed();
+    let recovered = recovery_start.elapsed();
     is_over.store(true, Ordering::SeqCst);
     for worker in workers {
         worker.await.expect("every response is valid");
@@ -387,7 +387,7 @@ async fn hanging() {
     let query = "{ assets(first: 20) { nodes { id name } sourceResults { status } } }";
     let mut times = Vec::new();
     for _ in 0..25 {
-        let asking = (0..8).map(|_| async {
+        let requests = (0..8).map(|_| async {
             let began = Instant::now();
             let answer = world.ask(query).await;
             assert!(
@@ -396,15 +396,15 @@ async fn hanging() {
             );
             began.elapsed()
         });
-        times.extend(join_all(asking).await);
+        times.extend(join_all(requests).await);
     }
     times.sort();
-    let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1e3;
+    let percentile = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
     println!(
         "one of three sources hangs, patience {} ms: p50 {:.0} ms, p99 {:.0} ms over {} pages",
         patience.as_millis(),
-        at(50),
-        at(99),
+        percentile(50),
+        percentile(99),
         times.len()
     );
     gate.close();
@@ -414,19 +414,19 @@ async fn hanging() {
 async fn failing() {
     let world = World::start(|config| config.cache.freshness.page_fresh = Duration::ZERO).await;
     let query = "{ assets(first: 20) { nodes { id } } }";
-    let count = async |seconds: u64| {
+    let calls_per_page = async |seconds: u64| {
         world.sandbox.piktid.recorder.clear();
-        let (began, mut asked) = (Instant::now(), 0_usize);
+        let (began, mut pages) = (Instant::now(), 0_usize);
         while began.elapsed() < Duration::from_secs(seconds) {
             world.ask(query).await;
-            asked += 1;
+            pages += 1;
         }
-        world.sandbox.piktid.recorder.calls().len() as f64 / asked as f64
+        world.sandbox.piktid.recorder.calls().len() as f64 / pages as f64
     };
-    let normal = count(3).await;
+    let normal = calls_per_page(3).await;
     world.sandbox.piktid.faults.add("GET /assets", Fault::Reset);
-    count(1).await;
-    let open = count(12).await;
+    calls_per_page(1).await;
+    let open = calls_per_page(12).await;
     println!(
         "a failing source: {:.2} calls per page before, {:.4} with an open circuit: {:.2} %",
         normal,

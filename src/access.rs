@@ -60,9 +60,9 @@ impl Access {
         if self.is_open() {
             return Ok(Caller::anonymous());
         }
-        let mut all = headers.get_all(header::AUTHORIZATION).iter();
-        match (all.next(), all.next()) {
-            (Some(one), None) => self.holder(one).await,
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => self.holder(value).await,
             (Some(_), Some(_)) => Err(Denied::Malformed),
             (None, _) => Err(Denied::Missing),
         }

@@ -167,10 +167,10 @@ impl Kind {
             ("model", Self::Model3d),
             ("text", Self::Text),
         ];
-        let own = families
+        let matching = families
             .iter()
             .find(|(name, _)| family.eq_ignore_ascii_case(name));
-        if let Some((_, kind)) = own {
+        if let Some((_, kind)) = matching {
             return Some(*kind);
         }
         if !family.eq_ignore_ascii_case("application") {

@@ -209,10 +209,10 @@ impl AssetCache {
     ) {
         let (asset_cache, source, context) =
             (Arc::clone(self), Arc::clone(source), context.shared());
-        let mut waiters = self.page_reads.join([key], |led| async move {
-            for (key, land) in led {
+        let mut waiters = self.page_reads.join([key], |to_read| async move {
+            for (key, sender) in to_read {
                 // The receiver may be gone.
-                let _ = land.send(asset_cache.read_page(&source, key, &context).await);
+                let _ = sender.send(asset_cache.read_page(&source, key, &context).await);
             }
         });
         // One key has one waiter.
@@ -225,7 +225,7 @@ impl AssetCache {
         key: PageKey,
         context: &RequestContext,
     ) -> Result<Landed<Arc<Page>>, SourceError> {
-        let (before, asked) = (self.epochs.now(), Instant::now());
+        let (epoch, asked) = (self.epochs.now(), Instant::now());
         let page = source.list(&key.request, context).await?;
         if page.no_store {
             // Any cached page is older.
@@ -233,7 +233,7 @@ impl AssetCache {
             return Ok((Arc::new(page), None));
         }
         if page.primes {
-            self.prime(source, &page, before, asked).await;
+            self.prime(source, &page, epoch, asked).await;
         }
         let page = Arc::new(page);
         let times = self.freshness(source);
@@ -253,14 +253,14 @@ impl AssetCache {
     }
 
     /// Caches a list's assets as if each had been read by id, except those written meanwhile.
-    async fn prime(&self, source: &Arc<dyn Source>, page: &Page, before: Epoch, asked: Instant) {
+    async fn prime(&self, source: &Arc<dyn Source>, page: &Page, epoch: Epoch, asked: Instant) {
         if self.freshness(source).entity_fresh.is_zero() {
             return;
         }
         for row in &page.rows {
             let Row::Asset(asset) = row else { continue };
             let key = self.entity_key(source, &asset.id.upstream, DetailLevel::Plain);
-            if key.epoch <= before {
+            if key.epoch <= epoch {
                 self.keep(source, key, Ok(Arc::clone(asset)), asked).await;
             }
         }
@@ -295,22 +295,22 @@ impl AssetCache {
         ids: Vec<Arc<str>>,
         variant: DetailLevel,
         context: &RequestContext,
-        land: &(dyn Fn(&str, Entity) + Send + Sync),
+        deliver: &(dyn Fn(&str, Entity) + Send + Sync),
     ) {
         context.reads(source.profile());
-        let (mut missing, mut ageing, mut older) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut missing, mut stale, mut older) = (Vec::new(), Vec::new(), HashMap::new());
         let now = Instant::now();
         for id in ids {
             let key = self.entity_key(source, &id, variant);
             match self.entities.get(&key).await {
                 Some(kept) if now < kept.fresh_until => {
                     context.true_until(kept.fresh_until);
-                    land(&id, kept.value);
+                    deliver(&id, kept.value);
                 }
                 Some(kept) if now < kept.stale_until => {
                     context.mark_uncacheable();
-                    land(&id, kept.value);
-                    ageing.push(key);
+                    deliver(&id, kept.value);
+                    stale.push(key);
                 }
                 Some(kept) => {
                     older.insert(id, kept.value);
@@ -319,11 +319,11 @@ impl AssetCache {
                 None => missing.push(key),
             }
         }
-        ageing.retain(|key| !self.entity_reads.is_under_way(key));
+        stale.retain(|key| !self.entity_reads.is_under_way(key));
         let calls =
             |count: usize| u32::try_from(source.calls_to_get(count, variant)).unwrap_or(u32::MAX);
-        if !ageing.is_empty() && context.spend(calls(ageing.len())).is_ok() {
-            for (waiter, _) in self.join_entities(source, ageing, variant, context) {
+        if !stale.is_empty() && context.spend(calls(stale.len())).is_ok() {
+            for (waiter, _) in self.join_entities(source, stale, variant, context) {
                 waiter.detach();
             }
         }
@@ -332,7 +332,7 @@ impl AssetCache {
         }
         if let Err(error) = context.spend(calls(missing.len())) {
             for key in missing {
-                land(&key.upstream, Err(error.clone()));
+                deliver(&key.upstream, Err(error.clone()));
             }
             return;
         }
@@ -370,7 +370,7 @@ impl AssetCache {
                     entity
                 }
             };
-            land(id, entity);
+            deliver(id, entity);
         }))
         .await;
     }
@@ -384,9 +384,9 @@ impl AssetCache {
     ) -> Vec<(Arc<Waiter<EntityKey, Landed<Entity>>>, bool)> {
         let (asset_cache, source, context) =
             (Arc::clone(self), Arc::clone(source), context.shared());
-        self.entity_reads.join(keys, |led| async move {
+        self.entity_reads.join(keys, |to_read| async move {
             asset_cache
-                .read_entities(&source, led, variant, &context)
+                .read_entities(&source, to_read, variant, &context)
                 .await;
         })
     }
@@ -394,26 +394,26 @@ impl AssetCache {
     async fn read_entities(
         &self,
         source: &Arc<dyn Source>,
-        led: KeysToRead<EntityKey, Landed<Entity>>,
+        to_read: KeysToRead<EntityKey, Landed<Entity>>,
         variant: DetailLevel,
         context: &RequestContext,
     ) {
         let asked = Instant::now();
-        let mut waiting: HashMap<Arc<str>, _> = led
+        let mut waiting: HashMap<Arc<str>, _> = to_read
             .into_iter()
-            .map(|(key, land)| (key.upstream.clone(), (key, land)))
+            .map(|(key, sender)| (key.upstream.clone(), (key, sender)))
             .collect();
         let ids: Vec<Arc<str>> = waiting.keys().cloned().collect();
         let mut read = source.get_many(&ids, variant, context);
         while let Some((id, entity)) = read.next().await {
-            if let Some((key, land)) = waiting.remove(&id) {
+            if let Some((key, sender)) = waiting.remove(&id) {
                 let fresh_until = self.keep(source, key, entity.clone(), asked).await;
                 // The receiver may be gone.
-                let _ = land.send((entity, fresh_until));
+                let _ = sender.send((entity, fresh_until));
             }
         }
-        for (_, (_, land)) in waiting {
-            let _ = land.send((Err(SourceError::NotFound), None));
+        for (_, (_, sender)) in waiting {
+            let _ = sender.send((Err(SourceError::NotFound), None));
         }
     }
 

@@ -28,8 +28,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let result = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(serve) => serve::run(serve).await,
         Command::Sandbox(sandbox) => sandbox::run(sandbox).await,
-        Command::Schema(wanted) => {
-            if wanted.federation {
+        Command::Schema(options) => {
+            if options.federation {
                 print(schema::subgraph_sdl());
             } else {
                 print(&schema::client_sdl());
@@ -37,7 +37,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(check) => check::run(check).await,
-        Command::Key(wanted) => key::run(&wanted),
+        Command::Key(options) => key::run(&options),
     };
     match result {
         // The user can fix this: a plain message, without a backtrace or "Error:".

@@ -62,7 +62,7 @@ impl Document {
     /// A [`DocumentError`] for text that is too long, nested too deep or not GraphQL. Also for a
     /// document that exceeds a limit or violates the schema's rules.
     pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, DocumentError> {
-        let (parsed, seen) =
+        let (parsed, stats) =
             parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
         let (valid, not_null) = rules.check(text)?;
         Ok(Self {
@@ -70,18 +70,18 @@ impl Document {
             deciding: collect_fields::deciding(&parsed),
             not_null,
             valid,
-            uses: seen.variables,
+            uses: stats.variables,
             merged: HashMap::new(),
             parsed,
         }
-        .put_together(&seen, rules))
+        .put_together(&stats, rules))
     }
 
     /// Merges and stores the operations if the document is small enough.
-    fn put_together(mut self, seen: &DocumentStats, rules: &Validator) -> Self {
+    fn put_together(mut self, stats: &DocumentStats, rules: &Validator) -> Self {
         let (parsed, deciding) = (&self.parsed, &self.deciding);
         let mut merged = HashMap::new();
-        if deciding.is_empty() && seen.selections <= READY {
+        if deciding.is_empty() && stats.selections <= READY {
             for (name, operation) in parsed.operations.iter() {
                 let none = Variables::default();
                 let plan = collect_fields::merged(parsed, &operation.node, rules, &none);
@@ -152,8 +152,8 @@ impl Operation<'_> {
 
     /// Returns whether the operation declares a variable with this name.
     pub fn declares(&self, name: &str) -> bool {
-        let mut all = self.definition.variable_definitions.iter();
-        all.any(|own| own.node.name.node == name)
+        let mut definitions = self.definition.variable_definitions.iter();
+        definitions.any(|definition| definition.node.name.node == name)
     }
 
     /// Checks the variables against the limits. This runs before any other use of the variables.
@@ -226,9 +226,9 @@ impl Operation<'_> {
             }
         };
         let has_default = |name: &Name| {
-            let mut all = self.definition.variable_definitions.iter();
-            let own = all.find(|own| own.node.name.node == *name);
-            own.is_some_and(|own| own.node.default_value.is_some())
+            let mut definitions = self.definition.variable_definitions.iter();
+            let definition = definitions.find(|definition| definition.node.name.node == *name);
+            definition.is_some_and(|definition| definition.node.default_value.is_some())
         };
         let absent: Vec<&Name> = self
             .not_null()
@@ -264,8 +264,8 @@ fn parse(
             "the document is not valid GraphQL: see its location",
         )
     })?;
-    let seen = weigh(&document, limits)?;
-    Ok((document, seen))
+    let stats = weigh(&document, limits)?;
+    Ok((document, stats))
 }
 
 /// Refuses variables with the engine's upload marker, with lists over the length limit, or with too
@@ -332,7 +332,8 @@ pub fn operation<'a>(
 ) -> Result<&'a OperationDefinition, DocumentError> {
     let mut operations = document.operations.iter();
     let found = if let Some(name) = name {
-        operations.find(|(own, _)| own.is_some_and(|own| own.as_str() == name))
+        operations
+            .find(|(candidate, _)| candidate.is_some_and(|candidate| candidate.as_str() == name))
     } else {
         let first = operations.next();
         if operations.next().is_some() {

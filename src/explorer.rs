@@ -72,8 +72,8 @@ pub fn quality_of(coding: &str, headers: &HeaderMap) -> f32 {
     let accepted = values.filter_map(|value| value.to_str().ok());
     let mut qualities = accepted
         .flat_map(|value| value.split(','))
-        .filter_map(|own| {
-            let mut parts = own.split(';').map(str::trim);
+        .filter_map(|item| {
+            let mut parts = item.split(';').map(str::trim);
             let is_meant = parts.next()?.eq_ignore_ascii_case(coding);
             let quality = parts.find_map(|part| part.strip_prefix("q="));
             is_meant.then(|| quality.and_then(|text| text.parse().ok()).unwrap_or(1.0))
@@ -84,8 +84,8 @@ pub fn quality_of(coding: &str, headers: &HeaderMap) -> f32 {
 /// The uncompressed file. It is inflated once, so that frequent requests allocate nothing.
 fn plain(file: &'static File) -> Bytes {
     static PLAIN: LazyLock<Mutex<HashMap<&'static str, Bytes>>> = LazyLock::new(Mutex::default);
-    let mut all = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
-    let inflated = all.entry(file.path).or_insert_with(|| {
+    let mut cache = PLAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    let inflated = cache.entry(file.path).or_insert_with(|| {
         let mut plain = Vec::new();
         // Our build script made the data: a fault gives an empty file, which is noticed at once.
         match flate2::read::GzDecoder::new(file.gzip).read_to_end(&mut plain) {

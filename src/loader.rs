@@ -142,9 +142,9 @@ impl BatchFn<Key, Pending> for Batch {
             };
             let mut senders = HashMap::with_capacity(keys.len());
             for key in keys {
-                let (land, landing) = oneshot::channel();
+                let (land, receiver) = oneshot::channel();
                 senders.insert(key.0.upstream.clone(), land);
-                let answer = landing.shared();
+                let answer = receiver.shared();
                 handles.insert(key.clone(), Pending { answer });
             }
             let (source, asset_cache) = (Arc::clone(source), Arc::clone(&self.asset_cache));

@@ -103,8 +103,8 @@ impl MediaUrls {
         let source = SourceName::parse(source).map_err(|_| UNKNOWN)?;
         let scope = scope_of(&source).ok_or(UNKNOWN)?;
         // Hashes of blake3 compare in constant time.
-        let right = blake3::Hash::from_bytes(widened(&self.mac(plain, &scope)));
-        if right != blake3::Hash::from_bytes(widened(mac)) || !is_upstream_id_text(upstream) {
+        let expected = blake3::Hash::from_bytes(widened(&self.mac(plain, &scope)));
+        if expected != blake3::Hash::from_bytes(widened(mac)) || !is_upstream_id_text(upstream) {
             return Err(UNKNOWN);
         }
         let end = i64::from(u32::from_be_bytes(*hours)) * HOUR;

@@ -134,12 +134,12 @@ impl Upstream {
     /// - [`UpstreamError::NotAllowed`], [`UpstreamError::Setup`]: the call cannot be sent.
     /// - Other variants: no complete response arrived. A response of any status is `Ok`.
     pub async fn send(&self, call: Call, deadline: Instant) -> Result<Answer, UpstreamError> {
-        let shown = SentSecrets::of(&call.headers);
-        let pass = self.breaker.pass(call.subject)?;
+        let secrets = SentSecrets::of(&call.headers);
+        let breaker_permit = self.breaker.pass(call.subject)?;
         let result = self.send_and_repeat(&call, deadline).await;
         // Count the call once, by its final result, however often it was retried.
-        pass.end(blame(&result, |answer| (answer.status, &answer.headers)));
-        Ok(shown.hidden_in(result?))
+        breaker_permit.end(blame(&result, |answer| (answer.status, &answer.headers)));
+        Ok(secrets.hidden_in(result?))
     }
 
     async fn send_and_repeat(
@@ -222,7 +222,7 @@ impl Upstream {
     }
 
     async fn begin(&self, call: Call, deadline: Instant) -> Result<OpenAnswer, UpstreamError> {
-        let pass = self.breaker.pass(call.subject)?;
+        let breaker_permit = self.breaker.pass(call.subject)?;
         let stream = permit(&self.streams, self.policy.streams, deadline).await?;
         // Held until the headers arrive. The body holds `stream` instead.
         let _slot = self.acquire_slot(deadline).await?;
@@ -230,7 +230,7 @@ impl Upstream {
         let response = timeout_at(deadline, self.execute(&call))
             .await
             .unwrap_or(Err(UpstreamError::Timeout));
-        pass.end(blame(&response, |answer| {
+        breaker_permit.end(blame(&response, |answer| {
             (answer.status(), answer.headers())
         }));
         let response = response?;

@@ -60,7 +60,7 @@ struct Source {
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![root.clone()];
-    let mut all = Vec::new();
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("readable") {
             let path = entry.expect("readable").path();
@@ -80,12 +80,12 @@ fn sources() -> Vec<Source> {
                     .filter(|line| !line.trim_start().starts_with("//"))
                     .collect::<Vec<_>>()
                     .join("\n");
-                all.push(Source { path, module, code });
+                files.push(Source { path, module, code });
             }
         }
     }
-    assert!(all.len() > 50, "all of src was read");
-    all
+    assert!(files.len() > 50, "all of src was read");
+    files
 }
 
 /// The modules of this crate that a file names: `crate::module` paths, also inside braces.
@@ -124,18 +124,18 @@ fn modules_used(code: &str) -> Vec<String> {
 }
 
 fn height(module: &str) -> Option<usize> {
-    MODULES.iter().position(|own| *own == module)
+    MODULES.iter().position(|name| *name == module)
 }
 
 #[test]
 fn a_module_uses_only_modules_below_it() {
     for source in sources() {
-        let Some(own) = height(&source.module) else {
+        let Some(own_layer) = height(&source.module) else {
             continue;
         };
         for used in modules_used(&source.code) {
             assert!(
-                height(&used).is_some_and(|used| used >= own),
+                height(&used).is_some_and(|used| used >= own_layer),
                 "{} uses `{used}`, a module above its own",
                 source.path.display()
             );
@@ -180,13 +180,13 @@ fn a_provider_never_knows_another() {
     let providers = ["scenario", "piktid", "comfy"];
     for source in sources().iter().filter(|s| s.module == "source") {
         let path = source.path.to_string_lossy();
-        let Some(own) = providers
+        let Some(provider) = providers
             .iter()
             .find(|p| path.contains(&format!("source/{p}")))
         else {
             continue;
         };
-        for other in providers.iter().filter(|p| p != &own) {
+        for other in providers.iter().filter(|p| p != &provider) {
             for spelled in [format!("source::{other}"), format!("super::{other}")] {
                 assert!(!source.code.contains(&spelled), "{path} knows {other}");
             }

@@ -73,8 +73,8 @@ fn install() -> Result<PathBuf, String> {
             .output()
             .map_err(|error| format!("npm is not there: {error}"))?;
         if !output.status.success() {
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(format!("`npm ci` failed: {told}"));
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(format!("`npm ci` failed: {message}"));
         }
         fs::write(done, "").map_err(|error| error.to_string())?;
     }
@@ -125,18 +125,18 @@ async fn run(world: TestGateway, files: &[&str]) {
     // The gateway runs on this runtime, which must not block on its own client.
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = output.expect("no panic").expect("node runs");
-    let told = String::from_utf8_lossy(&output.stdout);
+    let log = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),
-        "{told}{}",
+        "{log}{}",
         String::from_utf8_lossy(&output.stderr)
     );
     // A run without tests proves nothing.
-    let passed = told.lines().find_map(|line| {
+    let passed = log.lines().find_map(|line| {
         line.strip_prefix("# pass ")
             .or(line.strip_prefix("ℹ pass "))
     });
-    assert!(passed.is_some_and(|count| count != "0"), "{told}");
+    assert!(passed.is_some_and(|count| count != "0"), "{log}");
 }
 
 macro_rules! suites {

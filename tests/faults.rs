@@ -307,7 +307,7 @@ fn fill(sandbox: &Sandbox) {
 fn id(provider: &str, number: usize) -> String {
     let source = PROVIDERS
         .iter()
-        .position(|own| *own == provider)
+        .position(|name| *name == provider)
         .expect("a provider");
     let text = format!("a:{provider}:{source:08x}-0000-4000-8000-{number:012x}");
     URL_SAFE_NO_PAD.encode(text)
@@ -407,13 +407,13 @@ async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Seen 
                 .as_array()
                 .cloned()
                 .unwrap_or_default();
-            let of = move |name: &str| {
+            let result_of = move |name: &str| {
                 let found = sources.iter().find(|s| s["source"]["name"] == name);
                 found.cloned().unwrap_or_default()
             };
             (
-                text(of(provider).pointer("/error/code")),
-                Box::new(move |name| of(name)["status"] == "OK"),
+                text(result_of(provider).pointer("/error/code")),
+                Box::new(move |name| result_of(name)["status"] == "OK"),
             )
         }
         Operation::Get | Operation::Batch => {
@@ -516,7 +516,7 @@ async fn cell(
     let proxy = Proxy::start(emulator.address, meant(provider, operation), how).await;
     let variables = sandbox.variables();
     let environment = move |name: &str| {
-        let found = variables.iter().find(|(own, _)| *own == name);
+        let found = variables.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| value.clone())
     };
     let mut config = Config::load(None, &environment).expect("a configuration");
@@ -527,9 +527,9 @@ async fn cell(
     );
     config.limits.mutation_deadline = Duration::from_secs(if waits { 8 } else { 60 });
     // Bound but not listening: connections fail, and no other process can take the port.
-    let nobody = TcpSocket::new_v4().expect("a socket");
+    let unused_port = TcpSocket::new_v4().expect("a socket");
     let anywhere = "127.0.0.1:0".parse().expect("an address");
-    nobody.bind(anywhere).expect("a free port");
+    unused_port.bind(anywhere).expect("a free port");
     for source in &mut config.sources {
         // Enough patience for a busy machine.
         source.patience = Duration::from_secs(20);
@@ -540,14 +540,14 @@ async fn cell(
         if matches!(fault, Fault::At(Misbehaviour::Hang | Misbehaviour::Drip)) {
             source.attempt = Duration::from_millis(500);
         }
-        let place = match fault {
-            Fault::Refused => format!("http://{}", nobody.local_addr().expect("an address")),
+        let origin = match fault {
+            Fault::Refused => format!("http://{}", unused_port.local_addr().expect("an address")),
             Fault::NoSuchHost => "http://no-such-host.invalid".to_owned(),
             Fault::NoTls => format!("https://{}", proxy.address),
             Fault::At(_) => format!("http://{}", proxy.address),
         };
         let path = source.url.path().trim_end_matches('/').to_owned();
-        source.url = format!("{place}{path}").parse().expect("an address");
+        source.url = format!("{origin}{path}").parse().expect("an address");
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -556,11 +556,11 @@ async fn cell(
         tokio::spawn(
             async move { server::serve(listener, &gateway, std::future::pending()).await },
         );
-    let seen = ask(address, provider, operation).await;
+    let outcome = ask(address, provider, operation).await;
     serving.abort();
     let hits = proxy.hits.load(Ordering::SeqCst);
-    let whole = seen.others.iter().all(|(_, whole)| *whole);
-    let held = seen.code == code && calls.contains(&hits) && whole;
+    let whole = outcome.others.iter().all(|(_, whole)| *whole);
+    let held = outcome.code == code && calls.contains(&hits) && whole;
     let shown = if calls.start() == calls.end() {
         calls.start().to_string()
     } else {
@@ -575,11 +575,11 @@ async fn cell(
         text: format!(
             "| {name} | {provider} | {what} | {code}, {shown} calls, others whole | {}, {hits} calls, \
              {others} | {} |",
-            seen.code,
+            outcome.code,
             if held { "yes" } else { "NO" }
         ),
         held: Some(held),
-        answer: seen.answer,
+        answer: outcome.answer,
     }
 }
 

@@ -76,25 +76,25 @@ fn spoil() -> impl Strategy<Value = Spoil> {
 
 fn spoilt(mut bytes: Vec<u8>, spoils: &[Spoil]) -> Vec<u8> {
     for spoil in spoils {
-        let place = |at: u16| usize::from(at) * bytes.len() / (usize::from(u16::MAX) + 1);
+        let position = |at: u16| usize::from(at) * bytes.len() / (usize::from(u16::MAX) + 1);
         match spoil {
             Spoil::Cut(at, length) => {
-                let at = place(*at);
+                let at = position(*at);
                 let end = bytes.len().min(at + usize::from(*length));
                 bytes.drain(at..end);
             }
             Spoil::Double(at, length) => {
-                let at = place(*at);
+                let at = position(*at);
                 let end = bytes.len().min(at + usize::from(*length));
                 let part = bytes[at..end].to_vec();
                 bytes.splice(at..at, part);
             }
             Spoil::Put(at, part) => {
-                let at = place(*at);
+                let at = position(*at);
                 bytes.splice(at..at, part.iter().copied());
             }
             Spoil::Flip(at, bit) => {
-                let at = place(*at);
+                let at = position(*at);
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte ^= 1 << bit;
                 }

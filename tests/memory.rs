@@ -33,10 +33,10 @@ fn resident() -> u64 {
 /// together.
 async fn send(address: std::net::SocketAddr, length: u64) -> u64 {
     let most = Arc::new(AtomicU64::new(0));
-    let own = Arc::clone(&most);
+    let peak = Arc::clone(&most);
     let piece = Bytes::from(vec![7; MIB as usize]);
     let bytes = stream::iter(0..length).map(move |number| {
-        own.fetch_max(resident(), Ordering::SeqCst);
+        peak.fetch_max(resident(), Ordering::SeqCst);
         std::io::Result::Ok(if number == 0 {
             Bytes::from([CLIP, &piece[CLIP.len()..]].concat())
         } else {

@@ -164,19 +164,19 @@ impl Simulated {
             .iter()
             .map(|(id, tick)| (*tick, id.clone()))
             .filter(|(tick, _)| {
-                let own = round(time(*tick));
+                let value = round(time(*tick));
                 let after = request.after.is_none_or(|bound| {
                     if self.exclusive {
-                        own > round(bound)
+                        value > round(bound)
                     } else {
-                        own >= round(bound)
+                        value >= round(bound)
                     }
                 });
                 let before = request.before.is_none_or(|bound| {
                     if self.exclusive {
-                        own < round(bound)
+                        value < round(bound)
                     } else {
-                        own <= round(bound)
+                        value <= round(bound)
                     }
                 });
                 after && before
@@ -199,11 +199,11 @@ impl Simulated {
                 let tick: i64 = tick.parse().expect("a token");
                 let key = (tick, id.bytes().rev().collect::<Vec<_>>());
                 rows.partition_point(|(t, i)| {
-                    let own = (*t, i.bytes().rev().collect::<Vec<_>>());
+                    let value = (*t, i.bytes().rev().collect::<Vec<_>>());
                     if request.order.direction == Direction::Descending {
-                        own >= key
+                        value >= key
                     } else {
-                        own <= key
+                        value <= key
                     }
                 })
             }
@@ -265,13 +265,13 @@ impl Simulated {
                 message: "bad".to_owned(),
             }));
         }
-        let own = AssetId {
+        let asset_id = AssetId {
             source: self.profile.name.clone(),
             upstream: id.into(),
         };
         Row::Asset(Arc::new(Asset {
-            global_id: own.global(),
-            id: own,
+            global_id: asset_id.global(),
+            id: asset_id,
             provider: Provider::Piktid,
             name: tick.to_string(),
             kind: Kind::Image,
@@ -436,7 +436,7 @@ impl Wanted {
     fn fits(&self, id: &str, tick: i64) -> bool {
         match self {
             Self::All => true,
-            Self::Tagged(tag) => tags(id).iter().any(|own| own == tag),
+            Self::Tagged(tag) => tags(id).iter().any(|candidate| candidate == tag),
             Self::Within(after, before) => tick > i64::from(*after) && tick < i64::from(*before),
         }
     }
@@ -599,8 +599,8 @@ fn decode(text: &str) -> Cursor {
     Cursor::decode(text, &Fingerprint::of("test", &[])).expect("our own cursor")
 }
 
-fn key(place: &PagePosition) -> &Key {
-    match place {
+fn key(position: &PagePosition) -> &Key {
+    match position {
         PagePosition::Key(key) => key,
         PagePosition::RowAnchor(_) => panic!("a list sorted by a time has keys"),
     }
@@ -647,7 +647,7 @@ async fn walk(
         let page = list
             .page(&range)
             .await
-            .map_err(|all| TestCaseError::fail(format!("{all:?}")))?;
+            .map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
         let keys: Vec<&Key> = page.edges.iter().map(|edge| key(&edge.place)).collect();
         prop_assert!(
             keys.is_sorted_by(|a, b| a.walk(b, order).is_lt()),
@@ -695,10 +695,10 @@ fn check(
             page
         );
     }
-    let all = pages.iter().flatten();
-    let all: Vec<&String> = all.filter(|id| !world.touched.contains(*id)).collect();
-    let distinct: BTreeSet<&String> = all.iter().copied().collect();
-    prop_assert_eq!(distinct.len(), all.len(), "nothing twice: {:?}", pages);
+    let ids = pages.iter().flatten();
+    let ids: Vec<&String> = ids.filter(|id| !world.touched.contains(*id)).collect();
+    let distinct: BTreeSet<&String> = ids.iter().copied().collect();
+    prop_assert_eq!(distinct.len(), ids.len(), "nothing twice: {:?}", pages);
     for (id, tick) in world.lists.iter().flatten() {
         let is_due = world.steady.contains(id) && wanted.fits(id, *tick);
         prop_assert!(
@@ -745,12 +745,12 @@ proptest! {
         let backward = run(walk(&list, false, &counts))?;
         check(&backward, &world, &ask.wanted)?;
         if shapes.iter().all(|shape| shape.unreadable == 0) {
-            let one: Vec<String> = forward.concat();
-            let other: Vec<String> = backward.into_iter().rev().flatten().collect();
-            prop_assert_eq!(&one, &other, "both directions agree");
+            let forward_ids: Vec<String> = forward.concat();
+            let backward_ids: Vec<String> = backward.into_iter().rev().flatten().collect();
+            prop_assert_eq!(&forward_ids, &backward_ids, "both directions agree");
             let world = world.lock().unwrap_or_else(PoisonError::into_inner);
             let due = world.lists.iter().flatten().filter(|(id, tick)| ask.wanted.fits(id, **tick));
-            prop_assert_eq!(one.len(), due.count(), "nothing that does not fit");
+            prop_assert_eq!(forward_ids.len(), due.count(), "nothing that does not fit");
         }
     }
 
@@ -773,41 +773,41 @@ proptest! {
         ask in ask(),
     ) {
         let (list, _) = build(&shapes, Vec::new(), &ask);
-        let places = run(async {
-            let (mut places, mut after) = (Vec::new(), None);
+        let positions = run(async {
+            let (mut positions, mut after) = (Vec::new(), None);
             for _ in 0..400 {
                 let page = list.page(&range(true, 9, after.take())).await.expect("a page");
-                places.extend(page.edges.iter().map(|edge| {
+                positions.extend(page.edges.iter().map(|edge| {
                     (edge.asset.id.upstream.to_string(), page.cursor(&edge.place))
                 }));
                 match page.end.filter(|_| page.has_next_page) {
                     Some(end) => after = Some(Cursor { key: key(&end).clone(), hints: Vec::new() }),
-                    None => return Some(places),
+                    None => return Some(positions),
                 }
             }
             None
         });
-        let Some(places) = places else {
+        let Some(positions) = positions else {
             return Err(TestCaseError::fail("the walk does not end"));
         };
-        if places.len() < 2 {
+        if positions.len() < 2 {
             return Ok(());
         }
-        let (a, b) = (usize::from(picks.0) % places.len(), usize::from(picks.1) % places.len());
+        let (a, b) = (usize::from(picks.0) % positions.len(), usize::from(picks.1) % positions.len());
         let (low, high) = (a.min(b), a.max(b));
         // Walks from one cursor to the other, page by page.
-        let (mut shown, mut near) = (Vec::new(), decode(&places[if ask.forward { low } else { high }].1));
-        let far = decode(&places[if ask.forward { high } else { low }].1);
+        let (mut shown, mut near) = (Vec::new(), decode(&positions[if ask.forward { low } else { high }].1));
+        let far = decode(&positions[if ask.forward { high } else { low }].1);
         for step in 0..400 {
             let count = counts[step % counts.len()];
             let (after, before) = if ask.forward { (&near, &far) } else { (&far, &near) };
-            let asked = PageRange {
+            let page_range = PageRange {
                 forward: ask.forward,
                 count,
                 after: Some(after.clone()),
                 before: Some(before.clone()),
             };
-            let page = run(list.page(&asked)).expect("a page");
+            let page = run(list.page(&page_range)).expect("a page");
             let ids: Vec<String> =
                 page.edges.iter().map(|edge| edge.asset.id.upstream.to_string()).collect();
             let at = if ask.forward { shown.len() } else { 0 };
@@ -823,8 +823,8 @@ proptest! {
             near = decode(&page.cursor(place.as_ref().expect("more, so a cursor")));
         }
         // A `before` that `after` has reached is ignored (Relay's ApplyCursorsToEdges).
-        let end = if low == high { places.len() } else { high };
-        let due = places.get(low + 1..end).unwrap_or_default();
+        let end = if low == high { positions.len() } else { high };
+        let due = positions.get(low + 1..end).unwrap_or_default();
         let due: Vec<String> = due.iter().map(|(id, _)| id.clone()).collect();
         prop_assert_eq!(shown, due);
     }
@@ -920,7 +920,7 @@ proptest! {
                     world.lists[0].remove(&*edge.asset.id.upstream);
                 }
             }
-            let (more, place) = if ask.forward {
+            let (more, position) = if ask.forward {
                 (page.has_next_page, &page.end)
             } else {
                 (page.has_previous_page, &page.start)
@@ -928,7 +928,7 @@ proptest! {
             if !more {
                 return check(&pages, &world, &ask.wanted);
             }
-            let text = page.cursor(place.as_ref().expect("more, so a cursor"));
+            let text = page.cursor(position.as_ref().expect("more, so a cursor"));
             prop_assert!(text.len() <= 64, "{}", text);
             from = Some(RowAnchor::decode(&text, &Fingerprint::of("test", &[])).expect("our own"));
         }
@@ -954,41 +954,41 @@ proptest! {
         let spot = |page: &ConnectionPage, place: &PagePosition| {
             RowAnchor::decode(&page.cursor(place), &Fingerprint::of("test", &[])).expect("our own")
         };
-        let (mut places, mut after) = (Vec::new(), None);
+        let (mut positions, mut after) = (Vec::new(), None);
         loop {
             let page = run(list.collated_page(&range(true, 9, after))).expect("a page");
-            places.extend(page.edges.iter().map(|edge| {
+            positions.extend(page.edges.iter().map(|edge| {
                 (edge.asset.id.upstream.to_string(), spot(&page, &edge.place))
             }));
-            if !page.has_next_page || places.len() > 400 {
+            if !page.has_next_page || positions.len() > 400 {
                 break;
             }
             after = page.end.as_ref().map(|end| spot(&page, end));
         }
-        if places.len() < 2 {
+        if positions.len() < 2 {
             return Ok(());
         }
-        let a = usize::from(picks.0) % places.len();
-        let b = (a + 1 + usize::from(picks.1) % (places.len() - 1)) % places.len();
+        let a = usize::from(picks.0) % positions.len();
+        let b = (a + 1 + usize::from(picks.1) % (positions.len() - 1)) % positions.len();
         let (low, high) = (a.min(b), a.max(b));
         let (near, far) = if ask.forward { (low, high) } else { (high, low) };
-        let mut due: Vec<String> = places[low + 1..high].iter().map(|(id, _)| id.clone()).collect();
+        let mut due: Vec<String> = positions[low + 1..high].iter().map(|(id, _)| id.clone()).collect();
         let lost = match gone {
             1 => Some(far),
             2 => far.checked_sub(1),
             3 => Some(far + 1),
             _ => None,
         };
-        if let Some((id, _)) = lost.filter(|lost| *lost != near).and_then(|lost| places.get(lost)) {
+        if let Some((id, _)) = lost.filter(|lost| *lost != near).and_then(|lost| positions.get(lost)) {
             world.lock().unwrap_or_else(PoisonError::into_inner).lists[0].remove(id);
-            due.retain(|own| own != id);
+            due.retain(|due_id| due_id != id);
         }
-        let (mut shown, mut at) = (Vec::new(), places[near].1.clone());
+        let (mut shown, mut at) = (Vec::new(), positions[near].1.clone());
         for _ in 0..400 {
-            let (after, before) = (at.clone(), places[far].1.clone());
+            let (after, before) = (at.clone(), positions[far].1.clone());
             let (after, before) = if ask.forward { (after, before) } else { (before, after) };
-            let asked = PageRange { forward: ask.forward, count, after: Some(after), before: Some(before) };
-            let page = run(list.collated_page(&asked)).expect("a page");
+            let page_range = PageRange { forward: ask.forward, count, after: Some(after), before: Some(before) };
+            let page = run(list.collated_page(&page_range)).expect("a page");
             let ids = page.edges.iter().map(|edge| edge.asset.id.upstream.to_string());
             let begin = if ask.forward { shown.len() } else { 0 };
             shown.splice(begin..begin, ids);
@@ -1014,28 +1014,28 @@ proptest! {
     ) {
         let down = down % shapes.len();
         let (list, world) = build(&shapes, vec![Edit::Fail { source: down }; 5_000], &ask);
-        let (mut seen, mut from): (BTreeSet<String>, Option<Cursor>) = (BTreeSet::new(), None);
+        let (mut shown_ids, mut from): (BTreeSet<String>, Option<Cursor>) = (BTreeSet::new(), None);
         let mut ended = false;
         for _ in 0..200 {
             match run(list.page(&range(ask.forward, count, from.clone()))) {
-                Err(all) => {
-                    let names: Vec<_> = all.errors.iter().map(|(name, _)| name.as_str()).collect();
-                    let own = format!("s{down}");
-                    prop_assert_eq!(names, vec![own.as_str()]);
+                Err(failure) => {
+                    let names: Vec<_> = failure.errors.iter().map(|(name, _)| name.as_str()).collect();
+                    let down_name = format!("s{down}");
+                    prop_assert_eq!(names, vec![down_name.as_str()]);
                     prop_assert!(from.is_some(), "a first page is data");
                     ended = true;
                     break;
                 }
                 Ok(page) => {
-                    seen.extend(shown(&page));
-                    let (more, place) = if ask.forward {
+                    shown_ids.extend(shown(&page));
+                    let (more, position) = if ask.forward {
                         (page.has_next_page, page.end.clone())
                     } else {
                         (page.has_previous_page, page.start.clone())
                     };
                     prop_assert!(more, "the source that is down may hold more");
-                    let place = place.expect("more, so a cursor");
-                    from = Some(decode(&page.cursor(&place)));
+                    let position = position.expect("more, so a cursor");
+                    from = Some(decode(&page.cursor(&position)));
                 }
             }
         }
@@ -1044,7 +1044,7 @@ proptest! {
         for (index, entries) in world.lists.iter().enumerate().filter(|(index, _)| *index != down) {
             for (id, tick) in entries {
                 let is_due = ask.wanted.fits(id, *tick);
-                prop_assert!(!is_due || seen.contains(id), "{} of s{} is missing", id, index);
+                prop_assert!(!is_due || shown_ids.contains(id), "{} of s{} is missing", id, index);
             }
         }
     }
@@ -1070,8 +1070,8 @@ proptest! {
                 continue;
             }
             let near = from.as_ref().map(|cursor| cursor.key.clone());
-            let far = page.end.as_ref().map(|place| key(place).clone());
-            let seen: BTreeSet<String> = shown(&page).into_iter().collect();
+            let far = page.end.as_ref().map(|position| key(position).clone());
+            let shown_ids: BTreeSet<String> = shown(&page).into_iter().collect();
             let world = world.lock().unwrap_or_else(PoisonError::into_inner);
             for (index, entries) in world.lists.iter().enumerate() {
                 let hash = SourceName::parse(&format!("s{index}")).expect("a name").hash16();
@@ -1079,7 +1079,7 @@ proptest! {
                     let key = Key { time: time(*tick).as_microsecond(), source: hash, id: id.as_str().into() };
                     let past = near.as_ref().is_none_or(|near| key > *near);
                     let within = !page.has_next_page || far.as_ref().is_some_and(|far| key <= *far);
-                    prop_assert!(!(past && within) || seen.contains(id), "{} is missing", id);
+                    prop_assert!(!(past && within) || shown_ids.contains(id), "{} is missing", id);
                 }
             }
             drop(world);
@@ -1147,13 +1147,13 @@ fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
             } else {
                 (low.clone(), near.clone())
             };
-            let asked = PageRange {
+            let page_range = PageRange {
                 forward,
                 count: 5,
                 after: Some(after),
                 before: Some(before),
             };
-            let page = run(list.collated_page(&asked)).expect("a page");
+            let page = run(list.collated_page(&page_range)).expect("a page");
             let ids = page.edges.iter();
             let ids = ids.map(|edge| edge.asset.id.upstream.to_string());
             let begin = if forward { shown.len() } else { 0 };
@@ -1168,10 +1168,10 @@ fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
             }
             near = place(&page, end.expect("an edge"));
         }
-        let sorted = |all: &[String]| {
-            let mut all = all.to_vec();
-            all.sort();
-            all
+        let sorted = |items: &[String]| {
+            let mut items = items.to_vec();
+            items.sort();
+            items
         };
         assert_eq!(sorted(&shown), sorted(&due), "forward: {forward}");
     }

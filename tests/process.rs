@@ -55,8 +55,8 @@ impl Process {
         let line = lines
             .find(|line| line.contains(marker))
             .expect("it prints its address");
-        let place = line.split(marker).nth(1).expect("an address");
-        let address = place.split('/').next().expect("an address").parse();
+        let rest = line.split(marker).nth(1).expect("an address");
+        let address = rest.split('/').next().expect("an address").parse();
         // Without a reader, a full pipe would block the process.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
@@ -129,7 +129,7 @@ async fn an_upload_under_way_is_finished_before_it_stops() {
     let (comfy, seen) = server(Manner::default()).await;
     let process = Process::start(comfy, "");
     let rest = Arc::new(Notify::new());
-    let own = Arc::clone(&rest);
+    let release = Arc::clone(&rest);
     let half = |bytes: &'static [u8]| {
         stream::iter([Ok::<_, std::io::Error>(Bytes::from(
             [bytes, &vec![7; 50_000]].concat(),
@@ -137,7 +137,7 @@ async fn an_upload_under_way_is_finished_before_it_stops() {
     };
     let bytes = half(CLIP).chain(
         stream::once(async move {
-            own.notified().await;
+            release.notified().await;
             half(b"")
         })
         .flatten(),
@@ -201,13 +201,13 @@ async fn it_survives_without_file_descriptors() {
     let asking = async {
         loop {
             let client = reqwest::Client::new();
-            let asked = client
+            let request = client
                 .post(format!("http://{}/graphql", process.address))
                 .header("content-type", "application/json")
                 .timeout(Duration::from_secs(5))
                 .body(r#"{"query":"{ __typename }"}"#)
                 .send();
-            if asked.await.is_ok_and(|response| response.status() == 200) {
+            if request.await.is_ok_and(|response| response.status() == 200) {
                 break;
             }
         }
@@ -233,12 +233,12 @@ async fn a_key_that_it_makes_opens_what_its_lines_allow() {
         "--scopes",
         "assets:read,assets:write",
     ]);
-    let said = String::from_utf8(made.stdout).expect("text");
-    let key = said
+    let printed = String::from_utf8(made.stdout).expect("text");
+    let key = printed
         .split_whitespace()
         .find(|word| word.starts_with("agw_"));
     let key = key.expect("a key").to_owned();
-    let lines = said.split_once("[[access.keys]]").expect("lines").1;
+    let lines = printed.split_once("[[access.keys]]").expect("lines").1;
     assert!(
         !lines.contains(&key),
         "the configuration holds the hash alone"
@@ -253,21 +253,21 @@ async fn a_key_that_it_makes_opens_what_its_lines_allow() {
     );
     let ask = async |key: &str| {
         let client = reqwest::Client::new();
-        let asked = client
+        let request = client
             .post(format!("http://{}/graphql", process.address))
             .header("content-type", "application/json")
             .bearer_auth(key)
             .body(r#"{"query":"{ assetSources { name } }"}"#)
             .send();
-        asked.await.expect("an answer").status().as_u16()
+        request.await.expect("an answer").status().as_u16()
     };
     assert_eq!(ask(&key).await, 200);
-    let other = run(&["key"]).stdout;
-    let other = String::from_utf8(other).expect("text");
-    let other = other
+    let other_key = run(&["key"]).stdout;
+    let other_key = String::from_utf8(other_key).expect("text");
+    let other_key = other_key
         .split_whitespace()
         .find(|word| word.starts_with("agw_"));
-    assert_eq!(ask(other.expect("a key")).await, 401);
+    assert_eq!(ask(other_key.expect("a key")).await, 401);
     assert_eq!(
         run(&["key", "--scopes", "everything"]).status.code(),
         Some(64)
@@ -282,8 +282,11 @@ fn it_does_not_open_its_own_credentials_to_a_network() {
         .env("PIKTID_TOKEN", "a-token")
         .output()
         .expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(64), "{said}");
-    assert!(said.contains("refusing to listen on 0.0.0.0:0"), "{said}");
-    assert!(!said.contains("a-token"), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{message}");
+    assert!(
+        message.contains("refusing to listen on 0.0.0.0:0"),
+        "{message}"
+    );
+    assert!(!message.contains("a-token"), "{message}");
 }

@@ -71,8 +71,8 @@ fn packages() -> Vec<Value> {
         .current_dir(root())
         .output()
         .expect("cargo metadata runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{message}");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     metadata["packages"].as_array().cloned().expect("packages")
 }
@@ -85,28 +85,32 @@ fn text<'a>(package: &'a Value, field: &str) -> &'a str {
 fn is_allowed(licence: &str, allowed: &[LicenseReq]) -> bool {
     // Older crates write `/` for OR.
     let expression = Expression::parse(&licence.replace('/', " OR "));
-    expression.is_ok_and(|own| own.evaluate(|wanted| allowed.contains(wanted)))
+    expression.is_ok_and(|parsed| parsed.evaluate(|requirement| allowed.contains(requirement)))
 }
 
 fn allowed(deny: &Deny) -> Vec<LicenseReq> {
-    let all = deny.licenses.allow.iter().map(|own| {
-        let expression = Expression::parse(own).unwrap_or_else(|error| panic!("{own}: {error}"));
-        let wanted: Vec<_> = expression
+    let licences = deny.licenses.allow.iter().map(|granted| {
+        let expression =
+            Expression::parse(granted).unwrap_or_else(|error| panic!("{granted}: {error}"));
+        let required: Vec<_> = expression
             .requirements()
-            .map(|own| own.req.clone())
+            .map(|granted| granted.req.clone())
             .collect();
-        assert_eq!(wanted.len(), 1, "`{own}` is one licence");
-        wanted[0].clone()
+        assert_eq!(required.len(), 1, "`{granted}` is one licence");
+        required[0].clone()
     });
-    all.collect()
+    licences.collect()
 }
 
 /// A package's licence. Where a package has only a licence file, its first line decides; `cargo
 /// deny` compares the whole text.
 fn licence(package: &Value) -> String {
-    let own = text(package, "license");
-    let Some(file) = package["license_file"].as_str().filter(|_| own.is_empty()) else {
-        return own.to_owned();
+    let declared = text(package, "license");
+    let Some(file) = package["license_file"]
+        .as_str()
+        .filter(|_| declared.is_empty())
+    else {
+        return declared.to_owned();
     };
     let manifest = Path::new(text(package, "manifest_path"));
     let whole = std::fs::read_to_string(manifest.with_file_name(file)).unwrap_or_default();
@@ -125,7 +129,7 @@ fn licences_bans_and_sources_are_kept() {
         &deny.sources.unknown_registry,
         &deny.sources.unknown_git,
     ];
-    assert!(strict.iter().all(|own| *own == "deny") && deny.sources.allow_git.is_empty());
+    assert!(strict.iter().all(|item| *item == "deny") && deny.sources.allow_git.is_empty());
     let packages = packages();
     assert!(packages.len() > 100, "all of the tree was read");
     let mut wrong = Vec::new();
@@ -144,7 +148,7 @@ fn licences_bans_and_sources_are_kept() {
             .bans
             .deny
             .iter()
-            .find(|own| own.name == text(package, "name"))
+            .find(|item| item.name == text(package, "name"))
         {
             wrong.push(format!("{name} is banned: {}", banned.reason));
         }
@@ -202,6 +206,11 @@ fn a_licence_that_is_not_allowed_is_noticed() {
     ] {
         assert!(!is_allowed(bad, &allowed), "{bad}");
     }
-    let names: BTreeSet<String> = deny().bans.deny.into_iter().map(|own| own.name).collect();
+    let names: BTreeSet<String> = deny()
+        .bans
+        .deny
+        .into_iter()
+        .map(|banned| banned.name)
+        .collect();
     assert!(names.contains("openssl-sys"));
 }

@@ -44,15 +44,15 @@ impl Case {
 
 /// Returns every case, in the order of the report.
 pub fn cases() -> Vec<Case> {
-    let everybody = [Kind::Static, GATEWAY, Kind::Engine, TAILCALL_CACHED];
-    let thinking = [GATEWAY, Kind::Engine];
+    let all_kinds = [Kind::Static, GATEWAY, Kind::Engine, TAILCALL_CACHED];
+    let graphql_servers = [GATEWAY, Kind::Engine];
     let mut cases = Vec::new();
     for (name, question) in [
         ("warm list of 20 × 6 fields", Question::List),
         ("warm 20 by id", Question::Ids),
         ("warm list with previews", Question::Previews),
     ] {
-        cases.push(Case::new(name, question, &everybody, Kind::Static));
+        cases.push(Case::new(name, question, &all_kinds, Kind::Static));
     }
     for (name, question) in [
         ("warm, variables differ: 20 of 40 ids", Question::Variables),
@@ -60,7 +60,7 @@ pub fn cases() -> Vec<Case> {
         ("warm, text differs: the operation's name", Question::Name),
         ("warm, text differs: an alias", Question::Alias),
     ] {
-        cases.push(Case::new(name, question, &thinking, Kind::Engine));
+        cases.push(Case::new(name, question, &graphql_servers, Kind::Engine));
     }
     for (name, question) in [
         ("cold list, same query on all connections", Question::List),
@@ -80,10 +80,10 @@ pub fn cases() -> Vec<Case> {
             ..Case::new(&name, Question::List, &contestants, COLD)
         });
     }
-    let crowd = [Kind::Static, GATEWAY];
+    let fastest = [Kind::Static, GATEWAY];
     cases.push(Case {
         connections: 256,
-        ..Case::new("warm, 256 at once", Question::List, &crowd, Kind::Static)
+        ..Case::new("warm, 256 at once", Question::List, &fastest, Kind::Static)
     });
     cases
 }

@@ -134,35 +134,35 @@ impl Kind {
     }
 
     /// Returns the command that starts the contestant on `port`.
-    pub fn command(self, port: u16, ground: &Ground<'_>) -> Command {
+    pub fn command(self, port: u16, launch: &Ground<'_>) -> Command {
         let number = port.to_string();
         match self {
             Self::Static => {
                 let mut command = role(&["static", &number], Core::Measured);
-                command.arg(ground.answer());
+                command.arg(launch.answer());
                 command
             }
             Self::Engine => role(&["engine", &number], Core::Measured),
-            Self::Gateway(keeping, sources) => {
-                let text = settings(keeping, sources, ground.upstream);
-                let file = ground.write(&format!("gateway-{port}.toml"), &text);
+            Self::Gateway(cache_mode, sources) => {
+                let text = settings(cache_mode, sources, launch.upstream);
+                let file = launch.write(&format!("gateway-{port}.toml"), &text);
                 let binary = Path::new(env!("CARGO_BIN_EXE_asset-gateway"));
                 let mut command = command(binary, Core::Measured);
                 command.arg("serve").arg("--config").arg(file);
                 command.arg("--listen").arg(format!("127.0.0.1:{port}"));
                 command
             }
-            Self::Tailcall(keeping) => {
-                let file = ground.write(
+            Self::Tailcall(cache_mode) => {
+                let file = launch.write(
                     &format!("tailcall-{port}.graphql"),
-                    &tailcall(keeping, port, ground.upstream),
+                    &tailcall(cache_mode, port, launch.upstream),
                 );
-                let binary = ground.tailcall.expect("the path of the Tailcall binary");
+                let binary = launch.tailcall.expect("the path of the Tailcall binary");
                 let mut command = command(binary, Core::Measured);
                 command.arg("start").arg(file);
-                command.current_dir(ground.directory);
-                command.env("HOME", ground.directory);
-                command.env("XDG_CACHE_HOME", ground.directory);
+                command.current_dir(launch.directory);
+                command.env("HOME", launch.directory);
+                command.env("XDG_CACHE_HOME", launch.directory);
                 command.env("TAILCALL_TRACKER", "false");
                 command.env("TAILCALL_LOG_LEVEL", "error");
                 command.stderr(Stdio::null());
@@ -173,16 +173,16 @@ impl Kind {
 }
 
 /// Returns the gateway's configuration.
-fn settings(keeping: Keeping, sources: Sources, upstream: u16) -> String {
-    let seconds = match keeping {
+fn settings(cache_mode: Keeping, sources: Sources, upstream: u16) -> String {
+    let seconds = match cache_mode {
         Keeping::Everything | Keeping::Little => 36_000,
         Keeping::Nothing => 0,
     };
-    let size = match keeping {
+    let size = match cache_mode {
         Keeping::Little => "size_mib = 32\n",
         Keeping::Everything | Keeping::Nothing => "",
     };
-    let times = [
+    let freshness = [
         "page_fresh",
         "page_stale",
         "entity_fresh",
@@ -190,12 +190,12 @@ fn settings(keeping: Keeping, sources: Sources, upstream: u16) -> String {
         "missing_fresh",
         "if_error",
     ];
-    let times: String = times
+    let freshness: String = freshness
         .iter()
         .map(|time| format!("{time}_seconds = {seconds}\n"))
         .collect();
     let base = format!("http://127.0.0.1:{upstream}");
-    let others = match sources {
+    let other_sources = match sources {
         Sources::One => String::new(),
         Sources::Three => format!(
             "[sources.scenario]\nurl = \"{base}/scenario/v1\"\napi_key = \"key\"\napi_secret = \"secret\"\n\
@@ -203,47 +203,47 @@ fn settings(keeping: Keeping, sources: Sources, upstream: u16) -> String {
         ),
     };
     format!(
-        "[log]\nfilter = \"warn\"\n[cache]\n{size}{times}[sources.comfy]\nurl = \"{base}/comfy\"\n{others}"
+        "[log]\nfilter = \"warn\"\n[cache]\n{size}{freshness}[sources.comfy]\nurl = \"{base}/comfy\"\n{other_sources}"
     )
 }
 
-fn tailcall(keeping: Keeping, port: u16, upstream: u16) -> String {
-    let keep = match keeping {
+fn tailcall(cache_mode: Keeping, port: u16, upstream: u16) -> String {
+    let cache_directive = match cache_mode {
         Keeping::Everything | Keeping::Little => "@cache(maxAge: 3600000)",
         Keeping::Nothing => "",
     };
     TAILCALL
         .replace("@PORT@", &port.to_string())
         .replace("@UPSTREAM@", &format!("http://127.0.0.1:{upstream}/comfy"))
-        .replace("@KEEP@", keep)
+        .replace("@KEEP@", cache_directive)
 }
 
 /// Returns a command that runs this program as one of its servers.
-pub fn role(words: &[&str], core: Core) -> Command {
-    let own = std::env::current_exe().expect("the path of this program");
-    let mut command = command(&own, core);
-    command.arg("serve").args(words);
+pub fn role(arguments: &[&str], core: Core) -> Command {
+    let executable = std::env::current_exe().expect("the path of this program");
+    let mut command = command(&executable, core);
+    command.arg("serve").args(arguments);
     command
 }
 
 /// Returns a command that runs `program` on a core, without this process's environment. Where
 /// `setpriv` exists, the process ends when its parent is killed.
 pub fn command(program: &Path, core: Core) -> Command {
-    let mut words: Vec<OsString> = Vec::new();
+    let mut command_line: Vec<OsString> = Vec::new();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     if cores > 1 && is_there("taskset") {
-        let number = match core {
+        let core_number = match core {
             Core::Measured => "0",
             Core::Other => "1",
         };
-        words.extend(["taskset", "-c", number].map(OsString::from));
+        command_line.extend(["taskset", "-c", core_number].map(OsString::from));
     }
     if is_there("setpriv") {
-        words.extend(["setpriv", "--pdeathsig", "KILL"].map(OsString::from));
+        command_line.extend(["setpriv", "--pdeathsig", "KILL"].map(OsString::from));
     }
-    words.push(program.into());
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).env_clear();
+    command_line.push(program.into());
+    let mut command = Command::new(&command_line[0]);
+    command.args(&command_line[1..]).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
 }

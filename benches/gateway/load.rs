@@ -61,7 +61,7 @@ impl Body {
                 ids,
                 count,
             } => format!("{before}{}{after}", serde_json::json!(ids[..*count])),
-            Self::Mixed(all) => all.first().map(Self::sample).unwrap_or_default(),
+            Self::Mixed(bodies) => bodies.first().map(Self::sample).unwrap_or_default(),
         }
     }
 
@@ -97,14 +97,14 @@ impl Body {
                  end\n",
                 ids.join("\",\"")
             ),
-            Self::Mixed(all) => {
-                let each = all
+            Self::Mixed(bodies) => {
+                let scripts = bodies
                     .iter()
                     .map(|body| format!("do\n{}all[#all + 1] = request\nend\n", body.script(run)));
                 format!(
                     "local all = {{}}\n\
                      {}request = function() return all[math.random(#all)]() end\n",
-                    each.collect::<String>()
+                    scripts.collect::<String>()
                 )
             }
         }
@@ -115,9 +115,9 @@ impl Body {
 pub fn run(load: &Load<'_>, directory: &Path) -> Outcome {
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let head = "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n";
-    let look = load.least.map(looking).unwrap_or_default();
+    let response_check = load.least.map(looking).unwrap_or_default();
     let script = directory.join(format!("{run}.lua"));
-    let text = format!("{head}{}{look}", load.body.script(run));
+    let text = format!("{head}{}{response_check}", load.body.script(run));
     std::fs::write(&script, text).expect("a writable script file");
     let output = command(Path::new("wrk"), Core::Other)
         .args(["-t1", "--latency", "--timeout", "10s"])
@@ -130,17 +130,17 @@ pub fn run(load: &Load<'_>, directory: &Path) -> Outcome {
         .expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout);
     parse(&text).unwrap_or_else(|| {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        panic!("unexpected output from wrk: {text}{complaint}")
+        let error_text = String::from_utf8_lossy(&output.stderr);
+        panic!("unexpected output from wrk: {text}{error_text}")
     })
 }
 
 /// Returns Lua that checks each response and counts the wrong ones.
-fn looking(least: usize) -> String {
+fn looking(min_bytes: usize) -> String {
     format!(
         "bad = 0\n\
          response = function(status, headers, body)\n\
-         if #body < {least} or body:find('\"errors\"', 1, true) then bad = bad + 1 end\n\
+         if #body < {min_bytes} or body:find('\"errors\"', 1, true) then bad = bad + 1 end\n\
          end\n\
          local threads = {{}}\n\
          setup = function(thread) table.insert(threads, thread) end\n\
@@ -154,7 +154,7 @@ fn looking(least: usize) -> String {
 
 /// Parses `wrk`'s report; returns `None` when a value is missing.
 fn parse(text: &str) -> Option<Outcome> {
-    let after = |label: &str| {
+    let value_after = |label: &str| {
         let mut lines = text.lines();
         lines.find_map(|line| line.trim().strip_prefix(label))
     };
@@ -164,16 +164,16 @@ fn parse(text: &str) -> Option<Outcome> {
         "Bad answers:",
     ]
     .iter()
-    .filter_map(|label| after(label))
+    .filter_map(|label| value_after(label))
     .flat_map(|rest| rest.split([' ', ',']))
     .filter_map(|word| word.parse::<u64>().ok())
     .sum();
     let requests = text.lines().find(|line| line.contains(" requests in "))?;
     Some(Outcome {
         requests: requests.split_whitespace().next()?.parse().ok()?,
-        rate: after("Requests/sec:")?.trim().parse().ok()?,
-        p50: microseconds(after("50%")?)?,
-        p99: microseconds(after("99%")?)?,
+        rate: value_after("Requests/sec:")?.trim().parse().ok()?,
+        p50: microseconds(value_after("50%")?)?,
+        p99: microseconds(value_after("99%")?)?,
         failures,
     })
 }
@@ -184,6 +184,6 @@ fn microseconds(text: &str) -> Option<f64> {
     let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7)];
     let (number, unit) = units
         .iter()
-        .find_map(|(unit, worth)| Some((text.strip_suffix(*unit)?, worth)))?;
+        .find_map(|(unit, factor)| Some((text.strip_suffix(*unit)?, factor)))?;
     Some(number.parse::<f64>().ok()? * unit)
 }

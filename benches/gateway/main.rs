@@ -43,9 +43,9 @@ const WARM_UP: u64 = 1;
 const STARTS: usize = 5;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words.as_slice() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
         ["serve", "static", port, file] => serve(port, reference::fixed(file)),
         ["serve", "engine", port] => serve(port, reference::engine()),
         ["serve", "upstream", port, delay] => serve(port, upstream::router(delay)),
@@ -137,15 +137,15 @@ impl Entry {
 
 impl Bench {
     async fn start() -> Self {
-        let number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
+        let env_number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
         let client = reqwest::Client::builder()
             .no_proxy()
             // The next server may reuse a port, so no idle connection may remain.
             .pool_max_idle_per_host(0);
         Self {
-            seconds: number("BENCH_SECONDS").unwrap_or(3),
-            rounds: number("BENCH_ROUNDS").map_or(3, |rounds| rounds.max(1) as usize),
-            memory: number("BENCH_MEMORY_SECONDS").unwrap_or(0),
+            seconds: env_number("BENCH_SECONDS").unwrap_or(3),
+            rounds: env_number("BENCH_ROUNDS").map_or(3, |rounds| rounds.max(1) as usize),
+            memory: env_number("BENCH_MEMORY_SECONDS").unwrap_or(0),
             only: std::env::var("BENCH_ONLY").unwrap_or_default(),
             tailcall: std::env::var_os("BENCH_TAILCALL").map(PathBuf::from),
             directory: tempfile::tempdir().expect("a temporary directory"),
@@ -275,11 +275,11 @@ impl Bench {
         let answer = self.client.get(url).send().await.expect("an answer");
         let text = answer.text().await.expect("a body");
         let calls: Value = serde_json::from_str(&text).expect("JSON");
-        let each = calls
+        let counts = calls
             .as_object()
             .expect("a count for each provider")
             .values();
-        each.filter_map(Value::as_u64).sum()
+        counts.filter_map(Value::as_u64).sum()
     }
 
     /// Measures the time from process start to the first 200 of `/ready`.
@@ -307,9 +307,9 @@ impl Bench {
                 .expect("the gateway becomes ready in time");
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
-        let (low, middle, high) = spread(times);
+        let (low, median, high) = spread(times);
         println!(
-            "\n### start: {middle:.0} ms to the first 200 of /ready ({low:.0} to {high:.0}, {STARTS} times)"
+            "\n### start: {median:.0} ms to the first 200 of /ready ({low:.0} to {high:.0}, {STARTS} times)"
         );
     }
 
@@ -323,13 +323,13 @@ impl Bench {
         let port = free_port();
         let gateway = Server::start(LITTLE.command(port, &ground), port).await;
         let body = Question::Mixed.body(LITTLE.dialect());
-        let mebibytes = || gateway.resident_kib() as f64 / 1024.0;
+        let resident_mib = || gateway.resident_kib() as f64 / 1024.0;
         println!("\n### memory: mixed load on 32 connections, a cache of 32 MiB\n");
         println!("| after s | requests/s | RSS MiB | failures |\n|--:|--:|--:|--:|");
-        println!("| 0 | | {:.1} | |", mebibytes());
-        let (mut failures, mut after) = (0, 0);
-        while after < self.memory {
-            let seconds = 30.min(self.memory - after);
+        println!("| 0 | | {:.1} | |", resident_mib());
+        let (mut failures, mut elapsed) = (0, 0);
+        while elapsed < self.memory {
+            let seconds = 30.min(self.memory - elapsed);
             let load = Load {
                 port,
                 body: &body,
@@ -338,11 +338,11 @@ impl Bench {
                 least: Some(100),
             };
             let outcome = load::run(&load, self.directory.path());
-            after += seconds;
+            elapsed += seconds;
             failures += outcome.failures;
-            let (rate, memory) = (outcome.rate, mebibytes());
+            let (rate, memory) = (outcome.rate, resident_mib());
             println!(
-                "| {after} | {rate:.0} | {memory:.1} | {} |",
+                "| {elapsed} | {rate:.0} | {memory:.1} | {} |",
                 outcome.failures
             );
         }

@@ -95,11 +95,11 @@ impl Question {
                     Self::Comment,
                     Self::Alias,
                 ];
-                let mut all: Vec<Body> = others.map(|own| own.body(dialect)).into();
-                let many = (0..MANY).map(|number| global_id(&id(Provider::Comfy, number)));
+                let mut bodies: Vec<Body> = others.map(|question| question.body(dialect)).into();
+                let pool = (0..MANY).map(|number| global_id(&id(Provider::Comfy, number)));
                 // Few ids at once: more would exceed what the source can serve.
-                all.push(by_variable(fields, many.collect(), 3));
-                Body::Mixed(all)
+                bodies.push(by_variable(fields, pool.collect(), 3));
+                Body::Mixed(bodies)
             }
         }
     }
@@ -133,8 +133,8 @@ impl Dialect {
 fn by_id(dialect: Dialect) -> String {
     let ids = dialect.ids().into_iter().take(LISTED).enumerate();
     let fields = dialect.fields();
-    let each = ids.map(|(number, id)| format!("a{number}:asset(id:\"{id}\"){{{fields}}}"));
-    format!("{{{}}}", each.collect::<Vec<_>>().join(" "))
+    let selections = ids.map(|(number, id)| format!("a{number}:asset(id:\"{id}\"){{{fields}}}"));
+    format!("{{{}}}", selections.collect::<Vec<_>>().join(" "))
 }
 
 fn by_variable(fields: &str, ids: Vec<String>, count: usize) -> Body {
@@ -162,8 +162,8 @@ fn counted(body: &str) -> Body {
 
 fn shuffled(query: &str, ids: Vec<String>, count: usize) -> Body {
     let body = json!({ "query": query, "variables": { "ids": IDS } }).to_string();
-    let place = format!("\"{IDS}\"");
-    let (before, after) = body.split_once(&place).expect("IDS in the variables");
+    let placeholder = format!("\"{IDS}\"");
+    let (before, after) = body.split_once(&placeholder).expect("IDS in the variables");
     Body::Shuffled {
         before: before.to_owned(),
         after: after.to_owned(),

@@ -21,9 +21,9 @@ use crate::upstream::{LISTED, global_id, rows};
 /// Responds to every request with the bytes of `file`.
 pub fn fixed(file: &str) -> Router {
     let bytes = Bytes::from(std::fs::read(file).expect("the response file"));
-    let answer = |State(bytes): State<Bytes>, _asked: Bytes| async move { json(bytes) };
+    let respond = |State(bytes): State<Bytes>, _body: Bytes| async move { json(bytes) };
     Router::new()
-        .route("/graphql", post(answer))
+        .route("/graphql", post(respond))
         .with_state(bytes)
 }
 
@@ -58,7 +58,7 @@ struct Store {
 impl Store {
     fn new() -> Self {
         let rows = rows(Provider::Comfy).into_iter();
-        let all: Vec<Arc<Asset>> = rows
+        let assets: Vec<Arc<Asset>> = rows
             .map(|row| {
                 Arc::new(Asset {
                     id: ID(global_id(&row.id)),
@@ -71,12 +71,12 @@ impl Store {
                 })
             })
             .collect();
-        let by_id = all
+        let by_id = assets
             .iter()
             .map(|asset| (asset.id.0.clone(), Arc::clone(asset)));
         Self {
             by_id: by_id.collect(),
-            all,
+            all: assets,
         }
     }
 

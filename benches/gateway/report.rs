@@ -35,18 +35,18 @@ pub fn table(case: &Case, results: &[(Kind, &[Round])]) -> String {
         case.reference.name()
     );
     for (kind, rounds) in results {
-        let (low, half, high) = spread(rounds.iter().map(rate).collect());
-        let (own_p50, own_p99) = (middle(rounds, p50), middle(rounds, |round| round.p99));
+        let (low, median_rate, high) = spread(rounds.iter().map(rate).collect());
+        let (median_p50, median_p99) = (middle(rounds, p50), middle(rounds, |round| round.p99));
         let failures: u64 = rounds.iter().map(|round| round.failures).sum();
         text += &format!(
-            "| {} | {half:.0} ({low:.0} to {high:.0}) | {:.2} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.4} | {failures} |\n",
+            "| {} | {median_rate:.0} ({low:.0} to {high:.0}) | {:.2} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.4} | {failures} |\n",
             kind.name(),
-            half / reference.0,
+            median_rate / reference.0,
             middle(rounds, |round| round.processor),
-            own_p50 / 1e3,
-            own_p50 / reference.1,
-            own_p99 / 1e3,
-            own_p99 / own_p50,
+            median_p50 / 1e3,
+            median_p50 / reference.1,
+            median_p99 / 1e3,
+            median_p99 / median_p50,
             middle(rounds, |round| round.resident),
             middle(rounds, |round| round.calls),
         );
@@ -55,8 +55,8 @@ pub fn table(case: &Case, results: &[(Kind, &[Round])]) -> String {
 }
 
 /// Returns the median over the rounds.
-fn middle(rounds: &[Round], of: impl Fn(&Round) -> f64) -> f64 {
-    spread(rounds.iter().map(of).collect()).1
+fn middle(rounds: &[Round], metric: impl Fn(&Round) -> f64) -> f64 {
+    spread(rounds.iter().map(metric).collect()).1
 }
 
 /// Returns the minimum, the median and the maximum of at least one number.

@@ -101,15 +101,15 @@ pub fn router(delay: &str) -> Router {
             Provider::Comfy => "/comfy/api/assets",
         };
         let list = move |State(world): State<Arc<World>>, RawQuery(query): RawQuery| async move {
-            let own = world.asked(provider).await;
-            let changes = query.is_some_and(|query| query.contains(CHANGED));
-            json_answer(if changes {
-                own.changed()
+            let stub = world.asked(provider).await;
+            let is_changed = query.is_some_and(|query| query.contains(CHANGED));
+            json_answer(if is_changed {
+                stub.changed()
             } else {
-                own.list.clone()
+                stub.list.clone()
             })
         };
-        let one = move |State(world): State<Arc<World>>, Path(id): Path<String>| async move {
+        let by_id = move |State(world): State<Arc<World>>, Path(id): Path<String>| async move {
             match world.asked(provider).await.assets.get(&id) {
                 Some((_, answer)) => json_answer(answer.clone()),
                 None => match one_of_many(&id) {
@@ -123,7 +123,7 @@ pub fn router(delay: &str) -> Router {
         };
         router = router
             .route(base, get(list))
-            .route(&format!("{base}/{{id}}"), get(one));
+            .route(&format!("{base}/{{id}}"), get(by_id));
     }
     router.with_state(world)
 }
@@ -156,13 +156,13 @@ struct AssetCache {
 impl World {
     /// Counts a call, waits for the delay, and returns the provider's source.
     async fn asked(&self, provider: Provider) -> &AssetCache {
-        let own = self.providers.iter().find(|own| own.provider == provider);
-        let own = own.expect("a source for each provider");
-        own.calls.fetch_add(1, Ordering::Relaxed);
+        let stub = self.providers.iter().find(|stub| stub.provider == provider);
+        let stub = stub.expect("a source for each provider");
+        stub.calls.fetch_add(1, Ordering::Relaxed);
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        own
+        stub
     }
 }
 
@@ -172,16 +172,16 @@ impl AssetCache {
         static TIMES: AtomicU64 = AtomicU64::new(1);
         let number = format!("{:016x}", TIMES.fetch_add(1, Ordering::Relaxed));
         let mut list = self.list.to_vec();
-        for begin in &self.changes {
-            list[*begin..*begin + number.len()].copy_from_slice(number.as_bytes());
+        for offset in &self.changes {
+            list[*offset..*offset + number.len()].copy_from_slice(number.as_bytes());
         }
         list.into()
     }
 
     fn new(provider: Provider) -> Self {
         let rows = rows(provider);
-        let all: Vec<Value> = rows.iter().map(|row| asset(provider, row)).collect();
-        let listed = &all[..LISTED];
+        let values: Vec<Value> = rows.iter().map(|row| asset(provider, row)).collect();
+        let listed = &values[..LISTED];
         let list = match provider {
             Provider::Scenario => json!({ "assets": listed }),
             Provider::Piktid => json!({
@@ -190,7 +190,7 @@ impl AssetCache {
             }),
             Provider::Comfy => json!({ "assets": listed, "total": LISTED, "has_more": false }),
         };
-        let assets = rows.into_iter().zip(all).map(|(row, asset)| {
+        let assets = rows.into_iter().zip(values).map(|(row, asset)| {
             let text = asset.to_string();
             let answer = match provider {
                 Provider::Scenario => format!("{{\"asset\":{text}}}"),
@@ -252,17 +252,17 @@ struct Wanted {
     asset_ids: Vec<String>,
 }
 
-async fn bulk(State(world): State<Arc<World>>, Json(wanted): Json<Wanted>) -> Response {
-    let own = world.asked(Provider::Scenario).await;
-    let ids = wanted.asset_ids.iter();
-    let found: Vec<&str> = ids.filter_map(|id| Some(&*own.assets.get(id)?.0)).collect();
+async fn bulk(State(world): State<Arc<World>>, Json(request): Json<Wanted>) -> Response {
+    let api = world.asked(Provider::Scenario).await;
+    let ids = request.asset_ids.iter();
+    let found: Vec<&str> = ids.filter_map(|id| Some(&*api.assets.get(id)?.0)).collect();
     json_answer(format!("{{\"assets\":[{}]}}", found.join(",")).into())
 }
 
 async fn calls(State(world): State<Arc<World>>) -> Json<HashMap<&'static str, u64>> {
-    let each = world.providers.iter();
+    let list = world.providers.iter();
     Json(
-        each.map(|own| (own.provider.word(), own.calls.swap(0, Ordering::Relaxed)))
+        list.map(|stub| (stub.provider.word(), stub.calls.swap(0, Ordering::Relaxed)))
             .collect(),
     )
 }

@@ -43,9 +43,9 @@ const ROOM: u64 = 1 << 40;
 const KEPT: usize = 100_000;
 
 fn main() {
-    let wants = |own: String| own == "--bench" || own == "memory";
+    let selects_memory = |argument: String| argument == "--bench" || argument == "memory";
     // This runs first: later, the test would reuse freed memory and miss the growth.
-    let memory = std::env::args().skip(1).all(wants).then(memory);
+    let memory = std::env::args().skip(1).all(selects_memory).then(memory);
     let mut criterion = Criterion::default()
         .without_plots()
         .nresamples(10_000)
@@ -68,8 +68,8 @@ fn main() {
 fn document(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("document");
     let kinds: [(&str, fn(usize) -> String); 2] = [("list", list_text), ("20 ids", ids_text)];
-    for (name, text) in kinds {
-        let first = text(0);
+    for (name, make_text) in kinds {
+        let first = make_text(0);
         assert!(
             ParsedDocument::whole(&first) && ParsedDocument::find(first.clone()),
             "{name}"
@@ -84,7 +84,7 @@ fn document(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("known shape", name), |b| {
             let next = || {
                 number += 1;
-                text(number)
+                make_text(number)
             };
             b.iter_batched(next, ParsedDocument::find, BatchSize::SmallInput);
         });
@@ -110,11 +110,11 @@ fn list_text(number: usize) -> String {
 fn ids_text(number: usize) -> String {
     let source = SourceName::parse("comfy").expect("a name");
     let fields: String = (0..PAGE)
-        .map(|own| {
-            let upstream = id(Provider::Comfy, number * PAGE + own).into();
+        .map(|index| {
+            let upstream = id(Provider::Comfy, number * PAGE + index).into();
             let source = source.clone();
             let id = GlobalId::Asset(AssetId { source, upstream });
-            format!("a{own}: asset(id: \"{id}\") {{ id name kind }} ")
+            format!("a{index}: asset(id: \"{id}\") {{ id name kind }} ")
         })
         .collect();
     format!("{{ {fields}}}")
@@ -144,7 +144,7 @@ fn merge(criterion: &mut Criterion) {
         }
         // A cursor lacks hints after a source was added: the list must search for its position.
         group.bench_function(BenchmarkId::new("depth without hints", depth), |b| {
-            let key = cursor.as_ref().map(|own| own.key.clone());
+            let key = cursor.as_ref().map(|position| position.key.clone());
             let hints = Vec::new();
             let (list, range) = (&*list, range(PAGE, key.map(|key| Cursor { key, hints })));
             measure(b, &runtime, || list.page(&range));
@@ -154,12 +154,12 @@ fn merge(criterion: &mut Criterion) {
 
 /// Creates sources whose assets alternate. Every other one pages by time; nothing is cached.
 fn list(sources: usize, rows: usize) -> List {
-    let part = |own: usize| {
-        let numbers = (0..rows).map(|row| row * sources + own);
+    let source_list = |nth: usize| {
+        let numbers = (0..rows).map(|row| row * sources + nth);
         let source = InMemory {
-            paging: if own.is_multiple_of(2) { INDEX } else { WINDOW },
+            paging: if nth.is_multiple_of(2) { INDEX } else { WINDOW },
             primes: false,
-            ..InMemory::new(&format!("s{own}"), assets(Provider::Piktid, numbers))
+            ..InMemory::new(&format!("s{nth}"), assets(Provider::Piktid, numbers))
         };
         SourceList {
             paging: source.paging,
@@ -171,7 +171,7 @@ fn list(sources: usize, rows: usize) -> List {
         }
     };
     List {
-        sources: (0..sources).map(part).collect(),
+        sources: (0..sources).map(source_list).collect(),
         skipped: Vec::new(),
         order: Order::NEWEST,
         filter: Filter::default(),
@@ -281,20 +281,20 @@ impl Kept {
 
     async fn page(&self, request: ListRequest) -> Arc<Page> {
         let (asset_cache, context) = (&self.asset_cache, &self.context);
-        let read = asset_cache
+        let result = asset_cache
             .page(&self.source, request, context, self.until)
             .await;
-        read.expect("a page").page
+        result.expect("a page").page
     }
 
     async fn entities(&self, ids: Vec<Arc<str>>) {
         let (asset_cache, plain) = (&self.asset_cache, DetailLevel::Plain);
-        let land = |id: &str, entity: Entity| {
+        let on_entity = |id: &str, entity: Entity| {
             black_box((id, entity)).1.expect("the source has the asset");
         };
         let (source, context) = (&self.source, &self.context);
         asset_cache
-            .entities(source, ids, plain, context, &land)
+            .entities(source, ids, plain, context, &on_entity)
             .await;
     }
 }
@@ -305,73 +305,73 @@ fn pages(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
         let parameters = Parameters::new(vec![("name", format!("{number:09}"))]);
         request(number % 900, PAGE, parameters)
     };
-    let kept = LazyCell::new(|| {
+    let filled_cache = LazyCell::new(|| {
         let source = InMemory {
             primes: false,
             ..InMemory::new("memory", assets(Provider::Piktid, 0..1_000))
         };
-        let kept = Kept::new(source, count * PAGE, AN_HOUR, Duration::ZERO);
+        let filled_cache = Kept::new(source, count * PAGE, AN_HOUR, Duration::ZERO);
         runtime.block_on(async {
             for number in 0..count {
-                kept.page(request(number)).await;
+                filled_cache.page(request(number)).await;
             }
         });
-        kept
+        filled_cache
     });
     let mut group = criterion.benchmark_group("cache");
     group.bench_function(BenchmarkId::new("get a page", count), |b| {
-        let (kept, mut at) = (&*kept, 0);
+        let (filled_cache, mut index) = (&*filled_cache, 0);
         measure(b, runtime, || {
-            at = (at + STRIDE) % count;
-            kept.page(request(at))
+            index = (index + STRIDE) % count;
+            filled_cache.page(request(index))
         });
     });
     let mut next = count;
     group.bench_function(BenchmarkId::new("put a page", count), |b| {
-        let kept = &*kept;
+        let filled_cache = &*filled_cache;
         measure(b, runtime, || {
             next += 1;
-            kept.page(request(next))
+            filled_cache.page(request(next))
         });
     });
 }
 
 fn entities(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
-    let kept = LazyCell::new(|| {
+    let filled_cache = LazyCell::new(|| {
         let source = InMemory::new("memory", assets(Provider::Piktid, 0..count));
-        let kept = Kept::new(source, count, Duration::ZERO, AN_HOUR);
+        let filled_cache = Kept::new(source, count, Duration::ZERO, AN_HOUR);
         runtime.block_on(async {
             for offset in (0..count).step_by(LARGE_PAGE) {
                 let request = request(offset, LARGE_PAGE, Parameters::default());
-                assert_eq!(kept.page(request).await.rows.len(), LARGE_PAGE);
+                assert_eq!(filled_cache.page(request).await.rows.len(), LARGE_PAGE);
             }
         });
-        kept
+        filled_cache
     });
     let mut group = criterion.benchmark_group("cache");
     group.bench_function(BenchmarkId::new("get 20 assets", count), |b| {
-        let (kept, mut at) = (&*kept, 0);
+        let (filled_cache, mut index) = (&*filled_cache, 0);
         measure(b, runtime, || {
             let next = || {
-                at = (at + STRIDE) % count;
-                Arc::<str>::from(id(Provider::Piktid, at))
+                index = (index + STRIDE) % count;
+                Arc::<str>::from(id(Provider::Piktid, index))
             };
-            kept.entities(std::iter::repeat_with(next).take(PAGE).collect())
+            filled_cache.entities(std::iter::repeat_with(next).take(PAGE).collect())
         });
     });
     let mut next = count;
     group.bench_function(BenchmarkId::new("put an asset", count), |b| {
-        let kept = &*kept;
+        let filled_cache = &*filled_cache;
         measure(b, runtime, || {
             next += 1;
-            kept.entities(vec![id(Provider::Piktid, next).into()])
+            filled_cache.entities(vec![id(Provider::Piktid, next).into()])
         });
     });
 }
 
 fn answers(criterion: &mut Criterion, count: usize) {
     const BYTES: usize = 8_192;
-    let question = |number: usize| ResponseKey {
+    let key = |number: usize| ResponseKey {
         viewer_scope: ViewerScope {
             permissions: Permissions::ALL,
             scopes: None,
@@ -381,37 +381,37 @@ fn answers(criterion: &mut Criterion, count: usize) {
     };
     let sources = vec![SourceName::parse("memory").expect("a name")];
     let (answer, until) = (Arc::new(Bytes::new()), Instant::now() + AN_HOUR);
-    let keep = |answers: &ResponseCache<Bytes, ()>, question: ResponseKey| {
+    let keep = |answers: &ResponseCache<Bytes, ()>, key: ResponseKey| {
         // The cache keeps a response only when it is requested again.
-        for question in [question.clone(), question] {
+        for key in [key.clone(), key] {
             let (answer, sources) = (Arc::clone(&answer), sources.clone());
-            answers.keep(question, answer, answers.moment(), sources, until, BYTES);
+            answers.keep(key, answer, answers.moment(), sources, until, BYTES);
         }
     };
-    let kept = LazyCell::new(|| {
+    let filled_cache = LazyCell::new(|| {
         let asset_cache = asset_cache(ROOM, AN_HOUR, AN_HOUR);
         // Each response takes memory beside its bytes.
         let answers = ResponseCache::new(asset_cache, (count * (BYTES + 1_024)) as u64);
-        (0..count).for_each(|number| keep(&answers, question(number)));
+        (0..count).for_each(|number| keep(&answers, key(number)));
         answers
     });
     let mut group = criterion.benchmark_group("cache");
     group.bench_function(BenchmarkId::new("get an answer", count), |b| {
-        let mut at = 0;
+        let mut index = 0;
         let next = || {
-            at = (at + STRIDE) % count;
-            question(at)
+            index = (index + STRIDE) % count;
+            key(index)
         };
-        let get = |question: ResponseKey| kept.get(&question).expect("a cached response");
+        let get = |key: ResponseKey| filled_cache.get(&key).expect("a cached response");
         b.iter_batched(next, get, BatchSize::SmallInput);
     });
     let mut number = count;
     group.bench_function(BenchmarkId::new("put an answer", count), |b| {
         let next = || {
             number += 1;
-            question(number)
+            key(number)
         };
-        let put = |question: ResponseKey| keep(&kept, question);
+        let put = |key: ResponseKey| keep(&filled_cache, key);
         b.iter_batched(next, put, BatchSize::SmallInput);
     });
 }
@@ -432,16 +432,16 @@ fn memory() -> String {
         let (mut sent, mut weight, before) = (0, 0, resident());
         for first in (0..KEPT).step_by(LARGE_PAGE) {
             let assets = assets(provider, first..first + LARGE_PAGE);
-            sent += assets.iter().map(|own| own.raw.len()).sum::<usize>();
+            sent += assets.iter().map(|asset| asset.raw.len()).sum::<usize>();
             weight += assets
                 .iter()
-                .map(|own| own.weight() as usize)
+                .map(|asset| asset.weight() as usize)
                 .sum::<usize>();
             let source: Arc<dyn Source> = Arc::new(InMemory::new("memory", assets));
             let request = request(0, LARGE_PAGE, Parameters::default());
             let until = Instant::now() + AN_HOUR;
-            let read = runtime.block_on(asset_cache.page(&source, request, &context, until));
-            assert_eq!(read.expect("a page").page.rows.len(), LARGE_PAGE);
+            let result = runtime.block_on(asset_cache.page(&source, request, &context, until));
+            assert_eq!(result.expect("a page").page.rows.len(), LARGE_PAGE);
         }
         let taken = resident().saturating_sub(before);
         let [sent, weight, taken] = [sent, weight, taken].map(|bytes| bytes / KEPT);

@@ -144,7 +144,7 @@ impl InMemory {
         let begin = match &request.position {
             // Skip the assets that are not before the bound.
             Position::Start => request.before.map_or(0, |bound| {
-                self.assets.partition_point(|own| own.created_at >= bound)
+                self.assets.partition_point(|item| item.created_at >= bound)
             }),
             Position::Token(token) => token.parse().expect("a token of this source"),
             Position::Offset(offset) => usize::try_from(*offset).expect("an offset of this source"),
@@ -205,10 +205,10 @@ impl Source for InMemory {
         _: DetailLevel,
         _: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
-        let read = ids
+        let results = ids
             .iter()
             .map(move |id| (id.clone(), Ok(Arc::clone(&self.assets[0]))));
-        stream::iter(read).boxed()
+        stream::iter(results).boxed()
     }
 }
 

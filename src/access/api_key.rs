@@ -13,7 +13,7 @@ pub struct Keys(Vec<(blake3::Hash, Caller)>);
 
 impl Keys {
     pub fn new(keys: Vec<KeyConfig>) -> Self {
-        let known = keys.into_iter().map(|key| {
+        let entries = keys.into_iter().map(|key| {
             let caller = Caller {
                 who: format!("key:{}", key.id).into(),
                 permissions: key.permissions.into_iter().collect(),
@@ -21,7 +21,7 @@ impl Keys {
             };
             (blake3::Hash::from_bytes(key.hash), caller)
         });
-        Self(known.collect())
+        Self(entries.collect())
     }
 
     /// Finds the holder of a key. Always compares all hashes, each in constant time: the time taken

@@ -82,16 +82,16 @@ impl Share {
     pub fn take(&self, bytes: u64) -> Result<(), Exceeded> {
         let most = self.budget.0.most;
         let mut taken = self.budget.state();
-        let own = taken.by_client.get(&self.client).copied();
-        let own = own.unwrap_or(0).saturating_add(bytes);
+        let client_bytes = taken.by_client.get(&self.client).copied();
+        let client_bytes = client_bytes.unwrap_or(0).saturating_add(bytes);
         let all = taken.all.saturating_add(bytes);
-        for (value, maximum) in [(own, most / 2), (all, most)] {
+        for (value, maximum) in [(client_bytes, most / 2), (all, most)] {
             if value > maximum {
                 return Err(Exceeded { value, maximum });
             }
         }
         taken.all = all;
-        taken.by_client.insert(self.client.clone(), own);
+        taken.by_client.insert(self.client.clone(), client_bytes);
         *self.own() += bytes;
         Ok(())
     }
@@ -109,9 +109,9 @@ impl Drop for Share {
         }
         let mut taken = self.budget.state();
         taken.all = taken.all.saturating_sub(bytes);
-        if let Some(own) = taken.by_client.get_mut(&self.client) {
-            *own = own.saturating_sub(bytes);
-            if *own == 0 {
+        if let Some(client_bytes) = taken.by_client.get_mut(&self.client) {
+            *client_bytes = client_bytes.saturating_sub(bytes);
+            if *client_bytes == 0 {
                 taken.by_client.remove(&self.client);
             }
         }

@@ -30,9 +30,9 @@ impl Permissions {
 }
 
 impl FromIterator<Permission> for Permissions {
-    fn from_iter<I: IntoIterator<Item = Permission>>(all: I) -> Self {
+    fn from_iter<I: IntoIterator<Item = Permission>>(granted: I) -> Self {
         let mut permissions = Self::default();
-        for permission in all {
+        for permission in granted {
             permissions.0[permission as usize] = true;
         }
         permissions

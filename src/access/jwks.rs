@@ -91,8 +91,9 @@ impl Key {
     fn fits(&self, header: &Header) -> bool {
         let common = &self.jwk.common;
         let is_named = header.kid.is_none() || header.kid == common.key_id;
-        let same =
-            |own: &jsonwebtoken::jwk::KeyAlgorithm| own.to_string() == format!("{:?}", header.alg);
+        let same = |algorithm: &jsonwebtoken::jwk::KeyAlgorithm| {
+            algorithm.to_string() == format!("{:?}", header.alg)
+        };
         is_named
             && common.key_algorithm.as_ref().is_none_or(same)
             && self.decoding.family() == header.alg.family()
@@ -166,8 +167,8 @@ impl KeySet {
             return Ok(found);
         }
         // Runs in a task: a caller that disconnects does not cancel the fetch for the others.
-        let (set, asked) = (Arc::clone(self), Instant::now());
-        let fetching = tokio::spawn(async move { set.fetch(asked).await });
+        let (set, requested_at) = (Arc::clone(self), Instant::now());
+        let fetching = tokio::spawn(async move { set.fetch(requested_at).await });
         // Cached keys suffice for a while: an issuer that hangs must not block all callers.
         let wait = if found.is_empty() { WAIT } else { SHORT_WAIT };
         // The result is in the cache, or in the log.
@@ -188,15 +189,15 @@ impl KeySet {
 
     /// Fetches the keys, unless another fetch began since the caller asked, the last one has just
     /// failed, or the rate limit is reached.
-    async fn fetch(&self, asked: Instant) {
+    async fn fetch(&self, requested_at: Instant) {
         let Some(fetcher) = &self.fetcher else { return };
         let mut last = fetcher.last.lock().await;
-        let is_told = match *last {
-            Some(Fetched::At(time)) => time > asked,
+        let is_recent = match *last {
+            Some(Fetched::At(time)) => time > requested_at,
             Some(Fetched::Failed(time)) => time.elapsed() < PAUSE,
             None => false,
         };
-        if is_told || fetcher.rate.check().is_err() {
+        if is_recent || fetcher.rate.check().is_err() {
             return;
         }
         let began = Instant::now();

@@ -93,9 +93,9 @@ impl Tokens {
         if header.crit.is_some() || header.extras.inner().contains_key("b64") {
             return Err(Denied::Token("it needs an unsupported header extension"));
         }
-        let known = self.keys.for_token(&header).await?;
+        let candidates = self.keys.for_token(&header).await?;
         let mut reason = Denied::Token("it is signed with a key that the issuer does not list");
-        for key in known {
+        for key in candidates {
             let mut validation = self.validation.clone();
             // Only the token's algorithm: a key of one family never serves another.
             validation.algorithms = vec![header.alg];

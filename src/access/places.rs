@@ -52,27 +52,27 @@ impl<K: Eq + Hash> SlotsByClient<K> {
 
     /// Waits for a slot of `key`. `None`: none was free before `deadline`.
     pub async fn place(&self, key: K, deadline: Instant) -> Option<ClientSlot> {
-        let own = self.of(key);
-        let waiting = Arc::clone(&own).acquire_owned();
+        let semaphore = self.of(key);
+        let waiting = Arc::clone(&semaphore).acquire_owned();
         let permit = timeout_at(deadline, waiting).await.ok()?.ok()?;
         Some(ClientSlot {
             _permit: permit,
-            _own: own,
+            _own: semaphore,
         })
     }
 
     fn of(&self, key: K) -> Arc<Semaphore> {
         // Only single insertions: a panic elsewhere cannot leave the table half-changed.
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = all.get(&key).and_then(Weak::upgrade) {
-            return own;
+        if let Some(semaphore) = all.get(&key).and_then(Weak::upgrade) {
+            return semaphore;
         }
         if all.len() >= MANY {
-            all.retain(|_, own| own.strong_count() > 0);
+            all.retain(|_, semaphore| semaphore.strong_count() > 0);
         }
-        let own = Arc::new(Semaphore::new(self.most));
-        all.insert(key, Arc::downgrade(&own));
-        own
+        let semaphore = Arc::new(Semaphore::new(self.most));
+        all.insert(key, Arc::downgrade(&semaphore));
+        semaphore
     }
 }
 

@@ -39,8 +39,8 @@ impl FileType {
     #[must_use]
     pub fn sniff(first: &[u8]) -> Self {
         let magic = MAGIC.iter().find(|(magic, _)| first.starts_with(magic));
-        if let Some((_, known)) = magic {
-            return *known;
+        if let Some((_, file_type)) = magic {
+            return *file_type;
         }
         if is_safetensors(first) {
             return Self::of("application/x-safetensors", "safetensors");
@@ -75,19 +75,19 @@ impl FileType {
             return with_ending(name);
         };
         let ending = ending.to_ascii_lowercase();
-        let (own, meant) = (
+        let (sniffed, named) = (
             Kind::of_mime_type(self.media_type),
             Kind::of_file_name(name),
         );
         if ending == self.ending || self.aliases().contains(&&*ending) {
             return name.to_owned();
         }
-        match (own, meant) {
+        match (sniffed, named) {
             (Some(Kind::Image), Some(Kind::Image)) => with_ending(stem),
             (Some(Kind::Image), _) => with_ending(name),
             // The name says more than the bytes: a mesh stored as text, weights in an archive.
             _ if !self.is_definite() && !ending.is_empty() => name.to_owned(),
-            (own, meant) if own == meant => name.to_owned(),
+            (sniffed, named) if sniffed == named => name.to_owned(),
             _ => with_ending(name),
         }
     }
@@ -131,13 +131,13 @@ fn text(first: &[u8]) -> Option<&str> {
     let is_control = |c: char| c.is_control() && !c.is_whitespace();
     // Some other formats begin with text: leave these to `infer`. Its other magic bytes are short,
     // and ordinary words begin with them.
-    let known = infer::get(first).is_some_and(|found| {
+    let is_other_format = infer::get(first).is_some_and(|found| {
         matches!(
             found.mime_type(),
             "application/pdf" | "application/rtf" | "application/postscript"
         )
     });
-    (!text.is_empty() && !text.chars().any(is_control) && !known).then_some(text)
+    (!text.is_empty() && !text.chars().any(is_control) && !is_other_format).then_some(text)
 }
 
 fn of_text(text: &str) -> FileType {
@@ -198,7 +198,7 @@ mod tests {
             FileType::of("image/png", "png"),
             FileType::of("image/jpeg", "jpg"),
         );
-        for (name, own, fitting) in [
+        for (name, file_type, fitting) in [
             ("cat.png", png, "cat.png"),
             ("cat.PNG", png, "cat.PNG"),
             ("cat.jpeg", jpg, "cat.jpeg"),
@@ -213,7 +213,7 @@ mod tests {
             ("clip.mov", FileType::of("video/mp4", "mp4"), "clip.mov"),
             ("cat.png", FileType::of("video/mp4", "mp4"), "cat.png.mp4"),
         ] {
-            assert_eq!(own.fit(name), fitting);
+            assert_eq!(file_type.fit(name), fitting);
         }
     }
 }

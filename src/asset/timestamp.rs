@@ -86,8 +86,8 @@ pub fn write(time: Timestamp, text: &mut Vec<u8>) {
         (20..23, u32::from(civil.millisecond().unsigned_abs())),
     ];
     let mut written = *b"0000-00-00T00:00:00.000Z";
-    for (place, mut number) in parts {
-        for digit in written.get_mut(place).into_iter().flatten().rev() {
+    for (range, mut number) in parts {
+        for digit in written.get_mut(range).into_iter().flatten().rev() {
             *digit = b'0' + (number % 10) as u8;
             number /= 10;
         }

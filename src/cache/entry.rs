@@ -74,18 +74,18 @@ pub(super) fn tell(fresh_until: Option<Instant>, context: &RequestContext) {
 pub(super) struct OwnLife;
 
 impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
-    fn expire_after_create(&self, _: &K, kept: &CacheEntry<V>, _: Clock) -> Option<Duration> {
-        Some(kept.life)
+    fn expire_after_create(&self, _: &K, entry: &CacheEntry<V>, _: Clock) -> Option<Duration> {
+        Some(entry.life)
     }
 
     fn expire_after_update(
         &self,
         _: &K,
-        kept: &CacheEntry<V>,
+        entry: &CacheEntry<V>,
         _: Clock,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.life)
+        Some(entry.life)
     }
 }
 

@@ -140,12 +140,14 @@ impl<T> Table<T> {
     /// Evicts outcomes until the limits hold: of a caller over its limit, then of the largest one.
     fn make_room(&mut self, caller: &Arc<str>) {
         loop {
-            let own = self.callers.get(caller).map_or(0, |own| own.bytes);
-            let from = if own > OF_CALLER {
+            let usage = self.callers.get(caller).map_or(0, |usage| usage.bytes);
+            let from = if usage > OF_CALLER {
                 Some(caller)
             } else if self.bytes > CAPACITY {
-                let all = self.callers.iter();
-                all.max_by_key(|(_, own)| own.bytes).map(|(name, _)| name)
+                let callers = self.callers.iter();
+                callers
+                    .max_by_key(|(_, usage)| usage.bytes)
+                    .map(|(name, _)| name)
             } else {
                 None
             };
@@ -163,9 +165,9 @@ impl<T: Send + Sync + 'static> IdempotencyStore<T> {
     #[must_use]
     pub fn turn(&self, caller: &Arc<str>, key: &str, arguments: [u8; 32]) -> Claim<T> {
         let mut table = self.table();
-        let known = table.entries.get(key);
-        let known = known.map(|slot| (Arc::clone(&slot.entry), slot.done));
-        match known {
+        let existing = table.entries.get(key);
+        let existing = existing.map(|slot| (Arc::clone(&slot.entry), slot.done));
+        match existing {
             Some((_, Some((_, _, until)))) if until <= Instant::now() => table.remove(key),
             Some((entry, _)) if entry.arguments != arguments => return Claim::Conflict,
             Some((entry, done)) => {
@@ -282,7 +284,7 @@ mod tests {
 
     async fn told(outcomes: &IdempotencyStore<u8>, caller: &str, key: &str) -> Option<u8> {
         match outcomes.turn(&caller.into(), key, [0; 32]) {
-            Claim::Again(told) => told.outcome(Instant::now()).await.map(|own| *own),
+            Claim::Again(recorded) => recorded.outcome(Instant::now()).await.map(|own| *own),
             _ => None,
         }
     }

@@ -37,16 +37,16 @@ impl Outage {
             else => {}
         }
         let wait = self.breaker.spares().unwrap_or_default();
-        let left_alone = UpstreamError::CircuitOpen { wait };
+        let refusal = UpstreamError::CircuitOpen { wait };
         Err(if called {
             // The call was made, but the gateway stops waiting for it.
             SourceError::Unavailable {
                 status: None,
-                reason: left_alone.to_string(),
+                reason: refusal.to_string(),
                 retry_after: Some(wait),
             }
         } else {
-            left_alone.into()
+            refusal.into()
         })
     }
 }

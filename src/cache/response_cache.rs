@@ -97,10 +97,10 @@ impl Asked {
     }
 
     /// Whether this request was made before, as far as remembered. It is remembered from now on.
-    fn again(&self, question: &ResponseKey) -> bool {
-        let hash = self.hasher.hash_one(question);
-        let place = self.places.get(hash as usize % REMEMBERED);
-        place.is_some_and(|place| place.swap(hash, Ordering::Relaxed) == hash)
+    fn again(&self, request: &ResponseKey) -> bool {
+        let hash = self.hasher.hash_one(request);
+        let slot = self.places.get(hash as usize % REMEMBERED);
+        slot.is_some_and(|slot| slot.swap(hash, Ordering::Relaxed) == hash)
     }
 }
 
@@ -119,12 +119,12 @@ impl<A> Expiry<ResponseKey, Arc<CachedResponse<A>>> for OwnEnd {
 
     fn expire_after_update(
         &self,
-        question: &ResponseKey,
+        request: &ResponseKey,
         kept: &Arc<CachedResponse<A>>,
         now: Clock,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.expire_after_create(question, kept, now)
+        self.expire_after_create(request, kept, now)
     }
 }
 
@@ -155,8 +155,8 @@ where
     /// The cached response, if it is still valid. It costs one look-up by hash, and one for each
     /// source read for it, for any number of entries.
     #[must_use]
-    pub fn get(&self, question: &ResponseKey) -> Option<Arc<A>> {
-        let kept = self.kept.as_ref()?.get(question)?;
+    pub fn get(&self, request: &ResponseKey) -> Option<Arc<A>> {
+        let kept = self.kept.as_ref()?.get(request)?;
         let is_true = Instant::now() < kept.until
             && (self.asset_cache.epochs).are_unwritten(kept.epoch, &kept.sources);
         is_true.then(|| Arc::clone(&kept.answer))
@@ -177,7 +177,7 @@ where
     /// [`TaskFailed`] when the task that makes it failed in the gateway; the log has the panic.
     pub async fn shared<F>(
         &self,
-        question: &ResponseKey,
+        request: &ResponseKey,
         began: ReadVersion,
         make: impl FnOnce() -> F,
     ) -> (Result<M, TaskFailed>, bool)
@@ -185,28 +185,28 @@ where
         F: Future<Output = M> + Send + 'static,
     {
         let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
-        let key = (question.clone(), began.epoch, second);
-        let mut in_flight = self.in_flight.join([key], |led| {
+        let key = (request.clone(), began.epoch, second);
+        let mut in_flight = self.in_flight.join([key], |to_read| {
             // Boxed here, so that even a large future is copied once.
             let making = Box::pin(make());
             async move {
                 let made = making.await;
-                for (_, land) in led {
+                for (_, sender) in to_read {
                     // The receiver may be gone.
-                    let _ = land.send(made.clone());
+                    let _ = sender.send(made.clone());
                 }
             }
         });
         // One key has one waiter.
-        let (waiter, is_own) = in_flight.swap_remove(0);
-        (waiter.wait().await, is_own)
+        let (waiter, is_leader) = in_flight.swap_remove(0);
+        (waiter.wait().await, is_leader)
     }
 
     /// Caches a response of `bytes` bytes that was made from `sources`, until `until` at the
     /// latest. It does so only if the request was made before.
     pub fn keep(
         &self,
-        question: ResponseKey,
+        request: ResponseKey,
         answer: Arc<A>,
         began: ReadVersion,
         sources: Vec<SourceName>,
@@ -214,16 +214,16 @@ where
         bytes: usize,
     ) {
         let Some(kept) = &self.kept else { return };
-        if !self.asked.again(&question) {
+        if !self.asked.again(&request) {
             return;
         }
         let epoch = began.epoch;
         let is_new = self.asset_cache.epochs.are_unwritten(epoch, &sources)
-            && (kept.get(&question)).is_none_or(|older| older.epoch <= epoch);
+            && (kept.get(&request)).is_none_or(|older| older.epoch <= epoch);
         if !is_new || until <= Instant::now() {
             return;
         }
-        let bytes = bytes + question.written.len() + BASE;
+        let bytes = bytes + request.written.len() + BASE;
         let value = CachedResponse {
             answer,
             epoch,
@@ -231,7 +231,7 @@ where
             until,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         };
-        kept.insert(question, Arc::new(value));
+        kept.insert(request, Arc::new(value));
     }
 }
 

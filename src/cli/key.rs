@@ -10,9 +10,9 @@ use crate::{
     config::ConfigError,
 };
 
-pub fn run(wanted: &Key) -> anyhow::Result<ExitCode> {
+pub fn run(options: &Key) -> anyhow::Result<ExitCode> {
     let known = Permission::ALL.map(Permission::word);
-    if let Some(other) = wanted
+    if let Some(other) = options
         .scopes
         .iter()
         .find(|scope| !known.contains(&scope.as_str()))
@@ -21,18 +21,18 @@ pub fn run(wanted: &Key) -> anyhow::Result<ExitCode> {
         return Err(ConfigError(format!("`{other}` is not a scope; use {known}")).into());
     }
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if wanted.id.is_empty() || wanted.id.len() > 64 || !wanted.id.chars().all(is_name) {
+    if options.id.is_empty() || options.id.len() > 64 || !options.id.chars().all(is_name) {
         let message = "--id must be 1 to 64 letters, digits, `-`, `_` or `.`";
         return Err(ConfigError(message.to_owned()).into());
     }
     let new = NewKey::random().context("cannot get random bytes from the system")?;
-    let scopes: Vec<String> = wanted.scopes.iter().map(|s| format!("\"{s}\"")).collect();
+    let scopes: Vec<String> = options.scopes.iter().map(|s| format!("\"{s}\"")).collect();
     print(&format!(
         "The key, shown only now; callers send it as `authorization: Bearer …`:\n\n  {}\n\n\
          For the configuration, beside `mode = \"keys\"` in [access]:\n\n\
          [[access.keys]]\nid = \"{}\"\nhash = \"{}\"\nscopes = [{}]\n",
         new.key.expose(),
-        wanted.id,
+        options.id,
         new.hash,
         scopes.join(", ")
     ));

@@ -42,7 +42,7 @@ pub fn sources(sandbox: &Sandbox) -> Result<Vec<SourceConfig>, ConfigError> {
     let environment = move |name: &str| {
         variables
             .iter()
-            .find(|(own, _)| *own == name)
+            .find(|(key, _)| *key == name)
             .map(|(_, value)| value.clone())
     };
     Ok(Config::load(None, &environment)?.sources)

@@ -173,20 +173,20 @@ struct RateLimitFile {
 }
 
 impl AccessFile {
-    pub fn resolve(self, place: &FileLocation<'_>) -> Result<AccessConfig, ConfigError> {
+    pub fn resolve(self, input: &FileLocation<'_>) -> Result<AccessConfig, ConfigError> {
         Ok(AccessConfig {
-            allowed_hosts: list(self.allowed_hosts, place, "allowed_hosts", host)?,
-            cors_origins: list(self.cors_origins, place, "cors_origins", origin)?,
-            trusted_proxies: list(self.trusted_proxies, place, "trusted_proxies", network)?,
+            allowed_hosts: list(self.allowed_hosts, input, "allowed_hosts", host)?,
+            cors_origins: list(self.cors_origins, input, "cors_origins", origin)?,
+            trusted_proxies: list(self.trusted_proxies, input, "trusted_proxies", network)?,
             rate_limit: self.rate_limit.map(RateLimit::from),
-            mode: mode(self.mode, self.keys, self.jwt, place)?,
+            mode: mode(self.mode, self.keys, self.jwt, input)?,
         })
     }
 }
 
 fn list<T>(
     key: Option<Spanned<Vec<String>>>,
-    place: &FileLocation<'_>,
+    input: &FileLocation<'_>,
     name: &str,
     read: impl Fn(&str) -> Result<T, &'static str>,
 ) -> Result<Vec<T>, ConfigError> {
@@ -195,7 +195,7 @@ fn list<T>(
     };
     let offset = key.span().start;
     let read = |text: &String| {
-        read(text).map_err(|right| place.refuse(offset, format!("`{name}`: `{text}` {right}")))
+        read(text).map_err(|rule| input.refuse(offset, format!("`{name}`: `{text}` {rule}")))
     };
     key.get_ref().iter().map(read).collect()
 }
@@ -227,22 +227,22 @@ fn mode(
     mode: Option<Spanned<ModeFile>>,
     keys: Vec<Spanned<KeyFile>>,
     jwt: Option<Spanned<JwtFile>>,
-    place: &FileLocation<'_>,
+    input: &FileLocation<'_>,
 ) -> Result<AccessMode, ConfigError> {
     let offset = mode.as_ref().map_or(0, |mode| mode.span().start);
     match mode.map_or(ModeFile::Open, Spanned::into_inner) {
-        ModeFile::Keys if keys.is_empty() => Err(place.refuse(
+        ModeFile::Keys if keys.is_empty() => Err(input.refuse(
             offset,
             "`mode = \"keys\"` needs at least one [[access.keys]]: `asset-gateway key` makes one",
         )),
-        ModeFile::Keys if jwt.is_none() => keys_of(keys, place).map(AccessMode::Keys),
+        ModeFile::Keys if jwt.is_none() => keys_of(keys, input).map(AccessMode::Keys),
         ModeFile::Jwt if keys.is_empty() => match jwt {
             Some(jwt) => {
                 let offset = jwt.span().start;
-                let jwt = jwt.into_inner().resolve(place, offset)?;
+                let jwt = jwt.into_inner().resolve(input, offset)?;
                 Ok(AccessMode::Jwt(Box::new(jwt)))
             }
-            None => Err(place.refuse(
+            None => Err(input.refuse(
                 offset,
                 "`mode = \"jwt\"` needs [access.jwt] with `issuer`, `audience`, `algorithms`, and \
                  `jwks_url` or `jwks_file`",
@@ -250,7 +250,7 @@ fn mode(
         },
         ModeFile::Open if keys.is_empty() && jwt.is_none() => Ok(AccessMode::Open),
         // The author of unused keys or JWT settings believes that callers are checked.
-        ModeFile::Open | ModeFile::Keys | ModeFile::Jwt => Err(place.refuse(
+        ModeFile::Open | ModeFile::Keys | ModeFile::Jwt => Err(input.refuse(
             offset,
             "[[access.keys]] goes with `mode = \"keys\"`, [access.jwt] with `mode = \"jwt\"`, and \
              neither with another mode",
@@ -260,7 +260,7 @@ fn mode(
 
 fn keys_of(
     keys: Vec<Spanned<KeyFile>>,
-    place: &FileLocation<'_>,
+    input: &FileLocation<'_>,
 ) -> Result<Vec<KeyConfig>, ConfigError> {
     let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
     keys.into_iter()
@@ -269,7 +269,7 @@ fn keys_of(
             let key = key.into_inner();
             let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if key.id.is_empty() || key.id.len() > 64 || !key.id.chars().all(is_name) {
-                return Err(place.refuse(
+                return Err(input.refuse(
                     offset,
                     "a key's `id` has 1 to 64 letters, digits, `-`, `_` or `.`: the log shows it",
                 ));
@@ -280,7 +280,7 @@ fn keys_of(
                 .strip_prefix("blake3:")
                 .and_then(|hex| blake3::Hash::from_hex(hex).ok());
             let hash = hash.ok_or_else(|| {
-                place.refuse(
+                input.refuse(
                     offset,
                     format!(
                         "`hash` of key `{}` must be `blake3:` and 64 digits, as `asset-gateway \
@@ -290,7 +290,7 @@ fn keys_of(
                 )
             })?;
             if !ids.insert(key.id.clone()) || !hashes.insert(hash) {
-                return Err(place.refuse(
+                return Err(input.refuse(
                     offset,
                     format!("key `{}` has the `id` or the `hash` of another", key.id),
                 ));
@@ -305,11 +305,11 @@ fn keys_of(
 }
 
 impl JwtFile {
-    fn resolve(self, place: &FileLocation<'_>, offset: usize) -> Result<JwtConfig, ConfigError> {
-        let refuse = |what: &str| place.refuse(offset, what);
+    fn resolve(self, input: &FileLocation<'_>, offset: usize) -> Result<JwtConfig, ConfigError> {
+        let refuse = |message: &str| input.refuse(offset, message);
         let audiences = match self.audience {
-            OneOrMore::One(one) => vec![one],
-            OneOrMore::More(more) => more,
+            OneOrMore::One(audience) => vec![audience],
+            OneOrMore::More(list) => list,
         };
         let has_names = !self.issuer.is_empty() && !audiences.is_empty();
         if !has_names || audiences.iter().any(String::is_empty) {

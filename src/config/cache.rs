@@ -104,14 +104,14 @@ pub struct OwnFreshness {
 impl Freshness {
     /// Replaces these lifetimes with those that a source sets.
     #[must_use]
-    pub fn with(self, own: OwnFreshness) -> Self {
+    pub fn with(self, source: OwnFreshness) -> Self {
         Self {
-            page_fresh: own.page_fresh.unwrap_or(self.page_fresh),
-            page_stale: own.page_stale.unwrap_or(self.page_stale),
-            entity_fresh: own.entity_fresh.unwrap_or(self.entity_fresh),
-            entity_stale: own.entity_stale.unwrap_or(self.entity_stale),
-            missing_fresh: own.missing_fresh.unwrap_or(self.missing_fresh),
-            if_error: own.if_error.unwrap_or(self.if_error),
+            page_fresh: source.page_fresh.unwrap_or(self.page_fresh),
+            page_stale: source.page_stale.unwrap_or(self.page_stale),
+            entity_fresh: source.entity_fresh.unwrap_or(self.entity_fresh),
+            entity_stale: source.entity_stale.unwrap_or(self.entity_stale),
+            missing_fresh: source.missing_fresh.unwrap_or(self.missing_fresh),
+            if_error: source.if_error.unwrap_or(self.if_error),
         }
     }
 }

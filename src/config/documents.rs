@@ -41,18 +41,18 @@ struct Operation {
 }
 
 impl DocumentsFile {
-    pub fn resolve(self, place: &FileLocation<'_>) -> Result<TrustedDocuments, ConfigError> {
+    pub fn resolve(self, input: &FileLocation<'_>) -> Result<TrustedDocuments, ConfigError> {
         let mut trusted = TrustedDocuments {
-            only: self.trusted_only.as_ref().is_some_and(|own| *own.get_ref()),
+            only: self.trusted_only.as_ref().is_some_and(|raw| *raw.get_ref()),
             ..TrustedDocuments::default()
         };
         for path in &self.manifests {
-            let all = read(path.get_ref()).map_err(|what| place.refuse(path.span().start, what))?;
-            for (id, text) in all {
-                let mut known = trusted.documents.iter();
-                if known.any(|(own, other)| *own == id && *other != text) {
+            let pairs = read(path.get_ref()).map_err(|why| input.refuse(path.span().start, why))?;
+            for (id, text) in pairs {
+                let mut existing = trusted.documents.iter();
+                if existing.any(|(raw, other)| *raw == id && *other != text) {
                     let file = path.get_ref().display();
-                    return Err(place.refuse(
+                    return Err(input.refuse(
                         path.span().start,
                         format!("the manifest {file} repeats the id `{id}` for another document"),
                     ));
@@ -64,7 +64,7 @@ impl DocumentsFile {
             && trusted.only
             && trusted.documents.is_empty()
         {
-            return Err(place.refuse(
+            return Err(input.refuse(
                 only.span().start,
                 "`trusted_only` without a document in `manifests` would refuse everything",
             ));
@@ -87,7 +87,7 @@ fn read(path: &Path) -> Result<Vec<(String, String)>, String> {
     Ok(match manifest {
         Manifest::Apollo { operations } => operations
             .into_iter()
-            .map(|own| (own.id, own.body))
+            .map(|operation| (operation.id, operation.body))
             .collect(),
         Manifest::ById(documents) => documents.into_iter().collect(),
     })

@@ -85,13 +85,13 @@ fn read(path: &Path) -> Result<File, ConfigError> {
 }
 
 fn parse(text: &str, path: Option<&Path>) -> Result<File, ConfigError> {
-    let place = FileLocation { path, text };
+    let input = FileLocation { path, text };
     // An error itself would print the line it stands on, and that line may hold a secret.
     let refuse = |key: Option<&str>, error: &toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
         match key {
-            Some(key) => place.refuse(offset, format!("`{key}` {}", error.message())),
-            None => place.refuse(offset, error.message()),
+            Some(key) => input.refuse(offset, format!("`{key}` {}", error.message())),
+            None => input.refuse(offset, error.message()),
         }
     };
     let deserializer = toml::Deserializer::parse(text).map_err(|error| refuse(None, &error))?;
@@ -115,25 +115,25 @@ impl File {
         path: Option<&Path>,
         environment: &dyn Environment,
     ) -> Result<Config, ConfigError> {
-        let place = FileLocation {
+        let input = FileLocation {
             path,
             text: &self.text,
         };
         let mut remarks = Vec::new();
-        let sources = resolve(self.sources, &place, environment, &mut remarks)?;
+        let sources = resolve(self.sources, &input, environment, &mut remarks)?;
         let media_secret = environment
             .get("ASSET_GATEWAY_MEDIA_SECRET")
             .map(Secret::new)
             .or(self.media_secret.map(Spanned::into_inner));
         Ok(Config {
-            listen: listen(self.listen, &place, environment)?,
-            public_url: public_url(self.public_url, &place, environment)?,
+            listen: listen(self.listen, &input, environment)?,
+            public_url: public_url(self.public_url, &input, environment)?,
             media_secret,
             log: log(self.log, environment),
             limits: self.limits,
             cache: self.cache,
-            access: self.access.unwrap_or_default().resolve(&place)?,
-            trusted_documents: self.documents.unwrap_or_default().resolve(&place)?,
+            access: self.access.unwrap_or_default().resolve(&input)?,
+            trusted_documents: self.documents.unwrap_or_default().resolve(&input)?,
             explorer: self.explorer.unwrap_or(true),
             introspection: self.introspection.unwrap_or(true),
             suggestions: self.suggestions.unwrap_or(true),
@@ -145,7 +145,7 @@ impl File {
 
 fn listen(
     key: Option<Spanned<String>>,
-    place: &FileLocation<'_>,
+    input: &FileLocation<'_>,
     environment: &dyn Environment,
 ) -> Result<SocketAddr, ConfigError> {
     const RIGHT: &str = "must be an address and a port, such as 127.0.0.1:8000 or [::1]:8000";
@@ -162,12 +162,12 @@ fn listen(
     };
     key.get_ref()
         .parse()
-        .map_err(|_| place.refuse(key.span().start, format!("`listen` {RIGHT}")))
+        .map_err(|_| input.refuse(key.span().start, format!("`listen` {RIGHT}")))
 }
 
 fn public_url(
     key: Option<Spanned<String>>,
-    place: &FileLocation<'_>,
+    input: &FileLocation<'_>,
     environment: &dyn Environment,
 ) -> Result<Option<Url>, ConfigError> {
     const RIGHT: &str =
@@ -179,7 +179,7 @@ fn public_url(
     }
     key.map(|key| {
         web_url(key.get_ref())
-            .ok_or_else(|| place.refuse(key.span().start, format!("`public_url` {RIGHT}")))
+            .ok_or_else(|| input.refuse(key.span().start, format!("`public_url` {RIGHT}")))
     })
     .transpose()
 }

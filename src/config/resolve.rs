@@ -34,25 +34,25 @@ const fn variables_of(provider: Provider) -> &'static [&'static str] {
 /// Builds checked sources from the file and the environment.
 pub fn resolve(
     file: BTreeMap<Spanned<String>, SourceFile>,
-    place: &FileLocation<'_>,
+    input: &FileLocation<'_>,
     environment: &dyn Environment,
     remarks: &mut Vec<String>,
 ) -> Result<Vec<SourceConfig>, ConfigError> {
     let mut sources = Vec::new();
-    let mut named = Vec::new();
+    let mut name_offsets = Vec::new();
     for (name, table) in file {
         let offset = name.span().start;
         let parsed = SourceName::parse(name.get_ref())
-            .map_err(|rule| place.refuse(offset, format!("`{}`: {rule}", name.get_ref())))?;
+            .map_err(|rule| input.refuse(offset, format!("`{}`: {rule}", name.get_ref())))?;
         let source = Table {
             name: parsed,
             offset,
             keys: table,
-            place,
+            place: input,
             environment,
         }
         .resolve()?;
-        named.push((source.name.clone(), offset));
+        name_offsets.push((source.name.clone(), offset));
         sources.push(source);
     }
     for provider in Provider::ALL {
@@ -82,21 +82,21 @@ pub fn resolve(
                 name,
                 offset: 0,
                 keys: table,
-                place,
+                place: input,
                 environment,
             }
             .resolve()?,
         );
     }
-    check_together(&sources, &named, place)?;
+    check_together(&sources, &name_offsets, input)?;
     Ok(sources)
 }
 
 /// Checks all sources together: their number, and names that collide.
 fn check_together(
     sources: &[SourceConfig],
-    named: &[(SourceName, usize)],
-    place: &FileLocation<'_>,
+    name_offsets: &[(SourceName, usize)],
+    input: &FileLocation<'_>,
 ) -> Result<(), ConfigError> {
     if sources.len() > MAX_SOURCES {
         return Err(ConfigError(format!(
@@ -105,7 +105,7 @@ fn check_together(
         )));
     }
     let offset = |name: &SourceName| {
-        named
+        name_offsets
             .iter()
             .find(|(n, _)| n == name)
             .map_or(0, |(_, offset)| *offset)
@@ -113,7 +113,7 @@ fn check_together(
     for (index, source) in sources.iter().enumerate() {
         for other in &sources[..index] {
             if source.name.hash16() == other.name.hash16() {
-                return Err(place.refuse(
+                return Err(input.refuse(
                     offset(&source.name),
                     format!(
                         "the names `{}` and `{}` have the same hash inside cursors (a rare \
@@ -128,7 +128,7 @@ fn check_together(
                 s.name == *former || (s.name != source.name && s.former_names.contains(former))
             });
             if taken {
-                return Err(place.refuse(
+                return Err(input.refuse(
                     offset(&source.name),
                     format!(
                         "`former_names` of `{}` lists `{former}`, which is another source's name",

@@ -69,13 +69,13 @@ impl Config {
     /// [`ConfigError`]: anyone beyond this machine could use the gateway's credentials.
     pub fn check_exposure(&self) -> Result<(), ConfigError> {
         let is_open = matches!(self.access.mode, AccessMode::Open);
-        let own: Vec<&str> = self
+        let exposed: Vec<&str> = self
             .sources
             .iter()
             .filter(|source| !source.passthrough)
             .map(|source| source.name.as_str())
             .collect();
-        if self.listen.ip().to_canonical().is_loopback() || !is_open || own.is_empty() {
+        if self.listen.ip().to_canonical().is_loopback() || !is_open || exposed.is_empty() {
             return Ok(());
         }
         Err(ConfigError(format!(
@@ -84,7 +84,7 @@ impl Config {
              callers bring their credentials (`passthrough = true` in [sources.…]), or listen on \
              127.0.0.1 (--listen 127.0.0.1:{}) behind a reverse proxy that authenticates callers",
             self.listen,
-            own.join(", "),
+            exposed.join(", "),
             self.listen.port()
         )))
     }
@@ -105,8 +105,8 @@ impl Config {
             );
         }
         let keyless = self.sources.iter().find(|source| {
-            let is_own = !source.is_comfy_cloud();
-            source.passthrough && source.kind.provider() == Provider::Comfy && is_own
+            let is_self_hosted = !source.is_comfy_cloud();
+            source.passthrough && source.kind.provider() == Provider::Comfy && is_self_hosted
         });
         if let (true, true, Some(source)) = (is_open, is_exposed, keyless) {
             remarks.push(format!(

@@ -163,7 +163,7 @@ impl Table<'_> {
     pub fn resolve(mut self) -> Result<SourceConfig, ConfigError> {
         let provider = self.provider()?;
         self.refuse_foreign_keys(provider)?;
-        let elsewhere =
+        let has_url =
             self.keys.url.is_some() || self.variable(provider, url_variable(provider)).is_some();
         let url = self.url(provider)?;
         let former_names = self.former_names()?;
@@ -178,7 +178,7 @@ impl Table<'_> {
         let kind = match provider {
             Provider::Scenario => SourceKind::Scenario(self.scenario(passthrough)?),
             Provider::Piktid => SourceKind::Piktid(self.piktid(passthrough)?),
-            Provider::Comfy => SourceKind::Comfy(self.comfy(elsewhere || passthrough)?),
+            Provider::Comfy => SourceKind::Comfy(self.comfy(has_url || passthrough)?),
         };
         Ok(SourceConfig {
             name: self.name,

@@ -55,16 +55,16 @@ impl SourceKind {
     #[must_use]
     pub fn with(self, credential: Secret) -> Self {
         match self {
-            Self::Scenario(own) => Self::Scenario(ScenarioSource {
+            Self::Scenario(overrides) => Self::Scenario(ScenarioSource {
                 credential: ScenarioCredential::Verbatim(credential),
-                ..own
+                ..overrides
             }),
             Self::Piktid(_) => Self::Piktid(PiktidSource {
                 credential: PiktidCredential::Verbatim(credential),
             }),
-            Self::Comfy(own) => Self::Comfy(ComfySource {
+            Self::Comfy(overrides) => Self::Comfy(ComfySource {
                 api_key: Some(credential),
-                ..own
+                ..overrides
             }),
         }
     }

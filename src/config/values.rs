@@ -27,8 +27,8 @@ impl FileLocation<'_> {
         }
     }
 
-    pub fn refuse(&self, offset: usize, what: impl std::fmt::Display) -> ConfigError {
-        ConfigError(format!("{}: {what}", self.at(offset)))
+    pub fn refuse(&self, offset: usize, message: impl std::fmt::Display) -> ConfigError {
+        ConfigError(format!("{}: {message}", self.at(offset)))
     }
 }
 

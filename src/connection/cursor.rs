@@ -97,14 +97,14 @@ impl Cursor {
         }
         bytes.extend(id);
         // Hints only save calls, so hints that would make the cursor too long are dropped.
-        let room = if bytes.len() + CHECKSUM <= USUAL_SIZE {
+        let max_size = if bytes.len() + CHECKSUM <= USUAL_SIZE {
             USUAL_SIZE
         } else {
             MAX_LENGTH / 4 * 3
         };
         for most in (1..=self.hints.len()).rev() {
             let tail = pack_hints(&self.hints[..most]);
-            if bytes.len() + tail.len() + CHECKSUM <= room {
+            if bytes.len() + tail.len() + CHECKSUM <= max_size {
                 bytes.extend(tail);
                 break;
             }

@@ -164,7 +164,7 @@ impl ConnectionPage {
                 hints: self.hints.at(key),
             }
             .encode(&self.fingerprint),
-            PagePosition::RowAnchor(spot) => spot.encode(&self.fingerprint),
+            PagePosition::RowAnchor(anchor) => anchor.encode(&self.fingerprint),
         }
     }
 }
@@ -208,7 +208,7 @@ impl List {
             end: None,
             total: totals
                 .collect::<Option<Vec<u64>>>()
-                .and_then(|all| all.into_iter().try_fold(0, u64::checked_add)),
+                .and_then(|counts| counts.into_iter().try_fold(0, u64::checked_add)),
             sources,
             hints: Hints::default(),
             fingerprint: self.fingerprint,

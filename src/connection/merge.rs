@@ -41,7 +41,10 @@ impl Walk {
             let after = range.after.as_ref();
             after.is_some_and(|after| after.key.walk(&before.key, list.order.direction).is_ge())
         };
-        let before = range.before.as_ref().filter(|own| !is_left_behind(own));
+        let before = range
+            .before
+            .as_ref()
+            .filter(|requested| !is_left_behind(requested));
         let after = range.after.as_ref();
         let (near, far) = if range.forward {
             (after, before)
@@ -57,16 +60,20 @@ impl Walk {
             Direction::Descending => (newest, oldest),
             Direction::Ascending => (oldest, newest),
         };
-        let own = near.map(|cursor| &cursor.key);
-        let is_own = match (own, &first) {
-            (Some(own), Some(first)) => own.walk(first, direction).is_ge(),
-            (own, _) => own.is_some(),
+        let requested = near.map(|cursor| &cursor.key);
+        let starts_at_cursor = match (requested, &first) {
+            (Some(requested), Some(first)) => requested.walk(first, direction).is_ge(),
+            (requested, _) => requested.is_some(),
         };
         Self {
             direction,
-            from: if is_own { own.cloned() } else { first },
+            from: if starts_at_cursor {
+                requested.cloned()
+            } else {
+                first
+            },
             hints: near
-                .filter(|_| is_own)
+                .filter(|_| starts_at_cursor)
                 .map_or_else(Vec::new, |cursor| cursor.hints.clone()),
             until: [far.map(|cursor| cursor.key.clone()), last]
                 .into_iter()
@@ -117,12 +124,12 @@ pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPa
     loop {
         let horizon = horizon(&readers, direction);
         // Runs are sorted in walking order.
-        let known = readers.iter().map(|reader| {
+        let ready = readers.iter().map(|reader| {
             let within = |slot: &RankedRow| is_within(&slot.key, horizon.as_ref(), direction);
             reader.closed.partition_point(within)
         });
-        let known: usize = known.sum();
-        if known >= walk.count {
+        let ready: usize = ready.sum();
+        if ready >= walk.count {
             break;
         }
         // Only the sources at the horizon keep the page short.
@@ -174,8 +181,8 @@ impl Unanswered {
 
 async fn advance(readers: &mut [&mut Reader<'_>], count: usize, began: Instant) {
     join_all(readers.iter_mut().map(|reader| {
-        let patience = began + reader.patience();
-        reader.advance(count, patience)
+        let deadline = began + reader.patience();
+        reader.advance(count, deadline)
     }))
     .await;
 }

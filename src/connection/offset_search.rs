@@ -56,14 +56,14 @@ impl Search {
 
     /// Moves back, because the slice at `at` began too late.
     #[must_use]
-    pub fn further_back(mut self, at: u64, asked: u64) -> Self {
+    pub fn further_back(mut self, at: u64, length: u64) -> Self {
         self.high = Some(at);
         if self.low >= at {
             // The list shrank during the search, so the lower bound no longer holds.
             self.low = 0;
         }
         let gap = at - self.low;
-        self.next = if gap < asked {
+        self.next = if gap < length {
             self.low
         } else if self.low == 0 && self.stride < at {
             at - self.stride
@@ -76,13 +76,13 @@ impl Search {
 
     /// Moves on, because the slice whose last row is at `passed` ended too early.
     #[must_use]
-    pub fn further_on(mut self, passed: u64, asked: u64, total: Option<u64>) -> Self {
+    pub fn further_on(mut self, passed: u64, length: u64, total: Option<u64>) -> Self {
         self.low = passed;
         self.high = self.high.filter(|high| *high > passed);
         let end = self.high.or(total.filter(|total| *total > passed));
         let gap = end.map(|end| end - passed);
         self.next = match gap {
-            Some(gap) if gap < asked => passed,
+            Some(gap) if gap < length => passed,
             Some(gap) if self.high.is_some() => passed + gap / 2,
             Some(gap) => passed + self.stride.min(gap / 2),
             None => passed.saturating_add(self.stride.min(1 << 20)),

@@ -70,9 +70,10 @@ impl<'a> ReadStats<'a> {
         };
         for (name, bound) in [(after, request.after), (before, request.before)] {
             let Some(time) = bound else { continue };
-            let (parameter, known) = ((name, time.to_string()), &mut self.execution.parameters);
-            if !known.contains(&parameter) {
-                known.push(parameter);
+            let (parameter, parameters) =
+                ((name, time.to_string()), &mut self.execution.parameters);
+            if !parameters.contains(&parameter) {
+                parameters.push(parameter);
             }
         }
     }
@@ -140,12 +141,12 @@ impl<'a> ReadStats<'a> {
 /// The planned execution, before the first call.
 fn execution(list: &List, part: &SourceList) -> Execution {
     let has_windows = matches!(part.paging, Paging::Window { .. });
-    let is_said = |field: FilterField| {
+    let is_sent = |field: FilterField| {
         let mut names = part.parameters.0.iter().map(|(name, _)| name);
         has_windows || names.any(|name| field.is_said_by(name))
     };
     let is_local = |field: &FilterField| {
-        part.local.contains(field) || (field.bounds(list.order.by) && !is_said(*field))
+        part.local.contains(field) || (field.bounds(list.order.by) && !is_sent(*field))
     };
     let (mut local, pushed): (Vec<_>, Vec<_>) = list.filter.used().into_iter().partition(is_local);
     // Add local fields that the filter itself does not use.

@@ -98,8 +98,8 @@ impl RowAnchor {
     }
 
     /// Whether both name the same row, and the row has not moved.
-    pub fn is_of(&self, own: &Self) -> bool {
-        !self.id.is_empty() && self.id == own.id && self.value == own.value
+    pub fn is_of(&self, other: &Self) -> bool {
+        !self.id.is_empty() && self.id == other.id && self.value == other.value
     }
 }
 

@@ -69,12 +69,22 @@ impl Slice {
     /// The index of the gap right after (walking forward) or right before the anchor's row. `None`
     /// if this slice has no such gap, or does not reach beyond it.
     fn gap(&self, spot: &RowAnchor, forward: bool) -> Option<usize> {
-        let marked = |wanted: u32| {
-            let found = self.rows.iter().position(|(own, _)| own.mark() == wanted);
-            found.filter(|_| wanted != 0)
+        let marked = |mark: u32| {
+            let found = self
+                .rows
+                .iter()
+                .position(|(candidate, _)| candidate.mark() == mark);
+            found.filter(|_| mark != 0)
         };
-        let is_nameless = |at: usize| self.rows.get(at).is_some_and(|(own, _)| own.mark() == 0);
-        let itself = self.rows.iter().position(|(own, _)| spot.is_of(own));
+        let is_nameless = |at: usize| {
+            self.rows
+                .get(at)
+                .is_some_and(|(candidate, _)| candidate.mark() == 0)
+        };
+        let itself = self
+            .rows
+            .iter()
+            .position(|(candidate, _)| spot.is_of(candidate));
         let found = itself
             .map(|at| if forward { at + 1 } else { at })
             // The row is gone. It stood between its neighbours, maybe among rows without a mark.
@@ -104,22 +114,23 @@ struct FarEnd<'a> {
 }
 
 impl FarEnd<'_> {
-    fn stops_before(&self, own: &RowAnchor) -> bool {
+    fn stops_before(&self, candidate: &RowAnchor) -> bool {
         let neighbour = if self.forward {
             self.spot.next
         } else {
             self.spot.before
         };
-        self.spot.is_of(own) || (self.is_gone && neighbour != 0 && neighbour == own.mark())
+        self.spot.is_of(candidate)
+            || (self.is_gone && neighbour != 0 && neighbour == candidate.mark())
     }
 
-    fn stops_after(&self, own: &RowAnchor) -> bool {
+    fn stops_after(&self, candidate: &RowAnchor) -> bool {
         let neighbour = if self.forward {
             self.spot.before
         } else {
             self.spot.next
         };
-        self.is_gone && neighbour != 0 && neighbour == own.mark()
+        self.is_gone && neighbour != 0 && neighbour == candidate.mark()
     }
 }
 
@@ -154,10 +165,10 @@ impl<'a> Walk<'a> {
         // Ignore a `before` at or before `after` (Relay's ApplyCursorsToEdges). A forward walk
         // never reaches it.
         let is_left_behind = |before: &&RowAnchor| {
-            !range.forward && after.is_some_and(|own| own.index >= before.index)
+            !range.forward && after.is_some_and(|cursor| cursor.index >= before.index)
         };
         let before = range.before.as_ref();
-        let before = before.filter(|own| !is_left_behind(own));
+        let before = before.filter(|cursor| !is_left_behind(cursor));
         let (near, far) = if range.forward {
             (after, before)
         } else {
@@ -215,11 +226,11 @@ impl<'a> Walk<'a> {
     async fn judge_far(&mut self, slice: &Slice) -> Result<(), SourceError> {
         let Some(far) = self.far else { return Ok(()) };
         let has_mark = |slice: &Slice, mark: u32| {
-            mark != 0 && slice.rows.iter().any(|(own, _)| own.mark() == mark)
+            mark != 0 && slice.rows.iter().any(|(row, _)| row.mark() == mark)
         };
         let is_gone = |slice: &Slice| {
             let neighbours = [far.before, far.next].map(|mark| has_mark(slice, mark));
-            if slice.rows.iter().any(|(own, _)| far.is_of(own)) {
+            if slice.rows.iter().any(|(row, _)| far.is_of(row)) {
                 return Some(false);
             }
             (neighbours == [true; 2]).then_some(true)
@@ -246,18 +257,18 @@ impl<'a> Walk<'a> {
     /// Reads the slice around a position, and returns it with the position's index in it.
     async fn locate(&mut self, from: Option<&RowAnchor>) -> Result<(Slice, usize), SourceError> {
         // The page, one row that shows whether more follow, and the rows that mark a position.
-        let wanted = if self.part.local.is_empty() && !self.record.dropped && !self.wide {
+        let requested = if self.part.local.is_empty() && !self.record.dropped && !self.wide {
             self.count as u64 + 1
         } else {
             u64::from(self.part.paging.cap())
         };
         let Some(spot) = from else {
-            return self.at_the_edge(wanted).await;
+            return self.at_the_edge(requested).await;
         };
         let (lead, tail) = if self.forward {
-            (SLACK, 2 + wanted)
+            (SLACK, 2 + requested)
         } else {
-            (self.lead(wanted), SLACK)
+            (self.lead(requested), SLACK)
         };
         let slice = self
             .read(spot.index.saturating_sub(lead), lead + tail)
@@ -304,9 +315,11 @@ impl<'a> Walk<'a> {
 
     /// The number of rows to read before a position when walking backward. It leaves enough rows in
     /// the call for the position itself.
-    fn lead(&self, wanted: u64) -> u64 {
+    fn lead(&self, requested: u64) -> u64 {
         let reach = self.reach();
-        (wanted + SLACK).min(reach.saturating_sub(SLACK + 1)).max(1)
+        (requested + SLACK)
+            .min(reach.saturating_sub(SLACK + 1))
+            .max(1)
     }
 
     fn reach(&self) -> u64 {
@@ -360,9 +373,9 @@ impl<'a> Walk<'a> {
 
     async fn read(&mut self, offset: u64, length: u64) -> Result<Slice, SourceError> {
         let cap = self.part.paging.cap();
-        let asked = u32::try_from(length).map_or(cap, |length| length.min(cap));
+        let requested = u32::try_from(length).map_or(cap, |length| length.min(cap));
         self.slices += 1;
-        let read = self.read_page(offset, asked).await?;
+        let read = self.read_page(offset, requested).await?;
         let source = self.part.source.profile().name.hash16();
         let by = self.list.order.by;
         let mut before = 0;
@@ -380,17 +393,19 @@ impl<'a> Walk<'a> {
                 before,
                 next: 0,
             };
-            before = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(before);
+            before = Some(spot.mark())
+                .filter(|mark| *mark != 0)
+                .unwrap_or(before);
             rows.push((spot, row.clone()));
         }
         let mut next = 0;
         for (spot, _) in rows.iter_mut().rev() {
             spot.next = next;
-            next = Some(spot.mark()).filter(|own| *own != 0).unwrap_or(next);
+            next = Some(spot.mark()).filter(|mark| *mark != 0).unwrap_or(next);
         }
         let end = read.page.end();
         // A short slice may be the last although the source denies it, so probe what follows.
-        let is_short = end < offset.saturating_add(u64::from(asked).min(self.reach()));
+        let is_short = end < offset.saturating_add(u64::from(requested).min(self.reach()));
         // A failed probe shows nothing; the rows stay valid.
         let is_last = read.page.last
             || self.record.repeats(&read.page)
@@ -453,7 +468,7 @@ impl<'a> Walk<'a> {
             let named = beyond
                 .iter()
                 .enumerate()
-                .filter(|(_, (own, _))| own.mark() != 0);
+                .filter(|(_, (candidate, _))| candidate.mark() != 0);
             let mut named: Vec<usize> = named.map(|(at, _)| at).collect();
             if named.len() > 1 {
                 named.pop();
@@ -509,7 +524,7 @@ impl<'a> Walk<'a> {
     fn keep(&mut self, spot: RowAnchor, row: Row) {
         // Show a row that moved between two calls only once.
         let id = row.id();
-        let is_known = !id.is_empty() && self.kept.iter().any(|(_, own)| own.id() == id);
+        let is_known = !id.is_empty() && self.kept.iter().any(|(_, previous)| previous.id() == id);
         match self.list.fits(self.part, &row) {
             Some(true) if !is_known => self.kept.push((spot, row)),
             Some(false) => self.record.dropped = true,
@@ -566,12 +581,12 @@ impl<'a> Walk<'a> {
                 Row::Gone(..) => {}
             }
         }
-        let came = self.near.is_some();
+        let has_near = self.near.is_some();
         let (start, end, has_previous_page, has_next_page) = if self.forward {
-            (near, far, came, more)
+            (near, far, has_near, more)
         } else {
             edges.reverse();
-            (far, near, more, came)
+            (far, near, more, has_near)
         };
         let outcome = self.record.outcome(total, self.error, unreadable, true);
         ConnectionPage {

@@ -147,11 +147,11 @@ impl<'a> Reader<'a> {
 
     /// Reads until another group is complete or the list ends, about `count` rows a call. A failure
     /// ends the run and is stored in `error`.
-    pub async fn advance(&mut self, wanted: usize, patience: Instant) {
+    pub async fn advance(&mut self, count: usize, deadline: Instant) {
         let before = self.frontier.clone();
         while self.can_go_on() && self.frontier == before {
             self.slices += 1;
-            if let Err(error) = self.step(wanted, patience).await {
+            if let Err(error) = self.step(count, deadline).await {
                 self.error = Some(error);
             }
         }
@@ -168,16 +168,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    async fn step(&mut self, wanted: usize, patience: Instant) -> Result<(), SourceError> {
-        let request = self.request(wanted);
-        let asked = u64::from(request.length);
+    async fn step(&mut self, count: usize, deadline: Instant) -> Result<(), SourceError> {
+        let request = self.request(count);
+        let requested = u64::from(request.length);
         self.record.asked(&request);
-        let page = self.read(request, patience).await?;
+        let page = self.read(request, deadline).await?;
         match self.step.clone() {
             Step::Window { .. } => self.take_window(&page),
             Step::Index(search) => {
                 if search.time.is_some() && self.record.is_misplaced(&page) {
-                    self.step = Step::Index(search.further_back(page.offset, asked));
+                    self.step = Step::Index(search.further_back(page.offset, requested));
                     return Ok(());
                 }
                 if self.record.repeats(&page) {
@@ -185,8 +185,8 @@ impl<'a> Reader<'a> {
                     return Ok(());
                 }
                 // A failed probe shows nothing; the rows stay valid.
-                let looked = self.ends_with(&page, &search, asked, patience).await;
-                self.take_slice(&page, search, asked, looked.unwrap_or(false))
+                let probed = self.ends_with(&page, &search, requested, deadline).await;
+                self.take_slice(&page, search, requested, probed.unwrap_or(false))
             }
         }
     }
@@ -194,12 +194,12 @@ impl<'a> Reader<'a> {
     async fn read(
         &mut self,
         request: ListRequest,
-        patience: Instant,
+        deadline: Instant,
     ) -> Result<Arc<Page>, SourceError> {
         let read = self
             .list
             .asset_cache
-            .page(&self.part.source, request, &self.list.context, patience)
+            .page(&self.part.source, request, &self.list.context, deadline)
             .await
             .inspect_err(|error| self.record.failed(error))?;
         self.record.note(&read);
@@ -212,12 +212,12 @@ impl<'a> Reader<'a> {
         &mut self,
         page: &Page,
         search: &Search,
-        asked: u64,
-        patience: Instant,
+        requested: u64,
+        deadline: Instant,
     ) -> Result<bool, SourceError> {
         let end = page.end();
-        let room = search.next.saturating_add(asked.min(self.reach()));
-        if page.last || page.rows.is_empty() || end >= room {
+        let full_end = search.next.saturating_add(requested.min(self.reach()));
+        if page.last || page.rows.is_empty() || end >= full_end {
             return Ok(page.last);
         }
         let request = ListRequest {
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
             ..self.request(0)
         };
         self.slices += 1;
-        let next = self.read(request, patience).await?;
+        let next = self.read(request, deadline).await?;
         Ok(next.end() <= end || self.record.repeats(&next))
     }
 
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
             && self.open.is_empty()
     }
 
-    fn request(&self, wanted: usize) -> ListRequest {
+    fn request(&self, count: usize) -> ListRequest {
         let cap = self.part.paging.cap();
         let by = self.list.order.by;
         let mut request = ListRequest {
@@ -258,7 +258,7 @@ impl<'a> Reader<'a> {
                 && (self.open.is_empty() || self.frontier.is_some())
                 && !self.is_searching()
             {
-                u32::try_from(wanted + 8.max(wanted / 4)).map_or(cap, |l| l.min(cap))
+                u32::try_from(count + 8.max(count / 4)).map_or(cap, |l| l.min(cap))
             } else {
                 cap
             },
@@ -292,8 +292,8 @@ impl<'a> Reader<'a> {
             }
             (Step::Index(search), _) => {
                 // The repeated group must fit, with something on both sides.
-                let again = u32::try_from(self.open.len()).unwrap_or(cap);
-                request.length = (request.length.saturating_add(again)).min(cap);
+                let overlap = u32::try_from(self.open.len()).unwrap_or(cap);
+                request.length = (request.length.saturating_add(overlap)).min(cap);
                 request.position = Position::Offset(search.next);
             }
             (Step::Window { .. }, Paging::Index { .. }) => {}
@@ -335,7 +335,7 @@ impl<'a> Reader<'a> {
         &mut self,
         page: &Page,
         search: Search,
-        asked: u64,
+        requested: u64,
         is_last: bool,
     ) -> Result<(), SourceError> {
         let slots = self.slots(page)?;
@@ -361,13 +361,14 @@ impl<'a> Reader<'a> {
                     None => page.offset == 0,
                 };
                 if !begins {
-                    self.step = Step::Index(search.further_back(page.offset, asked));
+                    self.step = Step::Index(search.further_back(page.offset, requested));
                     return Ok(());
                 }
                 let reaches = slots.last().is_some_and(|last| !is_before(last));
                 if !reaches && !is_last {
                     let passed = page.offset + (slots.len() as u64).saturating_sub(1);
-                    self.step = Step::Index(search.further_on(passed, asked, self.record.total));
+                    self.step =
+                        Step::Index(search.further_on(passed, requested, self.record.total));
                     return Ok(());
                 }
                 // This slice has the incomplete group again, in its current state.

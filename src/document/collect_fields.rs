@@ -34,7 +34,9 @@ pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
             }
             match &selection.node {
                 Selection::Field(field) => in_set(&field.node.selection_set.node, found),
-                Selection::InlineFragment(own) => in_set(&own.node.selection_set.node, found),
+                Selection::InlineFragment(fragment) => {
+                    in_set(&fragment.node.selection_set.node, found)
+                }
                 // Fragment definitions are visited separately.
                 Selection::FragmentSpread(_) => {}
             }
@@ -71,14 +73,16 @@ pub fn bytes(document: &ExecutableDocument) -> usize {
                     .map(|(_, value)| of_value(&value.node));
                 FIELD + values.sum::<usize>() + of_set(&field.node.selection_set.node)
             }
-            Selection::InlineFragment(own) => FIELD + of_set(&own.node.selection_set.node),
+            Selection::InlineFragment(fragment) => {
+                FIELD + of_set(&fragment.node.selection_set.node)
+            }
             Selection::FragmentSpread(_) => FIELD,
         });
         each.sum()
     }
     let operations = document.operations.iter();
     operations
-        .map(|(_, own)| of_set(&own.node.selection_set.node))
+        .map(|(_, operation)| of_set(&operation.node.selection_set.node))
         .sum()
 }
 
@@ -119,10 +123,12 @@ pub fn merged(
 pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
     fn in_value(value: &mut Value, absent: &[&Name]) {
         match value {
-            Value::List(items) => items.iter_mut().for_each(|own| in_value(own, absent)),
+            Value::List(items) => items.iter_mut().for_each(|inner| in_value(inner, absent)),
             Value::Object(fields) => {
                 fields.retain(|_, value| !is_one(value, absent));
-                fields.values_mut().for_each(|own| in_value(own, absent));
+                fields
+                    .values_mut()
+                    .for_each(|inner| in_value(inner, absent));
             }
             _ => {}
         }
@@ -142,8 +148,8 @@ pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
                     }
                     in_set(&mut selection_set.node, absent);
                 }
-                Selection::InlineFragment(own) => {
-                    in_set(&mut own.node.selection_set.node, absent);
+                Selection::InlineFragment(fragment) => {
+                    in_set(&mut fragment.node.selection_set.node, absent);
                 }
                 Selection::FragmentSpread(_) => {}
             }
@@ -152,8 +158,8 @@ pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
     fn is_one(value: &Value, absent: &[&Name]) -> bool {
         matches!(value, Value::Variable(name) if absent.contains(&name))
     }
-    if let DocumentOperations::Single(own) = &mut document.operations {
-        in_set(&mut own.node.selection_set.node, absent);
+    if let DocumentOperations::Single(operation) = &mut document.operations {
+        in_set(&mut operation.node.selection_set.node, absent);
     }
 }
 
@@ -207,7 +213,9 @@ impl<'a> Merger<'a> {
         }
         let fields = collected.fields.iter();
         SelectionSet {
-            items: fields.filter_map(|own| self.field(object, own)).collect(),
+            items: fields
+                .filter_map(|group| self.field(object, group))
+                .collect(),
         }
     }
 
@@ -218,21 +226,21 @@ impl<'a> Merger<'a> {
         fields: &[&'a Positioned<Field>],
     ) -> Option<Positioned<Selection>> {
         let first = fields.first()?;
-        let own = &first.node;
+        let occurrence = &first.node;
         let sets: Vec<_> = fields
             .iter()
-            .map(|own| &own.node.selection_set.node)
+            .map(|occurrence| &occurrence.node.selection_set.node)
             .filter(|set| !set.items.is_empty())
             .collect();
-        let of = self.rules.type_of(object, own.name.node.as_str());
+        let field_type = self.rules.type_of(object, occurrence.name.node.as_str());
         let field = Field {
-            alias: own.alias.clone(),
-            name: own.name.clone(),
-            arguments: own.arguments.clone(),
+            alias: occurrence.alias.clone(),
+            name: occurrence.name.clone(),
+            arguments: occurrence.arguments.clone(),
             directives: Vec::new(),
             selection_set: Positioned::new(
-                self.one(of.unwrap_or_default(), &sets),
-                own.selection_set.pos,
+                self.one(field_type.unwrap_or_default(), &sets),
+                occurrence.selection_set.pos,
             ),
         };
         let field = Selection::Field(Positioned::new(field, first.pos));
@@ -248,8 +256,8 @@ impl<'a> Merger<'a> {
                 Selection::Field(field) => {
                     let next = into.fields.len();
                     let key = field.node.response_key().node.as_str();
-                    let place = *into.places.entry(key).or_insert(next);
-                    match into.fields.get_mut(place) {
+                    let index = *into.places.entry(key).or_insert(next);
+                    match into.fields.get_mut(index) {
                         Some(fields) => fields.push(field),
                         None => into.fields.push(vec![field]),
                     }
@@ -257,7 +265,8 @@ impl<'a> Merger<'a> {
                 Selection::InlineFragment(fragment) => {
                     let fragment = &fragment.node;
                     let condition = fragment.type_condition.as_ref();
-                    if condition.is_none_or(|own| self.rules.is_a(object, &own.node.on.node)) {
+                    if condition.is_none_or(|target| self.rules.is_a(object, &target.node.on.node))
+                    {
                         self.collect(object, &fragment.selection_set.node, into);
                     }
                 }
@@ -298,11 +307,15 @@ impl<'a> Merger<'a> {
             Value::Boolean(value) => *value,
             Value::Variable(name) => match self.variables.get(name) {
                 Some(value) => *value == ConstValue::Boolean(true),
-                None => self.operation.variable_definitions.iter().any(|own| {
-                    let own = &own.node;
-                    let default = own.default_value.as_ref().map(|value| &value.node);
-                    own.name.node == *name && default == Some(&ConstValue::Boolean(true))
-                }),
+                None => self
+                    .operation
+                    .variable_definitions
+                    .iter()
+                    .any(|definition| {
+                        let definition = &definition.node;
+                        let default = definition.default_value.as_ref().map(|value| &value.node);
+                        definition.name.node == *name && default == Some(&ConstValue::Boolean(true))
+                    }),
             },
             _ => false,
         }

@@ -27,7 +27,7 @@ pub fn of(
     variables: &Variables,
     prices: &FieldCosts,
 ) -> u64 {
-    let mut bill = CostVisitor {
+    let mut visitor = CostVisitor {
         fragments: &document.fragments,
         prices,
         variables,
@@ -39,7 +39,7 @@ pub fn of(
         OperationType::Mutation => "Mutation",
         OperationType::Subscription => "Subscription",
     };
-    bill.set(root, &operation.selection_set.node)
+    visitor.set(root, &operation.selection_set.node)
 }
 
 struct CostVisitor<'a> {
@@ -58,7 +58,7 @@ impl<'a> CostVisitor<'a> {
                 Selection::Field(field) => self.field(parent, &field.node),
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref();
-                    let parent = condition.map_or(parent, |own| own.node.on.node.as_str());
+                    let parent = condition.map_or(parent, |target| target.node.on.node.as_str());
                     self.set(parent, &fragment.node.selection_set.node)
                 }
                 Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
@@ -83,10 +83,10 @@ impl<'a> CostVisitor<'a> {
     fn field(&mut self, parent: &str, field: &'a Field) -> u64 {
         // The validator refuses unknown fields.
         let prices = self.prices;
-        let Some((of, price)) = prices.of(parent, field.name.node.as_str()) else {
+        let Some((field_type, price)) = prices.of(parent, field.name.node.as_str()) else {
             return 0;
         };
-        let inside = self.set(of, &field.selection_set.node);
+        let inside = self.set(field_type, &field.selection_set.node);
         let with_asset = inside.saturating_add(1);
         match price {
             FieldCost::Free => inside,
@@ -153,8 +153,8 @@ impl<'a> CostVisitor<'a> {
         }
         let mut definitions = self.operation.variable_definitions.iter();
         definitions
-            .find(|own| own.node.name.node == *name)
-            .and_then(|own| own.node.default_value.as_ref())
+            .find(|definition| definition.node.name.node == *name)
+            .and_then(|definition| definition.node.default_value.as_ref())
             .map_or(Found::Nothing, |value| constant(&value.node, path))
     }
 }

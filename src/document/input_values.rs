@@ -31,7 +31,7 @@ pub fn check(
     document: &ExecutableDocument,
     schema: &Schema,
 ) -> Result<Vec<(Option<Name>, Name)>, Fault> {
-    let mut all = Vec::new();
+    let mut nullable = Vec::new();
     for operation in document.operations.iter() {
         let mut not_null = BTreeSet::new();
         let mut usage = Usage {
@@ -48,10 +48,10 @@ pub fn check(
         }
         usage.directives(&operation.directives)?;
         usage.set(&operation.selection_set)?;
-        let own = not_null.into_iter();
-        all.extend(own.map(|variable| (operation.name.clone(), variable)));
+        let names = not_null.into_iter();
+        nullable.extend(names.map(|variable| (operation.name.clone(), variable)));
     }
-    Ok(all)
+    Ok(nullable)
 }
 
 /// Checks the variables of an operation, after coercion to the types that it declares.
@@ -65,8 +65,9 @@ pub fn check_variables(
 ) -> Result<(), Fault> {
     for variable in &operation.variables {
         if let Some(value) = variables.get(variable.name.as_str()) {
-            constant(value, &variable.ty, schema)
-                .map_err(|(what, at)| (format!("Variable \"${}\": {what}", variable.name), at))?;
+            constant(value, &variable.ty, schema).map_err(|(message, at)| {
+                (format!("Variable \"${}\": {message}", variable.name), at)
+            })?;
         }
     }
     Ok(())
@@ -127,9 +128,14 @@ impl<'a> Usage<'a> {
         definitions: &[Node<InputValueDefinition>],
     ) -> Result<(), Fault> {
         for argument in given {
-            let mut all = definitions.iter();
-            if let Some(own) = all.find(|own| own.name == argument.name) {
-                self.literal(&argument.value, &own.ty, own.default_value.as_deref())?;
+            let mut candidates = definitions.iter();
+            if let Some(definition) = candidates.find(|definition| definition.name == argument.name)
+            {
+                self.literal(
+                    &argument.value,
+                    &definition.ty,
+                    definition.default_value.as_deref(),
+                )?;
             }
         }
         Ok(())
@@ -139,29 +145,33 @@ impl<'a> Usage<'a> {
     fn literal(
         &mut self,
         value: &Node<Value>,
-        of: &Type,
+        expected: &Type,
         default: Option<&Value>,
     ) -> Result<(), Fault> {
-        let is_size = of.inner_named_type() == byte_size::NAME;
+        let is_size = expected.inner_named_type() == byte_size::NAME;
         let no_size = || Err((byte_size::RULE.to_owned(), value.location()));
         match &**value {
-            Value::Variable(variable) => self.variable(variable, value, of, default),
-            Value::List(_) if is_size && !of.is_list() => no_size(),
+            Value::Variable(variable) => self.variable(variable, value, expected, default),
+            Value::List(_) if is_size && !expected.is_list() => no_size(),
             Value::List(items) => {
                 // The validator refuses a list in a position that takes none.
-                let item = if of.is_list() { of.item_type() } else { of };
+                let item = if expected.is_list() {
+                    expected.item_type()
+                } else {
+                    expected
+                };
                 let mut items = items.iter();
-                items.try_for_each(|own| self.literal(own, item, None))
+                items.try_for_each(|element| self.literal(element, item, None))
             }
             // Coercion turns a single value into a list of one.
-            _ if of.is_list() => self.literal(value, of.item_type(), None),
+            _ if expected.is_list() => self.literal(value, expected.item_type(), None),
             Value::Null => Ok(()),
             Value::Int(number) if is_size => {
                 let fits = number.as_str().parse().is_ok_and(byte_size::fits);
                 if fits { Ok(()) } else { no_size() }
             }
             _ if is_size => no_size(),
-            Value::Object(fields) => self.object(value, fields, of),
+            Value::Object(fields) => self.object(value, fields, expected),
             Value::String(_)
             | Value::Boolean(_)
             | Value::Enum(_)
@@ -174,31 +184,31 @@ impl<'a> Usage<'a> {
         &mut self,
         value: &Node<Value>,
         fields: &[(Name, Node<Value>)],
-        of: &Type,
+        expected: &Type,
     ) -> Result<(), Fault> {
-        let Some(own) = input(of, self.schema) else {
+        let Some(definition) = input(expected, self.schema) else {
             return Ok(());
         };
-        if is_one_of(own) {
+        if is_one_of(definition) {
             let is_given = match fields {
                 [(_, value)] => match &**value {
                     Value::Null => false,
                     // A nullable variable may leave the object without a value.
                     Value::Variable(name) => {
-                        let mut all = self.operation.variables.iter();
-                        let variable = all.find(|own| own.name == *name);
-                        variable.is_none_or(|own| own.ty.is_non_null())
+                        let mut declared = self.operation.variables.iter();
+                        let variable = declared.find(|definition| definition.name == *name);
+                        variable.is_none_or(|definition| definition.ty.is_non_null())
                     }
                     _ => true,
                 },
                 _ => false,
             };
             if !is_given {
-                return Err(one_of_fault(own, value.location()));
+                return Err(one_of_fault(definition, value.location()));
             }
         }
         for (name, value) in fields {
-            if let Some(field) = own.fields.get(name) {
+            if let Some(field) = definition.fields.get(name) {
                 self.literal(value, &field.ty, field.default_value.as_deref())?;
             }
         }
@@ -211,50 +221,50 @@ impl<'a> Usage<'a> {
         &mut self,
         name: &Name,
         value: &Node<Value>,
-        of: &Type,
+        expected: &Type,
         default: Option<&Value>,
     ) -> Result<(), Fault> {
-        let mut all = self.operation.variables.iter();
+        let mut declared = self.operation.variables.iter();
         // The validator refuses undeclared variables.
-        let Some(variable) = all.find(|own| own.name == *name) else {
+        let Some(variable) = declared.find(|candidate| candidate.name == *name) else {
             return Ok(());
         };
         let has_default = default.is_some()
             || variable
                 .default_value
                 .as_ref()
-                .is_some_and(|own| !own.is_null());
+                .is_some_and(|candidate| !candidate.is_null());
         let may_be_null = !variable.ty.is_non_null();
-        let fits = if of.is_non_null() && may_be_null && has_default {
+        let fits = if expected.is_non_null() && may_be_null && has_default {
             self.not_null.insert(name.clone());
-            is_compatible(&variable.ty, &of.clone().nullable())
+            is_compatible(&variable.ty, &expected.clone().nullable())
         } else {
-            is_compatible(&variable.ty, of)
+            is_compatible(&variable.ty, expected)
         };
         if fits {
             return Ok(());
         }
-        let what = format!(
-            "Variable \"${name}\" of type \"{}\" used in position expecting type \"{of}\".",
+        let message = format!(
+            "Variable \"${name}\" of type \"{}\" used in position expecting type \"{expected}\".",
             variable.ty
         );
-        Err((what, value.location()))
+        Err((message, value.location()))
     }
 }
 
 /// Implements `AreTypesCompatible` (5.8.5).
-fn is_compatible(variable: &Type, place: &Type) -> bool {
-    match (variable, place) {
-        (Type::NonNullNamed(own), Type::Named(of) | Type::NonNullNamed(of))
-        | (Type::Named(own), Type::Named(of)) => own == of,
-        (Type::NonNullList(own), Type::List(of) | Type::NonNullList(of))
-        | (Type::List(own), Type::List(of)) => is_compatible(own, of),
+fn is_compatible(variable: &Type, position: &Type) -> bool {
+    match (variable, position) {
+        (Type::NonNullNamed(actual), Type::Named(expected) | Type::NonNullNamed(expected))
+        | (Type::Named(actual), Type::Named(expected)) => actual == expected,
+        (Type::NonNullList(actual), Type::List(expected) | Type::NonNullList(expected))
+        | (Type::List(actual), Type::List(expected)) => is_compatible(actual, expected),
         _ => false,
     }
 }
 
-fn input<'a>(of: &Type, schema: &'a Schema) -> Option<&'a InputObjectType> {
-    match schema.types.get(of.inner_named_type())? {
+fn input<'a>(expected: &Type, schema: &'a Schema) -> Option<&'a InputObjectType> {
+    match schema.types.get(expected.inner_named_type())? {
         ExtendedType::InputObject(input) => Some(input),
         _ => None,
     }
@@ -266,17 +276,21 @@ fn is_one_of(input: &InputObjectType) -> bool {
 
 fn one_of_fault(input: &InputObjectType, location: Option<SourceSpan>) -> Fault {
     let name = &input.name;
-    let what =
+    let message =
         format!("Exactly one key must be specified for OneOf type \"{name}\", and not null.");
-    (what, location)
+    (message, location)
 }
 
-fn constant(value: &JsonValue, of: &Type, schema: &Schema) -> Result<(), Fault> {
-    let is_size = of.inner_named_type() == byte_size::NAME;
+fn constant(value: &JsonValue, expected: &Type, schema: &Schema) -> Result<(), Fault> {
+    let is_size = expected.inner_named_type() == byte_size::NAME;
     if let Some(items) = value.as_array()
-        && (!is_size || of.is_list())
+        && (!is_size || expected.is_list())
     {
-        let item = if of.is_list() { of.item_type() } else { of };
+        let item = if expected.is_list() {
+            expected.item_type()
+        } else {
+            expected
+        };
         let mut items = items.iter();
         return items.try_for_each(|own| constant(own, item, schema));
     }
@@ -288,7 +302,7 @@ fn constant(value: &JsonValue, of: &Type, schema: &Schema) -> Result<(), Fault> 
             Err((byte_size::RULE.to_owned(), None))
         };
     }
-    let (Some(own), Some(fields)) = (input(of, schema), value.as_object()) else {
+    let (Some(own), Some(fields)) = (input(expected, schema), value.as_object()) else {
         return Ok(());
     };
     if is_one_of(own) && (fields.len() != 1 || fields.values().any(JsonValue::is_null)) {

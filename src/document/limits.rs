@@ -70,7 +70,7 @@ pub fn weigh(
             limits.operations,
         ));
     }
-    let mut scale = LimitVisitor {
+    let mut visitor = LimitVisitor {
         fragments: &document.fragments,
         weighed: HashMap::new(),
         directives: limits.directives,
@@ -79,32 +79,32 @@ pub fn weigh(
     };
     // Validation also visits fragments that are never spread, so they are weighed too.
     for name in document.fragments.keys() {
-        let weight = scale.fragment(name)?;
+        let weight = visitor.fragment(name)?;
         within(weight, limits.introspection_depth, limits)?;
     }
     for (_, operation) in document.operations.iter() {
-        check(&mut scale, &operation.node, limits)?;
+        check(&mut visitor, &operation.node, limits)?;
     }
-    Ok(scale.seen)
+    Ok(visitor.seen)
 }
 
 fn check<'a>(
-    scale: &mut LimitVisitor<'a>,
+    visitor: &mut LimitVisitor<'a>,
     operation: &'a OperationDefinition,
     limits: &Limits,
 ) -> Result<(), DocumentError> {
-    scale.directives(&operation.directives)?;
+    visitor.directives(&operation.directives)?;
     for variable in &operation.variable_definitions {
-        scale.seen.nodes += 1;
-        scale.directives(&variable.node.directives)?;
+        visitor.seen.nodes += 1;
+        visitor.directives(&variable.node.directives)?;
         if let Some(value) = &variable.node.default_value {
-            scale.values.check_constant(&value.node)?;
+            visitor.values.check_constant(&value.node)?;
         }
     }
     let set = &operation.selection_set.node;
-    let weight = scale.set(set)?;
-    let all = &mut scale.seen.selections;
-    *all = all.saturating_add(weight.selections);
+    let weight = visitor.set(set)?;
+    let total = &mut visitor.seen.selections;
+    *total = total.saturating_add(weight.selections);
     let deepest = if only_introspects(set) {
         limits.introspection_depth
     } else {
@@ -336,7 +336,7 @@ pub fn introspects(document: &ExecutableDocument) -> bool {
             document
                 .fragments
                 .values()
-                .map(|own| &own.node.selection_set),
+                .map(|definition| &definition.node.selection_set),
         )
         .any(|set| asks(&set.node))
 }
@@ -358,7 +358,7 @@ mod tests {
             directives: 1_000,
             ..Limits::default()
         };
-        let scale = &mut LimitVisitor {
+        let visitor = &mut LimitVisitor {
             fragments: &document.fragments,
             weighed: HashMap::new(),
             directives: limits.directives,
@@ -366,13 +366,13 @@ mod tests {
             seen: DocumentStats::default(),
         };
         for name in document.fragments.keys() {
-            scale.fragment(name).expect("no cycle");
+            visitor.fragment(name).expect("no cycle");
         }
         for (_, operation) in document.operations.iter() {
             // The document exceeds the limits, but only the visits matter here.
-            let _ = check(scale, &operation.node, &limits);
+            let _ = check(visitor, &operation.node, &limits);
         }
-        scale.seen.nodes
+        visitor.seen.nodes
     }
 
     /// Builds fragments that each spread the next one twice: `levels` of them expand to 2^levels

@@ -48,7 +48,7 @@ impl DocumentStore {
         limits: &Limits,
         capacity: u64,
     ) -> Self {
-        let mut known = Self {
+        let mut store = Self {
             rules,
             read: ByHash::new(capacity),
             trusted: HashMap::new(),
@@ -57,7 +57,7 @@ impl DocumentStore {
         };
         for (id, text) in trusted.documents {
             let hash = sha256(&text);
-            if let Err(refusal) = Document::read(&text, limits, &known.rules) {
+            if let Err(refusal) = Document::read(&text, limits, &store.rules) {
                 // Older clients may still send it. They get the error when they do.
                 tracing::warn!(
                     id,
@@ -65,10 +65,10 @@ impl DocumentStore {
                     "a trusted document does not fit this gateway: requests for it are refused"
                 );
             }
-            known.trusted.insert(id, hash);
-            known.texts.insert(hash, text);
+            store.trusted.insert(id, hash);
+            store.texts.insert(hash, text);
         }
-        known
+        store
     }
 
     pub fn rules(&self) -> &Validator {
@@ -82,18 +82,18 @@ impl DocumentStore {
     /// text. Also for an untrusted document if only trusted ones are allowed, and for invalid text.
     pub fn find(
         &self,
-        wanted: &DocumentRef,
+        reference: &DocumentRef,
         limits: &Limits,
     ) -> Result<Arc<Document>, DocumentError> {
-        let (hash, text) = match &wanted.text {
+        let (hash, text) = match &reference.text {
             Some(text) => {
                 // Checks the length first: a refused text needs no hash.
                 super::check_length(text, limits)?;
                 let hash = sha256(text);
-                self.check_name(wanted, &hash)?;
+                self.check_name(reference, &hash)?;
                 (hash, text.as_str())
             }
-            None => match self.named(wanted)? {
+            None => match self.named(reference)? {
                 Lookup::Read(document) => return Ok(document),
                 Lookup::Trusted(hash, text) => (hash, text),
             },
@@ -115,15 +115,17 @@ impl DocumentStore {
     }
 
     /// Checks that the request's hash and id match the hash of its text.
-    fn check_name(&self, wanted: &DocumentRef, hash: &Hash) -> Result<(), DocumentError> {
+    fn check_name(&self, reference: &DocumentRef, hash: &Hash) -> Result<(), DocumentError> {
         let meant = |name: &str| {
             let trusted = self.trusted.get(name).copied();
             trusted.or_else(|| from_hex(plain(name)))
         };
         let hash_fits = |name: &String| meant(name) == Some(*hash);
         // An id that is neither trusted nor a hash is the client's own, and is not checked.
-        let id_fits = |name: &String| meant(name).is_none_or(|own| own == *hash);
-        if wanted.hash.as_ref().is_none_or(hash_fits) && wanted.id.as_ref().is_none_or(id_fits) {
+        let id_fits = |name: &String| meant(name).is_none_or(|expected| expected == *hash);
+        if reference.hash.as_ref().is_none_or(hash_fits)
+            && reference.id.as_ref().is_none_or(id_fits)
+        {
             return Ok(());
         }
         Err(DocumentError::bad_request(
@@ -133,8 +135,8 @@ impl DocumentStore {
     }
 
     /// Looks up a document by hash or id, without text.
-    fn named(&self, wanted: &DocumentRef) -> Result<Lookup<'_>, DocumentError> {
-        let name = match (wanted.hash.as_deref(), wanted.id.as_deref()) {
+    fn named(&self, reference: &DocumentRef) -> Result<Lookup<'_>, DocumentError> {
+        let name = match (reference.hash.as_deref(), reference.id.as_deref()) {
             (Some(name), None) | (None, Some(name)) => name,
             (None, None) => return Err(DocumentError::bad_request("the request has no `query`")),
             (Some(_), Some(_)) => {
@@ -191,8 +193,8 @@ fn from_hex(text: &str) -> Option<Hash> {
     if text.len() != 2 * hash.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    for (place, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
     }
     Some(hash)
 }
@@ -218,8 +220,8 @@ mod tests {
         }
     }
 
-    fn code(known: &DocumentStore, wanted: &DocumentRef) -> &'static str {
-        match known.find(wanted, &Limits::default()) {
+    fn code(store: &DocumentStore, reference: &DocumentRef) -> &'static str {
+        match store.find(reference, &Limits::default()) {
             Ok(_) => "",
             Err(refusal) => refusal.code.as_str(),
         }

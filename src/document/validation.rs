@@ -68,8 +68,8 @@ impl Validator {
         let schema = Schema::parse_and_validate(whole, "schema.graphql")
             .map_err(|wrong| wrong.errors.to_string())?;
         let mut possible: HashMap<String, Vec<String>> = HashMap::new();
-        for (name, of) in &schema.types {
-            match of {
+        for (name, definition) in &schema.types {
+            match definition {
                 ExtendedType::Object(object) => {
                     for interface in &object.implements_interfaces {
                         let objects = possible.entry(interface.to_string()).or_default();
@@ -104,7 +104,7 @@ impl Validator {
         let not_null = input_values::check(&document, &self.schema)
             .map_err(|fault| told(ErrorCode::ValidationFailed, fault, &document))?;
         let not_null = not_null.into_iter().map(|(operation, variable)| NotNull {
-            operation: operation.map(|own| own.to_string()),
+            operation: operation.map(|name| name.to_string()),
             variable: Name::new(variable),
         });
         let not_null = not_null.collect();
@@ -116,13 +116,13 @@ impl Validator {
         if refusal.code != ErrorCode::ParseFailed {
             return refusal;
         }
-        let known = self.check(text).err().unwrap_or_else(|| refusal.clone());
-        let mut all = std::iter::once(&known).chain(&known.others);
-        match all.find(|own| own.message.starts_with(SYNTAX)) {
-            Some(own) => DocumentError {
+        let validation_error = self.check(text).err().unwrap_or_else(|| refusal.clone());
+        let mut errors = std::iter::once(&validation_error).chain(&validation_error.others);
+        match errors.find(|syntax_error| syntax_error.message.starts_with(SYNTAX)) {
+            Some(syntax_error) => DocumentError {
                 others: Vec::new(),
                 code: refusal.code,
-                ..own.clone()
+                ..syntax_error.clone()
             },
             None if refusal.location.is_none() => DocumentError {
                 message: "the document has no operation".to_owned(),
@@ -150,10 +150,11 @@ impl Validator {
             told(Code::BadUserInput, what, document)
         };
         let operation = document.operations.get(name).map_err(fault)?;
-        let is_plain = |own: &Node<VariableDefinition>| match variables.get(own.name.as_str()) {
-            Some(value) => plainly_fits(value, &own.ty),
-            None => own.default_value.is_some() || !own.ty.is_non_null(),
-        };
+        let is_plain =
+            |definition: &Node<VariableDefinition>| match variables.get(definition.name.as_str()) {
+                Some(value) => plainly_fits(value, &definition.ty),
+                None => definition.default_value.is_some() || !definition.ty.is_non_null(),
+            };
         if operation.variables.iter().all(is_plain) {
             return Ok(());
         }
@@ -174,9 +175,9 @@ impl Validator {
     }
 
     /// Returns whether an object type is a type itself, or belongs to that interface or union.
-    pub fn is_a(&self, object: &str, of: &str) -> bool {
-        let belongs = |all: &[String]| all.iter().any(|own| own == object);
-        object == of || self.possible(of).is_some_and(belongs)
+    pub fn is_a(&self, object: &str, type_name: &str) -> bool {
+        let belongs = |objects: &[String]| objects.iter().any(|candidate| candidate == object);
+        object == type_name || self.possible(type_name).is_some_and(belongs)
     }
 
     /// Returns the named type of a field, without list and non-null wrappers.
@@ -185,26 +186,27 @@ impl Validator {
         Some(field.ty.inner_named_type().as_str())
     }
 
-    fn refusal(&self, wrong: &DiagnosticList) -> DocumentError {
+    fn refusal(&self, diagnostics: &DiagnosticList) -> DocumentError {
         // Dropped fields can leave a selection set empty. That is not a separate error.
-        let name = |one: &Diagnostic<'_, DiagnosticData>| one.error.unstable_error_name();
-        let is_left_out = wrong
+        let name =
+            |diagnostic: &Diagnostic<'_, DiagnosticData>| diagnostic.error.unstable_error_name();
+        let is_left_out = diagnostics
             .iter()
-            .any(|one| name(&one).is_some_and(|name| LEFT_OUT.contains(&name)));
-        let mut own = wrong
+            .any(|diagnostic| name(&diagnostic).is_some_and(|name| LEFT_OUT.contains(&name)));
+        let mut relevant = diagnostics
             .iter()
-            .filter(|one| !is_left_out || name(one) != Some(EMPTY));
+            .filter(|diagnostic| !is_left_out || name(diagnostic) != Some(EMPTY));
         // Errors over the maximum are only counted.
-        let shown = own.by_ref().take(MAX_ERRORS).map(|one| {
-            let compat = one.error.unstable_compat_message();
-            let mut message = compat.unwrap_or_else(|| one.error.to_string());
+        let shown = relevant.by_ref().take(MAX_ERRORS).map(|diagnostic| {
+            let compat = diagnostic.error.unstable_compat_message();
+            let mut message = compat.unwrap_or_else(|| diagnostic.error.to_string());
             if !self.suggests {
                 let end = message.find(" Did you mean").unwrap_or(message.len());
                 message.truncate(end);
-            } else if name(&one) == Some(UNKNOWN) {
+            } else if name(&diagnostic) == Some(UNKNOWN) {
                 message += &self.suggestion(&message);
             }
-            let range = one.line_column_range();
+            let range = diagnostic.line_column_range();
             DocumentError {
                 location: range.map(|range| (range.start.line, range.start.column)),
                 ..DocumentError::document(
@@ -218,7 +220,7 @@ impl Validator {
             DocumentError::document(ErrorCode::ValidationFailed, "the document is not valid")
         });
         let others: Vec<DocumentError> = shown.collect();
-        let more = own.count();
+        let more = relevant.count();
         let mut refusal = DocumentError { others, ..first };
         if more > 0
             && let Some(last) = refusal.others.last_mut()
@@ -274,7 +276,7 @@ fn told(
 /// Removes the sent value from the validator's message: it may be long, or a secret.
 fn without_value(message: &str) -> String {
     match (message.split_once(": "), message.rsplit_once(" to type ")) {
-        (Some((what, _)), Some((_, of))) => format!("{what} to type {of}"),
+        (Some((subject, _)), Some((_, expected))) => format!("{subject} to type {expected}"),
         _ => message.to_owned(),
     }
 }
@@ -284,8 +286,8 @@ fn without_value(message: &str) -> String {
 fn plainly_fits(value: &ConstValue, ty: &Type) -> bool {
     match (ty, value) {
         (Type::Named(_) | Type::List(_), ConstValue::Null) => true,
-        (Type::List(of) | Type::NonNullList(of), ConstValue::List(values)) => {
-            values.iter().all(|value| plainly_fits(value, of))
+        (Type::List(inner) | Type::NonNullList(inner), ConstValue::List(values)) => {
+            values.iter().all(|value| plainly_fits(value, inner))
         }
         (Type::Named(name) | Type::NonNullNamed(name), value) => match (name.as_str(), value) {
             ("ID" | "String", ConstValue::String(_)) | ("Boolean", ConstValue::Boolean(_)) => true,

@@ -41,11 +41,11 @@ pub fn router(shared: Shared) -> Router {
 }
 
 async fn authenticate(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let sent = request
+    let sent_key = request
         .headers()
         .get("x-api-key")
         .and_then(|value| value.to_str().ok());
-    if sent == Some(&shared.credentials.comfy_key) {
+    if sent_key == Some(&shared.credentials.comfy_key) {
         next.run(request).await
     } else {
         refuse(
@@ -96,11 +96,11 @@ async fn content(
         return redirect(&shared.storage_url(&id));
     }
     let mut response = files::bytes(&asset.file, "original", None);
-    let how = match query.get("disposition").map(String::as_str) {
+    let disposition_type = match query.get("disposition").map(String::as_str) {
         Some("inline") => "inline",
         _ => "attachment",
     };
-    if let Ok(value) = HeaderValue::from_str(&format!("{how}; filename=\"{id}\"")) {
+    if let Ok(value) = HeaderValue::from_str(&format!("{disposition_type}; filename=\"{id}\"")) {
         response
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, value);
@@ -108,9 +108,9 @@ async fn content(
     response
 }
 
-fn redirect(to: &str) -> Response {
-    match HeaderValue::from_str(to) {
-        Ok(to) => (StatusCode::FOUND, [(header::LOCATION, to)]).into_response(),
+fn redirect(location: &str) -> Response {
+    match HeaderValue::from_str(location) {
+        Ok(location) => (StatusCode::FOUND, [(header::LOCATION, location)]).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
@@ -244,9 +244,9 @@ fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
     if !protected.is_empty() {
         reply["protected"] = json!(protected);
     }
-    let mut total = asset.tags.clone();
-    total.sort();
-    reply["total_tags"] = json!(total);
+    let mut all_tags = asset.tags.clone();
+    all_tags.sort();
+    reply["total_tags"] = json!(all_tags);
     Json(reply).into_response()
 }
 

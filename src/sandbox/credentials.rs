@@ -13,17 +13,17 @@ pub struct Credentials {
 
 impl Credentials {
     pub(super) fn random() -> Self {
-        let word = |prefix: &str| {
+        let credential = |prefix: &str| {
             let bytes = random();
             let digits: String = bytes[..12].iter().map(|b| format!("{b:02x}")).collect();
             format!("{prefix}{digits}")
         };
         Self {
-            scenario_key: word("api_"),
-            scenario_secret: word(""),
-            scenario_jwt: word("jwt-"),
-            piktid_token: word("pikt-"),
-            comfy_key: word("comfyui-"),
+            scenario_key: credential("api_"),
+            scenario_secret: credential(""),
+            scenario_jwt: credential("jwt-"),
+            piktid_token: credential("pikt-"),
+            comfy_key: credential("comfyui-"),
         }
     }
 }

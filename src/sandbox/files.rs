@@ -76,7 +76,7 @@ pub async fn serve(
 
 /// Serves a rendition: `original`, `small` or `large`. `request_headers` is set for servers that
 /// support ranges.
-pub fn bytes(file: &File, rendition: &str, ranges: Option<&HeaderMap>) -> Response {
+pub fn bytes(file: &File, rendition: &str, request_headers: Option<&HeaderMap>) -> Response {
     let (content_type, bytes) = match (&file.uploaded, rendition) {
         (Some((content_type, bytes)), _) => (content_type.clone(), bytes.clone()),
         (None, "small") => (
@@ -93,7 +93,7 @@ pub fn bytes(file: &File, rendition: &str, ranges: Option<&HeaderMap>) -> Respon
         }
     };
     let total = bytes.len();
-    let range = ranges.and_then(|headers| {
+    let range = request_headers.and_then(|headers| {
         let text = headers.get(header::RANGE)?.to_str().ok()?;
         let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
         let first: usize = first.parse().ok()?;
@@ -114,7 +114,7 @@ pub fn bytes(file: &File, rendition: &str, ranges: Option<&HeaderMap>) -> Respon
     if let Ok(value) = HeaderValue::from_str(&content_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
-    if ranges.is_some() {
+    if request_headers.is_some() {
         response
             .headers_mut()
             .insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

@@ -23,8 +23,8 @@ pub const PICTURES: usize = 48;
 /// Returns the picture with this number, modulo [`PICTURES`].
 pub fn picture(number: usize) -> &'static Picture {
     static ALL: OnceLock<Vec<Picture>> = OnceLock::new();
-    let all = ALL.get_or_init(|| (0..PICTURES).map(draw).collect());
-    &all[number % PICTURES]
+    let pictures = ALL.get_or_init(|| (0..PICTURES).map(draw).collect());
+    &pictures[number % PICTURES]
 }
 
 /// Draws soft bands and a disc, in colours that depend on `number`.

@@ -39,8 +39,8 @@ struct Piktid {
 }
 
 impl axum::extract::FromRef<Piktid> for Shared {
-    fn from_ref(all: &Piktid) -> Self {
-        all.shared.clone()
+    fn from_ref(piktid: &Piktid) -> Self {
+        piktid.shared.clone()
     }
 }
 
@@ -64,12 +64,12 @@ pub fn router(shared: Shared) -> Router {
 
 /// Answers a wrong token with an empty 401 (2 [inferred]).
 async fn authenticate(State(piktid): State<Piktid>, request: Request, next: Next) -> Response {
-    let right = format!("Bearer {}", piktid.shared.credentials.piktid_token);
-    let sent = request
+    let expected = format!("Bearer {}", piktid.shared.credentials.piktid_token);
+    let authorization = request
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    if sent == Some(&right) {
+    if authorization == Some(&expected) {
         next.run(request).await
     } else {
         StatusCode::UNAUTHORIZED.into_response()
@@ -246,8 +246,8 @@ async fn set_tags(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Response {
-    let tags: Option<Vec<String>> = body.get("tags").and_then(Value::as_array).and_then(|all| {
-        all.iter()
+    let tags: Option<Vec<String>> = body.get("tags").and_then(Value::as_array).and_then(|list| {
+        list.iter()
             .map(|tag| tag.as_str().map(str::to_owned))
             .collect()
     });
@@ -320,10 +320,10 @@ async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> R
         return invalid("asset_ids", "1 to 100 ids", "body");
     }
     let mut store = piktid.shared.store.piktid();
-    let mine = |id: &String| store.iter().any(|a| a.id == *id && a.created_by == USER);
+    let is_owned = |id: &String| store.iter().any(|a| a.id == *id && a.created_by == USER);
     ids.sort();
     ids.dedup();
-    let (deleted, failed): (Vec<String>, Vec<String>) = ids.into_iter().partition(mine);
+    let (deleted, failed): (Vec<String>, Vec<String>) = ids.into_iter().partition(is_owned);
     store.retain(|a| !deleted.contains(&a.id));
     Json(json!({ "deleted_count": deleted.len(), "failed_ids": failed })).into_response()
 }
@@ -333,14 +333,14 @@ async fn upload(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     let now = Timestamp::now().as_microsecond();
     let mut store = shared.store.piktid();
     let digest = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
-    let uuid = |d: &str| {
+    let uuid = |digits: &str| {
         format!(
             "{}-{}-4{}-8{}-{}",
-            &d[..8],
-            &d[8..12],
-            &d[12..15],
-            &d[15..18],
-            &d[18..30]
+            &digits[..8],
+            &digits[8..12],
+            &digits[12..15],
+            &digits[15..18],
+            &digits[18..30]
         )
     };
     let id = uuid(&digest[..32]);
@@ -386,7 +386,7 @@ async fn receive(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    let sent = headers
+    let sent_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok());
     let mut store = shared.store.piktid();
@@ -395,7 +395,7 @@ async fn receive(
     };
     let signed = shared.is_signed("upload", &id, &query) && rendition == "upload";
     match &mut asset.file.uploaded {
-        Some((content_type, slot)) if signed && sent == Some(content_type) => {
+        Some((content_type, slot)) if signed && sent_type == Some(content_type) => {
             *slot = bytes.to_vec();
             StatusCode::OK.into_response()
         }

@@ -50,10 +50,10 @@ impl Recorder {
 
     /// Counts the calls whose method and path start with `prefix`, such as `GET /assets`.
     #[must_use]
-    pub fn count(&self, beginning: &str) -> usize {
+    pub fn count(&self, prefix: &str) -> usize {
         self.calls()
             .iter()
-            .filter(|call| format!("{} {}", call.method, call.path).starts_with(beginning))
+            .filter(|call| format!("{} {}", call.method, call.path).starts_with(prefix))
             .count()
     }
 
@@ -128,11 +128,11 @@ impl fmt::Debug for Faults {
 impl Faults {
     /// Runs `hook` before each call from now on, so that data can change between any two calls.
     pub fn before_each(&self, hook: impl FnMut() + Send + 'static) {
-        let mut own = self
+        let mut slot = self
             .before_each
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *own = Some(Box::new(hook));
+        *slot = Some(Box::new(hook));
     }
 
     fn happen(&self) {
@@ -178,7 +178,7 @@ impl Faults {
         let rule = rules
             .iter_mut()
             .find(|rule| call.starts_with(&rule.beginning) && rule.times != Some(0))?;
-        rule.times = rule.times.map(|left| left - 1);
+        rule.times = rule.times.map(|remaining| remaining - 1);
         Some(rule.fault.clone())
     }
 }
@@ -240,18 +240,18 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             }
             next.run(request).await
         }
-        Some(Fault::Watch(gate, left)) => {
-            let waiting = Tell(Some(left));
+        Some(Fault::Watch(gate, disconnected)) => {
+            let notifier = Tell(Some(disconnected));
             if let Ok(permit) = gate.acquire().await {
                 permit.forget();
             }
-            waiting.forget();
+            notifier.forget();
             next.run(request).await
         }
-        Some(Fault::Unavailable(after)) => {
+        Some(Fault::Unavailable(retry_after)) => {
             let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
             let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(after));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(retry_after));
             response
         }
         Some(Fault::Header(name, value)) => {
@@ -292,22 +292,22 @@ impl Tell {
 
 impl Drop for Tell {
     fn drop(&mut self) {
-        if let Some(left) = &self.0 {
-            left.notify_one();
+        if let Some(notify) = &self.0 {
+            notify.notify_one();
         }
     }
 }
 
 /// Returns a response whose body fails at once, so that the server drops the connection.
 fn broken() -> Response {
-    let broken = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
-    Response::new(Body::from_stream(broken))
+    let failing_body = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
+    Response::new(Body::from_stream(failing_body))
 }
 
 /// Returns the text of a JSON body; other bodies, such as uploads, pass through unread.
 async fn json_body(request: Request) -> (Request, String) {
     let content_type = request.headers().get(header::CONTENT_TYPE);
-    if content_type.is_none_or(|own| own != "application/json") {
+    if content_type.is_none_or(|value| value != "application/json") {
         return (request, String::new());
     }
     let (head, body) = request.into_parts();
@@ -319,7 +319,7 @@ async fn json_body(request: Request) -> (Request, String) {
     (Request::from_parts(head, Body::from(bytes)), text)
 }
 
-async fn replaced(response: Response, text: &[u8], by: &[u8]) -> Response {
+async fn replaced(response: Response, pattern: &[u8], replacement: &[u8]) -> Response {
     let (mut head, body) = response.into_parts();
     // The sandbox's responses are of bounded size.
     let bytes = axum::body::to_bytes(body, usize::MAX)
@@ -327,9 +327,9 @@ async fn replaced(response: Response, text: &[u8], by: &[u8]) -> Response {
         .unwrap_or_default();
     let (mut rest, mut changed) = (&bytes[..], Vec::with_capacity(bytes.len()));
     while let Some(first) = rest.first() {
-        if rest.starts_with(text) {
-            changed.extend(by);
-            rest = &rest[text.len()..];
+        if rest.starts_with(pattern) {
+            changed.extend(replacement);
+            rest = &rest[pattern.len()..];
         } else {
             changed.push(*first);
             rest = &rest[1..];

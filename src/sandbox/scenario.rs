@@ -56,11 +56,11 @@ async fn authenticate(State(shared): State<Shared>, mut request: Request, next: 
     );
     let basic = format!("Basic {}", STANDARD.encode(pair));
     let bearer = format!("Bearer {}", credentials.scenario_jwt);
-    let sent = request
+    let authorization = request
         .headers()
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    let viewer = match sent {
+    let viewer = match authorization {
         Some(text) if text == basic || text == bearer => Viewer::Project,
         // The public token allows only reads.
         Some("public-auth-token") if opens_publicly(&request) => Viewer::Public,
@@ -188,9 +188,9 @@ async fn change_tags(
     };
     let mut added = texts(&body, "add");
     let mut deleted = texts(&body, "delete");
-    let clash = added.iter().any(|t| asset.tags.contains(t))
+    let conflicts = added.iter().any(|t| asset.tags.contains(t))
         || deleted.iter().any(|t| !asset.tags.contains(t));
-    if strict && clash {
+    if strict && conflicts {
         return refuse(StatusCode::CONFLICT, "a tag is already set or not set");
     }
     added.retain(|t| !asset.tags.contains(t));

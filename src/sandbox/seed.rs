@@ -35,21 +35,21 @@ pub fn store(seed: Seed) -> Store {
 }
 
 /// Returns a hash in hex for a kind and a number; it is the same in every run.
-fn digits(what: &str, number: usize) -> String {
-    blake3::hash(format!("{what}{number}").as_bytes())
+fn digits(kind: &str, number: usize) -> String {
+    blake3::hash(format!("{kind}{number}").as_bytes())
         .to_hex()
         .to_string()
 }
 
-fn uuid(what: &str, number: usize) -> String {
-    let d = digits(what, number);
+fn uuid(kind: &str, number: usize) -> String {
+    let digest = digits(kind, number);
     format!(
         "{}-{}-4{}-8{}-{}",
-        &d[..8],
-        &d[8..12],
-        &d[12..15],
-        &d[15..18],
-        &d[18..30]
+        &digest[..8],
+        &digest[8..12],
+        &digest[12..15],
+        &digest[15..18],
+        &digest[18..30]
     )
 }
 
@@ -100,11 +100,11 @@ fn scenario(number: usize) -> ScenarioAsset {
     let (kind, asset_type, source, file) = KINDS[number % KINDS.len()];
     // Every tenth asset shares its time with the one before: a tie within the source. The other
     // two providers use the same minutes: ties across sources.
-    let moment = if number % 10 == 9 { number - 1 } else { number };
-    let created = START - moment as i64 * 7 * MINUTE;
+    let slot = if number % 10 == 9 { number - 1 } else { number };
+    let created = START - slot as i64 * 7 * MINUTE;
     // A chain: three of twelve assets derive from an older one, and `root` is the chain's end.
     let parent = parent_of(number).map(scenario_id);
-    let elsewhere = number % 16 == 15;
+    let foreign = number % 16 == 15;
     let mut metadata = Map::new();
     if kind.starts_with("image") && asset_type.starts_with("inference") {
         metadata.insert(
@@ -135,7 +135,7 @@ fn scenario(number: usize) -> ScenarioAsset {
         id: scenario_id(number),
         created,
         updated: created + (number % 5) as i64 * MINUTE,
-        owner_id: if elsewhere { "proj_elsewhere" } else { PROJECT }.to_owned(),
+        owner_id: if foreign { "proj_elsewhere" } else { PROJECT }.to_owned(),
         author_id: ["u5e1f", "u77aa", "u9c30"][number % 3].to_owned(),
         kind: kind.to_owned(),
         asset_type: asset_type.to_owned(),
@@ -211,7 +211,7 @@ fn root_of(number: usize) -> usize {
 }
 
 fn piktid(number: usize) -> PiktidAsset {
-    let moment = if number % 6 == 5 { number - 1 } else { number };
+    let slot = if number % 6 == 5 { number - 1 } else { number };
     let (visibility, created_by) = match number % 8 {
         5 => ("shared", "ada"),
         6 => ("shared", "grace"),
@@ -224,7 +224,7 @@ fn piktid(number: usize) -> PiktidAsset {
     PiktidAsset {
         id: uuid("piktid", number),
         filename: format!("{}-{number:03}.png", SUBJECTS[number % SUBJECTS.len()]),
-        created: (START - moment as i64 * 14 * MINUTE) * 1000 + (number % 3) as i64 / 2 * 417,
+        created: (START - slot as i64 * 14 * MINUTE) * 1000 + (number % 3) as i64 / 2 * 417,
         created_by: created_by.to_owned(),
         visibility: visibility.to_owned(),
         project: number
@@ -257,16 +257,16 @@ fn piktid(number: usize) -> PiktidAsset {
 }
 
 fn comfy(number: usize) -> ComfyAsset {
-    let moment = if number % 9 == 8 { number - 1 } else { number };
+    let slot = if number % 9 == 8 { number - 1 } else { number };
     // Every third time is a whole second: no fraction on a local server.
     let fraction = if number.is_multiple_of(3) {
         0
     } else {
         (number as i64 * 7919) % 1_000_000
     };
-    let tied = number % 9 >= 7;
-    let created = (START - moment as i64 * 10 * MINUTE) * 1000 + if tied { 0 } else { fraction };
-    let (kind, root, ending, mime_type) = match number % 8 {
+    let is_tied = number % 9 >= 7;
+    let created = (START - slot as i64 * 10 * MINUTE) * 1000 + if is_tied { 0 } else { fraction };
+    let (kind, root, extension, mime_type) = match number % 8 {
         0 => ("weights", "models", "safetensors", None),
         1 => ("audio", "output", "wav", Some("audio/wav")),
         2 => ("json", "input", "json", Some("application/json")),
@@ -298,7 +298,7 @@ fn comfy(number: usize) -> ComfyAsset {
     ComfyAsset {
         id: uuid("comfy", number),
         name: format!(
-            "{}_{number:05}_.{ending}",
+            "{}_{number:05}_.{extension}",
             SUBJECTS[number % SUBJECTS.len()]
         ),
         created,
@@ -344,12 +344,12 @@ fn metadata(kind: &str, picture: &pictures::Picture, number: usize) -> Option<Va
 fn sized(kind: &'static str, number: usize) -> (&'static str, u64) {
     static PICTURES: OnceLock<Vec<u64>> = OnceLock::new();
     if kind == "image" {
-        let all = PICTURES.get_or_init(|| {
+        let sizes = PICTURES.get_or_init(|| {
             (0..pictures::PICTURES)
                 .map(|n| pictures::picture(n).full.len() as u64)
                 .collect()
         });
-        return (kind, all[number % pictures::PICTURES]);
+        return (kind, sizes[number % pictures::PICTURES]);
     }
     (kind, pictures::file(kind, number).1.len() as u64)
 }

@@ -260,7 +260,7 @@ impl AssetNode {
             return Some(Err(forbidden));
         }
         let raw = serde_json::from_str(&self.0.raw).ok();
-        raw.map(|own| Ok(Json(own)))
+        raw.map(|value| Ok(Json(value)))
     }
 }
 
@@ -349,17 +349,17 @@ impl AssetNode {
             upstream: upstream.into(),
         };
         let loaded = Box::pin(load(context, id)).await;
-        loaded.transpose().map(|own| own.map(FastPath))
+        loaded.transpose().map(|result| result.map(FastPath))
     }
 }
 
 /// Returns the source's own answer, or false when the caller lacks the gateway's permission.
 fn viewer_can(
     context: &Context<'_>,
-    own: Option<bool>,
+    granted: Option<bool>,
     permission: Permission,
 ) -> async_graphql::Result<Option<bool>> {
-    Ok(viewer_may(operation(context)?, own, permission))
+    Ok(viewer_may(operation(context)?, granted, permission))
 }
 
 pub fn viewer_may(

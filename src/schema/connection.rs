@@ -130,11 +130,11 @@ pub async fn resolve(
         let range = paging.range(|text| Cursor::decode(text, &fingerprint))?;
         list.page(&range).await
     } else {
-        let asked = list.sources.first().map(|part| part.source.profile());
+        let queried = list.sources.first().map(|part| part.source.profile());
         let range = paging.range(|text| {
             let anchor = RowAnchor::decode(text, &fingerprint)?;
             // A position in one source's list means nothing in another's.
-            match asked {
+            match queried {
                 Some(source) if !anchor.is_in(source) => Err(BadCursor),
                 _ => Ok(anchor),
             }
@@ -155,11 +155,11 @@ pub async fn resolve(
         }
         FastPath(AssetConnection(Arc::new(page)))
     })
-        .map_err(|all| {
-            for (source, error) in &all.errors {
+        .map_err(|failure| {
+            for (source, error) in &failure.errors {
                 tracing::warn!(%source, error = error.to_string(), "this source failed, so a list has no page");
             }
-            unanswered(&all)
+            unanswered(&failure)
         })
 }
 
@@ -173,7 +173,7 @@ fn parts(
     order: Order,
 ) -> async_graphql::Result<AskedAndSkipped> {
     let count = sources.len();
-    let (mut asked, mut skipped) = (Vec::new(), Vec::new());
+    let (mut lists, mut skipped) = (Vec::new(), Vec::new());
     let mut unable: Vec<(SourceName, &str)> = Vec::new();
     for (source, narrowed) in sources {
         let name = &source.profile().name;
@@ -202,7 +202,7 @@ fn parts(
             }
         };
         match source.paging(listing, order.by) {
-            Some(paging) => asked.push(SourceList {
+            Some(paging) => lists.push(SourceList {
                 source,
                 listing,
                 paging,
@@ -238,8 +238,8 @@ fn parts(
             ),
         ));
     }
-    if !order.by.is_time() && asked.len() > 1 {
-        let names: Vec<&str> = asked
+    if !order.by.is_time() && lists.len() > 1 {
+        let names: Vec<&str> = lists
             .iter()
             .map(|part| part.source.profile().name.as_str())
             .collect();
@@ -253,7 +253,7 @@ fn parts(
             ),
         ));
     }
-    Ok((asked, skipped))
+    Ok((lists, skipped))
 }
 
 /// Whether there are pages before and after this one, and the cursors to request them (Relay's
@@ -328,8 +328,9 @@ impl AssetConnection {
     }
 
     fn ends(&self) -> PageInfo {
-        let cursor =
-            |place: &Option<PagePosition>| place.as_ref().map(|place| self.0.cursor(place));
+        let cursor = |position: &Option<PagePosition>| {
+            position.as_ref().map(|position| self.0.cursor(position))
+        };
         PageInfo {
             has_previous_page: self.0.has_previous_page,
             has_next_page: self.0.has_next_page,

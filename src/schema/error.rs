@@ -153,16 +153,16 @@ fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> 
 }
 
 /// Creates the error of a list without a page. It names each source that failed.
-pub fn unanswered(all: &Unanswered) -> Error {
-    let errors = || all.errors.iter().map(|(_, error)| error);
+pub fn unanswered(failure: &Unanswered) -> Error {
+    let errors = || failure.errors.iter().map(|(_, error)| error);
     let Some(first) = errors().next() else {
         return coded(Code::Internal, "internal error: see the gateway's log");
     };
-    let names: Vec<String> = all.errors.iter().map(|(n, _)| n.to_string()).collect();
-    let error = match all.errors.as_slice() {
-        [(name, error)] if !all.others_answered => about(name, None, error),
+    let names: Vec<String> = failure.errors.iter().map(|(n, _)| n.to_string()).collect();
+    let error = match failure.errors.as_slice() {
+        [(name, error)] if !failure.others_answered => about(name, None, error),
         several => {
-            let is_common = errors().all(|own| code_of(own) == code_of(first));
+            let is_common = errors().all(|other| code_of(other) == code_of(first));
             let code = if is_common {
                 code_of(first)
             } else {
@@ -172,7 +172,7 @@ pub fn unanswered(all: &Unanswered) -> Error {
                 .iter()
                 .map(|(name, error)| format!("source `{name}`: {error}"))
                 .collect();
-            let what = if all.others_answered {
+            let what = if failure.others_answered {
                 "the other sources have no more assets, but these may: retry with the same cursor"
             } else {
                 "no source answered"

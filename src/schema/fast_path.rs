@@ -51,15 +51,15 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
     /// of `document/collect_fields.rs` has none on objects, each field once, and no conditions.
     pub fn of(set: &'a SelectionSet) -> Option<Self> {
         let choices = set.items.iter().map(|selection| {
-            let Selection::Field(own) = &selection.node else {
+            let Selection::Field(field) = &selection.node else {
                 return None;
             };
-            let choice = if own.node.name.node == "__typename" {
+            let choice = if field.node.name.node == "__typename" {
                 Choice::Typename
             } else {
-                T::plain(&own.node).map_or(Choice::Other, Choice::SyncFields)
+                T::plain(&field.node).map_or(Choice::Other, Choice::SyncFields)
             };
-            Some((own, choice))
+            Some((field, choice))
         });
         choices.collect::<Option<_>>().map(Self)
     }
@@ -84,9 +84,9 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
         mut awaited: impl FnMut(&'a Positioned<Field>, usize) -> Option<()>,
     ) -> Option<()> {
         json.push(b'{');
-        for (place, (own, choice)) in self.0.iter().enumerate() {
-            raw_json::part(place, json);
-            raw_json::key(&own.node.response_key().node, json);
+        for (index, (field, choice)) in self.0.iter().enumerate() {
+            raw_json::part(index, json);
+            raw_json::key(&field.node.response_key().node, json);
             let begin = json.len();
             let written = match choice {
                 Choice::Typename => {
@@ -98,7 +98,7 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
             };
             if written.is_none() {
                 json.truncate(begin);
-                awaited(own, begin)?;
+                awaited(field, begin)?;
             }
         }
         json.push(b'}');
@@ -115,14 +115,14 @@ pub fn write_list<T: SyncFields>(
 ) -> Option<()> {
     json.push(b'[');
     let count = roots.len();
-    for (place, root) in roots.enumerate() {
-        raw_json::part(place, json);
+    for (index, root) in roots.enumerate() {
+        raw_json::part(index, json);
         let begin = json.len();
         selected.write(&root, operation, json)?;
-        if place == 0 {
+        if index == 0 {
             // The other elements are about as long. The limit guards against a huge first one.
-            let like_it = count.saturating_sub(1) * (json.len() - begin + 16);
-            json.reserve(like_it.min(MOST_AHEAD));
+            let estimate = count.saturating_sub(1) * (json.len() - begin + 16);
+            json.reserve(estimate.min(MOST_AHEAD));
         }
     }
     json.push(b']');

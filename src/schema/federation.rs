@@ -41,8 +41,10 @@ impl Federation {
         context: &Context<'_>,
         #[graphql(desc = "Each with `__typename` and `id`.")] representations: Vec<Representation>,
     ) -> Vec<Option<async_graphql::Result<Entity>>> {
-        let all = representations.into_iter().enumerate();
-        let read = join_all(all.map(|(index, own)| entity(context, index, own))).await;
+        let indexed = representations.into_iter().enumerate();
+        let read =
+            join_all(indexed.map(|(index, representation)| entity(context, index, representation)))
+                .await;
         read.into_iter().map(Result::transpose).collect()
     }
 }
@@ -94,17 +96,18 @@ impl Representation {
 async fn entity(
     context: &Context<'_>,
     index: usize,
-    own: Representation,
+    representation: Representation,
 ) -> async_graphql::Result<Option<Entity>> {
     let index = index.to_string();
     let path = ["representations", &index, "id"];
     let wrong = |what: &str| bad_input(&["representations", &index], what);
     let id = || {
-        own.text("id")
+        representation
+            .text("id")
             .map(ID::from)
             .ok_or_else(|| wrong("a representation has no `id`"))
     };
-    match own.text("__typename") {
+    match representation.text("__typename") {
         Some("Asset") => {
             let asset = one_asset(context, &path, &id()?).await?;
             Ok(asset.map(Entity::Asset))

@@ -47,10 +47,10 @@ impl FieldCosts {
     pub fn new(sources: impl Fn(Provider) -> u64) -> Self {
         let counts = Provider::ALL.map(|provider| (provider, sources(provider)));
         let pages = |of: Option<Provider>| {
-            let own = counts
+            let matching = counts
                 .iter()
-                .filter(|(own, _)| of.is_none_or(|of| of == *own));
-            let sources: u64 = own.map(|(_, count)| count).sum();
+                .filter(|(matching, _)| of.is_none_or(|of| of == *matching));
+            let sources: u64 = matching.map(|(_, count)| count).sum();
             FieldCost::Page {
                 calls: CALLS_FOR_A_PAGE.saturating_mul(sources.max(1)),
             }
@@ -130,21 +130,21 @@ impl FieldCosts {
     /// Returns a field's innermost type and its cost; `None` when there is no such field.
     #[must_use]
     pub fn of(&self, parent: &str, field: &str) -> Option<(&str, FieldCost)> {
-        let (of, price) = self.0.get(parent)?.get(field)?;
-        Some((of, *price))
+        let (type_name, price) = self.0.get(parent)?.get(field)?;
+        Some((type_name, *price))
     }
 }
 
 /// Returns a field's name and the name of its innermost type.
 fn described(field: &FieldDefinition) -> (String, String) {
     let mut base = &field.ty.node.base;
-    let of = loop {
+    let type_name = loop {
         match base {
             BaseType::Named(name) => break name.to_string(),
             BaseType::List(item) => base = &item.base,
         }
     };
-    (field.name.node.to_string(), of)
+    (field.name.node.to_string(), type_name)
 }
 
 #[cfg(test)]
@@ -166,9 +166,10 @@ mod tests {
         ];
         let (mut checked, mut priced) = (0, 0);
         for (parent, fields) in &prices.0 {
-            for (field, (of, price)) in fields {
+            for (field, (type_name, price)) in fields {
                 priced += usize::from(*price != FieldCost::Free);
-                let leads = ["Asset", "AssetConnection", "Node", "_Entity"].contains(&of.as_str());
+                let leads =
+                    ["Asset", "AssetConnection", "Node", "_Entity"].contains(&type_name.as_str());
                 if !(leads || parent == "Mutation") {
                     continue;
                 }

@@ -176,11 +176,11 @@ impl AssetFilter {
             search: text("search", self.search.as_deref())?,
         };
         let refuse = |field: &str, what: String| Err(bad_input(&["filter", field], what));
-        let wanted = filter
+        let contradictory = filter
             .tags_all
             .iter()
             .find(|tag| filter.tags_none.contains(tag));
-        if let Some(tag) = wanted {
+        if let Some(tag) = contradictory {
             return refuse(
                 "tagsNone",
                 format!("the tag `{tag}` is in `tagsAll` and in `tagsNone`: no asset fits both"),
@@ -318,19 +318,19 @@ pub fn named(
             ),
         ));
     }
-    let mut wanted = Vec::new();
+    let mut requested = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let index = index.to_string();
         let source = SourceName::parse(name)
             .ok()
             .and_then(|parsed| registry.named(&parsed))
             .ok_or_else(|| unknown_source(&[path, &[index.as_str()]].concat(), name, registry))?;
-        wanted.push(&source.profile().name);
+        requested.push(&source.profile().name);
     }
     Ok(registry
         .all()
         .iter()
-        .filter(|source| wanted.contains(&&source.profile().name))
+        .filter(|source| requested.contains(&&source.profile().name))
         .cloned()
         .collect())
 }

@@ -113,11 +113,11 @@ pub fn one_source(
 /// leaves one inline fragment for each type.
 fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
     set.items.iter().find_map(|selection| {
-        let Selection::InlineFragment(own) = &selection.node else {
+        let Selection::InlineFragment(fragment) = &selection.node else {
             return None;
         };
-        let on = own.node.type_condition.as_ref()?;
-        (on.node.on.node == "Asset").then_some(&own.node.selection_set)
+        let on = fragment.node.type_condition.as_ref()?;
+        (on.node.on.node == "Asset").then_some(&fragment.node.selection_set)
     })
 }
 
@@ -159,8 +159,8 @@ impl FastPathList {
         let operation = writing(context)?;
         let selected = SelectedFields::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
         let mut json = vec![b'['];
-        for (place, node) in self.0.iter().enumerate() {
-            raw_json::part(place, &mut json);
+        for (index, node) in self.0.iter().enumerate() {
+            raw_json::part(index, &mut json);
             match node {
                 None => raw_json::null(&mut json),
                 Some(Ok(FastPath(Node::Asset(asset)))) => {

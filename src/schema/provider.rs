@@ -26,8 +26,8 @@ impl From<Provider> for AssetProvider {
 }
 
 impl From<AssetProvider> for Provider {
-    fn from(word: AssetProvider) -> Self {
-        match word {
+    fn from(provider: AssetProvider) -> Self {
+        match provider {
             AssetProvider::Scenario => Self::Scenario,
             AssetProvider::Piktid => Self::Piktid,
             AssetProvider::Comfy => Self::Comfy,

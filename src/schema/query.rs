@@ -36,7 +36,7 @@ impl Root {
         #[graphql(desc = "The `id` of an asset or source, exactly as it was returned.")] id: ID,
     ) -> Option<async_graphql::Result<FastPath<Node>>> {
         let node = refetch(context, &["id"], &id).await;
-        node.transpose().map(|own| own.map(FastPath))
+        node.transpose().map(|result| result.map(FastPath))
     }
 
     /// Fetches at most 100 assets or sources by global id, in the order of `ids`. Null for each
@@ -46,11 +46,11 @@ impl Root {
         context: &Context<'_>,
         #[graphql(desc = "At most 100 ids of assets or sources.")] ids: Vec<ID>,
     ) -> async_graphql::Result<FastPathList> {
-        let most = reading(context)?.ids;
-        if ids.len() > most {
+        let limit = reading(context)?.ids;
+        if ids.len() > limit {
             return Err(bad_input(
                 &["ids"],
-                format!("`ids` has {} ids; {most} is the most at once", ids.len()),
+                format!("`ids` has {} ids; {limit} is the most at once", ids.len()),
             ));
         }
         // The ids are independent: one that fails becomes null with its own error.
@@ -59,7 +59,7 @@ impl Root {
             .enumerate()
             .map(async |(index, id)| refetch(context, &["ids", &index.to_string()], id).await);
         let read = join_all(read).await.into_iter();
-        let each = read.map(|own| own.transpose().map(|own| own.map(FastPath)));
+        let each = read.map(|result| result.transpose().map(|result| result.map(FastPath)));
         Ok(FastPathList(each.collect()))
     }
 
@@ -70,7 +70,7 @@ impl Root {
         #[graphql(desc = "The asset's `id`, exactly as it was returned.")] id: ID,
     ) -> Option<async_graphql::Result<FastPath<AssetNode>>> {
         let asset = one_asset(context, &["id"], &id).await;
-        asset.transpose().map(|own| own.map(FastPath))
+        asset.transpose().map(|result| result.map(FastPath))
     }
 
     /// The assets of all sources as one list, newest first by default. A page usually costs at most
@@ -105,7 +105,7 @@ impl Root {
         };
         let order = order_by.unwrap_or(AssetOrder::NEWEST);
         let filter = filter.unwrap_or_default();
-        let sources = reading(context).and_then(|own| filter.sources(&own.registry));
+        let sources = reading(context).and_then(|operation| filter.sources(&operation.registry));
         Some(match sources {
             Ok(sources) => merged(context, sources, &filter, order.into(), paging).await,
             Err(error) => Err(error),

@@ -16,8 +16,8 @@ pub fn write(value: &Value, json: &mut Vec<u8>) {
         Value::Binary(written) => json.extend_from_slice(written),
         Value::Object(object) => {
             json.push(b'{');
-            for (place, (name, value)) in object.iter().enumerate() {
-                part(place, json);
+            for (index, (name, value)) in object.iter().enumerate() {
+                part(index, json);
                 put(name.as_str(), json);
                 json.push(b':');
                 write(value, json);
@@ -26,8 +26,8 @@ pub fn write(value: &Value, json: &mut Vec<u8>) {
         }
         Value::List(values) => {
             json.push(b'[');
-            for (place, value) in values.iter().enumerate() {
-                part(place, json);
+            for (index, value) in values.iter().enumerate() {
+                part(index, json);
                 write(value, json);
             }
             json.push(b']');
@@ -37,8 +37,8 @@ pub fn write(value: &Value, json: &mut Vec<u8>) {
 }
 
 /// Writes the comma before every element or member but the first.
-pub fn part(place: usize, json: &mut Vec<u8>) {
-    if place > 0 {
+pub fn part(index: usize, json: &mut Vec<u8>) {
+    if index > 0 {
         json.push(b',');
     }
 }

@@ -178,7 +178,9 @@ mod tests {
     fn a_definition_knows_its_name_and_its_fields() {
         let printed = print(false);
         let definitions = definitions(&printed);
-        let asset = definitions.iter().find(|own| own.name() == "Asset");
+        let asset = definitions
+            .iter()
+            .find(|definition| definition.name() == "Asset");
         let names: Vec<_> = asset.expect("it").fields.iter().map(Field::name).collect();
         assert_eq!(names.first(), Some(&"id"));
         assert!(names.contains(&"children") && names.contains(&"status"));

@@ -115,9 +115,9 @@ impl SourceNode {
         paging: PageArguments,
     ) -> async_graphql::Result<FastPath<AssetConnection>> {
         let registry = &reading(context)?.registry;
-        let asked = filter.sources(registry)?;
+        let selected = filter.sources(registry)?;
         let name = &self.0.profile().name;
-        if !asked.iter().any(|source| source.profile().name == *name) {
+        if !selected.iter().any(|source| source.profile().name == *name) {
             return Err(bad_input(
                 &["filter", filter.excluding(name, registry)],
                 format!("the filter leaves out source `{name}`, whose list this is"),
@@ -221,7 +221,7 @@ pub struct AssetSourceCapabilities {
 
 impl AssetSourceCapabilities {
     fn of(source: &dyn Source) -> Self {
-        let all = &source.profile().capabilities;
+        let capabilities = &source.profile().capabilities;
         let newest = source.paging(ListKind::Own, SortBy::CreatedAt);
         Self {
             order_fields: AssetOrderField::ALL
@@ -229,18 +229,18 @@ impl AssetSourceCapabilities {
                 .filter(|field| source.paging(ListKind::Own, (*field).into()).is_some())
                 .collect(),
             pushed_filters: pushed_filters(source),
-            can_upload: all.can_upload,
-            can_tag: all.can_tag,
-            can_note: all.can_note,
-            can_delete: all.can_delete,
-            tag_vocabulary: all.tag_vocabulary.clone(),
-            max_tags: all.max_tags,
-            has_exact_count: all.has_exact_count,
-            delete_effect: all.delete_effect.into(),
-            delete_description: all.delete_description,
-            max_upload_size: all.max_upload_bytes.map(ByteSize),
+            can_upload: capabilities.can_upload,
+            can_tag: capabilities.can_tag,
+            can_note: capabilities.can_note,
+            can_delete: capabilities.can_delete,
+            tag_vocabulary: capabilities.tag_vocabulary.clone(),
+            max_tags: capabilities.max_tags,
+            has_exact_count: capabilities.has_exact_count,
+            delete_effect: capabilities.delete_effect.into(),
+            delete_description: capabilities.delete_description,
+            max_upload_size: capabilities.max_upload_bytes.map(ByteSize),
             max_page_size: newest.map_or(0, Paging::cap),
-            max_batch_size: all.max_batch_size,
+            max_batch_size: capabilities.max_batch_size,
         }
     }
 }
@@ -332,13 +332,15 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
     );
     let mut pushed = Vec::new();
     for example in examples {
-        let Some((said, local)) = asked(source.push_down(&example, by)) else {
+        let Some((query, local)) = asked(source.push_down(&example, by)) else {
             continue;
         };
-        let is_said = unfiltered.as_ref().is_some_and(|(plain, _)| *plain != said)
+        let is_pushed = unfiltered
+            .as_ref()
+            .is_some_and(|(plain, _)| *plain != query)
             || (has_windows && example.span(by) != (None, None));
         let fields = example.used().into_iter();
-        let fields = fields.filter(|field| is_said && !local.contains(field));
+        let fields = fields.filter(|field| is_pushed && !local.contains(field));
         pushed.extend(fields.filter_map(AssetFilterField::of));
     }
     pushed

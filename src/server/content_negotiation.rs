@@ -119,10 +119,10 @@ fn quality(ranges: &[Range<'_>], media_type: MediaType) -> u16 {
 
 /// Returns whether `Accept` names the newer type explicitly.
 fn names(ranges: &[Range<'_>]) -> bool {
-    let (_, own) = MediaType::Response.names();
+    let (_, newer) = MediaType::Response.names();
     ranges
         .iter()
-        .any(|range| range.subtype.eq_ignore_ascii_case(own))
+        .any(|range| range.subtype.eq_ignore_ascii_case(newer))
 }
 
 /// Returns whether the content type is JSON in UTF-8.
@@ -134,7 +134,8 @@ pub fn is_json(headers: &HeaderMap) -> bool {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
-    let is_named = (parts.next()).is_some_and(|own| own.eq_ignore_ascii_case("application/json"));
+    let is_named =
+        (parts.next()).is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     is_named
         && parts.all(|parameter| match parameter.split_once('=') {
             Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {

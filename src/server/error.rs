@@ -122,10 +122,10 @@ impl RequestError {
 
     /// Returns the seconds to wait before a retry.
     fn retry_after(&self) -> Option<u64> {
-        let own = || self.wait.map(|wait| wait.get().into());
+        let fallback = || self.wait.map(|wait| wait.get().into());
         self.standing
             .as_ref()
-            .map_or_else(own, |standing| standing.wait)
+            .map_or_else(fallback, |standing| standing.wait)
     }
 
     /// Encodes the errors as a whole response body, and logs the refusal.
@@ -147,12 +147,12 @@ impl RequestError {
 
     /// Returns the error and its `others` as the engine's type of errors.
     pub fn to_errors(&self, id: RequestId) -> Vec<ServerError> {
-        let error = |own: &Self| {
-            let pos = own.location.map(|(line, column)| Pos { line, column });
-            let mut error = ServerError::new(own.message.clone(), pos);
+        let error = |refusal: &Self| {
+            let pos = refusal.location.map(|(line, column)| Pos { line, column });
+            let mut error = ServerError::new(refusal.message.clone(), pos);
             let extensions = error.extensions.get_or_insert_default();
-            if let serde_json::Value::Object(all) = &own.error(id)["extensions"] {
-                for (name, value) in all {
+            if let serde_json::Value::Object(entries) = &refusal.error(id)["extensions"] {
+                for (name, value) in entries {
                     if let Ok(value) = Value::from_json(value.clone()) {
                         extensions.set(name, value);
                     }

@@ -37,19 +37,19 @@ static DOCUMENTS: LazyLock<Option<DocumentStore>> = LazyLock::new(|| {
 });
 
 /// Runs every step on an operation: scan, parse, weigh, validate, price, merge.
-fn prepare(asked: GraphqlRequest) {
+fn prepare(incoming: GraphqlRequest) {
     let limits = Limits::default();
     let Some(documents) = &*DOCUMENTS else { return };
-    let Ok(document) = documents.find(&asked.document, &limits) else {
+    let Ok(document) = documents.find(&incoming.document, &limits) else {
         return;
     };
     // The results do not matter: fuzzing looks for panics.
     let _ = document.check_introspection();
-    let Ok(operation) = document.operation(asked.operation_name.as_deref()) else {
+    let Ok(operation) = document.operation(incoming.operation_name.as_deref()) else {
         return;
     };
     let declares = |name: &str| operation.declares(name);
-    let Ok(variables) = without_bounds(|memory| asked.variables.read(declares, memory)) else {
+    let Ok(variables) = without_bounds(|memory| incoming.variables.read(declares, memory)) else {
         return;
     };
     let (variables, rules) = (&variables, documents.rules());
@@ -112,19 +112,20 @@ impl ParsedDocument {
     #[must_use]
     pub fn whole(text: &str) -> bool {
         let documents = DOCUMENTS.as_ref();
-        documents.is_some_and(|own| Document::read(text, &Limits::default(), own.rules()).is_ok())
+        documents
+            .is_some_and(|store| Document::read(text, &Limits::default(), store.rules()).is_ok())
     }
 
     /// A document as requests look for it: from the store, or read and kept; whether it
     /// passes.
     #[must_use]
     pub fn find(text: String) -> bool {
-        let wanted = DocumentRef {
+        let reference = DocumentRef {
             text: Some(text),
             ..DocumentRef::default()
         };
         let documents = DOCUMENTS.as_ref();
-        documents.is_some_and(|own| own.find(&wanted, &Limits::default()).is_ok())
+        documents.is_some_and(|store| store.find(&reference, &Limits::default()).is_ok())
     }
 
     /// Weighs the document. Returns whether it passes.
@@ -137,8 +138,9 @@ impl ParsedDocument {
     #[must_use]
     pub fn price(&self) -> bool {
         let (limits, none) = (Limits::default(), Variables::default());
-        document::operation(&self.0, None)
-            .is_ok_and(|own| document::price(&self.0, own, &none, &PRICES, &limits).is_ok())
+        document::operation(&self.0, None).is_ok_and(|definition| {
+            document::price(&self.0, definition, &none, &PRICES, &limits).is_ok()
+        })
     }
 }
 

@@ -70,24 +70,24 @@ async fn answer(
         gateway.0.origins.check_get(request.headers())?;
     }
     let session = Session::open(gateway, request.headers(), address).await?;
-    let mut standing = session::charge(gateway, &session.client, 1)?;
+    let mut quota = session::charge(gateway, &session.client, 1)?;
     let (head, body) = request.into_parts();
     let span = || request_id::span(address);
     // Holds the request's memory until the response is ready.
     let mut memory = Memory::of(gateway, &session.client);
     let (ready, status) = match read(gateway, &head, body, &mut memory).await? {
         RequestBody::One(written) => {
-            let question = ResponseKey {
+            let key = ResponseKey {
                 viewer_scope: session.viewer_scope(),
                 by_address: head.method == Method::GET,
                 written,
             };
             // The fast path for most requests: a cached response. The other paths are boxed, so
             // that this future stays small.
-            if let Some(ready) = gateway.0.answers.get(&question) {
+            if let Some(ready) = gateway.0.answers.get(&key) {
                 (ready, StatusCode::OK)
             } else {
-                let made = Box::pin(single::one(gateway, &session, question, id, &mut memory));
+                let made = Box::pin(single::one(gateway, &session, key, id, &mut memory));
                 let span = span();
                 let made = made.instrument(span.clone()).await;
                 span.in_scope(|| single::written(made, media_type, id))?
@@ -100,12 +100,18 @@ async fn answer(
             let made = made.instrument(span.clone()).await;
             span.in_scope(|| single::written(made, media_type, id))?
         }
-        RequestBody::Batch(all) => {
-            let more = all.len() - 1;
+        RequestBody::Batch(operations) => {
+            let more = operations.len() - 1;
             if more > 0 {
-                standing = session::charge(gateway, &session.client, more)?;
+                quota = session::charge(gateway, &session.client, more)?;
             }
-            let made = Box::pin(batch::run_all(gateway, &session, all, id, &mut memory));
+            let made = Box::pin(batch::run_all(
+                gateway,
+                &session,
+                operations,
+                id,
+                &mut memory,
+            ));
             let span = span();
             let made = made.instrument(span.clone()).await?;
             let ready = span.in_scope(|| batch::together(made, id))?;
@@ -117,8 +123,8 @@ async fn answer(
     // Caches need the request headers that the response depends on.
     let vary = gateway.0.vary.clone();
     response.headers_mut().insert(header::VARY, vary);
-    if let Some(standing) = standing {
-        error::tell(&standing, response.headers_mut());
+    if let Some(quota) = quota {
+        error::tell(&quota, response.headers_mut());
     }
     Ok(response)
 }

@@ -80,21 +80,21 @@ type Counts = Arc<Mutex<HashMap<Client, usize>>>;
 impl ConnectionSlot {
     /// Takes a slot. `None`: the client at this address has reached its limit.
     fn new(
-        any: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
         address: IpAddr,
         counts: &Counts,
-        most: usize,
+        maximum: usize,
     ) -> Option<Self> {
         let client = Client::at(address);
-        let mut all = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(client.clone()).or_insert(0);
-        if *count >= most {
+        let mut connections = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = connections.entry(client.clone()).or_insert(0);
+        if *count >= maximum {
             return None;
         }
         *count += 1;
-        drop(all);
+        drop(connections);
         Some(Self {
-            _any: any,
+            _any: permit,
             client,
             counts: Arc::clone(counts),
         })
@@ -103,11 +103,11 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.client) {
+        let mut connections = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = connections.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
-                all.remove(&self.client);
+                connections.remove(&self.client);
             }
         }
     }
@@ -136,16 +136,16 @@ pub async fn serve(
         .enable_connect_protocol();
     let builder = Arc::new(builder);
     // Every connection holds a sender: `recv` returns when all connections have ended.
-    let (open, mut gone) = mpsc::channel::<()>(1);
-    let (tell, stopping) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let (open, mut all_closed) = mpsc::channel::<()>(1);
+    let (stop_sender, stopping) = watch::channel(false);
+    let slots = Arc::new(Semaphore::new(limits.connections));
     let counts = Counts::default();
     let mut services = router.into_make_service_with_connect_info::<Peer>();
     let mut refused = 0_u64;
     let accepting = async {
         loop {
             // Further connections wait in the system's queue. The semaphore is never closed.
-            let Ok(any) = Arc::clone(&places).acquire_owned().await else {
+            let Ok(permit) = Arc::clone(&slots).acquire_owned().await else {
                 return;
             };
             let (stream, address) = match listener.accept().await {
@@ -160,12 +160,12 @@ pub async fn serve(
             };
             let ip = address.ip().to_canonical();
             let speaks_for_many = ip.is_loopback() || proxies.iter().any(|net| net.contains(&ip));
-            let most = if speaks_for_many {
+            let maximum = if speaks_for_many {
                 usize::MAX
             } else {
                 limits.connections_per_address
             };
-            let Some(place) = ConnectionSlot::new(any, ip, &counts, most) else {
+            let Some(slot) = ConnectionSlot::new(permit, ip, &counts, maximum) else {
                 refused += 1;
                 // Logs at powers of two only, so that one client cannot flood the log.
                 if refused.is_power_of_two() {
@@ -185,7 +185,7 @@ pub async fn serve(
                 address,
                 requests: Arc::clone(&requests),
                 partial: Arc::clone(&partial),
-                _place: Arc::new(place),
+                _place: Arc::new(slot),
             };
             let Ok(service) = services.call(peer).await;
             let service = TowerToHyperService::new(service);
@@ -232,9 +232,9 @@ pub async fn serve(
         () = stop => {}
     }
     drop(listener);
-    tell.send_replace(true);
+    stop_sender.send_replace(true);
     drop(open);
-    let _ = gone.recv().await;
+    let _ = all_closed.recv().await;
 }
 
 /// Resolves when the gateway stops.
@@ -300,14 +300,14 @@ impl AsyncRead for TimeoutStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let own = self.get_mut();
+        let this = self.get_mut();
         let before = buffer.filled().len();
-        let poll = Pin::new(&mut own.stream).poll_read(context, buffer);
-        own.partial.charge(buffer.filled().len() - before)?;
-        if own.begun < PREFACE {
-            own.begun += buffer.filled().len() - before;
+        let poll = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.partial.charge(buffer.filled().len() - before)?;
+        if this.begun < PREFACE {
+            this.begun += buffer.filled().len() - before;
             if poll.is_pending() {
-                ready!(own.beginning.as_mut().poll(context));
+                ready!(this.beginning.as_mut().poll(context));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
@@ -321,9 +321,9 @@ impl AsyncWrite for TimeoutStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let own = self.get_mut();
-        let poll = Pin::new(&mut own.stream).poll_write(context, bytes);
-        own.written(context, poll)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.written(context, poll)
     }
 
     fn poll_write_vectored(
@@ -331,9 +331,9 @@ impl AsyncWrite for TimeoutStream {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let own = self.get_mut();
-        let poll = Pin::new(&mut own.stream).poll_write_vectored(context, bytes);
-        own.written(context, poll)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_write_vectored(context, bytes);
+        this.written(context, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -341,15 +341,15 @@ impl AsyncWrite for TimeoutStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let own = self.get_mut();
-        let poll = Pin::new(&mut own.stream).poll_flush(context);
-        own.written(context, poll)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_flush(context);
+        this.written(context, poll)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let own = self.get_mut();
-        let poll = Pin::new(&mut own.stream).poll_shutdown(context);
-        own.written(context, poll)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_shutdown(context);
+        this.written(context, poll)
     }
 }
 
@@ -359,36 +359,36 @@ mod tests {
 
     #[test]
     fn the_addresses_of_an_ipv6_subnet_share_places() {
-        let (places, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
-        let place = |address: &str| {
-            let any = Arc::clone(&places).try_acquire_owned().expect("a place");
-            ConnectionSlot::new(any, address.parse().expect("an address"), &counts, 2)
+        let (slots, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
+        let slot = |address: &str| {
+            let permit = Arc::clone(&slots).try_acquire_owned().expect("a place");
+            ConnectionSlot::new(permit, address.parse().expect("an address"), &counts, 2)
         };
-        let _two = (place("2001:db8:0:7::1"), place("2001:db8:0:7:8::2"));
-        assert!(place("2001:db8:0:7:ffff::3").is_none(), "a third");
-        assert!(place("2001:db8:0:8::1").is_some(), "another's first");
+        let _two = (slot("2001:db8:0:7::1"), slot("2001:db8:0:7:8::2"));
+        assert!(slot("2001:db8:0:7:ffff::3").is_none(), "a third");
+        assert!(slot("2001:db8:0:8::1").is_some(), "another's first");
     }
 
     #[test]
     fn an_address_has_so_many_places_and_gives_them_back() {
-        let (places, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
-        let place = |address: &str| {
-            let any = Arc::clone(&places).try_acquire_owned().expect("a place");
-            ConnectionSlot::new(any, address.parse().expect("an address"), &counts, 2)
+        let (slots, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
+        let slot = |address: &str| {
+            let permit = Arc::clone(&slots).try_acquire_owned().expect("a place");
+            ConnectionSlot::new(permit, address.parse().expect("an address"), &counts, 2)
         };
-        let (one, two) = (place("192.0.2.1"), place("192.0.2.1"));
+        let (one, two) = (slot("192.0.2.1"), slot("192.0.2.1"));
         assert!(one.is_some() && two.is_some());
-        assert!(place("192.0.2.1").is_none(), "a third");
-        assert!(place("192.0.2.2").is_some(), "another's first");
+        assert!(slot("192.0.2.1").is_none(), "a third");
+        assert!(slot("192.0.2.2").is_some(), "another's first");
         assert_eq!(
-            places.available_permits(),
+            slots.available_permits(),
             7,
             "a refused connection holds no slot"
         );
         drop(one);
-        assert!(place("192.0.2.1").is_some(), "again");
+        assert!(slot("192.0.2.1").is_some(), "again");
         drop(two);
-        assert_eq!(places.available_permits(), 9);
+        assert_eq!(slots.available_permits(), 9);
         assert!(counts.lock().expect("not poisoned").is_empty());
     }
 }

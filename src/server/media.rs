@@ -89,17 +89,17 @@ async fn answer(
         // Ignores the range if the file has changed since (`If-Range`).
         headers
             .get(header::IF_RANGE)
-            .is_none_or(|seen| Some(seen) == tag.as_ref())
+            .is_none_or(|validator| Some(validator) == tag.as_ref())
     });
     let source = gateway
         .registry()
         .named(&grant.id.source)
         .ok_or_else(|| refusal(&SourceError::NotFound))?;
     // A slow client with many downloads delays only its own requests.
-    let own = (source.profile().name.clone(), client.clone());
+    let key = (source.profile().name.clone(), client.clone());
     let deadline = operation.context.deadline();
-    let place = gateway.0.media_places.place(own, deadline).await;
-    let place = place.ok_or_else(|| too_many(&grant.id.source))?;
+    let slot = gateway.0.media_places.place(key, deadline).await;
+    let slot = slot.ok_or_else(|| too_many(&grant.id.source))?;
     match source
         .media(&asset, grant.rendition, range, &operation.context)
         .await
@@ -108,30 +108,35 @@ async fn answer(
         MediaAnswer::Redirect(url) => redirect(&url),
         MediaAnswer::Body {
             status,
-            headers: sent,
+            headers: source_headers,
             body,
         } => {
             // The size of a preview that is another asset is unknown until now.
-            let length = sent.get(header::CONTENT_LENGTH);
+            let length = source_headers.get(header::CONTENT_LENGTH);
             let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
             if !is_original && length.is_some_and(|bytes| bytes > MAX_THUMBNAIL) {
                 return Err(not_found(
                     "the preview file is larger than 2 MB, too large for a thumbnail: load `url`",
                 ));
             }
-            let body = held(body, place);
-            let mut response = byte_range::respond(status, &sent, body, range);
+            let body = held(body, slot);
+            let mut response = byte_range::respond(status, &source_headers, body, range);
             decorate(response.headers_mut(), &grant, tag);
-            describe(response.headers_mut(), &sent, &asset, grant.rendition);
+            describe(
+                response.headers_mut(),
+                &source_headers,
+                &asset,
+                grant.rendition,
+            );
             Ok(response)
         }
     }
 }
 
 /// Holds the client's slot until the body has been read or dropped.
-fn held(body: BodyStream, place: ClientSlot) -> BodyStream {
+fn held(body: BodyStream, slot: ClientSlot) -> BodyStream {
     body.map(move |piece| {
-        let _place = &place;
+        let _place = &slot;
         piece
     })
     .boxed()
@@ -210,8 +215,8 @@ fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .map(|seen| seen.trim().trim_start_matches("W/"))
-        .any(|seen| seen == "*" || seen.as_bytes() == tag.as_bytes())
+        .map(|candidate| candidate.trim().trim_start_matches("W/"))
+        .any(|candidate| candidate == "*" || candidate.as_bytes() == tag.as_bytes())
 }
 
 /// Sets the headers of every response: cacheable while the URL is valid, never run as a page.
@@ -246,20 +251,27 @@ fn decorate(headers: &mut HeaderMap, grant: &Grant, tag: Option<HeaderValue>) {
 }
 
 /// Sets the content type, and whether a browser shows or saves the file.
-fn describe(headers: &mut HeaderMap, sent: &HeaderMap, asset: &Asset, rendition: Rendition) {
-    let said = sent
+fn describe(
+    headers: &mut HeaderMap,
+    source_headers: &HeaderMap,
+    asset: &Asset,
+    rendition: Rendition,
+) {
+    let declared = source_headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     // A self-hosted ComfyUI serves some originals as octet-stream although it knows their type.
-    let own = asset
+    let media_type = asset
         .mime_type
         .as_deref()
         .filter(|_| rendition == Rendition::Original);
-    let content_type = said
-        .filter(|said| is_shown(said) && !said.contains(','))
-        .or(own.filter(|own| is_shown(own)))
+    let content_type = declared
+        .filter(|declared| is_shown(declared) && !declared.contains(','))
+        .or(media_type.filter(|media_type| is_shown(media_type)))
         .and_then(|text| HeaderValue::from_str(text).ok());
-    let is_inert = content_type.as_ref().is_some_and(|own| !is_markup(own));
+    let is_inert = content_type
+        .as_ref()
+        .is_some_and(|media_type| !is_markup(media_type));
     let disposition = if is_inert { "inline" } else { "attachment" };
     headers.insert(
         header::CONTENT_TYPE,

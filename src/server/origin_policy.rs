@@ -129,8 +129,8 @@ impl Origins {
             .get(header::HOST)
             .and_then(|host| host.to_str().ok());
         let parsed = origin.parse::<Uri>().ok();
-        let authority = parsed.as_ref().and_then(|own| own.authority());
-        let is_named = authority.is_some_and(|own| Some(own.as_str()) == named);
+        let authority = parsed.as_ref().and_then(|value| value.authority());
+        let is_named = authority.is_some_and(|value| Some(value.as_str()) == named);
         is_named || origin == self.own || self.others.iter().any(|other| other == origin)
     }
 
@@ -161,7 +161,7 @@ impl Origins {
     /// credentials (cookies).
     pub fn layer(&self) -> Option<CorsLayer> {
         let others = self.others.iter();
-        let origins: Vec<HeaderValue> = others.filter_map(|own| own.parse().ok()).collect();
+        let origins: Vec<HeaderValue> = others.filter_map(|origin| origin.parse().ok()).collect();
         if origins.is_empty() {
             return None;
         }

@@ -71,7 +71,7 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
     };
     request.extensions_mut().insert(id);
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
-    let under_way = peer.map(|peer| peer.0.requests.begin());
+    let active = peer.map(|peer| peer.0.requests.begin());
     let request = request.map(DrainOnDrop::of);
     // A panic fails only this request. The log reports it.
     let run = async {
@@ -89,16 +89,16 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
         RequestError::internal().into_response(id)
     });
     id.add_to(&mut response);
-    match under_way {
+    match active {
         // A small response is sent at once, so the request needs no tracking.
-        Some(under_way)
+        Some(active)
             if response
                 .body()
                 .size_hint()
                 .exact()
-                .is_none_or(|own| own > SMALL) =>
+                .is_none_or(|bytes| bytes > SMALL) =>
         {
-            response.map(|body| Counted::of(body, under_way))
+            response.map(|body| Counted::of(body, active))
         }
         _ => response,
     }

@@ -76,8 +76,8 @@ impl Session {
         let registry = if credentials.is_empty() {
             Arc::clone(&parts.registry)
         } else {
-            let seen = parts.registry.with(credentials);
-            Arc::new(seen.map_err(|wrong| RequestError::bad_request(wrong.to_string()))?)
+            let scoped = parts.registry.with(credentials);
+            Arc::new(scoped.map_err(|wrong| RequestError::bad_request(wrong.to_string()))?)
         };
         Ok(Self {
             caller,
@@ -195,7 +195,7 @@ fn refusal(denied: Denied) -> RequestError {
 /// Reads the caller's own source credentials.
 fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, RequestError> {
     let names = headers.keys().map(axum::http::HeaderName::as_str);
-    let mut all = Vec::new();
+    let mut found = Vec::new();
     for name in names.filter(|name| name.starts_with(CREDENTIAL)) {
         let source = SourceName::parse(&name[CREDENTIAL.len()..]).map_err(|_| {
             RequestError::bad_request(
@@ -213,9 +213,9 @@ fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, Request
                  without commas"
             ))
         })?;
-        all.push((source, credential));
+        found.push((source, credential));
     }
-    Ok(all)
+    Ok(found)
 }
 
 /// Reads a credential that can be passed on unchanged. A comma would split it into two values.
@@ -249,7 +249,7 @@ pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
         return peer;
     }
     // The nearest address that is no trusted proxy. Anyone can forge the entries before it.
-    let said: Vec<&str> = request
+    let entries: Vec<&str> = request
         .headers()
         .get_all(FORWARDED)
         .iter()
@@ -257,7 +257,7 @@ pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
         .flat_map(|value| value.split(','))
         .collect();
     let mut nearest = peer;
-    for text in said.into_iter().rev() {
+    for text in entries.into_iter().rev() {
         let Some(address) = forwarded(text.trim()) else {
             break;
         };
@@ -272,6 +272,6 @@ pub fn address(gateway: &Gateway, request: &Request) -> IpAddr {
 /// Parses an address as proxies write it, with or without a port.
 fn forwarded(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
-    let own = bare.parse::<IpAddr>().ok();
-    own.or_else(|| text.parse::<SocketAddr>().ok().map(|own| own.ip()))
+    let address = bare.parse::<IpAddr>().ok();
+    address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }

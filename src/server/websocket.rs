@@ -108,8 +108,8 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| RequestError::bad_request("this URL takes WebSockets only"))?;
-    let is_alone = parts.version < Version::HTTP_2;
-    let sent = parts.headers;
+    let is_http1 = parts.version < Version::HTTP_2;
+    let upgrade_headers = parts.headers;
     let deadline = Instant::now() + init;
     let (open, stopping) = (gateway.0.sockets.open(), gateway.0.sockets.stopping());
     let (idle, client) = (gateway.0.limits.idle, Client::at(address));
@@ -122,7 +122,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
             // The socket counts as a request, and keeps its connection's slot, while it lives.
             let _request = peer.as_ref().map(|peer| peer.0.requests.begin());
             // HTTP/2 shares a connection: its received bytes cannot be assigned to one socket.
-            let partial = peer.as_ref().filter(|_| is_alone);
+            let partial = peer.as_ref().filter(|_| is_http1);
             let partial = partial.map(|peer| Arc::clone(&peer.0.partial));
             let (_peer, _open) = (peer, open);
             let session = Arc::<OnceLock<Session>>::default();
@@ -139,13 +139,13 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
             let serving = GraphQLWebSocket::new_with_pair(sink, stream, guarded, protocol)
                 .on_connection_init(move |payload| async move {
                     let id = RequestId::new();
-                    let opened = match with_payload(sent, &payload) {
+                    let opened = match with_payload(upgrade_headers, &payload) {
                         Ok(headers) => Session::open(&gateway, &headers, address).await,
                         Err(refusal) => Err(refusal),
                     };
                     match opened {
                         // The protocol allows only one `connection_init`.
-                        Ok(own) => drop(session.set(own)),
+                        Ok(opened_session) => drop(session.set(opened_session)),
                         Err(refusal) => {
                             refusal.log(id);
                             let text = error::excerpt(&refusal.message, 80);
@@ -248,10 +248,13 @@ struct Charged<'a> {
 }
 
 impl<'a> Charged<'a> {
-    fn new(all: &'a AtomicU64, own: u64, limits: &Limits) -> Result<Self, RequestError> {
-        let charged = Self { all, own };
-        let before = all.fetch_add(own, Ordering::Relaxed);
-        document::check_cost(before.saturating_add(own), limits)?;
+    fn new(total: &'a AtomicU64, cost: u64, limits: &Limits) -> Result<Self, RequestError> {
+        let charged = Self {
+            all: total,
+            own: cost,
+        };
+        let before = total.fetch_add(cost, Ordering::Relaxed);
+        document::check_cost(before.saturating_add(cost), limits)?;
         Ok(charged)
     }
 }
@@ -272,15 +275,15 @@ impl Guarded {
             RequestError::bad_request("send `connection_init` before the first operation")
         })?;
         session.check()?;
-        let most = self.gateway.0.limits.socket_operations;
-        let _place = self.places.try_acquire().map_err(|_| {
+        let maximum = self.gateway.0.limits.socket_operations;
+        let _slot = self.places.try_acquire().map_err(|_| {
             let name = "number of operations at once on this socket";
-            RequestError::from(DocumentError::limit(name, most + 1, most))
+            RequestError::from(DocumentError::limit(name, maximum + 1, maximum))
         })?;
         session::charge(&self.gateway, &session.client, 1)?;
         let mut memory = Memory::of(&self.gateway, &session.client);
-        let asked = GraphqlRequest::over_socket(request)?;
-        let prepared = graphql::prepare(&self.gateway, asked, None, &mut memory)?;
+        let graphql_request = GraphqlRequest::over_socket(request)?;
+        let prepared = graphql::prepare(&self.gateway, graphql_request, None, &mut memory)?;
         let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
         let prepared = prepared.into_values();
         let done = graphql::run(&self.gateway, session, prepared, None, id).await;

@@ -62,15 +62,15 @@ struct Breakers(Arc<Mutex<HashMap<CredentialScope, Breaker>>>);
 impl Breakers {
     fn of(&self, scope: CredentialScope) -> Breaker {
         // The map changes by single insertions, so a panic elsewhere cannot leave it half-changed.
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains_key(&scope) && all.len() >= MANY {
-            all.retain(|_, breaker| breaker.health() != Health::default());
+        let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !breakers.contains_key(&scope) && breakers.len() >= MANY {
+            breakers.retain(|_, breaker| breaker.health() != Health::default());
             // The breakers start anew: they notice a failing source again.
-            if all.len() >= MANY {
-                all.clear();
+            if breakers.len() >= MANY {
+                breakers.clear();
             }
         }
-        all.entry(scope).or_default().clone()
+        breakers.entry(scope).or_default().clone()
     }
 }
 
@@ -209,18 +209,18 @@ impl ApiClient {
         mut content: Content,
         context: &RequestContext,
     ) -> Result<UploadReply, SourceError> {
-        let whole = Arc::new(AtomicBool::new(false));
-        let (flag, mut left) = (Arc::clone(&whole), content.length);
+        let sent_whole = Arc::new(AtomicBool::new(false));
+        let (flag, mut bytes_left) = (Arc::clone(&sent_whole), content.length);
         content.bytes = content
             .bytes
             .map(Some)
             .chain(stream::once(async { None }))
             .filter_map(move |piece| {
-                if let (Some(left), Some(Ok(bytes))) = (&mut left, &piece) {
-                    *left = left.saturating_sub(bytes.len() as u64);
+                if let (Some(bytes_left), Some(Ok(bytes))) = (&mut bytes_left, &piece) {
+                    *bytes_left = bytes_left.saturating_sub(bytes.len() as u64);
                 }
                 // With a length, the reader never polls past the last byte.
-                if piece.is_none() || left == Some(0) {
+                if piece.is_none() || bytes_left == Some(0) {
                     flag.store(true, Ordering::Relaxed);
                 }
                 ready(piece)
@@ -230,7 +230,7 @@ impl ApiClient {
             .upstream
             .push(call, content, || context.deadline())
             .await;
-        let is_whole = whole.load(Ordering::Relaxed);
+        let is_whole = sent_whole.load(Ordering::Relaxed);
         match sent {
             Ok(answer) => Ok(UploadReply { answer, is_whole }),
             Err(error) if is_whole => Err(SourceError::of_write(error)),
@@ -285,20 +285,20 @@ impl ApiClient {
 /// Whether a URL's path is that of `base` plus exactly these segments. URL parsers drop some
 /// characters and resolve dot segments.
 fn ends_with(url: &Url, base: &Url, segments: &[&str]) -> bool {
-    let all = |url: &Url| -> Vec<String> {
-        let all = url.path_segments().into_iter().flatten();
-        all.map(str::to_owned).collect()
+    let segments_of = |url: &Url| -> Vec<String> {
+        let segments_of = url.path_segments().into_iter().flatten();
+        segments_of.map(str::to_owned).collect()
     };
-    let (mut expected, found) = (all(base), all(url));
+    let (mut expected, found) = (segments_of(base), segments_of(url));
     expected.pop_if(|last| last.is_empty());
     let is_base = found.starts_with(&expected);
-    let own = found.get(expected.len()..).unwrap_or_default();
+    let actual = found.get(expected.len()..).unwrap_or_default();
     is_base
-        && own.len() == segments.len()
-        && own
+        && actual.len() == segments.len()
+        && actual
             .iter()
             .zip(segments)
-            .all(|(own, segment)| percent_decode_str(own).eq(segment.bytes()))
+            .all(|(actual, segment)| percent_decode_str(actual).eq(segment.bytes()))
 }
 
 /// Makes a header value that logs never show. The configuration has checked the text.

@@ -448,7 +448,9 @@ fn filters_by_new_names(request: &ListRequest) -> bool {
 /// and counts rows that do not match (4.1). An empty list has nothing to miscount.
 fn is_newer(rows: &[Row], total: u64) -> bool {
     let has = |row: &Row| match row {
-        Row::Asset(asset) => matches!(&asset.details, Details::Comfy(own) if own.is_newer),
+        Row::Asset(asset) => {
+            matches!(&asset.details, Details::Comfy(comfy_details) if comfy_details.is_newer)
+        }
         Row::Unreadable(_) | Row::Gone(..) => false,
     };
     (rows.is_empty() && total == 0) || rows.iter().any(has)

@@ -129,7 +129,7 @@ impl Filter {
             && (self.visibilities.is_empty()
                 || asset
                     .visibility
-                    .is_some_and(|own| self.visibilities.contains(&own)))
+                    .is_some_and(|asset_visibility| self.visibilities.contains(&asset_visibility)))
             && self
                 .created_by
                 .as_ref()

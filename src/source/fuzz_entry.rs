@@ -34,20 +34,20 @@ fn clients() -> Result<Clients, ConfigError> {
         Some(value.to_owned())
     };
     let (mut scenario, mut piktid, mut comfy) = (None, None, None);
-    let link = |config: &SourceConfig| ApiClient::new(config, &[0; 32], &Paces::default());
+    let client = |config: &SourceConfig| ApiClient::new(config, &[0; 32], &Paces::default());
     for config in Config::load(None::<PathBuf>, &variables)?.sources {
-        let link = link(&config)?;
+        let client = client(&config)?;
         match config.kind {
-            SourceKind::Scenario(kind) => scenario = Some(Scenario::new(link, kind)),
-            SourceKind::Piktid(kind) => piktid = Some(Piktid::new(link, &kind)),
-            SourceKind::Comfy(kind) => comfy = Some(Comfy::new(link, kind)),
+            SourceKind::Scenario(kind) => scenario = Some(Scenario::new(client, kind)),
+            SourceKind::Piktid(kind) => piktid = Some(Piktid::new(client, &kind)),
+            SourceKind::Comfy(kind) => comfy = Some(Comfy::new(client, kind)),
         }
     }
-    let none = || ConfigError("a provider has no source".to_owned());
+    let missing = || ConfigError("a provider has no source".to_owned());
     Ok(Clients {
-        scenario: scenario.ok_or_else(none)?,
-        piktid: piktid.ok_or_else(none)?,
-        comfy: comfy.ok_or_else(none)?,
+        scenario: scenario.ok_or_else(missing)?,
+        piktid: piktid.ok_or_else(missing)?,
+        comfy: comfy.ok_or_else(missing)?,
     })
 }
 

@@ -111,7 +111,11 @@ impl Piktid {
             |wire, raw| Ok(mapping::asset(&self.profile.name, wire, raw)),
         )?;
         // Pages of another size begin at other positions, so a row could not be found again.
-        if let Some(other) = list.pagination.per_page.filter(|own| *own != per_page) {
+        if let Some(other) = list
+            .pagination
+            .per_page
+            .filter(|actual| *actual != per_page)
+        {
             return Err(SourceError::Malformed {
                 status: 200,
                 path: "pagination.per_page".to_owned(),
@@ -172,8 +176,9 @@ impl Source for Piktid {
     }
 
     fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
-        let is_there = listing == ListKind::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
-        is_there.then_some(Paging::Index {
+        let is_supported =
+            listing == ListKind::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
+        is_supported.then_some(Paging::Index {
             cap: LIST_CAP,
             reach: LIST_REACH,
         })
@@ -201,8 +206,8 @@ impl Source for Piktid {
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
-        let known = |tag: &&String| !list_params::TAGS.contains(&tag.as_str());
-        match tags.iter().find(known) {
+        let is_unknown = |tag: &&String| !list_params::TAGS.contains(&tag.as_str());
+        match tags.iter().find(is_unknown) {
             None => Ok(()),
             Some(tag) => Err(SourceError::Invalid(format!(
                 "`{}` is not one of PiktID's tags: {}",

@@ -7,35 +7,39 @@ use serde::de::IgnoredAny;
 /// array is closed, or if all its rows are JSON.
 pub fn without_bad_rows(text: &str, name: &str) -> Option<String> {
     let (begin, end) = array(text, name)?;
-    let mut kept = String::with_capacity(text.len());
-    kept.push_str(&text[..begin]);
-    let mut blamed = false;
+    let mut repaired = String::with_capacity(text.len());
+    repaired.push_str(&text[..begin]);
+    let mut has_bad_row = false;
     for (index, row) in rows(&text[begin..end]).into_iter().enumerate() {
         if index > 0 {
-            kept.push(',');
+            repaired.push(',');
         }
         if serde_json::from_str::<IgnoredAny>(row).is_ok() {
-            kept.push_str(row);
+            repaired.push_str(row);
         } else {
-            blamed = true;
-            kept.push_str("null");
+            has_bad_row = true;
+            repaired.push_str("null");
         }
     }
-    kept.push_str(&text[end..]);
-    blamed.then_some(kept)
+    repaired.push_str(&text[end..]);
+    has_bad_row.then_some(repaired)
 }
 
 /// Returns where the elements of a top-level array begin and end, without its brackets.
 fn array(text: &str, name: &str) -> Option<(usize, usize)> {
-    let wanted = format!("\"{name}\"");
+    let quoted_name = format!("\"{name}\"");
     let mut scan = Scan::default();
     let mut begin = None;
     for (at, byte) in text.bytes().enumerate() {
         let (depth, quoted) = (scan.depth, scan.quoted);
         scan.step(byte);
         match begin {
-            None if depth == 1 && !quoted && byte == b'"' && text[at..].starts_with(&wanted) => {
-                let rest = &text[at + wanted.len()..];
+            None if depth == 1
+                && !quoted
+                && byte == b'"'
+                && text[at..].starts_with(&quoted_name) =>
+            {
+                let rest = &text[at + quoted_name.len()..];
                 let value = rest.trim_start().strip_prefix(':')?.trim_start();
                 let value = value.strip_prefix('[')?;
                 begin = Some(text.len() - value.len());

@@ -53,12 +53,12 @@ impl Registry {
         let mut sources = configs
             .into_iter()
             .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
-                let link = ApiClient::new(&config, scope_key, &paces)?;
+                let client = ApiClient::new(&config, scope_key, &paces)?;
                 if !config.passthrough {
-                    return Ok(source(link, config.kind));
+                    return Ok(source(client, config.kind));
                 }
-                passthrough.insert(config.name.clone(), link.clone());
-                Ok(Arc::new(Locked(source(link, config.kind))))
+                passthrough.insert(config.name.clone(), client.clone());
+                Ok(Arc::new(Locked(source(client, config.kind))))
             })
             .collect::<Result<Vec<_>, _>>()?;
         sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));
@@ -86,22 +86,22 @@ impl Registry {
     /// [`WrongCredential`]: the source takes no credential, does not exist, or is named twice.
     pub fn with(&self, credentials: Vec<(SourceName, Secret)>) -> Result<Self, WrongCredential> {
         let mut sources = self.sources.clone();
-        let mut given = HashSet::new();
+        let mut named_sources = HashSet::new();
         for (name, credential) in credentials {
             let index = self.by_name.get(&name);
-            let place = index.and_then(|index| sources.get_mut(*index));
-            let Some(place) = place else {
+            let slot = index.and_then(|index| sources.get_mut(*index));
+            let Some(slot) = slot else {
                 return Err(WrongCredential::NoSuchSource(name));
             };
-            let current = place.profile().name.clone();
-            let Some(link) = self.passthrough.get(&current) else {
+            let current = slot.profile().name.clone();
+            let Some(client) = self.passthrough.get(&current) else {
                 return Err(WrongCredential::NotWanted(current));
             };
-            if !given.insert(current.clone()) {
+            if !named_sources.insert(current.clone()) {
                 return Err(WrongCredential::Twice(current));
             }
-            let kind = link.config.kind.clone();
-            *place = source(link.for_caller(&credential), kind.with(credential));
+            let kind = client.config.kind.clone();
+            *slot = source(client.for_caller(&credential), kind.with(credential));
         }
         Ok(Self {
             sources,

@@ -184,15 +184,15 @@ mod tests {
                 _ => row(id, "one"),
             }
             };
-            let (kept, private) = (row("kept-7"), row("private-7"));
+            let (cacheable, private) = (row("kept-7"), row("private-7"));
             let list = |text: &str| body(&[text]);
             let read = |text: &str| assets(fuzz_entry::rows(provider, list(text)).expect("a page"));
             let read_privately = |text: &str| {
                 assets(fuzz_entry::rows_to_read(provider, list(text)).expect("a page"))
             };
-            let first = read(&kept);
-            assert!(Arc::ptr_eq(&read(&kept)[0], &first[0]));
-            let again = read_privately(&kept);
+            let first = read(&cacheable);
+            assert!(Arc::ptr_eq(&read(&cacheable)[0], &first[0]));
+            let again = read_privately(&cacheable);
             assert!(!Arc::ptr_eq(&again[0], &first[0]), "the cache is not used");
             assert_eq!(again[0].no_store, provider == Provider::Scenario);
             let first = read_privately(&private);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn rows_without_users_are_forgotten() {
-        let known = KnownRows::default();
+        let cache = KnownRows::default();
         let texts = |numbers: std::ops::Range<usize>| -> Vec<String> {
             let row = |number| row(&format!("lost-{number:032}"), "one");
             numbers.map(row).collect()
@@ -217,25 +217,29 @@ mod tests {
             let page = fuzz_entry::rows_to_read(Provider::Comfy, body(&rows)).expect("a page");
             let assets = assets(page);
             for (asset, row) in assets.iter().zip(rows) {
-                known.learn(asset, row);
+                cache.learn(asset, row);
             }
             assets
         };
         let first = texts(0..2);
-        let [kept, lost] = <[_; 2]>::try_from(learn(&first)).expect("two");
+        let [retained, lost] = <[_; 2]>::try_from(learn(&first)).expect("two");
         let weight = lost.weight();
         drop(lost);
-        assert!(known.find(&first[1]).is_some(), "the row was read just now");
+        assert!(cache.find(&first[1]).is_some(), "the row was read just now");
         let many = 2 * RECENT as usize / weight as usize;
         for begin in (2..many).step_by(100) {
             learn(&texts(begin..begin + 100));
         }
-        assert!(known.find(&first[1]).is_none());
-        let rows = known.lock();
-        let recent: u64 = rows.recent.iter().map(|own| u64::from(own.weight())).sum();
+        assert!(cache.find(&first[1]).is_none());
+        let rows = cache.lock();
+        let recent: u64 = rows
+            .recent
+            .iter()
+            .map(|entry| u64::from(entry.weight()))
+            .sum();
         assert_eq!(rows.weight, recent);
         assert!((RECENT / 2..=RECENT).contains(&recent));
-        let is_held = |own: &&Weak<Asset>| own.strong_count() > 0;
+        let is_held = |entry: &&Weak<Asset>| entry.strong_count() > 0;
         let held = rows.by_beginning.values().filter(is_held).count();
         assert_eq!(
             held,
@@ -243,8 +247,8 @@ mod tests {
             "and the one that the test holds"
         );
         drop(rows);
-        let (asset, _) = known.find(&first[0]).expect("the test holds it");
-        assert!(Arc::ptr_eq(&asset, &kept));
+        let (asset, _) = cache.find(&first[0]).expect("the test holds it");
+        assert!(Arc::ptr_eq(&asset, &retained));
     }
 
     #[test]

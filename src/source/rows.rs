@@ -46,43 +46,43 @@ const ROWS: &str = "assets";
 /// The error of `read`, if not the rows cause it.
 pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
     answer: Answer,
-    known: &KnownRows,
+    cache: &KnownRows,
     read: impl Fn(&Answer) -> Result<L, SourceError>,
     rows: impl Fn(&L) -> &[Box<RawValue>],
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Result<(L, Vec<Row>), SourceError> {
-    let known = Some(known).filter(|_| !response::no_store(&answer.headers));
-    if let Some(whole) = in_one_pass(&answer, known, &map) {
-        return Ok(whole);
+    let cache = Some(cache).filter(|_| !response::no_store(&answer.headers));
+    if let Some(decoded) = in_one_pass(&answer, cache, &map) {
+        return Ok(decoded);
     }
     let (list, lossy) = response::list(answer, read)?;
-    let rows = decode(rows(&list), lossy, known, &map);
+    let rows = decode(rows(&list), lossy, cache, &map);
     Ok((list, rows))
 }
 
 fn in_one_pass<L: DeserializeOwned, W: DeserializeOwned>(
     answer: &Answer,
-    known: Option<&KnownRows>,
+    cache: Option<&KnownRows>,
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Option<(L, Vec<Row>)> {
     let text = std::str::from_utf8(&answer.body).ok();
     let text = text.filter(|_| answer.status.is_success())?;
     let find = |text| {
-        let (asset, row) = known?.find(text)?;
+        let (asset, row) = cache?.find(text)?;
         Some((Row::Asset(asset), row))
     };
     let (rows, around) = streaming::rows(text, ROWS, find, |wire, raw| {
         let asset = map(wire, raw).ok()?;
-        Some(Row::Asset(learned(asset, raw, known)))
+        Some(Row::Asset(learned(asset, raw, cache)))
     })?;
     Some((serde_json::from_str(&around).ok()?, rows))
 }
 
 /// Adds an asset that was decoded from `raw` to the row cache.
-fn learned(asset: Asset, raw: &str, known: Option<&KnownRows>) -> Arc<Asset> {
+fn learned(asset: Asset, raw: &str, cache: Option<&KnownRows>) -> Arc<Asset> {
     let asset = Arc::new(asset);
-    if let Some(known) = known {
-        known.learn(&asset, raw);
+    if let Some(cache) = cache {
+        cache.learn(&asset, raw);
     }
     asset
 }
@@ -91,14 +91,14 @@ fn learned(asset: Asset, raw: &str, known: Option<&KnownRows>) -> Arc<Asset> {
 fn decode<W: DeserializeOwned>(
     rows: &[Box<RawValue>],
     lossy: bool,
-    known: Option<&KnownRows>,
+    cache: Option<&KnownRows>,
     map: impl Fn(W, &str) -> Result<Asset, Unfit>,
 ) -> Vec<Row> {
     let read = |raw: &RawValue| {
         whole(raw, lossy)?;
-        match known.and_then(|known| known.find(raw.get())) {
+        match cache.and_then(|cache| cache.find(raw.get())) {
             Some((asset, row)) if row.len() == raw.get().len() => Ok(asset),
-            _ => one(raw, &map).map(|asset| learned(asset, raw.get(), known)),
+            _ => one(raw, &map).map(|asset| learned(asset, raw.get(), cache)),
         }
     };
     rows.iter()
@@ -179,10 +179,10 @@ impl Unfit {
     }
 
     /// Returns the error of a read by id whose response holds the asset at `asset_path`.
-    pub fn into_error(self, place: &str) -> SourceError {
+    pub fn into_error(self, asset_path: &str) -> SourceError {
         SourceError::Malformed {
             status: 200,
-            path: self.at(place),
+            path: self.at(asset_path),
             message: self.message,
         }
     }

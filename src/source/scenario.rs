@@ -66,9 +66,9 @@ impl Scenario {
             ScenarioCredential::Public => PUBLIC.to_owned(),
             ScenarioCredential::Verbatim(authorization) => authorization.expose().to_owned(),
         };
-        let own = credential != PUBLIC;
+        let has_account = credential != PUBLIC;
         Self {
-            profile: link.profile(&credential, capabilities(own)),
+            profile: link.profile(&credential, capabilities(has_account)),
             link,
             authorization: secret_header(&credential),
             config,
@@ -76,11 +76,11 @@ impl Scenario {
     }
 
     /// Returns the list to read: with the public token, always the public list.
-    fn listing(&self, asked: ListKind) -> ListKind {
+    fn listing(&self, requested: ListKind) -> ListKind {
         if self.is_public_only() {
             ListKind::Public
         } else {
-            asked
+            requested
         }
     }
 
@@ -196,9 +196,9 @@ impl Scenario {
 
     /// Decodes the response of a read by id.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
-        let one: wire::One = response::json(answer)?;
+        let body: wire::One = response::json(answer)?;
         let no_store = response::no_store(&answer.headers);
-        rows::one(&one.asset, self.reading(no_store))
+        rows::one(&body.asset, self.reading(no_store))
             .map(Arc::new)
             .map_err(|unfit| unfit.into_error("asset"))
     }
@@ -248,16 +248,16 @@ impl Scenario {
         ids: &[Arc<str>],
         context: &RequestContext,
     ) -> HashMap<Arc<str>, Result<Arc<Asset>, SourceError>> {
-        let all = |error: &SourceError| -> HashMap<_, _> {
+        let all_as = |error: &SourceError| -> HashMap<_, _> {
             ids.iter()
                 .map(|id| (id.clone(), Err(error.clone())))
                 .collect()
         };
         let rows = match self.read_bulk(ids, context).await {
             Ok(rows) => rows,
-            Err(error) => return all(&error),
+            Err(error) => return all_as(&error),
         };
-        let mut found = all(&SourceError::NotFound);
+        let mut found = all_as(&SourceError::NotFound);
         for row in rows {
             let (id, result) = match row {
                 Row::Asset(asset) => (asset.id.upstream.clone(), Ok(asset)),
@@ -454,12 +454,12 @@ impl Source for Scenario {
     }
 }
 
-fn capabilities(own: bool) -> Capabilities {
+fn capabilities(has_account: bool) -> Capabilities {
     Capabilities {
-        can_upload: own,
-        can_tag: own,
-        can_note: own,
-        can_delete: own,
+        can_upload: has_account,
+        can_tag: has_account,
+        can_note: has_account,
+        can_delete: has_account,
         tag_vocabulary: None,
         max_tags: None,
         has_exact_count: false,
@@ -468,7 +468,7 @@ fn capabilities(own: bool) -> Capabilities {
                              on its Max plan and above.",
         // Multipart uploads have no published limit (5.6).
         max_upload_bytes: None,
-        max_batch_size: if own { 200 } else { 1 },
+        max_batch_size: if has_account { 200 } else { 1 },
     }
 }
 

@@ -24,9 +24,9 @@ pub fn expiry(url: &str) -> Option<Timestamp> {
         return None;
     }
     let url = Url::parse(url).ok()?;
-    let parameter = |wanted: &str| {
+    let parameter = |parameter_name: &str| {
         url.query_pairs()
-            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .find(|(name, _)| name.eq_ignore_ascii_case(parameter_name))
             .map(|(_, value)| value.into_owned())
     };
     if let Some(expires) = parameter("Expires").and_then(|text| text.parse().ok()) {
@@ -37,14 +37,16 @@ pub fn expiry(url: &str) -> Option<Timestamp> {
     }
     let begins: civil::DateTime =
         civil::DateTime::strptime("%Y%m%dT%H%M%SZ", parameter("X-Amz-Date")?).ok()?;
-    let lasts: i64 = parameter("X-Amz-Expires")?.parse().ok()?;
+    let lifetime_seconds: i64 = parameter("X-Amz-Expires")?.parse().ok()?;
     let begins = begins.to_zoned(TimeZone::UTC).ok()?.timestamp();
-    begins.checked_add(SignedDuration::from_secs(lasts)).ok()
+    begins
+        .checked_add(SignedDuration::from_secs(lifetime_seconds))
+        .ok()
 }
 
 /// Reads the expiry of a CloudFront policy: JSON in base64 with `-_~` for `+=/`.
 fn policy_expiry(policy: &str) -> Option<Timestamp> {
-    let usual: String = policy
+    let standard_base64: String = policy
         .chars()
         .map(|c| match c {
             '-' => '+',
@@ -57,7 +59,8 @@ fn policy_expiry(policy: &str) -> Option<Timestamp> {
         &alphabet::STANDARD,
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
-    let json: serde_json::Value = serde_json::from_slice(&engine.decode(usual).ok()?).ok()?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&engine.decode(standard_base64).ok()?).ok()?;
     let seconds = json
         .pointer("/Statement/0/Condition/DateLessThan/AWS:EpochTime")?
         .as_i64()?;

@@ -10,7 +10,7 @@ use serde_json::Deserializer;
 pub fn rows<'a, W: DeserializeOwned, T>(
     text: &'a str,
     name: &str,
-    known: impl Fn(&'a str) -> Option<(T, &'a str)>,
+    find_known: impl Fn(&'a str) -> Option<(T, &'a str)>,
     map: impl Fn(W, &'a str) -> Option<T>,
 ) -> Option<(Vec<T>, String)> {
     let mut rest = Rest(text);
@@ -24,7 +24,7 @@ pub fn rows<'a, W: DeserializeOwned, T>(
         } else if found.is_none() {
             rest.pass('[')?;
             let begin = text.len() - rest.0.len();
-            let rows = rest.elements(&known, &map)?;
+            let rows = rest.elements(&find_known, &map)?;
             // `rest` is already past the closing bracket.
             found = Some((rows, begin, text.len() - rest.0.len() - 1));
         } else {
@@ -59,15 +59,15 @@ impl<'a> Rest<'a> {
         let text = self.0.trim_start_matches(is_space);
         let mut values = Deserializer::from_str(text).into_iter();
         let value = values.next()?.ok()?;
-        let (own, rest) = text.split_at_checked(values.byte_offset())?;
+        let (value_text, rest) = text.split_at_checked(values.byte_offset())?;
         self.0 = rest;
-        Some((value, own))
+        Some((value, value_text))
     }
 
     /// Reads the elements of an array, from after its opening bracket to its end.
     fn elements<W: DeserializeOwned, T>(
         &mut self,
-        known: impl Fn(&'a str) -> Option<(T, &'a str)>,
+        find_known: impl Fn(&'a str) -> Option<(T, &'a str)>,
         map: impl Fn(W, &'a str) -> Option<T>,
     ) -> Option<Vec<T>> {
         let mut elements = Vec::new();
@@ -76,7 +76,7 @@ impl<'a> Rest<'a> {
         }
         loop {
             self.0 = self.0.trim_start_matches(is_space);
-            if let Some((element, text)) = known(self.0) {
+            if let Some((element, text)) = find_known(self.0) {
                 self.0 = self.0.get(text.len()..)?;
                 elements.push(element);
             } else {
@@ -108,7 +108,9 @@ mod tests {
     }
 
     fn read(text: &str) -> Option<(Vec<(u64, &str)>, String)> {
-        rows(text, "assets", unknown, |own: u64, text| Some((own, text)))
+        rows(text, "assets", unknown, |number: u64, text| {
+            Some((number, text))
+        })
     }
 
     #[test]

@@ -122,8 +122,8 @@ impl TagChange {
 mod tests {
     use super::*;
 
-    fn tags(all: &[&str]) -> Vec<String> {
-        all.iter().map(|&tag| tag.to_owned()).collect()
+    fn tags(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&tag| tag.to_owned()).collect()
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Breaker {
         if let Subject::Item(item) | Subject::File(item) = subject {
             state.check_item(item, now)?;
         }
-        let place = match &mut state.open {
+        let slot = match &mut state.open {
             None => ProbeSlot::None,
             Some(open) => open.place(subject, now)?,
         };
@@ -210,7 +210,7 @@ impl Breaker {
             breaker: self.clone(),
             subject,
             began: now,
-            place,
+            place: slot,
         })
     }
 
@@ -255,33 +255,33 @@ impl Breaker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&self, pass: &Permit, failure: Option<Failure>) {
+    fn end(&self, permit: &Permit, failure: Option<Failure>) {
         let now = Instant::now();
         let mut state = self.state();
-        if let Subject::Item(item) | Subject::File(item) = pass.subject {
+        if let Subject::Item(item) | Subject::File(item) = permit.subject {
             state.note_item(item, failure.is_some(), now);
         }
         let Some(failure) = failure else {
-            if pass.subject.counts(false) {
-                state.note(pass, false, now);
+            if permit.subject.counts(false) {
+                state.note(permit, false, now);
             }
-            state.succeeded(pass.place, now);
+            state.succeeded(permit.place, now);
             return;
         };
-        if pass.place == ProbeSlot::Trial && !failure.is_unreachable() {
+        if permit.place == ProbeSlot::Trial && !failure.is_unreachable() {
             if let Some(open) = &mut state.open {
                 open.trial_at = now + PAUSE;
             }
             return;
         }
-        if !pass.subject.counts(failure.is_unreachable()) {
+        if !permit.subject.counts(failure.is_unreachable()) {
             return;
         }
-        state.note(pass, true, now);
+        state.note(permit, true, now);
         let reason = failure.to_string();
         state.last_error = Some(failure);
         let is_new = state.open.is_none() && state.is_failing();
-        if is_new || pass.place != ProbeSlot::None {
+        if is_new || permit.place != ProbeSlot::None {
             tracing::warn!(
                 reason,
                 "circuit open: the source gets one call every {} seconds until one succeeds",
@@ -302,14 +302,14 @@ impl Breaker {
 
 impl Open {
     fn place(&mut self, subject: Subject, now: Instant) -> Result<ProbeSlot, UpstreamError> {
-        let at = match subject {
+        let due = match subject {
             Subject::Source => self.probe_at,
             Subject::Item(_) | Subject::File(_) | Subject::Write => self.trial_at,
         };
-        if now < at {
-            return Err(UpstreamError::CircuitOpen { wait: at - now });
+        if now < due {
+            return Err(UpstreamError::CircuitOpen { wait: due - now });
         }
-        let (is_taken, place) = match subject {
+        let (is_taken, slot) = match subject {
             Subject::Source => (&mut self.is_probing, ProbeSlot::Probe),
             Subject::Item(_) | Subject::Write => (&mut self.is_trying, ProbeSlot::Trial),
             // A file read is no probe: it may fail for its own reasons or take long.
@@ -318,16 +318,16 @@ impl Open {
         if std::mem::replace(is_taken, true) {
             return Err(UpstreamError::CircuitOpen { wait: PAUSE });
         }
-        Ok(place)
+        Ok(slot)
     }
 }
 
 impl State {
     /// Handles a success. A probe closes the breaker. A trial allows a probe at once, and
     /// [`TRIALS`] trials also close the breaker.
-    fn succeeded(&mut self, place: ProbeSlot, now: Instant) {
+    fn succeeded(&mut self, slot: ProbeSlot, now: Instant) {
         let Some(open) = &mut self.open else { return };
-        match place {
+        match slot {
             ProbeSlot::None => return,
             ProbeSlot::Probe => self.outcomes.clear(),
             ProbeSlot::Trial => {
@@ -342,22 +342,22 @@ impl State {
         self.open = None;
     }
 
-    fn note(&mut self, pass: &Permit, has_failed: bool, now: Instant) {
+    fn note(&mut self, permit: &Permit, has_failed: bool, now: Instant) {
         self.forget(now);
-        let item = match pass.subject {
+        let item = match permit.subject {
             Subject::Item(item) => Some(item),
             _ => None,
         };
         // Each asset counts once, by its last outcome.
         if item.is_some() {
-            self.outcomes.retain(|own| own.item != item);
+            self.outcomes.retain(|outcome| outcome.item != item);
         }
         if self.outcomes.len() >= MOST {
             self.outcomes.pop_front();
         }
         self.outcomes.push_back(Outcome {
             ended: now,
-            took: now.duration_since(pass.began),
+            took: now.duration_since(permit.began),
             has_failed,
             item,
         });
@@ -365,7 +365,7 @@ impl State {
 
     fn is_failing(&self) -> bool {
         let (calls, failures) = (self.outcomes.len(), self.failures());
-        let took: Duration = self.outcomes.iter().map(|own| own.took).sum();
+        let took: Duration = self.outcomes.iter().map(|outcome| outcome.took).sum();
         let hangs = failures >= LEAST_SLOW && failures == calls && took >= SLOW;
         hangs || (calls >= LEAST && failures * 2 >= calls)
     }
@@ -379,7 +379,7 @@ impl State {
     }
 
     fn failures(&self) -> usize {
-        self.outcomes.iter().filter(|own| own.has_failed).count()
+        self.outcomes.iter().filter(|call| call.has_failed).count()
     }
 
     fn check_item(&self, item: u64, now: Instant) -> Result<(), UpstreamError> {
@@ -400,8 +400,8 @@ impl State {
         }
         if self.items.len() >= MOST_ITEMS && !self.items.contains_key(&item) {
             self.items
-                .retain(|_, own| now.duration_since(own.last) <= WINDOW);
-            let oldest = self.items.iter().min_by_key(|(_, own)| own.last);
+                .retain(|_, record| now.duration_since(record.last) <= WINDOW);
+            let oldest = self.items.iter().min_by_key(|(_, record)| record.last);
             if let Some(oldest) = oldest.map(|(item, _)| *item)
                 && self.items.len() >= MOST_ITEMS
             {

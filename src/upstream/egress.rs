@@ -36,11 +36,11 @@ impl EgressPolicy {
             }
             Self::Hosts(hosts) => {
                 let host = host.to_string();
-                hosts.iter().any(|own| match own.strip_prefix("*.") {
+                hosts.iter().any(|entry| match entry.strip_prefix("*.") {
                     Some(above) => host
                         .strip_suffix(above)
                         .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-                    None => *own == host,
+                    None => *entry == host,
                 })
             }
         }
@@ -61,23 +61,23 @@ fn is_local(name: &str) -> bool {
 /// range.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(own) => {
-            let [a, b, c, _] = own.octets();
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
             let is_shared = a == 100 && (64..128).contains(&b);
             let is_for_tests = a == 198 && (b & 0xfe) == 18;
             let is_for_protocols = (a, b, c) == (192, 0, 0);
-            !(own.is_private()
-                || own.is_loopback()
-                || own.is_link_local()
-                || own.is_multicast()
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
                 || a == 0
                 || a >= 240
                 || is_shared
                 || is_for_tests
                 || is_for_protocols)
         }
-        IpAddr::V6(own) => {
-            let [a, b, ..] = own.segments();
+        IpAddr::V6(ip) => {
+            let [a, b, ..] = ip.segments();
             // Global unicast, except 6to4 and Teredo, which may lead to an IPv4 address.
             (a & 0xe000) == 0x2000 && a != 0x2002 && (a, b) != (0x2001, 0)
         }
@@ -97,8 +97,8 @@ impl Resolve for PublicNames {
         let is_here = self.is_here && name.as_str() == "localhost";
         let is_own = is_here || self.own.as_deref() == Some(name.as_str());
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<_> = found
+            let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<_> = addresses
                 .filter(|address| is_own || is_public(address.ip()))
                 .collect();
             if public.is_empty() {
@@ -113,9 +113,9 @@ impl Resolve for PublicNames {
 mod tests {
     use super::*;
 
-    fn allows(elsewhere: &EgressPolicy, url: &str) -> bool {
+    fn allows(policy: &EgressPolicy, url: &str) -> bool {
         let base = Url::parse("https://api.example.com/v1").expect("an address");
-        elsewhere.allows(&Url::parse(url).expect("an address"), &base)
+        policy.allows(&Url::parse(url).expect("an address"), &base)
     }
 
     #[test]
@@ -161,10 +161,10 @@ mod tests {
     #[test]
     fn what_is_here_may_have_its_files_here() {
         let url = |text| Url::parse(text).expect("an address");
-        let (public, here) = (EgressPolicy::Public, url("http://127.0.0.1:8188/"));
-        assert!(public.allows(&url("http://localhost:9000/x"), &here));
-        assert!(public.allows(&url("http://[::1]:9000/x"), &here));
-        assert!(!public.allows(&url("http://10.0.0.1:9000/x"), &here));
+        let (public, local) = (EgressPolicy::Public, url("http://127.0.0.1:8188/"));
+        assert!(public.allows(&url("http://localhost:9000/x"), &local));
+        assert!(public.allows(&url("http://[::1]:9000/x"), &local));
+        assert!(!public.allows(&url("http://10.0.0.1:9000/x"), &local));
         assert!(!public.allows(&url("http://127.0.0.1/x"), &url("http://10.0.0.1/")));
     }
 

@@ -44,7 +44,7 @@ impl OpenAnswer {
         } = self;
         let is_small = response
             .content_length()
-            .is_some_and(|own| own <= policy.read_whole);
+            .is_some_and(|length| length <= policy.read_whole);
         let whole = is_small.then(|| whole.try_acquire_owned().ok()).flatten();
         // A buffered body fits the channel, however many pieces it has.
         let pieces = if whole.is_some() { WHOLE } else { PASSED };

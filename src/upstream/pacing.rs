@@ -41,16 +41,16 @@ impl Pace {
     /// [`Pace::hold_back`] delays the turn meanwhile, waits again.
     pub async fn turn(&self, deadline: Instant) -> bool {
         loop {
-            let own = {
+            let start = {
                 let mut turns = self.turns();
-                let own = turns.next.max(turns.held_until).max(Instant::now());
-                if own >= deadline {
+                let start = turns.next.max(turns.held_until).max(Instant::now());
+                if start >= deadline {
                     return false;
                 }
-                turns.next = own + INTERVAL;
-                own
+                turns.next = start + INTERVAL;
+                start
             };
-            sleep_until(own).await;
+            sleep_until(start).await;
             if self.turns().held_until <= Instant::now() {
                 return true;
             }
@@ -84,12 +84,12 @@ impl Paces {
     #[must_use]
     pub fn of(&self, url: &str, credential: &str) -> Arc<Pace> {
         let key = blake3::hash(format!("{url}\n{credential}").as_bytes());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MANY {
+        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if paces.len() >= MANY {
             // Callers bring their own credentials: remove those without waiting calls.
-            all.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.is_busy());
+            paces.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.is_busy());
         }
-        Arc::clone(all.entry(key).or_default())
+        Arc::clone(paces.entry(key).or_default())
     }
 }
 

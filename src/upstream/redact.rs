@@ -15,8 +15,8 @@ pub struct SentSecrets(Vec<HeaderValue>);
 impl SentSecrets {
     /// Collects the header values that are marked as sensitive.
     pub fn of(headers: &HeaderMap) -> Self {
-        let all = headers.values().filter(|value| value.is_sensitive());
-        Self(all.cloned().collect())
+        let sensitive = headers.values().filter(|value| value.is_sensitive());
+        Self(sensitive.cloned().collect())
     }
 
     /// Redacts the credentials in an error response. A successful response is data and stays
@@ -28,11 +28,11 @@ impl SentSecrets {
         let Ok(text) = std::str::from_utf8(&answer.body) else {
             return answer;
         };
-        let found = self.words().into_iter().filter(|word| text.contains(word));
-        let found: Vec<String> = found.collect();
-        if !found.is_empty() {
+        let repeated = self.words().into_iter().filter(|word| text.contains(word));
+        let repeated: Vec<String> = repeated.collect();
+        if !repeated.is_empty() {
             let hide = |text: String, word: &String| text.replace(word, "…");
-            let text = found.iter().fold(text.to_owned(), hide);
+            let text = repeated.iter().fold(text.to_owned(), hide);
             answer.body = text.into_bytes().into();
         }
         answer

@@ -70,8 +70,8 @@ pub fn wait(
             Some(jitter(attempt))
         }
         Ok(answer) if call.is_safe && may_pass(answer.status, waits_out_429) => {
-            let told = retry_after(&answer.headers);
-            Some(told.map_or_else(|| jitter(attempt), |told| told + jitter(attempt)))
+            let wait = retry_after(&answer.headers);
+            Some(wait.map_or_else(|| jitter(attempt), |wait| wait + jitter(attempt)))
         }
         _ => None,
     }
@@ -149,8 +149,8 @@ mod tests {
         assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let soon = Timestamp::now() + Duration::from_secs(90);
         let date = jiff::fmt::rfc2822::to_string(&soon.to_zoned(jiff::tz::TimeZone::UTC));
-        let told = after(&date.expect("a date")).expect("a time");
-        assert!(told > Duration::from_secs(80) && told <= Duration::from_secs(90));
+        let parsed = after(&date.expect("a date")).expect("a time");
+        assert!(parsed > Duration::from_secs(80) && parsed <= Duration::from_secs(90));
         assert_eq!(after("soon"), None);
         assert_eq!(after("-1"), None);
     }

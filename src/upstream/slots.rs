@@ -20,9 +20,12 @@ pub struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    pub fn new(all: &'a AtomicUsize) -> Self {
-        let others = all.fetch_add(1, Ordering::Relaxed);
-        Self { all, others }
+    pub fn new(count: &'a AtomicUsize) -> Self {
+        let ahead = count.fetch_add(1, Ordering::Relaxed);
+        Self {
+            all: count,
+            others: ahead,
+        }
     }
 }
 
@@ -34,11 +37,11 @@ impl Drop for Waiting<'_> {
 
 /// Waits until `deadline` for one of `limit` slots.
 pub async fn permit(
-    places: &Arc<Semaphore>,
+    slots: &Arc<Semaphore>,
     limit: usize,
     deadline: Instant,
 ) -> Result<OwnedSemaphorePermit, UpstreamError> {
-    match timeout_at(deadline, Arc::clone(places).acquire_owned()).await {
+    match timeout_at(deadline, Arc::clone(slots).acquire_owned()).await {
         Ok(Ok(permit)) => Ok(permit),
         Ok(Err(_)) | Err(_) => Err(UpstreamError::Busy { in_flight: limit }),
     }

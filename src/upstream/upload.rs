@@ -52,10 +52,10 @@ impl Upstream {
         let span = self.span(&call);
         async {
             let started = Instant::now();
-            let shown = SentSecrets::of(&call.headers);
+            let secrets = SentSecrets::of(&call.headers);
             let result = self.stream(call, content, deadline).await;
             report(started, &result, |answer| answer.status);
-            Ok(shown.hidden_in(result?))
+            Ok(secrets.hidden_in(result?))
         }
         .instrument(span)
         .await
@@ -68,9 +68,9 @@ impl Upstream {
         deadline: impl Fn() -> Instant,
     ) -> Result<Answer, UpstreamError> {
         // Separate from the call slots: a slow client's upload blocks no list.
-        let _place = permit(&self.uploads, self.policy.streams, deadline()).await?;
+        let _slot = permit(&self.uploads, self.policy.streams, deadline()).await?;
         // The breaker counts only unreachable sources here: the client may abort the upload.
-        let pass = self.pass_to(&call.url)?;
+        let breaker_permit = self.pass_to(&call.url)?;
         let mut request = self
             .client_for(&call.url)?
             .request(call.method, call.url)
@@ -98,10 +98,10 @@ impl Upstream {
                         .map_err(|error| UpstreamError::Setup(error.to_string()))?;
                 }
                 let fields = form.fields.into_iter();
-                let whole = fields.fold(reqwest::multipart::Form::new(), |whole, (name, value)| {
-                    whole.text(name, value)
+                let body = fields.fold(reqwest::multipart::Form::new(), |body, (name, value)| {
+                    body.text(name, value)
                 });
-                request.multipart(whole.part("file", file))
+                request.multipart(body.part("file", file))
             }
         };
         let limit = self.policy.answer_bytes;
@@ -119,8 +119,8 @@ impl Upstream {
                 Err(_) if deadline() > end => continue,
                 Err(_) => Err(UpstreamError::Timeout),
             };
-            if let Some(pass) = pass {
-                pass.end(blame(&result, |answer| (answer.status, &answer.headers)));
+            if let Some(breaker_permit) = breaker_permit {
+                breaker_permit.end(blame(&result, |answer| (answer.status, &answer.headers)));
             }
             return result;
         }

@@ -29,22 +29,22 @@ impl AssetLocks {
         id: &AssetId,
         deadline: Instant,
     ) -> Result<OwnedMutexGuard<()>, SourceError> {
-        let turn = self.turn(id);
-        timeout_at(deadline, turn.lock_owned())
+        let asset_lock = self.turn(id);
+        timeout_at(deadline, asset_lock.lock_owned())
             .await
             .map_err(|_| SourceError::NotTried)
     }
 
     fn turn(&self, id: &AssetId) -> Arc<Claim<()>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = all.get(id).and_then(Weak::upgrade) {
-            return turn;
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(asset_lock) = locks.get(id).and_then(Weak::upgrade) {
+            return asset_lock;
         }
-        if all.len() >= SWEEP {
-            all.retain(|_, turn| turn.strong_count() > 0);
+        if locks.len() >= SWEEP {
+            locks.retain(|_, asset_lock| asset_lock.strong_count() > 0);
         }
-        let turn = Arc::new(Claim::new(()));
-        all.insert(id.clone(), Arc::downgrade(&turn));
-        turn
+        let asset_lock = Arc::new(Claim::new(()));
+        locks.insert(id.clone(), Arc::downgrade(&asset_lock));
+        asset_lock
     }
 }

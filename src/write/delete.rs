@@ -51,7 +51,8 @@ impl Writer {
             Claim::Conflict => None,
             Claim::First(ticket) => {
                 let (writer, context) = (self.clone(), Arc::clone(context));
-                let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
+                let asset_ids: Vec<AssetId> =
+                    targets.iter().map(|target| target.id.clone()).collect();
                 // Record the outcome even if the client disconnects: it may retry.
                 let work = async move {
                     let report = writer.delete(targets, &context).await;
@@ -66,14 +67,14 @@ impl Writer {
                 };
                 let what = "a delete under a key".to_owned();
                 let done = self.spawn(what, work).await;
-                Some(done.unwrap_or_else(|| Deleted::all(all, &SourceError::UnknownOutcome)))
+                Some(done.unwrap_or_else(|| Deleted::all(asset_ids, &SourceError::UnknownOutcome)))
             }
-            Claim::Again(told) => match told.outcome(context.deadline()).await.as_deref() {
+            Claim::Again(recorded) => match recorded.outcome(context.deadline()).await.as_deref() {
                 Some(RecordedWrite::Deleted(report)) => Some(report.clone()),
                 Some(RecordedWrite::Upload(_)) => None,
                 None => {
                     let ids = targets.into_iter().map(|target| target.id).collect();
-                    Some(Deleted::all(ids, &unknown(&told)))
+                    Some(Deleted::all(ids, &unknown(&recorded)))
                 }
             },
         }
@@ -81,7 +82,7 @@ impl Writer {
 
     /// Deletes assets and returns the outcome of each. `targets` names each asset once.
     pub async fn delete(&self, targets: Vec<Target>, context: &Arc<RequestContext>) -> Deleted {
-        let all: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
+        let asset_ids: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
         let (writer, context) = (self.clone(), Arc::clone(context));
         let work = async move {
             // One task for each source, so that a fault at one loses no outcomes of the others.
@@ -89,32 +90,32 @@ impl Writer {
                 let (writer, context) = (writer.clone(), Arc::clone(&context));
                 async move {
                     let name = source.profile().name.clone();
-                    let own = ids.clone();
+                    let part = ids.clone();
                     let work =
-                        async move { writer.clone().delete_at(&source, &own, &context).await };
+                        async move { writer.clone().delete_at(&source, &part, &context).await };
                     let done = tokio::spawn(work.in_current_span()).await;
                     done.unwrap_or_else(|panic| {
                         tracing::error!(%panic, "a delete failed in the gateway itself");
-                        let whole = |upstream| AssetId {
+                        let asset_id = |upstream| AssetId {
                             source: name.clone(),
                             upstream,
                         };
-                        let ids = ids.into_iter().map(whole).collect();
+                        let ids = ids.into_iter().map(asset_id).collect();
                         Deleted::all(ids, &SourceError::UnknownOutcome)
                     })
                 }
             });
             let mut report = Deleted::default();
-            for own in join_all(each).await {
-                report.deleted.extend(own.deleted);
-                report.failed.extend(own.failed);
-                report.not_tried.extend(own.not_tried);
+            for part in join_all(each).await {
+                report.deleted.extend(part.deleted);
+                report.failed.extend(part.failed);
+                report.not_tried.extend(part.not_tried);
             }
             report
         };
-        self.spawn(format!("a delete of {}", named(&all)), work)
+        self.spawn(format!("a delete of {}", named(&asset_ids)), work)
             .await
-            .unwrap_or_else(|| Deleted::all(all, &SourceError::UnknownOutcome))
+            .unwrap_or_else(|| Deleted::all(asset_ids, &SourceError::UnknownOutcome))
     }
 
     async fn delete_at(
@@ -124,7 +125,7 @@ impl Writer {
         context: &Arc<RequestContext>,
     ) -> Deleted {
         let name = &source.profile().name;
-        let whole = |id: &str| AssetId {
+        let asset_id = |id: &str| AssetId {
             source: name.clone(),
             upstream: id.into(),
         };
@@ -132,9 +133,15 @@ impl Writer {
         if !source.profile().capabilities.can_delete {
             let error =
                 SourceError::Unsupported("the assets of this source cannot be deleted".to_owned());
-            let named: Vec<&str> = ids.iter().map(|id| &**id).collect();
-            self.audit("delete", name, &named, word_of(Some(&error)), Some(&error));
-            report.failed = ids.iter().map(|id| (whole(id), error.clone())).collect();
+            let upstream_ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
+            self.audit(
+                "delete",
+                name,
+                &upstream_ids,
+                word_of(Some(&error)),
+                Some(&error),
+            );
+            report.failed = ids.iter().map(|id| (asset_id(id), error.clone())).collect();
             return report;
         }
         let batch = source.delete_batch();
@@ -147,9 +154,9 @@ impl Writer {
         while let Some(outcomes) = done.next().await {
             for (id, outcome) in outcomes {
                 match outcome {
-                    Ok(()) => report.deleted.push(whole(&id)),
-                    Err(SourceError::NotTried) => report.not_tried.push(whole(&id)),
-                    Err(error) => report.failed.push((whole(&id), error)),
+                    Ok(()) => report.deleted.push(asset_id(&id)),
+                    Err(SourceError::NotTried) => report.not_tried.push(asset_id(&id)),
+                    Err(error) => report.failed.push((asset_id(&id), error)),
                 }
             }
         }
@@ -186,12 +193,12 @@ impl Writer {
         context: &'a RequestContext,
     ) -> BoxFuture<'a, DeleteOutcomes> {
         async move {
-            let all = |error: &SourceError| -> DeleteOutcomes {
+            let fail_each = |error: &SourceError| -> DeleteOutcomes {
                 let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
                 each.collect()
             };
             if Instant::now() >= context.last_start() {
-                return all(&SourceError::NotTried);
+                return fail_each(&SourceError::NotTried);
             }
             let calls = if source.delete_batch() == 1 {
                 CALLS_ALONE
@@ -199,7 +206,7 @@ impl Writer {
                 CALLS
             };
             if let Err(error) = context.spend(calls) {
-                return all(&error);
+                return fail_each(&error);
             }
             let writing = self
                 .asset_cache

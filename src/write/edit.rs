@@ -66,23 +66,23 @@ impl Writer {
         let ids: Vec<AssetId> = targets.iter().map(|target| target.id.clone()).collect();
         let work = async move {
             let mut changes = Vec::with_capacity(targets.len());
-            for (place, target) in targets.into_iter().enumerate() {
+            for (index, target) in targets.into_iter().enumerate() {
                 let (writer, change, context) = (&writer, &change, &context);
                 changes.push(async move {
                     let result = writer.one(&target, change, context).await;
-                    (place, target.id, result)
+                    (index, target.id, result)
                 });
             }
             let mut outcomes: Vec<_> = stream::iter(changes)
                 .buffer_unordered(AT_ONCE)
                 .collect()
                 .await;
-            outcomes.sort_by_key(|(place, ..)| *place);
+            outcomes.sort_by_key(|(index, ..)| *index);
             outcomes
         };
         let what = format!("a change of {}", named(&ids));
         let outcomes = self.spawn(what, work).await.unwrap_or_else(|| {
-            let unknown = |(place, id)| (place, id, Err(SourceError::UnknownOutcome));
+            let unknown = |(index, id)| (index, id, Err(SourceError::UnknownOutcome));
             ids.into_iter().enumerate().map(unknown).collect()
         });
         outcomes
@@ -119,7 +119,7 @@ impl Writer {
         }
         let _held = self.held.lock(&target.id, context.last_start()).await?;
         let mut may_send_again = true;
-        let (sent, seen) = loop {
+        let (sent, read_back) = loop {
             let writing = self.writing(target);
             let sent = match change {
                 Change::Tags(change) => source.change_tags(id, change, context).await,
@@ -138,13 +138,13 @@ impl Writer {
                 .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
             let is_over = !(is_unknown && may_send_again);
             // The asset's current state settles an unclear response.
-            let looks = if is_over {
+            let delays = if is_over {
                 VERIFY_DELAYS.as_slice()
             } else {
                 &VERIFY_DELAYS[..1]
             };
-            let mut seen = Err(SourceError::UnknownOutcome);
-            for pause in looks {
+            let mut read_back = Err(SourceError::UnknownOutcome);
+            for pause in delays {
                 if !pause.is_zero() {
                     if Instant::now() + *pause >= context.deadline() {
                         break;
@@ -153,28 +153,28 @@ impl Writer {
                     // Invalidate cached values, so that the read is fresh.
                     drop(self.writing(target));
                 }
-                seen = self.read(target, context).await;
-                match &seen {
-                    Ok(asset) if change.holds_in(asset) => return seen,
+                read_back = self.read(target, context).await;
+                match &read_back {
+                    Ok(asset) if change.holds_in(asset) => return read_back,
                     // The asset is gone, with or without the change.
-                    Err(SourceError::NotFound) => return seen,
+                    Err(SourceError::NotFound) => return read_back,
                     Ok(_) | Err(_) => {}
                 }
             }
             // The write may not have arrived. Sending it twice has the same effect.
             if is_over || Instant::now() >= context.last_start() || context.spend(CALLS).is_err() {
-                break (sent, seen);
+                break (sent, read_back);
             }
             may_send_again = false;
         };
-        if let (Ok(()), Ok(asset)) = (&sent, &seen)
-            && let Some(kept) = change.kept_in(asset)
+        if let (Ok(()), Ok(asset)) = (&sent, &read_back)
+            && let Some(remaining) = change.kept_in(asset)
         {
             return Err(SourceError::Unsupported(format!(
-                "the source accepted the change, but keeps these tags: {kept}"
+                "the source accepted the change, but keeps these tags: {remaining}"
             )));
         }
-        match (sent, seen) {
+        match (sent, read_back) {
             // The source gave the reason.
             (Err(failure), Ok(_)) if failure.error != SourceError::UnknownOutcome => {
                 Err(failure.error)
@@ -197,7 +197,7 @@ impl Writer {
 impl Writer {
     /// Reads a new asset, which may become visible with a delay.
     pub(super) async fn read_at_last(&self, target: &Target, context: &RequestContext) -> Entity {
-        let mut seen = Err(SourceError::NotFound);
+        let mut entity = Err(SourceError::NotFound);
         for pause in VERIFY_DELAYS {
             if Instant::now() + pause >= context.deadline() {
                 break;
@@ -205,12 +205,12 @@ impl Writer {
             tokio::time::sleep(pause).await;
             // Invalidate cached values, so that the read is fresh.
             drop(self.writing(target));
-            seen = self.read(target, context).await;
-            if seen.is_ok() {
+            entity = self.read(target, context).await;
+            if entity.is_ok() {
                 break;
             }
         }
-        seen
+        entity
     }
 }
 
@@ -248,8 +248,8 @@ impl Change {
         let Self::Tags(change) = self else {
             return None;
         };
-        let (_, kept) = change.difference(&asset.tags);
-        (!kept.is_empty()).then(|| kept.join(", "))
+        let (_, remaining) = change.difference(&asset.tags);
+        (!remaining.is_empty()).then(|| remaining.join(", "))
     }
 
     /// Maps a source's refusal to the error for this change.

@@ -35,8 +35,8 @@ pub enum RecordedWrite {
 }
 
 /// Why another request's write has no known outcome by the deadline.
-pub fn unknown(told: &Recorded<RecordedWrite>) -> SourceError {
-    if told.is_under_way() {
+pub fn unknown(recorded: &Recorded<RecordedWrite>) -> SourceError {
+    if recorded.is_under_way() {
         SourceError::Timeout
     } else {
         SourceError::UnknownOutcome

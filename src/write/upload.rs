@@ -39,7 +39,10 @@ impl Writer {
             };
             // Log it also for a client that has disconnected.
             let id = outcome.id.as_ref().map(|id| &*id.upstream);
-            let upload = outcome.progress.as_ref().and_then(|own| own.id.as_deref());
+            let upload = outcome
+                .progress
+                .as_ref()
+                .and_then(|progress| progress.id.as_deref());
             tracing::info!(source = %outcome.source, id, upload, steps = ?outcome.steps, "uploaded");
             for error in &outcome.errors {
                 tracing::info!(source = %outcome.source, id, error = error.to_string(), "an upload's step failed");
@@ -130,16 +133,16 @@ impl Writer {
         let begin: Begin = {
             let writing = Arc::clone(&writing);
             Arc::new(move || {
-                let own = asset_cache.writing(&name, Vec::new());
+                let guard = asset_cache.writing(&name, Vec::new());
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
-                writing.get_or_insert(own);
+                writing.get_or_insert(guard);
             })
         };
         let sent = source
             .upload(&file, measured.content(&begin, context), context)
             .await;
-        let writing =
-            (writing.lock()).map_or_else(|own| own.into_inner().take(), |mut own| own.take());
+        let writing = (writing.lock())
+            .map_or_else(|guard| guard.into_inner().take(), |mut guard| guard.take());
         let is_open = (sent.as_ref().err())
             .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
         match writing {
@@ -216,19 +219,19 @@ impl Writer {
         });
         // Invalidate pages too: the asset may have appeared since the file was sent.
         drop(self.writing(&target));
-        let mut failed = None;
+        let mut read_error = None;
         match self.read_at_last(&target, context).await {
             Ok(asset) => outcome.asset = Some(asset),
             // Tags and note may still succeed.
-            Err(error) => failed = Some(error),
+            Err(error) => read_error = Some(error),
         }
         if let Some(asset) = outcome
             .asset
             .as_ref()
             .filter(|_| outcome.created == Some(false))
         {
-            let looked = new.source.check_known_bytes(asset, &new.options, context);
-            if let Err(error) = looked.await {
+            let check = new.source.check_known_bytes(asset, &new.options, context);
+            if let Err(error) = check.await {
                 outcome.set(Step::File, StepState::Failed);
                 outcome.errors.push(error.into());
             }
@@ -266,7 +269,7 @@ impl Writer {
                 }
             }
         }
-        if let Some(error) = failed.filter(|_| outcome.asset.is_none()) {
+        if let Some(error) = read_error.filter(|_| outcome.asset.is_none()) {
             outcome.errors.push(error.into());
         }
         outcome

@@ -65,10 +65,10 @@ impl Writer {
         key: &str,
         sources: impl Iterator<Item = &'a Arc<dyn Source>>,
     ) -> String {
-        let brought = sources
+        let profiles = sources
             .map(|source| source.profile())
             .filter(|profile| profile.passthrough);
-        let mut scopes: Vec<[u8; 16]> = brought.map(|own| *own.scope.as_bytes()).collect();
+        let mut scopes: Vec<[u8; 16]> = profiles.map(|info| *info.scope.as_bytes()).collect();
         scopes.sort_unstable();
         scopes.dedup();
         let mut hasher = blake3::Hasher::new();
@@ -143,20 +143,24 @@ impl Writer {
     /// Reads an asset through the asset cache, within the operation's deadline.
     pub(super) async fn read(&self, target: &Target, context: &RequestContext) -> Entity {
         let result = std::sync::Mutex::new(Err(SourceError::NotFound));
-        let land = |_: &str, entity: Entity| {
+        let deliver = |_: &str, entity: Entity| {
             if let Ok(mut result) = result.lock() {
                 *result = entity;
             }
         };
         let ids = vec![target.id.upstream.clone()];
         // The write's call budget already covers this call.
-        let own = RequestContext::new(
+        let read_context = RequestContext::new(
             context.deadline().saturating_duration_since(Instant::now()),
             1,
         );
-        let reading =
-            self.asset_cache
-                .entities(&target.source, ids, DetailLevel::Plain, &own, &land);
+        let reading = self.asset_cache.entities(
+            &target.source,
+            ids,
+            DetailLevel::Plain,
+            &read_context,
+            &deliver,
+        );
         timeout_at(context.deadline(), reading)
             .await
             .map_err(|_| SourceError::Timeout)?;
@@ -206,14 +210,14 @@ pub(super) fn named<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
 /// Groups targets by source.
 pub(super) fn by_source(targets: Vec<Target>) -> Vec<(Arc<dyn Source>, Vec<Arc<str>>)> {
     let mut order: Vec<(Arc<dyn Source>, Vec<Arc<str>>)> = Vec::new();
-    let mut places = HashMap::new();
+    let mut indices = HashMap::new();
     for target in targets {
-        let place = *places.entry(target.id.source.clone()).or_insert_with(|| {
+        let index = *indices.entry(target.id.source.clone()).or_insert_with(|| {
             order.push((Arc::clone(&target.source), Vec::new()));
             order.len() - 1
         });
         // The index was made right above.
-        if let Some((_, ids)) = order.get_mut(place) {
+        if let Some((_, ids)) = order.get_mut(index) {
             ids.push(target.id.upstream);
         }
     }

@@ -565,8 +565,8 @@ fn starts(toml: &str, variables: &'static [(&'static str, &'static str)]) -> Res
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), toml).expect("written");
     let environment = |name: &str| {
-        let own = variables.iter().find(|(own, _)| *own == name);
-        own.map(|(_, value)| (*value).to_owned())
+        let variable = variables.iter().find(|(variable, _)| *variable == name);
+        variable.map(|(_, value)| (*value).to_owned())
     };
     let config = Config::load(Some(file.path().to_owned()), &environment).expect("it holds");
     config.check_exposure().map_err(|error| error.to_string())
@@ -585,9 +585,9 @@ fn it_refuses_to_open_its_own_credentials_to_a_network() {
         // Allowed: no credential to expose, or callers that must authenticate.
         assert_eq!(starts(&listen, &[]), Ok(()), "the sandbox");
         assert_eq!(starts(&format!("{listen}{}", keys()), TOKEN), Ok(()));
-        let own = format!("{listen}[sources.piktid]\npassthrough = true\n");
-        assert_eq!(starts(&own, &[]), Ok(()));
-        let both = format!("{own}[sources.comfy]\napi_key = \"k\"\n");
+        let passthrough_toml = format!("{listen}[sources.piktid]\npassthrough = true\n");
+        assert_eq!(starts(&passthrough_toml, &[]), Ok(()));
+        let both = format!("{passthrough_toml}[sources.comfy]\napi_key = \"k\"\n");
         assert!(
             starts(&both, &[]).is_err(),
             "one of two is the gateway's own"

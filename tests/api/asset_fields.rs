@@ -110,15 +110,15 @@ async fn every_detail_of_scenarios_contract_is_typed() {
             .insert(name, asset_gateway::sandbox::json(&value.to_string()));
     }
     world.sandbox.store.scenario().push(row);
-    let known: Vec<String> = example["metadata"]
+    let metadata_names: Vec<String> = example["metadata"]
         .as_object()
         .map(|m| m.keys().cloned().collect())
         .unwrap_or_default();
-    for name in &known {
+    for name in &metadata_names {
         assert!(metadata.contains(name), "metadata.{name} has no field");
     }
     let objects = ["concepts", "contours", "thumbnail"];
-    let scalars: Vec<&String> = known
+    let scalars: Vec<&String> = metadata_names
         .iter()
         .filter(|n| !objects.contains(&n.as_str()))
         .collect();
@@ -221,7 +221,7 @@ async fn what_a_source_did_not_send_is_null_and_an_unknown_status_is_unknown() {
 fn as_floats(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),
-        Value::Array(all) => all.iter().map(as_floats).collect(),
+        Value::Array(items) => items.iter().map(as_floats).collect(),
         other => other.clone(),
     }
 }
@@ -413,7 +413,7 @@ async fn an_asset_is_the_same_by_every_way_to_it() {
         // Through `_entities`, which the engine resolves field by field.
         let each: Vec<Value> = nodes
             .iter()
-            .map(|own| json!({ "__typename": "Asset", "id": own["id"] }))
+            .map(|node| json!({ "__typename": "Asset", "id": node["id"] }))
             .collect();
         let query = format!(
             "query($all: [_Any!]!) {{ _entities(representations: $all) {{ ... on Asset {{ {fields} }} }} }}"

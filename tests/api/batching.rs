@@ -269,19 +269,19 @@ async fn a_read_that_hangs_holds_up_nobody_elses() {
         json!({ "ids": [asset_id("piktid", &slow), asset_id("piktid", &quick)] }),
     );
     // Joins the first operation's read of the quick asset, or finds it in the cache.
-    let one = format!(
+    let quick_query = format!(
         "{{ asset(id: \"{}\") {{ id }} }}",
         asset_id("piktid", &quick)
     );
-    let other = async {
+    let second_reader = async {
         while world.calls() != [0, 2, 0] {
             tokio::task::yield_now().await;
         }
-        let data = world.data(&one).await;
+        let data = world.data(&quick_query).await;
         assert!(data["asset"]["id"].is_string());
         assert_eq!(world.calls(), [0, 2, 0]);
         gate.add_permits(1);
     };
-    let (answer, ()) = futures_util::future::join(both, other).await;
+    let (answer, ()) = futures_util::future::join(both, second_reader).await;
     assert_eq!(texts(&answer["data"]["nodes"], "/id").len(), 2);
 }

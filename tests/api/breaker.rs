@@ -27,9 +27,9 @@ async fn health(world: &TestGateway, source: &str) -> Value {
     let data = world
         .data("{ assetSources { name health { status calls failures lastError { code } retryAfterSeconds } } }")
         .await;
-    let all = data["assetSources"].as_array().cloned().unwrap_or_default();
-    let own = all.into_iter().find(|own| own["name"] == source);
-    own.expect("the source")["health"].clone()
+    let sources = data["assetSources"].as_array().cloned().unwrap_or_default();
+    let found = sources.into_iter().find(|found| found["name"] == source);
+    found.expect("the source")["health"].clone()
 }
 
 fn list(source: &str, first: usize) -> String {
@@ -119,7 +119,10 @@ async fn one_file_that_fails_takes_nothing_down_and_is_left_alone_by_itself() {
         .data("{ comfyAssets(first: 50) { nodes { kind url thumbnailUrl } } }")
         .await;
     let nodes = data["comfyAssets"]["nodes"].as_array().expect("assets");
-    let pictures: Vec<&Value> = nodes.iter().filter(|own| own["kind"] == "IMAGE").collect();
+    let pictures: Vec<&Value> = nodes
+        .iter()
+        .filter(|node| node["kind"] == "IMAGE")
+        .collect();
     let bad = pictures[0]["thumbnailUrl"].as_str().expect("a thumbnail");
     let good = pictures[1]["thumbnailUrl"].as_str().expect("a thumbnail");
     let faults = &world.sandbox.comfy.faults;
@@ -211,10 +214,10 @@ async fn waiting_queries_are_answered_when_the_source_goes_down() {
     let id = asset_id("piktid", &piktid);
     // Two calls hang; other queries join them.
     let page = list("piktid", 7);
-    let one = format!("{{ asset(id: \"{id}\") {{ name }} }}");
+    let asset_query = format!("{{ asset(id: \"{id}\") {{ name }} }}");
     let hanging = async {
         let pages = (0..3).map(|_| world.ask(&page));
-        let ones = (0..3).map(|_| world.ask(&one));
+        let ones = (0..3).map(|_| world.ask(&asset_query));
         join_all(pages.chain(ones)).await
     };
     let failing = async {

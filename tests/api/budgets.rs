@@ -36,7 +36,7 @@ async fn begun(world: &TestGateway, announced: usize, sent: usize) -> TcpStream 
 
 /// A query with a large variable, declared or not.
 fn query(declared: bool, bytes: usize) -> String {
-    let own = if declared {
+    let declaration = if declared {
         "($f: ComfyAssetFilter)"
     } else {
         ""
@@ -48,7 +48,7 @@ fn query(declared: bool, bytes: usize) -> String {
     };
     let items = "1,".repeat(bytes / 2);
     json!({
-        "query": format!("query{own} {{ comfyAssets{used} {{ nodes {{ id }} }} }}"),
+        "query": format!("query{declaration} {{ comfyAssets{used} {{ nodes {{ id }} }} }}"),
         "variables": { "f": "?" },
     })
     .to_string()
@@ -99,15 +99,15 @@ async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
     assert_eq!(extensions["retryAfterSeconds"], 1);
     world.data(small).await;
     // Another client has a half of the memory too.
-    let other = reqwest::Client::builder()
+    let other_client = reqwest::Client::builder()
         .local_address(Some([127, 0, 0, 2].into()))
         .build()
         .expect("a client");
-    let asked = other
+    let request = other_client
         .post(world.url("/graphql"))
         .header("content-type", "application/json")
         .body(body.clone());
-    assert_eq!(asked.send().await.expect("an answer").status(), 200);
+    assert_eq!(request.send().await.expect("an answer").status(), 200);
     // A client that disconnects releases its memory.
     drop(held);
     let again = async { while posted(&world, &body).await.0 != 200 {} };
@@ -229,11 +229,13 @@ async fn one_client_who_does_not_read_holds_up_no_others_pictures() {
         .map(|response| response.status().as_u16())
         .collect();
     assert!(statuses.contains(&429), "{statuses:?}");
-    let other = reqwest::Client::builder()
+    let other_client = reqwest::Client::builder()
         .local_address(Some([127, 0, 0, 2].into()))
         .build()
         .expect("a client");
-    let response = timeout(SOON, other.get(&url).send()).await.expect("soon");
+    let response = timeout(SOON, other_client.get(&url).send())
+        .await
+        .expect("soon");
     assert_eq!(response.expect("an answer").status(), 200);
     drop(idle);
 }
@@ -263,10 +265,10 @@ async fn a_connection_without_a_request_ends_however_much_it_pings() {
         .write_all(&frame(SETTINGS, 0, &[]))
         .await
         .expect("sent");
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
+    let (reply_sender, mut reply_receiver) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
     let pinging = tokio::spawn(async move {
         loop {
-            let next = timeout(Duration::from_millis(50), told.recv()).await;
+            let next = timeout(Duration::from_millis(50), reply_receiver.recv()).await;
             let bytes = match next {
                 Ok(Some(answer)) => answer,
                 Ok(None) => return,
@@ -288,8 +290,8 @@ async fn a_connection_without_a_request_ends_however_much_it_pings() {
             }
             kinds.push(head[3]);
             match (head[3], head[4] & 1) {
-                (SETTINGS, 0) => drop(tell.send(frame(SETTINGS, 1, &[]))),
-                (PING, 0) => drop(tell.send(frame(PING, 1, &payload))),
+                (SETTINGS, 0) => drop(reply_sender.send(frame(SETTINGS, 1, &[]))),
+                (PING, 0) => drop(reply_sender.send(frame(PING, 1, &payload))),
                 _ => {}
             }
         }

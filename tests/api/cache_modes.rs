@@ -24,15 +24,15 @@ fn run_with(caches: &str) {
     if env::var(CACHES).is_ok() {
         return; // this is the child process
     }
-    let own = env::current_exe().expect("this program");
-    let output = Command::new(own)
+    let program = env::current_exe().expect("this program");
+    let output = Command::new(program)
         .args(MODULES)
         .env(CACHES, caches)
         .output()
         .expect("it runs");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "with caches {caches}:\n{told}");
-    assert!(!told.contains("running 0 tests"), "{told}");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "with caches {caches}:\n{report}");
+    assert!(!report.contains("running 0 tests"), "{report}");
 }
 
 #[test]

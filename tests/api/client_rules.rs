@@ -22,11 +22,17 @@ fn rules() -> BTreeMap<&'static str, Value> {
         let name = definition.node.name.node.to_string();
         match &definition.node.kind {
             TypeKind::Union(union) => {
-                let members = union.members.iter().map(|own| own.node.to_string());
+                let members = union
+                    .members
+                    .iter()
+                    .map(|positioned| positioned.node.to_string());
                 possible.insert(name, members.collect());
             }
             TypeKind::Object(object) => {
-                let interfaces = object.implements.iter().map(|own| own.node.to_string());
+                let interfaces = object
+                    .implements
+                    .iter()
+                    .map(|positioned| positioned.node.to_string());
                 let interfaces: Vec<_> = interfaces.collect();
                 for interface in &interfaces {
                     possible

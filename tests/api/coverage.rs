@@ -242,7 +242,7 @@ const TABLE: &[Row] = &[
 ];
 
 fn has(asset: &ComfyAsset, tag: &str) -> bool {
-    asset.tags.iter().any(|own| own == tag)
+    asset.tags.iter().any(|candidate| candidate == tag)
 }
 
 /// Newest first, ties by id: the connection's own order.
@@ -260,9 +260,10 @@ fn public(store: &Store, fits: impl Fn(&ScenarioAsset) -> bool) -> Vec<String> {
 }
 
 fn store_ids(store: &Store, fits: impl Fn(&ScenarioAsset) -> bool) -> Vec<String> {
-    let all = store.scenario();
+    let assets = store.scenario();
     newest(
-        all.iter()
+        assets
+            .iter()
             .filter(|a| fits(a))
             .map(|a| (a.created, a.id.clone()))
             .collect(),
@@ -270,23 +271,24 @@ fn store_ids(store: &Store, fits: impl Fn(&ScenarioAsset) -> bool) -> Vec<String
 }
 
 fn by_update(store: &Store, fits: impl Fn(&ScenarioAsset) -> bool) -> Vec<String> {
-    let all = store.scenario();
-    let own = all
+    let assets = store.scenario();
+    let owned = assets
         .iter()
         .filter(|a| a.owner_id == "proj_sandbox" && fits(a));
-    newest(own.map(|a| (a.updated, a.id.clone())).collect())
+    newest(owned.map(|a| (a.updated, a.id.clone())).collect())
 }
 
 fn public_by_update(store: &Store, fits: impl Fn(&ScenarioAsset) -> bool) -> Vec<String> {
-    let all = store.scenario();
-    let open = all.iter().filter(|a| a.privacy == "public" && fits(a));
+    let assets = store.scenario();
+    let open = assets.iter().filter(|a| a.privacy == "public" && fits(a));
     newest(open.map(|a| (a.updated, a.id.clone())).collect())
 }
 
 fn piktid(store: &Store, fits: impl Fn(&PiktidAsset) -> bool) -> Vec<String> {
-    let all = store.piktid();
+    let assets = store.piktid();
     newest(
-        all.iter()
+        assets
+            .iter()
             .filter(|a| fits(a))
             .map(|a| (a.created, a.id.clone()))
             .collect(),
@@ -294,9 +296,10 @@ fn piktid(store: &Store, fits: impl Fn(&PiktidAsset) -> bool) -> Vec<String> {
 }
 
 fn comfy(store: &Store, fits: impl Fn(&ComfyAsset) -> bool) -> Vec<String> {
-    let all = store.comfy();
+    let assets = store.comfy();
     newest(
-        all.iter()
+        assets
+            .iter()
             .filter(|a| fits(a))
             .map(|a| (a.created, a.id.clone()))
             .collect(),
@@ -305,8 +308,8 @@ fn comfy(store: &Store, fits: impl Fn(&ComfyAsset) -> bool) -> Vec<String> {
 
 /// The list without a tag filter, sorted by a value as the emulator sorts: ties by id.
 fn comfy_by<T: Ord>(store: &Store, value: impl Fn(&ComfyAsset) -> T) -> Vec<String> {
-    let all = store.comfy();
-    let mut rows: Vec<_> = all
+    let assets = store.comfy();
+    let mut rows: Vec<_> = assets
         .iter()
         .filter(|a| !has(a, "models"))
         .map(|a| (value(a), a.id.clone()))
@@ -322,16 +325,18 @@ fn reversed(mut rows: Vec<String>) -> Vec<String> {
 
 /// The id of an asset that has children.
 fn parent(store: &Store) -> String {
-    let all = store.scenario();
-    all.iter()
+    let assets = store.scenario();
+    assets
+        .iter()
         .filter(|a| a.owner_id == "proj_sandbox")
         .find_map(|a| a.parent.clone())
         .expect("some have one")
 }
 
 fn root(store: &Store) -> String {
-    let all = store.scenario();
-    all.iter()
+    let assets = store.scenario();
+    assets
+        .iter()
         .find_map(|a| a.root.clone())
         .expect("some have one")
 }
@@ -341,9 +346,9 @@ fn children(store: &Store, parent: &str) -> Vec<String> {
 }
 
 fn hash(store: &Store) -> String {
-    let all = store.comfy();
-    let own = all.iter().find(|a| a.name.contains("_00003_"));
-    own.and_then(|a| a.hash.clone()).expect("a hash")
+    let assets = store.comfy();
+    let asset = assets.iter().find(|a| a.name.contains("_00003_"));
+    asset.and_then(|a| a.hash.clone()).expect("a hash")
 }
 
 async fn world() -> TestGateway {
@@ -359,20 +364,20 @@ async fn world() -> TestGateway {
         }
     }
     // Adds more assets than one call returns.
-    let mut all = world.sandbox.store.scenario();
-    let open = all
+    let mut assets = world.sandbox.store.scenario();
+    let open = assets
         .iter()
         .find(|a| a.privacy == "public" && a.owner_id != "proj_sandbox")
         .cloned()
         .expect("somebody's public one");
     for number in 0..90 {
-        all.push(ScenarioAsset {
+        assets.push(ScenarioAsset {
             id: format!("asset_open{number}"),
             created: open.created - 1_000_000 * (number + 1),
             ..open.clone()
         });
     }
-    drop(all);
+    drop(assets);
     world
 }
 
@@ -461,7 +466,7 @@ async fn every_parameter_of_every_list_has_a_place_in_the_graph() {
                 .any(|pair| *pair == sent || pair.split('=').next() == Some(&sent)),
             "{what}: {sent} is not among {arrived:?}"
         );
-        let (expected, all) = match row.rows {
+        let (expected, stored) = match row.rows {
             Rows::Scenario(fits) => (scenario(store, fits), store.scenario().len()),
             Rows::Public(fits) => (public(store, fits), store.scenario().len()),
             Rows::Piktid(fits) => (piktid(store, fits), store.piktid().len()),
@@ -469,7 +474,7 @@ async fn every_parameter_of_every_list_has_a_place_in_the_graph() {
             Rows::Sorted(expected) => (expected(store), usize::MAX),
         };
         assert!(
-            !expected.is_empty() && expected.len() < all,
+            !expected.is_empty() && expected.len() < stored,
             "{what}: the sandbox holds some that fit and some that do not"
         );
         assert_eq!(shown, expected, "{what}");
@@ -555,14 +560,14 @@ async fn children_come_by_the_parent_filter_and_page_like_any_list() {
     let parent = parent(store);
     // Adds three children to the one in the seed.
     {
-        let mut all = store.scenario();
-        let child = all
+        let mut assets = store.scenario();
+        let child = assets
             .iter()
             .find(|a| a.parent.as_ref() == Some(&parent))
             .cloned()
             .expect("a child");
         for number in 0..3 {
-            all.push(ScenarioAsset {
+            assets.push(ScenarioAsset {
                 id: format!("asset_child{number}"),
                 ..child.clone()
             });
@@ -599,14 +604,14 @@ async fn children_come_by_the_parent_filter_and_page_like_any_list() {
         .data("{ piktidAssets(first: 1) { nodes { children { totalCount } } } }")
         .await;
     assert!(data["piktidAssets"]["nodes"][0]["children"].is_null());
-    let other = crate::harness::asset_id("scenario", &expected[0]);
+    let other_parent = crate::harness::asset_id("scenario", &expected[0]);
     let answer = world
         .ask(&format!(
-            "{{ asset(id: \"{other}\") {{ id children(after: \"{end}\") {{ totalCount }} }} }}"
+            "{{ asset(id: \"{other_parent}\") {{ id children(after: \"{end}\") {{ totalCount }} }} }}"
         ))
         .await;
     assert_eq!(crate::harness::error(&answer).0, "BAD_CURSOR");
-    assert_eq!(answer["data"]["asset"]["id"], *other);
+    assert_eq!(answer["data"]["asset"]["id"], *other_parent);
 }
 
 #[tokio::test]

@@ -89,12 +89,12 @@ async fn what_a_browser_sends_unasked_changes_nothing() {
 async fn a_get_of_another_sites_page_is_refused() {
     let world = world_of(&format!("[access]\ncors_origins = [\"{APP}\"]\n")).await;
     let path = "/graphql?query=%7B__typename%7D";
-    let own = format!("http://{}", world.address);
+    let own_origin = format!("http://{}", world.address);
     for (headers, status) in [
         (vec![], 200),
         (vec![("sec-fetch-site", "same-origin")], 200),
         (vec![("sec-fetch-site", "none")], 200),
-        (vec![("origin", &*own)], 200),
+        (vec![("origin", &*own_origin)], 200),
         (vec![("origin", APP), ("sec-fetch-site", "cross-site")], 200),
         (vec![("sec-fetch-site", "cross-site")], 403),
         (vec![("sec-fetch-site", "same-site")], 403),
@@ -156,9 +156,9 @@ async fn only_listed_origins_read_answers() {
             .1
     };
     // No origin is allowed by default.
-    let nobody = world().await;
+    let default_world = world().await;
     for method in [Method::OPTIONS, Method::POST] {
-        let headers = ask(&nobody, method, APP).await;
+        let headers = ask(&default_world, method, APP).await;
         assert_eq!(headers.get(cors), None);
         assert_eq!(headers.get("access-control-allow-headers"), None);
     }
@@ -249,7 +249,7 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
         let Ok(mut socket) = opened else {
             return None;
         };
-        let mut all = begin(&mut socket, &payload).await.unwrap_or_default();
+        let mut received = begin(&mut socket, &payload).await.unwrap_or_default();
         for message in [
             json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ assetSources { name } a: deleteAsset }" } }),
             json!({ "type": "subscribe", "id": "2", "payload": { "query": "{ assetSources { name } }" } }),
@@ -258,19 +258,19 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
             let _ = socket.send(Message::text(message.to_string())).await;
         }
         while let Some(Ok(Message::Text(text))) = socket.next().await {
-            all += &text;
+            received += &text;
             if text.contains("\"complete\"") && text.contains("\"2\"") {
                 break;
             }
         }
-        Some(all)
+        Some(received)
     };
     let key = json!({ "Authorization": "Bearer key-of-anna" });
     for origin in [None, Some(APP)] {
-        let told = open(origin, key.clone()).await.expect("open");
+        let transcript = open(origin, key.clone()).await.expect("open");
         assert!(
-            told.contains("connection_ack") && told.contains("\"comfy\""),
-            "{told}"
+            transcript.contains("connection_ack") && transcript.contains("\"comfy\""),
+            "{transcript}"
         );
     }
     for origin in ["https://evil.example", "null", "http://app.example.com"] {
@@ -284,10 +284,10 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
         json!({ "Authorization": "Bearer key-of-anna\r\nx: y" }),
         json!({ "x-asset-source-comfy": "k", "Authorization": "Bearer key-of-anna" }),
     ] {
-        let told = open(None, payload.clone()).await.expect("open");
+        let transcript = open(None, payload.clone()).await.expect("open");
         assert!(
-            !told.contains("connection_ack") && !told.contains("\"data\""),
-            "{payload}: {told}"
+            !transcript.contains("connection_ack") && !transcript.contains("\"data\""),
+            "{payload}: {transcript}"
         );
     }
     assert_eq!(world.calls(), [0, 0, 0]);

@@ -80,8 +80,8 @@ async fn a_hash_of_another_text_is_refused_and_nothing_is_kept() {
     )
     .await;
     assert_eq!(error(&answer).0, "BAD_USER_INPUT");
-    for asked in [hash, sha256(TEXT)] {
-        let answer = post(&world, json!({ "extensions": persisted(&asked) })).await;
+    for requested in [hash, sha256(TEXT)] {
+        let answer = post(&world, json!({ "extensions": persisted(&requested) })).await;
         assert_eq!(error(&answer).0, "PERSISTED_QUERY_NOT_FOUND");
     }
     for wrong in [
@@ -99,8 +99,8 @@ async fn a_mutation_is_not_asked_for_by_get_under_its_hash_either() {
     let world = world().await;
     let text = "mutation { deleteAsset(input: { assetId: \"x\" }) { deletedId } }";
     let extensions = persisted(&sha256(text));
-    let known = post(&world, json!({ "query": text, "extensions": extensions })).await;
-    assert!(known["data"].is_object(), "{known}");
+    let registered = post(&world, json!({ "query": text, "extensions": extensions })).await;
+    assert!(registered["data"].is_object(), "{registered}");
     let answer = get(&world, &[("extensions", &extensions.to_string())]).await;
     assert!(error(&answer).1.contains("GET is for queries"), "{answer}");
 }
@@ -164,10 +164,10 @@ async fn trusted_documents_are_known_by_their_ids() {
 #[tokio::test]
 async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
     let (world, _files) = trusting("trusted_only = true\n").await;
-    let other = "{ assetSources { name } }";
+    let untrusted = "{ assetSources { name } }";
     for body in [
-        json!({ "query": other }),
-        json!({ "query": other, "extensions": persisted(&sha256(other)) }),
+        json!({ "query": untrusted }),
+        json!({ "query": untrusted, "extensions": persisted(&sha256(untrusted)) }),
         json!({ "query": "{ __schema { types { name } } }" }),
     ] {
         assert_eq!(
@@ -179,10 +179,14 @@ async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
         assert_eq!(error(&batch[0]).0, "FORBIDDEN", "{body}");
     }
     assert_eq!(
-        error(&get(&world, &[("query", other)]).await).0,
+        error(&get(&world, &[("query", untrusted)]).await).0,
         "FORBIDDEN"
     );
-    let unknown = post(&world, json!({ "extensions": persisted(&sha256(other)) })).await;
+    let unknown = post(
+        &world,
+        json!({ "extensions": persisted(&sha256(untrusted)) }),
+    )
+    .await;
     assert_eq!(error(&unknown).0, "PERSISTED_QUERY_NOT_FOUND");
     assert_eq!(world.calls(), [0, 0, 0]);
     // A trusted document may come as text too: clients that send both need no rebuild.
@@ -196,9 +200,9 @@ async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
     let opened = open_socket(world.address, "graphql-transport-ws", None).await;
     let mut socket = opened.expect("a socket");
     begin(&mut socket, &Value::Null).await.expect("a message");
-    let mut told = Vec::new();
+    let mut replies = Vec::new();
     for message in [
-        json!({ "id": "1", "type": "subscribe", "payload": { "query": other } }),
+        json!({ "id": "1", "type": "subscribe", "payload": { "query": untrusted } }),
         json!({ "id": "2", "type": "subscribe", "payload": { "query": "", "extensions": persisted(&sha256(TEXT)) } }),
     ] {
         socket
@@ -206,22 +210,22 @@ async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
             .await
             .expect("sent");
     }
-    while told.len() < 3 {
+    while replies.len() < 3 {
         if let Message::Text(text) = socket.next().await.expect("a message").expect("a frame") {
-            told.push(serde_json::from_str::<Value>(&text).expect("JSON"));
+            replies.push(serde_json::from_str::<Value>(&text).expect("JSON"));
         }
     }
-    let refused = told.iter().find(|own| own["id"] == "1");
+    let refused = replies.iter().find(|reply| reply["id"] == "1");
     assert!(
-        refused.is_some_and(|own| own.to_string().contains("FORBIDDEN")),
-        "{told:?}"
+        refused.is_some_and(|reply| reply.to_string().contains("FORBIDDEN")),
+        "{replies:?}"
     );
-    let answered = told
+    let answered = replies
         .iter()
-        .find(|own| own["id"] == "2" && own["type"] == "next");
+        .find(|reply| reply["id"] == "2" && reply["type"] == "next");
     assert!(
-        answered.is_some_and(|own| own["payload"]["data"]["assetSources"].is_array()),
-        "{told:?}"
+        answered.is_some_and(|reply| reply["payload"]["data"]["assetSources"].is_array()),
+        "{replies:?}"
     );
 }
 
@@ -288,15 +292,15 @@ async fn texts_of_one_shape_are_each_answered_as_if_they_were_the_first() {
         json!({ "query": "{ a: comfyAssets(first: 2) { nodes { name } } c: comfyAssets(first: 3) { nodes { name } } }" }),
     ] {
         let (new, serving) = gateway(config(&used.sandbox)).await;
-        let here = used
+        let fresh = used
             .client
             .post(format!("http://{new}/graphql"))
             .header("content-type", "application/json")
             .body(body.to_string());
-        let here = here.send().await.expect("an answer").text().await;
-        let here = serde_json::from_str(&here.expect("a body")).expect("JSON");
-        let there = post(&used, body.clone()).await;
+        let fresh = fresh.send().await.expect("an answer").text().await;
+        let fresh = serde_json::from_str(&fresh.expect("a body")).expect("JSON");
+        let warm = post(&used, body.clone()).await;
         serving.abort();
-        assert_eq!(plain(there), plain(here), "{body}");
+        assert_eq!(plain(warm), plain(fresh), "{body}");
     }
 }

@@ -149,13 +149,13 @@ async fn a_before_that_after_has_passed_means_the_same_in_every_order() {
         let list = format!(
             "filter: {{sources: [\"comfy\"]}}, orderBy: {{field: {order}, direction: ASC}}"
         );
-        let all = world
+        let whole_list = world
             .data(&format!(
                 "{{ assets(first: 100, {list}) {{ edges {{ cursor node {{ id }} }} }} }}"
             ))
             .await;
-        let edges = all["assets"]["edges"].as_array().expect("edges");
-        let ids = texts(&all["assets"]["edges"], "/node/id");
+        let edges = whole_list["assets"]["edges"].as_array().expect("edges");
+        let ids = texts(&whole_list["assets"]["edges"], "/node/id");
         let cursor = |at: usize| edges[at]["cursor"].to_string();
         let last = world
             .data(&format!(
@@ -182,13 +182,13 @@ async fn a_before_that_after_has_passed_means_the_same_in_every_order() {
 #[tokio::test]
 async fn blanks_around_a_tag_do_not_count() {
     let world = world().await;
-    let asked = |tag: &str| {
+    let query = |tag: &str| {
         format!("{{ assets(first: 100, filter: {{tagsAny: [\"{tag}\"]}}) {{ nodes {{ id }} }} }}")
     };
-    let plain = world.data(&asked("model")).await;
+    let plain = world.data(&query("model")).await;
     assert!(!texts(&plain["assets"]["nodes"], "/id").is_empty());
-    assert_eq!(world.data(&asked("  model ")).await, plain);
-    let none = world.ask(&asked("   ")).await;
+    assert_eq!(world.data(&query("  model ")).await, plain);
+    let none = world.ask(&query("   ")).await;
     assert_eq!(error(&none).0, "BAD_USER_INPUT");
 }
 

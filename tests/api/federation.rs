@@ -15,10 +15,10 @@ async fn ids(world: &TestGateway, source: &str, count: usize) -> Vec<String> {
 }
 
 fn representations<'a>(ids: impl IntoIterator<Item = &'a String>) -> Value {
-    let all = ids
+    let entries = ids
         .into_iter()
         .map(|id| json!({ "__typename": "Asset", "id": id }));
-    json!({ "r": all.collect::<Vec<_>>() })
+    json!({ "r": entries.collect::<Vec<_>>() })
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn one_bad_representation_never_fails_the_others() {
     let good = &ids(&world, "scenario", 1).await[0];
     let gone = asset_id("scenario", "asset_gone");
     let unknown = asset_id("nowhere", "x");
-    let all = json!({ "r": [
+    let variables = json!({ "r": [
         { "__typename": "Asset", "id": good },
         { "__typename": "Asset", "id": "not an id" },
         { "__typename": "Asset", "id": gone },
@@ -68,7 +68,7 @@ async fn one_bad_representation_never_fails_the_others() {
         { "__typename": "AssetSource", "id": good },
         { "__typename": "Asset", "id": good, "name": "known elsewhere" },
     ] });
-    let answer = world.ask_with(ENTITIES, all).await;
+    let answer = world.ask_with(ENTITIES, variables).await;
     let entities = answer["data"]["_entities"].as_array().expect("a list");
     assert_eq!(entities.len(), 12, "{answer}");
     for (index, entity) in entities.iter().enumerate() {
@@ -77,14 +77,14 @@ async fn one_bad_representation_never_fails_the_others() {
     }
     // A missing asset is no error; every other bad entry has an error at its own index.
     let errors = answer["errors"].as_array().expect("errors");
-    let mut places: Vec<_> = errors.iter().map(|own| own["path"].clone()).collect();
-    places.sort_by_key(|path| path[1].as_u64());
-    let wanted: Vec<_> = [1, 3, 4, 5, 6, 7, 8, 9, 10]
+    let mut paths: Vec<_> = errors.iter().map(|error| error["path"].clone()).collect();
+    paths.sort_by_key(|path| path[1].as_u64());
+    let expected: Vec<_> = [1, 3, 4, 5, 6, 7, 8, 9, 10]
         .map(|index| json!(["_entities", index]))
         .into();
-    assert_eq!(places, wanted, "{answer:#}");
-    for own in errors {
-        assert_eq!(own["extensions"]["code"], "BAD_USER_INPUT", "{own}");
+    assert_eq!(paths, expected, "{answer:#}");
+    for error in errors {
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{error}");
     }
 }
 
@@ -93,8 +93,8 @@ async fn a_source_is_an_entity_too() {
     let world = world().await;
     let sources = world.data("{ assetSources { id provider } }").await;
     let id = &sources["assetSources"][0]["id"];
-    let all = json!({ "r": [{ "__typename": "AssetSource", "id": id }] });
-    let answer = world.ask_with(ENTITIES, all).await;
+    let variables = json!({ "r": [{ "__typename": "AssetSource", "id": id }] });
+    let answer = world.ask_with(ENTITIES, variables).await;
     assert_eq!(answer["data"]["_entities"][0]["id"], *id, "{answer}");
 }
 

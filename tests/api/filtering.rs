@@ -138,12 +138,12 @@ async fn a_source_that_can_hold_no_match_is_skipped_without_a_call() {
             .cloned()
             .unwrap_or_default();
         assert_eq!(sources.len(), 3, "every source is told");
-        let told: Vec<&str> = sources
+        let reported: Vec<&str> = sources
             .iter()
             .filter(|s| s["status"] == "SKIPPED" && s["reason"].is_string())
             .filter_map(|s| s["source"]["name"].as_str())
             .collect();
-        assert_eq!(told, skipped, "{filter}");
+        assert_eq!(reported, skipped, "{filter}");
         assert_eq!(data["assets"]["isComplete"], true, "{filter}");
         let calls = world.calls();
         for (name, calls) in [
@@ -171,11 +171,12 @@ async fn what_goes_upstream_is_said_and_kept_to_the_contracts() {
     let execution = |index: usize| data["assets"]["sourceResults"][index]["execution"].clone();
     let parameters = |index: usize| -> Vec<String> {
         let execution = execution(index);
-        let all = execution["upstreamParameters"].as_array();
-        let word = |own: &Value, part: &str| own[part].as_str().unwrap_or_default().to_owned();
-        all.into_iter()
+        let sent = execution["upstreamParameters"].as_array();
+        let word =
+            |parameter: &Value, part: &str| parameter[part].as_str().unwrap_or_default().to_owned();
+        sent.into_iter()
             .flatten()
-            .map(|own| format!("{}={}", word(own, "name"), word(own, "value")))
+            .map(|parameter| format!("{}={}", word(parameter, "name"), word(parameter, "value")))
             .collect()
     };
     assert_eq!(
@@ -259,7 +260,7 @@ async fn times_are_pushed_where_the_source_bounds_its_list_by_them() {
         for time in times {
             let has = |list: &Value| {
                 list.as_array()
-                    .is_some_and(|all| all.contains(&json!(time)))
+                    .is_some_and(|names| names.contains(&json!(time)))
             };
             assert_eq!(has(&execution["pushedFilters"]), is_pushed, "{execution:#}");
             assert_eq!(has(&execution["localFilters"]), !is_pushed, "{execution:#}");
@@ -409,10 +410,10 @@ async fn a_date_that_is_none_is_refused_by_its_path_and_costs_no_sibling() {
     }
     assert_eq!(world.calls(), [0, 0, 0]);
     // Clients write this date for "no bound".
-    let all = world
+    let page = world
         .data("{ assets(first: 1, filter: {createdBefore: \"9999-12-31T23:59:59Z\"}) { nodes { id } } }")
         .await;
-    assert_eq!(all["assets"]["nodes"].as_array().map(Vec::len), Some(1));
+    assert_eq!(page["assets"]["nodes"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test]
@@ -430,10 +431,10 @@ async fn a_cursor_belongs_to_its_filter_however_that_is_spelled() {
         .into_iter()
         .collect();
     assert!(shown.is_disjoint(&texts(&page["assets"]["nodes"], "/id").into_iter().collect()));
-    let other = world
+    let unfiltered = world
         .ask(&format!(
             "{{ assets(first: 2, after: \"{cursor}\") {{ {FIELDS} }} }}"
         ))
         .await;
-    assert_eq!(error(&other).0, "BAD_CURSOR");
+    assert_eq!(error(&unfiltered).0, "BAD_CURSOR");
 }

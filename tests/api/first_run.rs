@@ -111,10 +111,10 @@ fn a_port_that_is_taken_is_named_with_the_way_out() {
     let address = taken.local_addr().expect("bound").to_string();
     let output = run(binary().args(["serve", "--listen", &address]));
     assert!(!output.status.success());
-    let said = stderr(&output);
+    let message = stderr(&output);
     assert!(
-        said.contains(&address) && said.contains("--listen"),
-        "{said}"
+        message.contains(&address) && message.contains("--listen"),
+        "{message}"
     );
 }
 
@@ -139,12 +139,12 @@ fn wrong_settings_are_refused_at_start_with_exit_code_64() {
     for command in ["serve", "check"] {
         let output = run(binary().args([command, "--config", path]));
         assert_eq!(output.status.code(), Some(64));
-        let said = stderr(&output);
+        let message = stderr(&output);
         assert!(
-            said.contains(&format!("{path}:4: unknown field `tokn`")),
-            "{said}"
+            message.contains(&format!("{path}:4: unknown field `tokn`")),
+            "{message}"
         );
-        assert!(!said.contains("hush-hush"), "{said}");
+        assert!(!message.contains("hush-hush"), "{message}");
     }
     std::fs::remove_file(&file).expect("removed");
     let output = run(binary().env("SCENARIO_API_KEY", "only-the-key").args([
@@ -153,10 +153,10 @@ fn wrong_settings_are_refused_at_start_with_exit_code_64() {
         "127.0.0.1:0",
     ]));
     assert_eq!(output.status.code(), Some(64));
-    let said = stderr(&output);
+    let message = stderr(&output);
     assert!(
-        said.contains("api_secret") && !said.contains("only-the-key"),
-        "{said}"
+        message.contains("api_secret") && !message.contains("only-the-key"),
+        "{message}"
     );
 }
 

@@ -58,8 +58,8 @@ async fn a_stale_page_is_served_while_one_call_refreshes_it() {
         .as_str()
         .expect("an id")
         .to_owned();
-    let one = format!("{{ asset(id: \"{id}\") {{ note }} }}");
-    for query in [page(), &one] {
+    let asset_query = format!("{{ asset(id: \"{id}\") {{ note }} }}");
+    for query in [page(), &asset_query] {
         world.data(query).await;
         for asset in world.sandbox.store.piktid().iter_mut() {
             asset.styling_note = None;
@@ -109,8 +109,8 @@ async fn what_a_source_said_before_does_while_it_fails_and_says_so() {
     .await;
     let whole = world.data(page()).await;
     let id = whole["assets"]["nodes"][0]["id"].as_str().expect("an id");
-    let one = format!("{{ asset(id: \"{id}\") {{ id }} }}");
-    world.data(&one).await;
+    let asset_query = format!("{{ asset(id: \"{id}\") {{ id }} }}");
+    world.data(&asset_query).await;
     assert_eq!(only(&whole)["status"], "OK");
     let faults = &world.sandbox.piktid.faults;
     // A stale answer does not hide a permanent error.
@@ -130,7 +130,7 @@ async fn what_a_source_said_before_does_while_it_fails_and_says_so() {
         assert_eq!(source["isComplete"], true);
         assert!(source["error"]["code"].is_string());
         assert!(source["fetchedAt"].is_string());
-        assert_eq!(world.data(&one).await["asset"]["id"], id);
+        assert_eq!(world.data(&asset_query).await["asset"]["id"], id);
     }
 }
 
@@ -139,8 +139,8 @@ async fn nothing_older_than_a_write_is_served_however_the_source_fails() {
     let world = world().await;
     let id = {
         let store = world.sandbox.store.piktid();
-        let own = store.iter().find(|a| a.created_by == "ada");
-        asset_id("piktid", &own.expect("one").id)
+        let asset = store.iter().find(|a| a.created_by == "ada");
+        asset_id("piktid", &asset.expect("one").id)
     };
     world.data(page()).await;
     let input = serde_json::json!({ "assetId": id, "note": "new" });
@@ -242,15 +242,15 @@ async fn what_was_read_before_does_for_whoever_would_wait_for_a_source_that_hang
     .await;
     let whole = world.data(page()).await;
     let id = whole["assets"]["nodes"][0]["id"].as_str().expect("an id");
-    let one = format!("{{ asset(id: \"{id}\") {{ id }} }}");
-    world.data(&one).await;
+    let asset_query = format!("{{ asset(id: \"{id}\") {{ id }} }}");
+    world.data(&asset_query).await;
     let gate = Arc::new(Semaphore::new(0));
     world
         .sandbox
         .piktid
         .faults
         .add("GET /assets", Fault::Hold(Arc::clone(&gate)));
-    assert_eq!(world.data(&one).await["asset"]["id"], id);
+    assert_eq!(world.data(&asset_query).await["asset"]["id"], id);
     let data = world.data(page()).await;
     assert_eq!(only(&data)["status"], "STALE");
     assert_eq!(only(&data)["error"]["code"], "UPSTREAM_TIMEOUT");

@@ -32,7 +32,7 @@ pub fn config(sandbox: &Sandbox) -> Config {
     let environment = move |name: &str| {
         variables
             .iter()
-            .find(|(own, _)| *own == name)
+            .find(|(key, _)| *key == name)
             .map(|(_, value)| value.clone())
     };
     Config::load(None, &environment).expect("the sandbox's variables make a configuration")
@@ -229,8 +229,8 @@ pub fn configured(sandbox: &Sandbox, toml: &str) -> Result<Config, String> {
     std::fs::write(file.path(), toml).expect("written");
     let variables = sandbox.variables();
     let environment = move |name: &str| {
-        let own = variables.iter().find(|(own, _)| *own == name);
-        own.map(|(_, value)| value.clone())
+        let variable = variables.iter().find(|(variable, _)| *variable == name);
+        variable.map(|(_, value)| value.clone())
     };
     Config::load(Some(file.path().to_owned()), &environment).map_err(|error| error.to_string())
 }

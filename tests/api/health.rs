@@ -20,9 +20,9 @@ const HEALTH: &str = "{ assetSources { name health { status calls failures lastE
 
 async fn health(world: &TestGateway) -> Value {
     let data = world.data(HEALTH).await;
-    let all = data["assetSources"].as_array().cloned().unwrap_or_default();
-    let piktid = all.iter().find(|source| source["name"] == "piktid");
-    for other in all.iter().filter(|source| source["name"] != "piktid") {
+    let sources = data["assetSources"].as_array().cloned().unwrap_or_default();
+    let piktid = sources.iter().find(|source| source["name"] == "piktid");
+    for other in sources.iter().filter(|source| source["name"] != "piktid") {
         assert_eq!(other["health"]["status"], "UP", "{other}");
     }
     piktid.expect("piktid")["health"].clone()
@@ -44,11 +44,11 @@ async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
             body: String::new(),
         },
     );
-    let mut asked = 0;
+    let mut queries = 0;
     while health(&world).await["status"] != "DOWN" {
         world.data(PAGE).await;
-        asked += 1;
-        assert!(asked < 20, "{}", health(&world).await);
+        queries += 1;
+        assert!(queries < 20, "{}", health(&world).await);
     }
     let down = health(&world).await;
     let last = json!({
@@ -160,12 +160,12 @@ async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() 
             fault: Fault::Unavailable(header),
         });
         let answer = world.ask(query).await;
-        let seen = if answer["data"]["assets"].is_null() {
+        let outcome = if answer["data"]["assets"].is_null() {
             &json!("FAILED")
         } else {
             &answer["data"]["assets"]["sourceResults"][0]["status"]
         };
-        assert_eq!(seen, status, "{header}: {answer:#}");
+        assert_eq!(outcome, status, "{header}: {answer:#}");
         assert_eq!(piktid.recorder.count("GET /assets"), calls, "{header}");
     }
 }
@@ -203,8 +203,8 @@ async fn ready_asks_the_sources_once_for_all_callers() {
     let url = world.url("/ready");
     for outcome in [200, 503] {
         world.forget_calls();
-        let asked = (0..50).map(|_| world.get(&url));
-        for response in futures_util::future::join_all(asked).await {
+        let requests = (0..50).map(|_| world.get(&url));
+        for response in futures_util::future::join_all(requests).await {
             assert_eq!(response.status(), outcome);
         }
         let calls = world.calls();

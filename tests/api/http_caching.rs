@@ -28,14 +28,14 @@ fn header(response: &Response, name: &str) -> String {
 
 /// The scope and `max-age` in seconds of `cache-control`; `None` for `no-store`.
 fn kept(response: &Response) -> Option<(String, u64)> {
-    let told = header(response, "cache-control");
-    if told == "no-store" {
+    let value = header(response, "cache-control");
+    if value == "no-store" {
         return None;
     }
-    let (who, age) = told
+    let (scope, age) = value
         .split_once(", max-age=")
-        .unwrap_or_else(|| panic!("{told}"));
-    Some((who.to_owned(), age.parse().expect("a number")))
+        .unwrap_or_else(|| panic!("{value}"));
+    Some((scope.to_owned(), age.parse().expect("a number")))
 }
 
 const LIST: &str = "{ assets(first: 3) { nodes { id name note } } }";
@@ -51,17 +51,17 @@ async fn an_answer_is_kept_as_long_as_the_first_of_it_stays_true() {
         }
     })
     .await;
-    let of = async |query: &str| kept(&get(&world, query, &[]).await);
-    let (who, comfy) = of("{ comfyAssets(first: 1) { nodes { id } } }")
+    let lifetime = async |query: &str| kept(&get(&world, query, &[]).await);
+    let (scope, comfy) = lifetime("{ comfyAssets(first: 1) { nodes { id } } }")
         .await
         .expect("kept");
-    assert_eq!(who, "private", "the source was read with a credential");
+    assert_eq!(scope, "private", "the source was read with a credential");
     assert!((21..=300).contains(&comfy), "{comfy}");
-    let (_, both) = of(LIST).await.expect("kept");
+    let (_, both) = lifetime(LIST).await.expect("kept");
     assert!(both <= 20, "{both}");
     // An answer from the configuration alone is public.
     assert_eq!(
-        of("{ assetSources { name } }").await,
+        lifetime("{ assetSources { name } }").await,
         Some(("public".to_owned(), 60))
     );
 }
@@ -103,9 +103,9 @@ async fn whoever_has_the_answer_is_told_so_until_it_changes() {
     assert!(tag.starts_with("W/\""), "{tag}");
     assert!(header(&first, "vary").contains("authorization"));
     let answer: Value = serde_json::from_str(&first.text().await.expect("a body")).expect("JSON");
-    for known in [tag.clone(), "*".to_owned(), format!("\"other\", {tag}")] {
-        let same = get(&world, LIST, &[("if-none-match", &known)]).await;
-        assert_eq!(same.status(), 304, "{known}");
+    for condition in [tag.clone(), "*".to_owned(), format!("\"other\", {tag}")] {
+        let same = get(&world, LIST, &[("if-none-match", &condition)]).await;
+        assert_eq!(same.status(), 304, "{condition}");
         assert_eq!(header(&same, "etag"), tag);
         assert!(kept(&same).is_some());
         assert!(header(&same, "vary").contains("accept"));
@@ -119,9 +119,9 @@ async fn whoever_has_the_answer_is_told_so_until_it_changes() {
         "mutation {{ setAssetNote(input: {{ assetId: \"{shown}\", note: \"new here\" }}) {{ errors {{ code }} }} }}"
     );
     world.data(&note).await;
-    let other = get(&world, LIST, &[("if-none-match", &tag)]).await;
-    assert_eq!(other.status(), 200);
-    assert_ne!(header(&other, "etag"), tag);
+    let updated = get(&world, LIST, &[("if-none-match", &tag)]).await;
+    assert_eq!(updated.status(), 200);
+    assert_ne!(header(&updated, "etag"), tag);
 }
 
 #[tokio::test]

@@ -45,9 +45,9 @@ impl TestGateway {
         let ok = json!({ "query": "{ __typename }" });
         let body = json!([operation.json(), ok]).to_string();
         let answer = read(self.post(&body).await).await;
-        if let Some(all) = answer.as_array() {
-            assert_eq!(all[1], json!({ "data": { "__typename": "Query" } }));
-            return all[0].clone();
+        if let Some(answers) = answer.as_array() {
+            assert_eq!(answers[1], json!({ "data": { "__typename": "Query" } }));
+            return answers[0].clone();
         }
         answer
     }
@@ -199,21 +199,30 @@ async fn every_limit_holds_at_every_door_and_names_value_and_maximum() {
         ),
     ];
     for (name, value, operation) in &cases {
-        for (door, answer) in world.by_every_door(operation).await {
+        for (entry_point, answer) in world.by_every_door(operation).await {
             let (code, message) = error(&answer);
-            assert_eq!(code, "LIMIT_EXCEEDED", "{door}: {name}: {message}");
+            assert_eq!(code, "LIMIT_EXCEEDED", "{entry_point}: {name}: {message}");
             let limit = &answer["errors"][0]["extensions"]["limit"];
-            assert_eq!(limit["name"], *name, "{door}");
+            assert_eq!(limit["name"], *name, "{entry_point}");
             let (found, maximum) = (limit["value"].as_u64(), limit["maximum"].as_u64());
-            assert!(found > maximum && maximum > Some(0), "{door}: {limit}");
-            assert!(*value == 0 || found == Some(*value), "{door}: {limit}");
+            assert!(
+                found > maximum && maximum > Some(0),
+                "{entry_point}: {limit}"
+            );
+            assert!(
+                *value == 0 || found == Some(*value),
+                "{entry_point}: {limit}"
+            );
             for number in [found, maximum].into_iter().flatten() {
-                assert!(message.contains(&number.to_string()), "{door}: {message}");
+                assert!(
+                    message.contains(&number.to_string()),
+                    "{entry_point}: {message}"
+                );
             }
             assert_eq!(
                 answer.get("data").unwrap_or(&Value::Null),
                 &Value::Null,
-                "{door}"
+                "{entry_point}"
             );
         }
     }
@@ -231,8 +240,8 @@ async fn what_is_just_within_every_limit_passes_every_door() {
         format!("{{ {roots} }}"),
         format!("{{ __typename {} }}", "@include(if: true) @skip(if: false)"),
     ] {
-        for (door, answer) in world.by_every_door(&Operation::new(query)).await {
-            assert_eq!(answer.get("errors"), None, "{door}: {answer}");
+        for (entry_point, answer) in world.by_every_door(&Operation::new(query)).await {
+            assert_eq!(answer.get("errors"), None, "{entry_point}: {answer}");
         }
     }
 }
@@ -279,11 +288,11 @@ async fn every_limit_can_be_set() {
 async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
     let world = world().await;
     let batch = |queries: &[&str]| {
-        let all: Vec<Value> = queries
+        let items: Vec<Value> = queries
             .iter()
             .map(|query| json!({ "query": query }))
             .collect();
-        json!(all).to_string()
+        json!(items).to_string()
     };
     let queries = [
         "{ assetSources { name } }",
@@ -291,15 +300,15 @@ async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
         "{ assets(first: 2) { nodes { id } } }",
     ];
     let answer = read(world.post(&batch(&queries)).await).await;
-    let all = answer.as_array().expect("a list");
-    assert_eq!(all.len(), 3);
+    let items = answer.as_array().expect("a list");
+    assert_eq!(items.len(), 3);
     assert_eq!(
-        all[0]["data"]["assetSources"].as_array().map(Vec::len),
+        items[0]["data"]["assetSources"].as_array().map(Vec::len),
         Some(3)
     );
-    assert_eq!(error(&all[1]).0, "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(error(&items[1]).0, "GRAPHQL_VALIDATION_FAILED");
     assert_eq!(
-        all[2]["data"]["assets"]["nodes"].as_array().map(Vec::len),
+        items[2]["data"]["assets"]["nodes"].as_array().map(Vec::len),
         Some(2)
     );
     // The cost limit applies to the batch as a whole.
@@ -336,11 +345,11 @@ async fn mutations_of_a_batch_come_one_after_the_other() {
     let world = world().await;
     let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let note = |text: &str| json!({ "query": format!("mutation {{ setAssetNote(input: {{assetId: \"{id}\", note: \"{text}\"}}) {{ asset {{ note }} }} }}") });
-    let all = json!([note("one"), note("two"), note("three")]).to_string();
-    let answer = read(world.post(&all).await).await;
-    for (place, text) in ["one", "two", "three"].into_iter().enumerate() {
+    let batch = json!([note("one"), note("two"), note("three")]).to_string();
+    let answer = read(world.post(&batch).await).await;
+    for (index, text) in ["one", "two", "three"].into_iter().enumerate() {
         assert_eq!(
-            answer[place]["data"]["setAssetNote"]["asset"]["note"], text,
+            answer[index]["data"]["setAssetNote"]["asset"]["note"], text,
             "{answer}"
         );
     }
@@ -352,7 +361,7 @@ fn everything(schema: &Value, name: &str) -> String {
     let of = |name: &str| {
         types
             .iter()
-            .find(|own| own["name"] == name)
+            .find(|definition| definition["name"] == name)
             .expect("a type")
     };
     let base = |field: &Value| {
@@ -362,15 +371,15 @@ fn everything(schema: &Value, name: &str) -> String {
         }
         of["name"].as_str().expect("a name").to_owned()
     };
-    let own = of(name);
-    if let Some(members) = own["possibleTypes"].as_array() {
+    let definition = of(name);
+    if let Some(members) = definition["possibleTypes"].as_array() {
         let members = members.iter().map(|member| {
             let name = member["name"].as_str().expect("a name");
             format!("... on {name} {{ {} }}", everything(schema, name))
         });
         return members.collect::<Vec<_>>().join(" ");
     }
-    let fields = own["fields"].as_array().expect("fields");
+    let fields = definition["fields"].as_array().expect("fields");
     let fields = fields.iter().map(|field| {
         let (name, of_type) = (field["name"].as_str().expect("a name"), base(field));
         match of_type.as_str() {
@@ -401,9 +410,10 @@ async fn a_page_of_a_hundred_with_every_detail_there_is_passes() {
         "{{ assets(first: 100) {{ edges {{ cursor node {{ {asset} }} }} pageInfo {{ hasNextPage endCursor }} totalCount }} }}"
     );
     let answer = world.ask(&query).await;
-    let refused = answer["errors"].as_array().is_some_and(|all| {
-        all.iter()
-            .any(|own| own["extensions"]["code"] == "LIMIT_EXCEEDED")
+    let refused = answer["errors"].as_array().is_some_and(|errors| {
+        errors
+            .iter()
+            .any(|error| error["extensions"]["code"] == "LIMIT_EXCEEDED")
     });
     assert!(!refused, "{} letters: {}", query.len(), answer["errors"]);
     assert_eq!(
@@ -442,11 +452,15 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
         " }".repeat(25)
     );
     for operation in [entities, schemas, copied, Operation::new(deep)] {
-        for (door, answer) in world.by_every_door(&operation).await {
-            if door == "GET" && answer.to_string().contains("414") {
+        for (entry_point, answer) in world.by_every_door(&operation).await {
+            if entry_point == "GET" && answer.to_string().contains("414") {
                 continue;
             }
-            assert_eq!(error(&answer).0, "LIMIT_EXCEEDED", "{door}: {answer}");
+            assert_eq!(
+                error(&answer).0,
+                "LIMIT_EXCEEDED",
+                "{entry_point}: {answer}"
+            );
         }
     }
     // A batch of 300,001 operations.
@@ -478,8 +492,8 @@ async fn who_says_nothing_is_not_waited_for() {
             .await
             .expect("a connection");
         stream.write_all(beginning.as_bytes()).await.expect("sent");
-        let mut said = Vec::new();
-        let reading = stream.read_to_end(&mut said);
+        let mut received = Vec::new();
+        let reading = stream.read_to_end(&mut received);
         let ended = tokio::time::timeout(std::time::Duration::from_secs(20), reading).await;
         // A reset is an end, too.
         assert!(ended.is_ok(), "{beginning:?} is still waited for");

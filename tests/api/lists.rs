@@ -181,13 +181,13 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
         let (code, message) = error(&answer);
         assert_eq!(code, "BAD_USER_INPUT", "{field}: {message}");
         assert!(message.contains(says), "{field}: {message}");
-        let told: Vec<&str> = answer["errors"][0]["extensions"]["field"]
+        let reported: Vec<&str> = answer["errors"][0]["extensions"]["field"]
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        assert_eq!(told.join(" "), path, "{field}");
+        assert_eq!(reported.join(" "), path, "{field}");
     }
     // Values that the schema does not define.
     for field in [
@@ -364,7 +364,7 @@ async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
     })
     .await;
     let steady: Vec<String> = {
-        let mut all: Vec<_> = world
+        let mut assets: Vec<_> = world
             .sandbox
             .store
             .piktid()
@@ -373,8 +373,8 @@ async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
             .filter(|(number, _)| number % 3 != 0)
             .map(|(_, a)| (a.filename.clone(), a.id.clone()))
             .collect();
-        all.sort();
-        all.into_iter().map(|(_, id)| id).collect()
+        assets.sort();
+        assets.into_iter().map(|(_, id)| id).collect()
     };
     for forward in [true, false] {
         let (mut shown, mut from, mut fresh) = (Vec::new(), String::new(), 0);
@@ -491,7 +491,7 @@ async fn a_search_asks_each_sources_own_and_hydrates_hits() {
 #[tokio::test]
 async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
     let world = world().await;
-    let all = walk(
+    let hits = walk(
         &world,
         "filter: {search: \"fox\", providers: [SCENARIO]}",
         true,
@@ -501,7 +501,7 @@ async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
     // The search index lags: the batch read lacks one of its hits.
     world.sandbox.scenario.faults.add(
         "POST /v1/assets/get-bulk",
-        asset_gateway::sandbox::Fault::Replace(all[1].clone(), b"asset_somethingelse".to_vec()),
+        asset_gateway::sandbox::Fault::Replace(hits[1].clone(), b"asset_somethingelse".to_vec()),
     );
     let (address, task) = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
     let answer = crate::harness::ask_at(
@@ -512,7 +512,7 @@ async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
     .await;
     task.abort();
     let shown = texts(&answer["data"]["assets"]["nodes"], "/upstreamId");
-    let mut rest = all.clone();
+    let mut rest = hits.clone();
     rest.remove(1);
     assert_eq!(shown, rest, "{answer}");
 }
@@ -542,12 +542,12 @@ async fn a_public_source_has_no_search_and_says_so() {
     .await;
     own.1.abort();
     let end = &first["data"]["assets"]["pageInfo"]["endCursor"];
-    let seen = world
+    let page = world
         .data(&format!(
             "{{ assets(first: 100, after: {end}, filter: {{sources: [\"scenario\"]}}) {{ nodes {{ visibility }} }} }}"
         ))
         .await;
-    let visible = texts(&seen["assets"]["nodes"], "/visibility");
+    let visible = texts(&page["assets"]["nodes"], "/visibility");
     assert!(!visible.is_empty() && visible.iter().all(|own| own == "PUBLIC"));
     let data = world
         .data("{ scenarioPublicAssets(first: 100) { nodes { visibility } } }")
@@ -648,11 +648,11 @@ async fn errors_of_sources_and_mutations_share_an_interface() {
              { assets(first: 1) { sourceResults { error { ...Told } } } }",
         )
         .await;
-    let told = &data["assets"]["sourceResults"][0]["error"];
+    let reported = &data["assets"]["sourceResults"][0]["error"];
     let error = json!({
         "__typename": "AssetSourceError", "code": "UPSTREAM_UNAVAILABLE", "retryAfterSeconds": 7,
     });
-    assert_eq!(*told, error);
+    assert_eq!(*reported, error);
     let data = world
         .data(
             "fragment Told on AssetError { __typename code } \
@@ -700,15 +700,15 @@ async fn what_a_source_can_sort_and_filter_is_told() {
         (1, "PERMANENT", json!([true, 100, 1])),
         (2, "RECOVERABLE", json!([false, 100, 200])),
     ] {
-        let own = of(index);
-        assert_eq!(own["deleteEffect"], effect);
-        assert!(own["deleteDescription"].is_string());
-        let told = json!([
-            own["hasExactCount"],
-            own["maxPageSize"],
-            own["maxBatchSize"]
+        let source_capabilities = of(index);
+        assert_eq!(source_capabilities["deleteEffect"], effect);
+        assert!(source_capabilities["deleteDescription"].is_string());
+        let values = json!([
+            source_capabilities["hasExactCount"],
+            source_capabilities["maxPageSize"],
+            source_capabilities["maxBatchSize"]
         ]);
-        assert_eq!(told, numbers);
+        assert_eq!(values, numbers);
     }
 }
 

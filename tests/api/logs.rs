@@ -50,8 +50,8 @@ impl Process {
         let line = lines
             .find(|line| line.contains(marker))
             .expect("it prints its address");
-        let place = line.split(marker).nth(1).expect("an address");
-        let address = place
+        let rest = line.split(marker).nth(1).expect("an address");
+        let address = rest
             .split('/')
             .next()
             .expect("an address")
@@ -142,7 +142,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         fronts[1].url()
     );
     let mut process = Process::start(&toml);
-    let (client, mut told) = (client(), Told::default());
+    let (client, mut recorded) = (client(), Told::default());
     let [scenario, piktid, comfy] = &tenants[0].credentials;
     let own = [
         ("authorization", format!("Bearer {KEY}")),
@@ -160,12 +160,12 @@ async fn a_log_tells_who_did_what_and_no_secret() {
             .body(json!({ "query": query, "variables": variables }).to_string())
             .send()
     };
-    let ask = async |told: &mut Told, query: &str| {
+    let ask = async |recorded: &mut Told, query: &str| {
         let response = post(&own, query, json!({})).await.expect("an answer");
-        told.keep(response).await
+        recorded.keep(response).await
     };
     let list = "{ assets(first: 20, filter: {sources: [\"scenario\", \"piktid-too\", \"comfy\"]}) { nodes { id name url thumbnailUrl raw source { name } } sourceResults { status } } }";
-    let answer = ask(&mut told, list).await;
+    let answer = ask(&mut recorded, list).await;
     let nodes = answer["data"]["assets"]["nodes"]
         .as_array()
         .cloned()
@@ -191,7 +191,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         "{",
         "{ assets(first: 100) { nodes { children(first: 100) { nodes { id } } } } }",
     ] {
-        ask(&mut told, query).await;
+        ask(&mut recorded, query).await;
     }
     for headers in [
         vec![],
@@ -213,7 +213,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         ],
     ] {
         let response = post(&headers, list, json!({})).await.expect("an answer");
-        told.keep(response).await;
+        recorded.keep(response).await;
     }
     for path in [
         "/nope",
@@ -225,24 +225,24 @@ async fn a_log_tells_who_did_what_and_no_secret() {
             .get(format!("http://{}{path}", process.address))
             .send()
             .await;
-        told.keep(response.expect("an answer")).await;
+        recorded.keep(response.expect("an answer")).await;
     }
     let strange = client
         .post(&url)
         .header("host", "evil.example")
         .send()
         .await;
-    told.keep(strange.expect("an answer")).await;
+    recorded.keep(strange.expect("an answer")).await;
     // Writes, of which one fails.
     let id = nodes
         .iter()
         .find(|node| node["source"]["name"] == "comfy")
         .expect("one of comfy")["id"]
         .clone();
-    let first = ask(&mut told, &format!("mutation {{ setAssetNote(input: {{assetId: {id}, note: \"a secret note\"}}) {{ errors {{ code }} }} }}")).await;
+    let first = ask(&mut recorded, &format!("mutation {{ setAssetNote(input: {{assetId: {id}, note: \"a secret note\"}}) {{ errors {{ code }} }} }}")).await;
     assert_eq!(first["data"]["setAssetNote"]["errors"], json!([]));
-    ask(&mut told, &format!("mutation {{ bulkDeleteAssets(input: {{assetIds: [{id}], idempotencyKey: \"secret-of-a-key\"}}) {{ deletedIds }} }}")).await;
-    ask(&mut told, &format!("mutation {{ deleteAsset(input: {{assetId: {id}}}) {{ deletedId errors {{ code message }} }} }}")).await;
+    ask(&mut recorded, &format!("mutation {{ bulkDeleteAssets(input: {{assetIds: [{id}], idempotencyKey: \"secret-of-a-key\"}}) {{ deletedIds }} }}")).await;
+    ask(&mut recorded, &format!("mutation {{ deleteAsset(input: {{assetId: {id}}}) {{ deletedId errors {{ code message }} }} }}")).await;
     let input = json!({ "source": "piktid-too", "file": null, "name": "a.png" });
     let query = "mutation($i: UploadAssetInput!) { uploadAsset(input: $i) { asset { id } errors { code message } } }";
     let png = [
@@ -261,7 +261,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
     for (name, value) in &own {
         request = request.header(*name, value);
     }
-    let uploaded = told
+    let uploaded = recorded
         .keep(request.multipart(form).send().await.expect("an answer"))
         .await;
     assert_eq!(
@@ -286,7 +286,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
                 .split("\"requestId\":\"")
                 .nth(1)
                 .and_then(|rest| rest.split('"').next());
-            told.ids.push(id.expect("an id").to_owned());
+            recorded.ids.push(id.expect("an id").to_owned());
             break;
         }
     }
@@ -312,7 +312,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         assert_eq!(line, None, "{secret} is in the log");
         if secret != "secret" && !signed.iter().any(|own| own == secret) {
             assert!(
-                !told.texts.iter().any(|text| text.contains(secret)),
+                !recorded.texts.iter().any(|text| text.contains(secret)),
                 "{secret} is in an answer"
             );
         }
@@ -328,7 +328,11 @@ async fn a_log_tells_who_did_what_and_no_secret() {
             assert!(!line.to_string().contains(&address), "{line}");
         }
     }
-    for text in told.texts.iter().filter(|text| text.contains("\"errors\"")) {
+    for text in recorded
+        .texts
+        .iter()
+        .filter(|text| text.contains("\"errors\""))
+    {
         for inside in [
             &*fronts[0].address.to_string(),
             &*fronts[1].address.to_string(),
@@ -340,16 +344,16 @@ async fn a_log_tells_who_did_what_and_no_secret() {
             assert!(!text.contains(inside), "{inside} in {text}");
         }
     }
-    assert!(told.ids.len() > 15, "{:?}", told.ids);
-    for told in &told.ids {
-        let id = told.split(' ').next().unwrap_or_default();
-        assert!(log.contains(id), "{told} is not in the log");
+    assert!(recorded.ids.len() > 15, "{:?}", recorded.ids);
+    for recorded in &recorded.ids {
+        let id = recorded.split(' ').next().unwrap_or_default();
+        assert!(log.contains(id), "{recorded} is not in the log");
     }
     let audit: Vec<&Value> = lines
         .iter()
         .filter(|line| line["target"] == "audit")
         .collect();
-    let said: Vec<[&str; 4]> = audit
+    let audit_rows: Vec<[&str; 4]> = audit
         .iter()
         .map(|line| {
             ["who", "what", "source", "outcome"]
@@ -357,7 +361,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         })
         .collect();
     assert_eq!(
-        said,
+        audit_rows,
         [
             ["key:anna", "note", "comfy", "done"],
             ["key:anna", "delete", "comfy", "done"],

@@ -12,7 +12,7 @@ use crate::harness::{TestGateway, texts, world, world_with};
 
 /// Ids, kinds and addresses of every asset of a provider.
 async fn media(world: &TestGateway, provider: &str) -> Vec<Value> {
-    let mut all = Vec::new();
+    let mut assets = Vec::new();
     let mut after = String::new();
     loop {
         let data = world
@@ -21,7 +21,7 @@ async fn media(world: &TestGateway, provider: &str) -> Vec<Value> {
                     nodes {{ upstreamId kind mimeType url thumbnailUrl large: thumbnailUrl(size: LARGE) }} pageInfo {{ hasNextPage endCursor }} }} }}"
             ))
             .await;
-        all.extend(
+        assets.extend(
             data["assets"]["nodes"]
                 .as_array()
                 .cloned()
@@ -29,7 +29,7 @@ async fn media(world: &TestGateway, provider: &str) -> Vec<Value> {
         );
         let info = &data["assets"]["pageInfo"];
         if info["hasNextPage"] != true {
-            return all;
+            return assets;
         }
         after = format!(", after: {}", info["endCursor"]);
     }
@@ -75,7 +75,7 @@ async fn a_comfy_picture(world: &TestGateway) -> String {
         .await;
     data["assets"]["nodes"]
         .as_array()
-        .and_then(|all| all.iter().find(|a| a["kind"] == "IMAGE"))
+        .and_then(|nodes| nodes.iter().find(|a| a["kind"] == "IMAGE"))
         .and_then(|asset| asset["url"].as_str())
         .expect("a picture")
         .to_owned()
@@ -150,8 +150,9 @@ async fn a_browser_that_has_it_is_told_so() {
     let hashed = world.data("{ assets(first: 100, filter: { providers: [COMFY] }) { nodes { kind contentHash url } } }").await;
     let url = hashed["assets"]["nodes"]
         .as_array()
-        .and_then(|all| {
-            all.iter()
+        .and_then(|nodes| {
+            nodes
+                .iter()
                 .find(|a| a["kind"] == "IMAGE" && a["contentHash"].is_string())
         })
         .and_then(|a| a["url"].as_str())
@@ -236,12 +237,12 @@ async fn an_address_ends() {
         Ok((id.clone(), Rendition::Small))
     );
     assert!(open(end).is_err());
-    let other = asset_gateway::source::Registry::connect(
+    let other_registry = asset_gateway::source::Registry::connect(
         crate::harness::config(&world.sandbox).sources,
         &[8; 32],
     )
     .expect("sources");
-    let foreign = other
+    let foreign = other_registry
         .named(&id.source)
         .map(|s| s.profile().scope)
         .expect("a source");
@@ -377,8 +378,8 @@ async fn a_source_cannot_lead_a_browser_inside() {
             .await
             .expect("an answer");
         assert_eq!(response.status(), status, "{target}");
-        let told = response.headers().get("location").is_some();
-        assert_eq!(told, status == 302, "{target}");
+        let is_redirect = response.headers().get("location").is_some();
+        assert_eq!(is_redirect, status == 302, "{target}");
         task.abort();
     }
 }

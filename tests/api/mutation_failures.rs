@@ -77,8 +77,8 @@ fn mine(world: &TestGateway, most: usize) -> Vec<(&'static str, String)> {
 async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
     let world = world().await;
     let sandbox = &world.sandbox;
-    let all = mine(&world, 100);
-    assert!(all.len() >= 250, "{} assets", all.len());
+    let assets = mine(&world, 100);
+    assert!(assets.len() >= 250, "{} assets", assets.len());
     // In this order: rate limited, unavailable, done with a lost answer, connection reset.
     for (emulator, calls) in [
         (
@@ -95,7 +95,7 @@ async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
             rule(emulator, beginning, 2, Fault::Reset);
         }
     }
-    let ids: Vec<String> = all
+    let ids: Vec<String> = assets
         .iter()
         .map(|(source, id)| asset_id(source, id))
         .collect();
@@ -105,32 +105,32 @@ async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
         let report = payload(&world, "bulkDeleteAssets", input, "deletedIds notTriedIds").await;
         let deleted = texts(&report["deletedIds"], "");
         let failed = texts(&report["errors"], "/assetId");
-        let mut told = [
+        let mut reported = [
             deleted.clone(),
             failed.clone(),
             texts(&report["notTriedIds"], ""),
         ]
         .concat();
-        told.sort();
-        let mut asked = left.clone();
-        asked.sort();
-        assert_eq!(told, asked, "each id once, round {round}");
+        reported.sort();
+        let mut requested = left.clone();
+        requested.sort();
+        assert_eq!(reported, requested, "each id once, round {round}");
         let codes: HashMap<String, String> = failed
             .iter()
             .cloned()
             .zip(texts(&report["errors"], "/code"))
             .collect();
-        for (source, id) in &all {
+        for (source, id) in &assets {
             let whole = asset_id(source, id);
-            let there = is_there(&sandbox.store, source, id);
+            let exists = is_there(&sandbox.store, source, id);
             if deleted.contains(&whole) {
-                assert!(!there, "{source} {id} is told as deleted");
+                assert!(!exists, "{source} {id} is told as deleted");
             }
             match codes.get(&whole).map(String::as_str) {
                 Some("UNKNOWN_OUTCOME") | None => {}
                 // Already deleted: the answer of an earlier round was lost.
-                Some("NOT_FOUND") => assert!(!there, "{source} {id} is told as gone"),
-                Some(code) => assert!(there, "{source} {id} is told as {code}"),
+                Some("NOT_FOUND") => assert!(!exists, "{source} {id} is told as gone"),
+                Some(code) => assert!(exists, "{source} {id} is told as {code}"),
             }
         }
         left = failed
@@ -146,7 +146,7 @@ async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
         tokio::time::sleep(Duration::from_secs(wait.unwrap_or(0))).await;
     }
     assert_eq!(left, Vec::<String>::new(), "the weather is over");
-    for (source, id) in &all {
+    for (source, id) in &assets {
         assert!(
             !is_there(&sandbox.store, source, id),
             "{source} {id} is left"
@@ -223,9 +223,9 @@ async fn what_was_never_sent_is_a_plain_failure() {
     assert_eq!(world.sandbox.piktid.recorder.count("PATCH"), 0);
     assert_eq!(world.sandbox.comfy.recorder.count("PUT"), 0);
     // No server listens at the address.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = nobody.local_addr().expect("an address");
-    drop(nobody);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             source.url = format!("http://{address}").parse().expect("an address");
@@ -316,7 +316,7 @@ async fn comfys_refusals_say_what_they_are() {
     let world = world().await;
     let [.., comfy] = own(&world);
     let faults = &world.sandbox.comfy;
-    for (code, body, told) in [
+    for (code, body, expected) in [
         (405, "405: Method Not Allowed", "NOT_FOUND"),
         (
             403,
@@ -348,21 +348,25 @@ async fn comfys_refusals_say_what_they_are() {
         rule(faults, "DELETE /api/assets/", 1, status(code, body));
         let input = json!({ "assetId": comfy });
         let report = payload(&world, "deleteAsset", input, "deletedId").await;
-        assert_eq!(texts(&report["errors"], "/code"), [told], "{code} {body}");
+        assert_eq!(
+            texts(&report["errors"], "/code"),
+            [expected],
+            "{code} {body}"
+        );
     }
 }
 
 #[tokio::test]
 async fn one_bad_id_does_not_take_the_others_with_it() {
     let world = world().await;
-    let all = mine(&world, 12);
+    let assets = mine(&world, 12);
     for (source, emulator, beginning) in [
         ("scenario", &world.sandbox.scenario, "DELETE /v1/assets"),
         ("piktid", &world.sandbox.piktid, "POST /assets/bulk-delete"),
     ] {
-        let ids: Vec<String> = all
+        let ids: Vec<String> = assets
             .iter()
-            .filter(|(own, _)| *own == source)
+            .filter(|(name, _)| *name == source)
             .map(|(source, id)| asset_id(source, id))
             .collect();
         // The source refuses the whole batch, then one of its parts.
@@ -481,13 +485,13 @@ async fn concurrent_readers_never_see_old_after_new() {
                 let data = world.data(&query).await;
                 let nodes = data.pointer("/nodes").or(data.pointer("/assets/nodes"));
                 for node in nodes.and_then(Value::as_array).into_iter().flatten() {
-                    let Some(place) = ids.iter().position(|id| node["id"] == *id) else {
+                    let Some(index) = ids.iter().position(|id| node["id"] == *id) else {
                         continue;
                     };
                     let note = node["note"].as_str().and_then(|note| note.parse().ok());
                     let note: u64 = note.unwrap_or(0);
-                    assert!(note >= last[place], "{note} after {}", last[place]);
-                    last[place] = note;
+                    assert!(note >= last[index], "{note} after {}", last[index]);
+                    last[index] = note;
                 }
             }
         })
@@ -594,8 +598,8 @@ async fn ids_come_back_as_they_were_given() {
         "once, as it came first"
     );
     assert_eq!(texts(&report["errors"], "/assetId"), ["bad"]);
-    let place = json!(["input", "assetIds", "2"]);
-    assert_eq!(report["errors"][0]["field"], place);
+    let field_path = json!(["input", "assetIds", "2"]);
+    assert_eq!(report["errors"][0]["field"], field_path);
     // A missing note clears nothing.
     let answer = world
         .ask(&format!(

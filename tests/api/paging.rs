@@ -45,14 +45,14 @@ async fn walk(world: &TestGateway, forward: bool, size: usize) -> Vec<String> {
 }
 
 fn stored(world: &TestGateway) -> usize {
-    let own = world
+    let scenario_count = world
         .sandbox
         .store
         .scenario()
         .iter()
         .filter(|a| a.owner_id == "proj_sandbox")
         .count();
-    own + world.sandbox.store.piktid().len() + world.sandbox.store.comfy().len()
+    scenario_count + world.sandbox.store.piktid().len() + world.sandbox.store.comfy().len()
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after
         config.cache.freshness.page_fresh = std::time::Duration::ZERO;
     })
     .await;
-    let all = walk(&world, true, 50).await;
+    let ids = walk(&world, true, 50).await;
     let page = world.ask_with(FORWARD, json!({ "n": 20 })).await;
     let page = &page["data"]["assets"];
     let last = texts(&page["edges"], "/node/id").pop().unwrap_or_default();
@@ -138,7 +138,7 @@ async fn an_asset_deleted_at_the_cursor_or_added_before_it_changes_nothing_after
         .await;
     assert_eq!(
         texts(&rest["data"]["assets"]["edges"], "/node/id"),
-        all[20..50]
+        ids[20..50]
     );
 }
 
@@ -165,15 +165,15 @@ async fn a_cursor_outlives_the_gateway_and_fits_another_instance() {
     let page = first.ask_with(FORWARD, json!({ "n": 10 })).await;
     let cursor = page["data"]["assets"]["pageInfo"]["endCursor"].clone();
     let second = world().await;
-    let here = first
+    let first_page = first
         .ask_with(FORWARD, json!({ "n": 10, "c": cursor }))
         .await;
-    let there = second
+    let second_page = second
         .ask_with(FORWARD, json!({ "n": 10, "c": cursor }))
         .await;
     assert_eq!(
-        texts(&here["data"]["assets"]["edges"], "/node/id"),
-        texts(&there["data"]["assets"]["edges"], "/node/id")
+        texts(&first_page["data"]["assets"]["edges"], "/node/id"),
+        texts(&second_page["data"]["assets"]["edges"], "/node/id")
     );
 }
 

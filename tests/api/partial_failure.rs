@@ -290,11 +290,13 @@ async fn ready_while_one_source_answers() {
         .faults
         .add("GET /", page(500, "text/plain", ""));
     // The first gateway caches the page for a moment, so the test asks a second one.
-    let other = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
-    let response = world.get(&format!("http://{}/ready", other.0)).await;
+    let second_gateway = crate::harness::gateway(crate::harness::config(&world.sandbox)).await;
+    let response = world
+        .get(&format!("http://{}/ready", second_gateway.0))
+        .await;
     assert_eq!(response.status(), 503);
     assert_eq!(world.get(&world.url("/health")).await.status(), 200);
-    other.1.abort();
+    second_gateway.1.abort();
 }
 
 #[tokio::test]

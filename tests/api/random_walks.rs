@@ -182,17 +182,17 @@ fn insert(store: &Store, source: usize, id: &str, minute: i64, number: usize) {
 
 /// Source, id, creation time in milliseconds and readability of every asset.
 fn stored(store: &Store) -> Vec<(usize, String, i64, bool)> {
-    let mut all = Vec::new();
+    let mut assets = Vec::new();
     for a in store.scenario().iter() {
-        all.push((0, a.id.clone(), a.created, a.overrides.is_empty()));
+        assets.push((0, a.id.clone(), a.created, a.overrides.is_empty()));
     }
     for a in store.piktid().iter() {
-        all.push((1, a.id.clone(), a.created / 1_000, a.overrides.is_empty()));
+        assets.push((1, a.id.clone(), a.created / 1_000, a.overrides.is_empty()));
     }
     for a in store.comfy().iter() {
-        all.push((2, a.id.clone(), a.created / 1_000, a.overrides.is_empty()));
+        assets.push((2, a.id.clone(), a.created / 1_000, a.overrides.is_empty()));
     }
-    all
+    assets
 }
 
 fn delete(store: &Store, source: usize, id: &str) {
@@ -249,11 +249,13 @@ fn prepare(world: &TestGateway, walk: &Walk) -> Steady {
                     insert(&store, source, &id, i64::from(minute % minutes), fresh);
                 }
                 Some(Event::Delete { source, nth }) => {
-                    let all: Vec<_> = stored(&store)
+                    let candidates: Vec<_> = stored(&store)
                         .into_iter()
                         .filter(|(own, ..)| *own == source)
                         .collect();
-                    if let Some((_, id, ..)) = all.get(usize::from(nth) % all.len().max(1)) {
+                    if let Some((_, id, ..)) =
+                        candidates.get(usize::from(nth) % candidates.len().max(1))
+                    {
                         delete(&store, source, id);
                         steady
                             .lock()
@@ -394,7 +396,7 @@ async fn go(world: &TestGateway, walk: &Walk, forward: bool) -> Result<Shown, Te
 
 /// The expected ids of the list: by time, source and id.
 fn in_order(store: &Store, walk: &Walk) -> Vec<String> {
-    let mut all: Vec<_> = stored(store)
+    let mut rows: Vec<_> = stored(store)
         .into_iter()
         .filter(|(source, id, created, is_readable)| {
             *is_readable && fits(walk.filter, *source, id, *created)
@@ -404,11 +406,11 @@ fn in_order(store: &Store, walk: &Walk) -> Vec<String> {
             (-created, name.hash16(), id)
         })
         .collect();
-    all.sort();
+    rows.sort();
     if walk.ascending {
-        all.reverse();
+        rows.reverse();
     }
-    all.into_iter().map(|(_, _, id)| id).collect()
+    rows.into_iter().map(|(_, _, id)| id).collect()
 }
 
 async fn check(world: &TestGateway, walk: &Walk) -> Result<(), TestCaseError> {

@@ -52,9 +52,9 @@ async fn every_operation_of_the_readme_can_be_executed_as_it_stands() {
 #[tokio::test]
 async fn every_configuration_of_the_readme_is_toml() {
     let readme = include_str!("../../README.md");
-    let all = fenced(readme, "toml");
-    assert!(all.len() >= 5, "{}", all.len());
-    for text in all {
+    let blocks = fenced(readme, "toml");
+    assert!(blocks.len() >= 5, "{}", blocks.len());
+    for text in blocks {
         toml::from_str::<toml::Table>(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     }
 }

@@ -46,15 +46,15 @@ fn settled(answer: &Value) -> Value {
 async fn the_same_question_has_the_same_bytes_and_an_id_of_its_own() {
     let world = world().await;
     let body = json!({ "query": LIST }).to_string();
-    let mut seen = Vec::new();
+    let mut responses = Vec::new();
     for _ in 0..3 {
         let answer = world.post(&body).await;
         let id = answer.headers()["x-request-id"].clone();
-        seen.push((id, answer.text().await.expect("a body")));
+        responses.push((id, answer.text().await.expect("a body")));
     }
-    assert_eq!(seen[0].1, seen[1].1);
-    assert_eq!(seen[1].1, seen[2].1);
-    assert!(seen[0].0 != seen[1].0 && seen[1].0 != seen[2].0);
+    assert_eq!(responses[0].1, responses[1].1);
+    assert_eq!(responses[1].1, responses[2].1);
+    assert!(responses[0].0 != responses[1].0 && responses[1].0 != responses[2].0);
 }
 
 #[tokio::test]
@@ -160,18 +160,18 @@ async fn callers_are_shown_what_they_may_do_whoever_asked_before() {
         let headers = [("authorization", bearer.as_str())];
         world.with(&headers, query).await.2
     };
-    let mut seen = Vec::new();
+    let mut answers = Vec::new();
     for _ in 0..2 {
         for key in ["key-of-reader", "key-of-writer", "key-of-cleaner"] {
-            seen.push(settled(&ask(key).await));
+            answers.push(settled(&ask(key).await));
         }
     }
-    assert_eq!(seen[..3], seen[3..], "the second round as the first");
-    assert_ne!(seen[0], seen[1], "who may write and who may not");
+    assert_eq!(answers[..3], answers[3..], "the second round as the first");
+    assert_ne!(answers[0], answers[1], "who may write and who may not");
     assert!(
-        seen[2]["errors"].is_array(),
+        answers[2]["errors"].is_array(),
         "who may not read: {}",
-        seen[2]
+        answers[2]
     );
 }
 
@@ -255,8 +255,8 @@ async fn no_answer_differs_with_and_without_caches_while_writes_happen() {
             }
         };
         for question in questions.iter() {
-            let (kept, new) = (world.ask(question).await, ask_at(bare, question).await);
-            assert_eq!(settled(&kept), settled(&new), "round {round}: {question}");
+            let (cached, new) = (world.ask(question).await, ask_at(bare, question).await);
+            assert_eq!(settled(&cached), settled(&new), "round {round}: {question}");
         }
     }
     let gone = payload(
@@ -268,8 +268,12 @@ async fn no_answer_differs_with_and_without_caches_while_writes_happen() {
     .await;
     assert_eq!(gone["deletedId"], ids[2]);
     for question in questions.iter() {
-        let (kept, new) = (world.ask(question).await, ask_at(bare, question).await);
-        assert_eq!(settled(&kept), settled(&new), "after a delete: {question}");
+        let (cached, new) = (world.ask(question).await, ask_at(bare, question).await);
+        assert_eq!(
+            settled(&cached),
+            settled(&new),
+            "after a delete: {question}"
+        );
     }
     stop.store(true, Ordering::Relaxed);
     for reader in readers {

@@ -9,10 +9,15 @@ use async_graphql::parser::{
 
 fn types() -> BTreeMap<String, TypeDefinition> {
     let schema = parse_schema(asset_gateway::schema::sdl()).expect("the schema");
-    let types = schema.definitions.into_iter().filter_map(|own| match own {
-        TypeSystemDefinition::Type(own) => Some((own.node.name.node.to_string(), own.node)),
-        _ => None,
-    });
+    let types = schema
+        .definitions
+        .into_iter()
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(definition) => {
+                Some((definition.node.name.node.to_string(), definition.node))
+            }
+            _ => None,
+        });
     types.collect()
 }
 
@@ -27,16 +32,16 @@ fn fields(definition: &TypeDefinition) -> Vec<&FieldDefinition> {
 
 fn description(definition: &TypeDefinition) -> &str {
     let description = definition.description.as_ref();
-    description.map_or("", |own| own.node.as_str())
+    description.map_or("", |text| text.node.as_str())
 }
 
 /// The number of lists and non-nulls around a type's name.
-fn wrappers(own: &Type) -> usize {
-    let inner = match &own.base {
+fn wrappers(wrapped: &Type) -> usize {
+    let inner = match &wrapped.base {
         BaseType::Named(_) => 0,
         BaseType::List(item) => 1 + wrappers(item),
     };
-    inner + usize::from(!own.nullable)
+    inner + usize::from(!wrapped.nullable)
 }
 
 #[test]
@@ -45,16 +50,24 @@ fn no_type_has_more_wrappers_than_introspection_asks_for() {
     let mut count = 0;
     for (name, definition) in &types() {
         for field in fields(definition) {
-            let arguments = field.arguments.iter().map(|own| &own.node.ty.node);
-            for own in arguments.chain([&field.ty.node]) {
+            let arguments = field.arguments.iter().map(|wrapped| &wrapped.node.ty.node);
+            for wrapped in arguments.chain([&field.ty.node]) {
                 count += 1;
-                assert!(wrappers(own) <= 7, "{name}.{}: {own}", field.name.node);
+                assert!(
+                    wrappers(wrapped) <= 7,
+                    "{name}.{}: {wrapped}",
+                    field.name.node
+                );
             }
         }
         if let TypeKind::InputObject(input) = &definition.kind {
             for field in &input.fields {
-                let own = &field.node.ty.node;
-                assert!(wrappers(own) <= 7, "{name}.{}: {own}", field.node.name.node);
+                let wrapped = &field.node.ty.node;
+                assert!(
+                    wrappers(wrapped) <= 7,
+                    "{name}.{}: {wrapped}",
+                    field.node.name.node
+                );
             }
         }
     }
@@ -66,7 +79,10 @@ fn only_nodes_have_an_id() {
     // Normalising caches identify an object by its type and `id`.
     let mut with_id = Vec::new();
     for (name, definition) in &types() {
-        if fields(definition).iter().any(|own| own.name.node == "id") {
+        if fields(definition)
+            .iter()
+            .any(|field| field.name.node == "id")
+        {
             with_id.push(name.clone());
         }
     }
@@ -97,12 +113,12 @@ fn members_of_a_union_or_interface_agree_on_the_types_of_their_fields() {
     }
     assert!(groups.len() >= 3, "{groups:?}");
     for (group, members) in groups {
-        let mut known: BTreeMap<String, (String, &str)> = BTreeMap::new();
+        let mut first_types: BTreeMap<String, (String, &str)> = BTreeMap::new();
         for member in members {
             for field in fields(&types[member]) {
                 let own = field.ty.node.to_string();
                 let name = field.name.node.to_string();
-                let (first, by) = known
+                let (first, by) = first_types
                     .entry(name.clone())
                     .or_insert_with(|| (own.clone(), member));
                 assert_eq!(*first, own, "{group}: `{name}` of {by} and {member}");
@@ -139,7 +155,7 @@ fn names_say_that_they_are_about_assets() {
     let roots = &types()["Query"];
     let roots: BTreeSet<_> = fields(roots)
         .into_iter()
-        .map(|own| own.name.node.to_string())
+        .map(|field| field.name.node.to_string())
         .collect();
     for root in roots {
         let is_relays = ["node", "nodes"].contains(&root.as_str());
@@ -157,13 +173,16 @@ fn enums_say_whether_they_grow_and_what_to_do_then() {
             continue;
         }
         count += 1;
-        let told = description(definition).replace('\n', " ");
+        let text = description(definition).replace('\n', " ");
         let says = [
             "Values may be added: ",
             "Values may be added; only requests use them.",
             "No values will be added.",
         ];
-        assert!(says.iter().any(|own| told.contains(own)), "{name}: {told}");
+        assert!(
+            says.iter().any(|phrase| text.contains(phrase)),
+            "{name}: {text}"
+        );
     }
     assert!(count > 15, "{count} enums");
 }
@@ -188,12 +207,12 @@ fn lists_without_pages_say_their_bound() {
                 continue;
             }
             count += 1;
-            let told = field.description.as_ref().map_or("", |own| &own.node);
-            let told = told.replace('\n', " ");
+            let text = field.description.as_ref().map_or("", |own| &own.node);
+            let text = text.replace('\n', " ");
             let says = ["at most", "one for each", "as many as", "for each source"];
             assert!(
-                says.iter().any(|own| told.to_lowercase().contains(own)),
-                "{name}.{}: {told}",
+                says.iter().any(|own| text.to_lowercase().contains(own)),
+                "{name}.{}: {text}",
                 field.name.node
             );
         }

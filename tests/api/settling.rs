@@ -88,7 +88,7 @@ async fn a_delete_that_never_arrived_is_sent_again() {
 #[tokio::test]
 async fn a_batch_with_one_that_is_gone_is_parted_when_it_is_refused() {
     let world = world().await;
-    let own: Vec<String> = world
+    let existing: Vec<String> = world
         .sandbox
         .store
         .scenario()
@@ -101,24 +101,24 @@ async fn a_batch_with_one_that_is_gone_is_parted_when_it_is_refused() {
         rule(&world.sandbox.scenario, "DELETE", 1, says(status));
     }
     let gone = asset_id("scenario", "asset_gone");
-    let ids: Vec<&String> = own.iter().chain([&gone]).collect();
+    let ids: Vec<&String> = existing.iter().chain([&gone]).collect();
     let input = json!({ "assetIds": ids });
     let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
     let mut deleted = texts(&report["deletedIds"], "");
     // The second refusal concerns a single asset, whose delete fails.
     assert_eq!(deleted.len(), 2, "{report}");
-    let mut told: Vec<(String, String)> = texts(&report["errors"], "/assetId")
+    let mut failed: Vec<(String, String)> = texts(&report["errors"], "/assetId")
         .into_iter()
         .zip(texts(&report["errors"], "/code"))
         .collect();
-    told.retain(|(id, _)| *id != gone);
-    assert_eq!(told.len(), 1, "{report}");
-    assert_eq!(told[0].1, "UPSTREAM_REJECTED");
-    deleted.push(told[0].0.clone());
+    failed.retain(|(id, _)| *id != gone);
+    assert_eq!(failed.len(), 1, "{report}");
+    assert_eq!(failed[0].1, "UPSTREAM_REJECTED");
+    deleted.push(failed[0].0.clone());
     deleted.sort();
-    let mut all = own;
-    all.sort();
-    assert_eq!(deleted, all);
+    let mut expected = existing;
+    expected.sort();
+    assert_eq!(deleted, expected);
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn a_part_of_an_upload_is_sent_again_from_disk() {
         .await;
     assert_eq!(upload["errors"], json!([]), "{upload}");
     let stored = world.sandbox.store.scenario().last().cloned();
-    let (_, bytes) = stored.and_then(|own| own.file.uploaded).expect("bytes");
+    let (_, bytes) = stored.and_then(|asset| asset.file.uploaded).expect("bytes");
     assert!(bytes == clip(large), "every byte in its place");
     // The gateway cannot send a streamed file again.
     rule(scenario, "PUT /files/part/", 1, says(503));
@@ -235,11 +235,11 @@ async fn known_bytes_that_landed_nowhere_are_not_told_as_done() {
     assert!(message.contains("`loras`"), "{message}");
     // Known bytes whose file exists.
     let input = json!({ "source": "comfy" });
-    let known = world
+    let repeated = world
         .upload(input.clone(), file("b.png", bytes.clone()))
         .await;
     assert_eq!(
-        (&known["created"], &known["errors"]),
+        (&repeated["created"], &repeated["errors"]),
         (&json!(false), &json!([]))
     );
     // Known bytes whose file is gone.
@@ -259,7 +259,7 @@ async fn looking_up_why_deletes_failed_is_paid_for() {
         config.limits.mutation_deadline = Duration::from_secs(20);
     })
     .await;
-    let own: Vec<String> = world
+    let upstream_ids: Vec<String> = world
         .sandbox
         .store
         .piktid()
@@ -268,13 +268,21 @@ async fn looking_up_why_deletes_failed_is_paid_for() {
         .take(10)
         .map(|a| a.id.clone())
         .collect();
-    let says = Fault::Answer {
+    let batch_answer = Fault::Answer {
         status: 200,
         content_type: "application/json",
-        body: json!({ "deleted_count": 0, "failed_ids": own }).to_string(),
+        body: json!({ "deleted_count": 0, "failed_ids": upstream_ids }).to_string(),
     };
-    rule(&world.sandbox.piktid, "POST /assets/bulk-delete", 1, says);
-    let ids: Vec<String> = own.iter().map(|id| asset_id("piktid", id)).collect();
+    rule(
+        &world.sandbox.piktid,
+        "POST /assets/bulk-delete",
+        1,
+        batch_answer,
+    );
+    let ids: Vec<String> = upstream_ids
+        .iter()
+        .map(|id| asset_id("piktid", id))
+        .collect();
     let input = json!({ "assetIds": ids });
     let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
     assert_eq!(codes(&report), ["UPSTREAM_REJECTED"; 10], "{report}");

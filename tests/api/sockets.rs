@@ -165,10 +165,13 @@ async fn what_was_not_executed_is_an_error_message() {
     let world = world().await;
     let mut socket = begun(&world).await;
     say(&mut socket, &ask("1", "{ nope }")).await;
-    let told = heard(&mut socket).await;
-    assert_eq!((&told["id"], &told["type"]), (&json!("1"), &json!("error")));
+    let message = heard(&mut socket).await;
     assert_eq!(
-        told["payload"][0]["extensions"]["code"],
+        (&message["id"], &message["type"]),
+        (&json!("1"), &json!("error"))
+    );
+    assert_eq!(
+        message["payload"][0]["extensions"]["code"],
         "GRAPHQL_VALIDATION_FAILED"
     );
     // No message follows the error.

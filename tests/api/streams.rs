@@ -68,11 +68,11 @@ fn input() -> Value {
 async fn the_first_byte_is_there_before_the_last_has_left() {
     let (address, seen) = gateway(Manner::default(), |_| {}).await;
     let rest = Arc::new(Notify::new());
-    let (own, waiting) = (Arc::clone(&rest), Arc::clone(&seen));
+    let (release, waiting) = (Arc::clone(&rest), Arc::clone(&seen));
     // The second half follows only after the first has arrived.
     let bytes = clip(8, |_| {}).chain(
         stream::once(async move {
-            own.notified().await;
+            release.notified().await;
             clip(8, |_| {}).skip(1)
         })
         .flatten(),
@@ -100,12 +100,12 @@ async fn a_slow_upstream_slows_the_client() {
     };
     let (address, seen) = gateway(manner, |_| {}).await;
     let ahead = Arc::new(AtomicU64::new(0));
-    let (own, upstream) = (Arc::clone(&ahead), Arc::clone(&seen));
+    let (furthest, upstream) = (Arc::clone(&ahead), Arc::clone(&seen));
     let pieces = 80 * 1024 * 1024 / PIECE;
     let bytes = clip(pieces, move |number| {
         let sent = (number * PIECE) as u64;
         let arrived = upstream.bytes.load(Ordering::SeqCst);
-        own.fetch_max(sent.saturating_sub(arrived), Ordering::SeqCst);
+        furthest.fetch_max(sent.saturating_sub(arrived), Ordering::SeqCst);
     });
     let answer = send(address, form(&input(), bytes))
         .await
@@ -130,9 +130,9 @@ async fn a_refusal_reaches_a_client_that_still_sends() {
     };
     let (address, seen) = gateway(manner, |_| {}).await;
     let sent = Arc::new(AtomicU64::new(0));
-    let own = Arc::clone(&sent);
+    let counter = Arc::clone(&sent);
     let bytes = clip(12 * 1024 * 1024 / PIECE, move |number| {
-        own.store(number as u64, Ordering::SeqCst);
+        counter.store(number as u64, Ordering::SeqCst);
     });
     let answer = send(address, form(&input(), bytes))
         .await
@@ -192,13 +192,15 @@ async fn comfy_gets_the_hash_before_the_file_and_the_length_where_it_is_known() 
     let (address, seen) = gateway(Manner::default(), |_| {}).await;
     let whole = [CLIP, &[7; 2_000]].concat();
     let hash = format!("blake3:{}", blake3::hash(&whole).to_hex());
-    let mut said = input();
-    said["contentHash"] = json!(hash);
-    said["byteLength"] = json!(whole.len());
-    said["tags"] = json!(["fox"]);
-    said["note"] = json!("red \"fox\"");
+    let mut upload_input = input();
+    upload_input["contentHash"] = json!(hash);
+    upload_input["byteLength"] = json!(whole.len());
+    upload_input["tags"] = json!(["fox"]);
+    upload_input["note"] = json!("red \"fox\"");
     let bytes = stream::iter([Ok(Bytes::from(whole))]);
-    let answer = send(address, form(&said, bytes)).await.expect("an answer");
+    let answer = send(address, form(&upload_input, bytes))
+        .await
+        .expect("an answer");
     assert_eq!(
         answer["data"]["uploadAsset"]["asset"]["name"], "clip.mp4",
         "{answer:#}"

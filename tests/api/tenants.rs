@@ -72,14 +72,14 @@ impl TestGateway {
             Tenant::start("anna's").await,
             Tenant::start("bert's!").await,
         ]);
-        let (own, others) = (fronts(&tenants).await, fronts(&tenants).await);
-        let (cached, task) = started(&toml(&own, cache)).await;
+        let (cached_fronts, others) = (fronts(&tenants).await, fronts(&tenants).await);
+        let (cached, task) = started(&toml(&cached_fronts, cache)).await;
         let (uncached, other) = started(&toml(&others, NONE)).await;
         // Keeps the uncached gateway's fronts alive until the process ends.
         std::mem::forget(others);
         Self {
             tenants,
-            fronts: own,
+            fronts: cached_fronts,
             cached,
             uncached,
             client: client(),
@@ -188,7 +188,7 @@ async fn without_a_credential_the_source_says_so_and_the_others_answer() {
         .expect("results");
     let refused = refused
         .iter()
-        .find(|own| own["source"]["name"] == "piktid")
+        .find(|entry| entry["source"]["name"] == "piktid")
         .expect("piktid");
     assert_eq!(refused["error"]["code"], "UNAUTHENTICATED");
     assert!(!answer.to_string().contains("wrong"), "{answer}");
@@ -209,13 +209,13 @@ async fn without_a_credential_the_source_says_so_and_the_others_answer() {
 async fn a_credential_that_nothing_can_be_done_with_is_refused() {
     let world = TestGateway::start("").await;
     let body = json!({ "query": "{ __typename }" });
-    let own = |value: &str| ("x-asset-source-piktid".to_owned(), value.to_owned());
+    let piktid_header = |value: &str| ("x-asset-source-piktid".to_owned(), value.to_owned());
     for headers in [
-        vec![own("Bearer a"), own("Bearer b")],
-        vec![own("Bearer a, Bearer b")],
-        vec![own("")],
-        vec![own("Bearer \u{e9}")],
-        vec![own(&"x".repeat(9_000))],
+        vec![piktid_header("Bearer a"), piktid_header("Bearer b")],
+        vec![piktid_header("Bearer a, Bearer b")],
+        vec![piktid_header("")],
+        vec![piktid_header("Bearer \u{e9}")],
+        vec![piktid_header(&"x".repeat(9_000))],
         vec![("x-asset-source-nobody".to_owned(), "Bearer a".to_owned())],
         vec![("x-asset-source-".to_owned(), "Bearer a".to_owned())],
         vec![(
@@ -254,8 +254,8 @@ async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
         .await
         .expect("each of the two costs a call");
     gate.add_permits(100);
-    for asked in asking {
-        let (tenant, answer) = asked.await.expect("no panic");
+    for handle in asking {
+        let (tenant, answer) = handle.await.expect("no panic");
         let mark = ["anna's ", "bert's! "][tenant];
         let nodes = answer["data"]["piktidAssets"]["nodes"]
             .as_array()
@@ -296,9 +296,9 @@ async fn what_is_old_is_served_to_whom_it_was_read_for() {
         again["data"]["comfyAssets"]["nodes"],
         first["data"]["comfyAssets"]["nodes"]
     );
-    let other = world.ask(1, list).await;
-    assert_eq!(error(&other).0, "UPSTREAM_UNAVAILABLE");
-    assert_eq!(other["data"]["comfyAssets"], Value::Null);
+    let other_tenant = world.ask(1, list).await;
+    assert_eq!(error(&other_tenant).0, "UPSTREAM_UNAVAILABLE");
+    assert_eq!(other_tenant["data"]["comfyAssets"], Value::Null);
 }
 
 #[tokio::test]
@@ -353,11 +353,14 @@ async fn the_same_idempotency_key_is_each_callers_own() {
     let (own, others) = (&anna["asset"]["id"], &bert["asset"]["id"]);
     let own = own.as_str().expect("an id");
     assert_eq!(delete(0, own).await["deletedIds"], json!([own]));
-    let there = format!("{{ asset(id: {others}) {{ id }} }}");
-    assert_eq!(world.ask(1, &there).await["data"]["asset"]["id"], *others);
-    let told = delete(1, own).await;
+    let read_query = format!("{{ asset(id: {others}) {{ id }} }}");
+    assert_eq!(
+        world.ask(1, &read_query).await["data"]["asset"]["id"],
+        *others
+    );
+    let repeated = delete(1, own).await;
     assert_ne!(
-        told["deletedIds"],
+        repeated["deletedIds"],
         json!([own]),
         "it is not told what another deleted"
     );
@@ -412,7 +415,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// Ids that both accounts have, by source.
 fn shared(world: &TestGateway) -> [Vec<String>; 3] {
-    let of = |tenant: &Tenant, source: usize| -> Vec<String> {
+    let ids_of = |tenant: &Tenant, source: usize| -> Vec<String> {
         let store = &tenant.sandbox.store;
         match source {
             0 => store
@@ -436,15 +439,15 @@ fn shared(world: &TestGateway) -> [Vec<String>; 3] {
         }
     };
     [0, 1, 2].map(|source| {
-        let others = of(&world.tenants[1], source);
-        let own = of(&world.tenants[0], source).into_iter();
+        let others = ids_of(&world.tenants[1], source);
+        let own = ids_of(&world.tenants[0], source).into_iter();
         own.filter(|id| others.contains(id)).take(6).collect()
     })
 }
 
 fn global(ids: &[Vec<String>; 3], source: usize, number: usize) -> String {
-    let own = &ids[source][number % ids[source].len()];
-    URL_SAFE_NO_PAD.encode(format!("a:{}:{own}", SOURCES[source]))
+    let upstream_id = &ids[source][number % ids[source].len()];
+    URL_SAFE_NO_PAD.encode(format!("a:{}:{upstream_id}", SOURCES[source]))
 }
 
 /// The query of a shape.
@@ -452,47 +455,55 @@ fn query(ids: &[Vec<String>; 3], shape: usize, number: usize) -> String {
     let size = [1, 3, 20, 50][number];
     let source = number % 3;
     let id = global(ids, source, number);
-    let all = [0, 1, 2]
+    let id_list = [0, 1, 2]
         .map(|source| format!("\"{}\"", global(ids, source, number)))
         .join(",");
-    let told = "sources { status totalCount } pageInfo { hasNextPage endCursor }";
+    let page_fields = "sources { status totalCount } pageInfo { hasNextPage endCursor }";
     match shape {
-        0 => format!("{{ assets(first: {size}) {{ nodes {{ {NODE} }} totalCount {told} }} }}"),
+        0 => {
+            format!("{{ assets(first: {size}) {{ nodes {{ {NODE} }} totalCount {page_fields} }} }}")
+        }
         1 => {
-            format!("{{ assets(last: {size}) {{ edges {{ cursor node {{ {NODE} }} }} {told} }} }}")
+            format!(
+                "{{ assets(last: {size}) {{ edges {{ cursor node {{ {NODE} }} }} {page_fields} }} }}"
+            )
         }
         2 => format!(
-            "{{ assets(first: {size}, filter: {{tagsAny: [\"favourite\", \"person\"]}}) {{ nodes {{ {NODE} }} {told} }} }}"
+            "{{ assets(first: {size}, filter: {{tagsAny: [\"favourite\", \"person\"]}}) {{ nodes {{ {NODE} }} {page_fields} }} }}"
         ),
         3 => format!(
-            "{{ assets(first: {size}, filter: {{nameContains: \"s\"}}) {{ nodes {{ {NODE} }} {told} }} }}"
+            "{{ assets(first: {size}, filter: {{nameContains: \"s\"}}) {{ nodes {{ {NODE} }} {page_fields} }} }}"
         ),
-        4 => format!("{{ scenarioAssets(first: {size}) {{ nodes {{ {NODE} }} {told} }} }}"),
+        4 => format!("{{ scenarioAssets(first: {size}) {{ nodes {{ {NODE} }} {page_fields} }} }}"),
         5 => {
-            format!("{{ piktidAssets(first: {size}) {{ nodes {{ {NODE} }} totalCount {told} }} }}")
+            format!(
+                "{{ piktidAssets(first: {size}) {{ nodes {{ {NODE} }} totalCount {page_fields} }} }}"
+            )
         }
-        6 => format!("{{ comfyAssets(first: {size}) {{ nodes {{ {NODE} }} totalCount {told} }} }}"),
+        6 => format!(
+            "{{ comfyAssets(first: {size}) {{ nodes {{ {NODE} }} totalCount {page_fields} }} }}"
+        ),
         7 => format!("{{ asset(id: \"{id}\") {{ {NODE} }} }}"),
         8 => format!("{{ node(id: \"{id}\") {{ ... on Asset {{ {NODE} }} }} }}"),
-        9 => format!("{{ nodes(ids: [{all}]) {{ ... on Asset {{ {NODE} }} }} }}"),
+        9 => format!("{{ nodes(ids: [{id_list}]) {{ ... on Asset {{ {NODE} }} }} }}"),
         10 => format!(
-            "{{ assets(first: {size}) {{ nodes {{ {NODE} preview {{ {NODE} }} parent {{ {NODE} }} }} {told} }} }}"
+            "{{ assets(first: {size}) {{ nodes {{ {NODE} preview {{ {NODE} }} parent {{ {NODE} }} }} {page_fields} }} }}"
         ),
         11 => format!(
-            "{{ asset(id: \"{}\") {{ {NODE} children(first: 5) {{ nodes {{ {NODE} }} {told} }} }} }}",
+            "{{ asset(id: \"{}\") {{ {NODE} children(first: 5) {{ nodes {{ {NODE} }} {page_fields} }} }} }}",
             global(ids, 0, number)
         ),
         12 => format!(
             "{{ _entities(representations: [{{__typename: \"Asset\", id: \"{id}\"}}]) {{ ... on Asset {{ {NODE} }} }} }}"
         ),
         13 => format!(
-            "{{ assets(first: {size}, filter: {{search: \"harbour\"}}) {{ nodes {{ {NODE} }} {told} }} }}"
+            "{{ assets(first: {size}, filter: {{search: \"harbour\"}}) {{ nodes {{ {NODE} }} {page_fields} }} }}"
         ),
         14 => format!(
-            "{{ assets(first: {size}, filter: {{sources: [\"scenario\", \"comfy\"]}}, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{ nodes {{ {NODE} }} {told} }} }}"
+            "{{ assets(first: {size}, filter: {{sources: [\"scenario\", \"comfy\"]}}, orderBy: {{field: UPDATED_AT, direction: DESC}}) {{ nodes {{ {NODE} }} {page_fields} }} }}"
         ),
         15 => format!(
-            "{{ comfyAssets(first: {size}, orderBy: {{field: NAME, direction: ASC}}) {{ nodes {{ {NODE} }} {told} }} }}"
+            "{{ comfyAssets(first: {size}, orderBy: {{field: NAME, direction: ASC}}) {{ nodes {{ {NODE} }} {page_fields} }} }}"
         ),
         _ => format!(
             "{{ asset(id: \"{}\") {{ {NODE} details {{ ... on ScenarioDetails {{ embedding }} }} }} }}",
@@ -537,9 +548,9 @@ fn assets(answer: &Value, found: &mut Vec<Value>) {
     match answer {
         Value::Object(fields) => {
             if fields.contains_key("tags") {
-                let own = ["id", "name", "tags", "note"]
+                let shown = ["id", "name", "tags", "note"]
                     .map(|name| (name.to_owned(), fields[name].clone()));
-                found.push(Value::Object(own.into_iter().collect()));
+                found.push(Value::Object(shown.into_iter().collect()));
             }
             fields.values().for_each(|value| assets(value, found));
         }
@@ -570,48 +581,52 @@ async fn walk(
         let writes: Vec<_> = step
             .acts
             .iter()
-            .filter_map(|(who, act)| Some((*who, mutation(ids, act)?)))
+            .filter_map(|(tenant, act)| Some((*tenant, mutation(ids, act)?)))
             .collect();
         let reads: Vec<_> = step
             .acts
             .iter()
-            .filter_map(|(who, act)| match act {
-                Act::Read { shape, number } => Some((*who, query(ids, *shape, *number))),
+            .filter_map(|(tenant, act)| match act {
+                Act::Read { shape, number } => Some((*tenant, query(ids, *shape, *number))),
                 _ => None,
             })
             .collect();
         let expected = async || {
-            let mut all = Vec::new();
-            for (who, query) in &reads {
-                let headers = world.tenants[*who].headers();
-                all.push(
+            let mut collected = Vec::new();
+            for (tenant, query) in &reads {
+                let headers = world.tenants[*tenant].headers();
+                collected.push(
                     world
                         .send(world.uncached, &headers, &json!({ "query": query }))
                         .await,
                 );
             }
-            all
+            collected
         };
         let before = expected().await;
         if let Some((source, times)) = step.fail {
             world.fronts[source].fail(times);
         }
         let (answers, written) = tokio::join!(
-            join_all(reads.iter().map(|(who, query)| world.ask(*who, query))),
+            join_all(
+                reads
+                    .iter()
+                    .map(|(tenant, query)| world.ask(*tenant, query))
+            ),
             // In sequence: concurrent changes of one asset have no single correct order.
             async {
-                let mut all = Vec::new();
-                for (who, query) in &writes {
-                    all.push((*who, world.ask(*who, query).await));
+                let mut collected = Vec::new();
+                for (tenant, query) in &writes {
+                    collected.push((*tenant, world.ask(*tenant, query).await));
                 }
-                all
+                collected
             }
         );
         for front in &world.fronts {
             front.fail(0);
         }
         let after = expected().await;
-        for ((((who, query), answer), before), after) in
+        for ((((tenant, query), answer), before), after) in
             reads.iter().zip(&answers).zip(&before).zip(&after)
         {
             // Reads may or may not show a write of the same step.
@@ -622,54 +637,65 @@ async fn walk(
             seen.stale += usize::from(answer.to_string().contains("STALE"));
             seen.failed += usize::from(!is_whole(answer));
             if writes.is_empty() && is_whole(answer) {
-                prop_assert_eq!(content(answer), content(before), "{} asked {}", who, query);
+                prop_assert_eq!(
+                    content(answer),
+                    content(before),
+                    "{} asked {}",
+                    tenant,
+                    query
+                );
                 seen.whole += 1;
             }
-            let mark = ["anna's ", "bert's! "][*who];
-            for own in &shown {
-                let name = own["name"].as_str().unwrap_or_default();
+            let mark = ["anna's ", "bert's! "][*tenant];
+            for asset in &shown {
+                let name = asset["name"].as_str().unwrap_or_default();
                 prop_assert!(
                     name.starts_with(mark),
                     "{} was shown {} by {}",
-                    who,
-                    own,
+                    tenant,
+                    asset,
                     query
                 );
                 // A page with a failed source reaches further into the other sources.
                 if is_whole(answer) && step.fail.is_none() && writes.is_empty() {
                     prop_assert!(
-                        right.contains(own),
+                        right.contains(asset),
                         "{} was shown {} by {}",
-                        who,
-                        own,
+                        tenant,
+                        asset,
                         query
                     );
                 }
             }
         }
-        for (who, answer) in &written {
+        for (tenant, answer) in &written {
             let mut shown = Vec::new();
             assets(answer, &mut shown);
-            for own in shown {
-                let mark = ["anna's ", "bert's! "][*who];
+            for asset in shown {
+                let mark = ["anna's ", "bert's! "][*tenant];
                 prop_assert!(
-                    own["name"]
+                    asset["name"]
                         .as_str()
                         .is_some_and(|name| name.starts_with(mark)),
                     "{}",
-                    own
+                    asset
                 );
             }
         }
         // No caller may get an answer older than a finished write.
-        let now = join_all(reads.iter().map(|(who, query)| world.ask(*who, query))).await;
-        for (((who, query), answer), after) in reads.iter().zip(&now).zip(&after) {
+        let now = join_all(
+            reads
+                .iter()
+                .map(|(tenant, query)| world.ask(*tenant, query)),
+        )
+        .await;
+        for (((tenant, query), answer), after) in reads.iter().zip(&now).zip(&after) {
             if is_whole(answer) {
                 prop_assert_eq!(
                     content(answer),
                     content(after),
                     "{} asked {} again",
-                    who,
+                    tenant,
                     query
                 );
                 seen.whole += 1;

@@ -106,11 +106,11 @@ async fn go_away(mut tls: TlsStream<TcpStream>) -> std::io::Result<()> {
 }
 
 /// The source result of PiktID behind such a front.
-async fn status(own: Front, trusted: bool) -> Value {
+async fn status(options: Front, trusted: bool) -> Value {
     let sandbox = Sandbox::start(Options::default())
         .await
         .expect("the sandbox starts");
-    let (port, pem) = front(sandbox.piktid.address, own).await;
+    let (port, pem) = front(sandbox.piktid.address, options).await;
     let file = std::env::temp_dir().join(format!(
         "asset-gateway-ca-{}-{port}.pem",
         std::process::id()

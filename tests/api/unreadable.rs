@@ -166,8 +166,8 @@ async fn bytes_that_are_no_text_or_no_json_cost_their_row() {
         );
         let reported = &page["sourceResults"][0]["unreadableAssets"];
         assert_eq!(reported.as_array().map(Vec::len), Some(1), "{answer:#}");
-        let told = reported[0]["message"].as_str().unwrap_or_default();
-        assert!(told.starts_with(message), "{told}");
+        let reason = reported[0]["message"].as_str().unwrap_or_default();
+        assert!(reason.starts_with(message), "{reason}");
         gateway.1.abort();
     }
 }

@@ -429,9 +429,9 @@ async fn a_source_cannot_make_the_gateway_send_files_inside() {
         "https://metadata.internal/bucket",
         "ftp://storage.example.org/bucket",
     ] {
-        let place = json!({ "file_id": "f", "upload_url": inside, "content_type": "image/png" });
+        let target = json!({ "file_id": "f", "upload_url": inside, "content_type": "image/png" });
         let faults = &world.sandbox.piktid.faults;
-        faults.push(once("POST /upload", answer(200, &place.to_string())));
+        faults.push(once("POST /upload", answer(200, &target.to_string())));
         let input = json!({ "source": "piktid", "file": null });
         let payload = world.upload(input, file("a.png", png(1_000))).await;
         let code = codes(&payload).join(" ");
@@ -449,9 +449,9 @@ async fn a_source_cannot_make_the_gateway_send_files_inside() {
     })
     .await;
     let url = format!("http://{address}/bucket");
-    let place = json!({ "file_id": "f", "upload_url": url, "content_type": "image/png" });
+    let target = json!({ "file_id": "f", "upload_url": url, "content_type": "image/png" });
     let faults = &hosts.sandbox.piktid.faults;
-    faults.push(once("POST /upload", answer(200, &place.to_string())));
+    faults.push(once("POST /upload", answer(200, &target.to_string())));
     let input = json!({ "source": "piktid", "file": null });
     let payload = hosts.upload(input, file("a.png", png(1_000))).await;
     assert_eq!(

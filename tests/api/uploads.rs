@@ -152,12 +152,12 @@ async fn large_files_go_to_scenario_in_parts_and_are_waited_for() {
         png(40 * 1024 * 1024),
     ]
     .concat();
-    for (name, bytes, media_type, said) in [
+    for (name, bytes, media_type, byte_length) in [
         ("large.png", png(3_600_000), "image/png", None),
         ("clip.mp4", clip.clone(), "video/mp4", Some(clip.len())),
     ] {
         let input = json!({
-            "source": "scenario", "byteLength": said,
+            "source": "scenario", "byteLength": byte_length,
             "options": { "scenario": { "collectionIds": ["col_1"], "hide": true } },
         });
         let payload = world.upload(input, file(name, bytes.clone())).await;
@@ -269,7 +269,7 @@ async fn files_that_are_not_what_is_said_of_them_are_refused_and_leave_nothing()
     let before = world.count();
     let other = format!("blake3:{}", blake3::hash(b"other").to_hex());
     for source in ["scenario", "comfy"] {
-        for (said, bytes, code, field) in [
+        for (claims, bytes, code, field) in [
             (json!({}), png(100_001), "PAYLOAD_TOO_LARGE", "file"),
             (json!({}), Vec::new(), "BAD_USER_INPUT", "file"),
             (
@@ -297,10 +297,10 @@ async fn files_that_are_not_what_is_said_of_them_are_refused_and_leave_nothing()
                 "contentHash",
             ),
         ] {
-            let mut input = said.clone();
+            let mut input = claims.clone();
             input["source"] = json!(source);
             let payload = world.upload(input, file("a.png", bytes)).await;
-            assert_eq!(codes(&payload), [code], "{source} {said}: {payload:#}");
+            assert_eq!(codes(&payload), [code], "{source} {claims}: {payload:#}");
             assert_eq!(payload["errors"][0]["field"], json!(["input", field]));
             assert_eq!(payload["asset"], Value::Null);
             assert_eq!(steps(&payload)[0], "FILE FAILED");
@@ -808,12 +808,12 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
             .send()
             .await
             .unwrap_or_else(|error| panic!("{what}: the connection dropped: {error}"));
-        let own = response.status().as_u16();
+        let found = response.status().as_u16();
         let text = response.text().await.expect("a body");
         let answer: Value =
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("{what}: not JSON: {text}"));
-        assert_eq!(own, status, "{what}: {answer:#}");
-        let told = answer
+        assert_eq!(found, status, "{what}: {answer:#}");
+        let reported = answer
             .pointer("/errors/0/extensions/code")
             .or_else(|| answer.pointer("/data/uploadAsset/errors/0/code"));
         let code = if status == 413 {
@@ -821,7 +821,7 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
         } else {
             "BAD_USER_INPUT"
         };
-        assert_eq!(told, Some(&json!(code)), "{what}: {answer:#}");
+        assert_eq!(reported, Some(&json!(code)), "{what}: {answer:#}");
     }
     for (content_type, preflight) in [
         ("multipart/form-data", Some("1")),

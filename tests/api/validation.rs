@@ -163,8 +163,8 @@ async fn what_is_valid_is_answered() {
 async fn several_mistakes_are_told_at_once_and_not_without_end() {
     let world = world().await;
     let answer = world.ask("{ one two assetSources { three } }").await;
-    let told = answer["errors"].as_array().map(Vec::len);
-    assert_eq!(told, Some(3), "{answer}");
+    let count = answer["errors"].as_array().map(Vec::len);
+    assert_eq!(count, Some(3), "{answer}");
     let many: String = (0..18).map(|n| format!("nope{n} ")).collect();
     let answer = world.ask(&format!("{{ {many} }}")).await;
     let errors = answer["errors"].as_array().expect("errors");
@@ -175,13 +175,13 @@ async fn several_mistakes_are_told_at_once_and_not_without_end() {
 #[tokio::test]
 async fn variables_are_what_the_operation_declares() {
     let world = world().await;
-    let one = "query($id: ID!) { asset(id: $id) { id } }";
+    let by_id = "query($id: ID!) { asset(id: $id) { id } }";
     let upload = "mutation($i: UploadAssetInput!) { uploadAsset(input: $i) { created } }";
     let page = "query($n: Int, $f: AssetFilter) { assets(first: $n, filter: $f) { nodes { id } } }";
     for (document, variables) in [
-        (one, json!({})),
-        (one, json!({ "id": null })),
-        (one, json!({ "id": true })),
+        (by_id, json!({})),
+        (by_id, json!({ "id": null })),
+        (by_id, json!({ "id": true })),
         (page, json!({ "n": "ten" })),
         (page, json!({ "n": 2_147_483_648_u64 })),
         (page, json!({ "f": 7 })),
@@ -326,7 +326,7 @@ async fn fields_stand_in_the_order_they_are_written_in() {
                     fragment F on Query { c: assetSources { id } a: __typename }";
     let body = json!({ "query": document }).to_string();
     let text = world.post(&body).await.text().await.expect("a body");
-    let mut places = [
+    let mut positions = [
         "\"b\":",
         "\"name\":",
         "\"id\":",
@@ -338,9 +338,9 @@ async fn fields_stand_in_the_order_they_are_written_in() {
         text.find(word)
             .unwrap_or_else(|| panic!("no {word} in {text}"))
     });
-    let order = places;
-    places.sort_unstable();
-    assert_eq!(order, places, "{text}");
+    let order = positions;
+    positions.sort_unstable();
+    assert_eq!(order, positions, "{text}");
     let answer: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(
         answer["data"]["b"][0].as_object().map(serde_json::Map::len),

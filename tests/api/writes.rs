@@ -125,14 +125,14 @@ async fn what_a_source_cannot_tag_with_fails_for_its_assets_alone() {
     });
     let changed = payload(&world, "addAssetTags", input, "assets { id }").await;
     assert_eq!(texts(&changed["assets"], "/id"), [&*ids[0], &*ids[2]]);
-    let told: Vec<(&str, &str)> = changed["errors"]
+    let reported: Vec<(&str, &str)> = changed["errors"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|e| Some((e["assetId"].as_str()?, e["code"].as_str()?)))
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("c29tZXRoaW5n", "BAD_USER_INPUT"),
             (&*ids[1], "BAD_USER_INPUT"),
@@ -250,17 +250,17 @@ async fn a_single_id_that_names_nothing_is_reported_in_the_payload() {
             ("setAssetNote", note, "asset { id }"),
             ("deleteAsset", delete, "deletedId"),
         ] {
-            let told = payload(&world, field, input, result).await;
+            let report = payload(&world, field, input, result).await;
             let error = json!([{
                 "code": "BAD_USER_INPUT",
-                "message": told["errors"][0]["message"],
+                "message": report["errors"][0]["message"],
                 "assetId": id,
                 "field": ["input", "assetId"],
                 "retryAfterSeconds": null,
             }]);
-            assert_eq!(told["errors"], error, "{field}: {told:#}");
-            assert_eq!(told["clientMutationId"], "7");
-            assert!(told["asset"].is_null() && told["deletedId"].is_null());
+            assert_eq!(report["errors"], error, "{field}: {report:#}");
+            assert_eq!(report["clientMutationId"], "7");
+            assert!(report["asset"].is_null() && report["deletedId"].is_null());
         }
     }
     assert_eq!(world.calls(), [0, 0, 0]);
@@ -416,14 +416,14 @@ async fn assets_of_every_source_are_deleted_at_once_and_each_id_is_told() {
         let store = store.comfy();
         store.iter().any(|a| asset_id("comfy", &a.id) == *id)
     };
-    let kept: Vec<String> = comfy.iter().filter(|id| is_kept(id)).cloned().collect();
-    assert_eq!(kept.len(), 1, "one of them is immutable");
+    let immutable: Vec<String> = comfy.iter().filter(|id| is_kept(id)).cloned().collect();
+    assert_eq!(immutable.len(), 1, "one of them is immutable");
     let mut expected = [mine, scenario, comfy].concat();
-    expected.retain(|id| !kept.contains(id));
+    expected.retain(|id| !immutable.contains(id));
     expected.sort();
     assert_eq!(deleted, expected);
     assert_eq!(report["notTriedIds"], json!([]));
-    let mut told: Vec<(String, String)> = report["errors"]
+    let mut reported: Vec<(String, String)> = report["errors"]
         .as_array()
         .into_iter()
         .flatten()
@@ -434,16 +434,16 @@ async fn assets_of_every_source_are_deleted_at_once_and_each_id_is_told() {
             )
         })
         .collect();
-    told.sort();
+    reported.sort();
     let mut reasons = vec![
         (theirs, reason_of_theirs.to_owned()),
         (gone, "NOT_FOUND".to_owned()),
         ("bad id".to_owned(), "BAD_USER_INPUT".to_owned()),
-        (kept[0].clone(), "IMMUTABLE".to_owned()),
+        (immutable[0].clone(), "IMMUTABLE".to_owned()),
         (asset_id("scenario", &public), "UNKNOWN_OUTCOME".to_owned()),
     ];
     reasons.sort();
-    assert_eq!(told, reasons);
+    assert_eq!(reported, reasons);
     let list = world
         .data("{ assets(first: 100, filter: {sources: [\"piktid\"]}) { nodes { id } } }")
         .await;
@@ -489,8 +489,8 @@ async fn piktids_bulk_deletes_are_paced_and_its_429_is_waited_out() {
             body: String::new(),
         },
     });
-    let one = world.sandbox.store.piktid()[0].id.clone();
-    let input = json!({ "assetIds": [asset_id("piktid", &one)] });
+    let another = world.sandbox.store.piktid()[0].id.clone();
+    let input = json!({ "assetIds": [asset_id("piktid", &another)] });
     let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
     assert_eq!(
         report["deletedIds"].as_array().map(Vec::len),

@@ -92,10 +92,11 @@ impl Issuer {
         let is_down = Arc::<std::sync::atomic::AtomicBool>::default();
         let hangs = Arc::<std::sync::atomic::AtomicBool>::default();
         let hang = Arc::clone(&hangs);
-        let (own, count, down) = (Arc::clone(&keys), Arc::clone(&asked), Arc::clone(&is_down));
+        let (published, count, down) =
+            (Arc::clone(&keys), Arc::clone(&asked), Arc::clone(&is_down));
         let publish = move || {
             count.fetch_add(1, Ordering::SeqCst);
-            let answer = json!({ "keys": *own.lock().expect("not poisoned") });
+            let answer = json!({ "keys": *published.lock().expect("not poisoned") });
             let status = if down.load(Ordering::SeqCst) {
                 StatusCode::INTERNAL_SERVER_ERROR
             } else {

@@ -41,7 +41,7 @@ pub struct Proxy {
 pub type Meant = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 impl Proxy {
-    pub async fn start(upstream: SocketAddr, meant: Meant, how: Misbehaviour) -> Self {
+    pub async fn start(upstream: SocketAddr, is_faulty: Meant, how: Misbehaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let hits = Arc::new(AtomicUsize::new(0));
@@ -49,11 +49,11 @@ impl Proxy {
         tokio::spawn(async move {
             let client = reqwest::Client::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let (client, meant, hits) =
-                    (client.clone(), Arc::clone(&meant), Arc::clone(&counted));
+                let (client, is_faulty, hits) =
+                    (client.clone(), Arc::clone(&is_faulty), Arc::clone(&counted));
                 tokio::spawn(async move {
                     // A closed connection is not a failure of the proxy.
-                    let _ = talk(stream, upstream, client, meant, how, hits).await;
+                    let _ = talk(stream, upstream, client, is_faulty, how, hits).await;
                 });
             }
         });
@@ -73,14 +73,14 @@ async fn talk(
     mut stream: TcpStream,
     upstream: SocketAddr,
     client: reqwest::Client,
-    meant: Meant,
+    is_faulty: Meant,
     how: Misbehaviour,
     hits: Arc<AtomicUsize>,
 ) -> std::io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(request) = read(&mut stream, &mut buffer).await? {
         let path = request.target.split('?').next().unwrap_or_default();
-        if meant(&request.method, path) {
+        if is_faulty(&request.method, path) {
             hits.fetch_add(1, Ordering::SeqCst);
             return misbehave(stream, how).await;
         }
@@ -118,7 +118,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<O
     let find = |name: &str| {
         headers
             .iter()
-            .find(|(own, _)| own == name)
+            .find(|(key, _)| key == name)
             .map(|(_, v)| v.as_str())
     };
     let mut body = Vec::new();

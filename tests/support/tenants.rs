@@ -37,11 +37,11 @@ impl Tenant {
         let credentials = headers(&sandbox.credentials);
         let store = &sandbox.store;
         // Each account lacks some assets; the names of the others begin with its mark.
-        let is_kept = |place: usize| !(place + mark.len()).is_multiple_of(5);
-        let mut place = 0;
+        let is_kept = |index: usize| !(index + mark.len()).is_multiple_of(5);
+        let mut index = 0;
         let mut next = || {
-            place += 1;
-            place
+            index += 1;
+            index
         };
         store.scenario().retain(|_| is_kept(next()));
         store.piktid().retain(|_| is_kept(next()));
@@ -63,8 +63,9 @@ impl Tenant {
 
     /// The request headers that carry the credentials.
     pub fn headers(&self) -> Vec<(String, String)> {
-        let all = self.credentials.iter();
-        all.map(|(source, own)| (format!("x-asset-source-{source}"), own.clone()))
+        let pairs = self.credentials.iter();
+        pairs
+            .map(|(source, credential)| (format!("x-asset-source-{source}"), credential.clone()))
             .collect()
     }
 
@@ -78,12 +79,15 @@ impl Tenant {
     }
 }
 
-fn headers(own: &Credentials) -> [(&'static str, String); 3] {
-    let pair = STANDARD.encode(format!("{}:{}", own.scenario_key, own.scenario_secret));
+fn headers(credentials: &Credentials) -> [(&'static str, String); 3] {
+    let pair = STANDARD.encode(format!(
+        "{}:{}",
+        credentials.scenario_key, credentials.scenario_secret
+    ));
     [
         ("scenario", format!("Basic {pair}")),
-        ("piktid", format!("Bearer {}", own.piktid_token)),
-        ("comfy", own.comfy_key.clone()),
+        ("piktid", format!("Bearer {}", credentials.piktid_token)),
+        ("comfy", credentials.comfy_key.clone()),
     ]
 }
 

@@ -135,13 +135,13 @@ async fn take(State(sink): State<Sink>, request: Request<Body>) -> Response {
 #[allow(dead_code, reason = "not every test that includes this waits")]
 impl Seen {
     /// Waits until `condition` holds; panics after 60 seconds.
-    pub async fn until(&self, is_so: impl Fn(&Self) -> bool) {
+    pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
         let waiting = async {
             loop {
                 let came = self.came.notified();
                 tokio::pin!(came);
                 came.as_mut().enable();
-                if is_so(self) {
+                if condition(self) {
                     return;
                 }
                 came.await;

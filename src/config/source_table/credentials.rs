@@ -22,7 +22,7 @@ impl Table<'_> {
         key: &str,
         value: Option<Spanned<Secret>>,
         file: Option<Spanned<PathBuf>>,
-        named: Option<Spanned<String>>,
+        env_name: Option<Spanned<String>>,
     ) -> Result<Option<Secret>, ConfigError> {
         if let Some(text) = self.variable(provider, variable) {
             return self.usable(Secret::new(text), variable, None).map(Some);
@@ -45,14 +45,14 @@ impl Table<'_> {
             let secret = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
             return self.usable(secret, key, Some(offset)).map(Some);
         }
-        if let Some(named) = named {
-            let offset = named.span().start;
-            let text = self.environment.get(named.get_ref()).ok_or_else(|| {
+        if let Some(env_name) = env_name {
+            let offset = env_name.span().start;
+            let text = self.environment.get(env_name.get_ref()).ok_or_else(|| {
                 self.place.refuse(
                     offset,
                     format!(
                         "`{key}_env` names the variable {}, which is not set",
-                        named.get_ref()
+                        env_name.get_ref()
                     ),
                 )
             })?;
@@ -72,23 +72,23 @@ impl Table<'_> {
         if !text.is_empty() && text.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
             return Ok(secret);
         }
-        let what = format!(
+        let message = format!(
             "`{key}` of source `{}` is empty or holds blanks, line breaks or non-ASCII characters: \
              paste the credential alone",
             self.name
         );
         Err(match offset {
-            Some(offset) => self.place.refuse(offset, what),
-            None => ConfigError(what),
+            Some(offset) => self.place.refuse(offset, message),
+            None => ConfigError(message),
         })
     }
 
     /// Builds an error about a missing key, with the table's line if there is a file.
-    fn missing(&self, what: String) -> ConfigError {
+    fn missing(&self, message: String) -> ConfigError {
         if self.place.text.is_empty() {
-            ConfigError(what)
+            ConfigError(message)
         } else {
-            self.place.refuse(self.offset, what)
+            self.place.refuse(self.offset, message)
         }
     }
 
@@ -203,7 +203,7 @@ impl Table<'_> {
     }
 
     /// `key_is_optional`: a URL is set, so it may be self-hosted, or callers bring keys.
-    pub(super) fn comfy(&mut self, elsewhere: bool) -> Result<ComfySource, ConfigError> {
+    pub(super) fn comfy(&mut self, key_is_optional: bool) -> Result<ComfySource, ConfigError> {
         let t = std::mem::take(&mut self.keys);
         let api_key = self.secret(
             Provider::Comfy,
@@ -213,7 +213,7 @@ impl Table<'_> {
             t.api_key_file,
             t.api_key_env,
         )?;
-        if !elsewhere && api_key.is_none() {
+        if !key_is_optional && api_key.is_none() {
             return Err(self.missing(format!(
                 "source `{}` is Comfy Cloud and has no credential: set `api_key` (`api_key_file`, \
                  `api_key_env`, or COMFY_API_KEY in the environment), or `url` for a ComfyUI of \

@@ -55,8 +55,8 @@ impl Listing {
                 .map(str::to_owned)
                 .collect()
         };
-        let newer = shared.dialect != Dialect::Published;
-        let new_names = newer
+        let supports_new_names = shared.dialect != Dialect::Published;
+        let new_names = supports_new_names
             && ["tags_all", "tags_any", "tags_none"]
                 .iter()
                 .any(|n| get(n).is_some());
@@ -134,7 +134,7 @@ impl Listing {
             ascending,
             include_public: !cloud || get("include_public").as_deref() != Some("false"),
             hash: get("hash").filter(|_| shared.dialect == Dialect::Newest),
-            after: get("after").filter(|_| newer),
+            after: get("after").filter(|_| supports_new_names),
         })
     }
 
@@ -166,7 +166,7 @@ impl Listing {
             && self
                 .metadata
                 .as_ref()
-                .is_none_or(|wanted| has_metadata(asset, wanted))
+                .is_none_or(|metadata_filter| has_metadata(asset, metadata_filter))
     }
 
     fn compare(&self, a: &ComfyAsset, b: &ComfyAsset) -> Ordering {
@@ -187,21 +187,21 @@ impl Listing {
 }
 
 /// Typed equality per key; lists match any value, null matches absence (comfy-observed.md 16).
-fn has_metadata(asset: &ComfyAsset, wanted: &Value) -> bool {
-    let own = |key: &str| {
+fn has_metadata(asset: &ComfyAsset, filter: &Value) -> bool {
+    let field = |key: &str| {
         asset
             .user_metadata
             .get(key)
             .or_else(|| asset.metadata.as_ref().and_then(|m| m.get(key)))
     };
-    wanted
+    filter
         .as_object()
         .into_iter()
         .flatten()
         .all(|(key, value)| match value {
-            Value::Null => own(key).is_none_or(Value::is_null),
-            Value::Array(any) => any.is_empty() || any.iter().any(|v| own(key) == Some(v)),
-            value => own(key) == Some(value),
+            Value::Null => field(key).is_none_or(Value::is_null),
+            Value::Array(any) => any.is_empty() || any.iter().any(|v| field(key) == Some(v)),
+            value => field(key) == Some(value),
         })
 }
 
@@ -267,14 +267,14 @@ fn open_cursor(
     shared: &Shared,
     listing: &Listing,
     cursor: &str,
-    all: &[ComfyAsset],
+    assets: &[ComfyAsset],
     rows: &[&ComfyAsset],
 ) -> Option<usize> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     let (_, id) = text.split_once('|')?;
     (seal(shared, listing, id) == cursor).then_some(())?;
     // A cursor is bound to the sort, not to the filters: this list may lack its row.
-    let anchor = all.iter().find(|a| a.id == id)?;
+    let anchor = assets.iter().find(|a| a.id == id)?;
     Some(rows.partition_point(|a| listing.compare(a, anchor).is_le()))
 }
 

@@ -20,7 +20,7 @@ const ROOTS: [&str; 3] = ["input", "output", "models"];
 
 pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Response {
     let invalid = |message: &str| refuse(&shared, StatusCode::BAD_REQUEST, "INVALID_BODY", message);
-    let (mut bytes, mut name, mut mime_type, mut wanted_hash) = (None, None, None, None);
+    let (mut bytes, mut name, mut mime_type, mut expected_hash) = (None, None, None, None);
     let (mut tags, mut metadata) = (Vec::new(), Map::new());
     loop {
         let field = match form.next_field().await {
@@ -33,7 +33,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
             name = name.or_else(|| field.file_name().map(str::to_owned));
             mime_type = mime_type.or_else(|| field.content_type().map(str::to_owned));
             match field.bytes().await {
-                Ok(all) => bytes = Some(all.to_vec()),
+                Ok(content) => bytes = Some(content.to_vec()),
                 Err(_) => return invalid("the file part cannot be read"),
             }
             continue;
@@ -44,7 +44,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
         match part.as_str() {
             "name" => name = Some(text),
             "mime_type" => mime_type = Some(text),
-            "hash" => wanted_hash = Some(text),
+            "hash" => expected_hash = Some(text),
             "tags" => tags.extend(read_tags(&text)),
             "user_metadata" => match serde_json::from_str(&text) {
                 Ok(Value::Object(map)) => metadata = map,
@@ -73,7 +73,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
         );
     }
     let hash = format!("blake3:{}", blake3::hash(&bytes).to_hex());
-    if wanted_hash.is_some_and(|wanted| wanted != hash) {
+    if expected_hash.is_some_and(|expected| expected != hash) {
         return refuse(
             &shared,
             StatusCode::BAD_REQUEST,
@@ -81,32 +81,35 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
             "hash does not match the file",
         );
     }
-    let old = {
+    let existing = {
         let store = shared.store.comfy();
-        let old = store.iter().find(|a| a.hash.as_ref() == Some(&hash));
-        old.cloned()
+        let existing = store.iter().find(|a| a.hash.as_ref() == Some(&hash));
+        existing.cloned()
     };
     // The published contract returns the existing asset and ignores the form's other parts
     // (4.3 (P)).
-    if let Some(old) = old.clone().filter(|_| shared.dialect == Dialect::Published) {
-        return created(&shared, old, StatusCode::OK, false);
+    if let Some(existing) = existing
+        .clone()
+        .filter(|_| shared.dialect == Dialect::Published)
+    {
+        return created(&shared, existing, StatusCode::OK, false);
     }
-    let known = old.is_some();
-    let roots = tags
+    let is_duplicate = existing.is_some();
+    let root_count = tags
         .iter()
         .filter(|tag| ROOTS.contains(&tag.as_str()))
         .count();
-    if !known && roots != 1 {
+    if !is_duplicate && root_count != 1 {
         return invalid("exactly one of the tags input, output, models is required");
     }
-    let folders = tags
+    let model_type_count = tags
         .iter()
         .filter(|tag| tag.starts_with("model_type:"))
         .count();
-    if !known && tags.iter().any(|tag| tag == "models") && folders != 1 {
+    if !is_duplicate && tags.iter().any(|tag| tag == "models") && model_type_count != 1 {
         return invalid("the tag models needs exactly one model_type:<folder>");
     }
-    if !known {
+    if !is_duplicate {
         tags.push("uploaded".to_owned());
     }
     let asset = entry(
@@ -126,18 +129,18 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
                     bytes,
                 )),
             },
-            fresh: !known,
+            fresh: !is_duplicate,
         },
     );
     created(
         &shared,
         asset,
-        if known {
+        if is_duplicate {
             StatusCode::OK
         } else {
             StatusCode::CREATED
         },
-        !known,
+        !is_duplicate,
     )
 }
 
@@ -162,15 +165,15 @@ struct Entry {
 fn entry(shared: &Shared, entry: Entry) -> ComfyAsset {
     let now = Timestamp::now().as_microsecond();
     let mut store = shared.store.comfy();
-    let d = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
+    let digest = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
     let asset = ComfyAsset {
         id: format!(
             "{}-{}-4{}-8{}-{}",
-            &d[..8],
-            &d[8..12],
-            &d[12..15],
-            &d[15..18],
-            &d[18..30]
+            &digest[..8],
+            &digest[8..12],
+            &digest[12..15],
+            &digest[15..18],
+            &digest[18..30]
         ),
         name: entry.name,
         created: now,
@@ -192,10 +195,10 @@ fn entry(shared: &Shared, entry: Entry) -> ComfyAsset {
     asset
 }
 
-fn created(shared: &Shared, asset: ComfyAsset, status: StatusCode, new: bool) -> Response {
+fn created(shared: &Shared, asset: ComfyAsset, status: StatusCode, is_new: bool) -> Response {
     let row: Box<RawValue> = shape(shared, &asset);
     let mut body: Value = serde_json::from_str(row.get()).unwrap_or_default();
-    body["created_new"] = json!(new);
+    body["created_new"] = json!(is_new);
     (status, Json(body)).into_response()
 }
 
@@ -241,18 +244,18 @@ pub async fn from_hash(State(shared): State<Shared>, Json(body): Json<Value>) ->
 }
 
 pub async fn has_hash(State(shared): State<Shared>, Path(hash): Path<String>) -> StatusCode {
-    let right = hash
+    let is_well_formed = hash
         .strip_prefix("blake3:")
         .is_some_and(|h| h.len() == 64 && h.bytes().all(|b| b.is_ascii_hexdigit()));
-    if !right {
+    if !is_well_formed {
         return StatusCode::BAD_REQUEST;
     }
-    let known = shared
+    let is_stored = shared
         .store
         .comfy()
         .iter()
         .any(|a| a.hash.as_deref() == Some(&hash));
-    if known {
+    if is_stored {
         StatusCode::OK
     } else {
         StatusCode::NOT_FOUND

@@ -87,7 +87,7 @@ pub fn texts(body: &Value, name: &str) -> Vec<String> {
         .into_iter()
         .flatten()
     {
-        if let Some(text) = text.as_str().filter(|t| !texts.iter().any(|own| own == t)) {
+        if let Some(text) = text.as_str().filter(|t| !texts.iter().any(|old| old == t)) {
             texts.push(text.to_owned());
         }
     }

@@ -108,8 +108,8 @@ impl Listing {
             Some(_) => return Err("pageSize must be 1 to 100".to_owned()),
         };
         let deleted = get("deleted") == Some("true");
-        let beside = |name: &&String| !BESIDE_DELETED.contains(&name.as_str());
-        if let Some(other) = params.keys().find(beside).filter(|_| deleted) {
+        let is_conflicting = |name: &&String| !BESIDE_DELETED.contains(&name.as_str());
+        if let Some(other) = params.keys().find(is_conflicting).filter(|_| deleted) {
             return Err(format!("deleted cannot be combined with {other}"));
         }
         if get("type").is_some() && get("types").is_some() {
@@ -183,19 +183,19 @@ impl Listing {
         // A token resumes after a key, not at an index.
         if let Some((time, id)) = &self.resume {
             rows.retain(|a| {
-                let past = (self.time(a), a.id.as_str()).cmp(&(*time, id.as_str()));
+                let order = (self.time(a), a.id.as_str()).cmp(&(*time, id.as_str()));
                 if self.ascending {
-                    past.is_gt()
+                    order.is_gt()
                 } else {
-                    past.is_lt()
+                    order.is_lt()
                 }
             });
         }
-        let more = rows.len() > self.size;
+        let has_more = rows.len() > self.size;
         rows.truncate(self.size);
         let token = rows
             .last()
-            .filter(|_| more)
+            .filter(|_| has_more)
             .map(|last| make_token(shared, self.time(last), &last.id));
         let extras = shape::Extras::of(
             &params
@@ -226,38 +226,38 @@ fn fits(asset: &ScenarioAsset, viewer: Viewer, params: &Params) -> bool {
     } else if asset.owner_id != PROJECT || get("privacy").is_some_and(|p| p != asset.privacy) {
         return false;
     }
-    let is = |name: &str, value: Option<&str>| get(name).is_none_or(|wanted| value == Some(wanted));
+    let matches = |name: &str, value: Option<&str>| get(name).is_none_or(|arg| value == Some(arg));
     let types: Option<Vec<&str>> = get("type")
-        .map(|one| vec![one])
-        .or_else(|| get("types").map(|all| all.split(',').collect()));
+        .map(|single| vec![single])
+        .or_else(|| get("types").map(|csv| csv.split(',').collect()));
     // Tags filter public assets only; other lists ignore them (5.1 [seed 000]).
-    let tagged = !public
+    let tags_match = !public
         || get("tags").is_none_or(|tags| {
             tags.split(',')
-                .all(|t| asset.tags.iter().any(|own| own == t))
+                .all(|t| asset.tags.iter().any(|item| item == t))
         });
-    tagged
-        && is("modelId", asset.model_id.as_deref())
-        && is("inferenceId", asset.inference_id.as_deref())
-        && is("authorId", Some(&asset.author_id))
-        && is("parentAssetId", asset.parent.as_deref())
-        && is("rootAssetId", asset.root.as_deref())
-        && get("collectionId").is_none_or(|id| asset.collection_ids.iter().any(|own| own == id))
+    tags_match
+        && matches("modelId", asset.model_id.as_deref())
+        && matches("inferenceId", asset.inference_id.as_deref())
+        && matches("authorId", Some(&asset.author_id))
+        && matches("parentAssetId", asset.parent.as_deref())
+        && matches("rootAssetId", asset.root.as_deref())
+        && get("collectionId").is_none_or(|id| asset.collection_ids.iter().any(|item| item == id))
         && types.is_none_or(|types| types.contains(&asset.asset_type.as_str()))
 }
 
 /// Makes an opaque token that cannot be forged: a keyed hash and the resume position.
 fn make_token(shared: &Shared, time: i64, id: &str) -> String {
     let plain = format!("{time}|{id}");
-    let seal = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
-    URL_SAFE_NO_PAD.encode(format!("{}|{plain}", &seal[..16]))
+    let mac = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
+    URL_SAFE_NO_PAD.encode(format!("{}|{plain}", &mac[..16]))
 }
 
 fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    let (seal, plain) = text.split_once('|')?;
-    let right = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
-    if seal != &right[..16] {
+    let (mac, plain) = text.split_once('|')?;
+    let expected = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
+    if mac != &expected[..16] {
         return None;
     }
     let (time, id) = plain.split_once('|')?;
@@ -290,8 +290,8 @@ pub async fn search(
         .get("query")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let asked = ["query", "filter", "image", "images"];
-    if asked.iter().all(|name| body.get(name).is_none()) {
+    let criteria = ["query", "filter", "image", "images"];
+    if criteria.iter().all(|name| body.get(name).is_none()) {
         return refuse(
             StatusCode::BAD_REQUEST,
             "query, filter, image or images is required",
@@ -302,11 +302,11 @@ pub async fn search(
         let in_query = params.get(name).and_then(|text| text.parse().ok());
         in_query.or_else(|| usize::try_from(body.get(name)?.as_u64()?).ok())
     };
-    if let Some(other) = body.as_object().and_then(|own| {
-        own.keys()
+    if let Some(unknown) = body.as_object().and_then(|obj| {
+        obj.keys()
             .find(|name| !SEARCHES_BY.contains(&name.as_str()))
     }) {
-        return refuse(StatusCode::BAD_REQUEST, &format!("unknown field {other}"));
+        return refuse(StatusCode::BAD_REQUEST, &format!("unknown field {unknown}"));
     }
     let public = body.get("public").and_then(Value::as_bool) == Some(true);
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();

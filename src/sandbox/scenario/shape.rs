@@ -22,11 +22,11 @@ pub struct Extras {
 
 impl Extras {
     pub fn of(query: &HashMap<String, String>) -> Self {
-        let is = |name: &str| query.get(name).map(String::as_str) == Some("true");
+        let flag = |name: &str| query.get(name).map(String::as_str) == Some("true");
         Self {
-            original: is("originalAssets"),
-            embedding: is("withEmbedding"),
-            quality: is("withQualityGateDetails"),
+            original: flag("originalAssets"),
+            embedding: flag("withEmbedding"),
+            quality: flag("withQualityGateDetails"),
         }
     }
 }

@@ -71,12 +71,12 @@ pub fn routers(shared: &Shared) -> (Router, Router) {
 
 impl Uploads {
     fn with<T>(&self, id: &str, work: impl FnOnce(&mut Upload) -> T) -> Option<T> {
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get_mut(id).map(work)
+        let mut uploads = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        uploads.get_mut(id).map(work)
     }
 
     fn shape(&self, id: &str, upload: &Upload, with_parts: bool) -> Value {
-        let mut all = json!({
+        let mut object = json!({
             "id": id,
             "authorId": "u5e1f",
             "ownerId": PROJECT,
@@ -89,10 +89,10 @@ impl Uploads {
             "partsCount": upload.count,
         });
         if let Some(entity) = &upload.entity {
-            all["entityId"] = json!(entity);
+            object["entityId"] = json!(entity);
         }
         if let Some(error) = &upload.error {
-            all["errorMessage"] = json!(error);
+            object["errorMessage"] = json!(error);
         }
         if with_parts {
             // The contract promises no order, so the parts come in reverse.
@@ -104,26 +104,26 @@ impl Uploads {
                     "expires": shape::time(Timestamp::now().as_millisecond() + 3_600_000),
                 })
             });
-            all["parts"] = parts.collect();
+            object["parts"] = parts.collect();
         }
-        json!({ "upload": all })
+        json!({ "upload": object })
     }
 }
 
 async fn begin(State(uploads): State<Uploads>, Json(body): Json<Value>) -> Response {
     let count = body["parts"].as_u64().unwrap_or(0);
     let kind = body["kind"].as_str().unwrap_or_default();
-    let is_whole = body["fileName"].is_string()
+    let is_complete = body["fileName"].is_string()
         && body["contentType"].is_string()
         && body["fileSize"].as_u64().is_some_and(|size| size > 0);
-    if !is_whole || count == 0 || count > 10_000 || !KINDS.contains(&kind) {
+    if !is_complete || count == 0 || count > 10_000 || !KINDS.contains(&kind) {
         return refuse(
             StatusCode::BAD_REQUEST,
             "fileName, fileSize, contentType, parts and kind are required",
         );
     }
-    let mut all = uploads.all.lock().unwrap_or_else(PoisonError::into_inner);
-    let id = format!("upload_{:06}", all.len() + 1);
+    let mut entries = uploads.all.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = format!("upload_{:06}", entries.len() + 1);
     let upload = Upload {
         body,
         status: "pending",
@@ -134,7 +134,7 @@ async fn begin(State(uploads): State<Uploads>, Json(body): Json<Value>) -> Respo
         created: Timestamp::now().as_millisecond(),
     };
     let answer = uploads.shape(&id, &upload, true);
-    all.insert(id, upload);
+    entries.insert(id, upload);
     Json(answer).into_response()
 }
 

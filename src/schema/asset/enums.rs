@@ -45,8 +45,8 @@ impl From<Kind> for AssetKind {
 }
 
 impl From<AssetKind> for Kind {
-    fn from(word: AssetKind) -> Self {
-        match word {
+    fn from(kind: AssetKind) -> Self {
+        match kind {
             AssetKind::Image => Self::Image,
             AssetKind::Video => Self::Video,
             AssetKind::Audio => Self::Audio,
@@ -112,8 +112,8 @@ impl From<Visibility> for AssetVisibility {
 }
 
 impl From<AssetVisibility> for Visibility {
-    fn from(word: AssetVisibility) -> Self {
-        match word {
+    fn from(visibility: AssetVisibility) -> Self {
+        match visibility {
             AssetVisibility::Private => Self::Private,
             AssetVisibility::Shared => Self::Shared,
             AssetVisibility::Unlisted => Self::Unlisted,

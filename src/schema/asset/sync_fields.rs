@@ -83,36 +83,36 @@ impl SyncFields for AssetNode {
     }
 
     fn write(&self, plain: &AssetField, operation: &Operation, out: &mut Vec<u8>) -> Option<()> {
-        let own = &*self.0;
+        let asset = &*self.0;
         match plain {
             AssetField::Id => {
                 out.push(b'"');
-                out.extend_from_slice(own.global_id.as_bytes());
+                out.extend_from_slice(asset.global_id.as_bytes());
                 out.push(b'"');
             }
-            AssetField::Provider => word(AssetProvider::from(own.provider), out)?,
-            AssetField::UpstreamId => raw_json::put(&own.id.upstream, out),
-            AssetField::Name => raw_json::put(&own.name, out),
-            AssetField::Kind => word(AssetKind::from(own.kind), out)?,
-            AssetField::MimeType => raw_json::put(&own.mime_type, out),
-            AssetField::Size => raw_json::put(&own.size_bytes, out),
-            AssetField::Width => raw_json::put(&own.width, out),
-            AssetField::Height => raw_json::put(&own.height, out),
-            AssetField::DurationSeconds => raw_json::put(&own.duration_seconds, out),
-            AssetField::ContentHash => raw_json::put(&own.content_hash, out),
-            AssetField::CreatedAt => DateTime::at(own.created_at).write(out),
-            AssetField::UpdatedAt => match own.updated_at {
+            AssetField::Provider => word(AssetProvider::from(asset.provider), out)?,
+            AssetField::UpstreamId => raw_json::put(&asset.id.upstream, out),
+            AssetField::Name => raw_json::put(&asset.name, out),
+            AssetField::Kind => word(AssetKind::from(asset.kind), out)?,
+            AssetField::MimeType => raw_json::put(&asset.mime_type, out),
+            AssetField::Size => raw_json::put(&asset.size_bytes, out),
+            AssetField::Width => raw_json::put(&asset.width, out),
+            AssetField::Height => raw_json::put(&asset.height, out),
+            AssetField::DurationSeconds => raw_json::put(&asset.duration_seconds, out),
+            AssetField::ContentHash => raw_json::put(&asset.content_hash, out),
+            AssetField::CreatedAt => DateTime::at(asset.created_at).write(out),
+            AssetField::UpdatedAt => match asset.updated_at {
                 Some(time) => DateTime::at(time).write(out),
                 None => raw_json::null(out),
             },
-            AssetField::Status => word(AssetStatus::from(own.status), out)?,
-            AssetField::Visibility => match own.visibility {
+            AssetField::Status => word(AssetStatus::from(asset.status), out)?,
+            AssetField::Visibility => match asset.visibility {
                 Some(visibility) => word(AssetVisibility::from(visibility), out)?,
                 None => raw_json::null(out),
             },
-            AssetField::CreatedBy => raw_json::put(&own.created_by, out),
-            AssetField::Tags => raw_json::put(&own.tags, out),
-            AssetField::Note => raw_json::put(&own.note, out),
+            AssetField::CreatedBy => raw_json::put(&asset.created_by, out),
+            AssetField::Tags => raw_json::put(&asset.tags, out),
+            AssetField::Note => raw_json::put(&asset.note, out),
             AssetField::Address(rendition) => {
                 // The resolver returns `FORBIDDEN` to callers that may not read.
                 if !operation.caller.may(Permission::Read) {
@@ -123,23 +123,23 @@ impl SyncFields for AssetNode {
             }
             AssetField::ViewerCanTag => {
                 raw_json::put(
-                    &viewer_may(operation, own.viewer_can.tag, Permission::Write),
+                    &viewer_may(operation, asset.viewer_can.tag, Permission::Write),
                     out,
                 );
             }
             AssetField::ViewerCanNote => {
                 raw_json::put(
-                    &viewer_may(operation, own.viewer_can.note, Permission::Write),
+                    &viewer_may(operation, asset.viewer_can.note, Permission::Write),
                     out,
                 );
             }
             AssetField::ViewerCanDelete => {
-                let can = own.viewer_can.delete;
+                let can = asset.viewer_can.delete;
                 raw_json::put(&viewer_may(operation, can, Permission::Delete), out);
             }
-            AssetField::Preview => none(own.preview.is_none(), out)?,
-            AssetField::Parent => none(own.parent.is_none(), out)?,
-            AssetField::Root => none(own.root.is_none(), out)?,
+            AssetField::Preview => none(asset.preview.is_none(), out)?,
+            AssetField::Parent => none(asset.parent.is_none(), out)?,
+            AssetField::Root => none(asset.root.is_none(), out)?,
         }
         Some(())
     }

@@ -97,12 +97,12 @@ pub async fn delete_all(
 ) -> async_graphql::Result<BulkDeleteAssetsPayload> {
     let operation = changing(context, Permission::Delete).await?;
     let key = key(input.idempotency_key)?;
-    let mut meant = Meant::read(
+    let mut requested = Meant::read(
         &operation.registry,
         &input.asset_ids,
         operation.bulk_delete_ids,
     )?;
-    let targets = std::mem::take(&mut meant.targets);
+    let targets = std::mem::take(&mut requested.targets);
     let report = match key {
         None => operation.writer.delete(targets, &operation.context).await,
         Some(key) => operation
@@ -112,12 +112,12 @@ pub async fn delete_all(
             .ok_or_else(key_conflict)?,
     };
     for (id, error) in &report.failed {
-        meant.failed(id, error);
+        requested.failed(id, error);
     }
     Ok(BulkDeleteAssetsPayload {
-        deleted_ids: meant.ids(report.deleted),
-        not_tried_ids: meant.ids(report.not_tried),
-        errors: meant.errors,
+        deleted_ids: requested.ids(report.deleted),
+        not_tried_ids: requested.ids(report.not_tried),
+        errors: requested.errors,
         client_mutation_id: input.client_mutation_id,
     })
 }

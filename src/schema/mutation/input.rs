@@ -41,25 +41,25 @@ impl Meant {
                 ),
             ));
         }
-        let (mut meant, mut bad) = (Self::default(), HashSet::new());
+        let (mut requested, mut invalid_ids) = (Self::default(), HashSet::new());
         for (index, id) in ids.iter().enumerate() {
             match target(registry, id) {
                 Ok(target) => {
-                    let own = target.id.clone();
-                    if let Entry::Vacant(place) = meant.given.entry(own) {
-                        place.insert(id.clone());
-                        meant.targets.push(target);
+                    let asset = target.id.clone();
+                    if let Entry::Vacant(vacant) = requested.given.entry(asset) {
+                        vacant.insert(id.clone());
+                        requested.targets.push(target);
                     }
                 }
                 Err(message) => {
-                    if bad.insert(id) {
+                    if invalid_ids.insert(id) {
                         let path = ["input", "assetIds", &index.to_string()];
-                        meant.errors.push(bad_id(id, &path, message));
+                        requested.errors.push(bad_id(id, &path, message));
                     }
                 }
             }
         }
-        Ok(meant)
+        Ok(requested)
     }
 
     /// Returns the asset's id as the client sent it.

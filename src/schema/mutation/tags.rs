@@ -112,10 +112,10 @@ pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>>
             return Err(bad_input(&path, rule));
         }
     }
-    let mut meant: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
-    meant.sort();
-    meant.dedup();
-    Ok(meant)
+    let mut cleaned: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
+    cleaned.sort();
+    cleaned.dedup();
+    Ok(cleaned)
 }
 
 pub async fn change_tags(
@@ -127,8 +127,8 @@ pub async fn change_tags(
 ) -> async_graphql::Result<(Vec<AssetNode>, Vec<AssetMutationError>)> {
     let operation = changing(context, Permission::Write).await?;
     let change = change(self::tags(tags, least)?);
-    let mut meant = Meant::read(&operation.registry, ids, operation.ids)?;
-    let targets = std::mem::take(&mut meant.targets);
+    let mut requested = Meant::read(&operation.registry, ids, operation.ids)?;
+    let targets = std::mem::take(&mut requested.targets);
     let outcomes = operation
         .writer
         .tags(targets, change, &operation.context)
@@ -137,8 +137,8 @@ pub async fn change_tags(
     for Outcome { id, result } in outcomes {
         match result {
             Ok(asset) => assets.push(AssetNode(asset)),
-            Err(error) => meant.failed_by_tags(&id, &error),
+            Err(error) => requested.failed_by_tags(&id, &error),
         }
     }
-    Ok((assets, meant.errors))
+    Ok((assets, requested.errors))
 }

@@ -161,17 +161,17 @@ fn options(
 ) -> async_graphql::Result<UploadOptions> {
     match input {
         None => Ok(UploadOptions::None),
-        Some(AssetUploadOptionsInput::Comfy(own)) => Ok(UploadOptions::Comfy(ComfyUpload {
-            destination: match own.destination {
+        Some(AssetUploadOptionsInput::Comfy(fields)) => Ok(UploadOptions::Comfy(ComfyUpload {
+            destination: match fields.destination {
                 ComfyUploadDestination::Input => ComfyDestination::Input,
                 ComfyUploadDestination::Output => ComfyDestination::Output,
                 ComfyUploadDestination::Models => ComfyDestination::Models,
             },
-            model_type: own.model_type.clone(),
+            model_type: fields.model_type.clone(),
         })),
-        Some(AssetUploadOptionsInput::Scenario(own)) => {
+        Some(AssetUploadOptionsInput::Scenario(fields)) => {
             let path = ["input", "options", "scenario"];
-            let ids = &own.collection_ids;
+            let ids = &fields.collection_ids;
             if ids.len() > 20 {
                 return Err(bad_input(
                     &[&path[..], &["collectionIds"]].concat(),
@@ -184,19 +184,19 @@ fn options(
                     "an id has 1 to 128 bytes and no control characters",
                 ));
             }
-            let id = own.parent_asset_id.as_ref();
+            let id = fields.parent_asset_id.as_ref();
             let parent_id = id.map(|id| parent(source, registry, id)).transpose()?;
             Ok(UploadOptions::Scenario(ScenarioUpload {
-                kind: own.kind.map(|kind| match kind {
+                kind: fields.kind.map(|kind| match kind {
                     ScenarioUploadKindInput::Image => ScenarioUploadKind::Image,
                     ScenarioUploadKindInput::Video => ScenarioUploadKind::Video,
                     ScenarioUploadKindInput::Audio => ScenarioUploadKind::Audio,
                     ScenarioUploadKindInput::Text => ScenarioUploadKind::Text,
                     ScenarioUploadKindInput::Model3d => ScenarioUploadKind::Model3d,
                 }),
-                collection_ids: own.collection_ids.clone(),
+                collection_ids: fields.collection_ids.clone(),
                 parent_id,
-                hide: own.hide,
+                hide: fields.hide,
             }))
         }
     }
@@ -211,8 +211,8 @@ fn parent(source: &dyn Source, registry: &Registry, id: &ID) -> async_graphql::R
     };
     match GlobalId::parse(id) {
         Ok(GlobalId::Asset(id)) => {
-            let of = registry.named(&id.source);
-            if of.is_some_and(|of| of.profile().name == *name) {
+            let parent_source = registry.named(&id.source);
+            if parent_source.is_some_and(|parent_source| parent_source.profile().name == *name) {
                 Ok(id.upstream.to_string())
             } else {
                 wrong(format!(
@@ -310,11 +310,11 @@ fn mutation_error(
     match error {
         UploadError::Source(error) => AssetMutationError::at(&outcome.source, id, error),
         UploadError::Argument { field, error } => {
-            let mut told = AssetMutationError::at(&outcome.source, id, error);
+            let mut reported = AssetMutationError::at(&outcome.source, id, error);
             if matches!(error, SourceError::Invalid(_)) {
-                told.name_argument(&["input", field]);
+                reported.name_argument(&["input", field]);
             }
-            told
+            reported
         }
         UploadError::Conflict | UploadError::FirstFailed => {
             let path = ["input", "idempotencyKey"];

@@ -48,9 +48,9 @@ impl ProviderList {
     ) -> async_graphql::Result<FastPath<AssetConnection>> {
         let asked = asked?;
         let registry = &reading(context)?.registry;
-        let own = AssetProvider::from(self.provider);
+        let node = AssetProvider::from(self.provider);
         let mut sources = named(&["sources"], self.sources.as_deref(), registry)?;
-        let is_other = |provider| AssetProvider::from(provider) != own;
+        let is_other = |provider| AssetProvider::from(provider) != node;
         for (index, name) in self.sources.iter().flatten().enumerate() {
             let source = SourceName::parse(name).ok();
             let source = source.and_then(|name| registry.named(&name));
@@ -61,7 +61,7 @@ impl ProviderList {
                     format!(
                         "source `{}` is no {} source, and `{}` lists those only",
                         other.name,
-                        own.word(),
+                        node.word(),
                         self.name
                     ),
                 ));

@@ -25,22 +25,22 @@ use crate::{
 pub async fn run_all(
     gateway: &Gateway,
     session: &Session,
-    all: Vec<RequestParams>,
+    operations: Vec<RequestParams>,
     id: RequestId,
     memory: &mut Memory<'_>,
 ) -> Result<Vec<Result<Executed, RequestError>>, RequestError> {
-    let all: Vec<_> = all
+    let operations: Vec<_> = operations
         .into_iter()
         .map(|parameters| prepare(gateway, GraphqlRequest::of(parameters)?, None, memory))
         .collect();
-    let prepared = || all.iter().flatten();
-    let cost = prepared().fold(0, |sum: u64, own| sum.saturating_add(own.cost));
+    let prepared = || operations.iter().flatten();
+    let cost = prepared().fold(0, |sum: u64, operation| sum.saturating_add(operation.cost));
     document::check_cost(cost, &gateway.0.limits).map_err(|error| RequestError {
         is_document_error: false,
         ..error.into()
     })?;
-    let mutates = prepared().any(|own| own.kind != OperationType::Query);
-    let running = all.into_iter().map(|prepared| async move {
+    let mutates = prepared().any(|operation| operation.kind != OperationType::Query);
+    let running = operations.into_iter().map(|prepared| async move {
         match prepared {
             Ok(prepared) => Ok(run(gateway, session, prepared, None, id).await),
             Err(refusal) => Err(refusal),
@@ -55,16 +55,16 @@ pub fn together(
     outcomes: Vec<Result<Executed, RequestError>>,
     id: RequestId,
 ) -> Result<EncodedResponse, RequestError> {
-    let mut all = vec![b'['];
-    for (place, outcome) in outcomes.into_iter().enumerate() {
-        if place > 0 {
-            all.push(b',');
+    let mut json = vec![b'['];
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
         }
-        all.extend(match outcome {
+        json.extend(match outcome {
             Ok(done) => response::text(&done.response, id)?.1,
             Err(refusal) => refusal.text(id),
         });
     }
-    all.push(b']');
-    Ok(EncodedResponse::new(all.into(), CachePolicy::NONE, false))
+    json.push(b']');
+    Ok(EncodedResponse::new(json.into(), CachePolicy::NONE, false))
 }

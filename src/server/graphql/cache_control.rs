@@ -64,10 +64,10 @@ impl CachePolicy {
             Expiry::At(end) => end.saturating_duration_since(Instant::now()),
             Expiry::Never => SETTLED,
         };
-        let (who, age) = (
+        let (visibility, age) = (
             if self.private { "private" } else { "public" },
             age.as_secs(),
         );
-        HeaderValue::try_from(format!("{who}, max-age={age}")).unwrap_or(NO_STORE)
+        HeaderValue::try_from(format!("{visibility}, max-age={age}")).unwrap_or(NO_STORE)
     }
 }

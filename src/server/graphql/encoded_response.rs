@@ -76,11 +76,11 @@ impl EncodedResponse {
         &self,
         media_type: MediaType,
         status: StatusCode,
-        asked: &HeaderMap,
+        request_headers: &HeaderMap,
     ) -> Response {
-        let is_known = self.is_known(asked);
-        let coding = self.coding(asked).filter(|_| !is_known);
-        let (body, coding) = match coding.and_then(|own| self.coded(own)) {
+        let is_known = self.is_known(request_headers);
+        let coding = self.coding(request_headers).filter(|_| !is_known);
+        let (body, coding) = match coding.and_then(|selected| self.coded(selected)) {
             // This covers a POST that names its document. RFC 9110 prescribes 412 for methods that
             // change state, and a query changes nothing.
             _ if is_known => (Body::empty(), None),
@@ -109,39 +109,43 @@ impl EncodedResponse {
         answer
     }
 
-    fn is_known(&self, asked: &HeaderMap) -> bool {
-        let tag = self.tag.as_ref().and_then(|own| own.to_str().ok());
-        let Some(opaque) = tag.map(|own| own.trim_start_matches("W/")) else {
+    fn is_known(&self, request_headers: &HeaderMap) -> bool {
+        let tag = self.tag.as_ref().and_then(|etag| etag.to_str().ok());
+        let Some(opaque) = tag.map(|etag| etag.trim_start_matches("W/")) else {
             return false;
         };
-        asked
+        request_headers
             .get_all(header::IF_NONE_MATCH)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .any(|own| own.trim() == "*" || own.trim().trim_start_matches("W/") == opaque)
+            .any(|etag| etag.trim() == "*" || etag.trim().trim_start_matches("W/") == opaque)
     }
 
     /// Compresses a large response on a blocking thread, if these headers accept a coding.
-    pub async fn compress_aside(self: &Arc<Self>, asked: &HeaderMap) {
-        if self.plain.len() <= LARGE || self.is_known(asked) {
+    pub async fn compress_aside(self: &Arc<Self>, request_headers: &HeaderMap) {
+        if self.plain.len() <= LARGE || self.is_known(request_headers) {
             return;
         }
         let is_to_do = |coding: &Coding| self.slot(*coding).get().is_none();
-        let Some(coding) = self.coding(asked).filter(is_to_do) else {
+        let Some(coding) = self.coding(request_headers).filter(is_to_do) else {
             return;
         };
-        let own = Arc::clone(self);
+        let response = Arc::clone(self);
         // If the task fails, `respond` compresses the response.
-        drop(spawn_blocking(move || own.coded(coding).is_some()).await);
+        drop(spawn_blocking(move || response.coded(coding).is_some()).await);
     }
 
     /// Selects the content coding for these request headers.
-    fn coding(&self, asked: &HeaderMap) -> Option<Coding> {
-        if self.plain.len() <= COMPRESSED || !asked.contains_key(header::ACCEPT_ENCODING) {
+    fn coding(&self, request_headers: &HeaderMap) -> Option<Coding> {
+        if self.plain.len() <= COMPRESSED || !request_headers.contains_key(header::ACCEPT_ENCODING)
+        {
             return None;
         }
-        let (gzip, brotli) = (quality_of("gzip", asked), quality_of("br", asked));
+        let (gzip, brotli) = (
+            quality_of("gzip", request_headers),
+            quality_of("br", request_headers),
+        );
         if gzip > 0.0 && gzip >= brotli {
             Some(Coding::Gzip)
         } else {

@@ -46,7 +46,7 @@ impl PreparedOperation {
 /// [`RequestError`] for a document or variables that break a rule.
 pub fn prepare(
     gateway: &Gateway,
-    asked: GraphqlRequest,
+    incoming: GraphqlRequest,
     files: Option<&Arc<Files>>,
     memory: &mut Memory<'_>,
 ) -> Result<PreparedOperation, RequestError> {
@@ -57,13 +57,13 @@ pub fn prepare(
         ..
     } = &*gateway.0;
     let rules = documents.rules();
-    let document = documents.find(&asked.document, limits)?;
+    let document = documents.find(&incoming.document, limits)?;
     if !gateway.0.introspection {
         document.check_introspection()?;
     }
-    let operation = document.operation(asked.operation_name.as_deref())?;
+    let operation = document.operation(incoming.operation_name.as_deref())?;
     let declares = |name: &str| operation.declares(name);
-    let mut variables = asked.variables.read(declares, memory)?;
+    let mut variables = incoming.variables.read(declares, memory)?;
     operation.check_size(&variables, limits)?;
     if let Some(files) = files {
         files.put_into(&mut variables)?;
@@ -75,8 +75,8 @@ pub fn prepare(
     Ok(PreparedOperation {
         kind: operation.kind(),
         request: request.variables(variables),
-        name: asked.operation_name,
-        named: asked.document.text.is_none(),
+        name: incoming.operation_name,
+        named: incoming.document.text.is_none(),
         cost,
         writes_json: true,
     })

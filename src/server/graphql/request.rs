@@ -205,9 +205,9 @@ impl GraphqlRequest {
                 .map_err(|_| RequestError::bad_request("`extensions` must be a JSON object"))?,
         };
         let persisted = extensions.persisted_query;
-        let hash = persisted.map(|own| serde_json::from_str::<PersistedQuery>(own.get()));
+        let hash = persisted.map(|entry| serde_json::from_str::<PersistedQuery>(entry.get()));
         let hash = match hash.transpose() {
-            Ok(Some(own)) if own.version == 1 => Some(own.sha256_hash),
+            Ok(Some(entry)) if entry.version == 1 => Some(entry.sha256_hash),
             Ok(None) => None,
             Ok(Some(_)) | Err(_) => {
                 return Err(RequestError::bad_request(
@@ -234,7 +234,7 @@ impl GraphqlRequest {
     pub fn over_socket(request: GraphRequest) -> Result<Self, RequestError> {
         // The extensions came as JSON, so they convert to JSON.
         let extensions = serde_json::to_vec(&request.extensions).unwrap_or_default();
-        let asked = Self::of(RequestParams {
+        let converted = Self::of(RequestParams {
             query: Some(request.query),
             operation_name: request.operation_name,
             extensions: Some(extensions.into()),
@@ -242,7 +242,7 @@ impl GraphqlRequest {
         })?;
         Ok(Self {
             variables: Given::Read(request.variables),
-            ..asked
+            ..converted
         })
     }
 }
@@ -300,28 +300,29 @@ pub async fn read(
 }
 
 /// Parses a batch of operations.
-fn batch(body: &Bytes, most: usize) -> Result<Vec<RequestParams>, RequestError> {
+fn batch(body: &Bytes, maximum: usize) -> Result<Vec<RequestParams>, RequestError> {
     // Counts the operations before it parses them.
-    let all: Vec<&RawValue> = serde_json::from_slice(body)
+    let operations: Vec<&RawValue> = serde_json::from_slice(body)
         .map_err(|_| RequestError::bad_request("the body is not a JSON list of operations"))?;
-    if all.is_empty() {
+    if operations.is_empty() {
         return Err(RequestError::bad_request(
             "the batch has no operation in it",
         ));
     }
-    if all.len() > most {
+    if operations.len() > maximum {
         let refusal = RequestError::from(DocumentError::limit(
             "number of operations sent together",
-            all.len(),
-            most,
+            operations.len(),
+            maximum,
         ));
         return Err(RequestError {
             is_document_error: false,
             ..refusal
         });
     }
-    all.into_iter()
-        .map(|own| from_json(&body.slice_ref(own.get().as_bytes())))
+    operations
+        .into_iter()
+        .map(|operation| from_json(&body.slice_ref(operation.get().as_bytes())))
         .collect()
 }
 
@@ -349,18 +350,18 @@ async fn read_body(
         return Err(too_large());
     }
     let reading = async {
-        let mut all = Vec::with_capacity(announced.unwrap_or(1024).min(limit).min(FIRST));
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(1024).min(limit).min(FIRST));
         while let Some(piece) = pieces.next().await {
             let piece =
                 piece.map_err(|_| RequestError::bad_request("the request's body broke off"))?;
-            if all.len() + piece.len() > limit {
+            if bytes.len() + piece.len() > limit {
                 return Err(too_large());
             }
             memory.take(piece.len())?;
-            all.extend_from_slice(&piece);
+            bytes.extend_from_slice(&piece);
         }
         // Drops the spare capacity, because the body may be cached.
-        Ok(Bytes::from(all.into_boxed_slice()))
+        Ok(Bytes::from(bytes.into_boxed_slice()))
     };
     let mut reading = pin!(reading);
     // Small bodies arrive with their headers, so they need no timer.
@@ -424,7 +425,7 @@ fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {
             return Ok(None);
         }
         match serde_json::from_str::<Option<Object<'_>>>(text) {
-            Ok(own) => Ok(own.map(|own| Bytes::copy_from_slice(own.0.as_bytes()))),
+            Ok(parsed) => Ok(parsed.map(|parsed| Bytes::copy_from_slice(parsed.0.as_bytes()))),
             Err(_) => Err(RequestError::bad_request(format!(
                 "`{name}` must be a JSON object"
             ))),
@@ -446,9 +447,12 @@ fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {
 /// Returns the valid operations of a JSON body, for [`crate::server::fuzz_entry`].
 pub fn operations_of_body(body: &[u8]) -> Vec<GraphqlRequest> {
     let body = &Bytes::copy_from_slice(body);
-    let one = from_json(body).map(|one| vec![one]);
-    let all = one.or_else(|_| batch(body, usize::MAX)).unwrap_or_default();
-    all.into_iter()
+    let single = from_json(body).map(|single| vec![single]);
+    let operations = single
+        .or_else(|_| batch(body, usize::MAX))
+        .unwrap_or_default();
+    operations
+        .into_iter()
         .map(GraphqlRequest::of)
         .filter_map(Result::ok)
         .collect()

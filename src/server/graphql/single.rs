@@ -28,18 +28,18 @@ use crate::{
 pub async fn one(
     gateway: &Gateway,
     session: &Session,
-    question: ResponseKey,
+    key: ResponseKey,
     id: RequestId,
     memory: &mut Memory<'_>,
 ) -> Result<Outcome, RequestError> {
-    let parameters = RequestParams::of(&question.written, question.by_address)?;
+    let parameters = RequestParams::of(&key.written, key.by_address)?;
     let prepared = prepare(gateway, GraphqlRequest::of(parameters)?, None, memory)?;
-    let named = prepared.named || question.by_address;
+    let named = prepared.named || key.by_address;
     let answers = &gateway.0.answers;
     // Noted before the operation reads anything.
     let began = answers.moment();
     if prepared.kind != OperationType::Query {
-        if question.by_address {
+        if key.by_address {
             return Err(RequestError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 Code::BadUserInput,
@@ -51,7 +51,7 @@ pub async fn one(
         return Ok(done.outcome(named));
     }
     let make = || {
-        let (gateway, session, question) = (gateway.clone(), session.clone(), question.clone());
+        let (gateway, session, key) = (gateway.clone(), session.clone(), key.clone());
         // Other requests may still wait for the result after this request is cancelled.
         let share = memory.share();
         async move {
@@ -64,7 +64,7 @@ pub async fn one(
             {
                 let (answer, bytes) = (Arc::clone(ready), ready.bytes());
                 let answers = &gateway.0.answers;
-                answers.keep(question, answer, began, sources, until, bytes);
+                answers.keep(key, answer, began, sources, until, bytes);
             }
             SharedResult {
                 outcome,
@@ -72,7 +72,7 @@ pub async fn one(
             }
         }
     };
-    match answers.shared(&question, began, make).await {
+    match answers.shared(&key, began, make).await {
         (Ok(made), true) => Ok(made.outcome),
         (Ok(made), false) if !made.is_unshareable => {
             if !matches!(made.outcome, Outcome::EncodedResponse(_)) {
@@ -81,7 +81,7 @@ pub async fn one(
             Ok(made.outcome)
         }
         (Ok(_), false) => {
-            let parameters = RequestParams::of(&question.written, question.by_address)?;
+            let parameters = RequestParams::of(&key.written, key.by_address)?;
             let prepared = prepare(gateway, GraphqlRequest::of(parameters)?, None, memory)?;
             let done = Box::pin(run(gateway, session, prepared, None, id)).await;
             Ok(done.outcome(named))
@@ -103,12 +103,12 @@ pub async fn with_files(
     memory: &mut Memory<'_>,
 ) -> Result<Outcome, RequestError> {
     let prepared = GraphqlRequest::of(parameters);
-    let prepared = prepared.and_then(|asked| prepare(gateway, asked, Some(&files), memory));
+    let prepared = prepared.and_then(|incoming| prepare(gateway, incoming, Some(&files), memory));
     let outcome = match prepared {
         Ok(prepared) => Ok(run(gateway, session, prepared, Some(&files), id).await),
         Err(refusal) => Err(refusal),
     };
-    let Some(why) = files.malformed() else {
+    let Some(reason) = files.malformed() else {
         return Ok(outcome?.outcome(false));
     };
     // The body is malformed within a file. If the upload is the only field, nothing was done.
@@ -116,7 +116,7 @@ pub async fn with_files(
     let done = outcome?;
     match &done.response.data {
         Value::Object(fields) if fields.len() > 1 => Ok(done.outcome(false)),
-        _ => Err(RequestError::bad_request(why)),
+        _ => Err(RequestError::bad_request(reason)),
     }
 }
 

@@ -61,10 +61,10 @@ pub struct UnderWay(Arc<Requests>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let own = &self.0;
-        let ended = u64::try_from(own.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        own.ended.fetch_max(ended, Ordering::Relaxed);
-        own.open.fetch_sub(1, Ordering::Relaxed);
+        let requests = &self.0;
+        let ended = u64::try_from(requests.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        requests.ended.fetch_max(ended, Ordering::Relaxed);
+        requests.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,10 +75,10 @@ pub struct Counted {
 }
 
 impl Counted {
-    pub fn of(body: Body, under_way: UnderWay) -> Body {
+    pub fn of(body: Body, active: UnderWay) -> Body {
         Body::new(Self {
             body,
-            _under_way: under_way,
+            _under_way: active,
         })
     }
 }

@@ -13,19 +13,19 @@ use crate::upstream::{BodyStream, UpstreamError};
 /// Passes the source's body on. Cuts it to the range if the source ignored the range.
 pub fn respond(
     status: StatusCode,
-    sent: &HeaderMap,
+    source_headers: &HeaderMap,
     body: BodyStream,
     range: Option<&HeaderValue>,
 ) -> Response {
-    let length: Option<u64> = sent
+    let length: Option<u64> = source_headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok());
-    let wanted = range
+    let requested = range
         .filter(|_| status == StatusCode::OK)
         .zip(length)
         .and_then(|(range, length)| part(range.to_str().ok()?, length));
-    let mut response = match wanted {
+    let mut response = match requested {
         Some(Ok((first, last))) => {
             let cut = Body::from_stream(cut(body, first, last - first + 1));
             let mut response = (StatusCode::PARTIAL_CONTENT, cut).into_response();
@@ -55,14 +55,14 @@ pub fn respond(
         None => {
             let mut response = (status, Body::from_stream(body)).into_response();
             for name in [header::CONTENT_LENGTH, header::CONTENT_RANGE] {
-                if let Some(value) = sent.get(&name) {
+                if let Some(value) = source_headers.get(&name) {
                     response.headers_mut().insert(name, value.clone());
                 }
             }
             response
         }
     };
-    if length.is_some() || sent.contains_key(header::ACCEPT_RANGES) {
+    if length.is_some() || source_headers.contains_key(header::ACCEPT_RANGES) {
         response
             .headers_mut()
             .insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -157,7 +157,7 @@ mod tests {
     async fn a_cut_spans_pieces() {
         let pieces = ["abc", "def", "ghi"].map(|p| Ok(Bytes::from(p)));
         let body: BodyStream = futures_util::stream::iter(pieces).boxed();
-        let all: Vec<_> = cut(body, 2, 5).map(Result::unwrap).collect().await;
-        assert_eq!(all.concat(), b"cdefg");
+        let output: Vec<_> = cut(body, 2, 5).map(Result::unwrap).collect().await;
+        assert_eq!(output.concat(), b"cdefg");
     }
 }

@@ -126,11 +126,11 @@ impl Protocol {
     fn refuse(&mut self, refusal: &RequestError) -> Option<String> {
         let id = RequestId::new();
         refusal.log(id);
-        let (own, payload) = match self {
+        let (operation, payload) = match self {
             Self::Newer(newer) => (newer.refuse()?, refusal.errors(id)),
             Self::Older(older) => (older.refuse()?, refusal.errors(id)[0].take()),
         };
-        let error = serde_json::json!({ "id": own, "type": "error", "payload": payload });
+        let error = serde_json::json!({ "id": operation, "type": "error", "payload": payload });
         Some(error.to_string())
     }
 }
@@ -328,7 +328,9 @@ impl Pump<'_> {
                 Ok(Some(Message::Text(text)))
             }
             (Message::Close(frame), Protocol::Newer(_)) => {
-                let reason = frame.map(|own| own.reason.to_string()).unwrap_or_default();
+                let reason = frame
+                    .map(|close_frame| close_frame.reason.to_string())
+                    .unwrap_or_default();
                 // The engine uses one code for every error.
                 Err(match self.refused.get() {
                     Some(close) => Close::new(close.code, &close.reason),

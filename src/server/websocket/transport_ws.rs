@@ -85,7 +85,7 @@ struct Payload<'a> {
 impl Payload<'_> {
     fn fits(&self) -> bool {
         let objects = [self.variables, self.extensions];
-        let is_object = |own: &RawValue| own.get().starts_with('{');
+        let is_object = |value: &RawValue| value.get().starts_with('{');
         objects.into_iter().flatten().all(is_object)
     }
 }
@@ -244,8 +244,10 @@ impl Newer {
 
     /// The number of the operation in progress that has this client id.
     fn find(&self, id: &str) -> Option<u64> {
-        let mut all = self.running.iter();
-        all.find(|(_, own)| *own == id).map(|(number, _)| *number)
+        let mut operations = self.running.iter();
+        operations
+            .find(|(_, client_id)| *client_id == id)
+            .map(|(number, _)| *number)
     }
 
     /// Converts a text from the engine into the one for the client, if any.
@@ -301,9 +303,9 @@ fn request_errors(payload: &RawValue) -> Option<Value> {
     }
     let mut result: Value = serde_json::from_str(payload.get()).ok()?;
     let errors = result.get_mut("errors")?.take();
-    let all = errors.as_array()?;
-    let of_request = all.iter().all(|error| error.get("path").is_none());
-    (of_request && !all.is_empty()).then_some(errors)
+    let entries = errors.as_array()?;
+    let of_request = entries.iter().all(|error| error.get("path").is_none());
+    (of_request && !entries.is_empty()).then_some(errors)
 }
 
 #[cfg(test)]

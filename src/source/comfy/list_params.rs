@@ -94,10 +94,12 @@ impl ComfyParameters {
                 ),
             );
         }
-        let wanted = self.include_tags.iter().chain(&self.tags_all);
-        let unwanted: Vec<&String> = self.exclude_tags.iter().chain(&self.tags_none).collect();
-        let both = wanted.into_iter().find(|tag| unwanted.contains(tag));
-        if let Some(tag) = both {
+        let required_tags = self.include_tags.iter().chain(&self.tags_all);
+        let excluded_tags: Vec<&String> = self.exclude_tags.iter().chain(&self.tags_none).collect();
+        let conflict = required_tags
+            .into_iter()
+            .find(|tag| excluded_tags.contains(tag));
+        if let Some(tag) = conflict {
             let field = if self.tags_none.is_empty() {
                 "excludeTags"
             } else {
@@ -144,7 +146,7 @@ impl ComfyParameters {
     #[must_use]
     pub fn query(&self) -> Parameters {
         let csv = |tags: &[String]| (!tags.is_empty()).then(|| tags.join(","));
-        let all = [
+        let optional_pairs = [
             ("include_tags", csv(&self.include_tags)),
             ("exclude_tags", csv(&self.exclude_tags)),
             ("tags_all", csv(&self.tags_all)),
@@ -160,7 +162,8 @@ impl ComfyParameters {
             ("hash", self.hash.clone()),
         ];
         Parameters::new(
-            all.into_iter()
+            optional_pairs
+                .into_iter()
                 .filter_map(|(name, value)| Some((name, value?)))
                 .collect(),
         )
@@ -214,9 +217,9 @@ pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
     let mut pushed = Vec::new();
     let mut budget = TagBudget::new(listed);
     // The call takes one any-of list: the client's, if all its tags fit.
-    let own_any = budget.take(&filter.tags_any);
-    let says_any = !own_any.is_empty() && own_any.len() == filter.tags_any.len();
-    if says_any {
+    let client_any = budget.take(&filter.tags_any);
+    let sends_client_any = !client_any.is_empty() && client_any.len() == filter.tags_any.len();
+    if sends_client_any {
         pushed.push(FilterField::TagsAny);
     }
     let tags_all = budget.take(&filter.tags_all);
@@ -243,14 +246,18 @@ pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
     }
     let parameters = ComfyParameters {
         tags_all,
-        tags_any: if says_any { own_any } else { listed.to_vec() },
+        tags_any: if sends_client_any {
+            client_any
+        } else {
+            listed.to_vec()
+        },
         tags_none,
         name_contains,
         include_public: Some(false),
         ..ComfyParameters::default()
     };
     let mut local = filter.local(by, &pushed);
-    if says_any {
+    if sends_client_any {
         local.push(FilterField::ListedTags);
     }
     Pushdown::Ask {

@@ -58,7 +58,7 @@ pub fn asset(
         note: wire
             .user_metadata
             .as_ref()
-            .and_then(|all| all.get("user_description"))
+            .and_then(|fields| fields.get("user_description"))
             .and_then(Value::as_str)
             .filter(|note| !note.is_empty())
             .map(str::to_owned),
@@ -67,7 +67,8 @@ pub fn asset(
             kind,
             wire.size,
             wire.preview_url.as_deref(),
-            (wire.preview_id.as_deref()).is_some_and(|own| own != &*id.upstream),
+            (wire.preview_id.as_deref())
+                .is_some_and(|preview_asset| preview_asset != &*id.upstream),
         ),
         preview: wire
             .preview_id
@@ -177,7 +178,7 @@ pub fn absolute(base: &Url, url: &str) -> Option<Url> {
 fn has_server_path(wire: &wire::Asset) -> bool {
     let paths = [&wire.file_path, &wire.loader_path.value];
     paths.into_iter().flatten().any(|path| is_server_path(path))
-        || (wire.metadata.value.as_ref()).is_some_and(|own| own.get("file_path").is_some())
+        || (wire.metadata.value.as_ref()).is_some_and(|fields| fields.get("file_path").is_some())
 }
 
 /// Returns the row as sent, without the server's file paths.
@@ -193,9 +194,9 @@ fn without_paths(raw: &str) -> Result<Box<str>, Unfit> {
             row.remove(name);
         }
     }
-    let metadata = row
-        .get("metadata")
-        .and_then(|own| serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(own.get()).ok());
+    let metadata = row.get("metadata").and_then(|raw_metadata| {
+        serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(raw_metadata.get()).ok()
+    });
     if let Some(mut metadata) = metadata {
         metadata.remove("file_path");
         let metadata = serde_json::value::to_raw_value(&metadata).map_err(unfit)?;

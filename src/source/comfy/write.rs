@@ -57,7 +57,7 @@ impl Comfy {
             }
         };
         let path = ["api", "assets", id, "tags"];
-        let mut begun = false;
+        let mut has_changed = false;
         for (method, tags) in [(Method::POST, add), (Method::DELETE, remove)] {
             if tags.is_empty() {
                 continue;
@@ -65,7 +65,7 @@ impl Comfy {
             let body = Some(json!({ "tags": tags }).to_string());
             let sent = self.write("set-tags", method, &path, body, context).await;
             let answer = sent.map_err(|error| {
-                if begun {
+                if has_changed {
                     ChangeFailure {
                         error: SourceError::HalfDone {
                             done: "the new tags are added, and the old ones remain",
@@ -77,8 +77,8 @@ impl Comfy {
                     error.into()
                 }
             })?;
-            protected(&answer, begun)?;
-            begun = true;
+            protected(&answer, has_changed)?;
+            has_changed = true;
         }
         Ok(())
     }
@@ -92,16 +92,16 @@ impl Comfy {
         context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
         let current = self.metadata(id, context).await;
-        let mut all = current.map_err(ChangeFailure::unsent)?;
+        let mut fields = current.map_err(ChangeFailure::unsent)?;
         let text = note.map(|note| json!(note).to_string());
         match text.map(RawValue::from_string) {
-            Some(Ok(text)) => all.insert("user_description".to_owned(), text),
+            Some(Ok(text)) => fields.insert("user_description".to_owned(), text),
             // A serialized string is always JSON.
             Some(Err(_)) => return Err(ChangeFailure::unsent(SourceError::Internal)),
-            None => all.remove("user_description"),
+            None => fields.remove("user_description"),
         };
         let body = serde_json::to_string(&Row {
-            user_metadata: Some(all),
+            user_metadata: Some(fields),
         });
         let body = body.map_err(|_| ChangeFailure::unsent(SourceError::Internal))?;
         let path = ["api", "assets", id];

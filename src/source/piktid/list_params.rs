@@ -59,8 +59,8 @@ impl PiktidParameters {
                 });
             }
         }
-        let both = |tag: &&String| self.exclude_tags.contains(tag);
-        if let Some(tag) = self.include_tags.iter().find(both) {
+        let is_excluded = |tag: &&String| self.exclude_tags.contains(tag);
+        if let Some(tag) = self.include_tags.iter().find(is_excluded) {
             return Err(BrokenRule {
                 field: "excludeTags",
                 entry: Some(tag.clone()),
@@ -84,7 +84,7 @@ impl PiktidParameters {
     pub fn query(&self) -> Parameters {
         let mut pairs = Vec::new();
         let csv = |tags: &[String]| (!tags.is_empty()).then(|| tags.join(","));
-        let all = [
+        let optional_pairs = [
             ("created_by", self.created_by.clone()),
             ("created_after", self.created_after.map(|t| t.to_string())),
             ("created_before", self.created_before.map(|t| t.to_string())),
@@ -104,7 +104,8 @@ impl PiktidParameters {
             ("exclude_tags", csv(&self.exclude_tags)),
         ];
         pairs.extend(
-            all.into_iter()
+            optional_pairs
+                .into_iter()
                 .filter_map(|(name, value)| Some((name, value?))),
         );
         Parameters::new(pairs)
@@ -113,15 +114,15 @@ impl PiktidParameters {
 
 /// Translates a filter. The gateway compares names, as `search` also matches tags and projects.
 pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
-    let known = |tag: &String| TAGS.contains(&tag.as_str());
+    let is_piktid_tag = |tag: &String| TAGS.contains(&tag.as_str());
     if filter.wants_no_kind_of(&[Kind::Image]) {
         return Pushdown::Skip("PiktID holds pictures only");
     }
     if filter.wants_update_times() {
         return Pushdown::Skip("PiktID does not report when an asset was last changed");
     }
-    if !filter.tags_all.iter().all(known)
-        || (!filter.tags_any.is_empty() && !filter.tags_any.iter().any(known))
+    if !filter.tags_all.iter().all(is_piktid_tag)
+        || (!filter.tags_any.is_empty() && !filter.tags_any.iter().any(is_piktid_tag))
     {
         return Pushdown::Skip("PiktID only has the tags model, product, background and other");
     }
@@ -149,7 +150,7 @@ pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
     let exclude_tags: Vec<String> = filter
         .tags_none
         .iter()
-        .filter(|t| known(t))
+        .filter(|t| is_piktid_tag(t))
         .cloned()
         .collect();
     let mut pushed = vec![
@@ -161,9 +162,10 @@ pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
         pushed.push(FilterField::TagsAny);
     }
     // ISO 8601 has no years before 1, so such a bound is not sent.
-    let is_said = |time: &Timestamp| time.to_zoned(TimeZone::UTC).year() >= 1;
-    let widened =
-        |time: Option<Timestamp>, by: SignedDuration| time?.checked_add(by).ok().filter(is_said);
+    let is_valid_year = |time: &Timestamp| time.to_zoned(TimeZone::UTC).year() >= 1;
+    let widened = |time: Option<Timestamp>, by: SignedDuration| {
+        time?.checked_add(by).ok().filter(is_valid_year)
+    };
     let parameters = PiktidParameters {
         created_by: filter.created_by.clone(),
         created_after: widened(filter.created_after, -SLACK),

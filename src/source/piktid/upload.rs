@@ -23,21 +23,21 @@ impl Piktid {
         let answer = self
             .write("upload", Method::POST, &["upload"], body, context)
             .await?;
-        let place: wire::UploadTarget = response::json(&answer)?;
+        let target: wire::UploadTarget = response::json(&answer)?;
         let failed = |error: SourceError| UploadFailure {
             error,
-            id: Some(place.file_id.clone()),
+            id: Some(target.file_id.clone()),
             upload: None,
         };
         let url = self
             .link
-            .presigned(&place.upload_url, "upload_url")
+            .presigned(&target.upload_url, "upload_url")
             .map_err(failed)?;
         let content = Content {
             bytes: content.whole(),
             length: file.length,
             // The signature covers it, so it must be exact.
-            media_type: Some(place.content_type.clone()),
+            media_type: Some(target.content_type.clone()),
             form: None,
         };
         // The URL is signed: no credential goes there.
@@ -49,7 +49,7 @@ impl Piktid {
             return Err(failed(SourceError::UnknownOutcome));
         }
         Ok(Uploaded::Ready {
-            id: place.file_id,
+            id: target.file_id,
             upload: None,
             created: true,
         })

@@ -87,7 +87,7 @@ impl Piktid {
 
     /// Sends one bulk delete. Failed ids come without a reason (4.7), so each is looked up.
     async fn delete_once(&self, ids: &[Arc<str>], context: &RequestContext) -> Deletion {
-        let all = |error: &SourceError| {
+        let fail_all = |error: &SourceError| {
             let each = ids.iter().map(|id| (id.clone(), Err(error.clone())));
             Deletion {
                 outcomes: each.collect(),
@@ -96,7 +96,7 @@ impl Piktid {
         };
         let sent = loop {
             if !self.pace.turn(context.last_start()).await {
-                return all(&SourceError::NotTried);
+                return fail_all(&SourceError::NotTried);
             }
             match self.send_delete(ids, context).await {
                 // Nothing was done yet, so wait and repeat.
@@ -104,7 +104,7 @@ impl Piktid {
                     let wait = retry_after.unwrap_or(Duration::from_secs(1));
                     self.pace.hold_back(wait.min(LONGEST_HOLD));
                     if Instant::now() + wait >= context.last_start() || context.spend(1).is_err() {
-                        return all(&SourceError::RateLimited {
+                        return fail_all(&SourceError::RateLimited {
                             retry_after: Some(wait),
                         });
                     }
@@ -113,7 +113,7 @@ impl Piktid {
             }
         };
         let told = match &sent {
-            Err(error) if !error.is_open() => return all(error),
+            Err(error) if !error.is_open() => return fail_all(error),
             Err(_) => None,
             // A report whose numbers do not match is ignored.
             Ok(answer) => response::json::<wire::Deleted>(answer)
@@ -172,20 +172,20 @@ impl Piktid {
     ) -> Deletion {
         let mut left = Vec::new();
         let mut outcomes = Vec::with_capacity(ids.len());
-        let mut there = ids.to_vec();
-        let mut seen = HashSet::new();
+        let mut remaining = ids.to_vec();
+        let mut existing = HashSet::new();
         for pause in VERIFY_DELAYS {
-            if there.is_empty() || Instant::now() + pause >= context.deadline() {
+            if remaining.is_empty() || Instant::now() + pause >= context.deadline() {
                 break;
             }
             tokio::time::sleep(pause).await;
-            let looks = u32::try_from(there.len()).unwrap_or(u32::MAX);
-            if context.spend(looks).is_err() {
+            let calls = u32::try_from(remaining.len()).unwrap_or(u32::MAX);
+            if context.spend(calls).is_err() {
                 break;
             }
-            let looked = std::mem::take(&mut there);
-            seen.clear();
-            let mut reads = fan_out(self, &looked, DetailLevel::Plain, context);
+            let batch = std::mem::take(&mut remaining);
+            existing.clear();
+            let mut reads = fan_out(self, &batch, DetailLevel::Plain, context);
             while let Some((id, found)) = reads.next().await {
                 match found {
                     Err(SourceError::NotFound) => {
@@ -193,20 +193,20 @@ impl Piktid {
                         continue;
                     }
                     Ok(_) => {
-                        seen.insert(id.clone());
+                        existing.insert(id.clone());
                     }
                     Err(_) => {}
                 }
-                there.push(id);
+                remaining.push(id);
             }
         }
-        for id in there {
+        for id in remaining {
             let outcome = match &error {
-                Some(SourceError::UnknownOutcome) if seen.contains(&id) => {
+                Some(SourceError::UnknownOutcome) if existing.contains(&id) => {
                     left.push(id);
                     continue;
                 }
-                Some(error) if seen.contains(&id) => error.clone(),
+                Some(error) if existing.contains(&id) => error.clone(),
                 _ => SourceError::UnknownOutcome,
             };
             outcomes.push((id, Err(outcome)));

@@ -12,9 +12,9 @@ use crate::source::{FileContent, FileStream};
 /// Encodes a stream in base64 as it arrives.
 pub fn in_base64(bytes: FileStream) -> FileStream {
     // Three bytes make four characters: up to two bytes wait for the next chunk.
-    let way = (bytes, Vec::with_capacity(3), false);
+    let initial = (bytes, Vec::with_capacity(3), false);
     stream::unfold(
-        way,
+        initial,
         |(mut bytes, mut rest, is_over): (_, Vec<u8>, _)| async move {
             if is_over {
                 return None;

@@ -107,7 +107,7 @@ impl ScenarioParameters {
             };
             pairs.push(("privacy", word.to_owned()));
         }
-        let own = [
+        let optional_pairs = [
             ("projectId", &self.project_id),
             ("inferenceId", &self.inference_id),
             ("authorId", &self.author_id),
@@ -116,7 +116,8 @@ impl ScenarioParameters {
             ("rootAssetId", &self.root_asset_id),
         ];
         pairs.extend(
-            own.into_iter()
+            optional_pairs
+                .into_iter()
                 .filter_map(|(name, value)| Some((name, value.clone()?))),
         );
         Parameters::new(pairs)
@@ -240,14 +241,18 @@ impl Shared<'_> {
                 rule: "Scenario takes `type` or `types`, not both".to_owned(),
             });
         }
-        let types = self.types.iter().map(|own| ("types", own));
-        let all = self.r#type.iter().map(|own| ("type", *own)).chain(types);
-        for (field, own) in all {
-            if !TYPES.contains(&own.as_str()) {
-                let shown: String = own.chars().take(40).collect();
+        let types = self.types.iter().map(|asset_type| ("types", asset_type));
+        let types_by_field = self
+            .r#type
+            .iter()
+            .map(|asset_type| ("type", *asset_type))
+            .chain(types);
+        for (field, asset_type) in types_by_field {
+            if !TYPES.contains(&asset_type.as_str()) {
+                let shown: String = asset_type.chars().take(40).collect();
                 return Err(BrokenRule {
                     field,
-                    entry: Some(own.clone()),
+                    entry: Some(asset_type.clone()),
                     rule: format!(
                         "`{shown}` is not an asset type of Scenario's list, such as `uploaded`, \
                          `txt2img` or `upscale`: the field's description lists them all"
@@ -271,7 +276,7 @@ impl Shared<'_> {
 
     fn query(&self) -> Vec<(&'static str, String)> {
         let csv = |values: &[String]| (!values.is_empty()).then(|| values.join(","));
-        let all = [
+        let optional_pairs = [
             ("modelId", self.model_id.cloned()),
             ("tags", csv(self.tags)),
             ("type", self.r#type.cloned()),
@@ -281,7 +286,8 @@ impl Shared<'_> {
                 self.original_assets.then(|| "true".to_owned()),
             ),
         ];
-        all.into_iter()
+        optional_pairs
+            .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect()
     }

@@ -127,7 +127,7 @@ fn media(
     thumbnail: Option<&scenario::link::Link>,
     preview: Option<&scenario::link::Link>,
 ) -> Media {
-    let of =
+    let location =
         |link: Option<&scenario::link::Link>| link.and_then(|l| l.url.as_deref()).and_then(direct);
     let resized = |width: u32| {
         let url = url.filter(|_| kind == Kind::Image)?;
@@ -141,9 +141,9 @@ fn media(
     };
     Media {
         original: url.and_then(direct),
-        small: of(thumbnail).or_else(|| resized(256)),
+        small: location(thumbnail).or_else(|| resized(256)),
         large: resized(1024)
-            .or_else(|| of(preview))
-            .or_else(|| of(thumbnail)),
+            .or_else(|| location(preview))
+            .or_else(|| location(thumbnail)),
     }
 }

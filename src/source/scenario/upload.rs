@@ -98,9 +98,10 @@ impl Scenario {
         let UploadReply { answer, is_whole } = self.link.push(call, content, context).await?;
         done(&answer).map_err(|error| settled(error, is_whole))?;
         // The asset exists, so an unreadable response must not pass for a failure.
-        let one: wire::One = response::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
-        let id: wire::Id =
-            serde_json::from_str(one.asset.get()).map_err(|_| SourceError::UnknownOutcome)?;
+        let response_body: wire::One =
+            response::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
+        let id: wire::Id = serde_json::from_str(response_body.asset.get())
+            .map_err(|_| SourceError::UnknownOutcome)?;
         Ok(Uploaded::Ready {
             id: id.id,
             upload: None,
@@ -118,9 +119,12 @@ impl Scenario {
         context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let count = length.div_ceil(PART).max(1);
-        let wanted = asset_options(options);
-        if wanted.as_object().is_some_and(|all| !all.is_empty()) {
-            body["assetOptions"] = wanted;
+        let shared_options = asset_options(options);
+        if shared_options
+            .as_object()
+            .is_some_and(|fields| !fields.is_empty())
+        {
+            body["assetOptions"] = shared_options;
         }
         let answer = self
             .write("upload", Method::POST, &["uploads"], body, context)
@@ -139,7 +143,7 @@ impl Scenario {
         let slices = Slices::new(content);
         let mut at = 0;
         for part in parts {
-            let own = (length - at).min(PART);
+            let part_length = (length - at).min(PART);
             let url = self
                 .link
                 .presigned(&part.url, "upload.parts.url")
@@ -147,7 +151,7 @@ impl Scenario {
             let mut tries = if slices.may_be_sent_again() { TRIES } else { 1 };
             // A part has no effect until the upload is completed, so it may be sent again.
             while let Err(error) = self
-                .put_part(&url, slices.next(at, own), own, context)
+                .put_part(&url, slices.next(at, part_length), part_length, context)
                 .await
             {
                 tries -= 1;
@@ -162,7 +166,7 @@ impl Scenario {
                 );
                 tokio::time::sleep(POLL).await;
             }
-            at += own;
+            at += part_length;
         }
         let path = ["uploads", &*upload.id, "action"];
         let body = json!({ "action": "complete" });
@@ -273,17 +277,17 @@ impl Scenario {
 
 /// Returns the options that both upload methods share.
 fn asset_options(options: &ScenarioUpload) -> Value {
-    let mut all = json!({});
+    let mut fields = json!({});
     if options.hide {
-        all["hide"] = json!(true);
+        fields["hide"] = json!(true);
     }
     if !options.collection_ids.is_empty() {
-        all["collectionIds"] = json!(options.collection_ids);
+        fields["collectionIds"] = json!(options.collection_ids);
     }
     if let Some(parent) = &options.parent_id {
-        all["parentId"] = json!(parent);
+        fields["parentId"] = json!(parent);
     }
-    all
+    fields
 }
 
 fn merge(body: &mut Value, more: Value) {

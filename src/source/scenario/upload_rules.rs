@@ -18,7 +18,7 @@ const PICTURES: [&str; 8] = [
 ];
 
 pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-    let wanted = scenario(options)?.kind;
+    let requested_kind = scenario(options)?.kind;
     let refused = |what: &str| {
         Err(SourceError::UnsupportedMediaType(format!(
             "{what}; the bytes are {}",
@@ -35,7 +35,7 @@ pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError>
                 | "application/zip"
                 | "text/plain"
         );
-    match wanted.or_else(|| natural(kind)) {
+    match requested_kind.or_else(|| natural(kind)) {
         Some(ScenarioUploadKind::Image) if !is_picture => {
             refused("Scenario takes pictures in JPEG, PNG, GIF, SVG, WebP, AVIF, TIFF and HEIF")
         }

@@ -69,75 +69,75 @@ impl Scenario {
 
     /// Deletes assets. The response names no id (5.9), so it reads the assets before and after.
     async fn delete_once(&self, ids: &[Arc<str>], context: &RequestContext) -> Deletion {
-        let mut still = Vec::new();
+        let mut undeleted = Vec::new();
         let mut outcomes = Vec::with_capacity(ids.len());
-        let mut there = Vec::new();
+        let mut remaining = Vec::new();
         for (id, found) in self.read_each(ids, context).await {
             match found {
                 // An unreadable asset can still be deleted.
-                Ok(_) | Err(SourceError::Malformed { .. }) => there.push(id),
+                Ok(_) | Err(SourceError::Malformed { .. }) => remaining.push(id),
                 Err(error) => outcomes.push((id, Err(error))),
             }
         }
-        if there.is_empty() {
+        if remaining.is_empty() {
             return Deletion {
                 outcomes,
-                left: still,
+                left: undeleted,
             };
         }
-        let body = json!({ "assetIds": there });
+        let body = json!({ "assetIds": remaining });
         let sent = self
             .write("delete", Method::DELETE, &["assets"], body, context)
             .await;
         if let Err(error) = &sent
             && !error.is_open()
         {
-            outcomes.extend(there.into_iter().map(|id| (id, Err(error.clone()))));
+            outcomes.extend(remaining.into_iter().map(|id| (id, Err(error.clone()))));
             return Deletion {
                 outcomes,
-                left: still,
+                left: undeleted,
             };
         }
         // The assets that exist after the delete, with their owners; others could not be read.
-        let mut seen = HashMap::new();
+        let mut existing = HashMap::new();
         for pause in VERIFY_DELAYS {
             if Instant::now() + pause >= context.deadline() {
                 break;
             }
             tokio::time::sleep(pause).await;
             let mut left = Vec::new();
-            seen.clear();
-            for (id, found) in self.read_each(&there, context).await {
+            existing.clear();
+            for (id, found) in self.read_each(&remaining, context).await {
                 match found {
                     Err(SourceError::NotFound) => {
                         outcomes.push((id, Ok(())));
                         continue;
                     }
                     Ok(asset) => {
-                        seen.insert(id.clone(), asset.created_by.clone());
+                        existing.insert(id.clone(), asset.created_by.clone());
                     }
                     Err(SourceError::Malformed { .. }) => {
-                        seen.insert(id.clone(), None);
+                        existing.insert(id.clone(), None);
                     }
                     Err(_) => {}
                 }
                 left.push(id);
             }
-            there = left;
-            if there.is_empty() {
+            remaining = left;
+            if remaining.is_empty() {
                 break;
             }
         }
-        for id in there {
-            let owner = seen.get(&id);
+        for id in remaining {
+            let owner = existing.get(&id);
             let is_foreign = matches!(
                 (owner, &self.config.project_id),
-                (Some(Some(owner)), Some(own)) if owner != own
+                (Some(Some(owner)), Some(project)) if owner != project
             );
             let error = match &sent {
                 _ if is_foreign => SourceError::Forbidden,
                 Err(SourceError::UnknownOutcome) if owner.is_some() => {
-                    still.push(id);
+                    undeleted.push(id);
                     continue;
                 }
                 Err(error) if owner.is_some() => error.clone(),
@@ -147,7 +147,7 @@ impl Scenario {
         }
         Deletion {
             outcomes,
-            left: still,
+            left: undeleted,
         }
     }
 }

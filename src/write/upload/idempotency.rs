@@ -51,17 +51,17 @@ impl Writer {
                 }
                 outcome
             }
-            Claim::Again(told) => {
+            Claim::Again(recorded) => {
                 let failed = |error: UploadError| UploadOutcome::failed(name.clone(), error);
                 // A different file is a different upload.
                 let hash = match new.hash_of_file(context).await {
                     Ok(hash) => hash,
                     Err(error) => return failed(error.into()),
                 };
-                let Some(kept) = told.outcome(context.deadline()).await else {
-                    return failed(unknown(&told).into());
+                let Some(stored) = recorded.outcome(context.deadline()).await else {
+                    return failed(unknown(&recorded).into());
                 };
-                let RecordedWrite::Upload(first) = &*kept else {
+                let RecordedWrite::Upload(first) = &*stored else {
                     return failed(UploadError::Conflict);
                 };
                 match first.hash {
@@ -74,25 +74,25 @@ impl Writer {
                     return self.told_again(new, &first.outcome, context).await;
                 };
                 // One request at a time checks it, so that each step runs once.
-                let turn = AssetId {
+                let lock_id = AssetId {
                     source: name.clone(),
                     upstream: upload.into(),
                 };
-                let Ok(_held) = self.held.lock(&turn, context.deadline()).await else {
+                let Ok(_held) = self.held.lock(&lock_id, context.deadline()).await else {
                     return first.outcome.clone();
                 };
-                let Some(kept) = told.outcome(context.deadline()).await else {
+                let Some(stored) = recorded.outcome(context.deadline()).await else {
                     return first.outcome.clone();
                 };
-                let RecordedWrite::Upload(now) = &*kept else {
+                let RecordedWrite::Upload(current) = &*stored else {
                     return first.outcome.clone();
                 };
-                if now.outcome.pending().is_none() {
-                    return self.told_again(new, &now.outcome, context).await;
+                if current.outcome.pending().is_none() {
+                    return self.told_again(new, &current.outcome, context).await;
                 }
                 let state = new.source.upload_state(upload, context).await;
                 let outcome = self.finish(new, state, context).await;
-                told.amend(Arc::new(RecordedWrite::Upload(KeptUpload {
+                recorded.amend(Arc::new(RecordedWrite::Upload(KeptUpload {
                     outcome: outcome.clone(),
                     hash: first.hash,
                 })));

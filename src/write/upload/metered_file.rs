@@ -182,44 +182,44 @@ pub fn tallied(
         held: Bytes,
         is_over: bool,
     }
-    let way = Way {
+    let state = Way {
         bytes,
         held: Bytes::new(),
         is_over: false,
     };
-    stream::unfold(way, move |mut way| {
+    stream::unfold(state, move |mut state| {
         let (tally, context) = (tally.clone(), Arc::clone(&context));
         async move {
             loop {
-                if way.is_over {
+                if state.is_over {
                     return None;
                 }
-                match way.bytes.next().await {
+                match state.bytes.next().await {
                     Some(Ok(piece)) if piece.is_empty() => {}
                     Some(Ok(mut piece)) => {
                         context.renew();
                         if let Err(error) = tally.add(&piece, bounds) {
-                            way.is_over = true;
-                            return Some((Err(tally.fail(error)), way));
+                            state.is_over = true;
+                            return Some((Err(tally.fail(error)), state));
                         }
                         let last = piece.split_off(piece.len() - 1);
-                        let held = std::mem::replace(&mut way.held, last);
+                        let held = std::mem::replace(&mut state.held, last);
                         let whole = joined(held, piece);
                         if !whole.is_empty() {
-                            return Some((Ok(whole), way));
+                            return Some((Ok(whole), state));
                         }
                     }
                     Some(Err(error)) => {
-                        way.is_over = true;
-                        return Some((Err(tally.fail(FileError::of(&error))), way));
+                        state.is_over = true;
+                        return Some((Err(tally.fail(FileError::of(&error))), state));
                     }
                     None => {
-                        way.is_over = true;
+                        state.is_over = true;
                         if let Err(error) = tally.end(bounds) {
-                            return Some((Err(tally.fail(error)), way));
+                            return Some((Err(tally.fail(error)), state));
                         }
-                        let held = std::mem::take(&mut way.held);
-                        return Some((Ok(held), way));
+                        let held = std::mem::take(&mut state.held);
+                        return Some((Ok(held), state));
                     }
                 }
             }

@@ -64,8 +64,8 @@ impl FileInput {
         match self {
             Self::Bytes(bytes) => {
                 let bytes = bytes.clone();
-                let all = stream::once(async move { Ok(bytes) }).boxed();
-                Ok((UNNAMED.to_owned(), all))
+                let content = stream::once(async move { Ok(bytes) }).boxed();
+                Ok((UNNAMED.to_owned(), content))
             }
             Self::Part { parts, name } => {
                 let part = parts.take(name, context).await?;
@@ -125,10 +125,10 @@ fn base_name(name: Option<&str>) -> String {
 
 impl NewAsset {
     pub(super) fn steps(&self) -> Vec<(Step, StepState)> {
-        let asked = self.changes().into_iter().map(|(step, _)| step);
+        let change_steps = self.changes().into_iter().map(|(step, _)| step);
         std::iter::once(Step::File)
             .chain(self.name.as_ref().map(|_| Step::Name))
-            .chain(asked)
+            .chain(change_steps)
             .map(|step| (step, StepState::NotTried))
             .collect()
     }
@@ -153,12 +153,12 @@ impl NewAsset {
         bytes: FileStream,
         context: &Arc<RequestContext>,
     ) -> Result<Measured, FileError> {
-        let known = match &self.file {
+        let length = match &self.file {
             FileInput::Bytes(bytes) => Some(bytes.len() as u64),
             FileInput::Part { .. } => self.length,
         };
-        if known.is_some() || !self.source.needs_length() {
-            return Ok(Measured::Passing(bytes, known));
+        if length.is_some() || !self.source.needs_length() {
+            return Ok(Measured::Passing(bytes, length));
         }
         let share = self.budget.spools.share(&self.budget.client);
         let spool = Spool::fill(bytes, self.limit, share, context).await?;
@@ -188,7 +188,7 @@ impl NewAsset {
 
     /// A hash of all arguments except the bytes.
     pub(super) fn arguments(&self) -> [u8; 32] {
-        let said = format!(
+        let text = format!(
             "upload {:?}",
             (
                 self.source.profile().name.as_str(),
@@ -200,7 +200,7 @@ impl NewAsset {
                 self.hash,
             )
         );
-        *blake3::hash(said.as_bytes()).as_bytes()
+        *blake3::hash(text.as_bytes()).as_bytes()
     }
 }
 

@@ -120,13 +120,13 @@ impl UploadOutcome {
 
     /// The source's number of an upload that is still pending.
     pub(in crate::write) fn pending(&self) -> Option<&str> {
-        let progress = self.progress.as_ref().filter(|own| own.is_pending)?;
+        let progress = self.progress.as_ref().filter(|state| state.is_pending)?;
         progress.id.as_deref()
     }
 
     pub(in crate::write) fn set(&mut self, step: Step, state: StepState) {
-        for (own, current) in &mut self.steps {
-            if *own == step {
+        for (entry, current) in &mut self.steps {
+            if *entry == step {
                 *current = state;
             }
         }

@@ -82,13 +82,13 @@ impl Spool {
 
     /// Reads the bytes from position `at` on.
     pub fn read_from(&self, at: u64) -> FileStream {
-        let (own, length) = (self.clone(), self.length);
+        let (spool, length) = (self.clone(), self.length);
         stream::unfold(at, move |at| {
-            let file = Arc::clone(&own.file);
+            let file = Arc::clone(&spool.file);
             async move {
                 let left = length.checked_sub(at).filter(|left| *left > 0)?;
-                let wanted = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-                let mut piece = vec![0; wanted];
+                let size = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+                let mut piece = vec![0; size];
                 let read = on_disk(move || {
                     let read = read_at(&file, &mut piece, at)?;
                     piece.truncate(read);

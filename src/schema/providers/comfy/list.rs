@@ -136,15 +136,15 @@ fn metadata(matches: Option<Vec<ComfyMetadataMatch>>) -> async_graphql::Result<M
     if matches.as_ref().is_some_and(Vec::is_empty) {
         return refuse("it is empty: leave it out to match all".to_owned());
     }
-    let mut all = Map::new();
-    for wanted in matches.into_iter().flatten() {
-        let values: Option<Vec<Value>> = wanted
+    let mut conditions = Map::new();
+    for condition in matches.into_iter().flatten() {
+        let values: Option<Vec<Value>> = condition
             .any_of
             .map(|values| values.into_iter().map(|value| value.0).collect());
         if values.iter().flatten().any(Value::is_array) {
             return refuse(format!(
                 "`anyOf` of the key `{}` holds a list: give its values one by one",
-                wanted.key
+                condition.key
             ));
         }
         let value = match values {
@@ -153,18 +153,18 @@ fn metadata(matches: Option<Vec<ComfyMetadataMatch>>) -> async_graphql::Result<M
                 return refuse(format!(
                     "`anyOf` of the key `{}` is empty, so no asset fits: give a value, or leave \
                      it out to match assets without the key",
-                    wanted.key
+                    condition.key
                 ));
             }
             Some(mut values) if values.len() == 1 => values.remove(0),
             Some(values) => Value::Array(values),
         };
-        if all.insert(wanted.key.clone(), value).is_some() {
+        if conditions.insert(condition.key.clone(), value).is_some() {
             return refuse(format!(
                 "the key `{}` is given twice: put all its values into one `anyOf`",
-                wanted.key
+                condition.key
             ));
         }
     }
-    Ok(all)
+    Ok(conditions)
 }

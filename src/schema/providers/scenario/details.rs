@@ -222,8 +222,15 @@ impl ScenarioQualityGate<'_> {
             return Some(Ok(Json(details.clone())));
         }
         let full = self.of.full(context).await.transpose()?;
-        full.map(|all| all.quality_gate.as_ref()?.details.clone().map(Json))
-            .transpose()
+        full.map(|full_details| {
+            full_details
+                .quality_gate
+                .as_ref()?
+                .details
+                .clone()
+                .map(Json)
+        })
+        .transpose()
     }
 
     /// Why the assessment failed, when `status` is `error`.

@@ -147,12 +147,14 @@ impl Files {
                     shown(name)
                 )));
             };
-            let own = field.name().unwrap_or_default().to_owned();
-            if !self.uses.contains_key(&own) {
-                return Err(self.broken(format!("the part `{}` is not in `map`", shown(&own))));
+            let part_name = field.name().unwrap_or_default().to_owned();
+            if !self.uses.contains_key(&part_name) {
+                return Err(
+                    self.broken(format!("the part `{}` is not in `map`", shown(&part_name)))
+                );
             }
-            body.passed.insert(own.clone());
-            if own != name {
+            body.passed.insert(part_name.clone());
+            if part_name != name {
                 // No field took this part, so it is skipped.
                 self.skip(field, context).await?;
                 continue;
@@ -166,7 +168,8 @@ impl Files {
             }
             let share = self.spools.share(&self.client);
             let spool = Spool::fill(bytes, self.limit, share, context).await?;
-            body.kept.insert(own, (file_name.clone(), spool.clone()));
+            body.kept
+                .insert(part_name, (file_name.clone(), spool.clone()));
             return Ok(UploadFile {
                 file_name,
                 bytes: spool.read(),

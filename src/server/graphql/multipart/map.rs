@@ -8,7 +8,10 @@ use super::error::shown;
 use crate::{schema::Code, server::error::RequestError};
 
 /// Parses `map`. Returns the paths of the variables that each part provides, by part name.
-pub(super) fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String>>, RequestError> {
+pub(super) fn uses(
+    map: &[u8],
+    maximum: usize,
+) -> Result<HashMap<String, Vec<String>>, RequestError> {
     let entries: Vec<(String, Vec<String>)> = serde_json::from_slice::<Entries>(map)
         .map_err(|_| {
             RequestError::bad_request(
@@ -16,17 +19,17 @@ pub(super) fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String
             )
         })?
         .0;
-    if entries.len() > most {
+    if entries.len() > maximum {
         return Err(RequestError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             Code::PayloadTooLarge,
             format!(
-                "a request has at most {most} files; `map` names {}",
+                "a request has at most {maximum} files; `map` names {}",
                 entries.len()
             ),
         ));
     }
-    let (mut uses, mut seen) = (HashMap::new(), HashSet::new());
+    let (mut uses, mut all_paths) = (HashMap::new(), HashSet::new());
     for (name, paths) in entries {
         if paths.is_empty() {
             return Err(RequestError::bad_request(format!(
@@ -35,7 +38,7 @@ pub(super) fn uses(map: &[u8], most: usize) -> Result<HashMap<String, Vec<String
             )));
         }
         for path in &paths {
-            if !seen.insert(path.clone()) {
+            if !all_paths.insert(path.clone()) {
                 return Err(RequestError::bad_request(format!(
                     "`map` names `{}` twice",
                     shown(path)
