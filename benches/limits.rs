@@ -9,7 +9,7 @@ use asset_gateway::server::fuzz_entry::ParsedDocument;
 use tokio::time::Instant;
 
 const ROUNDS: usize = 9;
-const TIMES: u32 = 400;
+const ITERATIONS: u32 = 400;
 
 /// Returns fragments that each spread the next one twice.
 fn bomb(levels: usize) -> String {
@@ -24,10 +24,10 @@ fn bomb(levels: usize) -> String {
 fn time<T>(mut work: impl FnMut() -> T) -> f64 {
     let round = |_| {
         let began = Instant::now();
-        for _ in 0..TIMES {
+        for _ in 0..ITERATIONS {
             let _ = black_box(work());
         }
-        began.elapsed().as_secs_f64() * 1e9 / f64::from(TIMES)
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(ITERATIONS)
     };
     (0..ROUNDS).map(round).fold(f64::INFINITY, f64::min)
 }

@@ -139,7 +139,7 @@ fn codes(response: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn misbehave(dice: &mut Dice, emulator: &Emulator) {
+fn inject_fault(dice: &mut Dice, emulator: &Emulator) {
     emulator.faults.clear();
     let answer = |status, content_type, body: &str| Fault::Answer {
         status,
@@ -176,7 +176,7 @@ fn misbehave(dice: &mut Dice, emulator: &Emulator) {
 }
 
 /// Returns a private asset's id under the source that reads with the public token.
-fn under_other_eyes(world: &World, dice: &mut Dice) -> String {
+fn foreign_scope_id(world: &World, dice: &mut Dice) -> String {
     let store = world.sandbox.store.scenario();
     let private_ids: Vec<&str> = store
         .iter()
@@ -187,7 +187,7 @@ fn under_other_eyes(world: &World, dice: &mut Dice) -> String {
     URL_SAFE_NO_PAD.encode(format!("a:everybody:{id}"))
 }
 
-async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
+async fn random_operation(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
     let id = |dice: &mut Dice| ids[dice.roll(ids.len() as u64) as usize].clone();
     let asset_id = id(dice);
     let page_fields = "nodes { id name tags } pageInfo { hasNextPage endCursor } \
@@ -207,7 +207,7 @@ async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
         }
         2 => vec![world.ask(&format!("{{ assets(last: 10, filter: {{search: \"fox\"}}) {{ {page_fields} }} }}")).await],
         3 => {
-            let other_scope = under_other_eyes(world, dice);
+            let other_scope = foreign_scope_id(world, dice);
             let query = format!(
                 "{{ own: asset(id: \"{asset_id}\") {{ id note }} other: asset(id: \"{other_scope}\") {{ id }} }}"
             );
@@ -251,7 +251,7 @@ async fn work(world: &World, dice: &mut Dice, ids: &[String]) -> Vec<Value> {
 }
 
 /// Returns the memory in use in MiB, and the number of open descriptors.
-fn held() -> (u64, usize) {
+fn resource_usage() -> (u64, usize) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|text| text.split_whitespace().next());
@@ -303,7 +303,7 @@ async fn soak(seconds: u64) {
         tokio::spawn(async move {
             let mut dice = Dice(number + 1);
             while !is_over.load(Ordering::SeqCst) {
-                for answer in work(&world, &mut dice, &ids).await {
+                for answer in random_operation(&world, &mut dice, &ids).await {
                     let mut found = Vec::new();
                     codes(&answer, &mut found);
                     for code in found {
@@ -321,16 +321,16 @@ async fn soak(seconds: u64) {
     let mut early = None;
     while began.elapsed() < Duration::from_secs(seconds) {
         for emulator in world.emulators() {
-            misbehave(&mut dice, emulator);
+            inject_fault(&mut dice, emulator);
             // A growing record would look like a leak.
             emulator.recorder.clear();
         }
         tokio::time::sleep(Duration::from_millis(400)).await;
         if early.is_none() && began.elapsed() > Duration::from_secs(seconds / 3) {
-            early = Some(held());
+            early = Some(resource_usage());
         }
     }
-    let (early, late) = (early.unwrap_or_else(held), held());
+    let (early, late) = (early.unwrap_or_else(resource_usage), resource_usage());
     for emulator in world.emulators() {
         emulator.faults.clear();
     }

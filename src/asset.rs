@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use file_type::{FileType, TELLING};
+pub use file_type::{FileType, SNIFF_BYTES};
 pub use id::{AssetId, GlobalId, SourceName, is_upstream_id_text};
 
 /// One asset of one source.

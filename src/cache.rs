@@ -26,7 +26,7 @@ use moka::future::Cache;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::{
-    entry::{CacheEntry, Landed, OwnLife, tell, url_end},
+    entry::{CacheEntry, EntryExpiry, FetchResult, record_freshness, url_end},
     outage::Outage,
     single_flight::{KeysToRead, SingleFlight, Waiter},
     write_epochs::{Epoch, Epochs},
@@ -54,8 +54,8 @@ pub type Entity = Result<Arc<Asset>, SourceError>;
 pub struct AssetCache {
     entities: Cache<EntityKey, CacheEntry<Entity>, RandomState>,
     pages: Cache<PageKey, CacheEntry<Arc<Page>>, RandomState>,
-    entity_reads: SingleFlight<EntityKey, Landed<Entity>>,
-    page_reads: SingleFlight<PageKey, Result<Landed<Arc<Page>>, SourceError>>,
+    entity_reads: SingleFlight<EntityKey, FetchResult<Entity>>,
+    page_reads: SingleFlight<PageKey, Result<FetchResult<Arc<Page>>, SourceError>>,
     epochs: Epochs,
     freshness: Freshness,
 }
@@ -88,7 +88,7 @@ pub struct PageRead {
 }
 
 impl PageRead {
-    fn kept(page: Arc<Page>) -> Self {
+    fn cached(page: Arc<Page>) -> Self {
         Self {
             page,
             called: false,
@@ -104,13 +104,13 @@ impl AssetCache {
         Arc::new(Self {
             entities: Cache::builder()
                 .max_capacity(half)
-                .weigher(|_: &EntityKey, kept: &CacheEntry<Entity>| kept.bytes)
-                .expire_after(OwnLife)
+                .weigher(|_: &EntityKey, cached: &CacheEntry<Entity>| cached.bytes)
+                .expire_after(EntryExpiry)
                 .build_with_hasher(RandomState::new()),
             pages: Cache::builder()
                 .max_capacity(half)
-                .weigher(|_: &PageKey, kept: &CacheEntry<Arc<Page>>| kept.bytes)
-                .expire_after(OwnLife)
+                .weigher(|_: &PageKey, cached: &CacheEntry<Arc<Page>>| cached.bytes)
+                .expire_after(EntryExpiry)
                 .build_with_hasher(RandomState::new()),
             entity_reads: SingleFlight::default(),
             page_reads: SingleFlight::default(),
@@ -144,26 +144,26 @@ impl AssetCache {
         let key = PageKey {
             source: profile.name.clone(),
             scope: profile.scope,
-            epoch: self.epochs.of_pages(&profile.name),
+            epoch: self.epochs.pages_epoch(&profile.name),
             request,
         };
-        let kept = self.pages.get(&key).await;
-        if let Some(kept) = &kept {
+        let cached = self.pages.get(&key).await;
+        if let Some(cached) = &cached {
             let now = Instant::now();
-            if now < kept.fresh_until {
-                context.true_until(kept.fresh_until);
-                return Ok(PageRead::kept(Arc::clone(&kept.value)));
+            if now < cached.fresh_until {
+                context.true_until(cached.fresh_until);
+                return Ok(PageRead::cached(Arc::clone(&cached.value)));
             }
-            if now < kept.stale_until {
+            if now < cached.stale_until {
                 context.mark_uncacheable();
-                if !self.page_reads.is_under_way(&key)
+                if !self.page_reads.is_pending(&key)
                     && context
                         .spend(source.calls_to_list(key.request.listing))
                         .is_ok()
                 {
                     self.join_page(source, key, context).0.detach();
                 }
-                return Ok(PageRead::kept(Arc::clone(&kept.value)));
+                return Ok(PageRead::cached(Arc::clone(&cached.value)));
             }
         }
         context.spend(source.calls_to_list(key.request.listing))?;
@@ -172,7 +172,7 @@ impl AssetCache {
         let result = outage.or(called, waiter.wait());
         let error = match timeout_at(wait_until, result).await {
             Ok(Ok(Ok(Ok((page, fresh_until))))) => {
-                tell(fresh_until, context);
+                record_freshness(fresh_until, context);
                 return Ok(PageRead {
                     page,
                     called,
@@ -187,9 +187,9 @@ impl AssetCache {
             }
         };
         context.mark_uncacheable();
-        match kept {
-            Some(kept) if error.is_passing() => Ok(PageRead {
-                page: kept.value,
+        match cached {
+            Some(cached) if error.is_transient() => Ok(PageRead {
+                page: cached.value,
                 called,
                 stale: Some(error),
             }),
@@ -204,7 +204,7 @@ impl AssetCache {
         key: PageKey,
         context: &RequestContext,
     ) -> (
-        Arc<Waiter<PageKey, Result<Landed<Arc<Page>>, SourceError>>>,
+        Arc<Waiter<PageKey, Result<FetchResult<Arc<Page>>, SourceError>>>,
         bool,
     ) {
         let (asset_cache, source, context) =
@@ -224,8 +224,8 @@ impl AssetCache {
         source: &Arc<dyn Source>,
         key: PageKey,
         context: &RequestContext,
-    ) -> Result<Landed<Arc<Page>>, SourceError> {
-        let (epoch, asked) = (self.epochs.now(), Instant::now());
+    ) -> Result<FetchResult<Arc<Page>>, SourceError> {
+        let (epoch, requested_at) = (self.epochs.now(), Instant::now());
         let page = source.list(&key.request, context).await?;
         if page.no_store {
             // Any cached page is older.
@@ -233,7 +233,7 @@ impl AssetCache {
             return Ok((Arc::new(page), None));
         }
         if page.primes {
-            self.prime(source, &page, epoch, asked).await;
+            self.prime(source, &page, epoch, requested_at).await;
         }
         let page = Arc::new(page);
         let times = self.freshness(source);
@@ -244,16 +244,22 @@ impl AssetCache {
             });
             let times = (times.page_fresh, times.page_stale, times.if_error);
             let bytes = page.rows.iter().map(Row::weight).sum();
-            let kept = CacheEntry::new(Arc::clone(&page), asked, bytes, times, ends.min());
-            let fresh_until = kept.true_until();
-            self.pages.insert(key, kept).await;
+            let cached = CacheEntry::new(Arc::clone(&page), requested_at, bytes, times, ends.min());
+            let fresh_until = cached.true_until();
+            self.pages.insert(key, cached).await;
             return Ok((page, fresh_until));
         }
         Ok((page, None))
     }
 
     /// Caches a list's assets as if each had been read by id, except those written meanwhile.
-    async fn prime(&self, source: &Arc<dyn Source>, page: &Page, epoch: Epoch, asked: Instant) {
+    async fn prime(
+        &self,
+        source: &Arc<dyn Source>,
+        page: &Page,
+        epoch: Epoch,
+        requested_at: Instant,
+    ) {
         if self.freshness(source).entity_fresh.is_zero() {
             return;
         }
@@ -261,7 +267,8 @@ impl AssetCache {
             let Row::Asset(asset) = row else { continue };
             let key = self.entity_key(source, &asset.id.upstream, DetailLevel::Plain);
             if key.epoch <= epoch {
-                self.keep(source, key, Ok(Arc::clone(asset)), asked).await;
+                self.keep(source, key, Ok(Arc::clone(asset)), requested_at)
+                    .await;
             }
         }
     }
@@ -277,13 +284,13 @@ impl AssetCache {
         context: &RequestContext,
     ) -> Option<Entity> {
         let key = self.entity_key(source, id, variant);
-        let kept = self.entities.get(&key).await?;
-        if Instant::now() >= kept.fresh_until {
+        let cached = self.entities.get(&key).await?;
+        if Instant::now() >= cached.fresh_until {
             return None;
         }
         context.reads(source.profile());
-        context.true_until(kept.fresh_until);
-        Some(kept.value)
+        context.true_until(cached.fresh_until);
+        Some(cached.value)
     }
 
     /// Reads assets by id with as few upstream calls as the source allows. It passes each result to
@@ -303,23 +310,23 @@ impl AssetCache {
         for id in ids {
             let key = self.entity_key(source, &id, variant);
             match self.entities.get(&key).await {
-                Some(kept) if now < kept.fresh_until => {
-                    context.true_until(kept.fresh_until);
-                    deliver(&id, kept.value);
+                Some(cached) if now < cached.fresh_until => {
+                    context.true_until(cached.fresh_until);
+                    deliver(&id, cached.value);
                 }
-                Some(kept) if now < kept.stale_until => {
+                Some(cached) if now < cached.stale_until => {
                     context.mark_uncacheable();
-                    deliver(&id, kept.value);
+                    deliver(&id, cached.value);
                     stale.push(key);
                 }
-                Some(kept) => {
-                    older.insert(id, kept.value);
+                Some(cached) => {
+                    older.insert(id, cached.value);
                     missing.push(key);
                 }
                 None => missing.push(key),
             }
         }
-        stale.retain(|key| !self.entity_reads.is_under_way(key));
+        stale.retain(|key| !self.entity_reads.is_pending(key));
         let calls =
             |count: usize| u32::try_from(source.calls_to_get(count, variant)).unwrap_or(u32::MAX);
         if !stale.is_empty() && context.spend(calls(stale.len())).is_ok() {
@@ -343,9 +350,9 @@ impl AssetCache {
         join_all(waits.map(|((waiter, called), outage)| async move {
             let key = waiter.key().clone();
             let id = &key.upstream;
-            let kept = older.get(id);
+            let cached = older.get(id);
             let result = outage.or(called, waiter.wait());
-            let result = if kept.is_some() {
+            let result = if cached.is_some() {
                 // An older value exists: wait no longer than for a page. The read goes on.
                 let result = timeout(patience, result).await;
                 result.unwrap_or_else(|_| {
@@ -360,13 +367,13 @@ impl AssetCache {
                 Ok(Err(TaskFailed)) => (Err(SourceError::Internal), None),
                 Err(error) => (Err(error), None),
             };
-            let entity = match (entity, kept) {
-                (Err(error), Some(kept)) if error.is_passing() => {
+            let entity = match (entity, cached) {
+                (Err(error), Some(cached)) if error.is_transient() => {
                     context.mark_uncacheable();
-                    kept.clone()
+                    cached.clone()
                 }
                 (entity, _) => {
-                    tell(fresh_until, context);
+                    record_freshness(fresh_until, context);
                     entity
                 }
             };
@@ -381,7 +388,7 @@ impl AssetCache {
         keys: Vec<EntityKey>,
         variant: DetailLevel,
         context: &RequestContext,
-    ) -> Vec<(Arc<Waiter<EntityKey, Landed<Entity>>>, bool)> {
+    ) -> Vec<(Arc<Waiter<EntityKey, FetchResult<Entity>>>, bool)> {
         let (asset_cache, source, context) =
             (Arc::clone(self), Arc::clone(source), context.shared());
         self.entity_reads.join(keys, |to_read| async move {
@@ -394,11 +401,11 @@ impl AssetCache {
     async fn read_entities(
         &self,
         source: &Arc<dyn Source>,
-        to_read: KeysToRead<EntityKey, Landed<Entity>>,
+        to_read: KeysToRead<EntityKey, FetchResult<Entity>>,
         variant: DetailLevel,
         context: &RequestContext,
     ) {
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         let mut waiting: HashMap<Arc<str>, _> = to_read
             .into_iter()
             .map(|(key, sender)| (key.upstream.clone(), (key, sender)))
@@ -407,7 +414,7 @@ impl AssetCache {
         let mut read = source.get_many(&ids, variant, context);
         while let Some((id, entity)) = read.next().await {
             if let Some((key, sender)) = waiting.remove(&id) {
-                let fresh_until = self.keep(source, key, entity.clone(), asked).await;
+                let fresh_until = self.keep(source, key, entity.clone(), requested_at).await;
                 // The receiver may be gone.
                 let _ = sender.send((entity, fresh_until));
             }
@@ -424,7 +431,7 @@ impl AssetCache {
         source: &Arc<dyn Source>,
         key: EntityKey,
         entity: Entity,
-        asked: Instant,
+        requested_at: Instant,
     ) -> Option<Instant> {
         if write_epochs::is_uncacheable(key.epoch) {
             return None;
@@ -447,7 +454,7 @@ impl AssetCache {
         };
         // A value whose call began later is newer, in any order of arrival.
         let newer = self.entities.get(&key).await;
-        if newer.is_some_and(|kept| kept.asked > asked) {
+        if newer.is_some_and(|cached| cached.requested_at > requested_at) {
             return None;
         }
         if times.0.is_zero() {
@@ -456,9 +463,9 @@ impl AssetCache {
             return None;
         }
         let bytes = entity.as_ref().map_or(256, |asset| asset.weight());
-        let kept = CacheEntry::new(entity, asked, bytes, times, end);
-        let fresh_until = kept.true_until();
-        self.entities.insert(key, kept).await;
+        let cached = CacheEntry::new(entity, requested_at, bytes, times, end);
+        let fresh_until = cached.true_until();
+        self.entities.insert(key, cached).await;
         fresh_until
     }
 
@@ -474,7 +481,7 @@ impl AssetCache {
             scope: profile.scope,
             upstream: Arc::clone(id),
             variant,
-            epoch: self.epochs.of_entity(&profile.name, id),
+            epoch: self.epochs.entity_epoch(&profile.name, id),
         }
     }
 
@@ -526,11 +533,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_as_old_as_its_question() {
         let second = Duration::from_secs(1);
-        let asked = Instant::now();
+        let requested_at = Instant::now();
         tokio::time::advance(4 * second).await;
-        let kept = CacheEntry::new((), asked, 1, (10 * second, 20 * second, 50 * second), None);
-        assert_eq!(kept.fresh_until, asked + 10 * second);
-        assert_eq!(kept.stale_until, asked + 30 * second);
-        assert_eq!(kept.life, 56 * second, "from now on");
+        let cached = CacheEntry::new(
+            (),
+            requested_at,
+            1,
+            (10 * second, 20 * second, 50 * second),
+            None,
+        );
+        assert_eq!(cached.fresh_until, requested_at + 10 * second);
+        assert_eq!(cached.stale_until, requested_at + 30 * second);
+        assert_eq!(cached.lifetime, 56 * second, "from now on");
     }
 }

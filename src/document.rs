@@ -34,10 +34,10 @@ use crate::{config::Limits, schema::Code, schema::FieldCosts};
 
 /// Maximum selections of a document whose merged operations are stored. Larger documents are merged
 /// at each request.
-const READY: u64 = 1_000;
+const MAX_STORED_SELECTIONS: u64 = 1_000;
 
 /// Maximum bytes of merged operations that one document stores.
-const LARGE: usize = 512 * 1024;
+const MAX_STORED_BYTES: usize = 512 * 1024;
 
 /// A valid document that is safe to execute. It is the same for every client.
 pub struct Document {
@@ -47,7 +47,7 @@ pub struct Document {
     uses: u64,
     introspects: bool,
     /// Variables used in conditions (`@skip`, `@include`).
-    deciding: Vec<Name>,
+    condition_variables: Vec<Name>,
     /// Variables of a nullable type that are used in a non-null position.
     not_null: Vec<NotNull>,
     /// Merged operations by name. The map is empty if the document is large, or if a variable
@@ -63,25 +63,25 @@ impl Document {
     /// document that exceeds a limit or violates the schema's rules.
     pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, DocumentError> {
         let (parsed, stats) =
-            parse(text, limits).map_err(|refusal| rules.in_words(text, refusal))?;
+            parse(text, limits).map_err(|refusal| rules.with_syntax_message(text, refusal))?;
         let (valid, not_null) = rules.check(text)?;
         Ok(Self {
             introspects: limits::introspects(&parsed),
-            deciding: collect_fields::deciding(&parsed),
+            condition_variables: collect_fields::condition_variables(&parsed),
             not_null,
             valid,
             uses: stats.variables,
             merged: HashMap::new(),
             parsed,
         }
-        .put_together(&stats, rules))
+        .store_merged(&stats, rules))
     }
 
     /// Merges and stores the operations if the document is small enough.
-    fn put_together(mut self, stats: &DocumentStats, rules: &Validator) -> Self {
-        let (parsed, deciding) = (&self.parsed, &self.deciding);
+    fn store_merged(mut self, stats: &DocumentStats, rules: &Validator) -> Self {
+        let (parsed, condition_variables) = (&self.parsed, &self.condition_variables);
         let mut merged = HashMap::new();
-        if deciding.is_empty() && stats.selections <= READY {
+        if condition_variables.is_empty() && stats.selections <= MAX_STORED_SELECTIONS {
             for (name, operation) in parsed.operations.iter() {
                 let none = Variables::default();
                 let plan = collect_fields::merged(parsed, &operation.node, rules, &none);
@@ -89,7 +89,7 @@ impl Document {
             }
         }
         // Merging copies a fragment's long strings at each spread.
-        if merged.values().map(collect_fields::bytes).sum::<usize>() > LARGE {
+        if merged.values().map(collect_fields::bytes).sum::<usize>() > MAX_STORED_BYTES {
             merged.clear();
         }
         self.merged = merged;
@@ -176,9 +176,9 @@ impl Operation<'_> {
         rules.check_variables(&self.document.valid, self.name.as_deref(), variables)?;
         // A nullable variable in a non-null position must not be null (GraphQL, 6.4.1).
         let is_null = |name: &&Name| variables.get(*name) == Some(&ConstValue::Null);
-        let deciding = &self.document.deciding;
+        let condition_variables = &self.document.condition_variables;
         let refuse = |message| Err(DocumentError::document(Code::BadUserInput, message));
-        if let Some(name) = deciding.iter().find(is_null) {
+        if let Some(name) = condition_variables.iter().find(is_null) {
             return refuse(format!(
                 "the variable ${name} controls `@skip` or `@include`: it must not be null"
             ));
@@ -235,7 +235,7 @@ impl Operation<'_> {
             .filter(|name| !variables.contains_key(*name) && !has_default(name))
             .collect();
         if !absent.is_empty() {
-            collect_fields::leave_out(&mut merged, &absent);
+            collect_fields::remove_absent_variables(&mut merged, &absent);
         }
         merged
     }

@@ -103,8 +103,9 @@ impl MediaUrls {
         let source = SourceName::parse(source).map_err(|_| UNKNOWN)?;
         let scope = scope_of(&source).ok_or(UNKNOWN)?;
         // Hashes of blake3 compare in constant time.
-        let expected = blake3::Hash::from_bytes(widened(&self.mac(plain, &scope)));
-        if expected != blake3::Hash::from_bytes(widened(mac)) || !is_upstream_id_text(upstream) {
+        let expected = blake3::Hash::from_bytes(zero_padded(&self.mac(plain, &scope)));
+        if expected != blake3::Hash::from_bytes(zero_padded(mac)) || !is_upstream_id_text(upstream)
+        {
             return Err(UNKNOWN);
         }
         let end = i64::from(u32::from_be_bytes(*hours)) * HOUR;
@@ -138,7 +139,7 @@ impl MediaUrls {
     }
 }
 
-fn widened(mac: &[u8]) -> [u8; 32] {
+fn zero_padded(mac: &[u8]) -> [u8; 32] {
     let mut wide = [0; 32];
     for (slot, byte) in wide.iter_mut().zip(mac) {
         *slot = *byte;

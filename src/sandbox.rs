@@ -136,7 +136,7 @@ fn serve(listener: TcpListener, router: impl FnOnce(SocketAddr) -> Router) -> io
     let address = listener.local_addr()?;
     let recorder = Arc::new(Recorder::default());
     let faults = Arc::new(Faults::default());
-    let router = recorder::watched(router(address), Arc::clone(&recorder), Arc::clone(&faults));
+    let router = recorder::instrument(router(address), Arc::clone(&recorder), Arc::clone(&faults));
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "a sandbox server stopped");

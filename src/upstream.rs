@@ -36,7 +36,7 @@ use url::Url;
 use answer::read_answer;
 use circuit_breaker::Permit;
 use egress::PublicNames;
-use open_answer::READ_WHOLE;
+use open_answer::MAX_BUFFERED_BODIES;
 use redact::SentSecrets;
 use slots::{Waiting, permit};
 
@@ -60,7 +60,7 @@ pub struct Upstream {
     name: Arc<str>,
     client: reqwest::Client,
     policy: Arc<Policy>,
-    places: Arc<Semaphore>,
+    call_slots: Arc<Semaphore>,
     /// Slots for streamed bodies. Separate from `call_slots`: slow file readers block no list.
     streams: Arc<Semaphore>,
     /// Slots for bodies that are buffered whole.
@@ -111,9 +111,9 @@ impl Upstream {
         Ok(Self {
             name: name.into(),
             client,
-            places: Arc::new(Semaphore::new(policy.in_flight)),
+            call_slots: Arc::new(Semaphore::new(policy.in_flight)),
             streams: Arc::new(Semaphore::new(policy.streams)),
-            whole: Arc::new(Semaphore::new(READ_WHOLE)),
+            whole: Arc::new(Semaphore::new(MAX_BUFFERED_BODIES)),
             uploads: Arc::new(Semaphore::new(policy.streams)),
             elsewhere: Arc::default(),
             base: base.clone(),
@@ -139,7 +139,7 @@ impl Upstream {
         let result = self.send_and_repeat(&call, deadline).await;
         // Count the call once, by its final result, however often it was retried.
         breaker_permit.end(blame(&result, |answer| (answer.status, &answer.headers)));
-        Ok(secrets.hidden_in(result?))
+        Ok(secrets.redact(result?))
     }
 
     async fn send_and_repeat(
@@ -247,19 +247,19 @@ impl Upstream {
     /// Waits for a call slot. Fails if too many calls wait already, or if the breaker opens
     /// meanwhile.
     async fn acquire_slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, UpstreamError> {
-        if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
+        if let Ok(permit) = Arc::clone(&self.call_slots).try_acquire_owned() {
             return Ok(permit);
         }
         let in_flight = self.policy.in_flight;
         let waiting = Waiting::new(&self.waiting);
-        if waiting.others >= self.policy.queue {
+        if waiting.ahead >= self.policy.queue {
             return Err(UpstreamError::Busy { in_flight });
         }
         let mut openings = self.breaker.openings();
         tokio::select! {
-            permit = permit(&self.places, in_flight, deadline) => permit,
+            permit = permit(&self.call_slots, in_flight, deadline) => permit,
             () = openings.next() => {
-                let wait = self.breaker.spares().unwrap_or_default();
+                let wait = self.breaker.time_to_probe().unwrap_or_default();
                 Err(UpstreamError::CircuitOpen { wait })
             }
         }
@@ -270,7 +270,7 @@ impl Upstream {
         if url.origin() == self.base.origin() {
             return Ok(&self.client);
         }
-        if !self.may_lead_to(url) {
+        if !self.allows_file_url(url) {
             let host = url.host_str();
             tracing::warn!(source = %self.name, host, "file host refused: see `storage_hosts`");
             return Err(UpstreamError::NotAllowed);
@@ -282,8 +282,8 @@ impl Upstream {
             let own = self.base.host_str().map(str::to_owned);
             let client = match self.policy.elsewhere {
                 EgressPolicy::Public => {
-                    let is_here = is_this_machine(&self.base);
-                    client.dns_resolver(Arc::new(PublicNames { own, is_here }))
+                    let on_loopback = is_this_machine(&self.base);
+                    client.dns_resolver(Arc::new(PublicNames { own, on_loopback }))
                 }
                 EgressPolicy::Hosts(_) => client,
             };
@@ -296,7 +296,7 @@ impl Upstream {
 
     /// Whether a file URL is on the source's own origin or on an allowed host.
     #[must_use]
-    pub fn may_lead_to(&self, url: &Url) -> bool {
+    pub fn allows_file_url(&self, url: &Url) -> bool {
         url.origin() == self.base.origin() || self.policy.elsewhere.allows(url, &self.base)
     }
 
@@ -318,7 +318,7 @@ impl Upstream {
 
     /// Asks the breaker for a permit to send a file to the source's own origin. Other hosts need no
     /// permit.
-    fn pass_to(&self, url: &Url) -> Result<Option<Permit>, UpstreamError> {
+    fn upload_permit(&self, url: &Url) -> Result<Option<Permit>, UpstreamError> {
         let is_own = url.origin() == self.base.origin();
         is_own
             .then(|| self.breaker.pass(Subject::Write))

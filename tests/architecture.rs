@@ -123,19 +123,19 @@ fn modules_used(code: &str) -> Vec<String> {
     used
 }
 
-fn height(module: &str) -> Option<usize> {
+fn layer(module: &str) -> Option<usize> {
     MODULES.iter().position(|name| *name == module)
 }
 
 #[test]
 fn a_module_uses_only_modules_below_it() {
     for source in sources() {
-        let Some(own_layer) = height(&source.module) else {
+        let Some(own_layer) = layer(&source.module) else {
             continue;
         };
         for used in modules_used(&source.code) {
             assert!(
-                height(&used).is_some_and(|used| used >= own_layer),
+                layer(&used).is_some_and(|used| used >= own_layer),
                 "{} uses `{used}`, a module above its own",
                 source.path.display()
             );
@@ -176,7 +176,7 @@ fn the_sandbox_and_the_clients_share_no_type() {
 }
 
 #[test]
-fn a_provider_never_knows_another() {
+fn a_provider_never_uses_another() {
     let providers = ["scenario", "piktid", "comfy"];
     for source in sources().iter().filter(|s| s.module == "source") {
         let path = source.path.to_string_lossy();
@@ -195,7 +195,7 @@ fn a_provider_never_knows_another() {
 }
 
 #[test]
-fn the_boundaries_can_fail() {
+fn the_module_parser_finds_uses() {
     assert_eq!(
         modules_used("use crate::{\n  asset::{Asset, id},\n  server::x,\n};"),
         ["asset", "server"]

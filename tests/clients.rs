@@ -162,7 +162,7 @@ suites! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn loops_of_every_client_end_though_a_source_is_away() {
+async fn loops_of_every_client_end_while_a_source_is_down() {
     let _turn = TURN.lock().await;
     let world = world().await;
     let faults = &world.sandbox.comfy.faults;

@@ -232,7 +232,7 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
 }
 
 /// Matches the calls of the operation that the fault applies to.
-fn meant(provider: &'static str, operation: Operation) -> Meant {
+fn faulty_calls(provider: &'static str, operation: Operation) -> Meant {
     let assets = match provider {
         "scenario" => "/v1/assets",
         "piktid" => "/assets",
@@ -314,14 +314,14 @@ fn id(provider: &str, number: usize) -> String {
 }
 
 /// The faulty source's error code, whether each other source is whole, and the answer.
-struct Seen {
+struct Outcome {
     code: String,
     others: Vec<(&'static str, bool)>,
     answer: Value,
 }
 
 /// Sends the operation to all three sources in one request.
-async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Seen {
+async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Outcome {
     // Mutation fields run in sequence. The faulty one comes last, so that its waits do not use up
     // the others' time.
     let mut order = PROVIDERS;
@@ -467,7 +467,7 @@ async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Seen 
         }
     };
     let others = PROVIDERS.into_iter().filter(|own| *own != provider);
-    Seen {
+    Outcome {
         code,
         others: others.map(|name| (name, is_whole(name))).collect(),
         answer,
@@ -513,7 +513,7 @@ async fn cell(
         Fault::At(how) => how,
         _ => Misbehaviour::Hang,
     };
-    let proxy = Proxy::start(emulator.address, meant(provider, operation), how).await;
+    let proxy = Proxy::start(emulator.address, faulty_calls(provider, operation), how).await;
     let variables = sandbox.variables();
     let environment = move |name: &str| {
         let found = variables.iter().find(|(key, _)| *key == name);

@@ -113,7 +113,7 @@ fn runner() -> TestRunner {
 }
 
 #[test]
-fn nothing_that_strangers_send_breaks_a_target() {
+fn untrusted_bytes_break_no_target() {
     assert!(asset_gateway::source::fuzz_entry::is_ready());
     for target in TARGETS {
         let corpus = corpus(target.name);
@@ -137,7 +137,7 @@ fn nothing_that_strangers_send_breaks_a_target() {
 }
 
 #[test]
-fn a_target_that_breaks_is_noticed() {
+fn a_broken_target_is_detected() {
     let broken = |bytes: &[u8]| assert!(!bytes.contains(&b'{'), "a bracket");
     let found = runner().run(&prop::collection::vec(any::<u8>(), 0..200), |bytes| {
         broken(&bytes);

@@ -72,7 +72,7 @@ async fn send(address: std::net::SocketAddr, length: u64) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_gibibyte_passes_through_without_being_held() {
+async fn an_upload_of_half_a_gibibyte_is_not_held_in_memory() {
     let (address, seen) = gateway(Manner::default(), |config| {
         config.limits.upload_bytes = 600 * MIB;
     })

@@ -734,7 +734,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn a_walk_over_lists_that_stand_still_is_the_list_in_order(
+    fn a_walk_over_unchanged_lists_gives_the_list_in_order(
         shapes in proptest::collection::vec(shape(), 1..4),
         counts in proptest::collection::vec(1_usize..9, 1..4),
         ask in ask(),
@@ -766,7 +766,7 @@ proptest! {
     }
 
     #[test]
-    fn what_lies_between_two_places_is_shown_and_nothing_else(
+    fn a_page_between_two_cursors_shows_exactly_the_rows_between(
         shapes in proptest::collection::vec(shape(), 1..4),
         picks in (any::<u16>(), any::<u16>()),
         counts in proptest::collection::vec(1_usize..9, 1..3),
@@ -830,7 +830,7 @@ proptest! {
     }
 
     #[test]
-    fn hints_that_lie_cost_calls_never_assets(
+    fn wrong_hints_cost_calls_but_lose_no_assets(
         shapes in proptest::collection::vec(shape(), 1..4),
         count in 1_usize..9,
         newer in 0_u64..100,
@@ -936,7 +936,7 @@ proptest! {
     }
 
     #[test]
-    fn what_lies_between_two_places_by_name_is_shown_and_nothing_else(
+    fn a_page_between_two_name_cursors_shows_exactly_the_rows_between(
         shape in shape(),
         picks in (any::<u16>(), any::<u16>()),
         count in 1_usize..9,
@@ -1006,7 +1006,7 @@ proptest! {
     }
 
     #[test]
-    fn a_walk_ends_though_a_source_is_down(
+    fn a_walk_ends_while_a_source_is_down(
         shapes in proptest::collection::vec(shape(), 2..4),
         count in 1_usize..9,
         down in 0_usize..3,
@@ -1050,7 +1050,7 @@ proptest! {
     }
 
     #[test]
-    fn a_source_that_fails_now_and_then_loses_nothing_of_the_pages_it_was_on(
+    fn an_intermittent_source_loses_nothing_on_complete_pages(
         shapes in proptest::collection::vec(shape(), 2..4),
         counts in proptest::collection::vec(1_usize..9, 1..4),
         fails in proptest::collection::vec(prop_oneof![1 => (0_usize..3).prop_map(Some), 3 => Just(None)], 0..30),
@@ -1108,7 +1108,7 @@ fn in_order(count: u8, window: bool) -> Shape {
 }
 
 #[test]
-fn rows_that_come_before_the_far_edge_are_shown_however_many_they_are() {
+fn all_rows_inserted_before_the_far_cursor_are_shown() {
     for forward in [true, false] {
         let ask = Ask {
             order: Order {

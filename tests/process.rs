@@ -102,7 +102,7 @@ impl Process {
 }
 
 /// A bound port without a listener; no other process can take it.
-async fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
+async fn unused_port() -> (tokio::net::TcpSocket, SocketAddr) {
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket
         .bind("127.0.0.1:0".parse().expect("an address"))
@@ -112,8 +112,8 @@ async fn nobody() -> (tokio::net::TcpSocket, SocketAddr) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_starts_while_its_sources_are_down_and_says_so() {
-    let (_taken, address) = nobody().await;
+async fn it_starts_while_its_sources_are_down_and_reports_it() {
+    let (_taken, address) = unused_port().await;
     let process = Process::start(address, "");
     let answer = process.ask("{ assets(first: 1) { nodes { id } } }").await;
     let code = &answer["errors"][0]["extensions"]["code"];
@@ -125,7 +125,7 @@ async fn it_starts_while_its_sources_are_down_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_under_way_is_finished_before_it_stops() {
+async fn an_upload_in_progress_finishes_before_shutdown() {
     let (comfy, seen) = server(Manner::default()).await;
     let process = Process::start(comfy, "");
     let rest = Arc::new(Notify::new());
@@ -220,7 +220,7 @@ async fn it_survives_without_file_descriptors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_it_makes_opens_what_its_lines_allow() {
+async fn a_generated_key_works_with_its_configuration_lines() {
     let binary = env!("CARGO_BIN_EXE_asset-gateway");
     let run = |arguments: &[&str]| {
         let output = Command::new(binary).args(arguments).env_clear().output();
@@ -275,7 +275,7 @@ async fn a_key_that_it_makes_opens_what_its_lines_allow() {
 }
 
 #[test]
-fn it_does_not_open_its_own_credentials_to_a_network() {
+fn it_does_not_expose_its_own_credentials_to_a_network() {
     let output = Command::new(env!("CARGO_BIN_EXE_asset-gateway"))
         .args(["serve", "--listen", "0.0.0.0:0"])
         .env_clear()

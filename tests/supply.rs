@@ -121,7 +121,7 @@ fn licence(package: &Value) -> String {
 }
 
 #[test]
-fn licences_bans_and_sources_are_kept() {
+fn dependencies_comply_with_deny_toml() {
     let deny = deny();
     let allowed = allowed(&deny);
     let strict = [
@@ -164,7 +164,7 @@ fn licences_bans_and_sources_are_kept() {
 }
 
 #[test]
-fn every_direct_dependency_says_what_it_is_for() {
+fn every_direct_dependency_has_a_reason_above_it() {
     let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
     let (mut section, mut before, mut silent, mut count) = ("", "", Vec::new(), 0);
     for line in manifest.lines().map(str::trim) {
@@ -186,7 +186,7 @@ fn every_direct_dependency_says_what_it_is_for() {
 }
 
 #[test]
-fn a_licence_that_is_not_allowed_is_noticed() {
+fn a_licence_that_is_not_allowed_is_detected() {
     let allowed = allowed(&deny());
     for good in [
         "MIT",

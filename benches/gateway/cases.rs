@@ -1,20 +1,20 @@
 //! The cases: the contestants, the query and the number of connections.
 
 use crate::{
-    contestants::{Keeping, Kind, Sources},
+    contestants::{CacheMode, Kind, Sources},
     questions::Question,
 };
 
 /// The gateway over one source, with everything cached.
-pub const GATEWAY: Kind = Kind::Gateway(Keeping::Everything, Sources::One);
+pub const GATEWAY: Kind = Kind::Gateway(CacheMode::Everything, Sources::One);
 /// The gateway over one source, without a cache.
-const COLD: Kind = Kind::Gateway(Keeping::Nothing, Sources::One);
+const COLD: Kind = Kind::Gateway(CacheMode::Nothing, Sources::One);
 /// The gateway over three sources, without a cache.
-const COLD_THREE: Kind = Kind::Gateway(Keeping::Nothing, Sources::Three);
+const COLD_THREE: Kind = Kind::Gateway(CacheMode::Nothing, Sources::Three);
 /// The gateway over three sources, with a small cache.
-pub const LITTLE: Kind = Kind::Gateway(Keeping::Little, Sources::Three);
-const TAILCALL: Kind = Kind::Tailcall(Keeping::Nothing);
-const TAILCALL_CACHED: Kind = Kind::Tailcall(Keeping::Everything);
+pub const SMALL_CACHE: Kind = Kind::Gateway(CacheMode::Little, Sources::Three);
+const TAILCALL: Kind = Kind::Tailcall(CacheMode::Nothing);
+const TAILCALL_CACHED: Kind = Kind::Tailcall(CacheMode::Everything);
 
 /// One table of the report.
 pub struct Case {

@@ -59,13 +59,13 @@ pub enum Kind {
     Static,
     /// async-graphql over memory, with default settings.
     Engine,
-    Gateway(Keeping, Sources),
-    Tailcall(Keeping),
+    Gateway(CacheMode, Sources),
+    Tailcall(CacheMode),
 }
 
 /// How much a contestant caches.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Keeping {
+pub enum CacheMode {
     /// Everything, for longer than a bench lasts.
     Everything,
     /// The same, up to 32 MiB.
@@ -89,7 +89,7 @@ pub enum Core {
 }
 
 /// The settings that contestants start with.
-pub struct Ground<'a> {
+pub struct LaunchConfig<'a> {
     /// The directory for their files.
     pub directory: &'a Path,
     /// The port of the sources.
@@ -98,7 +98,7 @@ pub struct Ground<'a> {
     pub tailcall: Option<&'a Path>,
 }
 
-impl Ground<'_> {
+impl LaunchConfig<'_> {
     /// Returns the path of the gateway's response, for [`Kind::Static`].
     pub fn answer(&self) -> PathBuf {
         self.directory.join("answer.json")
@@ -116,13 +116,13 @@ impl Kind {
         match self {
             Self::Static => "static",
             Self::Engine => "engine",
-            Self::Gateway(Keeping::Everything, Sources::One) => "gateway",
-            Self::Gateway(Keeping::Everything, Sources::Three) => "gateway, 3 sources",
-            Self::Gateway(Keeping::Little, _) => "gateway, 32 MiB",
-            Self::Gateway(Keeping::Nothing, Sources::One) => "gateway, no cache",
-            Self::Gateway(Keeping::Nothing, Sources::Three) => "gateway, no cache, 3 sources",
-            Self::Tailcall(Keeping::Everything | Keeping::Little) => "Tailcall, cached",
-            Self::Tailcall(Keeping::Nothing) => "Tailcall",
+            Self::Gateway(CacheMode::Everything, Sources::One) => "gateway",
+            Self::Gateway(CacheMode::Everything, Sources::Three) => "gateway, 3 sources",
+            Self::Gateway(CacheMode::Little, _) => "gateway, 32 MiB",
+            Self::Gateway(CacheMode::Nothing, Sources::One) => "gateway, no cache",
+            Self::Gateway(CacheMode::Nothing, Sources::Three) => "gateway, no cache, 3 sources",
+            Self::Tailcall(CacheMode::Everything | CacheMode::Little) => "Tailcall, cached",
+            Self::Tailcall(CacheMode::Nothing) => "Tailcall",
         }
     }
 
@@ -134,15 +134,15 @@ impl Kind {
     }
 
     /// Returns the command that starts the contestant on `port`.
-    pub fn command(self, port: u16, launch: &Ground<'_>) -> Command {
+    pub fn command(self, port: u16, launch: &LaunchConfig<'_>) -> Command {
         let number = port.to_string();
         match self {
             Self::Static => {
-                let mut command = role(&["static", &number], Core::Measured);
+                let mut command = serve_command(&["static", &number], Core::Measured);
                 command.arg(launch.answer());
                 command
             }
-            Self::Engine => role(&["engine", &number], Core::Measured),
+            Self::Engine => serve_command(&["engine", &number], Core::Measured),
             Self::Gateway(cache_mode, sources) => {
                 let text = settings(cache_mode, sources, launch.upstream);
                 let file = launch.write(&format!("gateway-{port}.toml"), &text);
@@ -173,14 +173,14 @@ impl Kind {
 }
 
 /// Returns the gateway's configuration.
-fn settings(cache_mode: Keeping, sources: Sources, upstream: u16) -> String {
+fn settings(cache_mode: CacheMode, sources: Sources, upstream: u16) -> String {
     let seconds = match cache_mode {
-        Keeping::Everything | Keeping::Little => 36_000,
-        Keeping::Nothing => 0,
+        CacheMode::Everything | CacheMode::Little => 36_000,
+        CacheMode::Nothing => 0,
     };
     let size = match cache_mode {
-        Keeping::Little => "size_mib = 32\n",
-        Keeping::Everything | Keeping::Nothing => "",
+        CacheMode::Little => "size_mib = 32\n",
+        CacheMode::Everything | CacheMode::Nothing => "",
     };
     let freshness = [
         "page_fresh",
@@ -207,10 +207,10 @@ fn settings(cache_mode: Keeping, sources: Sources, upstream: u16) -> String {
     )
 }
 
-fn tailcall(cache_mode: Keeping, port: u16, upstream: u16) -> String {
+fn tailcall(cache_mode: CacheMode, port: u16, upstream: u16) -> String {
     let cache_directive = match cache_mode {
-        Keeping::Everything | Keeping::Little => "@cache(maxAge: 3600000)",
-        Keeping::Nothing => "",
+        CacheMode::Everything | CacheMode::Little => "@cache(maxAge: 3600000)",
+        CacheMode::Nothing => "",
     };
     TAILCALL
         .replace("@PORT@", &port.to_string())
@@ -219,7 +219,7 @@ fn tailcall(cache_mode: Keeping, port: u16, upstream: u16) -> String {
 }
 
 /// Returns a command that runs this program as one of its servers.
-pub fn role(arguments: &[&str], core: Core) -> Command {
+pub fn serve_command(arguments: &[&str], core: Core) -> Command {
     let executable = std::env::current_exe().expect("the path of this program");
     let mut command = command(&executable, core);
     command.arg("serve").args(arguments);
@@ -231,14 +231,14 @@ pub fn role(arguments: &[&str], core: Core) -> Command {
 pub fn command(program: &Path, core: Core) -> Command {
     let mut command_line: Vec<OsString> = Vec::new();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    if cores > 1 && is_there("taskset") {
+    if cores > 1 && is_installed("taskset") {
         let core_number = match core {
             Core::Measured => "0",
             Core::Other => "1",
         };
         command_line.extend(["taskset", "-c", core_number].map(OsString::from));
     }
-    if is_there("setpriv") {
+    if is_installed("setpriv") {
         command_line.extend(["setpriv", "--pdeathsig", "KILL"].map(OsString::from));
     }
     command_line.push(program.into());
@@ -248,7 +248,7 @@ pub fn command(program: &Path, core: Core) -> Command {
     command
 }
 
-fn is_there(program: &str) -> bool {
+fn is_installed(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok()
 }
 
@@ -300,7 +300,7 @@ impl Server {
 
     /// Returns the CPU time since the start, in hundredths of a second.
     pub fn ticks(&self) -> u64 {
-        let stat = self.about_itself("stat");
+        let stat = self.read_proc("stat");
         // The name in brackets may contain blanks. The 12th and 13th words after it are the times.
         let (_, rest) = stat.rsplit_once(')').expect("a name in brackets");
         let times = rest.split_whitespace().skip(11).take(2);
@@ -309,13 +309,13 @@ impl Server {
 
     /// Returns the memory in use, in KiB.
     pub fn resident_kib(&self) -> u64 {
-        let status = self.about_itself("status");
+        let status = self.read_proc("status");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|text| text.split_whitespace().next());
         kib.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
-    fn about_itself(&self, file: &str) -> String {
+    fn read_proc(&self, file: &str) -> String {
         let path = format!("/proc/{}/{file}", self.child.id());
         fs::read_to_string(path).expect("a running process on Linux")
     }

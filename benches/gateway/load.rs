@@ -34,7 +34,7 @@ pub struct Load<'a> {
     pub connections: u32,
     pub seconds: u64,
     /// Shorter responses, in bytes, or responses with errors are failures; `None`: no check.
-    pub least: Option<usize>,
+    pub min_bytes: Option<usize>,
 }
 
 /// The results of a `wrk` run.
@@ -115,7 +115,7 @@ impl Body {
 pub fn run(load: &Load<'_>, directory: &Path) -> Outcome {
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let head = "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n";
-    let response_check = load.least.map(looking).unwrap_or_default();
+    let response_check = load.min_bytes.map(check_script).unwrap_or_default();
     let script = directory.join(format!("{run}.lua"));
     let text = format!("{head}{}{response_check}", load.body.script(run));
     std::fs::write(&script, text).expect("a writable script file");
@@ -136,7 +136,7 @@ pub fn run(load: &Load<'_>, directory: &Path) -> Outcome {
 }
 
 /// Returns Lua that checks each response and counts the wrong ones.
-fn looking(min_bytes: usize) -> String {
+fn check_script(min_bytes: usize) -> String {
     format!(
         "bad = 0\n\
          response = function(status, headers, body)\n\

@@ -30,11 +30,11 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, time::Instant};
 
 use self::{
-    cases::{Case, GATEWAY, LITTLE, cases},
-    contestants::{Core, Ground, Kind, Server, free_port, role},
+    cases::{Case, GATEWAY, SMALL_CACHE, cases},
+    contestants::{Core, Kind, LaunchConfig, Server, free_port, serve_command},
     load::{Body, Load},
     questions::Question,
-    report::{Round, spread, table},
+    report::{Round, min_median_max, table},
 };
 
 /// Seconds of warm-up load for each contestant before the first round.
@@ -78,10 +78,10 @@ fn bench() -> ExitCode {
     let failures = runtime.block_on(async {
         let bench = Bench::start().await;
         let mut failures = 0;
-        for case in cases().iter().filter(|case| bench.wants(&case.name)) {
+        for case in cases().iter().filter(|case| bench.is_selected(&case.name)) {
             failures += bench.run(case).await;
         }
-        if bench.wants("start") {
+        if bench.is_selected("start") {
             bench.starts().await;
         }
         if bench.memory > 0 {
@@ -109,7 +109,7 @@ struct Bench {
     /// The sources, without a delay.
     upstream: Server,
     /// The sources, with a delay of 20 ms.
-    slow: Server,
+    delayed: Server,
 }
 
 /// A contestant in a case.
@@ -118,7 +118,7 @@ struct Entry {
     server: Server,
     body: Body,
     /// Minimum size of a correct response, in bytes.
-    least: usize,
+    min_bytes: usize,
     rounds: Vec<Round>,
 }
 
@@ -130,7 +130,7 @@ impl Entry {
             connections: case.connections,
             seconds,
             // The check costs the load generator more than the fastest contestant needs to respond.
-            least: (!case.contestants.contains(&Kind::Static)).then_some(self.least),
+            min_bytes: (!case.contestants.contains(&Kind::Static)).then_some(self.min_bytes),
         }
     }
 }
@@ -151,11 +151,11 @@ impl Bench {
             directory: tempfile::tempdir().expect("a temporary directory"),
             client: client.build().expect("a client"),
             upstream: sources("0").await,
-            slow: sources("20").await,
+            delayed: sources("20").await,
         }
     }
 
-    fn wants(&self, case: &str) -> bool {
+    fn is_selected(&self, case: &str) -> bool {
         case.contains(&self.only)
     }
 
@@ -164,7 +164,7 @@ impl Bench {
         let mut entries = Vec::new();
         for kind in &case.contestants {
             if self.tailcall.is_some() || !matches!(kind, Kind::Tailcall(_)) {
-                entries.push(self.enter(*kind, case).await);
+                entries.push(self.start_contestant(*kind, case).await);
             }
         }
         for entry in &entries {
@@ -189,19 +189,19 @@ impl Bench {
     }
 
     /// Starts a contestant and checks its response.
-    async fn enter(&self, kind: Kind, case: &Case) -> Entry {
+    async fn start_contestant(&self, kind: Kind, case: &Case) -> Entry {
         if kind == Kind::Static {
             self.store_answer(case).await;
         }
         let body = case.question.body(kind.dialect());
         let port = free_port();
-        let server = Server::start(kind.command(port, &self.ground(case)), port).await;
+        let server = Server::start(kind.command(port, &self.launch_config(case)), port).await;
         let answer = self.check(&server, &body, case).await;
         Entry {
             kind,
             server,
             body,
-            least: answer.len() * 9 / 10,
+            min_bytes: answer.len() * 9 / 10,
             rounds: Vec::new(),
         }
     }
@@ -209,14 +209,14 @@ impl Bench {
     /// Stores the gateway's exact response for the static contestant.
     async fn store_answer(&self, case: &Case) {
         let port = free_port();
-        let gateway = Server::start(GATEWAY.command(port, &self.ground(case)), port).await;
+        let gateway = Server::start(GATEWAY.command(port, &self.launch_config(case)), port).await;
         let body = case.question.body(GATEWAY.dialect());
         let answer = self.check(&gateway, &body, case).await;
-        std::fs::write(self.ground(case).answer(), answer).expect("a writable file");
+        std::fs::write(self.launch_config(case).answer(), answer).expect("a writable file");
     }
 
-    fn ground(&self, case: &Case) -> Ground<'_> {
-        Ground {
+    fn launch_config(&self, case: &Case) -> LaunchConfig<'_> {
+        LaunchConfig {
             directory: self.directory.path(),
             upstream: self.sources(case).port,
             tailcall: self.tailcall.as_deref(),
@@ -225,7 +225,7 @@ impl Bench {
 
     fn sources(&self, case: &Case) -> &Server {
         if case.is_far {
-            &self.slow
+            &self.delayed
         } else {
             &self.upstream
         }
@@ -260,10 +260,10 @@ impl Bench {
         Round {
             rate: outcome.rate,
             // A tick is a hundredth of a second.
-            processor: ticks as f64 * 1e4 / requests,
+            cpu_micros: ticks as f64 * 1e4 / requests,
             p50: outcome.p50,
             p99: outcome.p99,
-            resident: entry.server.resident_kib() as f64 / 1024.0,
+            memory_mib: entry.server.resident_kib() as f64 / 1024.0,
             calls: calls as f64 / requests,
             failures: outcome.failures,
         }
@@ -284,7 +284,7 @@ impl Bench {
 
     /// Measures the time from process start to the first 200 of `/ready`.
     async fn starts(&self) {
-        let ground = Ground {
+        let launch_config = LaunchConfig {
             directory: self.directory.path(),
             upstream: self.upstream.port,
             tailcall: None,
@@ -292,12 +292,12 @@ impl Bench {
         let mut times = Vec::new();
         for _ in 0..STARTS {
             let port = free_port();
-            let command = GATEWAY.command(port, &ground);
+            let command = GATEWAY.command(port, &launch_config);
             let url = format!("http://127.0.0.1:{port}/ready");
             let began = Instant::now();
             let _server = Server::spawn(command, port);
             let ready = async {
-                while !self.is_fine(&url).await {
+                while !self.responds_ok(&url).await {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             };
@@ -307,7 +307,7 @@ impl Bench {
                 .expect("the gateway becomes ready in time");
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
-        let (low, median, high) = spread(times);
+        let (low, median, high) = min_median_max(times);
         println!(
             "\n### start: {median:.0} ms to the first 200 of /ready ({low:.0} to {high:.0}, {STARTS} times)"
         );
@@ -315,14 +315,14 @@ impl Bench {
 
     /// Prints the memory use of a gateway with a 32 MiB cache under mixed load; returns failures.
     async fn memory(&self) -> u64 {
-        let ground = Ground {
+        let launch_config = LaunchConfig {
             directory: self.directory.path(),
             upstream: self.upstream.port,
             tailcall: None,
         };
         let port = free_port();
-        let gateway = Server::start(LITTLE.command(port, &ground), port).await;
-        let body = Question::Mixed.body(LITTLE.dialect());
+        let gateway = Server::start(SMALL_CACHE.command(port, &launch_config), port).await;
+        let body = Question::Mixed.body(SMALL_CACHE.dialect());
         let resident_mib = || gateway.resident_kib() as f64 / 1024.0;
         println!("\n### memory: mixed load on 32 connections, a cache of 32 MiB\n");
         println!("| after s | requests/s | RSS MiB | failures |\n|--:|--:|--:|--:|");
@@ -335,7 +335,7 @@ impl Bench {
                 body: &body,
                 connections: 32,
                 seconds,
-                least: Some(100),
+                min_bytes: Some(100),
             };
             let outcome = load::run(&load, self.directory.path());
             elapsed += seconds;
@@ -349,7 +349,7 @@ impl Bench {
         failures
     }
 
-    async fn is_fine(&self, url: &str) -> bool {
+    async fn responds_ok(&self, url: &str) -> bool {
         let answer = self.client.get(url).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
@@ -358,6 +358,6 @@ impl Bench {
 /// Starts the emulated sources; each response takes `delay` milliseconds.
 async fn sources(delay: &str) -> Server {
     let port = free_port();
-    let command = role(&["upstream", &port.to_string(), delay], Core::Other);
+    let command = serve_command(&["upstream", &port.to_string(), delay], Core::Other);
     Server::start(command, port).await
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     load::Body,
-    upstream::{CHANGED, LISTED, MANY, global_id, id, rows},
+    upstream::{CHANGED_TAG_PREFIX, COMFY_ASSETS, LISTED, global_id, id, rows},
 };
 
 /// Placeholder for a number that is unique in each request.
@@ -69,7 +69,7 @@ impl Question {
             Self::Distinct | Self::Changed => match dialect {
                 Dialect::Ours => {
                     let tag = match self {
-                        Self::Changed => CHANGED,
+                        Self::Changed => CHANGED_TAG_PREFIX,
                         _ => "no",
                     };
                     let query = format!(
@@ -96,7 +96,7 @@ impl Question {
                     Self::Alias,
                 ];
                 let mut bodies: Vec<Body> = others.map(|question| question.body(dialect)).into();
-                let pool = (0..MANY).map(|number| global_id(&id(Provider::Comfy, number)));
+                let pool = (0..COMFY_ASSETS).map(|number| global_id(&id(Provider::Comfy, number)));
                 // Few ids at once: more would exceed what the source can serve.
                 bodies.push(by_variable(fields, pool.collect(), 3));
                 Body::Mixed(bodies)

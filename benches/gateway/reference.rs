@@ -67,7 +67,7 @@ impl Store {
                     mime_type: "image/png".to_owned(),
                     tags: row.tags,
                     created_at: row.created_at,
-                    shown_by: global_id(&row.preview_id),
+                    preview_id: global_id(&row.preview_id),
                 })
             })
             .collect();
@@ -95,13 +95,13 @@ struct Asset {
     tags: Vec<String>,
     created_at: String,
     #[graphql(skip)]
-    shown_by: String,
+    preview_id: String,
 }
 
 #[ComplexObject]
 impl Asset {
     async fn preview(&self, context: &Context<'_>) -> Option<Arc<Asset>> {
-        context.data_unchecked::<Store>().get(&self.shown_by)
+        context.data_unchecked::<Store>().get(&self.preview_id)
     }
 }
 

@@ -7,12 +7,12 @@ pub struct Round {
     /// Requests a second.
     pub rate: f64,
     /// Microseconds of CPU time per request.
-    pub processor: f64,
+    pub cpu_micros: f64,
     /// Latency in microseconds.
     pub p50: f64,
     pub p99: f64,
     /// Memory in MiB.
-    pub resident: f64,
+    pub memory_mib: f64,
     /// Upstream calls per request.
     pub calls: f64,
     pub failures: u64,
@@ -24,7 +24,7 @@ pub fn table(case: &Case, results: &[(Kind, &[Round])]) -> String {
     let p50 = |round: &Round| round.p50;
     let reference = results.iter().find(|(kind, _)| *kind == case.reference);
     let reference = reference.map_or((f64::NAN, f64::NAN), |(_, rounds)| {
-        (middle(rounds, rate), middle(rounds, p50))
+        (median(rounds, rate), median(rounds, p50))
     });
     let mut text = format!(
         "\n### {} ({} connections; ratios to {})\n\n\
@@ -35,32 +35,32 @@ pub fn table(case: &Case, results: &[(Kind, &[Round])]) -> String {
         case.reference.name()
     );
     for (kind, rounds) in results {
-        let (low, median_rate, high) = spread(rounds.iter().map(rate).collect());
-        let (median_p50, median_p99) = (middle(rounds, p50), middle(rounds, |round| round.p99));
+        let (low, median_rate, high) = min_median_max(rounds.iter().map(rate).collect());
+        let (median_p50, median_p99) = (median(rounds, p50), median(rounds, |round| round.p99));
         let failures: u64 = rounds.iter().map(|round| round.failures).sum();
         text += &format!(
             "| {} | {median_rate:.0} ({low:.0} to {high:.0}) | {:.2} | {:.1} | {:.2} | {:.2} | {:.2} | {:.1} | {:.0} | {:.4} | {failures} |\n",
             kind.name(),
             median_rate / reference.0,
-            middle(rounds, |round| round.processor),
+            median(rounds, |round| round.cpu_micros),
             median_p50 / 1e3,
             median_p50 / reference.1,
             median_p99 / 1e3,
             median_p99 / median_p50,
-            middle(rounds, |round| round.resident),
-            middle(rounds, |round| round.calls),
+            median(rounds, |round| round.memory_mib),
+            median(rounds, |round| round.calls),
         );
     }
     text
 }
 
 /// Returns the median over the rounds.
-fn middle(rounds: &[Round], metric: impl Fn(&Round) -> f64) -> f64 {
-    spread(rounds.iter().map(metric).collect()).1
+fn median(rounds: &[Round], metric: impl Fn(&Round) -> f64) -> f64 {
+    min_median_max(rounds.iter().map(metric).collect()).1
 }
 
 /// Returns the minimum, the median and the maximum of at least one number.
-pub fn spread(mut numbers: Vec<f64>) -> (f64, f64, f64) {
+pub fn min_median_max(mut numbers: Vec<f64>) -> (f64, f64, f64) {
     numbers.sort_by(f64::total_cmp);
     let last = numbers.len() - 1;
     (numbers[0], numbers[last / 2], numbers[last])

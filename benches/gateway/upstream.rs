@@ -29,14 +29,14 @@ use serde_json::{Value, json};
 pub const LISTED: usize = 20;
 
 /// Number of Comfy's assets, including those that only reads by id return.
-pub const MANY: usize = 50_000;
+pub const COMFY_ASSETS: usize = 50_000;
 
 /// Prefix of the tag that a list query excludes to get changed assets: each asset of Comfy's list
 /// then differs from the previous response.
-pub const CHANGED: &str = "changed";
+pub const CHANGED_TAG_PREFIX: &str = "changed";
 
 /// Precedes the number that changes in a Comfy asset: sixteen digits.
-const CHANGES: &str = "blake3:";
+const HASH_PREFIX: &str = "blake3:";
 
 /// The fields that every provider's asset has, in one form or another.
 pub struct Row {
@@ -89,7 +89,7 @@ pub fn router(delay: &str) -> Router {
     let delay = delay.parse().expect("milliseconds");
     let world = Arc::new(World {
         delay: Duration::from_millis(delay),
-        providers: Provider::ALL.map(AssetCache::new),
+        providers: Provider::ALL.map(SourceStub::new),
     });
     let mut router = Router::new()
         .route("/calls", get(calls))
@@ -101,8 +101,8 @@ pub fn router(delay: &str) -> Router {
             Provider::Comfy => "/comfy/api/assets",
         };
         let list = move |State(world): State<Arc<World>>, RawQuery(query): RawQuery| async move {
-            let stub = world.asked(provider).await;
-            let is_changed = query.is_some_and(|query| query.contains(CHANGED));
+            let stub = world.record_call(provider).await;
+            let is_changed = query.is_some_and(|query| query.contains(CHANGED_TAG_PREFIX));
             json_answer(if is_changed {
                 stub.changed()
             } else {
@@ -110,9 +110,9 @@ pub fn router(delay: &str) -> Router {
             })
         };
         let by_id = move |State(world): State<Arc<World>>, Path(id): Path<String>| async move {
-            match world.asked(provider).await.assets.get(&id) {
+            match world.record_call(provider).await.assets.get(&id) {
                 Some((_, answer)) => json_answer(answer.clone()),
-                None => match one_of_many(&id) {
+                None => match comfy_number(&id) {
                     Some(number) if provider == Provider::Comfy => {
                         let row = row(provider, number);
                         json_answer(asset(provider, &row).to_string().into())
@@ -129,21 +129,21 @@ pub fn router(delay: &str) -> Router {
 }
 
 /// Returns the number of the Comfy asset with this id.
-fn one_of_many(id: &str) -> Option<usize> {
+fn comfy_number(id: &str) -> Option<usize> {
     let (_, digits) = id.rsplit_once('-')?;
     let number = usize::from_str_radix(digits, 16).ok()?;
-    (number < MANY).then_some(number)
+    (number < COMFY_ASSETS).then_some(number)
 }
 
 /// The state of all sources.
 struct World {
     delay: Duration,
     /// In the order of [`Provider::ALL`].
-    providers: [AssetCache; 3],
+    providers: [SourceStub; 3],
 }
 
 /// The prepared responses and the call count of one source.
-struct AssetCache {
+struct SourceStub {
     provider: Provider,
     calls: AtomicU64,
     list: Bytes,
@@ -155,7 +155,7 @@ struct AssetCache {
 
 impl World {
     /// Counts a call, waits for the delay, and returns the provider's source.
-    async fn asked(&self, provider: Provider) -> &AssetCache {
+    async fn record_call(&self, provider: Provider) -> &SourceStub {
         let stub = self.providers.iter().find(|stub| stub.provider == provider);
         let stub = stub.expect("a source for each provider");
         stub.calls.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +166,7 @@ impl World {
     }
 }
 
-impl AssetCache {
+impl SourceStub {
     /// Returns the list with every asset changed.
     fn changed(&self) -> Bytes {
         static TIMES: AtomicU64 = AtomicU64::new(1);
@@ -199,7 +199,7 @@ impl AssetCache {
             (row.id, (text, answer.into()))
         });
         let list = list.to_string();
-        let changes = list.match_indices(CHANGES);
+        let changes = list.match_indices(HASH_PREFIX);
         Self {
             provider,
             calls: AtomicU64::new(0),
@@ -248,12 +248,12 @@ fn asset(provider: Provider, row: &Row) -> Value {
 /// The body of `POST /assets/get-bulk`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wanted {
+struct BulkRequest {
     asset_ids: Vec<String>,
 }
 
-async fn bulk(State(world): State<Arc<World>>, Json(request): Json<Wanted>) -> Response {
-    let api = world.asked(Provider::Scenario).await;
+async fn bulk(State(world): State<Arc<World>>, Json(request): Json<BulkRequest>) -> Response {
+    let api = world.record_call(Provider::Scenario).await;
     let ids = request.asset_ids.iter();
     let found: Vec<&str> = ids.filter_map(|id| Some(&*api.assets.get(id)?.0)).collect();
     json_answer(format!("{{\"assets\":[{}]}}", found.join(",")).into())

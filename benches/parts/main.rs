@@ -38,9 +38,9 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Number of assets in a client's page.
 const PAGE: usize = 20;
 /// More bytes than any benchmark here needs.
-const ROOM: u64 = 1 << 40;
+const NO_LIMIT: u64 = 1 << 40;
 /// Number of cached assets in the memory test.
-const KEPT: usize = 100_000;
+const CACHED_ASSETS: usize = 100_000;
 
 fn main() {
     let selects_memory = |argument: String| argument == "--bench" || argument == "memory";
@@ -176,7 +176,7 @@ fn list(sources: usize, rows: usize) -> List {
         order: Order::NEWEST,
         filter: Filter::default(),
         fingerprint: Fingerprint::of("assets", &[]),
-        asset_cache: asset_cache(ROOM, Duration::ZERO, Duration::ZERO),
+        asset_cache: asset_cache(NO_LIMIT, Duration::ZERO, Duration::ZERO),
         context: context(),
     }
 }
@@ -213,7 +213,7 @@ fn decode(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(BenchmarkId::new("100 assets", provider.word()), |b| {
             b.iter(|| {
-                fuzz_entry::rows_to_read(provider, black_box(&body).clone()).map(|rows| rows.len())
+                fuzz_entry::rows_uncached(provider, black_box(&body).clone()).map(|rows| rows.len())
             });
         });
         group.bench_function(BenchmarkId::new("100 assets again", provider.word()), |b| {
@@ -259,14 +259,14 @@ fn cache(criterion: &mut Criterion) {
 
 /// A full cache and the source it reads. Its capacity hardly exceeds its content, so that further
 /// inserts leave it equally full.
-struct Kept {
+struct FilledCache {
     asset_cache: Arc<AssetCache>,
     source: Arc<dyn Source>,
     context: Arc<RequestContext>,
     until: Instant,
 }
 
-impl Kept {
+impl FilledCache {
     fn new(source: InMemory, assets: usize, pages: Duration, entities: Duration) -> Self {
         let heaviest = source.assets.iter().map(|asset| asset.weight()).max();
         let bytes = assets as u64 * u64::from(heaviest.unwrap_or_default());
@@ -310,7 +310,7 @@ fn pages(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
             primes: false,
             ..InMemory::new("memory", assets(Provider::Piktid, 0..1_000))
         };
-        let filled_cache = Kept::new(source, count * PAGE, AN_HOUR, Duration::ZERO);
+        let filled_cache = FilledCache::new(source, count * PAGE, AN_HOUR, Duration::ZERO);
         runtime.block_on(async {
             for number in 0..count {
                 filled_cache.page(request(number)).await;
@@ -339,7 +339,7 @@ fn pages(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
 fn entities(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
     let filled_cache = LazyCell::new(|| {
         let source = InMemory::new("memory", assets(Provider::Piktid, 0..count));
-        let filled_cache = Kept::new(source, count, Duration::ZERO, AN_HOUR);
+        let filled_cache = FilledCache::new(source, count, Duration::ZERO, AN_HOUR);
         runtime.block_on(async {
             for offset in (0..count).step_by(LARGE_PAGE) {
                 let request = request(offset, LARGE_PAGE, Parameters::default());
@@ -376,7 +376,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
             permissions: Permissions::ALL,
             scopes: None,
         },
-        by_address: false,
+        is_get: false,
         written: format!("{{\"query\":\"{}\"}}", list_text(number)).into(),
     };
     let sources = vec![SourceName::parse("memory").expect("a name")];
@@ -389,7 +389,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
         }
     };
     let filled_cache = LazyCell::new(|| {
-        let asset_cache = asset_cache(ROOM, AN_HOUR, AN_HOUR);
+        let asset_cache = asset_cache(NO_LIMIT, AN_HOUR, AN_HOUR);
         // Each response takes memory beside its bytes.
         let answers = ResponseCache::new(asset_cache, (count * (BYTES + 1_024)) as u64);
         (0..count).for_each(|number| keep(&answers, key(number)));
@@ -428,9 +428,9 @@ fn memory() -> String {
     for provider in Provider::ALL {
         // This makes the one-time allocations, which do not count.
         drop(assets(provider, 0..LARGE_PAGE));
-        let (asset_cache, context) = (asset_cache(ROOM, Duration::ZERO, AN_HOUR), context());
+        let (asset_cache, context) = (asset_cache(NO_LIMIT, Duration::ZERO, AN_HOUR), context());
         let (mut sent, mut weight, before) = (0, 0, resident());
-        for first in (0..KEPT).step_by(LARGE_PAGE) {
+        for first in (0..CACHED_ASSETS).step_by(LARGE_PAGE) {
             let assets = assets(provider, first..first + LARGE_PAGE);
             sent += assets.iter().map(|asset| asset.raw.len()).sum::<usize>();
             weight += assets
@@ -444,7 +444,7 @@ fn memory() -> String {
             assert_eq!(result.expect("a page").page.rows.len(), LARGE_PAGE);
         }
         let taken = resident().saturating_sub(before);
-        let [sent, weight, taken] = [sent, weight, taken].map(|bytes| bytes / KEPT);
+        let [sent, weight, taken] = [sent, weight, taken].map(|bytes| bytes / CACHED_ASSETS);
         report += &format!("\n| {} | {sent} | {weight} | {taken} |", provider.word());
         asset_caches.push(asset_cache);
     }

@@ -17,7 +17,7 @@ impl Keys {
             let caller = Caller {
                 who: format!("key:{}", key.id).into(),
                 permissions: key.permissions.into_iter().collect(),
-                until: None,
+                expires_at: None,
             };
             (blake3::Hash::from_bytes(key.hash), caller)
         });

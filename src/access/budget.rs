@@ -22,7 +22,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Taken {
-    all: u64,
+    total: u64,
     by_client: HashMap<Client, u64, RandomState>,
 }
 
@@ -65,7 +65,7 @@ impl Budget {
     /// The bytes taken in total.
     #[must_use]
     pub fn taken(&self) -> u64 {
-        self.state().all
+        self.state().total
     }
 
     fn state(&self) -> MutexGuard<'_, Taken> {
@@ -84,13 +84,13 @@ impl Share {
         let mut taken = self.budget.state();
         let client_bytes = taken.by_client.get(&self.client).copied();
         let client_bytes = client_bytes.unwrap_or(0).saturating_add(bytes);
-        let all = taken.all.saturating_add(bytes);
-        for (value, maximum) in [(client_bytes, most / 2), (all, most)] {
+        let total = taken.total.saturating_add(bytes);
+        for (value, maximum) in [(client_bytes, most / 2), (total, most)] {
             if value > maximum {
                 return Err(Exceeded { value, maximum });
             }
         }
-        taken.all = all;
+        taken.total = total;
         taken.by_client.insert(self.client.clone(), client_bytes);
         *self.own() += bytes;
         Ok(())
@@ -108,7 +108,7 @@ impl Drop for Share {
             return;
         }
         let mut taken = self.budget.state();
-        taken.all = taken.all.saturating_sub(bytes);
+        taken.total = taken.total.saturating_sub(bytes);
         if let Some(client_bytes) = taken.by_client.get_mut(&self.client) {
             *client_bytes = client_bytes.saturating_sub(bytes);
             if *client_bytes == 0 {

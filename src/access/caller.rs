@@ -12,7 +12,7 @@ pub struct Caller {
     pub(super) who: Arc<str>,
     pub(super) permissions: Permissions,
     /// When the caller's token expires; `None`: never.
-    pub(super) until: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 /// The permissions of a caller.
@@ -47,7 +47,7 @@ impl Caller {
         Self {
             who: Arc::clone(&WHO),
             permissions: Permissions::ALL,
-            until: None,
+            expires_at: None,
         }
     }
 
@@ -71,7 +71,8 @@ impl Caller {
     /// Whether the caller's token has expired.
     #[must_use]
     pub fn has_expired(&self) -> bool {
-        self.until.is_some_and(|until| Timestamp::now() >= until)
+        self.expires_at
+            .is_some_and(|expires_at| Timestamp::now() >= expires_at)
     }
 }
 

@@ -37,7 +37,7 @@ const SHORT_WAIT: Duration = Duration::from_secs(1);
 const LIFE: Duration = Duration::from_secs(3600);
 /// The issuer's keys.
 pub struct KeySet {
-    held: RwLock<CachedKeys>,
+    cached: RwLock<CachedKeys>,
     /// `None`: the keys are from a file.
     fetcher: Option<Fetcher>,
 }
@@ -113,7 +113,7 @@ impl KeySet {
                 })?;
                 let confirmed = Some(Instant::now());
                 Ok(Self {
-                    held: RwLock::new(CachedKeys { keys, confirmed }),
+                    cached: RwLock::new(CachedKeys { keys, confirmed }),
                     fetcher: None,
                 })
             }
@@ -141,7 +141,7 @@ impl KeySet {
                 let upstream = Upstream::new("jwks", &url, ca.transpose()?.as_deref(), policy)
                     .map_err(|error| refuse(format!("cannot build the HTTP client: {error}")))?;
                 Ok(Self {
-                    held: RwLock::default(),
+                    cached: RwLock::default(),
                     fetcher: Some(Fetcher {
                         upstream,
                         url,
@@ -157,12 +157,12 @@ impl KeySet {
     /// The keys that may have signed a token with this header. Fetches the keys if they are old or
     /// none fits, as the issuer may have new ones.
     pub async fn for_token(self: &Arc<Self>, header: &Header) -> Result<Vec<DecodingKey>, Denied> {
-        let held = self.held();
-        let found = fitting(&held, header);
+        let cached = self.cached();
+        let found = fitting(&cached, header);
         let Some(fetcher) = &self.fetcher else {
             return Ok(found);
         };
-        let age = held.confirmed.map(|confirmed| confirmed.elapsed());
+        let age = cached.confirmed.map(|confirmed| confirmed.elapsed());
         if age.is_some_and(|age| age < fetcher.fresh) && !found.is_empty() {
             return Ok(found);
         }
@@ -173,18 +173,18 @@ impl KeySet {
         let wait = if found.is_empty() { WAIT } else { SHORT_WAIT };
         // The result is in the cache, or in the log.
         let _ = timeout(wait, fetching).await;
-        let held = self.held();
+        let cached = self.cached();
         // Revoked keys must expire even if the issuer stays unreachable.
         let is_old = |confirmed: Instant| confirmed.elapsed() > fetcher.fresh + LIFE;
-        if held.confirmed.is_none_or(is_old) {
+        if cached.confirmed.is_none_or(is_old) {
             return Err(Denied::NoKeys);
         }
-        Ok(fitting(&held, header))
+        Ok(fitting(&cached, header))
     }
 
-    fn held(&self) -> CachedKeys {
-        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.clone()
+    fn cached(&self) -> CachedKeys {
+        let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
+        cached.clone()
     }
 
     /// Fetches the keys, unless another fetch began since the caller asked, the last one has just
@@ -204,8 +204,8 @@ impl KeySet {
         match fetcher.ask().await {
             Ok(keys) => {
                 let confirmed = Some(began);
-                let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-                *held = CachedKeys { keys, confirmed };
+                let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+                *cached = CachedKeys { keys, confirmed };
                 *last = Some(Fetched::At(began));
             }
             Err(reason) => {
@@ -243,8 +243,8 @@ impl Fetcher {
     }
 }
 
-fn fitting(held: &CachedKeys, header: &Header) -> Vec<DecodingKey> {
-    let fitting = held.keys.iter().filter(|key| key.fits(header));
+fn fitting(cached: &CachedKeys, header: &Header) -> Vec<DecodingKey> {
+    let fitting = cached.keys.iter().filter(|key| key.fits(header));
     let decoding = fitting.map(|key| key.decoding.clone());
     // A token that names no key is tried with a few keys.
     decoding.take(MAX_TRIED).collect()

@@ -127,8 +127,8 @@ impl Tokens {
         } else {
             format!("#{}", &blake3::hash(claims.sub.as_bytes()).to_hex()[..16])
         };
-        let until = claims.exp as i64;
-        let until = until.saturating_add(self.validation.leeway as i64);
+        let expires_at = claims.exp as i64;
+        let expires_at = expires_at.saturating_add(self.validation.leeway as i64);
         Ok(Caller {
             who: format!("sub:{}{rest}", subject.escape_debug()).into(),
             permissions: words
@@ -137,7 +137,7 @@ impl Tokens {
                 .flat_map(Words::permissions)
                 .collect(),
             // A time beyond the range of `Timestamp` never expires.
-            until: Timestamp::from_second(until).ok(),
+            expires_at: Timestamp::from_second(expires_at).ok(),
         })
     }
 }

@@ -20,14 +20,14 @@ const MANY: usize = 1_024;
 #[derive(Debug)]
 pub struct SlotsByClient<K> {
     most: usize,
-    all: Arc<Mutex<HashMap<K, Weak<Semaphore>, RandomState>>>,
+    semaphores: Arc<Mutex<HashMap<K, Weak<Semaphore>, RandomState>>>,
 }
 
 impl<K> Clone for SlotsByClient<K> {
     fn clone(&self) -> Self {
         Self {
             most: self.most,
-            all: Arc::clone(&self.all),
+            semaphores: Arc::clone(&self.semaphores),
         }
     }
 }
@@ -37,7 +37,7 @@ impl<K> Clone for SlotsByClient<K> {
 pub struct ClientSlot {
     _permit: OwnedSemaphorePermit,
     /// Keeps the client's semaphore alive, and with it the count of its held slots.
-    _own: Arc<Semaphore>,
+    _semaphore: Arc<Semaphore>,
 }
 
 impl<K: Eq + Hash> SlotsByClient<K> {
@@ -46,7 +46,7 @@ impl<K: Eq + Hash> SlotsByClient<K> {
     pub fn new(most: usize) -> Self {
         Self {
             most,
-            all: Arc::default(),
+            semaphores: Arc::default(),
         }
     }
 
@@ -57,21 +57,24 @@ impl<K: Eq + Hash> SlotsByClient<K> {
         let permit = timeout_at(deadline, waiting).await.ok()?.ok()?;
         Some(ClientSlot {
             _permit: permit,
-            _own: semaphore,
+            _semaphore: semaphore,
         })
     }
 
     fn of(&self, key: K) -> Arc<Semaphore> {
         // Only single insertions: a panic elsewhere cannot leave the table half-changed.
-        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(semaphore) = all.get(&key).and_then(Weak::upgrade) {
+        let mut semaphores = self
+            .semaphores
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(semaphore) = semaphores.get(&key).and_then(Weak::upgrade) {
             return semaphore;
         }
-        if all.len() >= MANY {
-            all.retain(|_, semaphore| semaphore.strong_count() > 0);
+        if semaphores.len() >= MANY {
+            semaphores.retain(|_, semaphore| semaphore.strong_count() > 0);
         }
         let semaphore = Arc::new(Semaphore::new(self.most));
-        all.insert(key, Arc::downgrade(&semaphore));
+        semaphores.insert(key, Arc::downgrade(&semaphore));
         semaphore
     }
 }
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn each_has_so_many_places_and_no_more() {
+    async fn each_client_has_a_slot_limit() {
         let places = SlotsByClient::new(2);
         let soon = || Instant::now() + Duration::from_secs(1);
         let one = places.place("anna", soon()).await;

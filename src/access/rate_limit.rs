@@ -61,7 +61,7 @@ pub struct RequestLimiter(Option<Limited>);
 struct Limited {
     limiter: Limiter,
     limit: RateLimit,
-    asked: AtomicUsize,
+    calls: AtomicUsize,
 }
 
 /// Clients with a full quota are removed once in this number of calls.
@@ -77,7 +77,7 @@ impl RequestLimiter {
             Some(Limited {
                 limiter: RateLimiter::hashmap(quota).with_middleware(),
                 limit,
-                asked: AtomicUsize::new(0),
+                calls: AtomicUsize::new(0),
             })
         }))
     }
@@ -86,7 +86,7 @@ impl RequestLimiter {
     #[must_use]
     pub fn take(&self, client: &Client, count: u32) -> Option<RequestQuota> {
         let limited = self.0.as_ref()?;
-        if limited.asked.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
+        if limited.calls.fetch_add(1, Ordering::Relaxed) % SWEEP == SWEEP - 1 {
             limited.limiter.retain_recent();
             limited.limiter.shrink_to_fit();
         }

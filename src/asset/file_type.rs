@@ -10,7 +10,7 @@ pub struct FileType {
 }
 
 /// Number of first bytes that sniffing uses.
-pub const TELLING: usize = 4_096;
+pub const SNIFF_BYTES: usize = 4_096;
 
 /// Magic bytes of formats that the `infer` crate does not know.
 const MAGIC: [(&[u8], FileType); 7] = [
@@ -47,7 +47,7 @@ impl FileType {
         }
         // Check for text first: `infer` takes any `<` for HTML.
         if let Some(text) = text(first) {
-            return of_text(text);
+            return sniff_text(text);
         }
         match infer::get(first) {
             // Use the common names of these types.
@@ -140,7 +140,7 @@ fn text(first: &[u8]) -> Option<&str> {
     (!text.is_empty() && !text.chars().any(is_control) && !is_other_format).then_some(text)
 }
 
-fn of_text(text: &str) -> FileType {
+fn sniff_text(text: &str) -> FileType {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let is_markup = text.starts_with('<');
     let lower = text.to_ascii_lowercase();

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_part_of_a_path_is_no_id() {
+    fn ids_that_no_path_can_hold_are_refused() {
         for bad in [
             "", ".", "..", "\t", "a\nb", "a\r", "\u{7f}", "\u{85}", "a\0",
         ] {
@@ -185,7 +185,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_read_is_written_the_same(
+        fn parsed_ids_print_the_same(
             text in "(YT|cz)[A-Za-z0-9_=+/-]{1,40}",
             plain in "[as]:[a-z:]{1,9}(:.{0,9})?",
         ) {

@@ -46,12 +46,12 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let kept = ByHash::new(1_000);
+        let cached = ByHash::new(1_000);
         for number in 0..100_u8 {
-            kept.keep([number; 32], Arc::new(number), 100);
+            cached.keep([number; 32], Arc::new(number), 100);
         }
-        kept.0.run_pending_tasks();
-        let found = (0..100_u8).filter(|number| kept.get(&[*number; 32]).is_some());
+        cached.0.run_pending_tasks();
+        let found = (0..100_u8).filter(|number| cached.get(&[*number; 32]).is_some());
         assert_eq!(found.count(), 10);
     }
 }

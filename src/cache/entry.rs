@@ -16,12 +16,12 @@ use crate::{
 pub(super) struct CacheEntry<V> {
     pub(super) value: V,
     /// When the upstream call began.
-    pub(super) asked: Instant,
+    pub(super) requested_at: Instant,
     pub(super) fresh_until: Instant,
     /// Until when it is served while a call revalidates it.
     pub(super) stale_until: Instant,
     /// How long it is stored: after that, it is not even served in place of an error.
-    pub(super) life: Duration,
+    pub(super) lifetime: Duration,
     pub(super) bytes: u32,
 }
 
@@ -29,41 +29,41 @@ impl<V> CacheEntry<V> {
     /// `end`: when the first signed URL inside it expires.
     pub(super) fn new(
         value: V,
-        asked: Instant,
+        requested_at: Instant,
         bytes: u32,
         (fresh, stale, if_error): (Duration, Duration, Duration),
         end: Option<Timestamp>,
     ) -> Self {
         // The value may be as old as the start of its call.
-        let age = asked.elapsed();
-        let fresh = within(fresh, end);
+        let age = requested_at.elapsed();
+        let fresh = capped_by_url(fresh, end);
         // A value that must not be cached is not cached for errors either.
-        let (stale, life) = if fresh.is_zero() {
+        let (stale, lifetime) = if fresh.is_zero() {
             (Duration::ZERO, Duration::ZERO)
         } else {
-            let stale = within(fresh + stale, end);
-            (stale, stale.max(within(fresh + if_error, end)))
+            let stale = capped_by_url(fresh + stale, end);
+            (stale, stale.max(capped_by_url(fresh + if_error, end)))
         };
         Self {
             value,
-            asked,
-            fresh_until: asked + fresh,
-            stale_until: asked + stale,
-            life: life.saturating_sub(age),
+            requested_at,
+            fresh_until: requested_at + fresh,
+            stale_until: requested_at + stale,
+            lifetime: lifetime.saturating_sub(age),
             bytes,
         }
     }
 
     /// Until when it is fresh; `None` if it is not cached, because something in it ends at once.
     pub(super) fn true_until(&self) -> Option<Instant> {
-        (!self.life.is_zero()).then_some(self.fresh_until)
+        (!self.lifetime.is_zero()).then_some(self.fresh_until)
     }
 }
 
 /// A call's result and until when it is fresh; `None` if it is not cached.
-pub(super) type Landed<V> = (V, Option<Instant>);
+pub(super) type FetchResult<V> = (V, Option<Instant>);
 
-pub(super) fn tell(fresh_until: Option<Instant>, context: &RequestContext) {
+pub(super) fn record_freshness(fresh_until: Option<Instant>, context: &RequestContext) {
     match fresh_until {
         Some(end) => context.true_until(end),
         None => context.mark_uncacheable(),
@@ -71,11 +71,11 @@ pub(super) fn tell(fresh_until: Option<Instant>, context: &RequestContext) {
 }
 
 /// Expires each entry after its own lifetime.
-pub(super) struct OwnLife;
+pub(super) struct EntryExpiry;
 
-impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
+impl<K, V> Expiry<K, CacheEntry<V>> for EntryExpiry {
     fn expire_after_create(&self, _: &K, entry: &CacheEntry<V>, _: Clock) -> Option<Duration> {
-        Some(entry.life)
+        Some(entry.lifetime)
     }
 
     fn expire_after_update(
@@ -85,15 +85,15 @@ impl<K, V> Expiry<K, CacheEntry<V>> for OwnLife {
         _: Clock,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(entry.life)
+        Some(entry.lifetime)
     }
 }
 
 /// Shortens a lifetime to one minute before the signed URL expires, so that clients can use it.
-fn within(life: Duration, end: Option<Timestamp>) -> Duration {
-    let Some(end) = end else { return life };
+fn capped_by_url(lifetime: Duration, end: Option<Timestamp>) -> Duration {
+    let Some(end) = end else { return lifetime };
     let left = end.duration_since(Timestamp::now()).as_secs() - 60;
-    life.min(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
+    lifetime.min(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 
 /// When the first of an asset's signed URLs expires.

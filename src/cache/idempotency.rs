@@ -17,9 +17,9 @@ const LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The maximum bytes of all outcomes together, and of one caller's outcomes. The least recently
 /// used ones are evicted first.
 const CAPACITY: usize = 32 * 1024 * 1024;
-const OF_CALLER: usize = CAPACITY / 4;
+const CALLER_CAPACITY: usize = CAPACITY / 4;
 /// The size of an entry without its outcome, in bytes.
-const BASE: usize = 512;
+const ENTRY_OVERHEAD: usize = 512;
 
 /// Outcomes by idempotency key, of this process only. Cheap to clone.
 ///
@@ -74,10 +74,10 @@ struct Entry<T> {
 }
 
 enum State<T> {
-    UnderWay,
+    Pending,
     Done(Arc<T>),
     /// The gateway failed during the write, so its outcome is unknown.
-    BrokenOff,
+    Aborted,
 }
 
 /// The result of claiming a key.
@@ -120,7 +120,7 @@ impl<T> Table<T> {
     }
 
     /// Records a key's size and expiry, and marks it as the most recently used.
-    fn enter(&mut self, key: &str, bytes: usize, until: Instant) {
+    fn record_use(&mut self, key: &str, bytes: usize, until: Instant) {
         self.uses += 1;
         let uses = self.uses;
         let Some(slot) = self.entries.get_mut(key) else {
@@ -138,10 +138,10 @@ impl<T> Table<T> {
     }
 
     /// Evicts outcomes until the limits hold: of a caller over its limit, then of the largest one.
-    fn make_room(&mut self, caller: &Arc<str>) {
+    fn evict_excess(&mut self, caller: &Arc<str>) {
         loop {
             let usage = self.callers.get(caller).map_or(0, |usage| usage.bytes);
-            let from = if usage > OF_CALLER {
+            let from = if usage > CALLER_CAPACITY {
                 Some(caller)
             } else if self.bytes > CAPACITY {
                 let callers = self.callers.iter();
@@ -163,7 +163,7 @@ impl<T> Table<T> {
 impl<T: Send + Sync + 'static> IdempotencyStore<T> {
     /// Claims `key` for `caller`, or finds its earlier claim.
     #[must_use]
-    pub fn turn(&self, caller: &Arc<str>, key: &str, arguments: [u8; 32]) -> Claim<T> {
+    pub fn claim(&self, caller: &Arc<str>, key: &str, arguments: [u8; 32]) -> Claim<T> {
         let mut table = self.table();
         let existing = table.entries.get(key);
         let existing = existing.map(|slot| (Arc::clone(&slot.entry), slot.done));
@@ -172,7 +172,7 @@ impl<T: Send + Sync + 'static> IdempotencyStore<T> {
             Some((entry, _)) if entry.arguments != arguments => return Claim::Conflict,
             Some((entry, done)) => {
                 if let Some((bytes, _, until)) = done {
-                    table.enter(key, bytes, until);
+                    table.record_use(key, bytes, until);
                 }
                 return Claim::Again(Recorded(entry));
             }
@@ -180,7 +180,7 @@ impl<T: Send + Sync + 'static> IdempotencyStore<T> {
         }
         let entry = Arc::new(Entry {
             arguments,
-            state: watch::Sender::new(State::UnderWay),
+            state: watch::Sender::new(State::Pending),
         });
         let slot = Slot {
             entry: Arc::clone(&entry),
@@ -208,7 +208,7 @@ impl<T> ClaimGuard<T> {
     /// approximate size in memory.
     pub fn keep(self, outcome: Arc<T>, bytes: usize) {
         self.entry.state.send_replace(State::Done(outcome));
-        self.settle(bytes);
+        self.make_evictable(bytes);
     }
 
     /// Gives the outcome to waiting requests and frees the key, because nothing was done.
@@ -218,13 +218,15 @@ impl<T> ClaimGuard<T> {
     }
 
     /// Makes the outcome evictable.
-    fn settle(&self, bytes: usize) {
+    fn make_evictable(&self, bytes: usize) {
         let mut table = self.outcomes.table();
-        let bytes = bytes.saturating_add(BASE).saturating_add(self.key.len());
-        table.enter(&self.key, bytes, Instant::now() + LIFE);
+        let bytes = bytes
+            .saturating_add(ENTRY_OVERHEAD)
+            .saturating_add(self.key.len());
+        table.record_use(&self.key, bytes, Instant::now() + LIFE);
         let caller = table.entries.get(&self.key);
         if let Some(caller) = caller.map(|slot| Arc::clone(&slot.caller)) {
-            table.make_room(&caller);
+            table.evict_excess(&caller);
         }
     }
 }
@@ -232,14 +234,14 @@ impl<T> ClaimGuard<T> {
 impl<T> Drop for ClaimGuard<T> {
     fn drop(&mut self) {
         let broke_off = self.entry.state.send_if_modified(|state| {
-            let broke_off = matches!(state, State::UnderWay);
+            let broke_off = matches!(state, State::Pending);
             if broke_off {
-                *state = State::BrokenOff;
+                *state = State::Aborted;
             }
             broke_off
         });
         if broke_off {
-            self.settle(0);
+            self.make_evictable(0);
         }
     }
 }
@@ -248,21 +250,21 @@ impl<T: Send + Sync + 'static> Recorded<T> {
     /// Waits for the outcome until `deadline`; `None` if it is not known by then.
     pub async fn outcome(&self, deadline: Instant) -> Option<Arc<T>> {
         let mut state = self.0.state.subscribe();
-        let is_over = |state: &State<T>| !matches!(state, State::UnderWay);
+        let is_over = |state: &State<T>| !matches!(state, State::Pending);
         match &*timeout_at(deadline, state.wait_for(is_over))
             .await
             .ok()?
             .ok()?
         {
             State::Done(outcome) => Some(Arc::clone(outcome)),
-            State::UnderWay | State::BrokenOff => None,
+            State::Pending | State::Aborted => None,
         }
     }
 
     /// Whether the write is still in progress.
     #[must_use]
-    pub fn is_under_way(&self) -> bool {
-        matches!(&*self.0.state.borrow(), State::UnderWay)
+    pub fn is_pending(&self) -> bool {
+        matches!(&*self.0.state.borrow(), State::Pending)
     }
 
     /// Replaces the first outcome, because its pending part is done.
@@ -276,14 +278,14 @@ mod tests {
     use super::*;
 
     fn first(outcomes: &IdempotencyStore<u8>, caller: &str, key: &str) -> ClaimGuard<u8> {
-        match outcomes.turn(&caller.into(), key, [0; 32]) {
+        match outcomes.claim(&caller.into(), key, [0; 32]) {
             Claim::First(ticket) => ticket,
             _ => panic!("{key} is known"),
         }
     }
 
-    async fn told(outcomes: &IdempotencyStore<u8>, caller: &str, key: &str) -> Option<u8> {
-        match outcomes.turn(&caller.into(), key, [0; 32]) {
+    async fn outcome_of(outcomes: &IdempotencyStore<u8>, caller: &str, key: &str) -> Option<u8> {
+        match outcomes.claim(&caller.into(), key, [0; 32]) {
             Claim::Again(recorded) => recorded.outcome(Instant::now()).await.map(|own| *own),
             _ => None,
         }
@@ -293,14 +295,18 @@ mod tests {
     async fn what_is_done_is_told_again_for_a_day() {
         let outcomes = IdempotencyStore::default();
         let ticket = first(&outcomes, "anna", "a");
-        let other = outcomes.turn(&"anna".into(), "a", [1; 32]);
+        let other = outcomes.claim(&"anna".into(), "a", [1; 32]);
         assert!(matches!(other, Claim::Conflict));
         ticket.keep(Arc::new(7), 1);
-        assert_eq!(told(&outcomes, "anna", "a").await, Some(7));
+        assert_eq!(outcome_of(&outcomes, "anna", "a").await, Some(7));
         first(&outcomes, "anna", "b").release(Arc::new(8));
         drop(first(&outcomes, "anna", "b"));
-        assert_eq!(told(&outcomes, "anna", "b").await, None, "it broke off");
-        let again = outcomes.turn(&"anna".into(), "b", [0; 32]);
+        assert_eq!(
+            outcome_of(&outcomes, "anna", "b").await,
+            None,
+            "it broke off"
+        );
+        let again = outcomes.claim(&"anna".into(), "b", [0; 32]);
         assert!(matches!(again, Claim::Again(_)), "its key stays taken");
         tokio::time::advance(LIFE).await;
         drop(first(&outcomes, "anna", "a"));
@@ -312,21 +318,21 @@ mod tests {
         let under_way = first(&outcomes, "anna", "under way");
         first(&outcomes, "ben", "b").keep(Arc::new(1), 1);
         for number in 0..100 {
-            let large = OF_CALLER / 10;
+            let large = CALLER_CAPACITY / 10;
             first(&outcomes, "anna", &format!("a{number}")).keep(Arc::new(2), large);
         }
-        let again = outcomes.turn(&"anna".into(), "under way", [0; 32]);
+        let again = outcomes.claim(&"anna".into(), "under way", [0; 32]);
         assert!(matches!(again, Claim::Again(_)));
         under_way.keep(Arc::new(3), 1);
-        assert_eq!(told(&outcomes, "anna", "under way").await, Some(3));
-        assert_eq!(told(&outcomes, "anna", "a99").await, Some(2));
-        assert_eq!(told(&outcomes, "ben", "b").await, Some(1));
+        assert_eq!(outcome_of(&outcomes, "anna", "under way").await, Some(3));
+        assert_eq!(outcome_of(&outcomes, "anna", "a99").await, Some(2));
+        assert_eq!(outcome_of(&outcomes, "ben", "b").await, Some(1));
         // Among many large callers, the largest is evicted first.
         for caller in 0..8 {
-            let large = OF_CALLER / 2;
+            let large = CALLER_CAPACITY / 2;
             first(&outcomes, &format!("c{caller}"), &format!("c{caller}")).keep(Arc::new(4), large);
         }
-        assert_eq!(told(&outcomes, "ben", "b").await, Some(1));
+        assert_eq!(outcome_of(&outcomes, "ben", "b").await, Some(1));
         let table = outcomes.table();
         assert!(table.bytes <= CAPACITY);
         let sum: usize = table.callers.values().map(|own| own.bytes).sum();

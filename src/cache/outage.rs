@@ -29,14 +29,14 @@ impl Outage {
         called: bool,
         result: impl Future<Output = T>,
     ) -> Result<T, SourceError> {
-        let is_down = !called && self.breaker.spares().is_some();
+        let is_down = !called && self.breaker.time_to_probe().is_some();
         tokio::select! {
             biased;
             result = result, if !is_down => return Ok(result),
             () = self.openings.next(), if !is_down => {}
             else => {}
         }
-        let wait = self.breaker.spares().unwrap_or_default();
+        let wait = self.breaker.time_to_probe().unwrap_or_default();
         let refusal = UpstreamError::CircuitOpen { wait };
         Err(if called {
             // The call was made, but the gateway stops waiting for it.

@@ -29,13 +29,13 @@ use super::{
 use crate::{access::Permissions, asset::SourceName, source::CredentialScope};
 
 /// The approximate size of an entry without its response and request, in bytes.
-const BASE: usize = 512;
+const ENTRY_OVERHEAD: usize = 512;
 
 /// How old a pending response may be when another request joins it.
-const TOGETHER: Duration = Duration::from_secs(1);
+const JOIN_WINDOW: Duration = Duration::from_secs(1);
 
 /// The approximate number of recent requests that are remembered.
-const REMEMBERED: usize = 4_096;
+const RECENT_SLOTS: usize = 4_096;
 
 /// The facts that decide what a caller sees: callers of one scope get the same responses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ pub struct ViewerScope {
 pub struct ResponseKey {
     pub viewer_scope: ViewerScope,
     /// Whether the request came in the URL.
-    pub by_address: bool,
+    pub is_get: bool,
     /// The request as the client wrote it.
     pub written: Bytes,
 }
@@ -75,56 +75,56 @@ struct CachedResponse<A> {
 pub struct ResponseCache<A, M: Clone> {
     asset_cache: Arc<AssetCache>,
     /// `None`: nothing is cached.
-    kept: Option<Cache<ResponseKey, Arc<CachedResponse<A>>, RandomState>>,
+    cached: Option<Cache<ResponseKey, Arc<CachedResponse<A>>, RandomState>>,
     /// The key includes the second in which the response was begun.
     in_flight: SingleFlight<(ResponseKey, Epoch, u64), M>,
-    asked: Asked,
+    requested_at: RecentRequests,
     since: Instant,
 }
 
 /// Hashes of recent requests; each slot holds its latest one.
-struct Asked {
+struct RecentRequests {
     hasher: RandomState,
-    places: Box<[AtomicU64]>,
+    slots: Box<[AtomicU64]>,
 }
 
-impl Asked {
+impl RecentRequests {
     fn new() -> Self {
         Self {
             hasher: RandomState::new(),
-            places: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
+            slots: (0..RECENT_SLOTS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     /// Whether this request was made before, as far as remembered. It is remembered from now on.
-    fn again(&self, request: &ResponseKey) -> bool {
+    fn is_repeat(&self, request: &ResponseKey) -> bool {
         let hash = self.hasher.hash_one(request);
-        let slot = self.places.get(hash as usize % REMEMBERED);
+        let slot = self.slots.get(hash as usize % RECENT_SLOTS);
         slot.is_some_and(|slot| slot.swap(hash, Ordering::Relaxed) == hash)
     }
 }
 
 /// Expires each response when the first part of it ends.
-struct OwnEnd;
+struct ResponseExpiry;
 
-impl<A> Expiry<ResponseKey, Arc<CachedResponse<A>>> for OwnEnd {
+impl<A> Expiry<ResponseKey, Arc<CachedResponse<A>>> for ResponseExpiry {
     fn expire_after_create(
         &self,
         _: &ResponseKey,
-        kept: &Arc<CachedResponse<A>>,
+        cached: &Arc<CachedResponse<A>>,
         _: Clock,
     ) -> Option<Duration> {
-        Some(kept.until.saturating_duration_since(Instant::now()))
+        Some(cached.until.saturating_duration_since(Instant::now()))
     }
 
     fn expire_after_update(
         &self,
         request: &ResponseKey,
-        kept: &Arc<CachedResponse<A>>,
+        cached: &Arc<CachedResponse<A>>,
         now: Clock,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        self.expire_after_create(request, kept, now)
+        self.expire_after_create(request, cached, now)
     }
 }
 
@@ -136,18 +136,18 @@ where
     /// Caches responses of at most `capacity` bytes, read through `asset_cache`; 0 caches none.
     #[must_use]
     pub fn new(asset_cache: Arc<AssetCache>, capacity: u64) -> Self {
-        let kept = (capacity > 0).then(|| {
+        let cached = (capacity > 0).then(|| {
             Cache::builder()
                 .max_capacity(capacity)
-                .weigher(|_: &ResponseKey, kept: &Arc<CachedResponse<A>>| kept.bytes)
-                .expire_after(OwnEnd)
+                .weigher(|_: &ResponseKey, cached: &Arc<CachedResponse<A>>| cached.bytes)
+                .expire_after(ResponseExpiry)
                 .build_with_hasher(RandomState::new())
         });
         Self {
             asset_cache,
-            kept,
+            cached,
             in_flight: SingleFlight::default(),
-            asked: Asked::new(),
+            requested_at: RecentRequests::new(),
             since: Instant::now(),
         }
     }
@@ -156,10 +156,10 @@ where
     /// source read for it, for any number of entries.
     #[must_use]
     pub fn get(&self, request: &ResponseKey) -> Option<Arc<A>> {
-        let kept = self.kept.as_ref()?.get(request)?;
-        let is_true = Instant::now() < kept.until
-            && (self.asset_cache.epochs).are_unwritten(kept.epoch, &kept.sources);
-        is_true.then(|| Arc::clone(&kept.answer))
+        let cached = self.cached.as_ref()?.get(request)?;
+        let is_true = Instant::now() < cached.until
+            && (self.asset_cache.epochs).are_unwritten(cached.epoch, &cached.sources);
+        is_true.then(|| Arc::clone(&cached.answer))
     }
 
     /// The current point between writes, to note before a response is begun.
@@ -184,7 +184,7 @@ where
     where
         F: Future<Output = M> + Send + 'static,
     {
-        let second = self.since.elapsed().as_secs() / TOGETHER.as_secs();
+        let second = self.since.elapsed().as_secs() / JOIN_WINDOW.as_secs();
         let key = (request.clone(), began.epoch, second);
         let mut in_flight = self.in_flight.join([key], |to_read| {
             // Boxed here, so that even a large future is copied once.
@@ -213,17 +213,17 @@ where
         until: Instant,
         bytes: usize,
     ) {
-        let Some(kept) = &self.kept else { return };
-        if !self.asked.again(&request) {
+        let Some(cached) = &self.cached else { return };
+        if !self.requested_at.is_repeat(&request) {
             return;
         }
         let epoch = began.epoch;
         let is_new = self.asset_cache.epochs.are_unwritten(epoch, &sources)
-            && (kept.get(&request)).is_none_or(|older| older.epoch <= epoch);
+            && (cached.get(&request)).is_none_or(|older| older.epoch <= epoch);
         if !is_new || until <= Instant::now() {
             return;
         }
-        let bytes = bytes + request.written.len() + BASE;
+        let bytes = bytes + request.written.len() + ENTRY_OVERHEAD;
         let value = CachedResponse {
             answer,
             epoch,
@@ -231,7 +231,7 @@ where
             until,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         };
-        kept.insert(request, Arc::new(value));
+        cached.insert(request, Arc::new(value));
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
                 permissions: Permissions::ALL,
                 scopes: None,
             },
-            by_address: false,
+            is_get: false,
             written: Bytes::from_static(text.as_bytes()),
         }
     }

@@ -28,7 +28,7 @@ impl<K: Eq + Hash, V: Clone> Default for SingleFlight<K, V> {
 #[derive(Debug)]
 pub struct Waiter<K: Eq + Hash, V: Clone> {
     key: K,
-    landing: Shared<oneshot::Receiver<V>>,
+    result: Shared<oneshot::Receiver<V>>,
     /// Shared by all waiters of one task.
     _task_guard: Arc<AbortOnDrop>,
     table: Table<K, V>,
@@ -69,7 +69,7 @@ where
         F: Future<Output = ()> + Send + 'static,
     {
         let task_guard = Arc::new(AbortOnDrop::default());
-        let (mut waiters, mut leader) = (Vec::new(), Vec::new());
+        let (mut waiters, mut to_read) = (Vec::new(), Vec::new());
         {
             let mut table = lock(&self.0);
             for key in keys {
@@ -77,28 +77,28 @@ where
                     waiters.push((waiter, false));
                     continue;
                 }
-                let (complete, landing) = oneshot::channel();
+                let (complete, result) = oneshot::channel();
                 let waiter = Arc::new(Waiter {
                     key: key.clone(),
-                    landing: landing.shared(),
+                    result: result.shared(),
                     _task_guard: Arc::clone(&task_guard),
                     table: Arc::clone(&self.0),
                 });
                 table.insert(key.clone(), Arc::downgrade(&waiter));
-                leader.push((key, complete));
+                to_read.push((key, complete));
                 waiters.push((waiter, true));
             }
         }
-        if !leader.is_empty() {
+        if !to_read.is_empty() {
             // Boxed once, because spawning moves a future a dozen times.
-            let task = tokio::spawn(Box::pin(read(leader)).in_current_span());
+            let task = tokio::spawn(Box::pin(read(to_read)).in_current_span());
             *lock(&task_guard.0) = Some(task.abort_handle());
         }
         waiters
     }
 
     /// Whether a read of this key is in progress.
-    pub fn is_under_way(&self, key: &K) -> bool {
+    pub fn is_pending(&self, key: &K) -> bool {
         lock(&self.0)
             .get(key)
             .is_some_and(|waiter| waiter.strong_count() > 0)
@@ -119,7 +119,7 @@ where
     /// # Errors
     /// [`TaskFailed`] when the reading task failed; the log has its panic.
     pub async fn wait(&self) -> Result<V, TaskFailed> {
-        self.landing.clone().await.map_err(|_| TaskFailed)
+        self.result.clone().await.map_err(|_| TaskFailed)
     }
 
     /// Lets the read go on although this caller stops waiting: the next request may join it.
@@ -160,9 +160,9 @@ mod tests {
     async fn the_second_waits_for_the_first_even_when_it_leaves() {
         let waiters = Numbers::default();
         let (go, mut gone) = mpsc::channel::<u8>(1);
-        let first = waiters.join(["a"], |leader| async move {
+        let first = waiters.join(["a"], |to_read| async move {
             let number = gone.recv().await.unwrap_or(0);
-            for (_, complete) in leader {
+            for (_, complete) in to_read {
                 complete.send(number).expect("a waiter is left");
             }
         });
@@ -172,22 +172,22 @@ mod tests {
         go.send(7).await.expect("it is still read");
         assert_eq!(second[0].0.wait().await, Ok(7));
         drop(second);
-        assert!(!waiters.is_under_way(&"a"), "landed: free again");
+        assert!(!waiters.is_pending(&"a"), "landed: free again");
     }
 
     #[tokio::test]
     async fn a_read_without_waiters_is_aborted() {
         let waiters = Numbers::default();
         let (alive, mut over) = mpsc::channel::<()>(1);
-        let read = waiters.join(["a", "b"], |leader| async move {
+        let read = waiters.join(["a", "b"], |to_read| async move {
             let _alive = alive;
             std::future::pending::<()>().await;
-            drop(leader);
+            drop(to_read);
         });
         let mut read = read.into_iter();
         let (a, b) = (read.next(), read.next());
         drop(a);
-        assert!(!waiters.is_under_way(&"a") && waiters.is_under_way(&"b"));
+        assert!(!waiters.is_pending(&"a") && waiters.is_pending(&"b"));
         assert!(over.try_recv().is_err(), "the other key has a waiter");
         drop(b);
         assert_eq!(over.recv().await, None, "the task is gone");
@@ -196,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn a_lost_read_strands_no_waiter() {
         let waiters = Numbers::default();
-        let read = waiters.join(["a"], |leader| async { drop(leader) });
+        let read = waiters.join(["a"], |to_read| async { drop(to_read) });
         assert_eq!(read[0].0.wait().await, Err(TaskFailed));
     }
 }

@@ -18,11 +18,11 @@ use crate::asset::SourceName;
 pub type Epoch = u64;
 
 /// Flags an epoch during a write.
-const FLEETING: Epoch = 1 << 63;
+const UNCACHEABLE: Epoch = 1 << 63;
 
 /// Whether reads of this epoch are not cached.
 pub const fn is_uncacheable(epoch: Epoch) -> bool {
-    epoch & FLEETING != 0
+    epoch & UNCACHEABLE != 0
 }
 
 /// The maximum number of written assets recorded for a source. Beyond it, one number replaces all
@@ -57,24 +57,24 @@ impl Epochs {
     }
 
     /// The number of the last write to the source, flagged while one is in progress.
-    pub fn of_pages(&self, source: &SourceName) -> Epoch {
+    pub fn pages_epoch(&self, source: &SourceName) -> Epoch {
         let table = self.table();
         match table.sources.get(source) {
             None => 0,
-            Some(written) if written.open > 0 => FLEETING | written.pages,
+            Some(written) if written.open > 0 => UNCACHEABLE | written.pages,
             Some(written) => written.pages,
         }
     }
 
     /// The number of the last write to the asset, flagged while one is in progress.
-    pub fn of_entity(&self, source: &SourceName, id: &str) -> Epoch {
+    pub fn entity_epoch(&self, source: &SourceName, id: &str) -> Epoch {
         let table = self.table();
         let Some(written) = table.sources.get(source) else {
             return 0;
         };
         let last = written.entities.get(id).copied().unwrap_or(written.others);
         if written.open_entities.contains_key(id) {
-            FLEETING | last
+            UNCACHEABLE | last
         } else {
             last
         }
@@ -153,25 +153,28 @@ mod tests {
         );
         let ids = ["a".into()];
         epochs.open(&one, &ids);
-        let (first, second) = (epochs.of_entity(&one, "a"), epochs.of_entity(&one, "a"));
+        let (first, second) = (
+            epochs.entity_epoch(&one, "a"),
+            epochs.entity_epoch(&one, "a"),
+        );
         assert!(is_uncacheable(first), "nothing is kept");
         assert_eq!(first, second, "no write ended between them");
-        let pages = epochs.of_pages(&one);
+        let pages = epochs.pages_epoch(&one);
         assert!(is_uncacheable(pages));
-        assert_eq!(epochs.of_entity(&one, "b"), 0);
+        assert_eq!(epochs.entity_epoch(&one, "b"), 0);
         epochs.open(&one, &ids);
-        assert_ne!(epochs.of_entity(&one, "a"), first, "another began");
-        let both = (epochs.of_entity(&one, "a"), epochs.of_pages(&one));
+        assert_ne!(epochs.entity_epoch(&one, "a"), first, "another began");
+        let both = (epochs.entity_epoch(&one, "a"), epochs.pages_epoch(&one));
         epochs.close(&one, &ids);
-        let left = (epochs.of_entity(&one, "a"), epochs.of_pages(&one));
+        let left = (epochs.entity_epoch(&one, "a"), epochs.pages_epoch(&one));
         assert!(is_uncacheable(left.0), "one is still open");
         assert!(left.0 != both.0 && left.1 != both.1, "one has ended");
         assert_ne!(left.1, pages);
         epochs.close(&one, &ids);
-        assert_eq!(epochs.of_entity(&one, "a"), 4);
-        assert_eq!(epochs.of_entity(&one, "b"), 0);
-        assert_eq!(epochs.of_entity(&two, "a"), 0);
-        assert_eq!((epochs.of_pages(&one), epochs.of_pages(&two)), (4, 0));
+        assert_eq!(epochs.entity_epoch(&one, "a"), 4);
+        assert_eq!(epochs.entity_epoch(&one, "b"), 0);
+        assert_eq!(epochs.entity_epoch(&two, "a"), 0);
+        assert_eq!((epochs.pages_epoch(&one), epochs.pages_epoch(&two)), (4, 0));
     }
 
     #[test]
@@ -184,7 +187,7 @@ mod tests {
             epochs.close(&source, ids);
         }
         for id in ["early", "0", "never written"] {
-            assert_eq!(epochs.of_entity(&source, id), 4, "{id}");
+            assert_eq!(epochs.entity_epoch(&source, id), 4, "{id}");
         }
     }
 }

@@ -96,7 +96,7 @@ fn parse(text: &str, path: Option<&Path>) -> Result<File, ConfigError> {
     };
     let deserializer = toml::Deserializer::parse(text).map_err(|error| refuse(None, &error))?;
     let mut file: File = serde_path_to_error::deserialize(deserializer).map_err(|error| {
-        let key = match error.path().iter().last() {
+        let key = match error.path().iter().next_back() {
             // Our own rules speak of the key that they refuse.
             Some(Segment::Map { key }) if error.inner().message().starts_with("must be") => {
                 Some(key.as_str())

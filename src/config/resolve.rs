@@ -48,7 +48,7 @@ pub fn resolve(
             name: parsed,
             offset,
             keys: table,
-            place: input,
+            location: input,
             environment,
         }
         .resolve()?;
@@ -82,18 +82,18 @@ pub fn resolve(
                 name,
                 offset: 0,
                 keys: table,
-                place: input,
+                location: input,
                 environment,
             }
             .resolve()?,
         );
     }
-    check_together(&sources, &name_offsets, input)?;
+    check_all_sources(&sources, &name_offsets, input)?;
     Ok(sources)
 }
 
 /// Checks all sources together: their number, and names that collide.
-fn check_together(
+fn check_all_sources(
     sources: &[SourceConfig],
     name_offsets: &[(SourceName, usize)],
     input: &FileLocation<'_>,

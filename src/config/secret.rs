@@ -25,7 +25,7 @@ impl<'de> Deserialize<'de> for Secret {
     /// quote the secret.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Quiet;
-        const WANTED: &str = "a secret must be a text in quotes";
+        const EXPECTED: &str = "a secret must be a text in quotes";
         impl de::Visitor<'_> for Quiet {
             type Value = Secret;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -35,13 +35,13 @@ impl<'de> Deserialize<'de> for Secret {
                 Ok(Secret::new(text.to_owned()))
             }
             fn visit_bool<E: de::Error>(self, _: bool) -> Result<Secret, E> {
-                Err(E::custom(WANTED))
+                Err(E::custom(EXPECTED))
             }
             fn visit_i64<E: de::Error>(self, _: i64) -> Result<Secret, E> {
-                Err(E::custom(WANTED))
+                Err(E::custom(EXPECTED))
             }
             fn visit_f64<E: de::Error>(self, _: f64) -> Result<Secret, E> {
-                Err(E::custom(WANTED))
+                Err(E::custom(EXPECTED))
             }
         }
         deserializer.deserialize_any(Quiet)

@@ -154,7 +154,7 @@ pub struct Table<'a> {
     pub name: SourceName,
     pub offset: usize,
     pub keys: SourceFile,
-    pub place: &'a FileLocation<'a>,
+    pub location: &'a FileLocation<'a>,
     pub environment: &'a dyn Environment,
 }
 
@@ -205,7 +205,7 @@ impl Table<'_> {
             let bare = text.strip_prefix("*.").unwrap_or(text);
             match Host::parse(bare) {
                 Ok(host) if !bare.contains('*') => Ok(text.replace(bare, &host.to_string())),
-                Ok(_) | Err(_) => Err(self.place.refuse(
+                Ok(_) | Err(_) => Err(self.location.refuse(
                     offset,
                     format!(
                         "`storage_hosts`: `{text}` must be a host without scheme or port, such as \
@@ -239,7 +239,7 @@ impl Table<'_> {
             .iter()
             .find(|name| self.variable(provider, name).is_some());
         if written.contains(&true) || variable.is_some() {
-            return Err(self.place.refuse(
+            return Err(self.location.refuse(
                 key.span().start,
                 format!(
                     "source `{}` is `passthrough`, so callers bring their credentials: {}",
@@ -263,7 +263,7 @@ impl Table<'_> {
             .into_iter()
             .find(|p| p.word() == word)
             .ok_or_else(|| {
-                self.place.refuse(
+                self.location.refuse(
                     offset,
                     format!(
                         "source `{}` needs `provider = \"scenario\"`, `\"piktid\"` or `\"comfy\"`",
@@ -316,7 +316,7 @@ impl Table<'_> {
         let keys = keys_of(provider);
         for (key, offset) in present {
             if let (Some(offset), false) = (offset, keys.contains(&key)) {
-                return Err(self.place.refuse(
+                return Err(self.location.refuse(
                     offset,
                     format!(
                         "`{key}` is not a key of provider `{}`; its keys are: {}",
@@ -345,7 +345,7 @@ impl Table<'_> {
         }
         match self.keys.url.take() {
             Some(key) => web_url(key.get_ref()).ok_or_else(|| {
-                self.place
+                self.location
                     .refuse(key.span().start, format!("`url` {RIGHT}"))
             }),
             None => web_url(default_url(provider))
@@ -362,7 +362,7 @@ impl Table<'_> {
             .iter()
             .map(|name| {
                 SourceName::parse(name).map_err(|rule| {
-                    self.place
+                    self.location
                         .refuse(offset, format!("`former_names`: `{name}`: {rule}"))
                 })
             })

@@ -136,7 +136,7 @@ pub struct Execution {
 impl Execution {
     /// Drops filter fields that the caller did not use. The gateway compares rows of a provider's
     /// own list by some of them anyway.
-    pub fn keep_notes(&mut self) {
+    pub fn drop_filter_fields(&mut self) {
         let is_field =
             |field: &FilterField| !matches!(field, FilterField::Hash | FilterField::ListedTags);
         self.pushed.clear();
@@ -185,7 +185,7 @@ impl List {
     }
 
     /// An empty page with the outcomes of all sources, including the skipped ones.
-    pub(super) fn answered(&self, mut sources: Vec<SourceOutcome>) -> ConnectionPage {
+    pub(super) fn empty_page(&self, mut sources: Vec<SourceOutcome>) -> ConnectionPage {
         sources.extend(self.skipped.iter().map(|(source, reason)| SourceOutcome {
             source: Arc::clone(source),
             skipped: Some(*reason),

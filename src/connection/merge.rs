@@ -25,7 +25,7 @@ struct Walk {
     until: Option<Key>,
     count: usize,
     /// The key of the client's cursor, even if the walk begins at a filter bound.
-    came: Option<Key>,
+    cursor_key: Option<Key>,
 }
 
 impl Walk {
@@ -80,7 +80,7 @@ impl Walk {
                 .flatten()
                 .min_by(|a, b| a.walk(b, direction)),
             count: range.count,
-            came: near.map(|cursor| cursor.key.clone()),
+            cursor_key: near.map(|cursor| cursor.key.clone()),
         }
     }
 }
@@ -158,8 +158,7 @@ pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPa
     } else {
         page.has_previous_page
     };
-    let stands_still =
-        matches!((&walk.came, far), (Some(came), Some(PagePosition::Key(far))) if came == far);
+    let stands_still = matches!((&walk.cursor_key, far), (Some(cursor_key), Some(PagePosition::Key(far))) if cursor_key == far);
     if page.edges.is_empty() && more && stands_still && !errors.errors.is_empty() {
         return Err(errors);
     }
@@ -257,10 +256,10 @@ fn assemble(
         }
     }
     let (start, end, has_previous_page, has_next_page) = if forward {
-        (near, far, walk.came.is_some(), more)
+        (near, far, walk.cursor_key.is_some(), more)
     } else {
         edges.reverse();
-        (far, near, more, walk.came.is_some())
+        (far, near, more, walk.cursor_key.is_some())
     };
     let hints = (0..)
         .zip(&readers)
@@ -273,7 +272,7 @@ fn assemble(
         .map(|((reader, unreadable), total)| {
             let complete = !reader.lost();
             let error = reader.error;
-            reader.record.outcome(total, error, unreadable, complete)
+            reader.stats.outcome(total, error, unreadable, complete)
         })
         .collect();
     ConnectionPage {
@@ -283,7 +282,7 @@ fn assemble(
         start: start.map(PagePosition::Key),
         end: end.map(PagePosition::Key),
         hints: Hints(hints),
-        ..list.answered(outcomes)
+        ..list.empty_page(outcomes)
     }
 }
 
@@ -295,7 +294,7 @@ fn positions(source: u8, reader: &Reader<'_>, walk: &Walk) -> Option<Positions> 
         source,
         direction: walk.direction,
         rows: reader.positions.clone(),
-        total: reader.record.total.unwrap_or_default(),
+        total: reader.stats.total.unwrap_or_default(),
         before: walk
             .hints
             .iter()

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Rows to request in a probe for following rows: more than may be inserted between two calls.
-pub const LOOK: u32 = 8;
+pub const PROBE_LENGTH: u32 = 8;
 
 /// Statistics that a reader updates with each call.
 pub struct ReadStats<'a> {
@@ -28,7 +28,7 @@ pub struct ReadStats<'a> {
     /// Whether a row was read that does not match.
     pub dropped: bool,
     /// Ids read so far, for sources that page by position.
-    known: HashSet<Arc<str>>,
+    ids_read: HashSet<Arc<str>>,
 }
 
 impl<'a> ReadStats<'a> {
@@ -42,28 +42,28 @@ impl<'a> ReadStats<'a> {
             total: None,
             counts: false,
             dropped: false,
-            known: HashSet::new(),
+            ids_read: HashSet::new(),
         }
     }
 
     /// Whether a page begins past its own stated end and repeats rows already read: some sources
     /// return their last rows there.
     pub fn repeats(&mut self, page: &Page) -> bool {
-        let is_known = |id: &str| !id.is_empty() && self.known.contains(id);
+        let is_known = |id: &str| !id.is_empty() && self.ids_read.contains(id);
         let repeats = is_past_end(page) && page.rows.iter().all(|row| is_known(row.id()));
         if !repeats && !page.last {
-            self.known.extend(page.rows.iter().map(Row::shared_id));
+            self.ids_read.extend(page.rows.iter().map(Row::shared_id));
         }
         repeats
     }
 
     /// Whether the first page read begins past its own stated end, so its rows may be others.
     pub fn is_misplaced(&self, page: &Page) -> bool {
-        self.known.is_empty() && is_past_end(page)
+        self.ids_read.is_empty() && is_past_end(page)
     }
 
     /// Records the parameters of a request before it is sent.
-    pub fn asked(&mut self, request: &ListRequest) {
+    pub fn record_request(&mut self, request: &ListRequest) {
         let (after, before) = match request.order.by {
             SortBy::UpdatedAt => ("updatedAfter", "updatedBefore"),
             _ => ("createdAfter", "createdBefore"),
@@ -104,7 +104,7 @@ impl<'a> ReadStats<'a> {
 
     /// The number of assets in this source's list, if it is certain. Either the source counts
     /// exactly and applies the whole filter, or the whole list was just read.
-    pub fn exact_total(&self, whole: Option<Whole>) -> Option<u64> {
+    pub fn exact_total(&self, whole: Option<CompleteRead>) -> Option<u64> {
         let is_filtered = !self.part.local.is_empty() || !self.part.listed.is_empty();
         if let Some(whole) = whole {
             // An unreadable row may or may not match.
@@ -143,7 +143,7 @@ fn execution(list: &List, part: &SourceList) -> Execution {
     let has_windows = matches!(part.paging, Paging::Window { .. });
     let is_sent = |field: FilterField| {
         let mut names = part.parameters.0.iter().map(|(name, _)| name);
-        has_windows || names.any(|name| field.is_said_by(name))
+        has_windows || names.any(|name| field.matches_parameter(name))
     };
     let is_local = |field: &FilterField| {
         part.local.contains(field) || (field.bounds(list.order.by) && !is_sent(*field))
@@ -162,7 +162,7 @@ fn execution(list: &List, part: &SourceList) -> Execution {
 
 /// A list that was read completely.
 #[derive(Debug, Clone, Copy)]
-pub struct Whole {
+pub struct CompleteRead {
     pub rows: usize,
     pub is_readable: bool,
 }

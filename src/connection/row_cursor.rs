@@ -60,9 +60,9 @@ impl RowAnchor {
     /// # Errors
     /// [`BadCursor`] for any text that [`RowAnchor::encode`] would not write for this list.
     pub fn decode(text: &str, fingerprint: &Fingerprint) -> Result<Self, BadCursor> {
-        let spot = Self::read(&open(text, fingerprint)?).ok_or(BadCursor)?;
-        if spot.encode(fingerprint) == text {
-            Ok(spot)
+        let anchor = Self::read(&open(text, fingerprint)?).ok_or(BadCursor)?;
+        if anchor.encode(fingerprint) == text {
+            Ok(anchor)
         } else {
             Err(BadCursor)
         }
@@ -98,7 +98,7 @@ impl RowAnchor {
     }
 
     /// Whether both name the same row, and the row has not moved.
-    pub fn is_of(&self, other: &Self) -> bool {
+    pub fn is_same_row(&self, other: &Self) -> bool {
         !self.id.is_empty() && self.id == other.id && self.value == other.value
     }
 }
@@ -158,10 +158,10 @@ mod tests {
             before: u32,
             next: u32,
         ) {
-            let spot = RowAnchor { source, id: id.into(), value, index, before, next };
-            let text = spot.encode(&list());
+            let anchor = RowAnchor { source, id: id.into(), value, index, before, next };
+            let text = anchor.encode(&list());
             prop_assert!(text.len() <= 256, "{}", text.len());
-            prop_assert_eq!(RowAnchor::decode(&text, &list()), Ok(spot));
+            prop_assert_eq!(RowAnchor::decode(&text, &list()), Ok(anchor));
         }
 
         #[test]
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_place_that_no_list_reaches_is_refused() {
         for (index, is_good) in [(MOST_ROWS, true), (MOST_ROWS + 1, false), (1 << 63, false)] {
-            let spot = RowAnchor {
+            let anchor = RowAnchor {
                 source: 7,
                 id: "a".into(),
                 value: 1,
@@ -186,14 +186,14 @@ mod tests {
                 before: 1,
                 next: 2,
             };
-            let read = RowAnchor::decode(&spot.encode(&list()), &list());
+            let read = RowAnchor::decode(&anchor.encode(&list()), &list());
             assert_eq!(read.is_ok(), is_good, "{index}");
         }
     }
 
     #[test]
     fn a_providers_own_id_fits_64_letters_and_another_list_refuses_it() {
-        let spot = RowAnchor {
+        let anchor = RowAnchor {
             source: 0xbeef,
             id: "3c90c3cc-0d44-4b50-8888-8dd25736052a".into(),
             value: u64::MAX,
@@ -201,7 +201,7 @@ mod tests {
             before: 1,
             next: 2,
         };
-        let text = spot.encode(&list());
+        let text = anchor.encode(&list());
         assert!(text.len() <= 64, "{}", text.len());
         let other = Fingerprint::of("assets", &[]);
         assert_eq!(RowAnchor::decode(&text, &other), Err(BadCursor));

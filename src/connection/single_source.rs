@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     list::{ConnectionPage, Edge, List, PagePosition, PageRange, SourceList, Unanswered},
-    read_stats::{LOOK, ReadStats, Whole},
+    read_stats::{CompleteRead, PROBE_LENGTH, ReadStats},
     row_cursor::{RowAnchor, value_hash},
 };
 use crate::{
@@ -29,12 +29,12 @@ const SLACK: u64 = 8;
 /// Reads a page, usually with one call.
 pub async fn page(list: &List, range: &PageRange<RowAnchor>) -> Result<ConnectionPage, Unanswered> {
     let Some(part) = list.sources.first() else {
-        return Ok(list.answered(Vec::new()));
+        return Ok(list.empty_page(Vec::new()));
     };
     let mut walk = Walk::new(list, part, range);
     walk.run().await;
     match walk.error {
-        Some(error) if walk.seen.is_none() => Err(Unanswered {
+        Some(error) if walk.furthest.is_none() => Err(Unanswered {
             errors: vec![(part.source.profile().name.clone(), error)],
             others_answered: false,
         }),
@@ -68,7 +68,7 @@ impl Slice {
 
     /// The index of the gap right after (walking forward) or right before the anchor's row. `None`
     /// if this slice has no such gap, or does not reach beyond it.
-    fn gap(&self, spot: &RowAnchor, forward: bool) -> Option<usize> {
+    fn gap(&self, anchor: &RowAnchor, forward: bool) -> Option<usize> {
         let marked = |mark: u32| {
             let found = self
                 .rows
@@ -84,18 +84,18 @@ impl Slice {
         let itself = self
             .rows
             .iter()
-            .position(|(candidate, _)| spot.is_of(candidate));
+            .position(|(candidate, _)| anchor.is_same_row(candidate));
         let found = itself
             .map(|at| if forward { at + 1 } else { at })
             // The row is gone. It stood between its neighbours, maybe among rows without a mark.
             .or_else(|| {
-                let mut at = marked(spot.next)?;
+                let mut at = marked(anchor.next)?;
                 while at > 0 && is_nameless(at - 1) {
                     at -= 1;
                 }
                 Some(at)
             })
-            .or_else(|| marked(spot.before).map(|at| at + 1))?;
+            .or_else(|| marked(anchor.before).map(|at| at + 1))?;
         let has_beyond = if forward {
             self.is_last || found < self.rows.len()
         } else {
@@ -107,7 +107,7 @@ impl Slice {
 
 /// The position where a walk stops.
 struct FarEnd<'a> {
-    spot: &'a RowAnchor,
+    anchor: &'a RowAnchor,
     /// The row is gone, so its neighbours mark the position.
     is_gone: bool,
     forward: bool,
@@ -116,19 +116,19 @@ struct FarEnd<'a> {
 impl FarEnd<'_> {
     fn stops_before(&self, candidate: &RowAnchor) -> bool {
         let neighbour = if self.forward {
-            self.spot.next
+            self.anchor.next
         } else {
-            self.spot.before
+            self.anchor.before
         };
-        self.spot.is_of(candidate)
+        self.anchor.is_same_row(candidate)
             || (self.is_gone && neighbour != 0 && neighbour == candidate.mark())
     }
 
     fn stops_after(&self, candidate: &RowAnchor) -> bool {
         let neighbour = if self.forward {
-            self.spot.before
+            self.anchor.before
         } else {
-            self.spot.next
+            self.anchor.next
         };
         self.is_gone && neighbour != 0 && neighbour == candidate.mark()
     }
@@ -147,16 +147,16 @@ struct Walk<'a> {
     patience: Instant,
     slices: u32,
     /// Rows that match the list, in walking order.
-    kept: Vec<(RowAnchor, Row)>,
+    matched: Vec<(RowAnchor, Row)>,
     /// Whether the row at `far` is gone; `None` until that is known.
     is_far_gone: Option<bool>,
     /// The furthest row read.
-    seen: Option<RowAnchor>,
+    furthest: Option<RowAnchor>,
     exhausted: bool,
     /// Request slices of maximum size, because a smaller one had no row with a mark.
     wide: bool,
     error: Option<SourceError>,
-    record: ReadStats<'a>,
+    stats: ReadStats<'a>,
 }
 
 impl<'a> Walk<'a> {
@@ -183,13 +183,13 @@ impl<'a> Walk<'a> {
             far,
             patience: Instant::now() + part.source.profile().patience,
             slices: 0,
-            kept: Vec::new(),
+            matched: Vec::new(),
             is_far_gone: None,
-            seen: None,
+            furthest: None,
             exhausted: false,
             wide: false,
             error: None,
-            record: ReadStats::new(list, part),
+            stats: ReadStats::new(list, part),
         }
     }
 
@@ -200,7 +200,7 @@ impl<'a> Walk<'a> {
             && self.assets() <= self.count
             && self.slices < BUDGET
         {
-            let from = self.seen.clone().or_else(|| self.near.cloned());
+            let from = self.furthest.clone().or_else(|| self.near.cloned());
             match self.locate(from.as_ref()).await {
                 Ok((slice, gap)) => {
                     if let Err(error) = self.judge_far(&slice).await {
@@ -215,7 +215,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        if self.seen.is_none() && !self.exhausted && self.error.is_none() {
+        if self.furthest.is_none() && !self.exhausted && self.error.is_none() {
             // Clients would request a page without progress forever.
             self.error = Some(lost_among_unreadable());
         }
@@ -230,7 +230,7 @@ impl<'a> Walk<'a> {
         };
         let is_gone = |slice: &Slice| {
             let neighbours = [far.before, far.next].map(|mark| has_mark(slice, mark));
-            if slice.rows.iter().any(|(row, _)| far.is_of(row)) {
+            if slice.rows.iter().any(|(row, _)| far.is_same_row(row)) {
                 return Some(false);
             }
             (neighbours == [true; 2]).then_some(true)
@@ -257,13 +257,13 @@ impl<'a> Walk<'a> {
     /// Reads the slice around a position, and returns it with the position's index in it.
     async fn locate(&mut self, from: Option<&RowAnchor>) -> Result<(Slice, usize), SourceError> {
         // The page, one row that shows whether more follow, and the rows that mark a position.
-        let requested = if self.part.local.is_empty() && !self.record.dropped && !self.wide {
+        let requested = if self.part.local.is_empty() && !self.stats.dropped && !self.wide {
             self.count as u64 + 1
         } else {
             u64::from(self.part.paging.cap())
         };
-        let Some(spot) = from else {
-            return self.at_the_edge(requested).await;
+        let Some(anchor) = from else {
+            return self.starting_slice(requested).await;
         };
         let (lead, tail) = if self.forward {
             (SLACK, 2 + requested)
@@ -271,13 +271,13 @@ impl<'a> Walk<'a> {
             (self.lead(requested), SLACK)
         };
         let slice = self
-            .read(spot.index.saturating_sub(lead), lead + tail)
+            .read(anchor.index.saturating_sub(lead), lead + tail)
             .await?;
-        if let Some(gap) = slice.gap(spot, self.forward) {
+        if let Some(gap) = slice.gap(anchor, self.forward) {
             return Ok((slice, gap));
         }
         let forward = self.forward;
-        let found = self.look_around(&slice, |slice| slice.gap(spot, forward));
+        let found = self.look_around(&slice, |slice| slice.gap(anchor, forward));
         found.await?.ok_or(SourceError::Lost)
     }
 
@@ -327,16 +327,16 @@ impl<'a> Walk<'a> {
     }
 
     /// The slice at the start of the list, or at its end when walking backward.
-    async fn at_the_edge(&mut self, wanted: u64) -> Result<(Slice, usize), SourceError> {
+    async fn starting_slice(&mut self, wanted: u64) -> Result<(Slice, usize), SourceError> {
         if self.forward {
             return Ok((self.read(0, 1 + wanted).await?, 0));
         }
         let length = self.lead(wanted);
-        if self.record.total.is_none() {
+        if self.stats.total.is_none() {
             self.read(0, 1).await?;
         }
         let mut start = self
-            .record
+            .stats
             .total
             .ok_or_else(|| {
                 SourceError::Unsupported(
@@ -354,7 +354,7 @@ impl<'a> Walk<'a> {
                 return Ok((slice, gap));
             }
             start = if slice.rows.is_empty() {
-                let total = self.record.total.unwrap_or_default().min(start);
+                let total = self.stats.total.unwrap_or_default().min(start);
                 total.saturating_sub(length)
             } else {
                 // Some sources return fewer rows than requested.
@@ -381,7 +381,7 @@ impl<'a> Walk<'a> {
         let mut before = 0;
         let mut rows: Vec<(RowAnchor, Row)> = Vec::with_capacity(read.page.rows.len());
         for (index, row) in (read.page.offset..).zip(&read.page.rows) {
-            let spot = RowAnchor {
+            let anchor = RowAnchor {
                 source,
                 // An unreadable row may move unnoticed, even if its id is known.
                 id: match row {
@@ -393,22 +393,24 @@ impl<'a> Walk<'a> {
                 before,
                 next: 0,
             };
-            before = Some(spot.mark())
+            before = Some(anchor.mark())
                 .filter(|mark| *mark != 0)
                 .unwrap_or(before);
-            rows.push((spot, row.clone()));
+            rows.push((anchor, row.clone()));
         }
         let mut next = 0;
-        for (spot, _) in rows.iter_mut().rev() {
-            spot.next = next;
-            next = Some(spot.mark()).filter(|mark| *mark != 0).unwrap_or(next);
+        for (anchor, _) in rows.iter_mut().rev() {
+            anchor.next = next;
+            next = Some(anchor.mark())
+                .filter(|mark| *mark != 0)
+                .unwrap_or(next);
         }
         let end = read.page.end();
         // A short slice may be the last although the source denies it, so probe what follows.
         let is_short = end < offset.saturating_add(u64::from(requested).min(self.reach()));
         // A failed probe shows nothing; the rows stay valid.
         let is_last = read.page.last
-            || self.record.repeats(&read.page)
+            || self.stats.repeats(&read.page)
             || (is_short && !rows.is_empty() && self.is_end(end).await.unwrap_or(false));
         Ok(Slice {
             offset: read.page.offset,
@@ -419,8 +421,8 @@ impl<'a> Walk<'a> {
 
     /// Whether a probe at a position finds nothing new.
     async fn is_end(&mut self, end: u64) -> Result<bool, SourceError> {
-        let next = self.read_page(end, LOOK).await?.page;
-        Ok(next.end() <= end || self.record.repeats(&next))
+        let next = self.read_page(end, PROBE_LENGTH).await?.page;
+        Ok(next.end() <= end || self.stats.repeats(&next))
     }
 
     async fn read_page(&mut self, offset: u64, length: u32) -> Result<PageRead, SourceError> {
@@ -437,8 +439,8 @@ impl<'a> Walk<'a> {
         let read = asset_cache
             .page(&self.part.source, request, context, self.patience)
             .await
-            .inspect_err(|error| self.record.failed(error))?;
-        self.record.note(&read);
+            .inspect_err(|error| self.stats.failed(error))?;
+        self.stats.note(&read);
         Ok(read)
     }
 
@@ -449,8 +451,8 @@ impl<'a> Walk<'a> {
         } else {
             slice.offset == 0
         };
-        let far = self.far.map(|spot| FarEnd {
-            spot,
+        let far = self.far.map(|anchor| FarEnd {
+            anchor,
             is_gone: self.is_far_gone == Some(true),
             forward: self.forward,
         });
@@ -487,21 +489,21 @@ impl<'a> Walk<'a> {
         }
         // Rows without a mark are added with the next row that has one.
         let mut nameless = Vec::new();
-        for (spot, row) in beyond {
-            if spot.mark() == 0 {
-                nameless.push((spot, row));
+        for (anchor, row) in beyond {
+            if anchor.mark() == 0 {
+                nameless.push((anchor, row));
                 continue;
             }
-            if far.as_ref().is_some_and(|far| far.stops_before(&spot)) {
+            if far.as_ref().is_some_and(|far| far.stops_before(&anchor)) {
                 self.exhausted = true;
                 break;
             }
-            let is_end = far.as_ref().is_some_and(|far| far.stops_after(&spot));
-            self.seen = Some(spot.clone());
-            for (spot, row) in nameless.drain(..) {
-                self.keep(spot, row);
+            let is_end = far.as_ref().is_some_and(|far| far.stops_after(&anchor));
+            self.furthest = Some(anchor.clone());
+            for (anchor, row) in nameless.drain(..) {
+                self.keep(anchor, row);
             }
-            self.keep(spot, row);
+            self.keep(anchor, row);
             if is_end {
                 self.exhausted = true;
                 return;
@@ -509,8 +511,8 @@ impl<'a> Walk<'a> {
         }
         self.exhausted |= is_at_edge;
         if self.exhausted {
-            for (spot, row) in nameless {
-                self.keep(spot, row);
+            for (anchor, row) in nameless {
+                self.keep(anchor, row);
             }
         }
     }
@@ -518,16 +520,17 @@ impl<'a> Walk<'a> {
     /// The number of assets to show so far.
     fn assets(&self) -> usize {
         let is_asset = |(_, row): &&(RowAnchor, Row)| matches!(row, Row::Asset(_));
-        self.kept.iter().filter(is_asset).count()
+        self.matched.iter().filter(is_asset).count()
     }
 
-    fn keep(&mut self, spot: RowAnchor, row: Row) {
+    fn keep(&mut self, anchor: RowAnchor, row: Row) {
         // Show a row that moved between two calls only once.
         let id = row.id();
-        let is_known = !id.is_empty() && self.kept.iter().any(|(_, previous)| previous.id() == id);
+        let is_known =
+            !id.is_empty() && self.matched.iter().any(|(_, previous)| previous.id() == id);
         match self.list.fits(self.part, &row) {
-            Some(true) if !is_known => self.kept.push((spot, row)),
-            Some(false) => self.record.dropped = true,
+            Some(true) if !is_known => self.matched.push((anchor, row)),
+            Some(false) => self.stats.dropped = true,
             _ => {}
         }
     }
@@ -538,11 +541,11 @@ impl<'a> Walk<'a> {
         let total = if self.error.is_some() {
             None
         } else {
-            self.record.exact_total(is_whole.then(|| {
-                Whole {
-                    rows: self.kept.len(),
+            self.stats.exact_total(is_whole.then(|| {
+                CompleteRead {
+                    rows: self.matched.len(),
                     is_readable: self
-                        .kept
+                        .matched
                         .iter()
                         .all(|(_, row)| matches!(row, Row::Asset(_))),
                 }
@@ -553,29 +556,29 @@ impl<'a> Walk<'a> {
         let is_full = self.assets() >= self.count;
         let mut more = !self.exhausted;
         if is_full {
-            let assets = self.kept.iter().enumerate();
+            let assets = self.matched.iter().enumerate();
             let mut assets = assets.filter(|(_, (_, row))| matches!(row, Row::Asset(_)));
             let end = assets.nth(self.count - 1).map_or(0, |(at, _)| at + 1);
-            more |= self.kept.len() > end;
-            self.kept.truncate(end);
+            more |= self.matched.len() > end;
+            self.matched.truncate(end);
         }
-        let mut named = self.kept.iter().map(|(spot, _)| spot);
-        let mut named = named.by_ref().filter(|spot| spot.mark() != 0).cloned();
+        let mut named = self.matched.iter().map(|(anchor, _)| anchor);
+        let mut named = named.by_ref().filter(|anchor| anchor.mark() != 0).cloned();
         let first = named.next();
         let last = named.last().or_else(|| first.clone());
         // A page that is not full ends at the furthest row read.
         let far = if is_full || !more {
             last
         } else {
-            self.seen.clone().or_else(|| self.near.cloned())
+            self.furthest.clone().or_else(|| self.near.cloned())
         };
         let near = first.or_else(|| far.clone());
-        let (mut edges, mut unreadable) = (Vec::with_capacity(self.kept.len()), Vec::new());
-        for (spot, row) in self.kept {
+        let (mut edges, mut unreadable) = (Vec::with_capacity(self.matched.len()), Vec::new());
+        for (anchor, row) in self.matched {
             match row {
                 Row::Asset(asset) => edges.push(Edge {
                     asset,
-                    place: PagePosition::RowAnchor(spot),
+                    place: PagePosition::RowAnchor(anchor),
                 }),
                 Row::Unreadable(bad) => unreadable.push(bad),
                 Row::Gone(..) => {}
@@ -588,14 +591,14 @@ impl<'a> Walk<'a> {
             edges.reverse();
             (far, near, more, has_near)
         };
-        let outcome = self.record.outcome(total, self.error, unreadable, true);
+        let outcome = self.stats.outcome(total, self.error, unreadable, true);
         ConnectionPage {
             edges,
             has_next_page,
             has_previous_page,
             start: start.map(PagePosition::RowAnchor),
             end: end.map(PagePosition::RowAnchor),
-            ..self.list.answered(vec![outcome])
+            ..self.list.empty_page(vec![outcome])
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     cursor::Hint,
     list::{List, SourceList},
     offset_search::{Search, precedes},
-    read_stats::{LOOK, ReadStats, Whole},
+    read_stats::{CompleteRead, PROBE_LENGTH, ReadStats},
     sort_key::{Key, MAX_TIME, MIN_TIME},
 };
 use crate::source::{
@@ -50,14 +50,14 @@ pub struct Reader<'a> {
     /// Rows past `from`, in walking order, from complete groups of equal times.
     pub closed: Vec<RankedRow>,
     /// The last group, whose end is not read yet.
-    open: Vec<RankedRow>,
+    open_group: Vec<RankedRow>,
     /// The last row of the last complete group: the run is known up to here.
     pub frontier: Option<Key>,
     /// No rows follow.
     pub exhausted: bool,
     /// Why the run stopped early; the rows read stay valid.
     pub error: Option<SourceError>,
-    pub record: ReadStats<'a>,
+    pub stats: ReadStats<'a>,
     step: Step,
     slices: u32,
     /// Tokens received, to detect a source that repeats one.
@@ -101,11 +101,11 @@ impl<'a> Reader<'a> {
             from: from.map(|(key, _)| key.clone()),
             until: until.cloned(),
             closed: Vec::new(),
-            open: Vec::new(),
+            open_group: Vec::new(),
             frontier: None,
             exhausted: false,
             error: None,
-            record: ReadStats::new(list, part),
+            stats: ReadStats::new(list, part),
             step,
             slices: 0,
             tokens: HashSet::new(),
@@ -171,16 +171,16 @@ impl<'a> Reader<'a> {
     async fn step(&mut self, count: usize, deadline: Instant) -> Result<(), SourceError> {
         let request = self.request(count);
         let requested = u64::from(request.length);
-        self.record.asked(&request);
+        self.stats.record_request(&request);
         let page = self.read(request, deadline).await?;
         match self.step.clone() {
             Step::Window { .. } => self.take_window(&page),
             Step::Index(search) => {
-                if search.time.is_some() && self.record.is_misplaced(&page) {
+                if search.time.is_some() && self.stats.is_misplaced(&page) {
                     self.step = Step::Index(search.further_back(page.offset, requested));
                     return Ok(());
                 }
-                if self.record.repeats(&page) {
+                if self.stats.repeats(&page) {
                     self.finish();
                     return Ok(());
                 }
@@ -201,8 +201,8 @@ impl<'a> Reader<'a> {
             .asset_cache
             .page(&self.part.source, request, &self.list.context, deadline)
             .await
-            .inspect_err(|error| self.record.failed(error))?;
-        self.record.note(&read);
+            .inspect_err(|error| self.stats.failed(error))?;
+        self.stats.note(&read);
         Ok(read.page)
     }
 
@@ -222,19 +222,19 @@ impl<'a> Reader<'a> {
         }
         let request = ListRequest {
             position: Position::Offset(end),
-            length: LOOK,
+            length: PROBE_LENGTH,
             ..self.request(0)
         };
         self.slices += 1;
         let next = self.read(request, deadline).await?;
-        Ok(next.end() <= end || self.record.repeats(&next))
+        Ok(next.end() <= end || self.stats.repeats(&next))
     }
 
     /// Whether the reader is still searching for the start of its run.
     fn is_searching(&self) -> bool {
         matches!(&self.step, Step::Index(search) if search.time.is_some() && search.is_blind())
             && self.frontier.is_none()
-            && self.open.is_empty()
+            && self.open_group.is_empty()
     }
 
     fn request(&self, count: usize) -> ListRequest {
@@ -254,8 +254,8 @@ impl<'a> Reader<'a> {
             // group larger than a slice, whose end must be found, and while searching for the
             // start.
             length: if self.part.local.is_empty()
-                && !self.record.dropped
-                && (self.open.is_empty() || self.frontier.is_some())
+                && !self.stats.dropped
+                && (self.open_group.is_empty() || self.frontier.is_some())
                 && !self.is_searching()
             {
                 u32::try_from(count + 8.max(count / 4)).map_or(cap, |l| l.min(cap))
@@ -292,7 +292,7 @@ impl<'a> Reader<'a> {
             }
             (Step::Index(search), _) => {
                 // The repeated group must fit, with something on both sides.
-                let overlap = u32::try_from(self.open.len()).unwrap_or(cap);
+                let overlap = u32::try_from(self.open_group.len()).unwrap_or(cap);
                 request.length = (request.length.saturating_add(overlap)).min(cap);
                 request.position = Position::Offset(search.next);
             }
@@ -343,7 +343,7 @@ impl<'a> Reader<'a> {
             (Some(after), _) => {
                 let Some(rest) = past(slots, after) else {
                     // The list changed inside the group: read the group again from its start.
-                    self.open.clear();
+                    self.open_group.clear();
                     let before = search.group_at.saturating_sub(1);
                     self.step = Step::Index(Search::exactly(before, search.time));
                     return Ok(());
@@ -367,12 +367,11 @@ impl<'a> Reader<'a> {
                 let reaches = slots.last().is_some_and(|last| !is_before(last));
                 if !reaches && !is_last {
                     let passed = page.offset + (slots.len() as u64).saturating_sub(1);
-                    self.step =
-                        Step::Index(search.further_on(passed, requested, self.record.total));
+                    self.step = Step::Index(search.further_on(passed, requested, self.stats.total));
                     return Ok(());
                 }
                 // This slice has the incomplete group again, in its current state.
-                self.open.clear();
+                self.open_group.clear();
                 slots.into_iter().filter(|slot| !is_before(slot)).collect()
             }
         };
@@ -389,10 +388,10 @@ impl<'a> Reader<'a> {
     /// The next slice overlaps: it repeats the incomplete group, after a row that is before it.
     fn next_search(&self, page: &Page) -> Search {
         let end = page.end();
-        let Some(last) = self.open.last() else {
+        let Some(last) = self.open_group.last() else {
             return Search::exactly(end, None);
         };
-        let group = self.open.len() as u64;
+        let group = self.open_group.len() as u64;
         if group + 2 > self.reach() {
             // No call surely holds the group: only its own order helps (`merge.md` condition 4).
             return Search {
@@ -460,7 +459,7 @@ impl<'a> Reader<'a> {
     fn feed(&mut self, slots: Vec<RankedRow>) -> Result<(), SourceError> {
         self.closed.reserve(slots.len());
         for slot in slots {
-            if let Some(last) = self.open.last() {
+            if let Some(last) = self.open_group.last() {
                 if precedes(slot.key.time, last.key.time, self.direction) {
                     return Err(malformed(
                         "assets",
@@ -471,7 +470,7 @@ impl<'a> Reader<'a> {
                     self.close_group();
                 }
             }
-            self.open.push(slot);
+            self.open_group.push(slot);
             if self.exhausted {
                 return Ok(());
             }
@@ -480,7 +479,7 @@ impl<'a> Reader<'a> {
     }
 
     fn close_group(&mut self) {
-        let mut group = std::mem::take(&mut self.open);
+        let mut group = std::mem::take(&mut self.open_group);
         let direction = self.direction;
         group.sort_by(|a, b| a.key.walk(&b.key, direction));
         group.dedup_by(|a, b| a.key == b.key && !a.key.id.is_empty());
@@ -501,13 +500,13 @@ impl<'a> Reader<'a> {
                 self.frontier = Some(slot.key.clone());
                 match self.list.fits(self.part, &slot.row) {
                     Some(true) => self.closed.push(slot),
-                    Some(false) => self.record.dropped = true,
+                    Some(false) => self.stats.dropped = true,
                     None => {}
                 }
             }
         }
         // Reuse the allocation: most groups have one row.
-        self.open = group;
+        self.open_group = group;
     }
 
     /// The number of assets in this source's list, if it is certain.
@@ -516,12 +515,12 @@ impl<'a> Reader<'a> {
             return None;
         }
         let is_whole = self.exhausted && self.from.is_none() && self.until.is_none();
-        self.record.exact_total(is_whole.then(|| {
+        self.stats.exact_total(is_whole.then(|| {
             // An asset that was updated between two calls appears twice.
             let ids = self.closed.iter().map(|slot| &slot.key.id);
             let nameless = ids.clone().filter(|id| id.is_empty()).count();
             let named: HashSet<_> = ids.filter(|id| !id.is_empty()).collect();
-            Whole {
+            CompleteRead {
                 rows: named.len() + nameless,
                 is_readable: self
                     .closed

@@ -22,7 +22,7 @@ const FIELD: usize = 400;
 const VALUE: usize = 64;
 
 /// Returns the variables used in conditions (`@skip`, `@include`).
-pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
+pub fn condition_variables(document: &ExecutableDocument) -> Vec<Name> {
     fn in_set(set: &SelectionSet, found: &mut Vec<Name>) {
         for selection in &set.items {
             for directive in selection.node.directives() {
@@ -35,7 +35,7 @@ pub fn deciding(document: &ExecutableDocument) -> Vec<Name> {
             match &selection.node {
                 Selection::Field(field) => in_set(&field.node.selection_set.node, found),
                 Selection::InlineFragment(fragment) => {
-                    in_set(&fragment.node.selection_set.node, found)
+                    in_set(&fragment.node.selection_set.node, found);
                 }
                 // Fragment definitions are visited separately.
                 Selection::FragmentSpread(_) => {}
@@ -120,12 +120,12 @@ pub fn merged(
 
 /// Removes arguments and input fields that are set to one of these variables without a value. Their
 /// defaults then apply (GraphQL, 6.4.1). The engine would use null for such a variable.
-pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
+pub fn remove_absent_variables(document: &mut ExecutableDocument, absent: &[&Name]) {
     fn in_value(value: &mut Value, absent: &[&Name]) {
         match value {
             Value::List(items) => items.iter_mut().for_each(|inner| in_value(inner, absent)),
             Value::Object(fields) => {
-                fields.retain(|_, value| !is_one(value, absent));
+                fields.retain(|_, value| !is_absent(value, absent));
                 fields
                     .values_mut()
                     .for_each(|inner| in_value(inner, absent));
@@ -142,7 +142,7 @@ pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
                         selection_set,
                         ..
                     } = &mut field.node;
-                    arguments.retain(|(_, value)| !is_one(&value.node, absent));
+                    arguments.retain(|(_, value)| !is_absent(&value.node, absent));
                     for (_, value) in arguments {
                         in_value(&mut value.node, absent);
                     }
@@ -155,7 +155,7 @@ pub fn leave_out(document: &mut ExecutableDocument, absent: &[&Name]) {
             }
         }
     }
-    fn is_one(value: &Value, absent: &[&Name]) -> bool {
+    fn is_absent(value: &Value, absent: &[&Name]) -> bool {
         matches!(value, Value::Variable(name) if absent.contains(&name))
     }
     if let DocumentOperations::Single(operation) = &mut document.operations {

@@ -32,7 +32,7 @@ pub fn of(
         prices,
         variables,
         operation,
-        known: HashMap::new(),
+        fragment_costs: HashMap::new(),
     };
     let root = match operation.ty {
         OperationType::Query => "Query",
@@ -48,7 +48,7 @@ struct CostVisitor<'a> {
     variables: &'a Variables,
     operation: &'a OperationDefinition,
     /// Costs of the fragments already priced, by name.
-    known: HashMap<&'a str, u64>,
+    fragment_costs: HashMap<&'a str, u64>,
 }
 
 impl<'a> CostVisitor<'a> {
@@ -71,12 +71,12 @@ impl<'a> CostVisitor<'a> {
         let Some((name, fragment)) = self.fragments.get_key_value(name) else {
             return 0;
         };
-        if let Some(cost) = self.known.get(name.as_str()) {
+        if let Some(cost) = self.fragment_costs.get(name.as_str()) {
             return *cost;
         }
         let parent = fragment.node.type_condition.node.on.node.as_str();
         let cost = self.set(parent, &fragment.node.selection_set.node);
-        self.known.insert(name, cost);
+        self.fragment_costs.insert(name, cost);
         cost
     }
 

@@ -75,7 +75,7 @@ pub fn weigh(
         weighed: HashMap::new(),
         directives: limits.directives,
         values: Values::new(limits),
-        seen: DocumentStats::default(),
+        stats: DocumentStats::default(),
     };
     // Validation also visits fragments that are never spread, so they are weighed too.
     for name in document.fragments.keys() {
@@ -85,7 +85,7 @@ pub fn weigh(
     for (_, operation) in document.operations.iter() {
         check(&mut visitor, &operation.node, limits)?;
     }
-    Ok(visitor.seen)
+    Ok(visitor.stats)
 }
 
 fn check<'a>(
@@ -95,7 +95,7 @@ fn check<'a>(
 ) -> Result<(), DocumentError> {
     visitor.directives(&operation.directives)?;
     for variable in &operation.variable_definitions {
-        visitor.seen.nodes += 1;
+        visitor.stats.nodes += 1;
         visitor.directives(&variable.node.directives)?;
         if let Some(value) = &variable.node.default_value {
             visitor.values.check_constant(&value.node)?;
@@ -103,7 +103,7 @@ fn check<'a>(
     }
     let set = &operation.selection_set.node;
     let weight = visitor.set(set)?;
-    let total = &mut visitor.seen.selections;
+    let total = &mut visitor.stats.selections;
     *total = total.saturating_add(weight.selections);
     let deepest = if only_introspects(set) {
         limits.introspection_depth
@@ -151,7 +151,7 @@ struct LimitVisitor<'a> {
     weighed: HashMap<&'a str, Option<Weight>>,
     directives: usize,
     values: Values,
-    seen: DocumentStats,
+    stats: DocumentStats,
 }
 
 impl<'a> LimitVisitor<'a> {
@@ -164,7 +164,7 @@ impl<'a> LimitVisitor<'a> {
     }
 
     fn selection(&mut self, selection: &'a Selection) -> Result<Weight, DocumentError> {
-        self.seen.nodes += 1;
+        self.stats.nodes += 1;
         self.directives(selection.directives())?;
         match selection {
             Selection::Field(field) => {
@@ -221,7 +221,7 @@ impl<'a> LimitVisitor<'a> {
             ));
         }
         for directive in directives {
-            self.seen.nodes += 1;
+            self.stats.nodes += 1;
             self.arguments(&directive.node.arguments)?;
         }
         Ok(())
@@ -232,7 +232,7 @@ impl<'a> LimitVisitor<'a> {
         arguments: &[(Positioned<Name>, Positioned<Value>)],
     ) -> Result<(), DocumentError> {
         for (_, value) in arguments {
-            self.seen.variables += self.values.check(&value.node)?;
+            self.stats.variables += self.values.check(&value.node)?;
         }
         Ok(())
     }
@@ -363,7 +363,7 @@ mod tests {
             weighed: HashMap::new(),
             directives: limits.directives,
             values: Values::new(&limits),
-            seen: DocumentStats::default(),
+            stats: DocumentStats::default(),
         };
         for name in document.fragments.keys() {
             visitor.fragment(name).expect("no cycle");
@@ -372,7 +372,7 @@ mod tests {
             // The document exceeds the limits, but only the visits matter here.
             let _ = check(visitor, &operation.node, &limits);
         }
-        visitor.seen.nodes
+        visitor.stats.nodes
     }
 
     /// Builds fragments that each spread the next one twice: `levels` of them expand to 2^levels

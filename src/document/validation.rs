@@ -102,7 +102,7 @@ impl Validator {
         let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
             .map_err(|wrong| self.refusal(&wrong.errors))?;
         let not_null = input_values::check(&document, &self.schema)
-            .map_err(|fault| told(ErrorCode::ValidationFailed, fault, &document))?;
+            .map_err(|fault| fault_error(ErrorCode::ValidationFailed, fault, &document))?;
         let not_null = not_null.into_iter().map(|(operation, variable)| NotNull {
             operation: operation.map(|name| name.to_string()),
             variable: Name::new(variable),
@@ -112,7 +112,7 @@ impl Validator {
     }
 
     /// Replaces a parse error with the validator's message: the engine's parser gives none.
-    pub fn in_words(&self, text: &str, refusal: DocumentError) -> DocumentError {
+    pub fn with_syntax_message(&self, text: &str, refusal: DocumentError) -> DocumentError {
         if refusal.code != ErrorCode::ParseFailed {
             return refusal;
         }
@@ -147,7 +147,7 @@ impl Validator {
                 without_value(&error.message().to_string()),
                 error.location(),
             );
-            told(Code::BadUserInput, what, document)
+            fault_error(Code::BadUserInput, what, document)
         };
         let operation = document.operations.get(name).map_err(fault)?;
         let is_plain =
@@ -166,7 +166,7 @@ impl Validator {
         }
         coerce_variable_values(&self.schema, operation, &values).map_err(fault)?;
         input_values::check_variables(operation, &values, &self.schema)
-            .map_err(|fault| told(Code::BadUserInput, fault, document))
+            .map_err(|fault| fault_error(Code::BadUserInput, fault, document))
     }
 
     /// Returns the possible object types of an interface or union; `None` for any other type.
@@ -261,7 +261,7 @@ impl Validator {
 }
 
 /// Converts a fault into an error with its line and column in the document.
-fn told(
+fn fault_error(
     code: impl Into<ErrorCode>,
     (message, location): Fault,
     document: &ExecutableDocument,

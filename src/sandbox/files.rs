@@ -13,13 +13,13 @@ use jiff::Timestamp;
 use super::{pictures, shared::Shared, store::File};
 
 /// One day: the shortest lifetime that Scenario's documents promise.
-const LIFE_SECONDS: i64 = 86_400;
+const URL_LIFETIME_SECONDS: i64 = 86_400;
 
 impl Shared {
     /// `http://…/files/<rendition>/<id>?Expires=…&Signature=…`
     pub(super) fn file_url(&self, rendition: &str, id: &str) -> String {
         // The expiry is rounded to the hour, so that two reads of one asset return one address.
-        let expires = (Timestamp::now().as_second() / 3600 + 1) * 3600 + LIFE_SECONDS;
+        let expires = (Timestamp::now().as_second() / 3600 + 1) * 3600 + URL_LIFETIME_SECONDS;
         format!(
             "http://{}/files/{rendition}/{id}?Expires={expires}&Signature={}",
             self.address,

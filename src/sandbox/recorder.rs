@@ -135,7 +135,7 @@ impl Faults {
         *slot = Some(Box::new(hook));
     }
 
-    fn happen(&self) {
+    fn run_hook(&self) {
         let mut hook = self
             .before_each
             .lock()
@@ -194,7 +194,7 @@ pub const FILES: &str = "/files/";
 
 /// Returns `router` with recording and faults. `GET /sandbox/calls` returns the record, and
 /// `DELETE /sandbox/calls` clears it.
-pub fn watched(router: Router, recorder: Arc<Recorder>, faults: Arc<Faults>) -> Router {
+pub fn instrument(router: Router, recorder: Arc<Recorder>, faults: Arc<Faults>) -> Router {
     let watch = Watch { recorder, faults };
     router
         .layer(middleware::from_fn_with_state(watch.clone(), observe))
@@ -216,7 +216,7 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             body,
         });
     }
-    watch.faults.happen();
+    watch.faults.run_hook();
     match watch.faults.take(request.method(), &path) {
         None => next.run(request).await,
         Some(Fault::Answer {
@@ -241,7 +241,7 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
             next.run(request).await
         }
         Some(Fault::Watch(gate, disconnected)) => {
-            let notifier = Tell(Some(disconnected));
+            let notifier = NotifyOnDrop(Some(disconnected));
             if let Ok(permit) = gate.acquire().await {
                 permit.forget();
             }
@@ -272,25 +272,25 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
         }
         Some(Fault::Lose) => {
             next.run(request).await;
-            broken()
+            broken_response()
         }
         Some(Fault::Replace(text, bytes)) => {
-            replaced(next.run(request).await, text.as_bytes(), &bytes).await
+            replace_in_body(next.run(request).await, text.as_bytes(), &bytes).await
         }
-        Some(Fault::Reset) => broken(),
+        Some(Fault::Reset) => broken_response(),
     }
 }
 
 /// Notifies on drop, unless `forget` was called.
-struct Tell(Option<Arc<Notify>>);
+struct NotifyOnDrop(Option<Arc<Notify>>);
 
-impl Tell {
+impl NotifyOnDrop {
     fn forget(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Tell {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         if let Some(notify) = &self.0 {
             notify.notify_one();
@@ -299,7 +299,7 @@ impl Drop for Tell {
 }
 
 /// Returns a response whose body fails at once, so that the server drops the connection.
-fn broken() -> Response {
+fn broken_response() -> Response {
     let failing_body = futures_util::stream::iter([Err::<Vec<u8>, _>("reset on demand")]);
     Response::new(Body::from_stream(failing_body))
 }
@@ -319,7 +319,7 @@ async fn json_body(request: Request) -> (Request, String) {
     (Request::from_parts(head, Body::from(bytes)), text)
 }
 
-async fn replaced(response: Response, pattern: &[u8], replacement: &[u8]) -> Response {
+async fn replace_in_body(response: Response, pattern: &[u8], replacement: &[u8]) -> Response {
     let (mut head, body) = response.into_parts();
     // The sandbox's responses are of bounded size.
     let bytes = axum::body::to_bytes(body, usize::MAX)

@@ -63,7 +63,7 @@ async fn authenticate(State(shared): State<Shared>, mut request: Request, next: 
     let viewer = match authorization {
         Some(text) if text == basic || text == bearer => Viewer::Project,
         // The public token allows only reads.
-        Some("public-auth-token") if opens_publicly(&request) => Viewer::Public,
+        Some("public-auth-token") if is_read(&request) => Viewer::Public,
         _ => {
             let body = Json(json!({ "message": "Unauthorized" }));
             return (StatusCode::UNAUTHORIZED, body).into_response();
@@ -73,7 +73,7 @@ async fn authenticate(State(shared): State<Shared>, mut request: Request, next: 
     next.run(request).await
 }
 
-fn opens_publicly(request: &Request) -> bool {
+fn is_read(request: &Request) -> bool {
     request.method() == axum::http::Method::GET
 }
 
@@ -81,11 +81,11 @@ fn not_found() -> Response {
     refuse(StatusCode::NOT_FOUND, "Asset not found")
 }
 
-fn wrapped(row: Box<RawValue>) -> Response {
+fn asset_response(row: Box<RawValue>) -> Response {
     Json(BTreeMap::from([("asset", row)])).into_response()
 }
 
-fn sees(viewer: Viewer, asset: &ScenarioAsset) -> bool {
+fn can_see(viewer: Viewer, asset: &ScenarioAsset) -> bool {
     asset.deleted.is_none()
         && (asset.privacy == "public" || (viewer == Viewer::Project && asset.owner_id == PROJECT))
 }
@@ -97,12 +97,12 @@ async fn get_one(
     axum::Extension(viewer): axum::Extension<Viewer>,
 ) -> Response {
     let store = shared.store.scenario();
-    match store.iter().find(|a| a.id == id && sees(viewer, a)) {
+    match store.iter().find(|a| a.id == id && can_see(viewer, a)) {
         Some(asset) => {
             let mut extras = shape::Extras::of(&query);
             // Only the owning project gets it, according to the SDK's docstring.
             extras.quality &= viewer == Viewer::Project && asset.owner_id == PROJECT;
-            wrapped(shape::asset(&shared, asset, &extras))
+            asset_response(shape::asset(&shared, asset, &extras))
         }
         None => not_found(),
     }
@@ -143,7 +143,7 @@ async fn get_bulk(
     let store = shared.store.scenario();
     let rows: Vec<_> = store
         .iter()
-        .filter(|a| ids.contains(&a.id) && sees(Viewer::Project, a))
+        .filter(|a| ids.contains(&a.id) && can_see(Viewer::Project, a))
         .map(|a| shape::asset(&shared, a, &extras))
         .collect();
     page(&rows, None)
@@ -156,7 +156,7 @@ async fn update(
     Json(body): Json<Value>,
 ) -> Response {
     let mut store = shared.store.scenario();
-    let Some(asset) = own(&mut store, &id) else {
+    let Some(asset) = own_asset(&mut store, &id) else {
         return not_found();
     };
     if let Some(name) = body.get("name").and_then(Value::as_str) {
@@ -166,10 +166,10 @@ async fn update(
         asset.description = (!text.is_empty()).then(|| text.to_owned());
     }
     asset.updated = Timestamp::now().as_millisecond();
-    wrapped(shape::asset(&shared, asset, &shape::Extras::default()))
+    asset_response(shape::asset(&shared, asset, &shape::Extras::default()))
 }
 
-fn own<'a>(store: &'a mut [ScenarioAsset], id: &str) -> Option<&'a mut ScenarioAsset> {
+fn own_asset<'a>(store: &'a mut [ScenarioAsset], id: &str) -> Option<&'a mut ScenarioAsset> {
     store
         .iter_mut()
         .find(|a| a.id == id && a.owner_id == PROJECT && a.deleted.is_none())
@@ -183,7 +183,7 @@ async fn change_tags(
 ) -> Response {
     let strict = body.get("strict").and_then(Value::as_bool) == Some(true);
     let mut store = shared.store.scenario();
-    let Some(asset) = own(&mut store, &id) else {
+    let Some(asset) = own_asset(&mut store, &id) else {
         return not_found();
     };
     let mut added = texts(&body, "add");
@@ -264,5 +264,5 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     };
     let row = shape::asset(&shared, &asset, &shape::Extras::default());
     shared.store.scenario().push(asset);
-    wrapped(row)
+    asset_response(row)
 }

@@ -35,14 +35,14 @@ pub fn store(seed: Seed) -> Store {
 }
 
 /// Returns a hash in hex for a kind and a number; it is the same in every run.
-fn digits(kind: &str, number: usize) -> String {
+fn stable_hex(kind: &str, number: usize) -> String {
     blake3::hash(format!("{kind}{number}").as_bytes())
         .to_hex()
         .to_string()
 }
 
 fn uuid(kind: &str, number: usize) -> String {
-    let digest = digits(kind, number);
+    let digest = stable_hex(kind, number);
     format!(
         "{}-{}-4{}-8{}-{}",
         &digest[..8],
@@ -77,7 +77,7 @@ fn title(number: usize) -> String {
 }
 
 fn scenario_id(number: usize) -> String {
-    format!("asset_{}", &digits("scenario", number)[..22])
+    format!("asset_{}", &stable_hex("scenario", number)[..22])
 }
 
 /// Kind, type, source and file kind, used in turn; they cover every kind of the contract.
@@ -281,7 +281,7 @@ fn comfy(number: usize) -> ComfyAsset {
             Some("image/png"),
         ),
     };
-    let (_, bytes) = sized(kind, number);
+    let (_, bytes) = file_size(kind, number);
     let picture = pictures::picture(number);
     let mut tags = vec![root.to_owned()];
     if root == "models" {
@@ -306,7 +306,7 @@ fn comfy(number: usize) -> ComfyAsset {
         last_access: number.is_multiple_of(2).then_some(created + 5_000_000),
         // One size exceeds 32 bits, as model files do.
         size: Some(if number == 8 { 6_938_040_682 } else { bytes }),
-        hash: (number % 3 != 1).then(|| format!("blake3:{}", digits("bytes", number))),
+        hash: (number % 3 != 1).then(|| format!("blake3:{}", stable_hex("bytes", number))),
         mime_type: mime_type.map(str::to_owned),
         tags,
         user_metadata,
@@ -314,7 +314,7 @@ fn comfy(number: usize) -> ComfyAsset {
         has_preview: kind == "audio" || (kind == "image" && number % 7 != 6),
         // Audio files show the picture of another asset.
         preview_id: (kind == "audio").then(|| uuid("comfy", number + 2)),
-        job_id: (root == "output").then(|| format!("{}-job", &digits("job", number / 4)[..8])),
+        job_id: (root == "output").then(|| format!("{}-job", &stable_hex("job", number / 4)[..8])),
         loader_path: (root == "models").then(|| format!("loras/{number}.safetensors")),
         is_immutable: number % 40 == 37,
         is_public: number % 40 == 37,
@@ -341,7 +341,7 @@ fn metadata(kind: &str, picture: &pictures::Picture, number: usize) -> Option<Va
 }
 
 /// Returns a generated file's size; picture sizes are cached, so that no picture is remade.
-fn sized(kind: &'static str, number: usize) -> (&'static str, u64) {
+fn file_size(kind: &'static str, number: usize) -> (&'static str, u64) {
     static PICTURES: OnceLock<Vec<u64>> = OnceLock::new();
     if kind == "image" {
         let sizes = PICTURES.get_or_init(|| {

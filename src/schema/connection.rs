@@ -150,7 +150,7 @@ pub async fn resolve(
     page.map(|mut page| {
         if !is_merged {
             for outcome in &mut page.sources {
-                outcome.execution.keep_notes();
+                outcome.execution.drop_filter_fields();
             }
         }
         FastPath(AssetConnection(Arc::new(page)))

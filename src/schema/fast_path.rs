@@ -14,7 +14,7 @@ use futures_util::future::try_join_all;
 use super::{operation::Operation, raw_json};
 
 /// The most bytes that a list reserves ahead.
-const MOST_AHEAD: usize = 64 * 1024;
+const MAX_RESERVE: usize = 64 * 1024;
 
 /// An object whose fields mostly need no I/O.
 pub trait SyncFields: ContainerType {
@@ -122,7 +122,7 @@ pub fn write_list<T: SyncFields>(
         if index == 0 {
             // The other elements are about as long. The limit guards against a huge first one.
             let estimate = count.saturating_sub(1) * (json.len() - begin + 16);
-            json.reserve(estimate.min(MOST_AHEAD));
+            json.reserve(estimate.min(MAX_RESERVE));
         }
     }
     json.push(b']');

@@ -110,7 +110,7 @@ impl FieldCosts {
                 _ => continue,
             };
             let fields = fields.into_iter().map(|field| {
-                let (field, of) = described(&field.node);
+                let (field, of) = name_and_type(&field.node);
                 let price = price(&name, &field);
                 (field, (of, price))
             });
@@ -136,7 +136,7 @@ impl FieldCosts {
 }
 
 /// Returns a field's name and the name of its innermost type.
-fn described(field: &FieldDefinition) -> (String, String) {
+fn name_and_type(field: &FieldDefinition) -> (String, String) {
     let mut base = &field.ty.node.base;
     let type_name = loop {
         match base {

@@ -111,7 +111,7 @@ pub fn one_source(
 
 /// Returns the selection set on `Asset` within a selection on `Node`. `document/collect_fields.rs`
 /// leaves one inline fragment for each type.
-fn of_assets(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
+fn asset_selection(set: &SelectionSet) -> Option<&Positioned<SelectionSet>> {
     set.items.iter().find_map(|selection| {
         let Selection::InlineFragment(fragment) = &selection.node else {
             return None;
@@ -139,7 +139,7 @@ impl OutputType for FastPath<Node> {
         context: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        match (&self.0, of_assets(&context.item.node)) {
+        match (&self.0, asset_selection(&context.item.node)) {
             (Node::Asset(asset), Some(set)) => {
                 resolve(asset, &context.with_selection_set(set), field).await
             }
@@ -157,7 +157,7 @@ impl FastPathList {
     /// Writes the list. `None` when it has more than assets and nulls, or a field needs I/O.
     fn write(&self, context: &ContextSelectionSet<'_>) -> Option<Vec<u8>> {
         let operation = writing(context)?;
-        let selected = SelectedFields::<AssetNode>::of(&of_assets(&context.item.node)?.node)?;
+        let selected = SelectedFields::<AssetNode>::of(&asset_selection(&context.item.node)?.node)?;
         let mut json = vec![b'['];
         for (index, node) in self.0.iter().enumerate() {
             raw_json::part(index, &mut json);

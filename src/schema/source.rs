@@ -324,7 +324,7 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
         },
     ];
     let by = SortBy::CreatedAt;
-    let unfiltered = asked(source.push_down(&none(), by));
+    let unfiltered = query(source.push_down(&none(), by));
     // A list paged by time windows applies time bounds through these windows.
     let has_windows = matches!(
         source.paging(ListKind::Own, by),
@@ -332,7 +332,7 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
     );
     let mut pushed = Vec::new();
     for example in examples {
-        let Some((query, local)) = asked(source.push_down(&example, by)) else {
+        let Some((query, local)) = query(source.push_down(&example, by)) else {
             continue;
         };
         let is_pushed = unfiltered
@@ -347,7 +347,7 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
 }
 
 /// Returns the upstream list and parameters, and the fields that the gateway must compare.
-fn asked(narrowed: Pushdown) -> Option<((ListKind, Parameters), Vec<FilterField>)> {
+fn query(narrowed: Pushdown) -> Option<((ListKind, Parameters), Vec<FilterField>)> {
     match narrowed {
         Pushdown::Ask {
             listing,

@@ -39,7 +39,7 @@ pub struct RequestError {
     /// The exceeded limit.
     pub limit: Option<Box<Limit>>,
     /// The caller's request quota, if it is used up.
-    pub standing: Option<Box<RequestQuota>>,
+    pub quota: Option<Box<RequestQuota>>,
     /// Seconds to wait before a retry. The quota takes precedence.
     pub wait: Option<NonZeroU32>,
     /// Further errors of the same document.
@@ -55,7 +55,7 @@ impl RequestError {
             location: None,
             is_document_error: false,
             limit: None,
-            standing: None,
+            quota: None,
             wait: None,
             others: Vec::new(),
         }
@@ -104,11 +104,11 @@ impl RequestError {
     }
 
     /// Creates a 429 for a caller that exceeds its rate limit.
-    pub fn too_often(standing: RequestQuota) -> Self {
-        let RequestQuota { burst, window, .. } = standing;
-        let wait = standing.wait.unwrap_or_default();
+    pub fn too_often(quota: RequestQuota) -> Self {
+        let RequestQuota { burst, window, .. } = quota;
+        let wait = quota.wait.unwrap_or_default();
         Self {
-            standing: Some(Box::new(standing)),
+            quota: Some(Box::new(quota)),
             ..Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 Code::RateLimited,
@@ -123,9 +123,9 @@ impl RequestError {
     /// Returns the seconds to wait before a retry.
     fn retry_after(&self) -> Option<u64> {
         let fallback = || self.wait.map(|wait| wait.get().into());
-        self.standing
+        self.quota
             .as_ref()
-            .map_or_else(fallback, |standing| standing.wait)
+            .map_or_else(fallback, |quota| quota.wait)
     }
 
     /// Encodes the errors as a whole response body, and logs the refusal.
@@ -215,8 +215,8 @@ impl RequestError {
                 .headers_mut()
                 .insert(header::RETRY_AFTER, seconds.into());
         }
-        if let Some(standing) = &self.standing {
-            tell(standing, response.headers_mut());
+        if let Some(quota) = &self.quota {
+            insert_quota_headers(quota, response.headers_mut());
         }
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 6750 3 requires the challenge. It has no `error` attribute.
@@ -259,9 +259,9 @@ impl From<DocumentError> for RequestError {
 pub const MAX_LOGGED: usize = 500;
 
 /// Adds the caller's rate limit headers (draft-ietf-httpapi-ratelimit-headers-10).
-pub fn tell(standing: &RequestQuota, headers: &mut HeaderMap) {
-    let RequestQuota { burst, window, .. } = standing;
-    let (remaining, reset) = (standing.remaining, standing.wait.unwrap_or(*window));
+pub fn insert_quota_headers(quota: &RequestQuota, headers: &mut HeaderMap) {
+    let RequestQuota { burst, window, .. } = quota;
+    let (remaining, reset) = (quota.remaining, quota.wait.unwrap_or(*window));
     let fields = [
         (
             "ratelimit-policy",

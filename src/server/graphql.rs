@@ -79,7 +79,7 @@ async fn answer(
         RequestBody::One(written) => {
             let key = ResponseKey {
                 viewer_scope: session.viewer_scope(),
-                by_address: head.method == Method::GET,
+                is_get: head.method == Method::GET,
                 written,
             };
             // The fast path for most requests: a cached response. The other paths are boxed, so
@@ -105,7 +105,7 @@ async fn answer(
             if more > 0 {
                 quota = session::charge(gateway, &session.client, more)?;
             }
-            let made = Box::pin(batch::run_all(
+            let made = Box::pin(batch::run_batch(
                 gateway,
                 &session,
                 operations,
@@ -118,13 +118,13 @@ async fn answer(
             (Arc::new(ready), StatusCode::OK)
         }
     };
-    ready.compress_aside(&head.headers).await;
+    ready.compress_in_background(&head.headers).await;
     let mut response = ready.respond(media_type, status, &head.headers);
     // Caches need the request headers that the response depends on.
     let vary = gateway.0.vary.clone();
     response.headers_mut().insert(header::VARY, vary);
     if let Some(quota) = quota {
-        error::tell(&quota, response.headers_mut());
+        error::insert_quota_headers(&quota, response.headers_mut());
     }
     Ok(response)
 }

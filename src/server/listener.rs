@@ -47,7 +47,7 @@ const PREFACE: usize = 24;
 /// How long a client may take to accept a piece of a response.
 const STALL: Duration = Duration::from_secs(60);
 /// How long a client may keep a connection open after GOAWAY.
-const FAREWELL: Duration = Duration::from_secs(5);
+const GOAWAY_GRACE: Duration = Duration::from_secs(5);
 
 /// The peer of a connection. A task that outlives the connection, such as a WebSocket, holds it to
 /// keep the slot.
@@ -212,8 +212,8 @@ pub async fn serve(
                         connection.as_mut().graceful_shutdown();
                         // Some clients keep the connection open; others have just sent a request.
                         let farewell = async {
-                            sleep(FAREWELL).await;
-                            requests.idle_for(FAREWELL).await;
+                            sleep(GOAWAY_GRACE).await;
+                            requests.idle_for(GOAWAY_GRACE).await;
                         };
                         tokio::select! {
                             done = connection => break done,
@@ -258,10 +258,10 @@ struct TimeoutStream {
     stream: TcpStream,
     partial: Arc<Partial>,
     /// The bytes read so far; not counted past [`PREFACE`].
-    begun: usize,
-    beginning: Pin<Box<Sleep>>,
+    bytes_read: usize,
+    start_timeout: Pin<Box<Sleep>>,
     /// Runs while a write is pending.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stall_timeout: Option<Pin<Box<Sleep>>>,
 }
 
 impl TimeoutStream {
@@ -269,27 +269,27 @@ impl TimeoutStream {
         Self {
             stream,
             partial,
-            begun: 0,
-            beginning: Box::pin(sleep(idle)),
-            stalled: None,
+            bytes_read: 0,
+            start_timeout: Box::pin(sleep(idle)),
+            stall_timeout: None,
         }
     }
 
     /// Passes a write's result on, or an error if it has been pending for [`STALL`].
-    fn written<T>(
+    fn with_stall_timeout<T>(
         &mut self,
         context: &mut Context<'_>,
         poll: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.stalled = None;
+            self.stall_timeout = None;
             return poll;
         }
         let until = Instant::now() + STALL;
-        let stalled = self
-            .stalled
+        let stall_timeout = self
+            .stall_timeout
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        ready!(stalled.as_mut().poll(context));
+        ready!(stall_timeout.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -304,10 +304,10 @@ impl AsyncRead for TimeoutStream {
         let before = buffer.filled().len();
         let poll = Pin::new(&mut this.stream).poll_read(context, buffer);
         this.partial.charge(buffer.filled().len() - before)?;
-        if this.begun < PREFACE {
-            this.begun += buffer.filled().len() - before;
+        if this.bytes_read < PREFACE {
+            this.bytes_read += buffer.filled().len() - before;
             if poll.is_pending() {
-                ready!(this.beginning.as_mut().poll(context));
+                ready!(this.start_timeout.as_mut().poll(context));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         }
@@ -323,7 +323,7 @@ impl AsyncWrite for TimeoutStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.written(context, poll)
+        this.with_stall_timeout(context, poll)
     }
 
     fn poll_write_vectored(
@@ -333,7 +333,7 @@ impl AsyncWrite for TimeoutStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_write_vectored(context, bytes);
-        this.written(context, poll)
+        this.with_stall_timeout(context, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -343,13 +343,13 @@ impl AsyncWrite for TimeoutStream {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_flush(context);
-        this.written(context, poll)
+        this.with_stall_timeout(context, poll)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let poll = Pin::new(&mut this.stream).poll_shutdown(context);
-        this.written(context, poll)
+        this.with_stall_timeout(context, poll)
     }
 }
 
@@ -358,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_addresses_of_an_ipv6_subnet_share_places() {
+    fn addresses_of_one_ipv6_subnet_share_slots() {
         let (slots, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
         let slot = |address: &str| {
             let permit = Arc::clone(&slots).try_acquire_owned().expect("a place");
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_so_many_places_and_gives_them_back() {
+    fn an_address_has_a_slot_limit_and_releases_slots() {
         let (slots, counts) = (Arc::new(Semaphore::new(9)), Counts::default());
         let slot = |address: &str| {
             let permit = Arc::clone(&slots).try_acquire_owned().expect("a place");

@@ -75,7 +75,10 @@ async fn answer(
         .await
         .map_err(|error| refusal(&error))?;
     let tag = etag(&asset, grant.rendition);
-    if tag.as_ref().is_some_and(|tag| is_known(headers, tag)) {
+    if tag
+        .as_ref()
+        .is_some_and(|tag| matches_if_none_match(headers, tag))
+    {
         let mut response = StatusCode::NOT_MODIFIED.into_response();
         decorate(response.headers_mut(), &grant, tag);
         return Ok(response);
@@ -119,7 +122,7 @@ async fn answer(
                     "the preview file is larger than 2 MB, too large for a thumbnail: load `url`",
                 ));
             }
-            let body = held(body, slot);
+            let body = hold_slot(body, slot);
             let mut response = byte_range::respond(status, &source_headers, body, range);
             decorate(response.headers_mut(), &grant, tag);
             describe(
@@ -134,7 +137,7 @@ async fn answer(
 }
 
 /// Holds the client's slot until the body has been read or dropped.
-fn held(body: BodyStream, slot: ClientSlot) -> BodyStream {
+fn hold_slot(body: BodyStream, slot: ClientSlot) -> BodyStream {
     body.map(move |piece| {
         let _place = &slot;
         piece
@@ -209,7 +212,7 @@ fn etag(asset: &Asset, rendition: Rendition) -> Option<HeaderValue> {
 }
 
 /// Whether `If-None-Match` lists the tag, weak or strong (RFC 9110 13.1.2).
-fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+fn matches_if_none_match(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_text_takes_goes_by_its_values() {
+    fn the_estimate_counts_values_and_names() {
         assert_eq!(weight_of(b"7"), 1 + VALUE);
         let text = br#"{"a":[1,2,3],"b":"[,{\":"}"#;
         // Six values: the object, the two values of its fields, and three items. Two names.

@@ -50,13 +50,15 @@ impl AllowedHosts {
         let names = names.chain(others.iter().map(String::as_str));
         Self {
             own: address.ip(),
-            names: names.map(|name| bare(name).to_owned()).collect(),
+            names: names
+                .map(|name| without_brackets(name).to_owned())
+                .collect(),
         }
     }
 
     /// Whether `host`, without its port, names this gateway.
     fn allows(&self, host: &str) -> bool {
-        let host = bare(host);
+        let host = without_brackets(host);
         let is = |name: &str| name.eq_ignore_ascii_case(host);
         if is("localhost") || self.names.iter().any(|name| is(name)) {
             return true;
@@ -98,7 +100,7 @@ impl AllowedHosts {
 }
 
 /// Strips the brackets of an IPv6 host.
-fn bare(host: &str) -> &str {
+fn without_brackets(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
@@ -146,7 +148,7 @@ impl Origins {
             Some(origin) => !self.allow(origin, headers),
             None => !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none")),
         };
-        if is_foreign && !is_asked_for(headers) {
+        if is_foreign && !has_preflight_header(headers) {
             return Err(RequestError::new(
                 StatusCode::FORBIDDEN,
                 Code::Forbidden,
@@ -177,7 +179,7 @@ impl Origins {
 }
 
 /// Whether a request has a header that a page of another site can send only after a preflight.
-pub fn is_asked_for(headers: &HeaderMap) -> bool {
+pub fn has_preflight_header(headers: &HeaderMap) -> bool {
     let has = |name: &&str| headers.get(*name).is_some_and(|value| !value.is_empty());
     PREFLIGHT.iter().any(has)
 }

@@ -70,7 +70,7 @@ impl Probe {
 }
 
 /// The parameters that the merged list sends to a source when nothing is filtered.
-fn listed(source: &dyn Source) -> Parameters {
+fn list_parameters(source: &dyn Source) -> Parameters {
     match source.push_down(&Filter::default(), Order::NEWEST.by) {
         Pushdown::Ask { parameters, .. } => parameters,
         Pushdown::Skip(_) | Pushdown::Unsupported(_) => Parameters::default(),
@@ -98,7 +98,7 @@ pub async fn probe_all(
             before: None,
             position: Position::Start,
             length: 1,
-            parameters: listed(source.as_ref()),
+            parameters: list_parameters(source.as_ref()),
         };
         let context = Arc::new(RequestContext::new(patience, 1));
         let read = asset_cache.page(source, request, &context, deadline).await;

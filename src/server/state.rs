@@ -156,7 +156,7 @@ fn vary(registry: &Registry) -> HeaderValue {
     let names = profiles
         .filter(|profile| profile.passthrough)
         .flat_map(|profile| std::iter::once(&profile.name).chain(&profile.former_names))
-        .map(|name| format!(", {}{name}", CREDENTIAL));
+        .map(|name| format!(", {CREDENTIAL}{name}"));
     let text = format!(
         "accept, accept-encoding, authorization{}",
         names.collect::<String>()

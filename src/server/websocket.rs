@@ -53,7 +53,7 @@ const NEWER: &str = "graphql-transport-ws";
 const OLDER: &str = "graphql-ws";
 
 /// How long a client may take to send `connection_init`.
-const INIT: Duration = Duration::from_secs(10);
+const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `GET /graphql/ws`.
 pub async fn handle(State(gateway): State<Gateway>, request: Request) -> Response {
@@ -104,7 +104,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
         .await
         .map_err(|_| RequestError::bad_request("the sub-protocol is not supported"))?;
     let limit = gateway.0.limits.body_bytes;
-    let init = INIT.min(gateway.0.limits.idle);
+    let init = INIT_TIMEOUT.min(gateway.0.limits.idle);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| RequestError::bad_request("this URL takes WebSockets only"))?;
@@ -129,7 +129,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
             let guarded = Guarded {
                 gateway: gateway.clone(),
                 session: Arc::clone(&session),
-                places: Arc::new(Semaphore::new(gateway.0.limits.socket_operations)),
+                slots: Arc::new(Semaphore::new(gateway.0.limits.socket_operations)),
                 cost: Arc::default(),
             };
             let refused = Arc::<OnceLock<Close>>::default();
@@ -236,7 +236,7 @@ struct Guarded {
     /// The session that `connection_init` opened.
     session: Arc<OnceLock<Session>>,
     /// The slots for concurrent operations.
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// The total cost of the operations in progress.
     cost: Arc<AtomicU64>,
 }
@@ -276,7 +276,7 @@ impl Guarded {
         })?;
         session.check()?;
         let maximum = self.gateway.0.limits.socket_operations;
-        let _slot = self.places.try_acquire().map_err(|_| {
+        let _slot = self.slots.try_acquire().map_err(|_| {
             let name = "number of operations at once on this socket";
             RequestError::from(DocumentError::limit(name, maximum + 1, maximum))
         })?;

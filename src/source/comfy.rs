@@ -44,14 +44,14 @@ const MAX_TOTAL: u64 = 1 << 53;
 /// One Comfy Cloud account or one ComfyUI server.
 pub struct Comfy {
     profile: SourceInfo,
-    link: ApiClient,
+    client: ApiClient,
     headers: HeaderMap,
     /// The merged list only has assets with one of these tags.
     listed_tags: Vec<String>,
 }
 
 impl Comfy {
-    pub(super) fn new(link: ApiClient, config: ComfySource) -> Self {
+    pub(super) fn new(client: ApiClient, config: ComfySource) -> Self {
         let mut headers = HeaderMap::new();
         let mut credential = String::new();
         if let Some(key) = &config.api_key {
@@ -67,10 +67,10 @@ impl Comfy {
             credential.push_str(user);
         }
         Self {
-            profile: link.profile(&credential, capabilities(link.config.is_comfy_cloud())),
+            profile: client.profile(&credential, capabilities(client.config.is_comfy_cloud())),
             headers,
             listed_tags: config.listed_tags,
-            link,
+            client,
         }
     }
 
@@ -106,9 +106,9 @@ impl Comfy {
             Direction::Ascending => "asc",
         };
         pairs.push(("order", order.to_owned()));
-        let url = self.link.url(&["api", "assets"], &pairs)?;
+        let url = self.client.url(&["api", "assets"], &pairs)?;
         let call = Call::get("list", url, self.headers.clone());
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         self.decode_list(answer, request, offset)
     }
 
@@ -122,7 +122,7 @@ impl Comfy {
         let no_store = response::no_store(&answer.headers);
         let (list, rows) = rows::list(
             answer,
-            &self.link.known,
+            &self.client.known,
             read::<wire::List>,
             |list| &list.assets,
             |wire, raw| self.map(wire, raw),
@@ -134,7 +134,7 @@ impl Comfy {
             // An empty page ends the list even if `has_more` is true: no more rows would come.
             last: rows.is_empty() || !list.has_more.unwrap_or(read < list.total),
             total: Some(list.total).filter(|total| *total < MAX_TOTAL),
-            counts: !filters_by_new_names(request) || is_newer(&rows, list.total),
+            counts: !uses_newer_tag_filters(request) || is_newer(&rows, list.total),
             fetched_at: Timestamp::now(),
             primes: true,
             no_store,
@@ -147,9 +147,9 @@ impl Comfy {
         id: &str,
         context: &RequestContext,
     ) -> Result<Arc<Asset>, SourceError> {
-        let url = self.link.url(&["api", "assets", id], &[])?;
+        let url = self.client.url(&["api", "assets", id], &[])?;
         let call = Call::get_item("get", url, self.headers.clone());
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         self.decode_one(&answer)
     }
 
@@ -164,7 +164,7 @@ impl Comfy {
     }
 
     fn map(&self, wire: wire::Asset, raw: &str) -> Result<Asset, rows::Unfit> {
-        mapping::asset(&self.profile.name, &self.link.config.url, wire, raw)
+        mapping::asset(&self.profile.name, &self.client.config.url, wire, raw)
     }
 
     async fn open(
@@ -177,14 +177,14 @@ impl Comfy {
         let Details::Comfy(details) = &asset.details else {
             return Err(SourceError::NotFound);
         };
-        let content = self.link.url(
+        let content = self.client.url(
             &["api", "assets", &asset.id.upstream, "content"],
             &[("disposition", "inline".to_owned())],
         )?;
         let preview = details
             .preview_url
             .as_deref()
-            .and_then(|url| mapping::absolute(&self.link.config.url, url));
+            .and_then(|url| mapping::absolute(&self.client.config.url, url));
         let first = match rendition {
             Rendition::Original => content.clone(),
             Rendition::Small | Rendition::Large => preview.clone().unwrap_or(content.clone()),
@@ -202,7 +202,7 @@ impl Comfy {
 
     /// Checks that an asset of known bytes has a file. A self-hosted ComfyUI only adds tags to
     /// known bytes, even if their file is elsewhere or lost (comfy-observed.md 12).
-    async fn look_for_bytes(
+    async fn check_file(
         &self,
         asset: &Asset,
         options: &UploadOptions,
@@ -244,7 +244,7 @@ impl Comfy {
         context: &RequestContext,
     ) -> Result<MediaAnswer, SourceError> {
         // The key is sent only to the source's own address.
-        if url.origin() != self.link.config.url.origin() {
+        if url.origin() != self.client.config.url.origin() {
             return self.redirect(url);
         }
         let mut headers = self.headers.clone();
@@ -252,7 +252,7 @@ impl Comfy {
             headers.insert(header::RANGE, range.clone());
         }
         let call = Call::get_file("media", url.clone(), headers);
-        let answer = self.link.upstream.open(call, context.deadline()).await?;
+        let answer = self.client.upstream.open(call, context.deadline()).await?;
         match answer.status {
             StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
                 Ok(MediaAnswer::Body {
@@ -269,7 +269,7 @@ impl Comfy {
                     .and_then(|text| url.join(text).ok())
                     .filter(|target| matches!(target.scheme(), "http" | "https"))
                     // A redirect back to the source would need the key, which is not sent again.
-                    .filter(|target| target.origin() != self.link.config.url.origin());
+                    .filter(|target| target.origin() != self.client.config.url.origin());
                 match target {
                     Some(target) => self.redirect(target),
                     None => Err(SourceError::Malformed {
@@ -285,7 +285,7 @@ impl Comfy {
 
     /// Redirects a browser to the file, unless only the gateway can reach its address.
     fn redirect(&self, target: Url) -> Result<MediaAnswer, SourceError> {
-        if self.link.upstream.may_lead_to(&target) {
+        if self.client.upstream.allows_file_url(&target) {
             return Ok(MediaAnswer::Redirect(target.into()));
         }
         Err(SourceError::from(UpstreamError::NotAllowed))
@@ -298,7 +298,7 @@ impl Source for Comfy {
     }
 
     fn breaker(&self) -> Breaker {
-        self.link.upstream.breaker().clone()
+        self.client.upstream.breaker().clone()
     }
 
     fn paging(&self, listing: ListKind, _: SortBy) -> Option<Paging> {
@@ -374,7 +374,7 @@ impl Source for Comfy {
         options: &'a UploadOptions,
         context: &'a RequestContext,
     ) -> BoxFuture<'a, Result<(), SourceError>> {
-        Box::pin(self.look_for_bytes(asset, options, context))
+        Box::pin(self.check_file(asset, options, context))
     }
 
     fn delete<'a>(
@@ -435,7 +435,7 @@ fn capabilities(is_cloud: bool) -> Capabilities {
 }
 
 /// Whether the request relies on the newer spelling of tag filters.
-fn filters_by_new_names(request: &ListRequest) -> bool {
+fn uses_newer_tag_filters(request: &ListRequest) -> bool {
     let newer = ["tags_all", "tags_any", "tags_none"];
     request
         .parameters
@@ -461,7 +461,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_without_rows_does_not_show_what_its_server_counts() {
+    fn an_empty_page_does_not_show_how_its_server_counts() {
         assert!(is_newer(&[], 0), "any server counts an empty list right");
         assert!(
             !is_newer(&[], 61),

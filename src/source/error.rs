@@ -190,7 +190,7 @@ impl SourceError {
     /// Whether the failure may pass soon, so that a stale cache entry may be served meanwhile (RFC
     /// 5861 4).
     #[must_use]
-    pub const fn is_passing(&self) -> bool {
+    pub const fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::Timeout

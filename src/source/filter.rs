@@ -60,7 +60,7 @@ impl FilterField {
     /// Whether an upstream parameter of this name carries the field, in either spelling
     /// (`createdAfter`, `created_after`).
     #[must_use]
-    pub fn is_said_by(self, parameter: &str) -> bool {
+    pub fn matches_parameter(self, parameter: &str) -> bool {
         let word = match self {
             Self::CreatedAfter => "createdAfter",
             Self::CreatedBefore => "createdBefore",

@@ -66,7 +66,7 @@ fn answer(bytes: &[u8]) -> Answer {
 }
 
 /// Adds `no-store`, so that every row is decoded anew.
-fn not_to_be_kept(answer: Answer) -> Answer {
+fn with_no_store(answer: Answer) -> Answer {
     let no_store = HeaderValue::from_static("no-store");
     Answer {
         headers: HeaderMap::from_iter([(CACHE_CONTROL, no_store)]),
@@ -80,7 +80,7 @@ fn check(bytes: &[u8], read: impl Fn(Answer) -> Result<Page, SourceError>, sourc
     let Ok(Page { rows, .. }) = read(answer(bytes)) else {
         return;
     };
-    let again = read(not_to_be_kept(answer(bytes))).map(|page| page.rows);
+    let again = read(with_no_store(answer(bytes))).map(|page| page.rows);
     // The second reading may set `no_store` on its assets, but must change nothing else.
     let shown = |rows: &[Row]| format!("{rows:?}").replace("no_store: true", "no_store: false");
     assert_eq!(again.ok().as_deref().map(shown), Some(shown(&rows)));
@@ -125,16 +125,16 @@ pub fn comfy(bytes: &[u8]) {
 /// decoded again. `None` means that the page cannot be decoded.
 #[must_use]
 pub fn rows(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
-    page(provider, fine(body))
+    page(provider, success(body))
 }
 
 /// Like [`rows`], but with `no-store`, so that every row is decoded.
 #[must_use]
-pub fn rows_to_read(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
-    page(provider, not_to_be_kept(fine(body)))
+pub fn rows_uncached(provider: Provider, body: Bytes) -> Option<Vec<Row>> {
+    page(provider, with_no_store(success(body)))
 }
 
-fn fine(body: Bytes) -> Answer {
+fn success(body: Bytes) -> Answer {
     Answer {
         status: StatusCode::OK,
         headers: HeaderMap::new(),

@@ -40,21 +40,21 @@ pub struct Piktid {
     /// Paces the bulk deletes of its credential.
     pace: Arc<Pace>,
     profile: SourceInfo,
-    link: ApiClient,
+    client: ApiClient,
     authorization: HeaderValue,
 }
 
 impl Piktid {
-    pub(super) fn new(link: ApiClient, config: &PiktidSource) -> Self {
+    pub(super) fn new(client: ApiClient, config: &PiktidSource) -> Self {
         let credential = match &config.credential {
             PiktidCredential::Token(token) => format!("Bearer {}", token.expose()),
             PiktidCredential::Verbatim(authorization) => authorization.expose().to_owned(),
         };
         Self {
-            profile: link.profile(&credential, capabilities()),
+            profile: client.profile(&credential, capabilities()),
             authorization: secret_header(&credential),
-            pace: link.paces.of(link.config.url.as_str(), &credential),
-            link,
+            pace: client.paces.of(client.config.url.as_str(), &credential),
+            client,
         }
     }
 
@@ -86,8 +86,12 @@ impl Piktid {
             Direction::Ascending => "asc",
         };
         pairs.push(("order", order.to_owned()));
-        let call = Call::get("list", self.link.url(&["assets"], &pairs)?, self.headers());
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let call = Call::get(
+            "list",
+            self.client.url(&["assets"], &pairs)?,
+            self.headers(),
+        );
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         self.decode_list(answer, page, per_page)
     }
 
@@ -105,7 +109,7 @@ impl Piktid {
         let no_store = response::no_store(&answer.headers);
         let (list, rows) = rows::list(
             answer,
-            &self.link.known,
+            &self.client.known,
             response::json::<wire::List>,
             |list| &list.assets,
             |wire, raw| Ok(mapping::asset(&self.profile.name, wire, raw)),
@@ -148,8 +152,12 @@ impl Piktid {
         id: &str,
         context: &RequestContext,
     ) -> Result<Arc<Asset>, SourceError> {
-        let call = Call::get_item("get", self.link.url(&["assets", id], &[])?, self.headers());
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let call = Call::get_item(
+            "get",
+            self.client.url(&["assets", id], &[])?,
+            self.headers(),
+        );
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         self.decode_one(&answer)
     }
 
@@ -172,7 +180,7 @@ impl Source for Piktid {
     }
 
     fn breaker(&self) -> Breaker {
-        self.link.upstream.breaker().clone()
+        self.client.upstream.breaker().clone()
     }
 
     fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
@@ -342,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stretch_too_long_for_a_page_still_gets_on() {
+    fn a_range_too_long_for_a_page_makes_progress() {
         for offset in 0..50_000 {
             let (page, per_page) = page_holding(offset, 100);
             let first = (page - 1) * per_page;

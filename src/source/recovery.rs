@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_cut_is_left() {
+    fn unrepairable_lists_are_left() {
         for text in [
             "",
             "<html>",

@@ -32,9 +32,9 @@ pub struct RequestContext {
     /// Upstream calls the operation may still cause.
     calls_left: AtomicU32,
     /// Milliseconds from its beginning until data that it read may be stale.
-    true_for: AtomicU64,
+    fresh_for_ms: AtomicU64,
     /// The operation read stale or incomplete data.
-    doubtful: AtomicBool,
+    uncacheable: AtomicBool,
     /// The response describes this operation itself.
     is_unshareable: AtomicBool,
     /// The operation read a source with a credential.
@@ -60,8 +60,8 @@ impl RequestContext {
             time,
             renewed: AtomicU64::new(0),
             calls_left: AtomicU32::new(calls),
-            true_for: AtomicU64::new(u64::MAX),
-            doubtful: AtomicBool::new(false),
+            fresh_for_ms: AtomicU64::new(u64::MAX),
+            uncacheable: AtomicBool::new(false),
             is_unshareable: AtomicBool::new(false),
             private: AtomicBool::new(false),
             sources: Mutex::default(),
@@ -110,12 +110,12 @@ impl RequestContext {
     pub fn true_until(&self, end: Instant) {
         let end = end.saturating_duration_since(self.began).as_millis();
         let end = u64::try_from(end).unwrap_or(u64::MAX);
-        self.true_for.fetch_min(end, Ordering::Relaxed);
+        self.fresh_for_ms.fetch_min(end, Ordering::Relaxed);
     }
 
     /// Records that the response is stale, incomplete, or true for a moment only.
     pub fn mark_uncacheable(&self) {
-        self.doubtful.store(true, Ordering::Relaxed);
+        self.uncacheable.store(true, Ordering::Relaxed);
     }
 
     /// Records that the response describes this operation, so no other operation may share it.
@@ -126,7 +126,7 @@ impl RequestContext {
 
     /// Whether no other operation may ever share the response.
     #[must_use]
-    pub fn is_alone(&self) -> bool {
+    pub fn is_unshareable(&self) -> bool {
         self.is_unshareable.load(Ordering::Relaxed)
     }
 
@@ -155,10 +155,10 @@ impl RequestContext {
     /// Returns how long the response stays fresh, as of now; `None` if it must not be cached.
     #[must_use]
     pub fn lifetime(&self) -> Option<Lifetime> {
-        if self.doubtful.load(Ordering::Relaxed) {
+        if self.uncacheable.load(Ordering::Relaxed) {
             return None;
         }
-        let end = self.true_for.load(Ordering::Relaxed);
+        let end = self.fresh_for_ms.load(Ordering::Relaxed);
         Some(Lifetime {
             until: (end != u64::MAX).then(|| self.began + Duration::from_millis(end)),
             private: self.private.load(Ordering::Relaxed),

@@ -191,7 +191,7 @@ pub fn presentable(text: &str) -> String {
     let words = text
         .split_whitespace()
         .map(|word| {
-            if looks_like_a_place(word) || looks_secret(word) {
+            if looks_like_an_address(word) || looks_secret(word) {
                 "…"
             } else {
                 word
@@ -217,7 +217,7 @@ fn looks_secret(word: &str) -> bool {
 }
 
 /// Whether a word looks like a path, an address or a host with a port.
-fn looks_like_a_place(word: &str) -> bool {
+fn looks_like_an_address(word: &str) -> bool {
     let digits_and_dots = word
         .trim_matches(|c: char| !c.is_ascii_alphanumeric())
         .chars()

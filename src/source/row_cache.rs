@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_new_is_read() {
+    fn only_new_rows_are_decoded() {
         let id = |number: u8| format!("known-{number:032}");
         let [a, b, c] = [1, 2, 3].map(|number| row(&id(number), "before"));
         let before = listed(&[&a, &b]);
@@ -188,7 +188,7 @@ mod tests {
             let list = |text: &str| body(&[text]);
             let read = |text: &str| assets(fuzz_entry::rows(provider, list(text)).expect("a page"));
             let read_privately = |text: &str| {
-                assets(fuzz_entry::rows_to_read(provider, list(text)).expect("a page"))
+                assets(fuzz_entry::rows_uncached(provider, list(text)).expect("a page"))
             };
             let first = read(&cacheable);
             assert!(Arc::ptr_eq(&read(&cacheable)[0], &first[0]));
@@ -214,7 +214,7 @@ mod tests {
         };
         let learn = |texts: &[String]| {
             let rows: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let page = fuzz_entry::rows_to_read(Provider::Comfy, body(&rows)).expect("a page");
+            let page = fuzz_entry::rows_uncached(Provider::Comfy, body(&rows)).expect("a page");
             let assets = assets(page);
             for (asset, row) in assets.iter().zip(rows) {
                 cache.learn(asset, row);
@@ -252,10 +252,10 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_known_than_there_is_room_for() {
+    fn the_cache_has_a_maximum() {
         let known = KnownRows::default();
         let text = row("many", "one");
-        let page = fuzz_entry::rows_to_read(Provider::Comfy, body(&[&text])).expect("a page");
+        let page = fuzz_entry::rows_uncached(Provider::Comfy, body(&[&text])).expect("a page");
         let asset = assets(page).remove(0);
         // The test holds the asset, so no entry is evicted as unused.
         for beginning in 0..3 * MOST as u64 {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_otherwise_or_short_is_not_found() {
+    fn short_or_rewritten_rows_are_not_cached() {
         let known = KnownRows::default();
         let text = row("short", "one");
         let asset = listed(&[&text]).remove(0);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_push_out_all_others_is_not_held() {
+    fn large_assets_are_not_kept_alive() {
         let known = KnownRows::default();
         let small = row("small", "one");
         let asset = listed(&[&small]).remove(0);

@@ -49,14 +49,14 @@ const PUBLIC: &str = "public-auth-token";
 /// One Scenario project or team.
 pub struct Scenario {
     profile: SourceInfo,
-    link: ApiClient,
+    client: ApiClient,
     /// The exact value of `Authorization`.
     authorization: HeaderValue,
     config: ScenarioSource,
 }
 
 impl Scenario {
-    pub(super) fn new(link: ApiClient, config: ScenarioSource) -> Self {
+    pub(super) fn new(client: ApiClient, config: ScenarioSource) -> Self {
         let credential = match &config.credential {
             ScenarioCredential::Key { key, secret } => {
                 let pair = format!("{}:{}", key.expose(), secret.expose());
@@ -68,8 +68,8 @@ impl Scenario {
         };
         let has_account = credential != PUBLIC;
         Self {
-            profile: link.profile(&credential, capabilities(has_account)),
-            link,
+            profile: client.profile(&credential, capabilities(has_account)),
+            client,
             authorization: secret_header(&credential),
             config,
         }
@@ -103,7 +103,7 @@ impl Scenario {
     }
 
     /// Whether the source reads the deprecated public path, which has fewer filters (5.2).
-    fn is_blind(&self) -> bool {
+    fn uses_deprecated_path(&self) -> bool {
         self.is_public_only() && self.config.public_endpoint == PublicEndpoint::AssetsPublic
     }
 
@@ -147,8 +147,12 @@ impl Scenario {
             (ListKind::Public, PublicEndpoint::AssetsPublic) => &["assets", "public"],
             _ => &["assets"],
         };
-        let call = Call::get("list", self.link.url(path, &pairs)?, self.headers(listing));
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let call = Call::get(
+            "list",
+            self.client.url(path, &pairs)?,
+            self.headers(listing),
+        );
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         let original = pairs.contains(&("originalAssets", "true".to_owned()));
         // `originalAssets` changes URLs, so such rows differ from reads by id.
         self.decode_list(answer, !original && !deleted)
@@ -187,10 +191,10 @@ impl Scenario {
         }
         let call = Call::get_item(
             "get",
-            self.link.url(&["assets", id], &pairs)?,
+            self.client.url(&["assets", id], &pairs)?,
             self.headers(ListKind::Own),
         );
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         self.decode_one(&answer)
     }
 
@@ -198,13 +202,16 @@ impl Scenario {
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let body: wire::One = response::json(answer)?;
         let no_store = response::no_store(&answer.headers);
-        rows::one(&body.asset, self.reading(no_store))
+        rows::one(&body.asset, self.asset_mapper(no_store))
             .map(Arc::new)
             .map_err(|unfit| unfit.into_error("asset"))
     }
 
     /// Returns the function that maps rows to assets.
-    fn reading(&self, no_store: bool) -> impl Fn(wire::Asset, &str) -> Result<Asset, rows::Unfit> {
+    fn asset_mapper(
+        &self,
+        no_store: bool,
+    ) -> impl Fn(wire::Asset, &str) -> Result<Asset, rows::Unfit> {
         move |wire, raw| {
             let asset = mapping::asset(&self.profile.name, wire, raw);
             Ok(Asset { no_store, ..asset })
@@ -217,8 +224,14 @@ impl Scenario {
         answer: Answer,
         assets: impl Fn(&L) -> &[Box<RawValue>],
     ) -> Result<(L, Vec<Row>), SourceError> {
-        let reading = self.reading(response::no_store(&answer.headers));
-        rows::list(answer, &self.link.known, response::json, assets, reading)
+        let asset_mapper = self.asset_mapper(response::no_store(&answer.headers));
+        rows::list(
+            answer,
+            &self.client.known,
+            response::json,
+            assets,
+            asset_mapper,
+        )
     }
 
     /// One unordered `get-bulk` of at most [`BULK_CAP`] ids. Absent ids are gone (5.4 [inferred]).
@@ -233,11 +246,11 @@ impl Scenario {
             .collect();
         let call = Call::read_by_post(
             "get-bulk",
-            self.link.url(&["assets", "get-bulk"], &pairs)?,
+            self.client.url(&["assets", "get-bulk"], &pairs)?,
             self.headers(ListKind::Own),
             Bytes::from(json!({ "assetIds": ids }).to_string()),
         );
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         let (_, rows) = self.rows(answer, |bulk: &wire::Bulk| &bulk.assets)?;
         Ok(rows)
     }
@@ -281,7 +294,7 @@ impl Source for Scenario {
     }
 
     fn breaker(&self) -> Breaker {
-        self.link.upstream.breaker().clone()
+        self.client.upstream.breaker().clone()
     }
 
     fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
@@ -314,7 +327,7 @@ impl Source for Scenario {
     fn declines(&self, listing: ListKind, parameters: &Parameters) -> Option<Pushdown> {
         let asks = |name: &str| parameters.0.iter().any(|(own, _)| *own == name);
         if listing == ListKind::Own
-            && self.is_blind()
+            && self.uses_deprecated_path()
             && list_params::OWN_ONLY.iter().any(|n| asks(n))
         {
             return Some(Pushdown::Unsupported(
@@ -330,7 +343,7 @@ impl Source for Scenario {
     }
 
     fn children(&self, id: &str) -> Option<Parameters> {
-        (!self.is_blind()).then(|| {
+        (!self.uses_deprecated_path()).then(|| {
             let children = ScenarioParameters {
                 parent_asset_id: Some(id.to_owned()),
                 ..ScenarioParameters::default()

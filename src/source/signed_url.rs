@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_signature_tells_its_end() {
+    fn each_signature_style_has_an_expiry() {
         let end = Timestamp::from_second(1_800_000_000).ok();
         assert_eq!(expiry("https://c/a?Expires=1800000000&Signature=x"), end);
         let policy = r#"{"Statement":[{"Resource":"*","Condition":{"DateLessThan":{"AWS:EpochTime":1800000000}}}]}"#;

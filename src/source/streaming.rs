@@ -35,7 +35,7 @@ pub fn rows<'a, W: DeserializeOwned, T>(
         }
     }
     rest.pass('}')?;
-    let (rows, begin, end) = found.filter(|_| rest.is_over())?;
+    let (rows, begin, end) = found.filter(|_| rest.is_at_end())?;
     let around = [text.get(..begin)?, text.get(end..)?].concat();
     Some((rows, around))
 }
@@ -50,7 +50,7 @@ impl<'a> Rest<'a> {
         Some(())
     }
 
-    fn is_over(&self) -> bool {
+    fn is_at_end(&self) -> bool {
         self.0.trim_start_matches(is_space).is_empty()
     }
 
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_not_read() {
+    fn known_rows_are_not_decoded() {
         let known = |text: &'static str| {
             let row = text.get(..2).filter(|row| *row == "[]")?;
             Some(((0, row), row))
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_is_left() {
+    fn invalid_lists_are_refused() {
         for text in [
             "",
             "{}",

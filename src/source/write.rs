@@ -58,7 +58,7 @@ pub struct ChangeFailure {
 
 impl ChangeFailure {
     /// Makes a failure with a certain outcome, such as when nothing was sent.
-    pub const fn unsent(error: SourceError) -> Self {
+    pub const fn with_certain_outcome(error: SourceError) -> Self {
         Self {
             error,
             is_open: false,
@@ -118,32 +118,6 @@ impl TagChange {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tags(names: &[&str]) -> Vec<String> {
-        names.iter().map(|&tag| tag.to_owned()).collect()
-    }
-
-    #[test]
-    fn a_change_of_tags_is_a_set_afterwards() {
-        let current = tags(&["a", "b", "b"]);
-        assert_eq!(
-            TagChange::Add(tags(&["c", "a"])).applied(&current),
-            tags(&["a", "b", "c"])
-        );
-        assert_eq!(
-            TagChange::Remove(tags(&["b", "x"])).applied(&current),
-            tags(&["a"])
-        );
-        assert_eq!(
-            TagChange::Set(tags(&["c", "b"])).difference(&current),
-            (tags(&["c"]), tags(&["a"]))
-        );
-    }
-}
-
 /// Delays before each read that verifies a write. A change or a deletion may become visible a
 /// little later.
 pub const VERIFY_DELAYS: [Duration; 3] = [
@@ -173,5 +147,31 @@ pub fn done(answer: &Answer) -> Result<(), SourceError> {
             &answer.headers,
             &answer.body,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&tag| tag.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_change_of_tags_is_a_set_afterwards() {
+        let current = tags(&["a", "b", "b"]);
+        assert_eq!(
+            TagChange::Add(tags(&["c", "a"])).applied(&current),
+            tags(&["a", "b", "c"])
+        );
+        assert_eq!(
+            TagChange::Remove(tags(&["b", "x"])).applied(&current),
+            tags(&["a"])
+        );
+        assert_eq!(
+            TagChange::Set(tags(&["c", "b"])).difference(&current),
+            (tags(&["c"]), tags(&["a"]))
+        );
     }
 }

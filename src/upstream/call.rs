@@ -42,7 +42,7 @@ impl Call {
     #[must_use]
     pub fn get_item(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
         Self {
-            subject: Subject::Item(number_of(&url)),
+            subject: Subject::Item(url_hash(&url)),
             ..Self::get(operation, url, headers)
         }
     }
@@ -51,7 +51,7 @@ impl Call {
     #[must_use]
     pub fn get_file(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
         Self {
-            subject: Subject::File(number_of(&url)),
+            subject: Subject::File(url_hash(&url)),
             ..Self::get(operation, url, headers)
         }
     }
@@ -103,7 +103,7 @@ impl Call {
 }
 
 /// Hashes a URL. The hash stays the same as long as the process runs.
-fn number_of(url: &Url) -> u64 {
+fn url_hash(url: &Url) -> u64 {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     HASHER.hash_one(url.as_str())
 }

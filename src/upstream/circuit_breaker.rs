@@ -20,14 +20,14 @@ use super::UpstreamError;
 /// How long an outcome counts.
 const WINDOW: Duration = Duration::from_secs(30);
 /// Minimum number of calls in the window before a failure rate of one half counts.
-const LEAST: usize = 8;
+const MIN_CALLS: usize = 8;
 /// Failures that open the breaker if no call succeeded and they took `SLOW` in total. So a source
 /// that hangs gets few calls.
-const LEAST_SLOW: usize = 3;
+const MIN_SLOW_FAILURES: usize = 3;
 const SLOW: Duration = Duration::from_secs(20);
 /// Maximum number of outcomes kept. A new one evicts the oldest, so failures of a busy source show
 /// as soon as those of an idle one.
-const MOST: usize = 40;
+const MAX_OUTCOMES: usize = 40;
 /// Wait before the next probe.
 const PAUSE: Duration = Duration::from_secs(5);
 /// Successful trials (asset reads or writes) that close the breaker without a list.
@@ -35,7 +35,7 @@ const TRIALS: u32 = 3;
 /// Consecutive failures of one asset or file before calls for it are paused.
 const ITEM_FAILURES: u32 = 3;
 /// Maximum number of failing assets and files kept. The oldest failure is evicted first.
-const MOST_ITEMS: usize = 1_024;
+const MAX_ITEMS: usize = 1_024;
 
 /// The target of a call. It decides what a failure counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum Subject {
 
 impl Subject {
     /// Whether the result of a call counts for the source's health.
-    const fn counts(self, is_unreachable: bool) -> bool {
+    const fn affects_health(self, is_unreachable: bool) -> bool {
         match self {
             Self::Source | Self::Item(_) => true,
             Self::Write => is_unreachable,
@@ -216,7 +216,7 @@ impl Breaker {
 
     /// Returns the time until the next probe while the breaker is open, else `None`.
     #[must_use]
-    pub fn spares(&self) -> Option<Duration> {
+    pub fn time_to_probe(&self) -> Option<Duration> {
         let now = Instant::now();
         let state = self.state();
         let open = state.open.as_ref()?;
@@ -233,7 +233,7 @@ impl Breaker {
     pub fn health(&self) -> Health {
         let now = Instant::now();
         let mut state = self.state();
-        state.forget(now);
+        state.drop_expired(now);
         let calls = state.outcomes.len();
         let failures = state.failures();
         let status = match state.open {
@@ -259,11 +259,11 @@ impl Breaker {
         let now = Instant::now();
         let mut state = self.state();
         if let Subject::Item(item) | Subject::File(item) = permit.subject {
-            state.note_item(item, failure.is_some(), now);
+            state.record_item(item, failure.is_some(), now);
         }
         let Some(failure) = failure else {
-            if permit.subject.counts(false) {
-                state.note(permit, false, now);
+            if permit.subject.affects_health(false) {
+                state.record_outcome(permit, false, now);
             }
             state.succeeded(permit.place, now);
             return;
@@ -274,10 +274,10 @@ impl Breaker {
             }
             return;
         }
-        if !permit.subject.counts(failure.is_unreachable()) {
+        if !permit.subject.affects_health(failure.is_unreachable()) {
             return;
         }
-        state.note(permit, true, now);
+        state.record_outcome(permit, true, now);
         let reason = failure.to_string();
         state.last_error = Some(failure);
         let is_new = state.open.is_none() && state.is_failing();
@@ -342,8 +342,8 @@ impl State {
         self.open = None;
     }
 
-    fn note(&mut self, permit: &Permit, has_failed: bool, now: Instant) {
-        self.forget(now);
+    fn record_outcome(&mut self, permit: &Permit, has_failed: bool, now: Instant) {
+        self.drop_expired(now);
         let item = match permit.subject {
             Subject::Item(item) => Some(item),
             _ => None,
@@ -352,7 +352,7 @@ impl State {
         if item.is_some() {
             self.outcomes.retain(|outcome| outcome.item != item);
         }
-        if self.outcomes.len() >= MOST {
+        if self.outcomes.len() >= MAX_OUTCOMES {
             self.outcomes.pop_front();
         }
         self.outcomes.push_back(Outcome {
@@ -366,11 +366,11 @@ impl State {
     fn is_failing(&self) -> bool {
         let (calls, failures) = (self.outcomes.len(), self.failures());
         let took: Duration = self.outcomes.iter().map(|outcome| outcome.took).sum();
-        let hangs = failures >= LEAST_SLOW && failures == calls && took >= SLOW;
-        hangs || (calls >= LEAST && failures * 2 >= calls)
+        let hangs = failures >= MIN_SLOW_FAILURES && failures == calls && took >= SLOW;
+        hangs || (calls >= MIN_CALLS && failures * 2 >= calls)
     }
 
-    fn forget(&mut self, now: Instant) {
+    fn drop_expired(&mut self, now: Instant) {
         while let Some(oldest) = self.outcomes.front()
             && now.duration_since(oldest.ended) > WINDOW
         {
@@ -393,17 +393,17 @@ impl State {
         Ok(())
     }
 
-    fn note_item(&mut self, item: u64, has_failed: bool, now: Instant) {
+    fn record_item(&mut self, item: u64, has_failed: bool, now: Instant) {
         if !has_failed {
             self.items.remove(&item);
             return;
         }
-        if self.items.len() >= MOST_ITEMS && !self.items.contains_key(&item) {
+        if self.items.len() >= MAX_ITEMS && !self.items.contains_key(&item) {
             self.items
                 .retain(|_, record| now.duration_since(record.last) <= WINDOW);
             let oldest = self.items.iter().min_by_key(|(_, record)| record.last);
             if let Some(oldest) = oldest.map(|(item, _)| *item)
-                && self.items.len() >= MOST_ITEMS
+                && self.items.len() >= MAX_ITEMS
             {
                 self.items.remove(&oldest);
             }
@@ -471,7 +471,7 @@ mod tests {
     async fn failures_open_it_and_one_success_closes_it() {
         let breaker = Breaker::default();
         assert_eq!(status(&breaker), Status::Up);
-        for _ in 0..LEAST {
+        for _ in 0..MIN_CALLS {
             assert!(fail(&breaker, Subject::Source));
         }
         assert_eq!(status(&breaker), Status::Down);
@@ -493,7 +493,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_given_up_says_nothing_however_long_it_took() {
         let breaker = Breaker::default();
-        for _ in 0..MOST {
+        for _ in 0..MAX_OUTCOMES {
             let pass = breaker.pass(Subject::Source).expect("closed");
             tokio::time::advance(PAUSE).await;
             drop(pass);
@@ -524,8 +524,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_source_that_hangs_is_noticed_by_few_calls() {
         let breaker = Breaker::default();
-        for _ in 0..LEAST_SLOW {
-            assert_eq!(breaker.spares(), None);
+        for _ in 0..MIN_SLOW_FAILURES {
+            assert_eq!(breaker.time_to_probe(), None);
             let pass = breaker.pass(Subject::Source).expect("closed");
             tokio::time::advance(Duration::from_secs(10)).await;
             pass.end(Some(Failure::Call(UpstreamError::Timeout)));
@@ -547,17 +547,17 @@ mod tests {
             assert!(!fail(&breaker, subject(7)));
             assert!(breaker.pass(Subject::Source).is_ok());
             assert!(breaker.health().failures <= 1, "an asset counts once");
-            for other in 10..10 + 2 * MOST_ITEMS as u64 {
-                breaker.state().note_item(other, true, Instant::now());
+            for other in 10..10 + 2 * MAX_ITEMS as u64 {
+                breaker.state().record_item(other, true, Instant::now());
             }
-            assert_eq!(breaker.state().items.len(), MOST_ITEMS);
+            assert_eq!(breaker.state().items.len(), MAX_ITEMS);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn writes_that_a_busy_server_refuses_open_nothing_and_hold_up_no_probe() {
         let breaker = Breaker::default();
-        for _ in 0..MOST {
+        for _ in 0..MAX_OUTCOMES {
             assert!(fail(&breaker, Subject::Write));
         }
         assert_eq!(breaker.health(), Health::default());
@@ -589,6 +589,6 @@ mod tests {
         let opened = tokio::spawn(async move { openings.next().await });
         while fail(&breaker, Subject::Source) {}
         opened.await.expect("notified");
-        assert_eq!(breaker.spares(), Some(PAUSE));
+        assert_eq!(breaker.time_to_probe(), Some(PAUSE));
     }
 }

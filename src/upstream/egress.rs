@@ -89,13 +89,13 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 pub(super) struct PublicNames {
     pub own: Option<String>,
     /// Whether the source is on this machine, so that its files may be too.
-    pub is_here: bool,
+    pub on_loopback: bool,
 }
 
 impl Resolve for PublicNames {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_here = self.is_here && name.as_str() == "localhost";
-        let is_own = is_here || self.own.as_deref() == Some(name.as_str());
+        let on_loopback = self.on_loopback && name.as_str() == "localhost";
+        let is_own = on_loopback || self.own.as_deref() == Some(name.as_str());
         Box::pin(async move {
             let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<_> = addresses
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_here_may_have_its_files_here() {
+    fn local_sources_may_keep_files_on_this_machine() {
         let url = |text| Url::parse(text).expect("an address");
         let (public, local) = (EgressPolicy::Public, url("http://127.0.0.1:8188/"));
         assert!(public.allows(&url("http://localhost:9000/x"), &local));

@@ -58,7 +58,7 @@ impl UpstreamError {
             tracing::error!(detail, "no file descriptors are left for calls to sources");
             return Self::Setup("the gateway has no file descriptors left".to_owned());
         }
-        let reason = in_words(&detail);
+        let reason = public_reason(&detail);
         // The detail may name hosts. It is for operators who look for the cause.
         tracing::warn!(reason, "a call to a source failed");
         tracing::debug!(detail, "cause of the failed call");
@@ -71,7 +71,7 @@ impl UpstreamError {
 }
 
 /// Turns an error's detail into a reason that clients may see.
-fn in_words(detail: &str) -> String {
+fn public_reason(detail: &str) -> String {
     let detail = detail.to_ascii_lowercase();
     let has = |part: &str| detail.contains(part);
     let words = if has("certificate") || has("unknownissuer") {

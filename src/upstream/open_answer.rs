@@ -22,10 +22,10 @@ pub struct OpenAnswer {
 
 /// Channel capacity in pieces: for a streamed body, and for one that is buffered whole. Network
 /// pieces have 1 KiB or more.
-const PASSED: usize = 2;
-const WHOLE: usize = 1_024;
+const STREAMED: usize = 2;
+const BUFFERED: usize = 1_024;
 /// Maximum number of buffered bodies per source, until their clients have read them.
-pub(super) const READ_WHOLE: usize = 128;
+pub(super) const MAX_BUFFERED_BODIES: usize = 128;
 
 /// The pieces of a streamed body.
 pub type BodyStream = futures_util::stream::BoxStream<'static, Result<Bytes, UpstreamError>>;
@@ -47,7 +47,7 @@ impl OpenAnswer {
             .is_some_and(|length| length <= policy.read_whole);
         let whole = is_small.then(|| whole.try_acquire_owned().ok()).flatten();
         // A buffered body fits the channel, however many pieces it has.
-        let pieces = if whole.is_some() { WHOLE } else { PASSED };
+        let pieces = if whole.is_some() { BUFFERED } else { STREAMED };
         let (give, take) = tokio::sync::mpsc::channel(pieces);
         tokio::spawn(async move {
             let mut stream = Some(stream);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 const INTERVAL: Duration = Duration::from_millis(360);
 
 /// Number of paces above which unused ones are removed.
-const MANY: usize = 1_024;
+const PRUNE_ABOVE: usize = 1_024;
 
 /// Grants turns, one after the other.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Paces {
     pub fn of(&self, url: &str, credential: &str) -> Arc<Pace> {
         let key = blake3::hash(format!("{url}\n{credential}").as_bytes());
         let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if paces.len() >= MANY {
+        if paces.len() >= PRUNE_ABOVE {
             // Callers bring their own credentials: remove those without waiting calls.
             paces.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.is_busy());
         }

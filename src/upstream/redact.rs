@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use super::answer::Answer;
 
 /// Minimum length of a redacted part. Shorter parts are no secret and match ordinary words.
-const LEAST: usize = 6;
+const MIN_SECRET_LEN: usize = 6;
 
 /// The credentials that a call sends.
 pub struct SentSecrets(Vec<HeaderValue>);
@@ -21,7 +21,7 @@ impl SentSecrets {
 
     /// Redacts the credentials in an error response. A successful response is data and stays
     /// unchanged: it may contain a credential as a plain word, such as the user `default`.
-    pub fn hidden_in(&self, mut answer: Answer) -> Answer {
+    pub fn redact(&self, mut answer: Answer) -> Answer {
         if self.0.is_empty() || answer.status.is_success() {
             return answer;
         }
@@ -56,7 +56,7 @@ impl SentSecrets {
                 }
             }
         }
-        words.retain(|word| word.len() >= LEAST);
+        words.retain(|word| word.len() >= MIN_SECRET_LEN);
         words
     }
 }
@@ -67,11 +67,11 @@ mod tests {
 
     use super::*;
 
-    fn said(credential: &str, body: &str) -> String {
-        said_with(StatusCode::BAD_REQUEST, credential, body)
+    fn hide(credential: &str, body: &str) -> String {
+        hide_with(StatusCode::BAD_REQUEST, credential, body)
     }
 
-    fn said_with(status: StatusCode, credential: &str, body: &str) -> String {
+    fn hide_with(status: StatusCode, credential: &str, body: &str) -> String {
         let mut value = HeaderValue::from_str(credential).expect("a header");
         value.set_sensitive(true);
         let headers = HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]);
@@ -80,28 +80,28 @@ mod tests {
             headers: HeaderMap::new(),
             body: body.to_owned().into(),
         };
-        let answer = SentSecrets::of(&headers).hidden_in(answer);
+        let answer = SentSecrets::of(&headers).redact(answer);
         String::from_utf8(answer.body.to_vec()).expect("text")
     }
 
     #[test]
-    fn what_a_source_repeats_is_taken_out() {
+    fn repeated_credentials_are_redacted() {
         assert_eq!(
-            said(
+            hide(
                 "Bearer correct-horse",
                 "bad key Bearer correct-horse (correct-horse)"
             ),
             "bad key … (…)"
         );
         let pair = format!("Basic {}", STANDARD.encode("the-key:the-secret"));
-        assert_eq!(said(&pair, "the-key, the-secret"), "…, …");
-        assert_eq!(said("3fa85f64-5717-4562", "no 3fa85f64-5717-4562"), "no …");
-        assert_eq!(said("a", "a word"), "a word");
+        assert_eq!(hide(&pair, "the-key, the-secret"), "…, …");
+        assert_eq!(hide("3fa85f64-5717-4562", "no 3fa85f64-5717-4562"), "no …");
+        assert_eq!(hide("a", "a word"), "a word");
     }
 
     #[test]
     fn data_stays_as_it_is() {
         let asset = r#"{"name":"default.png"}"#;
-        assert_eq!(said_with(StatusCode::OK, "default", asset), asset);
+        assert_eq!(hide_with(StatusCode::OK, "default", asset), asset);
     }
 }

@@ -16,7 +16,7 @@ pub const RETRIES: u32 = 2;
 const BACKOFF: Duration = Duration::from_millis(100);
 
 /// Maximum wait that a source can ask for.
-const A_DAY: Duration = Duration::from_secs(86_400);
+const MAX_WAIT: Duration = Duration::from_secs(86_400);
 
 /// Retry budget in tenths of a retry. Each call earns a tenth; ten retries are there at start.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub fn wait(
         Err(UpstreamError::Broken { .. } | UpstreamError::Timeout) if call.is_safe => {
             Some(jitter(attempt))
         }
-        Ok(answer) if call.is_safe && may_pass(answer.status, waits_out_429) => {
+        Ok(answer) if call.is_safe && is_transient(answer.status, waits_out_429) => {
             let wait = retry_after(&answer.headers);
             Some(wait.map_or_else(|| jitter(attempt), |wait| wait + jitter(attempt)))
         }
@@ -78,7 +78,7 @@ pub fn wait(
 }
 
 /// Whether a status is transient, not caused by the call.
-fn may_pass(status: StatusCode, waits_out_429: bool) -> bool {
+fn is_transient(status: StatusCode, waits_out_429: bool) -> bool {
     match status {
         StatusCode::TOO_MANY_REQUESTS => waits_out_429,
         StatusCode::INTERNAL_SERVER_ERROR
@@ -113,8 +113,8 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     };
     let is_number = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let seconds = text.parse::<f64>().ok().filter(|_| is_number);
-    let wait = seconds.map(|seconds| Duration::from_secs_f64(seconds.min(A_DAY.as_secs_f64())));
-    wait.or_else(|| Some(date()?.min(A_DAY)))
+    let wait = seconds.map(|seconds| Duration::from_secs_f64(seconds.min(MAX_WAIT.as_secs_f64())));
+    wait.or_else(|| Some(date()?.min(MAX_WAIT)))
 }
 
 #[cfg(test)]

@@ -14,24 +14,21 @@ use super::error::UpstreamError;
 
 /// Counts one waiting call until it is dropped.
 pub struct Waiting<'a> {
-    all: &'a AtomicUsize,
+    count: &'a AtomicUsize,
     /// Calls that were waiting already.
-    pub others: usize,
+    pub ahead: usize,
 }
 
 impl<'a> Waiting<'a> {
     pub fn new(count: &'a AtomicUsize) -> Self {
         let ahead = count.fetch_add(1, Ordering::Relaxed);
-        Self {
-            all: count,
-            others: ahead,
-        }
+        Self { count, ahead }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -55,7 +55,7 @@ impl Upstream {
             let secrets = SentSecrets::of(&call.headers);
             let result = self.stream(call, content, deadline).await;
             report(started, &result, |answer| answer.status);
-            Ok(secrets.hidden_in(result?))
+            Ok(secrets.redact(result?))
         }
         .instrument(span)
         .await
@@ -70,7 +70,7 @@ impl Upstream {
         // Separate from the call slots: a slow client's upload blocks no list.
         let _slot = permit(&self.uploads, self.policy.streams, deadline()).await?;
         // The breaker counts only unreachable sources here: the client may abort the upload.
-        let breaker_permit = self.pass_to(&call.url)?;
+        let breaker_permit = self.upload_permit(&call.url)?;
         let mut request = self
             .client_for(&call.url)?
             .request(call.method, call.url)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex as Claim, OwnedMutexGuard},
+    sync::{Mutex as AsyncMutex, OwnedMutexGuard},
     time::{Instant, timeout_at},
 };
 
@@ -17,7 +17,7 @@ const SWEEP: usize = 1_024;
 
 /// One lock for each asset. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct AssetLocks(Arc<Mutex<HashMap<AssetId, Weak<Claim<()>>>>>);
+pub struct AssetLocks(Arc<Mutex<HashMap<AssetId, Weak<AsyncMutex<()>>>>>);
 
 impl AssetLocks {
     /// Locks the asset: waits until no other write changes it.
@@ -29,13 +29,13 @@ impl AssetLocks {
         id: &AssetId,
         deadline: Instant,
     ) -> Result<OwnedMutexGuard<()>, SourceError> {
-        let asset_lock = self.turn(id);
+        let asset_lock = self.lock_of(id);
         timeout_at(deadline, asset_lock.lock_owned())
             .await
             .map_err(|_| SourceError::NotTried)
     }
 
-    fn turn(&self, id: &AssetId) -> Arc<Claim<()>> {
+    fn lock_of(&self, id: &AssetId) -> Arc<AsyncMutex<()>> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(asset_lock) = locks.get(id).and_then(Weak::upgrade) {
             return asset_lock;
@@ -43,7 +43,7 @@ impl AssetLocks {
         if locks.len() >= SWEEP {
             locks.retain(|_, asset_lock| asset_lock.strong_count() > 0);
         }
-        let asset_lock = Arc::new(Claim::new(()));
+        let asset_lock = Arc::new(AsyncMutex::new(()));
         locks.insert(id.clone(), Arc::downgrade(&asset_lock));
         asset_lock
     }

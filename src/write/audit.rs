@@ -6,7 +6,7 @@ use crate::source::SourceError;
 pub const AUDIT: &str = "audit";
 
 /// A write's outcome as the audit log spells it.
-pub const fn word_of(error: Option<&SourceError>) -> &'static str {
+pub const fn outcome_word(error: Option<&SourceError>) -> &'static str {
     match error {
         None => "done",
         Some(SourceError::UnknownOutcome) => "unknown",

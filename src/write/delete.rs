@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
-    audit::word_of,
+    audit::outcome_word,
     outcomes::{Deleted, RecordedWrite, unknown},
-    writer::{Target, Writer, by_source, named},
+    writer::{Target, Writer, by_source, id_list},
 };
 use crate::{
     asset::{AssetId, GlobalId},
@@ -29,7 +29,7 @@ const BATCHES: usize = 2;
 const CALLS: u32 = 5;
 const CALLS_ALONE: u32 = 4;
 /// The memory size of an asset's outcome without its id, in bytes.
-const OUTCOME: usize = 200;
+const OUTCOME_BYTES: usize = 200;
 
 impl Writer {
     /// Like [`Writer::delete`], but a repeat of the key returns the first outcome. `None`: the key
@@ -46,8 +46,8 @@ impl Writer {
             .collect();
         ids.sort();
         let arguments = blake3::hash(format!("delete {ids:?}").as_bytes());
-        let key = self.own_key(key, targets.iter().map(|target| &target.source));
-        match self.kept.turn(&self.who, &key, *arguments.as_bytes()) {
+        let key = self.scoped_key(key, targets.iter().map(|target| &target.source));
+        match self.kept.claim(&self.who, &key, *arguments.as_bytes()) {
             Claim::Conflict => None,
             Claim::First(ticket) => {
                 let (writer, context) = (self.clone(), Arc::clone(context));
@@ -60,21 +60,23 @@ impl Writer {
                     if report.left_nothing() {
                         ticket.release(kept);
                     } else {
-                        let bytes = ids.iter().map(|id| id.len() + OUTCOME).sum();
+                        let bytes = ids.iter().map(|id| id.len() + OUTCOME_BYTES).sum();
                         ticket.keep(kept, bytes);
                     }
                     report
                 };
                 let what = "a delete under a key".to_owned();
                 let done = self.spawn(what, work).await;
-                Some(done.unwrap_or_else(|| Deleted::all(asset_ids, &SourceError::UnknownOutcome)))
+                Some(done.unwrap_or_else(|| {
+                    Deleted::all_failed(asset_ids, &SourceError::UnknownOutcome)
+                }))
             }
             Claim::Again(recorded) => match recorded.outcome(context.deadline()).await.as_deref() {
                 Some(RecordedWrite::Deleted(report)) => Some(report.clone()),
                 Some(RecordedWrite::Upload(_)) => None,
                 None => {
                     let ids = targets.into_iter().map(|target| target.id).collect();
-                    Some(Deleted::all(ids, &unknown(&recorded)))
+                    Some(Deleted::all_failed(ids, &unknown(&recorded)))
                 }
             },
         }
@@ -101,7 +103,7 @@ impl Writer {
                             upstream,
                         };
                         let ids = ids.into_iter().map(asset_id).collect();
-                        Deleted::all(ids, &SourceError::UnknownOutcome)
+                        Deleted::all_failed(ids, &SourceError::UnknownOutcome)
                     })
                 }
             });
@@ -113,9 +115,9 @@ impl Writer {
             }
             report
         };
-        self.spawn(format!("a delete of {}", named(&asset_ids)), work)
+        self.spawn(format!("a delete of {}", id_list(&asset_ids)), work)
             .await
-            .unwrap_or_else(|| Deleted::all(asset_ids, &SourceError::UnknownOutcome))
+            .unwrap_or_else(|| Deleted::all_failed(asset_ids, &SourceError::UnknownOutcome))
     }
 
     async fn delete_at(
@@ -138,7 +140,7 @@ impl Writer {
                 "delete",
                 name,
                 &upstream_ids,
-                word_of(Some(&error)),
+                outcome_word(Some(&error)),
                 Some(&error),
             );
             report.failed = ids.iter().map(|id| (asset_id(id), error.clone())).collect();
@@ -175,11 +177,17 @@ impl Writer {
         let deleted = outcomes.iter().filter(|(_, outcome)| outcome.is_ok());
         let deleted: Vec<_> = deleted.map(|(id, _)| &**id).collect();
         if !deleted.is_empty() {
-            self.audit("delete", name, &deleted, word_of(None), None);
+            self.audit("delete", name, &deleted, outcome_word(None), None);
         }
         for (id, outcome) in &outcomes {
             if let Err(error) = outcome {
-                self.audit("delete", name, &[id], word_of(Some(error)), Some(error));
+                self.audit(
+                    "delete",
+                    name,
+                    &[id],
+                    outcome_word(Some(error)),
+                    Some(error),
+                );
             }
         }
         outcomes

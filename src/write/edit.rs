@@ -6,8 +6,8 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::{
-    audit::word_of,
-    writer::{Target, Writer, named},
+    audit::outcome_word,
+    writer::{Target, Writer, id_list},
 };
 use crate::{
     asset::{Asset, AssetId},
@@ -69,7 +69,7 @@ impl Writer {
             for (index, target) in targets.into_iter().enumerate() {
                 let (writer, change, context) = (&writer, &change, &context);
                 changes.push(async move {
-                    let result = writer.one(&target, change, context).await;
+                    let result = writer.change_asset(&target, change, context).await;
                     (index, target.id, result)
                 });
             }
@@ -80,7 +80,7 @@ impl Writer {
             outcomes.sort_by_key(|(index, ..)| *index);
             outcomes
         };
-        let what = format!("a change of {}", named(&ids));
+        let what = format!("a change of {}", id_list(&ids));
         let outcomes = self.spawn(what, work).await.unwrap_or_else(|| {
             let unknown = |(index, id)| (index, id, Err(SourceError::UnknownOutcome));
             ids.into_iter().enumerate().map(unknown).collect()
@@ -92,7 +92,7 @@ impl Writer {
     }
 
     /// Makes a change and returns the asset after it.
-    pub(super) async fn one(
+    pub(super) async fn change_asset(
         &self,
         target: &Target,
         change: &Change,
@@ -106,7 +106,7 @@ impl Writer {
         };
         let error = result.as_ref().err();
         let shown = error.map(|error| error as &dyn Display);
-        self.audit(what, &target.id.source, &ids, word_of(error), shown);
+        self.audit(what, &target.id.source, &ids, outcome_word(error), shown);
         result
     }
 
@@ -117,7 +117,7 @@ impl Writer {
         if Instant::now() >= context.last_start() {
             return Err(SourceError::NotTried);
         }
-        let _held = self.held.lock(&target.id, context.last_start()).await?;
+        let _held = self.locks.lock(&target.id, context.last_start()).await?;
         let mut may_send_again = true;
         let (sent, read_back) = loop {
             let writing = self.writing(target);
@@ -131,7 +131,7 @@ impl Writer {
                 Err(failure) if !failure.is_open && !may_send_again => {
                     Err(ChangeFailure::from(SourceError::UnknownOutcome))
                 }
-                Err(failure) if !failure.is_open => return Err(change.refused(failure.error)),
+                Err(failure) if !failure.is_open => return Err(change.map_refusal(failure.error)),
                 sent => sent,
             };
             let is_unknown = (sent.as_ref().err())
@@ -168,7 +168,7 @@ impl Writer {
             may_send_again = false;
         };
         if let (Ok(()), Ok(asset)) = (&sent, &read_back)
-            && let Some(remaining) = change.kept_in(asset)
+            && let Some(remaining) = change.remaining_tags(asset)
         {
             return Err(SourceError::Unsupported(format!(
                 "the source accepted the change, but keeps these tags: {remaining}"
@@ -196,7 +196,11 @@ impl Writer {
 
 impl Writer {
     /// Reads a new asset, which may become visible with a delay.
-    pub(super) async fn read_at_last(&self, target: &Target, context: &RequestContext) -> Entity {
+    pub(super) async fn read_until_visible(
+        &self,
+        target: &Target,
+        context: &RequestContext,
+    ) -> Entity {
         let mut entity = Err(SourceError::NotFound);
         for pause in VERIFY_DELAYS {
             if Instant::now() + pause >= context.deadline() {
@@ -244,7 +248,7 @@ impl Change {
     }
 
     /// The tags that the change should have removed but that remain.
-    fn kept_in(&self, asset: &Asset) -> Option<String> {
+    fn remaining_tags(&self, asset: &Asset) -> Option<String> {
         let Self::Tags(change) = self else {
             return None;
         };
@@ -253,7 +257,7 @@ impl Change {
     }
 
     /// Maps a source's refusal to the error for this change.
-    fn refused(&self, error: SourceError) -> SourceError {
+    fn map_refusal(&self, error: SourceError) -> SourceError {
         match (self, error) {
             (Self::Note(None), SourceError::Rejected { message, .. }) => {
                 SourceError::Unsupported(format!("the source does not clear notes: {message}"))

@@ -14,7 +14,7 @@ pub struct Deleted {
 
 impl Deleted {
     /// The same error for every asset.
-    pub(super) fn all(ids: Vec<AssetId>, error: &SourceError) -> Self {
+    pub(super) fn all_failed(ids: Vec<AssetId>, error: &SourceError) -> Self {
         Self {
             failed: ids.into_iter().map(|id| (id, error.clone())).collect(),
             ..Self::default()
@@ -36,7 +36,7 @@ pub enum RecordedWrite {
 
 /// Why another request's write has no known outcome by the deadline.
 pub fn unknown(recorded: &Recorded<RecordedWrite>) -> SourceError {
-    if recorded.is_under_way() {
+    if recorded.is_pending() {
         SourceError::Timeout
     } else {
         SourceError::UnknownOutcome

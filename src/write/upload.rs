@@ -34,7 +34,7 @@ impl Writer {
         let source = new.source.profile().name.clone();
         let work = async move {
             let outcome = match &new.key {
-                None => writer.make_told(&new, &context).await.outcome,
+                None => writer.make_audited(&new, &context).await.outcome,
                 Some(key) => writer.make_once(key, &new, &context).await,
             };
             // Log it also for a client that has disconnected.
@@ -55,11 +55,11 @@ impl Writer {
     }
 
     /// Makes the asset and logs the audit line.
-    async fn make_told(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
+    async fn make_audited(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
         let made = self.make(new, context).await;
         let outcome = &made.outcome;
         let id: Vec<&str> = outcome.id.iter().map(|id| &*id.upstream).collect();
-        self.audit("upload", &outcome.source, &id, outcome.word(), None);
+        self.audit("upload", &outcome.source, &id, outcome.audit_word(), None);
         made
     }
 
@@ -220,7 +220,7 @@ impl Writer {
         // Invalidate pages too: the asset may have appeared since the file was sent.
         drop(self.writing(&target));
         let mut read_error = None;
-        match self.read_at_last(&target, context).await {
+        match self.read_until_visible(&target, context).await {
             Ok(asset) => outcome.asset = Some(asset),
             // Tags and note may still succeed.
             Err(error) => read_error = Some(error),
@@ -237,7 +237,7 @@ impl Writer {
             }
         }
         if let (Some(name), Some(asset)) = (&new.name, &outcome.asset) {
-            let state = if is_called(asset, name) {
+            let state = if has_name(asset, name) {
                 StepState::Done
             } else {
                 outcome.errors.push(renamed(asset).into());
@@ -254,7 +254,7 @@ impl Writer {
                 outcome.set(step, StepState::Done);
                 continue;
             }
-            match self.one(&target, &change, context).await {
+            match self.change_asset(&target, &change, context).await {
                 Ok(asset) => {
                     outcome.asset = Some(asset);
                     outcome.set(step, StepState::Done);
@@ -277,7 +277,7 @@ impl Writer {
 }
 
 /// Whether the asset has this name; the source may keep or add a file extension.
-fn is_called(asset: &Asset, name: &str) -> bool {
+fn has_name(asset: &Asset, name: &str) -> bool {
     let stem = |name: &str| {
         let (stem, _) = name.rsplit_once('.').unwrap_or((name, ""));
         stem.to_owned()

@@ -22,9 +22,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Writer {
     pub(super) asset_cache: Arc<AssetCache>,
-    pub(super) held: AssetLocks,
+    pub(super) locks: AssetLocks,
     pub(super) kept: IdempotencyStore<RecordedWrite>,
-    under_way: AllUnderWay,
+    under_way: WritesInProgress,
     /// The caller, for the log and for idempotency keys.
     pub(super) who: Arc<str>,
 }
@@ -42,7 +42,7 @@ impl Writer {
     pub fn new(asset_cache: Arc<AssetCache>) -> Self {
         Self {
             asset_cache,
-            held: AssetLocks::default(),
+            locks: AssetLocks::default(),
             kept: IdempotencyStore::default(),
             under_way: watch::Sender::new(BTreeMap::new()),
             who: "nobody".into(),
@@ -60,7 +60,7 @@ impl Writer {
 
     /// Makes an idempotency key unique to its caller. It distinguishes anonymous callers by the
     /// credentials that they sent for the sources.
-    pub(super) fn own_key<'a>(
+    pub(super) fn scoped_key<'a>(
         &self,
         key: &str,
         sources: impl Iterator<Item = &'a Arc<dyn Source>>,
@@ -107,7 +107,7 @@ impl Writer {
         what: String,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let under_way = UnderWay::new(&self.under_way, what);
+        let under_way = WriteInProgress::new(&self.under_way, what);
         let work = async move {
             let _under_way = under_way;
             work.await
@@ -169,16 +169,16 @@ impl Writer {
 }
 
 /// Descriptions of the writes in progress, by number.
-type AllUnderWay = watch::Sender<BTreeMap<u64, String>>;
+type WritesInProgress = watch::Sender<BTreeMap<u64, String>>;
 
 /// Registers a write in progress until this is dropped.
-struct UnderWay {
-    all: AllUnderWay,
+struct WriteInProgress {
+    all: WritesInProgress,
     number: u64,
 }
 
-impl UnderWay {
-    fn new(all: &AllUnderWay, what: String) -> Self {
+impl WriteInProgress {
+    fn new(all: &WritesInProgress, what: String) -> Self {
         let mut number = 0;
         all.send_modify(|all| {
             number = all.last_key_value().map_or(0, |(last, _)| last + 1);
@@ -191,7 +191,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for WriteInProgress {
     fn drop(&mut self) {
         self.all.send_modify(|all| {
             all.remove(&self.number);
@@ -200,7 +200,7 @@ impl Drop for UnderWay {
 }
 
 /// Formats asset ids for the log.
-pub(super) fn named<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
+pub(super) fn id_list<'a>(ids: impl IntoIterator<Item = &'a AssetId>) -> String {
     let ids = ids
         .into_iter()
         .map(|id| format!("{}:{}", id.source, id.upstream));

@@ -42,7 +42,7 @@ impl TestGateway {
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_a_known_key() {
+async fn requests_without_a_known_key_are_refused() {
     let world = world_of(&keys()).await;
     let (status, headers, answer) = world.with(&[], LIST).await;
     assert_eq!((status, &*error(&answer).0), (401, "UNAUTHENTICATED"));
@@ -93,7 +93,7 @@ async fn nobody_comes_in_without_a_known_key() {
 }
 
 #[tokio::test]
-async fn a_key_does_what_its_scopes_say() {
+async fn a_key_permits_exactly_its_scopes() {
     let world = world_of(&keys()).await;
     let asset = world.sandbox.store.piktid()[0].id.clone();
     let id = asset_id("piktid", &asset);
@@ -168,7 +168,7 @@ async fn a_refused_write_leaves_its_siblings_whole() {
 }
 
 #[tokio::test]
-async fn a_token_is_believed_for_what_its_issuer_signed() {
+async fn a_signed_token_grants_its_scopes() {
     let signer = Signer::new("one");
     let issuer = Issuer::start(vec![signer.jwk()]).await;
     let world = world_of(&issuer.toml()).await;
@@ -201,7 +201,7 @@ async fn a_token_is_believed_for_what_its_issuer_signed() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_wrong_in_any_way_opens_nothing() {
+async fn an_invalid_token_is_refused() {
     let signer = Signer::new("one");
     let issuer = Issuer::start(vec![signer.jwk()]).await;
     let world = world_of(&issuer.toml()).await;
@@ -320,7 +320,7 @@ async fn a_token_that_is_wrong_in_any_way_opens_nothing() {
 }
 
 #[tokio::test]
-async fn keys_are_taken_anew_when_the_issuer_changes_them_and_kept_when_it_is_away() {
+async fn issuer_keys_are_refetched_after_a_rotation_and_kept_during_an_outage() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let issuer = Issuer::start(vec![]).await;
     issuer.is_down.store(true, Ordering::SeqCst);
@@ -370,7 +370,7 @@ async fn keys_are_taken_anew_when_the_issuer_changes_them_and_kept_when_it_is_aw
 }
 
 #[tokio::test]
-async fn an_issuer_that_hangs_stops_nobody_who_is_known() {
+async fn a_hanging_issuer_does_not_block_known_tokens() {
     let signer = Signer::new("one");
     let issuer = Issuer::start(vec![signer.jwk()]).await;
     // Keys are never fresh: each token triggers a fetch.
@@ -387,7 +387,7 @@ async fn an_issuer_that_hangs_stops_nobody_who_is_known() {
 }
 
 #[tokio::test]
-async fn who_may_only_write_sees_no_bytes() {
+async fn a_write_only_key_reads_no_content() {
     let hash = hash("key-of-dropbox");
     let toml = format!(
         "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"dropbox\"\nhash = \"{hash}\"\nscopes = [\"assets:write\"]\n"
@@ -439,7 +439,7 @@ async fn keys_may_come_from_a_file() {
 }
 
 #[tokio::test]
-async fn each_caller_has_so_many_requests() {
+async fn each_caller_has_its_own_rate_limit() {
     let limit = "[access.rate_limit]\nrequests_per_minute = 6\nburst = 3\n";
     let world = world_of(&format!("{}{limit}", keys())).await;
     for left in ["2", "1", "0"] {
@@ -490,7 +490,7 @@ async fn each_caller_has_so_many_requests() {
 }
 
 #[tokio::test]
-async fn an_address_is_believed_from_trusted_proxies_only() {
+async fn forwarded_addresses_count_from_trusted_proxies_only() {
     let limit = "[access.rate_limit]\nrequests_per_minute = 1\nburst = 1\n";
     let ask = async |world: &TestGateway, forwarded: &str| {
         world
@@ -532,7 +532,7 @@ async fn refusal(toml: &str) -> String {
 }
 
 #[tokio::test]
-async fn settings_that_would_let_anybody_in_by_mistake_are_refused() {
+async fn insecure_access_settings_are_refused() {
     let key = format!(
         "[[access.keys]]\nid = \"a\"\nhash = \"{}\"\nscopes = []\n",
         hash("x")
@@ -573,7 +573,7 @@ fn starts(toml: &str, variables: &'static [(&'static str, &'static str)]) -> Res
 }
 
 #[test]
-fn it_refuses_to_open_its_own_credentials_to_a_network() {
+fn it_refuses_to_expose_its_own_credentials_to_a_network() {
     const TOKEN: &[(&str, &str)] = &[("PIKTID_TOKEN", "t")];
     for listen in ["0.0.0.0:1", "192.0.2.1:1", "[::]:1", "[2001:db8::1]:1"] {
         let listen = format!("listen = \"{listen}\"\n");

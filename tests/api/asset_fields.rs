@@ -180,7 +180,7 @@ async fn every_detail_of_scenarios_contract_is_typed() {
 }
 
 #[tokio::test]
-async fn what_a_source_did_not_send_is_null_and_an_unknown_status_is_unknown() {
+async fn missing_values_are_null_and_an_unknown_status_is_unknown() {
     let world = world().await;
     let null = || asset_gateway::sandbox::json("null");
     let word = || asset_gateway::sandbox::json("\"archived\"");
@@ -388,7 +388,7 @@ async fn everything_in_the_schema_is_described() {
 }
 
 #[tokio::test]
-async fn an_asset_is_the_same_by_every_way_to_it() {
+async fn an_asset_has_the_same_fields_through_every_query() {
     let world = world().await;
     let fields = "__typename id provider upstreamId name kind mimeType size width height durationSeconds contentHash createdAt
                   updatedAt status visibility createdBy tags note url urlExpiresAt thumbnailUrl small: thumbnailUrl(size: SMALL)

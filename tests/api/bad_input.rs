@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{asset_id, error, texts, world, world_with};
 
 #[tokio::test]
-async fn ids_that_are_none_are_refused() {
+async fn malformed_ids_are_refused() {
     let world = world().await;
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let padded = base64::engine::general_purpose::URL_SAFE.encode("s:comfy0");
@@ -40,7 +40,7 @@ async fn ids_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn another_spelling_of_an_id_is_refused() {
+async fn a_non_canonical_id_is_refused() {
     let world = world().await;
     // The encoding of "s:ab" leaves two unused bits in its last letter.
     let answer = world.ask("{ node(id: \"czphYh\") { id } }").await;
@@ -48,7 +48,7 @@ async fn another_spelling_of_an_id_is_refused() {
 }
 
 #[tokio::test]
-async fn an_id_of_a_source_that_is_not_configured_names_those_that_are() {
+async fn an_id_of_an_unknown_source_names_the_configured_ones() {
     let world = world().await;
     let answer = world
         .ask(&format!(
@@ -66,7 +66,7 @@ async fn an_id_of_a_source_that_is_not_configured_names_those_that_are() {
 }
 
 #[tokio::test]
-async fn an_asset_that_is_gone_is_null() {
+async fn a_missing_asset_is_null() {
     let world = world().await;
     for (source, upstream) in [
         ("scenario", "asset_gone"),
@@ -85,7 +85,7 @@ async fn an_asset_that_is_gone_is_null() {
 }
 
 #[tokio::test]
-async fn nodes_keep_their_order_and_one_bad_id_costs_itself() {
+async fn nodes_keep_their_order_and_a_bad_id_is_one_error() {
     let world = world().await;
     let good = asset_id("piktid", &world.sandbox.store.piktid()[3].id.clone());
     let answer = world
@@ -182,7 +182,7 @@ async fn a_wrong_credential_is_named_with_its_source() {
 }
 
 #[tokio::test]
-async fn a_source_of_another_name_keeps_old_ids_alive() {
+async fn ids_with_a_former_source_name_still_resolve() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             if source.name.as_str() == "piktid" {
@@ -215,7 +215,7 @@ async fn a_source_of_another_name_keeps_old_ids_alive() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_no_part_of_a_path_is_refused_before_any_call() {
+async fn an_id_that_cannot_be_a_path_segment_is_refused_before_any_call() {
     let world = world().await;
     for source in ["scenario", "piktid", "comfy"] {
         for upstream in [

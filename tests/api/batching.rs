@@ -43,7 +43,7 @@ async fn previews_parents_and_roots_of_a_page_are_one_batch_at_scenario() {
 }
 
 #[tokio::test]
-async fn previews_at_comfy_are_one_read_for_each_that_no_row_brought() {
+async fn comfy_previews_outside_the_page_cost_one_read_each() {
     let world = world().await;
     // Five rows share a preview far down the list; the other previews are rows of the page.
     let far = world.sandbox.store.comfy()[150].id.clone();
@@ -180,7 +180,7 @@ async fn at_most_sixteen_calls_are_in_flight_at_a_source() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_costs_the_others_nothing() {
+async fn a_client_that_disconnects_does_not_affect_other_waiters() {
     let world = world().await;
     let gate = Arc::new(Semaphore::new(0));
     world
@@ -217,7 +217,7 @@ async fn a_client_that_leaves_costs_the_others_nothing() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_waits_for_is_broken_off() {
+async fn a_call_without_waiters_is_cancelled() {
     let world = world().await;
     let gate = Arc::new(Semaphore::new(0));
     let faults = &world.sandbox.piktid.faults;
@@ -253,7 +253,7 @@ async fn a_call_that_nobody_waits_for_is_broken_off() {
 }
 
 #[tokio::test]
-async fn a_read_that_hangs_holds_up_nobody_elses() {
+async fn a_hanging_read_does_not_block_other_reads() {
     let world = world().await;
     let (slow, quick) = {
         let store = world.sandbox.store.piktid();

@@ -13,7 +13,7 @@ use crate::{
     harness::{
         TestGateway, asset_id, begin, open_socket, texts, without_caches, world, world_with,
     },
-    writes::own,
+    writes::own_assets,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ fn list(source: &str, first: usize) -> String {
 }
 
 /// Asserts that the source's list answers with status `OK`.
-async fn lists(world: &TestGateway, source: &str) {
+async fn assert_list_ok(world: &TestGateway, source: &str) {
     let data = world.data(&list(source, 3)).await;
     assert_eq!(
         data["assets"]["sourceResults"][0]["status"], "OK",
@@ -48,7 +48,7 @@ async fn lists(world: &TestGateway, source: &str) {
     );
 }
 
-fn says(status: u16) -> Fault {
+fn status_fault(status: u16) -> Fault {
     Fault::Answer {
         status,
         content_type: "text/plain",
@@ -57,7 +57,7 @@ fn says(status: u16) -> Fault {
 }
 
 #[tokio::test]
-async fn a_slow_answer_that_many_wait_for_is_no_failure() {
+async fn timed_out_waiters_are_no_source_failure() {
     let world = world_with(Options::default(), |config| {
         without_caches(config);
         for source in &mut config.sources {
@@ -77,14 +77,14 @@ async fn a_slow_answer_that_many_wait_for_is_no_failure() {
     }
     gate.add_permits(1_000);
     faults.clear();
-    lists(&world, "piktid").await;
+    assert_list_ok(&world, "piktid").await;
     let health = health(&world, "piktid").await;
     assert_eq!(health["status"], "UP", "{health}");
     assert_eq!(health["failures"], 0, "{health}");
 }
 
 #[tokio::test]
-async fn those_who_leave_say_nothing_of_the_source() {
+async fn disconnecting_clients_are_no_source_failure() {
     let world = uncached().await;
     let gate = Arc::new(Semaphore::new(0));
     let faults = &world.sandbox.piktid.faults;
@@ -108,12 +108,12 @@ async fn those_who_leave_say_nothing_of_the_source() {
     }
     gate.close();
     faults.clear();
-    lists(&world, "piktid").await;
+    assert_list_ok(&world, "piktid").await;
     assert_eq!(health(&world, "piktid").await["status"], "UP");
 }
 
 #[tokio::test]
-async fn one_file_that_fails_takes_nothing_down_and_is_left_alone_by_itself() {
+async fn a_failing_file_pauses_only_itself() {
     let world = uncached().await;
     let data = world
         .data("{ comfyAssets(first: 50) { nodes { kind url thumbnailUrl } } }")
@@ -134,7 +134,7 @@ async fn one_file_that_fails_takes_nothing_down_and_is_left_alone_by_itself() {
     world.forget_calls();
     for _ in 0..40 {
         assert_eq!(world.get(bad).await.status(), 502);
-        lists(&world, "comfy").await;
+        assert_list_ok(&world, "comfy").await;
     }
     let tried = world.sandbox.comfy.recorder.count("GET /api/view");
     assert!((3..=10).contains(&tried), "{tried} calls for one file");
@@ -150,9 +150,9 @@ async fn one_file_that_fails_takes_nothing_down_and_is_left_alone_by_itself() {
 }
 
 #[tokio::test]
-async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down() {
+async fn failing_assets_and_failing_writes_take_no_list_down() {
     let world = uncached().await;
-    let [_, piktid, comfy] = own(&world);
+    let [_, piktid, comfy] = own_assets(&world);
     for (source, id) in [("piktid", &piktid), ("comfy", &comfy)] {
         let faults = match source {
             "piktid" => &world.sandbox.piktid.faults,
@@ -163,10 +163,10 @@ async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down()
         } else {
             "/assets"
         };
-        faults.add(&format!("GET {root}/{id}"), says(500));
-        faults.add("PUT", says(500));
-        faults.add("PATCH", says(500));
-        faults.add("POST", says(500));
+        faults.add(&format!("GET {root}/{id}"), status_fault(500));
+        faults.add("PUT", status_fault(500));
+        faults.add("PATCH", status_fault(500));
+        faults.add("POST", status_fault(500));
         let id = asset_id(source, id);
         for _ in 0..15 {
             let answer = world
@@ -174,7 +174,7 @@ async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down()
                 .await;
             let code = &answer["errors"][0]["extensions"]["code"];
             assert_eq!(code, "UPSTREAM_UNAVAILABLE", "{answer:#}");
-            lists(&world, source).await;
+            assert_list_ok(&world, source).await;
         }
         // Many writes at once; the source refuses each of them.
         let data = world.data(&list(source, 20)).await;
@@ -186,7 +186,7 @@ async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down()
         let answer = world.ask(&change).await;
         let failed = texts(&answer["data"]["addAssetTags"]["errors"], "/code");
         assert!(failed.len() > 10, "{answer:#}");
-        lists(&world, source).await;
+        assert_list_ok(&world, source).await;
         let health = health(&world, source).await;
         assert_ne!(health["status"], "DOWN", "{health}");
         faults.clear();
@@ -194,7 +194,7 @@ async fn one_asset_that_fails_and_a_server_too_busy_to_write_take_no_list_down()
 }
 
 #[tokio::test]
-async fn waiting_queries_are_answered_when_the_source_goes_down() {
+async fn waiting_queries_fail_at_once_when_the_source_goes_down() {
     let world = world_with(Options::default(), |config| {
         without_caches(config);
         for source in &mut config.sources {
@@ -210,7 +210,7 @@ async fn waiting_queries_are_answered_when_the_source_goes_down() {
         times: Some(2),
         fault: Fault::Hold(Arc::clone(&gate)),
     });
-    let [_, piktid, _] = own(&world);
+    let [_, piktid, _] = own_assets(&world);
     let id = asset_id("piktid", &piktid);
     // Two calls hang; other queries join them.
     let page = list("piktid", 7);
@@ -224,7 +224,7 @@ async fn waiting_queries_are_answered_when_the_source_goes_down() {
         while world.calls()[1] < 2 {
             tokio::task::yield_now().await;
         }
-        faults.add("GET /assets", says(500));
+        faults.add("GET /assets", status_fault(500));
         while health(&world, "piktid").await["status"] != "DOWN" {
             world.ask(&list("piktid", 9)).await;
         }
@@ -243,7 +243,7 @@ async fn waiting_queries_are_answered_when_the_source_goes_down() {
 }
 
 #[tokio::test]
-async fn half_a_second_is_waited_for() {
+async fn a_fractional_retry_after_is_waited_for() {
     let world = world().await;
     let faults = &world.sandbox.piktid.faults;
     faults.push(Rule {
@@ -252,13 +252,13 @@ async fn half_a_second_is_waited_for() {
         fault: Fault::Unavailable("0.5"),
     });
     let began = tokio::time::Instant::now();
-    lists(&world, "piktid").await;
+    assert_list_ok(&world, "piktid").await;
     assert!(began.elapsed() >= Duration::from_millis(500));
     assert_eq!(world.sandbox.piktid.recorder.count("GET /assets"), 2);
 }
 
 #[tokio::test]
-async fn reads_are_shared_while_a_write_is_under_way() {
+async fn reads_are_shared_while_a_write_is_in_progress() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             source.patience = Duration::from_millis(500);
@@ -266,7 +266,7 @@ async fn reads_are_shared_while_a_write_is_under_way() {
         }
     })
     .await;
-    let [_, piktid, _] = own(&world);
+    let [_, piktid, _] = own_assets(&world);
     let id = asset_id("piktid", &piktid);
     let gate = Arc::new(Semaphore::new(0));
     let piktid = &world.sandbox.piktid;

@@ -22,7 +22,7 @@ async fn world(change: impl FnOnce(&mut Limits)) -> TestGateway {
 }
 
 /// A request that announces its body and sends the beginning of it.
-async fn begun(world: &TestGateway, announced: usize, sent: usize) -> TcpStream {
+async fn begin_request(world: &TestGateway, announced: usize, sent: usize) -> TcpStream {
     let mut stream = TcpStream::connect(world.address).await.expect("connected");
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
@@ -70,18 +70,18 @@ async fn posted(world: &TestGateway, body: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
+async fn bodies_count_as_they_arrive_and_one_client_gets_half_of_the_memory() {
     let world = world(|limits| limits.request_memory_bytes = 400_000).await;
     let small = "{ assetSources { name } }";
     world.data(small).await;
     // Announced bodies of which hardly anything arrives reserve no memory.
-    let announced = join_all((0..20).map(|_| begun(&world, 1_000_000, 10))).await;
+    let announced = join_all((0..20).map(|_| begin_request(&world, 1_000_000, 10))).await;
     let body = query(false, 150_000);
     let (status, answer) = posted(&world, &body).await;
     assert_eq!((status, answer.get("errors")), (200, None), "{answer}");
     drop(announced);
     // Slightly less than half of the memory is in use.
-    let held = begun(&world, 1_000_000, 190_000).await;
+    let held = begin_request(&world, 1_000_000, 190_000).await;
     let refused = async {
         loop {
             let (status, answer) = posted(&world, &body).await;
@@ -115,7 +115,7 @@ async fn bodies_take_memory_as_they_come_and_one_client_gets_half_of_it() {
 }
 
 #[tokio::test]
-async fn variables_that_are_not_declared_are_not_read() {
+async fn undeclared_variables_are_not_parsed() {
     let world = world(|limits| limits.request_memory_bytes = 4_000_000).await;
     let (status, answer) = posted(&world, &query(false, 700_000)).await;
     assert_eq!((status, answer.get("errors")), (200, None), "{answer}");
@@ -176,7 +176,7 @@ fn upload(length: Option<usize>, bytes: usize) -> Form {
 }
 
 #[tokio::test]
-async fn uploads_that_wait_on_disk_have_an_end_too() {
+async fn spooled_uploads_are_bounded() {
     let world = world(|limits| limits.spool_bytes = 1_000_000).await;
     let send = async |form: Form| -> Value {
         let response = world
@@ -204,7 +204,7 @@ async fn uploads_that_wait_on_disk_have_an_end_too() {
 }
 
 #[tokio::test]
-async fn one_client_who_does_not_read_holds_up_no_others_pictures() {
+async fn a_client_that_does_not_read_blocks_no_other_downloads() {
     let world = world(|limits| limits.query_deadline = Duration::from_secs(5)).await;
     let large = {
         let mut store = world.sandbox.store.comfy();
@@ -250,7 +250,7 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_connection_without_a_request_ends_however_much_it_pings() {
+async fn pings_do_not_keep_an_idle_connection_open() {
     const SETTINGS: u8 = 4;
     const PING: u8 = 6;
     const GOAWAY: u8 = 7;
@@ -312,7 +312,7 @@ async fn a_connection_without_a_request_ends_however_much_it_pings() {
 }
 
 #[tokio::test]
-async fn half_a_message_on_a_socket_takes_memory_too() {
+async fn a_partial_message_on_a_socket_counts_as_memory() {
     let world = world(|limits| limits.request_memory_bytes = 4 << 20).await;
     let mut halves = Vec::new();
     for _ in 0..4 {

@@ -36,11 +36,11 @@ fn run_with(caches: &str) {
 }
 
 #[test]
-fn the_same_holds_without_caches() {
+fn the_same_tests_pass_without_caches() {
     run_with("off");
 }
 
 #[test]
-fn the_same_holds_where_hardly_anything_fits() {
+fn the_same_tests_pass_with_a_tiny_cache() {
     run_with("tiny");
 }

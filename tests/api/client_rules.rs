@@ -60,7 +60,7 @@ fn rules() -> BTreeMap<&'static str, Value> {
 }
 
 #[test]
-fn the_rules_for_clients_are_those_of_the_schema() {
+fn the_rules_for_clients_match_the_schema() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/clients");
     let is_update = std::env::var_os("UPDATE_CLIENT_RULES").is_some();
     for (file, rules) in rules() {

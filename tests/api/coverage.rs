@@ -415,7 +415,7 @@ async fn walked(world: &TestGateway, place: &str) -> Vec<String> {
 }
 
 /// The fields of a JSON body as `name=value`.
-fn said(body: &str) -> Vec<String> {
+fn body_pairs(body: &str) -> Vec<String> {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let fields = body.as_object().into_iter().flatten();
     fields
@@ -433,14 +433,14 @@ fn pairs(calls: &[Recorded]) -> Vec<String> {
             url::form_urlencoded::parse(call.query.as_bytes())
                 .map(|(name, value)| format!("{name}={value}"))
                 .chain([format!("@{}", call.path)])
-                .chain(said(&call.body))
+                .chain(body_pairs(&call.body))
                 .collect::<Vec<_>>()
         })
         .collect()
 }
 
 #[tokio::test]
-async fn every_parameter_of_every_list_has_a_place_in_the_graph() {
+async fn every_parameter_of_every_list_is_in_the_graph() {
     let world = world().await;
     let store = &world.sandbox.store;
     for row in TABLE {
@@ -532,7 +532,7 @@ fn the_table_has_every_parameter_of_every_document() {
 }
 
 #[tokio::test]
-async fn original_assets_have_their_own_urls_wherever_they_are_kept() {
+async fn original_assets_have_their_own_urls_in_every_cache() {
     let world = world().await;
     // Both lists in one query, so that a cache that confused them would fail the test.
     let query = "{ shown: scenarioAssets(first: 5) { nodes { id url } } \

@@ -31,7 +31,7 @@ impl TestGateway {
 }
 
 #[tokio::test]
-async fn what_a_browser_sends_unasked_changes_nothing() {
+async fn requests_without_a_preflight_change_nothing() {
     let world = world().await;
     let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let mutation =
@@ -208,7 +208,7 @@ async fn only_listed_origins_read_answers() {
 }
 
 #[tokio::test]
-async fn other_names_are_answered_where_they_are_listed() {
+async fn listed_host_names_are_accepted() {
     let world = world_of("public_url = \"https://assets.example.com\"\n[access]\nallowed_hosts = [\"assets.internal\"]\n").await;
     for (host, status) in [
         ("assets.example.com", 200),
@@ -238,7 +238,7 @@ async fn other_names_are_answered_where_they_are_listed() {
 }
 
 #[tokio::test]
-async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
+async fn a_socket_requires_a_listed_origin_and_a_credential() {
     let hash = blake3::hash(b"key-of-anna");
     let toml = format!(
         "[access]\nmode = \"keys\"\ncors_origins = [\"{APP}\"]\n[[access.keys]]\nid = \"anna\"\nhash = \"blake3:{hash}\"\nscopes = [\"assets:read\"]\n"
@@ -294,7 +294,7 @@ async fn a_socket_is_opened_by_listed_origins_and_wants_to_know_who_asks() {
 }
 
 #[tokio::test]
-async fn the_schema_is_told_to_nobody_where_that_is_off() {
+async fn introspection_and_suggestions_can_be_disabled() {
     let world = world_of("introspection = false\nsuggestions = false\n").await;
     for query in [
         "{ __schema { types { name } } }",
@@ -342,7 +342,7 @@ async fn the_schema_is_told_to_nobody_where_that_is_off() {
 }
 
 #[tokio::test]
-async fn hostile_texts_are_only_texts() {
+async fn hostile_texts_are_treated_as_plain_text() {
     let world = world().await;
     let long = "x".repeat(5_000);
     for text in [
@@ -419,7 +419,7 @@ fn variables_of(text: &str) -> Value {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_request_are_told_so() {
+async fn malformed_requests_are_refused() {
     let world = world().await;
     let post = async |body: Vec<u8>| {
         let request = world.client.post(world.url("/graphql"));

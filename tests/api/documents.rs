@@ -40,7 +40,7 @@ async fn get(world: &TestGateway, parameters: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test]
-async fn a_query_is_persisted_by_its_hash_and_asked_for_by_it() {
+async fn a_query_is_registered_and_requested_by_its_hash() {
     let world = world().await;
     let hash = sha256(TEXT);
     let by_hash = json!({ "extensions": persisted(&hash), "variables": { "n": 1 } });
@@ -71,7 +71,7 @@ async fn a_query_is_persisted_by_its_hash_and_asked_for_by_it() {
 }
 
 #[tokio::test]
-async fn a_hash_of_another_text_is_refused_and_nothing_is_kept() {
+async fn a_wrong_hash_is_refused_and_registers_nothing() {
     let world = world().await;
     let hash = sha256("{ __typename }");
     let answer = post(
@@ -95,7 +95,7 @@ async fn a_hash_of_another_text_is_refused_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_mutation_is_not_asked_for_by_get_under_its_hash_either() {
+async fn a_persisted_mutation_is_refused_over_get() {
     let world = world().await;
     let text = "mutation { deleteAsset(input: { assetId: \"x\" }) { deletedId } }";
     let extensions = persisted(&sha256(text));
@@ -162,7 +162,7 @@ async fn trusted_documents_are_known_by_their_ids() {
 }
 
 #[tokio::test]
-async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
+async fn trusted_only_refuses_all_other_documents() {
     let (world, _files) = trusting("trusted_only = true\n").await;
     let untrusted = "{ assetSources { name } }";
     for body in [
@@ -230,7 +230,7 @@ async fn nothing_but_trusted_documents_is_executed_where_that_is_said() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_cannot_be_used_stops_the_start() {
+async fn an_unusable_manifest_stops_the_start() {
     let sandbox =
         asset_gateway::sandbox::Sandbox::start(asset_gateway::sandbox::Options::default())
             .await
@@ -266,7 +266,7 @@ fn plain(mut answer: Value) -> Value {
 }
 
 #[tokio::test]
-async fn texts_of_one_shape_are_each_answered_as_if_they_were_the_first() {
+async fn texts_of_a_cached_shape_get_their_own_answers() {
     let (used, id) = (world().await, "a:comfy:nobody");
     let bad = asset_id("comfy", "nobody");
     // After these queries, the gateway has cached their shapes.

@@ -37,7 +37,7 @@ async fn walk(
 }
 
 #[tokio::test]
-async fn a_search_whose_estimate_is_too_large_is_whole() {
+async fn a_search_with_too_large_an_estimate_is_complete() {
     let world = world_with(Options::default(), without_caches).await;
     let arguments = ", filter: {sources: [\"scenario\"], search: \"fox\"}";
     let due = {
@@ -58,7 +58,7 @@ async fn a_search_whose_estimate_is_too_large_is_whole() {
 }
 
 #[tokio::test]
-async fn a_list_that_always_has_more_ends_where_it_ends() {
+async fn a_list_that_always_claims_more_rows_ends() {
     let world = world_with(Options::default(), without_caches).await;
     for (order, size) in [
         ("CREATED_AT", 9),
@@ -87,7 +87,7 @@ async fn a_list_that_always_has_more_ends_where_it_ends() {
 }
 
 #[tokio::test]
-async fn a_walk_with_a_source_away_ends_with_an_error_and_goes_on_when_it_is_back() {
+async fn a_walk_with_a_source_down_ends_with_an_error_and_resumes_later() {
     let world = world_with(Options::default(), without_caches).await;
     let (whole, _) = walk(&world, "assets", "", 50).await;
     let down = Fault::Unavailable("7");
@@ -143,7 +143,7 @@ async fn a_walk_with_a_source_away_ends_with_an_error_and_goes_on_when_it_is_bac
 }
 
 #[tokio::test]
-async fn a_before_that_after_has_passed_means_the_same_in_every_order() {
+async fn a_before_that_after_has_passed_is_ignored_in_every_order() {
     let world = world().await;
     for order in ["CREATED_AT", "NAME"] {
         let list = format!(
@@ -180,7 +180,7 @@ async fn a_before_that_after_has_passed_means_the_same_in_every_order() {
 }
 
 #[tokio::test]
-async fn blanks_around_a_tag_do_not_count() {
+async fn blanks_around_a_tag_are_ignored() {
     let world = world().await;
     let query = |tag: &str| {
         format!("{{ assets(first: 100, filter: {{tagsAny: [\"{tag}\"]}}) {{ nodes {{ id }} }} }}")

@@ -3,7 +3,7 @@
 use crate::harness::world;
 
 #[tokio::test]
-async fn the_page_and_what_it_loads_come_from_here() {
+async fn the_page_and_its_files_come_from_the_gateway() {
     if !asset_gateway::explorer::is_bundled() {
         // Without npm, the page says how to install it.
         let world = world().await;
@@ -71,7 +71,7 @@ async fn the_page_and_what_it_loads_come_from_here() {
 }
 
 #[tokio::test]
-async fn a_browser_that_opens_the_graph_sees_the_page_and_a_client_the_graph() {
+async fn browsers_get_the_page_and_clients_get_the_graph() {
     let world = world().await;
     let browser = world
         .client
@@ -98,7 +98,7 @@ async fn a_browser_that_opens_the_graph_sees_the_page_and_a_client_the_graph() {
 }
 
 #[tokio::test]
-async fn it_can_be_switched_off() {
+async fn the_explorer_can_be_disabled() {
     let world = crate::harness::world_with(asset_gateway::sandbox::Options::default(), |config| {
         config.explorer = false;
     })

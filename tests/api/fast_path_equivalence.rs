@@ -23,7 +23,7 @@ struct Answer<'a> {
 
 impl Answer<'_> {
     /// The data as written, and the errors without their request ids.
-    fn told(mut self) -> (String, Vec<Value>) {
+    fn comparable(mut self) -> (String, Vec<Value>) {
         for error in &mut self.errors {
             error["extensions"]["requestId"] = Value::Null;
         }
@@ -37,7 +37,7 @@ async fn over_http(world: &TestGateway, query: &str) -> (String, Vec<Value>) {
     let text = world.post(&body).await.text().await.expect("a body");
     let answer: Answer<'_> =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{query}: {error} in {text}"));
-    answer.told()
+    answer.comparable()
 }
 
 async fn over_socket(socket: &mut Socket, query: &str) -> (String, Vec<Value>) {
@@ -54,9 +54,9 @@ async fn over_socket(socket: &mut Socket, query: &str) -> (String, Vec<Value>) {
     let next = text(socket).await;
     assert!(next.contains(r#""next""#), "{query}: {next}");
     let next: Next<'_> = serde_json::from_str(&next).unwrap_or_else(|_| panic!("{next}"));
-    let told = next.payload.told();
+    let comparable = next.payload.comparable();
     assert!(text(socket).await.contains(r#""complete""#));
-    told
+    comparable
 }
 
 async fn text(socket: &mut Socket) -> String {
@@ -112,9 +112,13 @@ async fn an_answer_is_the_same_over_http_and_over_a_socket() {
         "{ assets(first: 2) { edges { cursor @skip(if: true) } } }".to_owned(),
     ];
     for query in queries {
-        let told = over_http(&world, &query).await;
-        assert_eq!(told, over_socket(&mut socket, &query).await, "{query}");
+        let comparable = over_http(&world, &query).await;
+        assert_eq!(
+            comparable,
+            over_socket(&mut socket, &query).await,
+            "{query}"
+        );
         // The cached answer is the same.
-        assert_eq!(told, over_http(&world, &query).await, "{query}");
+        assert_eq!(comparable, over_http(&world, &query).await, "{query}");
     }
 }

@@ -99,7 +99,7 @@ async fn a_source_is_an_entity_too() {
 }
 
 #[tokio::test]
-async fn the_subgraphs_schema_is_told_over_the_wire() {
+async fn the_subgraphs_schema_is_served() {
     let world = world().await;
     let sdl = world.data("{ _service { sdl } }").await;
     let sdl = sdl["_service"]["sdl"].as_str().expect("a text");

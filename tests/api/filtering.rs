@@ -13,7 +13,7 @@ const FIELDS: &str =
     isComplete sourceResults { source { name } status reason totalCount execution { pushedFilters localFilters upstreamParameters { name value } notes calls } }";
 
 /// Walks a filtered list to its end; returns its nodes and the first page.
-async fn all(world: &TestGateway, filter: &str) -> (Vec<Value>, Value) {
+async fn walk_filtered(world: &TestGateway, filter: &str) -> (Vec<Value>, Value) {
     let (mut nodes, mut first) = (Vec::new(), Value::Null);
     let mut after = Value::Null;
     for _ in 0..100 {
@@ -46,9 +46,9 @@ fn has_tag(asset: &Value, tag: &str) -> bool {
 }
 
 #[tokio::test]
-async fn each_field_shows_exactly_what_fits() {
+async fn each_filter_field_shows_exactly_the_matches() {
     let world = world().await;
-    let (everything, _) = all(&world, "").await;
+    let (everything, _) = walk_filtered(&world, "").await;
     let cases: [(&str, Judge); 16] = [
         ("kinds: [AUDIO]", |a| a["kind"] == "AUDIO"),
         ("kinds: [MODEL_WEIGHTS, VIDEO]", |a| {
@@ -101,7 +101,7 @@ async fn each_field_shows_exactly_what_fits() {
     for (filter, fits) in cases {
         let expected: Vec<&Value> = everything.iter().filter(|asset| fits(asset)).collect();
         assert!(!expected.is_empty(), "{filter}: the sandbox holds some");
-        let (shown, first) = all(&world, filter).await;
+        let (shown, first) = walk_filtered(&world, filter).await;
         // Times print in milliseconds: rows within the bound's own millisecond may match or not.
         assert_eq!(shown.iter().collect::<Vec<_>>(), expected, "{filter}");
         for source in first["sourceResults"].as_array().into_iter().flatten() {
@@ -160,7 +160,7 @@ async fn a_source_that_can_hold_no_match_is_skipped_without_a_call() {
 }
 
 #[tokio::test]
-async fn what_goes_upstream_is_said_and_kept_to_the_contracts() {
+async fn pushed_filters_are_reported_and_follow_the_contracts() {
     let world = world().await;
     let filter = "tagsAll: [\"product\"], tagsNone: [\"other\", \"unknown\"], nameContains: \"fox\", visibilities: [PRIVATE], kinds: [IMAGE]";
     let data = world
@@ -272,7 +272,7 @@ async fn times_are_pushed_where_the_source_bounds_its_list_by_them() {
 }
 
 #[tokio::test]
-async fn one_match_in_a_long_list_is_found_by_an_ordinary_client() {
+async fn a_client_finds_one_match_in_a_long_list() {
     let world = world().await;
     {
         let mut store = world.sandbox.store.scenario();
@@ -285,7 +285,7 @@ async fn one_match_in_a_long_list_is_found_by_an_ordinary_client() {
             store.push(older);
         }
     }
-    let (found, _) = all(&world, "nameContains: \"needle\"").await;
+    let (found, _) = walk_filtered(&world, "nameContains: \"needle\"").await;
     assert_eq!(texts(&json!(found), "/name"), ["needle"]);
 }
 
@@ -308,7 +308,7 @@ async fn a_server_that_ignores_a_filter_changes_nothing() {
             "sources: [\"comfy\"]",
             "sources: [\"comfy\"], tagsAny: [\"fox\"]",
         ] {
-            let (shown, first) = all(&world, filter).await;
+            let (shown, first) = walk_filtered(&world, filter).await;
             assert!(
                 !json!(shown).to_string().contains(&hidden),
                 "{dialect:?} {filter}"
@@ -334,7 +334,7 @@ async fn counts_stay_exact_or_null_under_a_filter() {
         "nameContains: \"fox\"",
         "kinds: [VIDEO], sources: [\"scenario\"]",
     ] {
-        let (shown, first) = all(&world, filter).await;
+        let (shown, first) = walk_filtered(&world, filter).await;
         let counted = &first["totalCount"];
         assert!(
             counted.is_null() || *counted == json!(shown.len()),
@@ -345,7 +345,7 @@ async fn counts_stay_exact_or_null_under_a_filter() {
 }
 
 #[tokio::test]
-async fn filters_nothing_can_fit_are_refused_before_any_call() {
+async fn unsatisfiable_filters_are_refused_before_any_call() {
     let world = world().await;
     for (filter, field) in [
         ("kinds: []", "kinds"),
@@ -384,7 +384,7 @@ async fn filters_nothing_can_fit_are_refused_before_any_call() {
 }
 
 #[tokio::test]
-async fn a_date_that_is_none_is_refused_by_its_path_and_costs_no_sibling() {
+async fn an_invalid_date_is_refused_with_its_path_and_fails_no_sibling() {
     let world = world().await;
     for (field, date) in [
         ("createdAfter", json!("yesterday")),
@@ -417,7 +417,7 @@ async fn a_date_that_is_none_is_refused_by_its_path_and_costs_no_sibling() {
 }
 
 #[tokio::test]
-async fn a_cursor_belongs_to_its_filter_however_that_is_spelled() {
+async fn a_cursor_is_valid_for_every_spelling_of_its_filter() {
     let world = world().await;
     let page = world.data(&format!("{{ assets(first: 2, filter: {{ kinds: [IMAGE, VIDEO], tagsNone: [\"a\", \"b\"] }}) {{ {FIELDS} }} }}")).await;
     let cursor = page["assets"]["pageInfo"]["endCursor"]

@@ -76,7 +76,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn without_any_configuration_it_says_where_it_is_and_answers() {
+async fn without_configuration_it_prints_its_address_and_answers() {
     let running = start(binary().args(["--listen", "127.0.0.1:0"]), "Sources:");
     let graph = running.lines[0]
         .strip_prefix("The graph is at ")
@@ -106,7 +106,7 @@ async fn without_any_configuration_it_says_where_it_is_and_answers() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_with_the_way_out() {
+fn a_taken_port_is_named_with_the_option_to_change_it() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound").to_string();
     let output = run(binary().args(["serve", "--listen", &address]));
@@ -161,7 +161,7 @@ fn wrong_settings_are_refused_at_start_with_exit_code_64() {
 }
 
 #[test]
-fn real_sources_are_not_opened_to_the_network() {
+fn real_sources_are_not_exposed_to_the_network() {
     let output = run(binary()
         .env("PIKTID_TOKEN", "t")
         .args(["serve", "--listen", "0.0.0.0:0"]));
@@ -207,7 +207,7 @@ fn the_sandbox_alone_prints_what_a_gateway_needs_and_check_uses_it() {
 
 #[cfg(unix)]
 #[test]
-fn told_to_stop_it_ends_by_itself() {
+fn it_exits_successfully_on_sigterm() {
     let mut running = start(binary().args(["--listen", "127.0.0.1:0"]), "Sources:");
     let stopped = Command::new("kill")
         .arg(running.child.id().to_string())
@@ -219,7 +219,7 @@ fn told_to_stop_it_ends_by_itself() {
 }
 
 #[test]
-fn logs_are_json_where_nobody_watches() {
+fn logs_are_json_without_a_terminal() {
     let mut child = binary()
         .args(["--listen", "127.0.0.1:0"])
         .env("PIKTID_TOKEN", "t")

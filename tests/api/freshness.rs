@@ -97,7 +97,7 @@ async fn a_stale_page_is_served_while_one_call_refreshes_it() {
 }
 
 #[tokio::test]
-async fn what_a_source_said_before_does_while_it_fails_and_says_so() {
+async fn a_stale_answer_replaces_a_failed_one_and_is_marked() {
     let world = world_of(Freshness {
         page_fresh: AN_INSTANT,
         page_stale: Duration::ZERO,
@@ -135,7 +135,7 @@ async fn what_a_source_said_before_does_while_it_fails_and_says_so() {
 }
 
 #[tokio::test]
-async fn nothing_older_than_a_write_is_served_however_the_source_fails() {
+async fn nothing_older_than_a_write_is_served_while_the_source_fails() {
     let world = world().await;
     let id = {
         let store = world.sandbox.store.piktid();
@@ -155,7 +155,7 @@ async fn nothing_older_than_a_write_is_served_however_the_source_fails() {
 }
 
 #[tokio::test]
-async fn what_is_not_to_be_kept_is_not() {
+async fn no_store_answers_are_not_cached() {
     let world = world().await;
     let id = world.sandbox.store.piktid()[0].id.clone();
     let piktid = format!("{{ asset(id: \"{}\") {{ id }} }}", asset_id("piktid", &id));
@@ -197,7 +197,7 @@ async fn what_is_not_to_be_kept_is_not() {
 }
 
 #[tokio::test]
-async fn each_source_has_its_own_times() {
+async fn each_source_has_its_own_freshness() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             if source.name.as_str() == "piktid" {
@@ -213,7 +213,7 @@ async fn each_source_has_its_own_times() {
 }
 
 #[tokio::test]
-async fn that_there_is_no_such_asset_is_known_for_a_while() {
+async fn a_missing_asset_is_cached() {
     let world = world().await;
     let query = format!(
         "{{ asset(id: \"{}\") {{ id }} }}",
@@ -226,7 +226,7 @@ async fn that_there_is_no_such_asset_is_known_for_a_while() {
 }
 
 #[tokio::test]
-async fn what_was_read_before_does_for_whoever_would_wait_for_a_source_that_hangs() {
+async fn a_stale_answer_replaces_the_wait_for_a_hanging_source() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness = Freshness {
             page_fresh: AN_INSTANT,
@@ -258,7 +258,7 @@ async fn what_was_read_before_does_for_whoever_would_wait_for_a_source_that_hang
 }
 
 #[tokio::test]
-async fn nothing_older_is_served_after_an_answer_that_is_not_to_be_kept() {
+async fn a_no_store_answer_removes_the_older_entry() {
     let world = world_of(Freshness {
         page_fresh: AN_INSTANT,
         page_stale: Duration::ZERO,

@@ -67,7 +67,7 @@ async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -
 pub const CACHES: &str = "ASSET_GATEWAY_TEST_CACHES";
 
 /// Applies the cache mode of this test run to a configuration.
-fn as_asked_for(mut config: Config) -> Config {
+fn with_cache_mode(mut config: Config) -> Config {
     match std::env::var(CACHES).as_deref() {
         Ok("off") => without_caches(&mut config),
         Ok("tiny") => config.cache.size_bytes = 64 * 1024,
@@ -96,7 +96,7 @@ pub fn without_caches(config: &mut Config) {
 pub async fn gateway(config: Config) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound address");
-    let config = as_asked_for(config);
+    let config = with_cache_mode(config);
     let gateway = Gateway::new(config, address).expect("the configuration holds");
     let task = tokio::spawn(async move {
         server::serve(listener, &gateway, std::future::pending()).await;

@@ -32,7 +32,7 @@ const PAGE: &str = "{ assets(first: 3) { nodes { id } \
      sourceResults { source { name } status execution { calls } error { code message retryAfterSeconds } } } }";
 
 #[tokio::test]
-async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
+async fn a_failing_source_is_not_called_until_it_recovers() {
     let world = world().await;
     let piktid = &world.sandbox.piktid;
     assert_eq!(health(&world).await["status"], "UP");
@@ -101,7 +101,7 @@ async fn a_source_that_fails_is_left_alone_until_it_answers_again() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_to_wait_for_is_refused_at_once() {
+async fn calls_beyond_the_queue_are_refused_at_once() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             source.in_flight = 1;
@@ -140,7 +140,7 @@ async fn what_is_too_much_to_wait_for_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() {
+async fn a_retry_honours_retry_after_within_its_deadline() {
     let world = world().await;
     let piktid = &world.sandbox.piktid;
     let query = "{ assets(first: 3, filter: {sources: [\"piktid\"]}) { nodes { id } \
@@ -171,7 +171,7 @@ async fn a_retry_waits_as_long_as_it_is_told_and_no_longer_than_there_is_time() 
 }
 
 #[tokio::test]
-async fn a_source_that_hangs_is_noticed_by_the_calls_that_end_so() {
+async fn timed_out_calls_take_a_hanging_source_down() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::ZERO;
         for source in &mut config.sources {

@@ -27,7 +27,7 @@ fn header(response: &Response, name: &str) -> String {
 }
 
 /// The scope and `max-age` in seconds of `cache-control`; `None` for `no-store`.
-fn kept(response: &Response) -> Option<(String, u64)> {
+fn cache_lifetime(response: &Response) -> Option<(String, u64)> {
     let value = header(response, "cache-control");
     if value == "no-store" {
         return None;
@@ -41,7 +41,7 @@ fn kept(response: &Response) -> Option<(String, u64)> {
 const LIST: &str = "{ assets(first: 3) { nodes { id name note } } }";
 
 #[tokio::test]
-async fn an_answer_is_kept_as_long_as_the_first_of_it_stays_true() {
+async fn max_age_is_the_shortest_lifetime_in_the_answer() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::from_secs(300);
         for source in &mut config.sources {
@@ -51,7 +51,7 @@ async fn an_answer_is_kept_as_long_as_the_first_of_it_stays_true() {
         }
     })
     .await;
-    let lifetime = async |query: &str| kept(&get(&world, query, &[]).await);
+    let lifetime = async |query: &str| cache_lifetime(&get(&world, query, &[]).await);
     let (scope, comfy) = lifetime("{ comfyAssets(first: 1) { nodes { id } } }")
         .await
         .expect("kept");
@@ -67,36 +67,36 @@ async fn an_answer_is_kept_as_long_as_the_first_of_it_stays_true() {
 }
 
 #[tokio::test]
-async fn what_is_not_whole_or_not_new_is_kept_by_nobody() {
+async fn partial_stale_and_failed_answers_are_no_store() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::from_nanos(1);
     })
     .await;
     assert_eq!(
-        kept(&get(&world, "{ assetSources { health { status } } }", &[]).await),
+        cache_lifetime(&get(&world, "{ assetSources { health { status } } }", &[]).await),
         None
     );
     assert_eq!(
-        kept(&get(&world, "{ asset(id: \"no id\") { id } }", &[]).await),
+        cache_lifetime(&get(&world, "{ asset(id: \"no id\") { id } }", &[]).await),
         None
     );
-    assert_eq!(kept(&get(&world, "{ nope }", &[]).await), None);
+    assert_eq!(cache_lifetime(&get(&world, "{ nope }", &[]).await), None);
     // Stale by the second request, and served while the gateway refreshes it.
     let comfy = "{ comfyAssets(first: 1) { nodes { id } } }";
     get(&world, comfy, &[]).await;
-    assert_eq!(kept(&get(&world, comfy, &[]).await), None);
+    assert_eq!(cache_lifetime(&get(&world, comfy, &[]).await), None);
     world.sandbox.scenario.faults.add("GET", Fault::Reset);
-    assert_eq!(kept(&get(&world, LIST, &[]).await), None);
+    assert_eq!(cache_lifetime(&get(&world, LIST, &[]).await), None);
     let note =
         "mutation { setAssetNote(input: { assetId: \"x\", note: \"y\" }) { errors { code } } }";
     assert_eq!(
-        kept(&world.post(&json!({ "query": note }).to_string()).await),
+        cache_lifetime(&world.post(&json!({ "query": note }).to_string()).await),
         None
     );
 }
 
 #[tokio::test]
-async fn whoever_has_the_answer_is_told_so_until_it_changes() {
+async fn if_none_match_gets_304_until_the_answer_changes() {
     let world = world().await;
     let first = get(&world, LIST, &[]).await;
     let tag = header(&first, "etag");
@@ -107,7 +107,7 @@ async fn whoever_has_the_answer_is_told_so_until_it_changes() {
         let same = get(&world, LIST, &[("if-none-match", &condition)]).await;
         assert_eq!(same.status(), 304, "{condition}");
         assert_eq!(header(&same, "etag"), tag);
-        assert!(kept(&same).is_some());
+        assert!(cache_lifetime(&same).is_some());
         assert!(header(&same, "vary").contains("accept"));
         assert_eq!(same.text().await.expect("nothing"), "");
     }
@@ -125,7 +125,7 @@ async fn whoever_has_the_answer_is_told_so_until_it_changes() {
 }
 
 #[tokio::test]
-async fn persisted_operations_have_tags_whichever_way_they_are_sent() {
+async fn persisted_operations_have_etags_over_post() {
     let world = world().await;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, LIST.as_bytes());
     let hash: String = digest
@@ -137,7 +137,7 @@ async fn persisted_operations_have_tags_whichever_way_they_are_sent() {
     let mut whole = named.clone();
     whole["query"] = LIST.into();
     let registered = world.post(&whole.to_string()).await;
-    assert!(kept(&registered).is_some());
+    assert!(cache_lifetime(&registered).is_some());
     assert_eq!(header(&registered, "etag"), "", "its document came with it");
     let by_name = world.post(&named.to_string()).await;
     let tag = header(&by_name, "etag");

@@ -92,7 +92,7 @@ impl TestGateway {
     }
 
     /// The answer at every entry point.
-    async fn by_every_door(&self, operation: &Operation) -> Vec<(&'static str, Value)> {
+    async fn by_every_entry_point(&self, operation: &Operation) -> Vec<(&'static str, Value)> {
         vec![
             ("POST", self.by_post(operation).await),
             ("GET", self.by_get(operation).await),
@@ -113,7 +113,7 @@ async fn read(response: reqwest::Response) -> Value {
 }
 
 #[tokio::test]
-async fn every_limit_holds_at_every_door_and_names_value_and_maximum() {
+async fn every_limit_holds_at_every_entry_point_and_names_value_and_maximum() {
     let world = world().await;
     let repeat = |part: &str, times: usize| part.repeat(times);
     let aliases: String = (0..51).map(|n| format!("a{n}: name ")).collect();
@@ -199,7 +199,7 @@ async fn every_limit_holds_at_every_door_and_names_value_and_maximum() {
         ),
     ];
     for (name, value, operation) in &cases {
-        for (entry_point, answer) in world.by_every_door(operation).await {
+        for (entry_point, answer) in world.by_every_entry_point(operation).await {
             let (code, message) = error(&answer);
             assert_eq!(code, "LIMIT_EXCEEDED", "{entry_point}: {name}: {message}");
             let limit = &answer["errors"][0]["extensions"]["limit"];
@@ -230,7 +230,7 @@ async fn every_limit_holds_at_every_door_and_names_value_and_maximum() {
 }
 
 #[tokio::test]
-async fn what_is_just_within_every_limit_passes_every_door() {
+async fn values_within_every_limit_pass_every_entry_point() {
     let world = world().await;
     let aliases: String = (0..50).map(|n| format!("a{n}: name ")).collect();
     let roots: String = "__typename ".repeat(20);
@@ -240,7 +240,7 @@ async fn what_is_just_within_every_limit_passes_every_door() {
         format!("{{ {roots} }}"),
         format!("{{ __typename {} }}", "@include(if: true) @skip(if: false)"),
     ] {
-        for (entry_point, answer) in world.by_every_door(&Operation::new(query)).await {
+        for (entry_point, answer) in world.by_every_entry_point(&Operation::new(query)).await {
             assert_eq!(answer.get("errors"), None, "{entry_point}: {answer}");
         }
     }
@@ -285,7 +285,7 @@ async fn every_limit_can_be_set() {
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
+async fn a_batch_keeps_its_order_and_shares_one_cost_limit() {
     let world = world().await;
     let batch = |queries: &[&str]| {
         let items: Vec<Value> = queries
@@ -341,7 +341,7 @@ async fn a_batch_is_answered_in_its_order_and_costs_what_it_causes() {
 }
 
 #[tokio::test]
-async fn mutations_of_a_batch_come_one_after_the_other() {
+async fn mutations_of_a_batch_run_in_sequence() {
     let world = world().await;
     let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let note = |text: &str| json!({ "query": format!("mutation {{ setAssetNote(input: {{assetId: \"{id}\", note: \"{text}\"}}) {{ asset {{ note }} }} }}") });
@@ -397,7 +397,7 @@ fn everything(schema: &Value, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_page_of_a_hundred_with_every_detail_there_is_passes() {
+async fn a_page_of_a_hundred_with_every_field_passes() {
     let world = world().await;
     let introspection = include_str!("../corpus/introspection.graphql");
     let schema = world.data(introspection).await["__schema"].clone();
@@ -423,7 +423,7 @@ async fn a_page_of_a_hundred_with_every_detail_there_is_passes() {
 }
 
 #[tokio::test]
-async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused() {
+async fn amplifying_requests_are_refused() {
     let world = world().await;
     let id = asset_id("comfy", &world.sandbox.store.comfy()[0].id.clone());
     let representation = json!({ "__typename": "Asset", "id": id });
@@ -452,7 +452,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
         " }".repeat(25)
     );
     for operation in [entities, schemas, copied, Operation::new(deep)] {
-        for (entry_point, answer) in world.by_every_door(&operation).await {
+        for (entry_point, answer) in world.by_every_entry_point(&operation).await {
             if entry_point == "GET" && answer.to_string().contains("414") {
                 continue;
             }
@@ -472,7 +472,7 @@ async fn small_requests_that_would_cause_much_work_or_large_answers_are_refused(
 }
 
 #[tokio::test]
-async fn who_says_nothing_is_not_waited_for() {
+async fn silent_connections_are_closed() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let world = world_of("[limits]\nidle_seconds = 0.3\n").await;
     // Nothing; half of the HTTP/2 preface; half of a head; a socket without its first message.
@@ -502,7 +502,7 @@ async fn who_says_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_socket_has_so_many_operations_at_once() {
+async fn concurrent_operations_of_a_socket_are_limited() {
     let world = world_of("[limits]\nsocket_operations = 2\n").await;
     let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     let hold = asset_gateway::sandbox::Fault::Hold(std::sync::Arc::clone(&gate));

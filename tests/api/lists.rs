@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{TestGateway, error, texts, world, world_with};
 
 #[tokio::test]
-async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
+async fn input_that_breaks_a_providers_rule_is_refused_before_any_call() {
     let world = world().await;
     let long = "x".repeat(1_001);
     let many: Vec<String> = (0..60).map(|n| format!("\"a{n}\"")).collect();
@@ -209,7 +209,7 @@ async fn what_breaks_a_providers_rule_is_refused_before_any_call() {
 }
 
 #[tokio::test]
-async fn an_order_that_a_source_does_not_have_names_the_source() {
+async fn an_unsupported_order_names_the_source() {
     let world = world().await;
     for (arguments, names) in [
         (
@@ -358,7 +358,7 @@ async fn a_list_sorted_by_name_counts_exactly_at_one_call_a_page() {
 }
 
 #[tokio::test]
-async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
+async fn a_walk_by_name_survives_inserts_and_deleted_anchors() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = std::time::Duration::ZERO;
     })
@@ -432,7 +432,7 @@ async fn a_walk_by_name_survives_inserts_and_deletes_anchors_too() {
 }
 
 #[tokio::test]
-async fn a_search_asks_each_sources_own_and_hydrates_hits() {
+async fn a_search_uses_each_sources_search_and_hydrates_hits() {
     let world = world().await;
     let query = "{ assets(first: 50, filter: {search: \"fox\"}) { totalCount nodes { name upstreamId \
                  provider size } pageInfo { hasNextPage } sourceResults { source { name } totalCount \
@@ -489,7 +489,7 @@ async fn a_search_asks_each_sources_own_and_hydrates_hits() {
 }
 
 #[tokio::test]
-async fn a_hit_that_is_gone_keeps_its_place_and_is_not_shown() {
+async fn a_missing_search_hit_is_not_shown() {
     let world = world().await;
     let hits = walk(
         &world,
@@ -594,7 +594,7 @@ async fn a_server_that_ignores_a_filter_shows_nothing_that_does_not_fit() {
 }
 
 #[tokio::test]
-async fn a_sources_list_is_the_merged_list_of_it_alone() {
+async fn a_sources_list_equals_the_merged_list_of_that_source() {
     let world = world().await;
     let page = "nodes { id } totalCount pageInfo { endCursor }";
     let data = world
@@ -664,7 +664,7 @@ async fn errors_of_sources_and_mutations_share_an_interface() {
 }
 
 #[tokio::test]
-async fn what_a_source_can_sort_and_filter_is_told() {
+async fn capabilities_list_the_orders_and_pushed_filters() {
     let world = world().await;
     let data = world
         .data(
@@ -713,7 +713,7 @@ async fn what_a_source_can_sort_and_filter_is_told() {
 }
 
 #[tokio::test]
-async fn a_place_by_name_belongs_to_its_source_and_may_be_lost() {
+async fn a_cursor_by_name_belongs_to_its_source_and_may_be_lost() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = std::time::Duration::ZERO;
     })
@@ -756,7 +756,7 @@ async fn a_place_by_name_belongs_to_its_source_and_may_be_lost() {
 }
 
 #[tokio::test]
-async fn many_or_long_tags_are_pushed_as_far_as_an_address_goes() {
+async fn tags_are_pushed_up_to_the_length_of_a_url() {
     let world = world().await;
     let tags: Vec<String> = (0..100).map(|n| format!("\"{n:040}\"")).collect();
     let none = tags.join(",");

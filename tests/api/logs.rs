@@ -88,13 +88,13 @@ impl Drop for Process {
 
 /// The texts of all answers, and the request ids of all failures.
 #[derive(Default)]
-struct Told {
+struct Recorded {
     texts: Vec<String>,
     ids: Vec<String>,
 }
 
-impl Told {
-    async fn keep(&mut self, response: reqwest::Response) -> Value {
+impl Recorded {
+    async fn record(&mut self, response: reqwest::Response) -> Value {
         if !response.status().is_success() {
             let id = response.headers()["x-request-id"].to_str().expect("text");
             self.ids.push(format!("{id} of {}", response.url()));
@@ -114,7 +114,7 @@ impl Told {
 const KEY: &str = "agw_key-of-anna-that-nobody-may-see";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_tells_who_did_what_and_no_secret() {
+async fn the_log_names_each_author_and_holds_no_secret() {
     let tenants = Arc::new([
         Tenant::start("anna's").await,
         Tenant::start("bert's!").await,
@@ -142,7 +142,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         fronts[1].url()
     );
     let mut process = Process::start(&toml);
-    let (client, mut recorded) = (client(), Told::default());
+    let (client, mut recorded) = (client(), Recorded::default());
     let [scenario, piktid, comfy] = &tenants[0].credentials;
     let own = [
         ("authorization", format!("Bearer {KEY}")),
@@ -160,9 +160,9 @@ async fn a_log_tells_who_did_what_and_no_secret() {
             .body(json!({ "query": query, "variables": variables }).to_string())
             .send()
     };
-    let ask = async |recorded: &mut Told, query: &str| {
+    let ask = async |recorded: &mut Recorded, query: &str| {
         let response = post(&own, query, json!({})).await.expect("an answer");
-        recorded.keep(response).await
+        recorded.record(response).await
     };
     let list = "{ assets(first: 20, filter: {sources: [\"scenario\", \"piktid-too\", \"comfy\"]}) { nodes { id name url thumbnailUrl raw source { name } } sourceResults { status } } }";
     let answer = ask(&mut recorded, list).await;
@@ -213,7 +213,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         ],
     ] {
         let response = post(&headers, list, json!({})).await.expect("an answer");
-        recorded.keep(response).await;
+        recorded.record(response).await;
     }
     for path in [
         "/nope",
@@ -225,14 +225,14 @@ async fn a_log_tells_who_did_what_and_no_secret() {
             .get(format!("http://{}{path}", process.address))
             .send()
             .await;
-        recorded.keep(response.expect("an answer")).await;
+        recorded.record(response.expect("an answer")).await;
     }
     let strange = client
         .post(&url)
         .header("host", "evil.example")
         .send()
         .await;
-    recorded.keep(strange.expect("an answer")).await;
+    recorded.record(strange.expect("an answer")).await;
     // Writes, of which one fails.
     let id = nodes
         .iter()
@@ -262,7 +262,7 @@ async fn a_log_tells_who_did_what_and_no_secret() {
         request = request.header(*name, value);
     }
     let uploaded = recorded
-        .keep(request.multipart(form).send().await.expect("an answer"))
+        .record(request.multipart(form).send().await.expect("an answer"))
         .await;
     assert_eq!(
         uploaded["data"]["uploadAsset"]["errors"],

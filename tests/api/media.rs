@@ -36,7 +36,7 @@ async fn media(world: &TestGateway, provider: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_picture_of_the_sandbox_loads_with_nothing_but_its_address() {
+async fn every_picture_of_the_sandbox_loads_by_its_address_alone() {
     let world = world().await;
     for provider in ["SCENARIO", "PIKTID", "COMFY"] {
         for asset in media(&world, provider).await {
@@ -82,7 +82,7 @@ async fn a_comfy_picture(world: &TestGateway) -> String {
 }
 
 #[tokio::test]
-async fn comfys_bytes_come_through_the_gateway_and_tell_nothing_of_where_they_are_from() {
+async fn comfys_files_come_through_the_gateway_without_the_servers_address() {
     let world = world().await;
     let url = a_comfy_picture(&world).await;
     assert!(url.starts_with(&world.url("/media/")), "{url}");
@@ -121,7 +121,7 @@ async fn comfys_bytes_come_through_the_gateway_and_tell_nothing_of_where_they_ar
 }
 
 #[tokio::test]
-async fn ranges_work_although_the_source_knows_none() {
+async fn ranges_work_without_support_by_the_source() {
     let world = world().await;
     let url = a_comfy_picture(&world).await;
     let whole = world.get(&url).await.bytes().await.expect("a body");
@@ -145,7 +145,7 @@ async fn ranges_work_although_the_source_knows_none() {
 }
 
 #[tokio::test]
-async fn a_browser_that_has_it_is_told_so() {
+async fn if_none_match_gets_304_without_a_call() {
     let world = world().await;
     let hashed = world.data("{ assets(first: 100, filter: { providers: [COMFY] }) { nodes { kind contentHash url } } }").await;
     let url = hashed["assets"]["nodes"]
@@ -173,7 +173,7 @@ async fn a_browser_that_has_it_is_told_so() {
 }
 
 #[tokio::test]
-async fn head_tells_without_a_body() {
+async fn head_returns_headers_without_a_body() {
     let world = world().await;
     let url = a_comfy_picture(&world).await;
     let response = world.client.head(&url).send().await.expect("an answer");
@@ -182,7 +182,7 @@ async fn head_tells_without_a_body() {
 }
 
 #[tokio::test]
-async fn tokens_cannot_be_made_up_changed_or_used_late() {
+async fn forged_and_altered_tokens_are_refused() {
     let world = world().await;
     let url = a_comfy_picture(&world).await;
     let (base, token) = url.rsplit_once('/').expect("a path");
@@ -211,7 +211,7 @@ async fn tokens_cannot_be_made_up_changed_or_used_late() {
 }
 
 #[tokio::test]
-async fn an_address_ends() {
+async fn a_media_address_expires() {
     let key = [7; 32];
     let urls = asset_gateway::media::MediaUrls::new(key, &"http://g".parse().expect("an address"));
     let id = AssetId {
@@ -253,7 +253,7 @@ async fn an_address_ends() {
 }
 
 #[tokio::test]
-async fn what_could_run_as_a_page_is_a_download() {
+async fn active_content_is_a_download() {
     let world = world().await;
     let id = {
         let mut store = world.sandbox.store.comfy();
@@ -289,7 +289,7 @@ async fn what_could_run_as_a_page_is_a_download() {
 }
 
 #[tokio::test]
-async fn a_drawing_that_could_run_is_a_picture_in_a_page_and_a_download_by_itself() {
+async fn an_svg_is_an_image_within_a_page_and_a_download_by_itself() {
     let world = world().await;
     let id = {
         let mut store = world.sandbox.store.comfy();
@@ -321,7 +321,7 @@ async fn a_drawing_that_could_run_is_a_picture_in_a_page_and_a_download_by_itsel
 }
 
 #[tokio::test]
-async fn signed_storage_is_a_redirect_that_carries_no_key() {
+async fn signed_storage_is_a_redirect_without_the_key() {
     let world = world_with(
         Options {
             dialect: Dialect::Newest,
@@ -345,7 +345,7 @@ async fn signed_storage_is_a_redirect_that_carries_no_key() {
 }
 
 #[tokio::test]
-async fn a_source_cannot_lead_a_browser_inside() {
+async fn a_source_cannot_redirect_a_browser_to_internal_addresses() {
     use axum::{Router, http::StatusCode, routing::get};
     let asset = include_str!("../corpus/fuzz/comfy/one");
     let id = serde_json::from_str::<Value>(asset).expect("JSON")["id"].clone();
@@ -392,7 +392,7 @@ async fn selecting_addresses_costs_no_call() {
 }
 
 #[tokio::test]
-async fn with_a_secret_addresses_outlive_the_process() {
+async fn with_a_secret_addresses_survive_a_restart() {
     let secret = || asset_gateway::config::Secret::new("one secret for all instances".to_owned());
     let world = world_with(Options::default(), |config| {
         config.media_secret = Some(secret());
@@ -424,7 +424,7 @@ async fn with_a_secret_addresses_outlive_the_process() {
 }
 
 #[tokio::test]
-async fn a_source_that_falls_silent_does_not_hang_the_browser() {
+async fn a_hanging_source_ends_a_download_with_504() {
     let world = world_with(Options::default(), |config| {
         config.limits.query_deadline = Duration::from_millis(300);
     })
@@ -446,7 +446,7 @@ async fn a_source_that_falls_silent_does_not_hang_the_browser() {
 }
 
 #[tokio::test]
-async fn readers_that_do_not_read_hold_up_no_list() {
+async fn clients_that_do_not_read_block_no_list() {
     let world = world().await;
     let id = {
         let mut store = world.sandbox.store.comfy();
@@ -476,7 +476,7 @@ async fn readers_that_do_not_read_hold_up_no_list() {
 }
 
 #[tokio::test]
-async fn a_large_picture_is_no_thumbnail() {
+async fn a_large_picture_is_not_used_as_a_thumbnail() {
     let world = world().await;
     let large = 2 * 1024 * 1024 + 1;
     let ids: Vec<String> = {

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     harness::{TestGateway, asset_id, error, texts, world, world_with},
-    writes::{own, payload},
+    writes::{own_assets, payload},
 };
 
 fn status(status: u16, body: &str) -> Fault {
@@ -74,7 +74,7 @@ fn mine(world: &TestGateway, most: usize) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
+async fn hundreds_of_deletes_during_faults_report_their_outcomes() {
     let world = world().await;
     let sandbox = &world.sandbox;
     let assets = mine(&world, 100);
@@ -155,9 +155,9 @@ async fn hundreds_of_deletes_in_bad_weather_are_told_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_answer_of_piktids_that_does_not_add_up_tells_nothing() {
+async fn an_inconsistent_piktid_answer_is_an_unknown_outcome() {
     let world = world().await;
-    let [_, piktid, _] = own(&world);
+    let [_, piktid, _] = own_assets(&world);
     for body in [
         "{}",
         "",
@@ -200,9 +200,9 @@ async fn an_answer_of_piktids_that_does_not_add_up_tells_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_never_sent_is_a_plain_failure() {
+async fn a_write_that_was_never_sent_is_a_plain_failure() {
     let world = world().await;
-    let [_, piktid, comfy] = own(&world);
+    let [_, piktid, comfy] = own_assets(&world);
     // The read before the write fails.
     world
         .sandbox
@@ -232,7 +232,7 @@ async fn what_was_never_sent_is_a_plain_failure() {
         }
     })
     .await;
-    let ids = own(&world);
+    let ids = own_assets(&world);
     let input = json!({ "assetIds": ids });
     let report = payload(&world, "bulkDeleteAssets", input, "deletedIds").await;
     assert_eq!(
@@ -244,7 +244,7 @@ async fn what_was_never_sent_is_a_plain_failure() {
 #[tokio::test]
 async fn a_delete_at_scenario_that_cannot_be_verified_is_unknown() {
     let world = world().await;
-    let [scenario, ..] = own(&world);
+    let [scenario, ..] = own_assets(&world);
     let faults = &world.sandbox.scenario;
     rule(faults, "DELETE /v1/assets", 1, Fault::Lose);
     // The read before the delete succeeds; the reads after it fail.
@@ -266,12 +266,12 @@ async fn a_delete_at_scenario_that_cannot_be_verified_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_write_that_outlives_its_time_keeps_the_payloads() {
+async fn a_write_past_its_deadline_keeps_the_payloads() {
     let world = world_with(Options::default(), |config| {
         config.limits.mutation_deadline = Duration::from_secs(2);
     })
     .await;
-    let [scenario, piktid, _] = own(&world);
+    let [scenario, piktid, _] = own_assets(&world);
     let gate = Arc::new(Semaphore::new(0));
     // The note is written; the read that follows never gets an answer.
     world
@@ -312,9 +312,9 @@ async fn a_write_that_outlives_its_time_keeps_the_payloads() {
 }
 
 #[tokio::test]
-async fn comfys_refusals_say_what_they_are() {
+async fn comfys_refusals_have_specific_codes() {
     let world = world().await;
-    let [.., comfy] = own(&world);
+    let [.., comfy] = own_assets(&world);
     let faults = &world.sandbox.comfy;
     for (code, body, expected) in [
         (405, "405: Method Not Allowed", "NOT_FOUND"),
@@ -357,7 +357,7 @@ async fn comfys_refusals_say_what_they_are() {
 }
 
 #[tokio::test]
-async fn one_bad_id_does_not_take_the_others_with_it() {
+async fn one_bad_id_does_not_fail_the_others() {
     let world = world().await;
     let assets = mine(&world, 12);
     for (source, emulator, beginning) in [
@@ -386,7 +386,7 @@ async fn one_bad_id_does_not_take_the_others_with_it() {
 #[tokio::test]
 async fn a_429_is_waited_out_by_every_write() {
     let world = world().await;
-    let [scenario, piktid, _] = own(&world);
+    let [scenario, piktid, _] = own_assets(&world);
     let later = || Fault::Answer {
         status: 429,
         content_type: "application/json",
@@ -418,9 +418,9 @@ async fn a_429_is_waited_out_by_every_write() {
 }
 
 #[tokio::test]
-async fn nobody_reads_old_after_new_while_a_write_is_under_way() {
+async fn reads_never_see_old_after_new_during_a_write() {
     let world = world().await;
-    let [_, id, _] = own(&world);
+    let [_, id, _] = own_assets(&world);
     let read = format!(
         "{{ asset(id: \"{id}\") {{ note }} \
          assets(first: 100, filter: {{sources: [\"piktid\"]}}) {{ nodes {{ id note }} }} }}"
@@ -467,7 +467,7 @@ async fn nobody_reads_old_after_new_while_a_write_is_under_way() {
 #[tokio::test]
 async fn concurrent_readers_never_see_old_after_new() {
     let world = Arc::new(world().await);
-    let ids = own(&world);
+    let ids = own_assets(&world);
     let is_over = Arc::new(AtomicBool::new(false));
     let readers = (0..6).map(|reader| {
         let (world, is_over, ids) = (Arc::clone(&world), Arc::clone(&is_over), ids.clone());
@@ -513,7 +513,7 @@ async fn concurrent_readers_never_see_old_after_new() {
 }
 
 #[tokio::test]
-async fn a_later_mutation_of_one_operation_reads_anew() {
+async fn a_later_mutation_of_one_operation_rereads() {
     let world = world().await;
     let (child, parent) = {
         let store = world.sandbox.store.scenario();
@@ -549,7 +549,7 @@ async fn a_later_mutation_of_one_operation_reads_anew() {
 #[tokio::test]
 async fn numbers_in_comfys_metadata_survive_a_note() {
     let world = world().await;
-    let [.., comfy] = own(&world);
+    let [.., comfy] = own_assets(&world);
     let metadata = r#"{"seed":18446744073709551616,"cfg":7.50000000000000000001,"n":{"a":[null]}}"#;
     for asset in world.sandbox.store.comfy().iter_mut() {
         if asset_id("comfy", &asset.id) == comfy {
@@ -576,7 +576,7 @@ async fn numbers_in_comfys_metadata_survive_a_note() {
 }
 
 #[tokio::test]
-async fn ids_come_back_as_they_were_given() {
+async fn ids_are_returned_as_they_were_sent() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             if source.name.as_str() == "piktid" {
@@ -610,9 +610,9 @@ async fn ids_come_back_as_they_were_given() {
 }
 
 #[tokio::test]
-async fn a_page_in_place_of_an_answer_deletes_nothing() {
+async fn an_html_page_instead_of_an_answer_is_an_unknown_outcome() {
     let world = world().await;
-    let [.., comfy] = own(&world);
+    let [.., comfy] = own_assets(&world);
     let page = Fault::Answer {
         status: 200,
         content_type: "text/html",

@@ -81,7 +81,7 @@ async fn the_newest_come_first() {
 }
 
 #[tokio::test]
-async fn any_edge_is_a_place_to_go_on() {
+async fn a_walk_can_continue_after_any_edge() {
     let world = world().await;
     let page = world.ask_with(FORWARD, json!({ "n": 30 })).await;
     let edges = &page["data"]["assets"]["edges"];
@@ -160,7 +160,7 @@ async fn one_page_is_one_list_call_a_source_in_both_directions() {
 }
 
 #[tokio::test]
-async fn a_cursor_outlives_the_gateway_and_fits_another_instance() {
+async fn a_cursor_is_valid_at_another_instance() {
     let first = world().await;
     let page = first.ask_with(FORWARD, json!({ "n": 10 })).await;
     let cursor = page["data"]["assets"]["pageInfo"]["endCursor"].clone();
@@ -178,7 +178,7 @@ async fn a_cursor_outlives_the_gateway_and_fits_another_instance() {
 }
 
 #[tokio::test]
-async fn a_stretch_may_have_two_ends() {
+async fn after_and_before_may_bound_one_page() {
     let world = world().await;
     let page = world.ask_with(FORWARD, json!({ "n": 12 })).await;
     let edges = &page["data"]["assets"]["edges"];
@@ -195,7 +195,7 @@ async fn a_stretch_may_have_two_ends() {
 }
 
 #[tokio::test]
-async fn an_empty_library_is_an_ordinary_page() {
+async fn empty_sources_give_an_empty_page() {
     let world = world().await;
     world.sandbox.store.scenario().clear();
     world.sandbox.store.piktid().clear();
@@ -232,7 +232,7 @@ async fn counts_are_exact_or_null() {
 }
 
 #[tokio::test]
-async fn cursors_that_are_none_are_refused_before_any_call() {
+async fn malformed_cursors_are_refused_before_any_call() {
     let world = world().await;
     for cursor in ["", "x", "AAAA", &"A".repeat(300), "not base64 at all!", "é"] {
         let answer = world
@@ -244,7 +244,7 @@ async fn cursors_that_are_none_are_refused_before_any_call() {
 }
 
 #[tokio::test]
-async fn a_long_stretch_of_one_creation_time_is_walked_whole() {
+async fn many_assets_of_one_creation_time_are_walked_completely() {
     let world = world().await;
     world.sandbox.store.scenario().clear();
     world.sandbox.store.comfy().clear();
@@ -265,7 +265,7 @@ async fn a_long_stretch_of_one_creation_time_is_walked_whole() {
 }
 
 #[tokio::test]
-async fn a_year_one_as_some_systems_write_it_ends_the_list_like_any_time() {
+async fn assets_of_the_year_one_are_walked_like_any_other() {
     let world = world().await;
     world.sandbox.store.scenario().clear();
     world.sandbox.store.piktid().clear();
@@ -286,7 +286,7 @@ async fn a_year_one_as_some_systems_write_it_ends_the_list_like_any_time() {
 }
 
 #[tokio::test]
-async fn a_small_page_gets_through_a_group_larger_than_any_call() {
+async fn small_pages_pass_a_tie_larger_than_any_call() {
     let world = world().await;
     world.sandbox.store.scenario().clear();
     world.sandbox.store.piktid().clear();
@@ -314,7 +314,7 @@ async fn a_small_page_gets_through_a_group_larger_than_any_call() {
 }
 
 #[tokio::test]
-async fn cursors_outlive_the_renames_of_their_filters() {
+async fn cursors_survive_renamed_filters() {
     let world = world().await;
     // Made by a build from before `owner`, `visibility` and `parentAssetId` were renamed.
     let merged = "USQFPQGhlu5EwFs-dx4Iok94gJEROnMML38BABY8ZdAm";

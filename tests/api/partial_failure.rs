@@ -108,7 +108,7 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable_and_its_address_stays_secret() {
+async fn an_unreachable_server_is_unavailable_and_its_address_stays_secret() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             if source.name.as_str() == "comfy" {
@@ -131,7 +131,7 @@ async fn a_server_that_is_not_there_is_unavailable_and_its_address_stays_secret(
 }
 
 #[tokio::test]
-async fn two_root_lists_with_one_dead_source_the_others_data_is_whole() {
+async fn a_dead_source_of_one_root_list_leaves_the_other_list_whole() {
     let world = world().await;
     world
         .sandbox
@@ -227,7 +227,7 @@ async fn the_same_cursor_gives_the_full_page_once_the_source_is_back() {
 }
 
 #[tokio::test]
-async fn an_id_at_a_dead_source_is_an_error_of_its_own() {
+async fn an_id_at_a_dead_source_has_its_own_error() {
     let world = world().await;
     world
         .sandbox
@@ -249,7 +249,7 @@ async fn an_id_at_a_dead_source_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn comfys_429_is_about_money() {
+async fn comfys_429_means_payment_required() {
     let world = world().await;
     world
         .sandbox
@@ -300,7 +300,7 @@ async fn ready_while_one_source_answers() {
 }
 
 #[tokio::test]
-async fn a_certificate_nobody_vouches_for_is_refused() {
+async fn a_failed_tls_handshake_makes_a_source_unavailable() {
     // A plain HTTP server at an `https` address: the handshake cannot succeed.
     let sandbox = Sandbox::start(Options::default())
         .await
@@ -323,7 +323,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_past_the_cap_is_not_read_to_its_end() {
+async fn an_answer_past_the_size_limit_is_refused() {
     let world = world().await;
     let endless = format!("{{\"assets\": [\"{}\"]}}", "x".repeat(17 * 1024 * 1024));
     let fault = page(200, "application/json", &endless);
@@ -337,7 +337,7 @@ async fn an_answer_past_the_cap_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_batch_read_that_is_not_there_says_nothing_of_the_assets() {
+async fn a_404_of_the_batch_endpoint_is_no_missing_asset() {
     let world = world().await;
     let fault = page(404, "text/plain", "");
     world
@@ -354,7 +354,7 @@ async fn a_batch_read_that_is_not_there_says_nothing_of_the_assets() {
 }
 
 #[tokio::test]
-async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses_nothing() {
+async fn a_source_that_fails_midway_shortens_the_page_and_loses_nothing() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::ZERO;
     })
@@ -394,7 +394,7 @@ async fn a_source_that_fails_on_its_way_cuts_the_page_short_and_walking_on_loses
 }
 
 #[tokio::test]
-async fn a_credential_that_a_source_repeats_is_not_passed_on() {
+async fn a_credential_that_a_source_repeats_is_redacted() {
     let world = world().await;
     let token = world.sandbox.credentials.piktid_token.clone();
     let body = json!({ "message": format!("bad key {token} (Bearer {token})") }).to_string();

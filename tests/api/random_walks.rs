@@ -325,7 +325,7 @@ fn budget(store: &Store, source: &str) -> u64 {
     if largest < 35 { 5 } else { 6 + largest / 20 }
 }
 
-async fn go(world: &TestGateway, walk: &Walk, forward: bool) -> Result<Shown, TestCaseError> {
+async fn run_walk(world: &TestGateway, walk: &Walk, forward: bool) -> Result<Shown, TestCaseError> {
     let mut shown = Shown::default();
     let (mut from, mut step) = (String::new(), 0);
     let direction = if walk.ascending { "ASC" } else { "DESC" };
@@ -415,7 +415,7 @@ fn in_order(store: &Store, walk: &Walk) -> Vec<String> {
 
 async fn check(world: &TestGateway, walk: &Walk) -> Result<(), TestCaseError> {
     let steady = prepare(world, walk);
-    let shown = go(world, walk, walk.forward).await?;
+    let shown = run_walk(world, walk, walk.forward).await?;
     let distinct: BTreeSet<&String> = shown.ids.iter().collect();
     prop_assert_eq!(
         distinct.len(),
@@ -453,14 +453,14 @@ async fn check(world: &TestGateway, walk: &Walk) -> Result<(), TestCaseError> {
         if by_time {
             prop_assert_eq!(&shown.ids, &in_order(&world.sandbox.store, walk));
         }
-        let back = go(world, walk, !walk.forward).await?;
+        let back = run_walk(world, walk, !walk.forward).await?;
         prop_assert_eq!(back.ids, shown.ids, "both directions agree");
     }
     Ok(())
 }
 
 #[test]
-fn random_walks_lose_and_repeat_nothing_whatever_happens_between_calls() {
+fn random_walks_lose_and_repeat_nothing_while_assets_change() {
     let defaults = ProptestConfig::default();
     let seed = match defaults.rng_seed {
         RngSeed::Fixed(seed) => seed,

@@ -30,7 +30,7 @@ fn failures(value: &Value, found: &mut Vec<Value>) {
 }
 
 #[tokio::test]
-async fn every_operation_of_the_readme_can_be_executed_as_it_stands() {
+async fn every_operation_of_the_readme_succeeds() {
     let world = world().await;
     let readme = include_str!("../../README.md");
     let operations = fenced(readme, "graphql");

@@ -18,7 +18,7 @@ use crate::{
     harness::{
         ask_at, asset_id, config, gateway, texts, without_caches, world, world_of, world_with,
     },
-    writes::{own, payload},
+    writes::{own_assets, payload},
 };
 
 const LIST: &str = "{ assets(first: 5) { nodes { id name note tags } } }";
@@ -43,7 +43,7 @@ fn settled(answer: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_same_question_has_the_same_bytes_and_an_id_of_its_own() {
+async fn equal_queries_get_equal_bytes_and_separate_request_ids() {
     let world = world().await;
     let body = json!({ "query": LIST }).to_string();
     let mut responses = Vec::new();
@@ -60,7 +60,7 @@ async fn the_same_question_has_the_same_bytes_and_an_id_of_its_own() {
 #[tokio::test]
 async fn a_finished_write_is_in_the_next_answer() {
     let world = world().await;
-    let ids = own(&world);
+    let ids = own_assets(&world);
     for (id, note) in [(&ids[0], "one"), (&ids[2], "two"), (&ids[0], "three")] {
         let read = format!("{{ asset(id: \"{id}\") {{ note }} }}");
         // Caches the answer, and reads it from the cache.
@@ -78,7 +78,7 @@ async fn a_finished_write_is_in_the_next_answer() {
 }
 
 #[tokio::test]
-async fn what_a_page_cost_is_told_to_whoever_caused_it() {
+async fn a_page_reports_its_calls_to_the_first_query_only() {
     let world = world().await;
     let query = "{ comfyAssets(first: 2) { sourceResults { execution { calls rowsRead } } } }";
     let calls = async || {
@@ -92,7 +92,7 @@ async fn what_a_page_cost_is_told_to_whoever_caused_it() {
 }
 
 #[tokio::test]
-async fn an_answer_with_errors_or_in_parts_is_not_kept() {
+async fn failed_and_partial_answers_are_not_cached() {
     let world = world().await;
     let faults = &world.sandbox.comfy.faults;
     faults.add("GET /api/assets", Fault::Reset);
@@ -111,7 +111,7 @@ async fn an_answer_with_errors_or_in_parts_is_not_kept() {
 }
 
 #[tokio::test]
-async fn equal_questions_at_once_are_answered_once_each_with_its_own_id() {
+async fn concurrent_equal_queries_share_a_call_with_separate_request_ids() {
     let world = world().await;
     let faults = &world.sandbox.comfy.faults;
     let gate = Arc::new(Semaphore::new(0));
@@ -152,7 +152,7 @@ async fn equal_questions_at_once_are_answered_once_each_with_its_own_id() {
 }
 
 #[tokio::test]
-async fn callers_are_shown_what_they_may_do_whoever_asked_before() {
+async fn cached_answers_respect_each_callers_permissions() {
     let world = world_of(&crate::access::keys()).await;
     let query = "{ piktidAssets(first: 3) { nodes { viewerCanTag viewerCanDelete } } }";
     let ask = async |key: &str| {
@@ -176,7 +176,7 @@ async fn callers_are_shown_what_they_may_do_whoever_asked_before() {
 }
 
 #[tokio::test]
-async fn an_answer_ends_with_what_is_in_it() {
+async fn an_answer_expires_with_its_shortest_lived_part() {
     if cache_modes::are_off() {
         return; // this test is about the caches
     }
@@ -212,7 +212,7 @@ async fn no_answer_differs_with_and_without_caches_while_writes_happen() {
     let mut bare = config(&world.sandbox);
     without_caches(&mut bare);
     let (bare, _task) = gateway(bare).await;
-    let ids = own(&world);
+    let ids = own_assets(&world);
     let listed = serde_json::to_string(&ids).expect("JSON");
     let fields = "id name note tags kind status viewerCanTag details { __typename }";
     let questions: Arc<[String]> = [

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     harness::{asset_id, texts, world, world_with},
     uploads::{codes, file, png, steps},
-    writes::{own, payload},
+    writes::{own_assets, payload},
 };
 
 fn rule(emulator: &Emulator, beginning: &str, times: usize, fault: Fault) {
@@ -19,7 +19,7 @@ fn rule(emulator: &Emulator, beginning: &str, times: usize, fault: Fault) {
     });
 }
 
-fn says(status: u16) -> Fault {
+fn status_fault(status: u16) -> Fault {
     Fault::Answer {
         status,
         content_type: "application/json",
@@ -28,7 +28,7 @@ fn says(status: u16) -> Fault {
 }
 
 /// A fault without effect: the emulator answers as usual.
-fn as_ever() -> Fault {
+fn no_fault() -> Fault {
     Fault::Replace("no such text".to_owned(), Vec::new())
 }
 
@@ -39,7 +39,7 @@ async fn a_change_that_never_arrived_is_sent_again() {
         let sandbox = &world.sandbox;
         for (emulator, id) in [&sandbox.scenario, &sandbox.piktid, &sandbox.comfy]
             .into_iter()
-            .zip(own(&world))
+            .zip(own_assets(&world))
         {
             for method in ["PUT", "PATCH", "POST /api/assets/"] {
                 rule(emulator, method, 1, lost.clone());
@@ -60,11 +60,11 @@ async fn a_change_that_never_arrived_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_second_refusal_says_nothing_of_the_first_sending() {
+async fn a_refused_retry_leaves_the_outcome_unknown() {
     let world = world().await;
-    let [scenario, ..] = own(&world);
+    let [scenario, ..] = own_assets(&world);
     rule(&world.sandbox.scenario, "PUT", 1, Fault::Reset);
-    rule(&world.sandbox.scenario, "PUT", 1, says(400));
+    rule(&world.sandbox.scenario, "PUT", 1, status_fault(400));
     let tags = json!({ "assetIds": [scenario], "tags": ["model"] });
     let tagged = payload(&world, "addAssetTags", tags, "assets { tags }").await;
     assert_eq!(codes(&tagged), ["UNKNOWN_OUTCOME"], "{tagged}");
@@ -76,7 +76,7 @@ async fn a_delete_that_never_arrived_is_sent_again() {
     let sandbox = &world.sandbox;
     let calls = ["DELETE", "POST /assets/bulk-delete", "DELETE"];
     let emulators = [&sandbox.scenario, &sandbox.piktid, &sandbox.comfy];
-    for ((emulator, call), id) in emulators.into_iter().zip(calls).zip(own(&world)) {
+    for ((emulator, call), id) in emulators.into_iter().zip(calls).zip(own_assets(&world)) {
         rule(emulator, call, 1, Fault::Reset);
         let input = json!({ "assetId": id });
         let report = payload(&world, "deleteAsset", input, "deletedId").await;
@@ -86,7 +86,7 @@ async fn a_delete_that_never_arrived_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_batch_with_one_that_is_gone_is_parted_when_it_is_refused() {
+async fn a_refused_batch_with_a_missing_asset_is_split() {
     let world = world().await;
     let existing: Vec<String> = world
         .sandbox
@@ -98,7 +98,7 @@ async fn a_batch_with_one_that_is_gone_is_parted_when_it_is_refused() {
         .map(|a| asset_id("scenario", &a.id))
         .collect();
     for status in [403, 400] {
-        rule(&world.sandbox.scenario, "DELETE", 1, says(status));
+        rule(&world.sandbox.scenario, "DELETE", 1, status_fault(status));
     }
     let gone = asset_id("scenario", "asset_gone");
     let ids: Vec<&String> = existing.iter().chain([&gone]).collect();
@@ -122,7 +122,7 @@ async fn a_batch_with_one_that_is_gone_is_parted_when_it_is_refused() {
 }
 
 #[tokio::test]
-async fn what_may_come_of_an_upload_is_not_hidden_by_what_was_read_before() {
+async fn an_upload_of_unknown_outcome_invalidates_cached_lists() {
     let world = world().await;
     let list = "{ assets(first: 3, filter: {sources: [\"comfy\"]}) { nodes { name } } }";
     world.data(list).await;
@@ -161,7 +161,7 @@ async fn a_part_of_an_upload_is_sent_again_from_disk() {
     let world = world().await;
     let scenario = &world.sandbox.scenario;
     let large = 17 * 1024 * 1024;
-    for fault in [says(503), Fault::Reset] {
+    for fault in [status_fault(503), Fault::Reset] {
         rule(scenario, "PUT /files/part/", 1, fault);
     }
     let upload = world
@@ -175,14 +175,14 @@ async fn a_part_of_an_upload_is_sent_again_from_disk() {
     let (_, bytes) = stored.and_then(|asset| asset.file.uploaded).expect("bytes");
     assert!(bytes == clip(large), "every byte in its place");
     // The gateway cannot send a streamed file again.
-    rule(scenario, "PUT /files/part/", 1, says(503));
+    rule(scenario, "PUT /files/part/", 1, status_fault(503));
     let input = json!({ "source": "scenario", "byteLength": 5_000 });
     let upload = world.upload(input, file("clip.mp4", clip(5_000))).await;
     assert_eq!(codes(&upload), ["UPSTREAM_UNAVAILABLE"], "{upload}");
 }
 
 #[tokio::test]
-async fn a_tag_that_the_server_keeps_is_not_told_as_removed() {
+async fn a_tag_that_the_server_keeps_is_not_reported_as_removed() {
     let world = world().await;
     let id = {
         let mut store = world.sandbox.store.comfy();
@@ -206,16 +206,16 @@ async fn a_tag_that_the_server_keeps_is_not_told_as_removed() {
     }
     // The asset that is read back decides, not the answer.
     let piktid = &world.sandbox.piktid;
-    let [_, own, _] = own(&world);
-    let tags = json!({ "assetIds": [own], "tags": ["model"] });
+    let [_, own_assets, _] = own_assets(&world);
+    let tags = json!({ "assetIds": [own_assets], "tags": ["model"] });
     payload(&world, "addAssetTags", tags.clone(), "assets { tags }").await;
-    rule(piktid, "PATCH", 1, says(200));
+    rule(piktid, "PATCH", 1, status_fault(200));
     let report = payload(&world, "removeAssetTags", tags, "assets { tags }").await;
     assert_eq!(codes(&report), ["UNSUPPORTED_BY_SOURCE"], "{report}");
 }
 
 #[tokio::test]
-async fn known_bytes_that_landed_nowhere_are_not_told_as_done() {
+async fn known_bytes_without_a_file_are_not_reported_as_done() {
     let world = world().await;
     let model = json!({
         "source": "comfy",
@@ -244,8 +244,8 @@ async fn known_bytes_that_landed_nowhere_are_not_told_as_done() {
     );
     // Known bytes whose file is gone.
     let comfy = &world.sandbox.comfy;
-    rule(comfy, "GET /api/assets/", 1, as_ever());
-    rule(comfy, "GET /api/assets/", 1, says(404));
+    rule(comfy, "GET /api/assets/", 1, no_fault());
+    rule(comfy, "GET /api/assets/", 1, status_fault(404));
     let lost = world.upload(input, file("c.png", bytes)).await;
     assert_eq!(steps(&lost)[0], "FILE FAILED", "{lost}");
     let message = lost["errors"][0]["message"].as_str().unwrap_or_default();
@@ -253,7 +253,7 @@ async fn known_bytes_that_landed_nowhere_are_not_told_as_done() {
 }
 
 #[tokio::test]
-async fn looking_up_why_deletes_failed_is_paid_for() {
+async fn looking_up_failed_deletes_counts_as_calls() {
     let world = world_with(Options::default(), |config| {
         config.limits.mutation_calls = 12;
         config.limits.mutation_deadline = Duration::from_secs(20);

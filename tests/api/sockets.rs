@@ -22,17 +22,17 @@ async fn open(world: &TestGateway) -> Socket {
         .expect("a socket")
 }
 
-async fn begun(world: &TestGateway) -> Socket {
+async fn connect(world: &TestGateway) -> Socket {
     let mut socket = open(world).await;
-    say(&mut socket, &json!({ "type": "connection_init" })).await;
+    send_json(&mut socket, &json!({ "type": "connection_init" })).await;
     assert_eq!(
-        heard(&mut socket).await,
+        receive(&mut socket).await,
         json!({ "type": "connection_ack" })
     );
     socket
 }
 
-async fn say(socket: &mut Socket, message: &Value) {
+async fn send_json(socket: &mut Socket, message: &Value) {
     let text = Message::text(message.to_string());
     socket.send(text).await.expect("sent");
 }
@@ -42,7 +42,7 @@ fn ask(id: &str, query: &str) -> Value {
 }
 
 /// The next message.
-async fn heard(socket: &mut Socket) -> Value {
+async fn receive(socket: &mut Socket) -> Value {
     match socket.next().await.expect("a message").expect("a frame") {
         Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
         other => panic!("{other:?}"),
@@ -50,7 +50,7 @@ async fn heard(socket: &mut Socket) -> Value {
 }
 
 /// The code and reason of the close frame; ignores earlier messages.
-async fn closed(socket: &mut Socket) -> (u16, String) {
+async fn close_frame(socket: &mut Socket) -> (u16, String) {
     while let Some(Ok(frame)) = socket.next().await {
         if let Message::Close(Some(frame)) = frame {
             return (frame.code.into(), frame.reason.to_string());
@@ -89,7 +89,7 @@ async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code() {
             // The gateway may have ended the connection.
             let _ = socket.send(message.clone()).await;
         }
-        assert_eq!(closed(&mut socket).await.0, code, "{messages:?}");
+        assert_eq!(close_frame(&mut socket).await.0, code, "{messages:?}");
     }
     for (message, code) in [
         (
@@ -106,66 +106,66 @@ async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code() {
         ),
         (json!({ "type": "connection_init" }), 4429),
     ] {
-        let mut socket = begun(&world).await;
-        say(&mut socket, &message).await;
-        assert_eq!(closed(&mut socket).await.0, code, "{message}");
+        let mut socket = connect(&world).await;
+        send_json(&mut socket, &message).await;
+        assert_eq!(close_frame(&mut socket).await.0, code, "{message}");
     }
 }
 
 #[tokio::test]
-async fn an_id_that_is_under_way_is_not_used_again() {
+async fn an_active_id_cannot_be_reused() {
     let world = world().await;
     world
         .sandbox
         .scenario
         .faults
         .add("GET", Fault::Hold(Arc::new(Semaphore::new(0))));
-    let mut socket = begun(&world).await;
+    let mut socket = connect(&world).await;
     let slow = ask("7", "{ scenarioAssets { nodes { id } } }");
-    say(&mut socket, &slow).await;
-    say(&mut socket, &slow).await;
+    send_json(&mut socket, &slow).await;
+    send_json(&mut socket, &slow).await;
     assert_eq!(
-        closed(&mut socket).await,
+        close_frame(&mut socket).await,
         (4409, "Subscriber for 7 already exists".to_owned())
     );
     // A completed id may be used again.
-    let mut socket = begun(&world).await;
+    let mut socket = connect(&world).await;
     for _ in 0..2 {
-        say(&mut socket, &ask("7", "{ assetSources { name } }")).await;
-        assert_eq!(heard(&mut socket).await["type"], "next");
+        send_json(&mut socket, &ask("7", "{ assetSources { name } }")).await;
+        assert_eq!(receive(&mut socket).await["type"], "next");
         assert_eq!(
-            heard(&mut socket).await,
+            receive(&mut socket).await,
             json!({ "type": "complete", "id": "7" })
         );
     }
 }
 
 #[tokio::test]
-async fn nothing_is_said_of_an_operation_that_its_client_completed() {
+async fn no_message_follows_an_operation_that_its_client_completed() {
     let world = world().await;
     world
         .sandbox
         .scenario
         .faults
         .add("GET", Fault::Hold(Arc::new(Semaphore::new(0))));
-    let mut socket = begun(&world).await;
-    say(
+    let mut socket = connect(&world).await;
+    send_json(
         &mut socket,
         &ask("1", "{ scenarioAssets { nodes { id } } }"),
     )
     .await;
-    say(&mut socket, &json!({ "id": "1", "type": "complete" })).await;
-    say(&mut socket, &ask("2", "{ __typename }")).await;
-    let next = heard(&mut socket).await;
+    send_json(&mut socket, &json!({ "id": "1", "type": "complete" })).await;
+    send_json(&mut socket, &ask("2", "{ __typename }")).await;
+    let next = receive(&mut socket).await;
     assert_eq!((&next["id"], &next["type"]), (&json!("2"), &json!("next")));
 }
 
 #[tokio::test]
-async fn what_was_not_executed_is_an_error_message() {
+async fn an_operation_that_was_not_executed_is_an_error_message() {
     let world = world().await;
-    let mut socket = begun(&world).await;
-    say(&mut socket, &ask("1", "{ nope }")).await;
-    let message = heard(&mut socket).await;
+    let mut socket = connect(&world).await;
+    send_json(&mut socket, &ask("1", "{ nope }")).await;
+    let message = receive(&mut socket).await;
     assert_eq!(
         (&message["id"], &message["type"]),
         (&json!("1"), &json!("error"))
@@ -175,37 +175,37 @@ async fn what_was_not_executed_is_an_error_message() {
         "GRAPHQL_VALIDATION_FAILED"
     );
     // No message follows the error.
-    say(
+    send_json(
         &mut socket,
         &json!({ "type": "ping", "payload": { "n": 1 } }),
     )
     .await;
     assert_eq!(
-        heard(&mut socket).await,
+        receive(&mut socket).await,
         json!({ "type": "pong", "payload": { "n": 1 } })
     );
 }
 
 #[tokio::test]
-async fn pings_are_answered_before_the_client_has_begun_too() {
+async fn pings_are_answered_before_connection_init() {
     let world = world().await;
     let mut socket = open(&world).await;
-    say(&mut socket, &json!({ "type": "ping" })).await;
-    assert_eq!(heard(&mut socket).await, json!({ "type": "pong" }));
+    send_json(&mut socket, &json!({ "type": "ping" })).await;
+    assert_eq!(receive(&mut socket).await, json!({ "type": "pong" }));
 }
 
 #[tokio::test]
-async fn whoever_does_not_begin_in_time_is_told_so() {
+async fn a_missing_connection_init_closes_the_socket_with_4408() {
     let world = world_with(Options::default(), |config| {
         config.limits.idle = Duration::from_millis(300);
     })
     .await;
     let mut socket = open(&world).await;
-    assert_eq!(closed(&mut socket).await.0, 4408);
+    assert_eq!(close_frame(&mut socket).await.0, 4408);
 }
 
 #[tokio::test]
-async fn whoever_is_not_let_in_is_told_why() {
+async fn a_refused_credential_closes_the_socket_with_4403() {
     let hash = "0".repeat(64);
     let world = world_of(&format!(
         "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"web\"\nhash = \"blake3:{hash}\"\nscopes = [\"assets:read\"]\n"
@@ -213,8 +213,8 @@ async fn whoever_is_not_let_in_is_told_why() {
     .await;
     let mut socket = open(&world).await;
     let init = json!({ "type": "connection_init", "payload": { "authorization": "Bearer nope" } });
-    say(&mut socket, &init).await;
-    let (code, reason) = closed(&mut socket).await;
+    send_json(&mut socket, &init).await;
+    let (code, reason) = close_frame(&mut socket).await;
     assert_eq!(code, 4403);
     assert!(reason.contains("request"), "{reason}");
 }
@@ -222,36 +222,36 @@ async fn whoever_is_not_let_in_is_told_why() {
 #[tokio::test]
 async fn a_message_past_the_limit_closes_the_socket() {
     let world = world().await;
-    let mut socket = begun(&world).await;
+    let mut socket = connect(&world).await;
     let long = ask("1", &"x".repeat(1_100_000)).to_string();
     // The gateway may end the connection before it has the whole message.
     let _ = socket.send(Message::text(long)).await;
-    assert_eq!(closed(&mut socket).await.0, 1009);
+    assert_eq!(close_frame(&mut socket).await.0, 1009);
 }
 
 #[tokio::test]
-async fn a_close_is_answered_and_reaches_whoever_has_more_to_say() {
+async fn a_close_is_answered_and_reaches_a_client_that_still_sends() {
     let world = world().await;
-    let mut socket = begun(&world).await;
+    let mut socket = connect(&world).await;
     let frame = CloseFrame {
         code: CloseCode::Normal,
         reason: "bye".into(),
     };
     socket.close(Some(frame)).await.expect("sent");
-    assert_eq!(closed(&mut socket).await, (1000, "bye".to_owned()));
-    let mut socket = begun(&world).await;
+    assert_eq!(close_frame(&mut socket).await, (1000, "bye".to_owned()));
+    let mut socket = connect(&world).await;
     let more = ask("1", "{ assetSources { name } }").to_string();
     for text in ["nope", &more, &more] {
         let _ = socket.feed(Message::text(text)).await;
     }
     let _ = socket.flush().await;
-    assert_eq!(closed(&mut socket).await.0, 4400);
+    assert_eq!(close_frame(&mut socket).await.0, 4400);
 }
 
 #[tokio::test]
-async fn an_id_is_free_as_soon_as_its_client_has_completed_it() {
+async fn an_id_can_be_reused_once_its_client_has_completed_it() {
     let world = world().await;
-    let mut socket = begun(&world).await;
+    let mut socket = connect(&world).await;
     for _ in 0..20 {
         for message in [
             ask("1", "{ assets(first: 50) { nodes { id name } } }"),
@@ -262,20 +262,20 @@ async fn an_id_is_free_as_soon_as_its_client_has_completed_it() {
             socket.feed(text).await.expect("sent");
         }
         socket.flush().await.expect("sent");
-        let next = heard(&mut socket).await;
+        let next = receive(&mut socket).await;
         assert_eq!(
             next["payload"],
             json!({ "data": { "__typename": "Query" } })
         );
         assert_eq!(
-            heard(&mut socket).await,
+            receive(&mut socket).await,
             json!({ "type": "complete", "id": "1" })
         );
     }
 }
 
 #[tokio::test]
-async fn the_older_protocol_is_closed_in_words_that_fit_too() {
+async fn close_reasons_of_the_older_protocol_fit_their_frame() {
     let world = world().await;
     for last in [
         json!({ "type": "x".repeat(300) }),
@@ -284,10 +284,10 @@ async fn the_older_protocol_is_closed_in_words_that_fit_too() {
         let mut socket = open_socket(world.address, "graphql-ws", None)
             .await
             .expect("a socket");
-        say(&mut socket, &json!({ "type": "connection_init" })).await;
-        assert_eq!(heard(&mut socket).await["type"], "connection_ack");
-        say(&mut socket, &last).await;
-        let (_, reason) = closed(&mut socket).await;
+        send_json(&mut socket, &json!({ "type": "connection_init" })).await;
+        assert_eq!(receive(&mut socket).await["type"], "connection_ack");
+        send_json(&mut socket, &last).await;
+        let (_, reason) = close_frame(&mut socket).await;
         assert!(reason.len() <= 123, "{reason}");
     }
 }
@@ -303,25 +303,25 @@ async fn the_older_protocol_takes_text_in_binary_frames() {
         let bytes = Message::binary(message.to_string().into_bytes());
         socket.send(bytes).await.expect("sent");
     }
-    assert_eq!(heard(&mut socket).await["type"], "connection_ack");
-    assert_eq!(heard(&mut socket).await["type"], "data");
+    assert_eq!(receive(&mut socket).await["type"], "connection_ack");
+    assert_eq!(receive(&mut socket).await["type"], "data");
 }
 
 #[tokio::test]
-async fn of_two_protocols_the_newer_is_spoken_and_said_to_be() {
+async fn the_newer_of_two_offered_protocols_is_selected() {
     let world = world().await;
     let both = "graphql-ws, graphql-transport-ws";
     let mut socket = open_socket(world.address, both, None)
         .await
         .expect("a socket that says which");
-    say(&mut socket, &json!({ "type": "connection_init" })).await;
-    assert_eq!(heard(&mut socket).await["type"], "connection_ack");
-    say(&mut socket, &ask("1", "{ __typename }")).await;
-    assert_eq!(heard(&mut socket).await["type"], "next");
+    send_json(&mut socket, &json!({ "type": "connection_init" })).await;
+    assert_eq!(receive(&mut socket).await["type"], "connection_ack");
+    send_json(&mut socket, &ask("1", "{ __typename }")).await;
+    assert_eq!(receive(&mut socket).await["type"], "next");
 }
 
 #[tokio::test]
-async fn a_socket_without_an_operation_ends_and_one_with_an_operation_stays() {
+async fn an_idle_socket_closes_and_an_active_one_stays() {
     let world = world_with(Options::default(), |config| {
         config.limits.idle = Duration::from_millis(400);
         for source in &mut config.sources {
@@ -347,23 +347,24 @@ async fn a_socket_without_an_operation_ends_and_one_with_an_operation_stays() {
             "{{ assets(first: {first}, filter: {{sources: [\"piktid\"]}}) {{ nodes {{ id }} }} }}"
         );
         let ask = json!({ "id": "1", "type": kind, "payload": { "query": query } });
-        say(&mut socket, &ask).await;
-        let (answer, ()) = tokio::join!(heard(&mut socket), async {
+        send_json(&mut socket, &ask).await;
+        let (answer, ()) = tokio::join!(receive(&mut socket), async {
             tokio::time::sleep(Duration::from_millis(1_200)).await;
             gate.add_permits(100);
         });
         assert!(answer["payload"]["data"].is_object(), "{answer}");
-        assert_eq!(heard(&mut socket).await["type"], "complete");
+        assert_eq!(receive(&mut socket).await["type"], "complete");
         faults.clear();
-        let (code, reason) = tokio::time::timeout(Duration::from_secs(10), closed(&mut socket))
-            .await
-            .expect("it ends");
+        let (code, reason) =
+            tokio::time::timeout(Duration::from_secs(10), close_frame(&mut socket))
+                .await
+                .expect("it ends");
         assert_eq!(code, 1001, "{reason}");
     }
 }
 
 #[tokio::test]
-async fn when_the_gateway_stops_operations_are_answered_and_sockets_close_to_come_back() {
+async fn a_stopping_gateway_answers_operations_and_closes_sockets_with_1012() {
     use asset_gateway::{
         sandbox::Sandbox,
         server::{self, Gateway},
@@ -407,23 +408,23 @@ async fn when_the_gateway_stops_operations_are_answered_and_sockets_close_to_com
              {{ asset {{ note }} errors {{ code }} }} }}"
         );
         let ask = json!({ "id": "1", "type": kind, "payload": { "query": change } });
-        say(&mut socket, &ask).await;
+        send_json(&mut socket, &ask).await;
         while piktid.recorder.count("PATCH") == 0 {
             tokio::task::yield_now().await;
         }
         stop.send(()).expect("it serves");
         // The socket without an operation closes first.
-        assert_eq!(closed(&mut idle).await.0, 1012);
+        assert_eq!(close_frame(&mut idle).await.0, 1012);
         // The gateway starts no new operation.
         let late = json!({ "id": "2", "type": kind, "payload": { "query": change } });
-        say(&mut socket, &late).await;
+        send_json(&mut socket, &late).await;
         gate.add_permits(100);
-        let answer = heard(&mut socket).await;
+        let answer = receive(&mut socket).await;
         assert_eq!(answer["id"], "1");
         let payload = &answer["payload"]["data"]["setAssetNote"];
         assert_eq!(payload["asset"]["note"], "last", "{answer}");
-        assert_eq!(heard(&mut socket).await["type"], "complete");
-        assert_eq!(closed(&mut socket).await.0, 1012);
+        assert_eq!(receive(&mut socket).await["type"], "complete");
+        assert_eq!(close_frame(&mut socket).await.0, 1012);
         tokio::time::timeout(Duration::from_secs(9), serving)
             .await
             .expect("it ends when all is answered")

@@ -65,7 +65,7 @@ fn input() -> Value {
 }
 
 #[tokio::test]
-async fn the_first_byte_is_there_before_the_last_has_left() {
+async fn the_first_byte_arrives_before_the_last_is_sent() {
     let (address, seen) = gateway(Manner::default(), |_| {}).await;
     let rest = Arc::new(Notify::new());
     let (release, waiting) = (Arc::clone(&rest), Arc::clone(&seen));
@@ -147,7 +147,7 @@ async fn a_refusal_reaches_a_client_that_still_sends() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_breaks_the_upload_off() {
+async fn a_client_that_disconnects_aborts_the_upload() {
     let (address, seen) = gateway(Manner::default(), |_| {}).await;
     let bytes = clip(8, |_| {}).chain(stream::pending());
     let sending = tokio::spawn(send(address, form(&input(), bytes)));
@@ -160,7 +160,7 @@ async fn a_client_that_goes_away_breaks_the_upload_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_falls_silent_is_given_up() {
+async fn a_silent_client_times_out() {
     let (address, seen) = gateway(Manner::default(), |config| {
         config.limits.upload_idle = Duration::from_millis(200);
     })

@@ -40,13 +40,13 @@ impl Drop for TestGateway {
 }
 
 /// Stale at once and kept for long: nearly every answer is stale, with a refresh in progress.
-const OLD: &str = "[cache]\npage_fresh_seconds = 0.001\npage_stale_seconds = 600\n\
+const ALWAYS_STALE: &str = "[cache]\npage_fresh_seconds = 0.001\npage_stale_seconds = 600\n\
                    entity_fresh_seconds = 0.001\nentity_stale_seconds = 600\nif_error_seconds = 600\n";
 /// Read again each time, but kept for failures of a source.
 const FOR_ERRORS: &str = "[cache]\npage_fresh_seconds = 0.001\npage_stale_seconds = 0\n\
                           entity_fresh_seconds = 0.001\nentity_stale_seconds = 0\n\
                           if_error_seconds = 600\n";
-const NONE: &str = "[cache]\npage_fresh_seconds = 0\npage_stale_seconds = 0\n\
+const NO_CACHE: &str = "[cache]\npage_fresh_seconds = 0\npage_stale_seconds = 0\n\
                     entity_fresh_seconds = 0\nentity_stale_seconds = 0\nmissing_fresh_seconds = 0\n\
                     if_error_seconds = 0\n";
 
@@ -74,7 +74,7 @@ impl TestGateway {
         ]);
         let (cached_fronts, others) = (fronts(&tenants).await, fronts(&tenants).await);
         let (cached, task) = started(&toml(&cached_fronts, cache)).await;
-        let (uncached, other) = started(&toml(&others, NONE)).await;
+        let (uncached, other) = started(&toml(&others, NO_CACHE)).await;
         // Keeps the uncached gateway's fronts alive until the process ends.
         std::mem::forget(others);
         Self {
@@ -140,7 +140,7 @@ async fn each_caller_sees_their_own_account_by_the_same_ids() {
 }
 
 #[tokio::test]
-async fn without_a_credential_the_source_says_so_and_the_others_answer() {
+async fn a_missing_credential_fails_only_its_source() {
     let world = TestGateway::start("").await;
     let list = "{ assets(first: 5) { nodes { id } sourceResults { source { name credentialHeader } status error { code message } } } }";
     let mut headers = world.tenants[0].headers();
@@ -206,7 +206,7 @@ async fn without_a_credential_the_source_says_so_and_the_others_answer() {
 }
 
 #[tokio::test]
-async fn a_credential_that_nothing_can_be_done_with_is_refused() {
+async fn a_malformed_credential_is_refused() {
     let world = TestGateway::start("").await;
     let body = json!({ "query": "{ __typename }" });
     let piktid_header = |value: &str| ("x-asset-source-piktid".to_owned(), value.to_owned());
@@ -230,7 +230,7 @@ async fn a_credential_that_nothing_can_be_done_with_is_refused() {
 }
 
 #[tokio::test]
-async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
+async fn equal_reads_share_a_call_within_one_caller_only() {
     let world = TestGateway::start("").await;
     let world = Arc::new(world);
     let gate = world.fronts[1].hold();
@@ -278,11 +278,11 @@ async fn equal_reads_of_one_caller_are_one_call_and_never_anothers() {
 }
 
 #[tokio::test]
-async fn what_is_old_is_served_to_whom_it_was_read_for() {
+async fn stale_answers_are_served_to_their_own_caller_only() {
     if crate::cache_modes::are_off() {
         return; // this test is about the caches
     }
-    let world = TestGateway::start(OLD).await;
+    let world = TestGateway::start(ALWAYS_STALE).await;
     let list =
         "{ comfyAssets(first: 5) { nodes { name } sourceResults { status error { code } } } }";
     let first = world.ask(0, list).await;
@@ -302,7 +302,7 @@ async fn what_is_old_is_served_to_whom_it_was_read_for() {
 }
 
 #[tokio::test]
-async fn the_same_idempotency_key_is_each_callers_own() {
+async fn idempotency_keys_are_separate_for_each_caller() {
     let world = TestGateway::start("").await;
     let upload = async |tenant: usize| {
         let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0".to_vec();
@@ -747,8 +747,8 @@ fn walks(cache: &str) -> Seen {
 }
 
 #[test]
-fn two_tenants_never_see_each_others_assets_while_old_ones_are_served() {
-    walks(OLD);
+fn two_tenants_never_see_each_others_assets_while_stale_ones_are_served() {
+    walks(ALWAYS_STALE);
 }
 
 #[test]

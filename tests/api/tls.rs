@@ -134,7 +134,7 @@ async fn status(options: Front, trusted: bool) -> Value {
 }
 
 #[tokio::test]
-async fn an_authority_of_our_own_is_trusted_when_it_is_named() {
+async fn a_private_authority_is_trusted_when_it_is_configured() {
     assert_eq!(
         status(Front::named("localhost"), true).await["status"],
         "OK"
@@ -142,7 +142,7 @@ async fn an_authority_of_our_own_is_trusted_when_it_is_named() {
 }
 
 #[tokio::test]
-async fn an_unknown_authority_and_a_certificate_for_another_name_are_not() {
+async fn an_unknown_authority_and_a_certificate_for_another_name_are_refused() {
     for (name, trusted) in [("localhost", false), ("elsewhere.example", true)] {
         let result = status(Front::named(name), trusted).await;
         assert_eq!(result["status"], "FAILED", "{name} {trusted}");
@@ -165,7 +165,7 @@ async fn an_expired_certificate_is_refused() {
 }
 
 #[tokio::test]
-async fn a_goaway_in_the_middle_is_a_failure_of_that_source_alone() {
+async fn a_goaway_in_the_middle_of_a_request_fails_only_its_source() {
     let front = Front {
         goes_away: true,
         ..Front::named("localhost")

@@ -18,7 +18,7 @@ fn code(answer: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn the_answers_type_is_what_was_asked_for() {
+async fn the_answers_media_type_follows_accept() {
     let world = world().await;
     for (accept, media_type, status) in [
         ("application/json", "application/json; charset=utf-8", 200),
@@ -159,7 +159,7 @@ async fn every_refusal_is_a_graphql_error_with_the_requests_id() {
 }
 
 #[tokio::test]
-async fn refusals_say_what_would_be_right() {
+async fn refusals_say_how_to_correct_the_request() {
     let world = world().await;
     for (query, says) in [
         ("{ assetSources { name }", "syntax error: expected"),
@@ -206,7 +206,7 @@ async fn head_is_get_without_its_body() {
 }
 
 #[tokio::test]
-async fn a_request_names_its_host_once() {
+async fn a_request_must_name_exactly_one_host() {
     let world = world().await;
     for hosts in ["", "host: 127.0.0.1\r\nhost: localhost\r\n"] {
         let mut stream = tokio::net::TcpStream::connect(world.address)
@@ -228,7 +228,7 @@ async fn a_request_names_its_host_once() {
 }
 
 #[tokio::test]
-async fn a_body_past_the_limit_is_told_so() {
+async fn a_body_past_the_limit_is_refused_with_413() {
     let world = world().await;
     let response = world
         .post(&format!("{{\"query\": \"{}\"}}", "x".repeat(1_100_000)))
@@ -238,7 +238,7 @@ async fn a_body_past_the_limit_is_told_so() {
 }
 
 #[tokio::test]
-async fn other_host_names_are_not_answered() {
+async fn unknown_host_names_are_refused() {
     let world = world().await;
     let with_host = |host: &'static str| {
         world

@@ -9,7 +9,7 @@ const LIST: &str = "{ assets(first: 20, filter: { providers: [COMFY] }) { nodes 
     isComplete sourceResults { status unreadableAssets { upstreamId path message } } } }";
 
 #[tokio::test]
-async fn a_row_that_no_json_library_reads_loses_no_neighbour() {
+async fn an_unreadable_row_does_not_affect_its_neighbours() {
     for (field, text) in [
         ("user_metadata", r#"{"a": "\ud800"}"#.to_owned()),
         (
@@ -139,7 +139,7 @@ async fn a_detail_of_another_type_reads_as_absent() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_or_no_json_cost_their_row() {
+async fn bytes_that_are_no_text_or_no_json_lose_only_their_row() {
     let world = world().await;
     let before = world.data(LIST).await;
     let ids = texts(&before["assets"]["nodes"], "/upstreamId");

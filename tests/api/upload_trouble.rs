@@ -146,7 +146,7 @@ async fn refusals_reach_a_client_that_still_sends() {
 }
 
 #[tokio::test]
-async fn time_counts_from_the_last_piece() {
+async fn the_deadline_counts_from_the_last_piece() {
     let world = world_with(Options::default(), |config| {
         config.limits.mutation_deadline = Duration::from_millis(1_500);
     })
@@ -160,7 +160,7 @@ async fn time_counts_from_the_last_piece() {
 }
 
 #[tokio::test]
-async fn a_client_that_only_drips_is_given_up() {
+async fn a_client_that_sends_too_slowly_times_out() {
     let world = world_with(Options::default(), |config| {
         config.limits.upload_idle = Duration::from_millis(500);
     })
@@ -173,7 +173,7 @@ async fn a_client_that_only_drips_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_file_that_nobody_wants_is_passed_over_piece_by_piece() {
+async fn an_unused_file_is_skipped_piece_by_piece() {
     let world = world_with(Options::default(), |config| {
         config.limits.upload_idle = Duration::from_millis(600);
         config.limits.mutation_deadline = Duration::from_secs(2);
@@ -197,7 +197,7 @@ async fn a_file_that_nobody_wants_is_passed_over_piece_by_piece() {
 }
 
 #[tokio::test]
-async fn a_file_is_sent_once_and_an_unclear_answer_is_said_to_be() {
+async fn a_file_is_sent_once_and_an_unclear_answer_is_an_unknown_outcome() {
     let world = world().await;
     let sandbox = &world.sandbox;
     for (source, emulator, call) in [
@@ -234,7 +234,7 @@ async fn a_file_is_sent_once_and_an_unclear_answer_is_said_to_be() {
 }
 
 #[tokio::test]
-async fn scenarios_processing_is_looked_at_whatever_its_answers() {
+async fn scenarios_upload_status_decides_the_outcome() {
     let world = world().await;
     let emulator = &world.sandbox.scenario;
     let large = || file("a.png", png(3_600_000));
@@ -271,7 +271,7 @@ async fn scenarios_processing_is_looked_at_whatever_its_answers() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_back_at_once_still_gets_its_tags() {
+async fn an_asset_that_is_not_readable_yet_still_gets_its_tags() {
     let world = world().await;
     let reads = || {
         let piktid = &world.sandbox.piktid.faults;
@@ -288,7 +288,7 @@ async fn what_cannot_be_read_back_at_once_still_gets_its_tags() {
 }
 
 #[tokio::test]
-async fn what_comes_with_known_bytes_is_not_lost_in_silence() {
+async fn changes_sent_with_known_bytes_are_applied_or_reported() {
     let options = Options {
         dialect: Dialect::Published,
         ..Options::default()
@@ -316,7 +316,7 @@ async fn what_comes_with_known_bytes_is_not_lost_in_silence() {
 }
 
 #[tokio::test]
-async fn a_repeated_outcome_shows_the_asset_as_it_is() {
+async fn a_repeated_outcome_shows_the_current_asset() {
     let world = world().await;
     let input = json!({ "source": "scenario", "idempotencyKey": "k" });
     let again = || world.upload(input.clone(), file("a.png", png(4_000)));
@@ -350,7 +350,7 @@ async fn a_repeated_outcome_shows_the_asset_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_file_that_did_not_come_whole_leaves_its_key_free() {
+async fn an_incomplete_file_leaves_its_idempotency_key_unused() {
     let world = world_with(Options::default(), |config| {
         config.limits.upload_idle = Duration::from_millis(300);
     })
@@ -368,7 +368,7 @@ async fn a_file_that_did_not_come_whole_leaves_its_key_free() {
 }
 
 #[tokio::test]
-async fn files_do_not_come_by_websocket() {
+async fn files_over_a_websocket_are_refused() {
     let world = world().await;
     let opened = open_socket(world.address, "graphql-transport-ws", None).await;
     let mut socket = opened.expect("a socket");
@@ -401,7 +401,7 @@ async fn files_do_not_come_by_websocket() {
 }
 
 #[tokio::test]
-async fn one_variable_for_two_fields_is_told_what_to_do() {
+async fn one_file_variable_for_two_fields_is_refused_with_advice() {
     let world: TestGateway = world().await;
     let query = "mutation($input: UploadAssetInput!) { a: uploadAsset(input: $input) { errors { code } } \
          b: uploadAsset(input: $input) { errors { code message } } }";
@@ -420,7 +420,7 @@ async fn one_variable_for_two_fields_is_told_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_source_cannot_make_the_gateway_send_files_inside() {
+async fn a_source_cannot_direct_files_to_internal_addresses() {
     let world = world().await;
     for inside in [
         "http://169.254.169.254/latest/meta-data/",

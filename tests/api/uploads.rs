@@ -181,7 +181,7 @@ async fn large_files_go_to_scenario_in_parts_and_are_waited_for() {
 }
 
 #[tokio::test]
-async fn what_outlives_the_time_is_pending_and_asked_again_under_its_key() {
+async fn an_upload_past_its_deadline_is_pending_and_resumes_by_its_key() {
     let world = world_with(Options::default(), |config| {
         config.limits.mutation_deadline = Duration::from_millis(1_200);
     })
@@ -229,7 +229,7 @@ async fn what_outlives_the_time_is_pending_and_asked_again_under_its_key() {
 }
 
 #[tokio::test]
-async fn bytes_tell_the_type_and_what_a_source_does_not_take_is_refused() {
+async fn bytes_determine_the_type_and_unsupported_types_are_refused() {
     let world = world().await;
     let before = world.count();
     for (source, bytes, options) in [
@@ -261,7 +261,7 @@ async fn bytes_tell_the_type_and_what_a_source_does_not_take_is_refused() {
 }
 
 #[tokio::test]
-async fn files_that_are_not_what_is_said_of_them_are_refused_and_leave_nothing() {
+async fn files_that_contradict_their_description_are_refused() {
     let world = world_with(Options::default(), |config| {
         config.limits.upload_bytes = 100_000;
     })
@@ -314,7 +314,7 @@ async fn files_that_are_not_what_is_said_of_them_are_refused_and_leave_nothing()
 }
 
 #[tokio::test]
-async fn a_put_that_fails_is_not_repeated_and_what_is_left_is_named() {
+async fn a_failed_put_is_not_repeated_and_names_the_leftover_asset() {
     let world = world().await;
     world.sandbox.piktid.faults.push(Rule {
         beginning: "PUT /files/".to_owned(),
@@ -341,7 +341,7 @@ async fn a_put_that_fails_is_not_repeated_and_what_is_left_is_named() {
 }
 
 #[tokio::test]
-async fn a_later_step_that_fails_is_told_beside_the_asset() {
+async fn a_failed_later_step_is_reported_beside_the_asset() {
     let world = world().await;
     world.sandbox.piktid.faults.add(
         "PATCH /assets/",
@@ -888,7 +888,7 @@ async fn malformed_multipart_is_refused_with_a_graphql_error() {
 }
 
 #[tokio::test]
-async fn the_engines_own_mark_of_an_upload_is_refused_wherever_it_stands() {
+async fn the_engines_upload_mark_is_refused_everywhere() {
     let world = world().await;
     // The request has the part that the mark names: an engine without a guard would read it.
     let mark = "#__graphql_file__:0";
@@ -954,7 +954,7 @@ async fn conflicts(world: &TestGateway, input: Value, file: Part) {
 }
 
 #[tokio::test]
-async fn the_same_key_gives_the_first_outcome_again() {
+async fn the_same_idempotency_key_repeats_the_first_outcome() {
     let world = world().await;
     for source in ["scenario", "piktid", "comfy"] {
         let before = world.count();

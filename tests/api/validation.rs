@@ -120,7 +120,7 @@ const INVALID: [(&str, &str); 37] = [
 ];
 
 #[tokio::test]
-async fn what_is_not_valid_is_refused_before_anything_is_done() {
+async fn invalid_documents_are_refused_before_execution() {
     let world = world().await;
     for (document, says) in INVALID {
         let answer = world.ask(document).await;
@@ -141,7 +141,7 @@ async fn what_is_not_valid_is_refused_before_anything_is_done() {
 }
 
 #[tokio::test]
-async fn what_is_valid_is_answered() {
+async fn valid_documents_are_answered() {
     let world = world().await;
     for document in [
         // A variable that only a condition uses.
@@ -160,7 +160,7 @@ async fn what_is_valid_is_answered() {
 }
 
 #[tokio::test]
-async fn several_mistakes_are_told_at_once_and_not_without_end() {
+async fn several_errors_are_reported_at_once_up_to_a_limit() {
     let world = world().await;
     let answer = world.ask("{ one two assetSources { three } }").await;
     let count = answer["errors"].as_array().map(Vec::len);
@@ -173,7 +173,7 @@ async fn several_mistakes_are_told_at_once_and_not_without_end() {
 }
 
 #[tokio::test]
-async fn variables_are_what_the_operation_declares() {
+async fn variables_must_match_their_declarations() {
     let world = world().await;
     let by_id = "query($id: ID!) { asset(id: $id) { id } }";
     let upload = "mutation($i: UploadAssetInput!) { uploadAsset(input: $i) { created } }";
@@ -236,7 +236,7 @@ async fn a_null_is_refused_by_the_operation_that_cannot_use_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_stops_what_stands_before_it() {
+async fn an_invalid_argument_stops_earlier_fields_too() {
     let world = world().await;
     let id = &ids(&world, "comfy", 1).await[0];
     let deleting = format!("a: deleteAsset(input: {{ assetId: \"{id}\" }}) {{ deletedId }}");
@@ -283,7 +283,7 @@ async fn ids(world: &crate::harness::TestGateway, source: &str, count: usize) ->
 }
 
 #[tokio::test]
-async fn a_field_that_is_written_twice_is_executed_once() {
+async fn a_field_that_occurs_twice_is_executed_once() {
     let world = world().await;
     let id = &ids(&world, "piktid", 1).await[0];
     let note = format!("n: setAssetNote(input: {{ assetId: \"{id}\", note: \"once\" }})");
@@ -320,7 +320,7 @@ async fn a_field_that_is_written_twice_is_executed_once() {
 }
 
 #[tokio::test]
-async fn fields_stand_in_the_order_they_are_written_in() {
+async fn fields_keep_the_order_of_the_document() {
     let world = world().await;
     let document = "{ b: assetSources { name id } ...F a: __typename b: assetSources { provider } } \
                     fragment F on Query { c: assetSources { id } a: __typename }";
@@ -349,7 +349,7 @@ async fn fields_stand_in_the_order_they_are_written_in() {
 }
 
 #[tokio::test]
-async fn fields_of_an_interface_and_of_its_objects_stand_in_their_order_too() {
+async fn fields_of_an_interface_and_of_its_objects_keep_their_order() {
     let world = world().await;
     let id = &ids(&world, "comfy", 1).await[0];
     let node = format!(
@@ -378,7 +378,7 @@ async fn fields_of_an_interface_and_of_its_objects_stand_in_their_order_too() {
 }
 
 #[tokio::test]
-async fn refusals_do_not_repeat_what_was_sent() {
+async fn refusals_do_not_repeat_the_input() {
     let world = world().await;
     let long = "S".repeat(12_000);
     let field = world.ask(&format!("{{ {long} }}")).await;
@@ -393,7 +393,7 @@ async fn refusals_do_not_repeat_what_was_sent() {
 }
 
 #[tokio::test]
-async fn a_condition_is_not_null() {
+async fn a_null_condition_is_refused() {
     let world = world().await;
     let document = "query($v: Boolean = true) { __typename @include(if: $v) }";
     let answer = world.ask_with(document, json!({ "v": null })).await;

@@ -29,7 +29,7 @@ pub async fn payload(world: &TestGateway, field: &str, input: Value, selection: 
 }
 
 /// At each source, one asset that the user owns.
-pub fn own(world: &TestGateway) -> [String; 3] {
+pub fn own_assets(world: &TestGateway) -> [String; 3] {
     let store = &world.sandbox.store;
     let scenario = store
         .scenario()
@@ -56,7 +56,7 @@ pub fn own(world: &TestGateway) -> [String; 3] {
 #[tokio::test]
 async fn tags_change_at_every_source_and_reads_after_show_it() {
     let world = world().await;
-    let ids = own(&world);
+    let ids = own_assets(&world);
     // Fills the caches: the old values must not come back.
     let all = json!({ "ids": ids });
     let read = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Asset { id tags } } \
@@ -95,7 +95,7 @@ async fn tags_change_at_every_source_and_reads_after_show_it() {
                     continue;
                 }
                 let tags = asset["tags"].as_array().expect("tags");
-                let carries = |tag: &&str| tags.iter().any(|own| own == tag);
+                let carries = |tag: &&str| tags.iter().any(|own_assets| own_assets == tag);
                 assert!(has.iter().all(carries), "{field}: {asset}");
                 assert!(!lacks.iter().any(carries), "{field}: {asset}");
             }
@@ -107,9 +107,9 @@ async fn tags_change_at_every_source_and_reads_after_show_it() {
 }
 
 #[tokio::test]
-async fn what_a_source_cannot_tag_with_fails_for_its_assets_alone() {
+async fn unsupported_tags_fail_for_the_assets_of_their_source_alone() {
     let world = world().await;
-    let ids = own(&world);
+    let ids = own_assets(&world);
     let foreign = world
         .sandbox
         .store
@@ -162,7 +162,7 @@ async fn what_a_source_cannot_tag_with_fails_for_its_assets_alone() {
 }
 
 #[tokio::test]
-async fn input_that_cannot_be_meant_is_refused_before_any_call() {
+async fn invalid_input_is_refused_before_any_call() {
     let world = world().await;
     let id = asset_id("scenario", "x");
     let long = "x".repeat(101);
@@ -267,9 +267,9 @@ async fn a_single_id_that_names_nothing_is_reported_in_the_payload() {
 }
 
 #[tokio::test]
-async fn many_tags_at_once_on_one_asset_lose_none() {
+async fn concurrent_tags_on_one_asset_lose_none() {
     let world = world().await;
-    let [_, piktid, _] = own(&world);
+    let [_, piktid, _] = own_assets(&world);
     // Without a lock, all mutations would read the asset before the first one writes.
     let tags = ["model", "product", "background", "other"];
     let adds = (0..200).map(|n| {
@@ -296,7 +296,7 @@ async fn notes_are_set_and_cleared_at_every_source() {
             ..Options::default()
         };
         let world = world_with(options, |_| {}).await;
-        let ids = own(&world);
+        let ids = own_assets(&world);
         for id in &ids {
             for (note, shown) in [
                 (json!("for the trailer"), json!("for the trailer")),
@@ -327,7 +327,7 @@ async fn notes_are_set_and_cleared_at_every_source() {
 #[tokio::test]
 async fn a_read_begun_before_a_write_is_never_served_after_it() {
     let world = world().await;
-    let [_, id, _] = own(&world);
+    let [_, id, _] = own_assets(&world);
     let upstream = world
         .sandbox
         .store
@@ -362,7 +362,7 @@ async fn a_read_begun_before_a_write_is_never_served_after_it() {
 }
 
 #[tokio::test]
-async fn assets_of_every_source_are_deleted_at_once_and_each_id_is_told() {
+async fn a_bulk_delete_spans_all_sources_and_reports_each_id() {
     let world = world().await;
     let store = Arc::clone(&world.sandbox.store);
     let mine: Vec<String> = store
@@ -500,9 +500,9 @@ async fn piktids_bulk_deletes_are_paced_and_its_429_is_waited_out() {
 }
 
 #[tokio::test]
-async fn an_unclear_answer_to_a_delete_is_looked_up() {
+async fn a_lost_answer_to_a_delete_is_looked_up() {
     let world = world().await;
-    let [scenario, piktid, comfy] = own(&world);
+    let [scenario, piktid, comfy] = own_assets(&world);
     // The deletes take effect, but their answers are lost.
     for (emulator, beginning) in [
         (&world.sandbox.scenario, "DELETE /v1/assets"),
@@ -523,7 +523,7 @@ async fn an_unclear_answer_to_a_delete_is_looked_up() {
     ] {
         emulator.faults.clear();
     }
-    let ids = own(&world);
+    let ids = own_assets(&world);
     for (emulator, beginning) in [
         (&world.sandbox.scenario, "DELETE /v1/assets"),
         (&world.sandbox.piktid, "POST /assets/bulk-delete"),
@@ -550,7 +550,7 @@ async fn an_unclear_answer_to_a_delete_is_looked_up() {
 #[tokio::test]
 async fn one_asset_is_deleted_and_its_reads_are_null() {
     let world = world().await;
-    for id in own(&world) {
+    for id in own_assets(&world) {
         world
             .data(&format!("{{ asset(id: \"{id}\") {{ id }} }}"))
             .await;
@@ -568,12 +568,12 @@ async fn one_asset_is_deleted_and_its_reads_are_null() {
 }
 
 #[tokio::test]
-async fn there_is_no_time_left_so_they_are_not_tried() {
+async fn deletes_without_time_left_are_not_tried() {
     let world = world_with(Options::default(), |config| {
         config.limits.mutation_deadline = Duration::ZERO;
     })
     .await;
-    let [scenario, ..] = own(&world);
+    let [scenario, ..] = own_assets(&world);
     let input = json!({ "assetIds": [scenario] });
     let answer = world
         .ask_with(
@@ -592,7 +592,7 @@ async fn there_is_no_time_left_so_they_are_not_tried() {
 #[tokio::test]
 async fn the_second_mutation_failing_leaves_the_firsts_payload_whole() {
     let world = world().await;
-    let [scenario, ..] = own(&world);
+    let [scenario, ..] = own_assets(&world);
     let answer = world
         .ask(&format!(
             "mutation {{ first: setAssetNote(input: {{assetId: \"{scenario}\", note: \"one\"}}) {{ asset {{ note }} }} \
@@ -605,9 +605,9 @@ async fn the_second_mutation_failing_leaves_the_firsts_payload_whole() {
 }
 
 #[tokio::test]
-async fn what_was_sent_and_cannot_be_read_back_or_is_half_done_is_no_plain_failure() {
+async fn unverified_and_half_done_writes_are_unknown_outcomes() {
     let world = world().await;
-    let [_, piktid, comfy] = own(&world);
+    let [_, piktid, comfy] = own_assets(&world);
     let unavailable = || Fault::Answer {
         status: 503,
         content_type: "text/plain",

@@ -37,7 +37,7 @@ pub struct Seen {
     /// The first bytes of the body.
     pub head: Mutex<Vec<u8>>,
     /// Notified with each piece, and at the end.
-    pub came: Notify,
+    pub progress: Notify,
 }
 
 /// The behaviour of the server.
@@ -106,7 +106,7 @@ async fn take(State(sink): State<Sink>, request: Request<Body>) -> Response {
     while let Some(piece) = pieces.next().await {
         let Ok(piece) = piece else {
             seen.is_broken.store(true, Ordering::SeqCst);
-            seen.came.notify_waiters();
+            seen.progress.notify_waiters();
             return StatusCode::BAD_REQUEST.into_response();
         };
         {
@@ -116,7 +116,7 @@ async fn take(State(sink): State<Sink>, request: Request<Body>) -> Response {
             }
         }
         let bytes = seen.bytes.fetch_add(piece.len() as u64, Ordering::SeqCst);
-        seen.came.notify_waiters();
+        seen.progress.notify_waiters();
         if sink.manner.refuses_at.is_some_and(|limit| bytes >= limit) {
             // Answers at once and drains the rest of the body, as a well-behaved server does.
             tokio::spawn(async move { while let Some(Ok(_)) = pieces.next().await {} });
@@ -128,7 +128,7 @@ async fn take(State(sink): State<Sink>, request: Request<Body>) -> Response {
         }
     }
     seen.is_whole.store(true, Ordering::SeqCst);
-    seen.came.notify_waiters();
+    seen.progress.notify_waiters();
     (StatusCode::CREATED, Json(asset())).into_response()
 }
 
@@ -138,13 +138,13 @@ impl Seen {
     pub async fn until(&self, condition: impl Fn(&Self) -> bool) {
         let waiting = async {
             loop {
-                let came = self.came.notified();
-                tokio::pin!(came);
-                came.as_mut().enable();
+                let progress = self.progress.notified();
+                tokio::pin!(progress);
+                progress.as_mut().enable();
                 if condition(self) {
                     return;
                 }
-                came.await;
+                progress.await;
             }
         };
         tokio::time::timeout(Duration::from_secs(60), waiting)

@@ -34,7 +34,7 @@ impl Table<'_> {
         if let Some(file) = file {
             let offset = file.span().start;
             let text = std::fs::read_to_string(file.get_ref()).map_err(|error| {
-                self.place.refuse(
+                self.location.refuse(
                     offset,
                     format!(
                         "`{key}_file`: {} cannot be read: {error}",
@@ -48,7 +48,7 @@ impl Table<'_> {
         if let Some(env_name) = env_name {
             let offset = env_name.span().start;
             let text = self.environment.get(env_name.get_ref()).ok_or_else(|| {
-                self.place.refuse(
+                self.location.refuse(
                     offset,
                     format!(
                         "`{key}_env` names the variable {}, which is not set",
@@ -78,17 +78,17 @@ impl Table<'_> {
             self.name
         );
         Err(match offset {
-            Some(offset) => self.place.refuse(offset, message),
+            Some(offset) => self.location.refuse(offset, message),
             None => ConfigError(message),
         })
     }
 
     /// Builds an error about a missing key, with the table's line if there is a file.
     fn missing(&self, message: String) -> ConfigError {
-        if self.place.text.is_empty() {
+        if self.location.text.is_empty() {
             ConfigError(message)
         } else {
-            self.place.refuse(self.offset, message)
+            self.location.refuse(self.offset, message)
         }
     }
 
@@ -225,7 +225,7 @@ impl Table<'_> {
             let fits = !user.get_ref().is_empty()
                 && user.get_ref().bytes().all(|b| (0x20..=0x7e).contains(&b));
             if !fits {
-                return Err(self.place.refuse(
+                return Err(self.location.refuse(
                     user.span().start,
                     "`user` is sent in a header: printable ASCII, not empty",
                 ));
@@ -234,7 +234,7 @@ impl Table<'_> {
         if let Some(tags) = &t.listed_tags {
             let fits = |tag: &String| !tag.trim().is_empty() && !tag.contains(',');
             if tags.get_ref().is_empty() || !tags.get_ref().iter().all(fits) {
-                return Err(self.place.refuse(
+                return Err(self.location.refuse(
                     tags.span().start,
                     "`listed_tags` must name at least one tag, none empty or with a comma",
                 ));

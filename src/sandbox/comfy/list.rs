@@ -227,7 +227,7 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
     let total = rows.len();
     let skip = match &listing.after {
         None => listing.offset,
-        Some(cursor) => match open_cursor(&shared, &listing, cursor, &store, &rows) {
+        Some(cursor) => match decode_cursor(&shared, &listing, cursor, &store, &rows) {
             Some(index) => index,
             None => {
                 return refuse(
@@ -246,7 +246,7 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
         .filter(|_| {
             has_more && shared.dialect != Dialect::Published && listing.sort != "last_access_time"
         })
-        .map(|last| seal(&shared, &listing, &last.id));
+        .map(|last| encode_cursor(&shared, &listing, &last.id));
     Json(Body {
         assets: page.iter().map(|a| shape(&shared, a)).collect(),
         total,
@@ -257,13 +257,13 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
 }
 
 /// Encodes a cursor, bound to the sort and order, not to the filters (comfy-observed.md 18).
-fn seal(shared: &Shared, listing: &Listing, id: &str) -> String {
+fn encode_cursor(shared: &Shared, listing: &Listing, id: &str) -> String {
     let plain = format!("{}|{}|{id}", listing.sort, listing.ascending);
     let mac = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();
     URL_SAFE_NO_PAD.encode(format!("{}|{id}", &mac[..16]))
 }
 
-fn open_cursor(
+fn decode_cursor(
     shared: &Shared,
     listing: &Listing,
     cursor: &str,
@@ -272,7 +272,7 @@ fn open_cursor(
 ) -> Option<usize> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     let (_, id) = text.split_once('|')?;
-    (seal(shared, listing, id) == cursor).then_some(())?;
+    (encode_cursor(shared, listing, id) == cursor).then_some(())?;
     // A cursor is bound to the sort, not to the filters: this list may lack its row.
     let anchor = assets.iter().find(|a| a.id == id)?;
     Some(rows.partition_point(|a| listing.compare(a, anchor).is_le()))

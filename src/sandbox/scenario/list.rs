@@ -19,7 +19,7 @@ use crate::sandbox::{shared::Shared, store::ScenarioAsset};
 
 type Params = HashMap<String, String>;
 
-const OWN: [&str; 22] = [
+const ALLOWED: [&str; 22] = [
     "pageSize",
     "paginationToken",
     "createdAfter",
@@ -45,7 +45,7 @@ const OWN: [&str; 22] = [
 ];
 
 /// The parameters that `deleted` may be combined with (5.1 [SDK]).
-const BESIDE_DELETED: [&str; 6] = [
+const ALLOWED_WITH_DELETED: [&str; 6] = [
     "deleted",
     "originalAssets",
     "pageSize",
@@ -88,7 +88,7 @@ struct Listing {
 impl Listing {
     fn of(shared: &Shared, params: &Params) -> Result<Self, String> {
         let get = |name: &str| params.get(name).map(String::as_str);
-        if let Some(unknown) = params.keys().find(|name| !OWN.contains(&name.as_str())) {
+        if let Some(unknown) = params.keys().find(|name| !ALLOWED.contains(&name.as_str())) {
             // The real API's response is unknown; this error exposes a misspelled parameter.
             return Err(format!("unknown parameter {unknown}"));
         }
@@ -108,7 +108,7 @@ impl Listing {
             Some(_) => return Err("pageSize must be 1 to 100".to_owned()),
         };
         let deleted = get("deleted") == Some("true");
-        let is_conflicting = |name: &&String| !BESIDE_DELETED.contains(&name.as_str());
+        let is_conflicting = |name: &&String| !ALLOWED_WITH_DELETED.contains(&name.as_str());
         if let Some(other) = params.keys().find(is_conflicting).filter(|_| deleted) {
             return Err(format!("deleted cannot be combined with {other}"));
         }
@@ -265,7 +265,7 @@ fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
 }
 
 /// The fields that a search body may have (5.12 [SDK]).
-const SEARCHES_BY: [&str; 12] = [
+const SEARCH_FIELDS: [&str; 12] = [
     "query",
     "filter",
     "image",
@@ -304,7 +304,7 @@ pub async fn search(
     };
     if let Some(unknown) = body.as_object().and_then(|obj| {
         obj.keys()
-            .find(|name| !SEARCHES_BY.contains(&name.as_str()))
+            .find(|name| !SEARCH_FIELDS.contains(&name.as_str()))
     }) {
         return refuse(StatusCode::BAD_REQUEST, &format!("unknown field {unknown}"));
     }

@@ -32,7 +32,7 @@ const KINDS: [&str; 8] = [
 #[derive(Clone)]
 struct Uploads {
     shared: Shared,
-    all: Arc<Mutex<BTreeMap<String, Upload>>>,
+    by_id: Arc<Mutex<BTreeMap<String, Upload>>>,
 }
 
 impl FromRef<Uploads> for Shared {
@@ -55,15 +55,15 @@ struct Upload {
 pub fn routers(shared: &Shared) -> (Router, Router) {
     let uploads = Uploads {
         shared: shared.clone(),
-        all: Arc::default(),
+        by_id: Arc::default(),
     };
     let api = Router::new()
         .route("/v1/uploads", post(begin))
-        .route("/v1/uploads/{id}", get(look))
-        .route("/v1/uploads/{id}/action", post(act))
+        .route("/v1/uploads/{id}", get(poll))
+        .route("/v1/uploads/{id}/action", post(run_action))
         .with_state(uploads.clone());
     let signed = Router::new()
-        .route("/files/part/{id}/{number}", put(receive))
+        .route("/files/part/{id}/{number}", put(put_part))
         .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
         .with_state(uploads);
     (api, signed)
@@ -71,7 +71,7 @@ pub fn routers(shared: &Shared) -> (Router, Router) {
 
 impl Uploads {
     fn with<T>(&self, id: &str, work: impl FnOnce(&mut Upload) -> T) -> Option<T> {
-        let mut uploads = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uploads = self.by_id.lock().unwrap_or_else(PoisonError::into_inner);
         uploads.get_mut(id).map(work)
     }
 
@@ -122,7 +122,7 @@ async fn begin(State(uploads): State<Uploads>, Json(body): Json<Value>) -> Respo
             "fileName, fileSize, contentType, parts and kind are required",
         );
     }
-    let mut entries = uploads.all.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut entries = uploads.by_id.lock().unwrap_or_else(PoisonError::into_inner);
     let id = format!("upload_{:06}", entries.len() + 1);
     let upload = Upload {
         body,
@@ -139,7 +139,7 @@ async fn begin(State(uploads): State<Uploads>, Json(body): Json<Value>) -> Respo
 }
 
 /// Stores a part's bytes. The address is signed; no credential is needed.
-async fn receive(
+async fn put_part(
     State(uploads): State<Uploads>,
     Path((id, number)): Path<(String, u64)>,
     Query(query): Query<HashMap<String, String>>,
@@ -162,7 +162,7 @@ async fn receive(
     }
 }
 
-async fn act(
+async fn run_action(
     State(uploads): State<Uploads>,
     Path(id): Path<String>,
     Json(body): Json<Value>,
@@ -186,7 +186,7 @@ async fn act(
 }
 
 /// Advances one state at each poll; the last state creates the asset.
-async fn look(State(uploads): State<Uploads>, Path(id): Path<String>) -> Response {
+async fn poll(State(uploads): State<Uploads>, Path(id): Path<String>) -> Response {
     let answer = uploads.with(&id, |upload| {
         upload.status = match upload.status {
             "complete" => "validating",

@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
 use super::{
-    input::{Meant, bad_id, key, key_conflict, target},
+    input::{RequestedAssets, bad_id, key, key_conflict, target},
     permission::changing,
 };
 use crate::{access::Permission, schema::error::AssetMutationError, source::SourceError};
@@ -97,7 +97,7 @@ pub async fn delete_all(
 ) -> async_graphql::Result<BulkDeleteAssetsPayload> {
     let operation = changing(context, Permission::Delete).await?;
     let key = key(input.idempotency_key)?;
-    let mut requested = Meant::read(
+    let mut requested = RequestedAssets::read(
         &operation.registry,
         &input.asset_ids,
         operation.bulk_delete_ids,

@@ -23,14 +23,14 @@ const MAX_KEY: usize = 255;
 
 /// The assets that a list of ids names, without duplicates, and an error for each invalid id.
 #[derive(Default)]
-pub struct Meant {
+pub struct RequestedAssets {
     pub targets: Vec<Target>,
     pub errors: Vec<AssetMutationError>,
     /// The ids as the client sent them: they may contain a source's former name.
     pub given: HashMap<AssetId, ID>,
 }
 
-impl Meant {
+impl RequestedAssets {
     pub fn read(registry: &Registry, ids: &[ID], limit: usize) -> async_graphql::Result<Self> {
         if ids.is_empty() || ids.len() > limit {
             return Err(bad_input(

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, SimpleObject};
 
-use super::{input::Meant, permission::changing};
+use super::{input::RequestedAssets, permission::changing};
 use crate::{
     access::Permission,
     schema::{
@@ -127,7 +127,7 @@ pub async fn change_tags(
 ) -> async_graphql::Result<(Vec<AssetNode>, Vec<AssetMutationError>)> {
     let operation = changing(context, Permission::Write).await?;
     let change = change(self::tags(tags, least)?);
-    let mut requested = Meant::read(&operation.registry, ids, operation.ids)?;
+    let mut requested = RequestedAssets::read(&operation.registry, ids, operation.ids)?;
     let targets = std::mem::take(&mut requested.targets);
     let outcomes = operation
         .writer

@@ -42,7 +42,10 @@ use crate::{
 const MAX_NAME: usize = 200;
 
 /// Validates the input, before any byte is read or sent.
-fn meant(operation: &Operation, input: &UploadAssetInput) -> async_graphql::Result<NewAsset> {
+fn checked_input(
+    operation: &Operation,
+    input: &UploadAssetInput,
+) -> async_graphql::Result<NewAsset> {
     let refuse = |field: &str, message: String| Err(bad_input(&["input", field], message));
     let registry = &operation.registry;
     let name = SourceName::parse(&input.source).ok();
@@ -231,7 +234,7 @@ pub async fn upload(
     input: UploadAssetInput,
 ) -> async_graphql::Result<UploadAssetPayload> {
     let operation = changing(context, Permission::Write).await?;
-    let new = meant(operation, &input)?;
+    let new = checked_input(operation, &input)?;
     let outcome = operation.writer.upload(new, &operation.context).await;
     let is_conflict = |error: &UploadError| matches!(error, UploadError::Conflict);
     if outcome.errors.iter().any(is_conflict) {

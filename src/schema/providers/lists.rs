@@ -49,7 +49,7 @@ impl ProviderLists {
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
-        let asked = filter.unwrap_or_default().asked(order, original_assets);
+        let query = filter.unwrap_or_default().query(order, original_assets);
         let list = ProviderList {
             name: "scenarioAssets",
             provider: Provider::Scenario,
@@ -58,7 +58,7 @@ impl ProviderLists {
             order,
         };
         Some(
-            list.resolve(context, asked, [first, last], [after, before])
+            list.resolve(context, query, [first, last], [after, before])
                 .await,
         )
     }
@@ -93,7 +93,7 @@ impl ProviderLists {
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
         let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
-        let asked = filter.unwrap_or_default().asked(order, original_assets);
+        let query = filter.unwrap_or_default().query(order, original_assets);
         let list = ProviderList {
             name: "scenarioPublicAssets",
             provider: Provider::Scenario,
@@ -102,7 +102,7 @@ impl ProviderLists {
             order,
         };
         Some(
-            list.resolve(context, asked, [first, last], [after, before])
+            list.resolve(context, query, [first, last], [after, before])
                 .await,
         )
     }
@@ -138,9 +138,9 @@ impl ProviderLists {
             sources,
             order,
         };
-        let asked = filter.unwrap_or_default().asked();
+        let query = filter.unwrap_or_default().query();
         Some(
-            list.resolve(context, asked, [first, last], [after, before])
+            list.resolve(context, query, [first, last], [after, before])
                 .await,
         )
     }
@@ -177,9 +177,9 @@ impl ProviderLists {
             sources,
             order,
         };
-        let asked = filter.unwrap_or_default().asked();
+        let query = filter.unwrap_or_default().query();
         Some(
-            list.resolve(context, asked, [first, last], [after, before])
+            list.resolve(context, query, [first, last], [after, before])
                 .await,
         )
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The most bytes of a filter in an upstream URL, where a byte takes up to three characters.
-const MAX_SAID: usize = 2_500;
+const MAX_FILTER_BYTES: usize = 2_500;
 
 /// A provider's own filter, translated for the upstream call.
 pub struct ProviderQuery {
@@ -42,11 +42,11 @@ impl ProviderList {
     pub async fn resolve(
         self,
         context: &Context<'_>,
-        asked: async_graphql::Result<ProviderQuery>,
+        query: async_graphql::Result<ProviderQuery>,
         [first, last]: [Option<i32>; 2],
         [after, before]: [Option<String>; 2],
     ) -> async_graphql::Result<FastPath<AssetConnection>> {
-        let asked = asked?;
+        let query = query?;
         let registry = &reading(context)?.registry;
         let node = AssetProvider::from(self.provider);
         let mut sources = named(&["sources"], self.sources.as_deref(), registry)?;
@@ -69,22 +69,22 @@ impl ProviderList {
         }
         sources.retain(|source| !is_other(source.profile().provider));
         // The strictest servers accept URLs of about 8,000 characters.
-        let said: usize = asked.parameters.0.iter().map(|(_, v)| v.len()).sum();
-        if said > MAX_SAID {
+        let said: usize = query.parameters.0.iter().map(|(_, v)| v.len()).sum();
+        if said > MAX_FILTER_BYTES {
             return Err(bad_input(
                 &["filter"],
                 format!(
-                    "the filter takes {said} bytes of an upstream URL; the limit is {MAX_SAID}: \
+                    "the filter takes {said} bytes of an upstream URL; the limit is {MAX_FILTER_BYTES}: \
                      use fewer or shorter values"
                 ),
             ));
         }
-        let mut arguments = asked.parameters.0.to_vec();
-        arguments.extend(asked.filter.arguments());
+        let mut arguments = query.parameters.0.to_vec();
+        arguments.extend(query.filter.arguments());
         let ask = Pushdown::Ask {
             listing: self.listing,
-            parameters: asked.parameters,
-            local: asked.local,
+            parameters: query.parameters,
+            local: query.local,
             listed: Vec::new(),
         };
         let described = ListQuery {
@@ -93,7 +93,7 @@ impl ProviderList {
                 .into_iter()
                 .map(|source| (Arc::clone(&source), ask.clone()))
                 .collect(),
-            filter: asked.filter,
+            filter: query.filter,
             arguments,
             order: self.order,
         };

@@ -22,7 +22,7 @@ use crate::{
 
 /// Executes a batch if its total cost is within the limit. Queries run concurrently. If the batch
 /// has a mutation, all operations run one after the other.
-pub async fn run_all(
+pub async fn run_batch(
     gateway: &Gateway,
     session: &Session,
     operations: Vec<RequestParams>,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::source::Lifetime;
 
 /// Lifetime of a response that only a reconfiguration of the gateway can change.
-const SETTLED: Duration = Duration::from_secs(60);
+const STATIC_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Whether and how long caches may store a response.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ impl CachePolicy {
         match self.end {
             Expiry::Now => None,
             Expiry::At(end) => Some(end),
-            Expiry::Never => Some(Instant::now() + SETTLED),
+            Expiry::Never => Some(Instant::now() + STATIC_LIFETIME),
         }
     }
 
@@ -62,7 +62,7 @@ impl CachePolicy {
         let age = match self.end {
             Expiry::Now => return NO_STORE,
             Expiry::At(end) => end.saturating_duration_since(Instant::now()),
-            Expiry::Never => SETTLED,
+            Expiry::Never => STATIC_LIFETIME,
         };
         let (visibility, age) = (
             if self.private { "private" } else { "public" },

@@ -20,10 +20,10 @@ use super::cache_control::CachePolicy;
 use crate::{explorer::quality_of, server::content_negotiation::MediaType};
 
 /// Bytes above which a response is compressed. A smaller one fits a packet uncompressed.
-const COMPRESSED: usize = 1_024;
+const MIN_COMPRESSED: usize = 1_024;
 
 /// Bytes above which compression takes milliseconds. A thread answers dozens of requests in them.
-const LARGE: usize = 128 * 1_024;
+const MAX_INLINE_COMPRESSION: usize = 128 * 1_024;
 
 /// Compression level: favors speed over size.
 const QUALITY: u32 = 4;
@@ -46,24 +46,24 @@ pub struct EncodedResponse {
     gzip: OnceLock<Option<Bytes>>,
     brotli: OnceLock<Option<Bytes>>,
     tag: Option<HeaderValue>,
-    keeping: CachePolicy,
+    cache_policy: CachePolicy,
 }
 
 impl EncodedResponse {
     /// `named`: the request has a document hash or id, or uses GET. Only then can it get an `ETag`.
-    pub fn new(plain: Bytes, keeping: CachePolicy, named: bool) -> Self {
-        let is_tagged = named && keeping.until().is_some();
+    pub fn new(plain: Bytes, cache_policy: CachePolicy, named: bool) -> Self {
+        let is_tagged = named && cache_policy.until().is_some();
         Self {
             tag: is_tagged.then(|| tag(&plain)).flatten(),
             gzip: OnceLock::new(),
             brotli: OnceLock::new(),
             plain,
-            keeping,
+            cache_policy,
         }
     }
 
-    pub const fn keeping(&self) -> CachePolicy {
-        self.keeping
+    pub const fn cache_policy(&self) -> CachePolicy {
+        self.cache_policy
     }
 
     /// Maximum memory in bytes: the plain bytes and both compressed forms, which are smaller.
@@ -78,12 +78,12 @@ impl EncodedResponse {
         status: StatusCode,
         request_headers: &HeaderMap,
     ) -> Response {
-        let is_known = self.is_known(request_headers);
-        let coding = self.coding(request_headers).filter(|_| !is_known);
+        let is_not_modified = self.is_not_modified(request_headers);
+        let coding = self.coding(request_headers).filter(|_| !is_not_modified);
         let (body, coding) = match coding.and_then(|selected| self.coded(selected)) {
             // This covers a POST that names its document. RFC 9110 prescribes 412 for methods that
             // change state, and a query changes nothing.
-            _ if is_known => (Body::empty(), None),
+            _ if is_not_modified => (Body::empty(), None),
             Some((bytes, coding)) => (bytes.clone().into(), Some(coding)),
             None => (self.plain.clone().into(), None),
         };
@@ -91,7 +91,7 @@ impl EncodedResponse {
         let headers = answer.headers_mut();
         // Reserves space for the headers that outer layers add.
         headers.reserve(10);
-        headers.insert(header::CACHE_CONTROL, self.keeping.header());
+        headers.insert(header::CACHE_CONTROL, self.cache_policy.header());
         let nosniff = HeaderValue::from_static("nosniff");
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
         if let Some(coding) = coding {
@@ -100,7 +100,7 @@ impl EncodedResponse {
         if let Some(tag) = &self.tag {
             headers.insert(header::ETAG, tag.clone());
         }
-        if is_known {
+        if is_not_modified {
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
             headers.insert(header::CONTENT_TYPE, media_type.header());
@@ -109,7 +109,7 @@ impl EncodedResponse {
         answer
     }
 
-    fn is_known(&self, request_headers: &HeaderMap) -> bool {
+    fn is_not_modified(&self, request_headers: &HeaderMap) -> bool {
         let tag = self.tag.as_ref().and_then(|etag| etag.to_str().ok());
         let Some(opaque) = tag.map(|etag| etag.trim_start_matches("W/")) else {
             return false;
@@ -123,8 +123,8 @@ impl EncodedResponse {
     }
 
     /// Compresses a large response on a blocking thread, if these headers accept a coding.
-    pub async fn compress_aside(self: &Arc<Self>, request_headers: &HeaderMap) {
-        if self.plain.len() <= LARGE || self.is_known(request_headers) {
+    pub async fn compress_in_background(self: &Arc<Self>, request_headers: &HeaderMap) {
+        if self.plain.len() <= MAX_INLINE_COMPRESSION || self.is_not_modified(request_headers) {
             return;
         }
         let is_to_do = |coding: &Coding| self.slot(*coding).get().is_none();
@@ -138,7 +138,8 @@ impl EncodedResponse {
 
     /// Selects the content coding for these request headers.
     fn coding(&self, request_headers: &HeaderMap) -> Option<Coding> {
-        if self.plain.len() <= COMPRESSED || !request_headers.contains_key(header::ACCEPT_ENCODING)
+        if self.plain.len() <= MIN_COMPRESSED
+            || !request_headers.contains_key(header::ACCEPT_ENCODING)
         {
             return None;
         }

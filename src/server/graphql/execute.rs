@@ -25,7 +25,7 @@ use crate::{
 /// The result of an executed operation.
 pub struct Executed {
     pub response: GraphResponse,
-    pub keeping: CachePolicy,
+    pub cache_policy: CachePolicy,
     /// Sources that the operation read.
     pub sources: Vec<SourceName>,
     /// The response describes its own execution, so other waiters must not get it.
@@ -39,7 +39,11 @@ impl Executed {
             return Outcome::Failed(Arc::new(self.response));
         }
         let text = response::data(&self.response);
-        Outcome::EncodedResponse(Arc::new(EncodedResponse::new(text, self.keeping, named)))
+        Outcome::EncodedResponse(Arc::new(EncodedResponse::new(
+            text,
+            self.cache_policy,
+            named,
+        )))
     }
 }
 
@@ -76,7 +80,7 @@ pub async fn run(
     // Pinned here, the future exists once. Passed by value, it would be stored in three nested
     // futures.
     let execution = pin!(execution.instrument(span.clone()));
-    let response = in_time(&context, execution).await.unwrap_or_else(|| {
+    let response = until_deadline(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
             OperationType::Mutation => (
                 Code::UnknownOutcome,
@@ -110,17 +114,17 @@ pub async fn run(
             );
         }
     });
-    let is_own = !gateway.0.access.is_open() || session.has_credentials;
+    let is_private = !gateway.0.access.is_open() || session.has_credentials;
     Executed {
-        keeping: CachePolicy::of(kind, context.lifetime(), is_own),
+        cache_policy: CachePolicy::of(kind, context.lifetime(), is_private),
         sources: context.read(),
-        is_unshareable: context.is_alone(),
+        is_unshareable: context.is_unshareable(),
         response,
     }
 }
 
 /// Awaits an execution until the operation's deadline, which uploads renew.
-async fn in_time<T>(
+async fn until_deadline<T>(
     context: &RequestContext,
     mut execution: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {

@@ -63,7 +63,7 @@ pub async fn read(
     spools: &Budget,
     memory: &mut Memory<'_>,
 ) -> Result<(Bytes, Arc<Files>), RequestError> {
-    if !origin_policy::is_asked_for(headers) {
+    if !origin_policy::has_preflight_header(headers) {
         return Err(RequestError::bad_request(
             "a multipart request needs a header that triggers a CORS preflight: \
              `graphql-require-preflight: 1`, or `apollo-require-preflight: true`",
@@ -116,7 +116,7 @@ pub async fn read(
         most,
         is_spent,
         malformed: Arc::default(),
-        is_useful: Arc::default(),
+        has_complete_file: Arc::default(),
         limit: limits.upload_bytes,
         idle: limits.upload_idle,
         spools: spools.clone(),

@@ -78,12 +78,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 }
 
 impl RequestParams {
-    /// Parses the parameters from a query string (`by_address`) or from a JSON body.
+    /// Parses the parameters from a query string (`is_get`) or from a JSON body.
     ///
     /// # Errors
     /// A [`RequestError`] that names the malformed part.
-    pub fn of(written: &Bytes, by_address: bool) -> Result<Self, RequestError> {
-        if by_address {
+    pub fn of(written: &Bytes, is_get: bool) -> Result<Self, RequestError> {
+        if is_get {
             from_query(written)
         } else {
             from_json(written)
@@ -327,7 +327,7 @@ fn batch(body: &Bytes, maximum: usize) -> Result<Vec<RequestParams>, RequestErro
 }
 
 /// Maximum bytes reserved before a body arrives: an announced body may never arrive.
-const FIRST: usize = 16 * 1024;
+const INITIAL_CAPACITY: usize = 16 * 1024;
 
 /// Reads the body within its limits of size, time and memory.
 async fn read_body(
@@ -350,7 +350,8 @@ async fn read_body(
         return Err(too_large());
     }
     let reading = async {
-        let mut bytes = Vec::with_capacity(announced.unwrap_or(1024).min(limit).min(FIRST));
+        let mut bytes =
+            Vec::with_capacity(announced.unwrap_or(1024).min(limit).min(INITIAL_CAPACITY));
         while let Some(piece) = pieces.next().await {
             let piece =
                 piece.map_err(|_| RequestError::bad_request("the request's body broke off"))?;

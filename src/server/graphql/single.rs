@@ -32,14 +32,14 @@ pub async fn one(
     id: RequestId,
     memory: &mut Memory<'_>,
 ) -> Result<Outcome, RequestError> {
-    let parameters = RequestParams::of(&key.written, key.by_address)?;
+    let parameters = RequestParams::of(&key.written, key.is_get)?;
     let prepared = prepare(gateway, GraphqlRequest::of(parameters)?, None, memory)?;
-    let named = prepared.named || key.by_address;
+    let named = prepared.named || key.is_get;
     let answers = &gateway.0.answers;
     // Noted before the operation reads anything.
     let began = answers.moment();
     if prepared.kind != OperationType::Query {
-        if key.by_address {
+        if key.is_get {
             return Err(RequestError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 Code::BadUserInput,
@@ -60,7 +60,7 @@ pub async fn one(
             let (sources, is_unshareable) = (done.sources.clone(), done.is_unshareable);
             let outcome = done.outcome(named);
             if let Outcome::EncodedResponse(ready) = &outcome
-                && let Some(until) = ready.keeping().until()
+                && let Some(until) = ready.cache_policy().until()
             {
                 let (answer, bytes) = (Arc::clone(ready), ready.bytes());
                 let answers = &gateway.0.answers;
@@ -81,7 +81,7 @@ pub async fn one(
             Ok(made.outcome)
         }
         (Ok(_), false) => {
-            let parameters = RequestParams::of(&key.written, key.by_address)?;
+            let parameters = RequestParams::of(&key.written, key.is_get)?;
             let prepared = prepare(gateway, GraphqlRequest::of(parameters)?, None, memory)?;
             let done = Box::pin(run(gateway, session, prepared, None, id)).await;
             Ok(done.outcome(named))

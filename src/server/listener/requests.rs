@@ -71,14 +71,14 @@ impl Drop for UnderWay {
 /// A response body: its request is active until the body is sent or dropped.
 pub struct Counted {
     body: Body,
-    _under_way: UnderWay,
+    _active: UnderWay,
 }
 
 impl Counted {
     pub fn of(body: Body, active: UnderWay) -> Body {
         Body::new(Self {
             body,
-            _under_way: active,
+            _active: active,
         })
     }
 }

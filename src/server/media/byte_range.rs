@@ -24,7 +24,7 @@ pub fn respond(
     let requested = range
         .filter(|_| status == StatusCode::OK)
         .zip(length)
-        .and_then(|(range, length)| part(range.to_str().ok()?, length));
+        .and_then(|(range, length)| parse_range(range.to_str().ok()?, length));
     let mut response = match requested {
         Some(Ok((first, last))) => {
             let cut = Body::from_stream(cut(body, first, last - first + 1));
@@ -82,7 +82,7 @@ struct Unsatisfiable;
 
 /// Parses one byte range (RFC 9110 14.1.2) into its first and last byte. `None`: ignore it, as it
 /// has several ranges, another unit or a syntax error.
-fn part(range: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
+fn parse_range(range: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let found = match (first.trim(), last.trim()) {
         ("", suffix) => {
@@ -142,14 +142,14 @@ mod tests {
 
     #[test]
     fn ranges_are_read_as_the_rfc_says() {
-        assert_eq!(part("bytes=0-9", 100), Some(Ok((0, 9))));
-        assert_eq!(part("bytes=90-", 100), Some(Ok((90, 99))));
-        assert_eq!(part("bytes=-10", 100), Some(Ok((90, 99))));
-        assert_eq!(part("bytes=-1000", 100), Some(Ok((0, 99))));
-        assert_eq!(part("bytes=50-1000", 100), Some(Ok((50, 99))));
-        assert_eq!(part("bytes=100-", 100), Some(Err(Unsatisfiable)));
+        assert_eq!(parse_range("bytes=0-9", 100), Some(Ok((0, 9))));
+        assert_eq!(parse_range("bytes=90-", 100), Some(Ok((90, 99))));
+        assert_eq!(parse_range("bytes=-10", 100), Some(Ok((90, 99))));
+        assert_eq!(parse_range("bytes=-1000", 100), Some(Ok((0, 99))));
+        assert_eq!(parse_range("bytes=50-1000", 100), Some(Ok((50, 99))));
+        assert_eq!(parse_range("bytes=100-", 100), Some(Err(Unsatisfiable)));
         for ignored in ["bytes=9-0", "bytes=0-1,3-4", "rows=0-9", "bytes=x-y"] {
-            assert_eq!(part(ignored, 100), None, "{ignored}");
+            assert_eq!(parse_range(ignored, 100), None, "{ignored}");
         }
     }
 

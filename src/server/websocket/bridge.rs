@@ -278,7 +278,7 @@ impl Pump<'_> {
                 Err(_) => return Some(Close::new(1002, "a frame is invalid")),
             };
             match self.protocol.received(&text) {
-                Verdict::Pass(passed) => match self.room(&passed) {
+                Verdict::Pass(passed) => match self.reserve_memory(&passed) {
                     Ok(share) => {
                         shares.extend(share.and_then(|share| Some((self.protocol.last()?, share))));
                         pending = Some(Message::Text(passed.into()));
@@ -308,7 +308,7 @@ impl Pump<'_> {
     }
 
     /// Reserves the memory to parse a message, until its operation ends.
-    fn room(&self, text: &str) -> Result<Option<Share>, RequestError> {
+    fn reserve_memory(&self, text: &str) -> Result<Option<Share>, RequestError> {
         if text.len() <= SMALL {
             return Ok(None);
         }

@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_executed_is_an_error_and_nothing_follows_it() {
+    fn request_errors_end_the_operation() {
         let mut conversation = begun();
         let own = pass(&mut conversation, &ask())["id"].clone();
         let own = own.as_str().expect("an id");

@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_server_path_leaves() {
+    fn server_paths_are_removed() {
         let raw = r#"{"id":"1","file_path":"/srv/x","loader_path":"sd/x.safetensors",
                       "metadata":{"kind":"image","file_path":"C:\\x"}}"#;
         assert_eq!(

@@ -33,9 +33,9 @@ impl Comfy {
                 file_name: plain_name(file),
             }),
         };
-        let url = self.link.url(&["api", "assets"], &[])?;
+        let url = self.client.url(&["api", "assets"], &[])?;
         let call = Call::write("upload", Method::POST, url, self.headers.clone());
-        let UploadReply { answer, is_whole } = self.link.push(call, content, context).await?;
+        let UploadReply { answer, is_whole } = self.client.push(call, content, context).await?;
         if !answer.status.is_success() {
             let error = refusal(answer.status, &answer.headers, &answer.body);
             return Err(settled(error, is_whole).into());

@@ -63,24 +63,24 @@ pub struct Asset {
 impl Asset {
     /// Whether it has fields that the published contract lacks (3), with any value.
     pub const fn is_newer(&self) -> bool {
-        self.hash.is_there
-            || self.job_id.is_there
-            || self.display_name.is_there
-            || self.loader_path.is_there
-            || self.metadata.is_there
+        self.hash.is_present
+            || self.job_id.is_present
+            || self.display_name.is_present
+            || self.loader_path.is_present
+            || self.metadata.is_present
     }
 }
 
 /// A field whose presence matters, even if it is null.
 pub struct Sent<T> {
-    pub is_there: bool,
+    pub is_present: bool,
     pub value: Option<T>,
 }
 
 impl<T> Default for Sent<T> {
     fn default() -> Self {
         Self {
-            is_there: false,
+            is_present: false,
             value: None,
         }
     }
@@ -97,7 +97,7 @@ impl<T: DeserializeOwned> Sent<T> {
 
     const fn of(value: Option<T>) -> Self {
         Self {
-            is_there: true,
+            is_present: true,
             value,
         }
     }

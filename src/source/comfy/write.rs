@@ -24,13 +24,13 @@ impl Comfy {
         body: Option<String>,
         context: &RequestContext,
     ) -> Result<Answer, SourceError> {
-        let (url, headers) = (self.link.url(path, &[])?, self.headers.clone());
+        let (url, headers) = (self.client.url(path, &[])?, self.headers.clone());
         let call = match body {
             Some(body) => Call::json(operation, method, url, headers, body.into()),
             None => Call::write(operation, method, url, headers),
         };
         // Comfy's 429 is about payment, so waiting does not help (comfy.md 1).
-        let answer = self.link.write_once(call, context).await?;
+        let answer = self.client.write_once(call, context).await?;
         match answer.status {
             status if status.is_success() => Ok(answer),
             // The server answers 405 for an id that is no UUID (comfy-observed.md 22).
@@ -53,7 +53,7 @@ impl Comfy {
             TagChange::Remove(tags) => (Vec::new(), tags.clone()),
             TagChange::Set(_) => {
                 let current = self.read_one(id, context).await;
-                change.difference(&current.map_err(ChangeFailure::unsent)?.tags)
+                change.difference(&current.map_err(ChangeFailure::with_certain_outcome)?.tags)
             }
         };
         let path = ["api", "assets", id, "tags"];
@@ -92,18 +92,18 @@ impl Comfy {
         context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
         let current = self.metadata(id, context).await;
-        let mut fields = current.map_err(ChangeFailure::unsent)?;
+        let mut fields = current.map_err(ChangeFailure::with_certain_outcome)?;
         let text = note.map(|note| json!(note).to_string());
         match text.map(RawValue::from_string) {
             Some(Ok(text)) => fields.insert("user_description".to_owned(), text),
             // A serialized string is always JSON.
-            Some(Err(_)) => return Err(ChangeFailure::unsent(SourceError::Internal)),
+            Some(Err(_)) => return Err(ChangeFailure::with_certain_outcome(SourceError::Internal)),
             None => fields.remove("user_description"),
         };
         let body = serde_json::to_string(&Row {
             user_metadata: Some(fields),
         });
-        let body = body.map_err(|_| ChangeFailure::unsent(SourceError::Internal))?;
+        let body = body.map_err(|_| ChangeFailure::with_certain_outcome(SourceError::Internal))?;
         let path = ["api", "assets", id];
         self.write("set-note", Method::PUT, &path, Some(body), context)
             .await?;
@@ -111,9 +111,9 @@ impl Comfy {
     }
 
     async fn metadata(&self, id: &str, context: &RequestContext) -> Result<Metadata, SourceError> {
-        let url = self.link.url(&["api", "assets", id], &[])?;
+        let url = self.client.url(&["api", "assets", id], &[])?;
         let call = Call::get_item("get", url, self.headers.clone());
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         let row: Row = read(&answer).map_err(|error| match error {
             SourceError::Malformed { .. } => SourceError::Invalid(
                 "its `user_metadata` is no object, so it cannot hold a note".to_owned(),
@@ -178,13 +178,16 @@ fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
         changed.protected.join(", ")
     ));
     let done = match (has_added, changed.removed.is_empty()) {
-        (false, true) => return Err(ChangeFailure::unsent(error)),
+        (false, true) => return Err(ChangeFailure::with_certain_outcome(error)),
         (false, false) => "the other tags are removed",
         (true, true) => "the new tags are added",
         (true, false) => "the new tags are added, and the others removed",
     };
     let error = Box::new(error);
-    Err(ChangeFailure::unsent(SourceError::HalfDone { done, error }))
+    Err(ChangeFailure::with_certain_outcome(SourceError::HalfDone {
+        done,
+        error,
+    }))
 }
 
 /// `user_metadata` with raw values: numbers may exceed our precision.

@@ -30,7 +30,7 @@ impl Piktid {
             upload: None,
         };
         let url = self
-            .link
+            .client
             .presigned(&target.upload_url, "upload_url")
             .map_err(failed)?;
         let content = Content {
@@ -42,7 +42,7 @@ impl Piktid {
         };
         // The URL is signed: no credential goes there.
         let call = Call::write("upload-bytes", Method::PUT, url, HeaderMap::new());
-        let sent = self.link.push(call, content, context);
+        let sent = self.client.push(call, content, context);
         let UploadReply { answer, is_whole } = sent.await.map_err(failed)?;
         done(&answer).map_err(failed)?;
         if !is_whole {

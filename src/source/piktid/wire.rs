@@ -57,7 +57,7 @@ pub struct Deleted {
 
 impl Deleted {
     /// Whether it accounts for each of `ids` as either deleted or failed.
-    pub fn adds_up(&self, ids: &[Arc<str>]) -> bool {
+    pub fn is_consistent_with(&self, ids: &[Arc<str>]) -> bool {
         let failed = ids.iter().filter(|id| self.failed_ids.contains(id)).count();
         let deleted = (ids.len() - failed) as u64;
         self.deleted_count == Some(deleted) && self.failed_ids.iter().all(|id| ids.contains(id))

@@ -29,9 +29,9 @@ impl Piktid {
         body: serde_json::Value,
         context: &RequestContext,
     ) -> Result<Answer, SourceError> {
-        let (url, headers) = (self.link.url(path, &[])?, self.headers());
+        let (url, headers) = (self.client.url(path, &[])?, self.headers());
         let call = Call::json(operation, method, url, headers, body.to_string().into());
-        let answer = self.link.write(call, context).await?;
+        let answer = self.client.write(call, context).await?;
         done(&answer)?;
         Ok(answer)
     }
@@ -42,12 +42,12 @@ impl Piktid {
         context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let (url, headers) = (
-            self.link.url(&["assets", "bulk-delete"], &[])?,
+            self.client.url(&["assets", "bulk-delete"], &[])?,
             self.headers(),
         );
         let body = json!({ "asset_ids": ids }).to_string().into();
         let call = Call::json("bulk-delete", Method::POST, url, headers, body);
-        let answer = self.link.write_once(call, context).await?;
+        let answer = self.client.write_once(call, context).await?;
         done(&answer)?;
         Ok(answer)
     }
@@ -63,7 +63,7 @@ impl Piktid {
             TagChange::Set(_) => Vec::new(),
             TagChange::Add(_) | TagChange::Remove(_) => {
                 let current = self.read_one(id, context).await;
-                let current = current.map_err(ChangeFailure::unsent)?;
+                let current = current.map_err(ChangeFailure::with_certain_outcome)?;
                 let (add, remove) = change.difference(&current.tags);
                 // Sending the same set again could only undo another client's change.
                 if add.is_empty() && remove.is_empty() {
@@ -112,17 +112,17 @@ impl Piktid {
                 other => break other,
             }
         };
-        let told = match &sent {
+        let reported = match &sent {
             Err(error) if !error.is_open() => return fail_all(error),
             Err(_) => None,
             // A report whose numbers do not match is ignored.
             Ok(answer) => response::json::<wire::Deleted>(answer)
                 .ok()
-                .filter(|told| told.adds_up(ids)),
+                .filter(|reported| reported.is_consistent_with(ids)),
         };
-        match told {
-            Some(told) => Deletion {
-                outcomes: self.told(ids, &told, context).await,
+        match reported {
+            Some(reported) => Deletion {
+                outcomes: self.reported(ids, &reported, context).await,
                 left: Vec::new(),
             },
             None => self.looked_up(ids, sent.err(), context).await,
@@ -130,16 +130,16 @@ impl Piktid {
     }
 
     /// Returns the outcomes of a response, and looks up why an id failed.
-    async fn told(
+    async fn reported(
         &self,
         ids: &[Arc<str>],
-        told: &wire::Deleted,
+        reported: &wire::Deleted,
         context: &RequestContext,
     ) -> Vec<(Arc<str>, Result<(), SourceError>)> {
         let (failed, deleted): (Vec<Arc<str>>, Vec<Arc<str>>) = ids
             .iter()
             .cloned()
-            .partition(|id| told.failed_ids.contains(id));
+            .partition(|id| reported.failed_ids.contains(id));
         let mut outcomes: Vec<_> = deleted.into_iter().map(|id| (id, Ok(()))).collect();
         let looks = u32::try_from(failed.len()).unwrap_or(u32::MAX);
         if context.spend(looks).is_err() {

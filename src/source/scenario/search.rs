@@ -44,11 +44,11 @@ impl Scenario {
         let pairs: Vec<_> = self.project(ListKind::Search).into_iter().collect();
         let call = Call::read_by_post(
             "search",
-            self.link.url(&["search", "assets"], &pairs)?,
+            self.client.url(&["search", "assets"], &pairs)?,
             self.headers(ListKind::Search),
             Bytes::from(body.to_string()),
         );
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         let no_store = response::no_store(&answer.headers);
         let found: wire::Hits = response::json(&answer)?;
         let total = found.estimated_total_hits;

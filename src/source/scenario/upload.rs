@@ -13,7 +13,7 @@ use url::Url;
 use super::{
     Scenario,
     file_slices::{Slices, in_base64},
-    upload_rules::{natural, scenario, word},
+    upload_rules::{default_kind, scenario, word},
     wire,
 };
 use crate::{
@@ -44,7 +44,7 @@ impl Scenario {
         let options = scenario(file.options)?;
         let kind = options
             .kind
-            .or_else(|| natural(file.kind))
+            .or_else(|| default_kind(file.kind))
             .ok_or_else(SourceError::no_uploads)?;
         let length = file.length.ok_or(SourceError::Internal)?;
         if kind == ScenarioUploadKind::Image && length <= SMALL {
@@ -82,7 +82,7 @@ impl Scenario {
         let encoded = length.div_ceil(3) * 4;
         let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
         let (url, headers) = (
-            self.link.url(&["assets"], &pairs)?,
+            self.client.url(&["assets"], &pairs)?,
             self.headers(ListKind::Own),
         );
         let content = Content {
@@ -95,7 +95,7 @@ impl Scenario {
             form: None,
         };
         let call = Call::write("upload", Method::POST, url, headers);
-        let UploadReply { answer, is_whole } = self.link.push(call, content, context).await?;
+        let UploadReply { answer, is_whole } = self.client.push(call, content, context).await?;
         done(&answer).map_err(|error| settled(error, is_whole))?;
         // The asset exists, so an unreadable response must not pass for a failure.
         let response_body: wire::One =
@@ -145,7 +145,7 @@ impl Scenario {
         for part in parts {
             let part_length = (length - at).min(PART);
             let url = self
-                .link
+                .client
                 .presigned(&part.url, "upload.parts.url")
                 .map_err(failed)?;
             let mut tries = if slices.may_be_sent_again() { TRIES } else { 1 };
@@ -156,7 +156,7 @@ impl Scenario {
             {
                 tries -= 1;
                 let is_late = Instant::now() + POLL >= context.last_start();
-                if tries == 0 || is_late || !error.is_passing() || context.spend(1).is_err() {
+                if tries == 0 || is_late || !error.is_transient() || context.spend(1).is_err() {
                     return Err(failed(error));
                 }
                 tracing::info!(
@@ -194,7 +194,8 @@ impl Scenario {
         };
         // The URL is signed: no credential goes there.
         let call = Call::write("upload-part", Method::PUT, url.clone(), HeaderMap::new());
-        let UploadReply { answer, is_whole } = match self.link.push(call, content, context).await {
+        let UploadReply { answer, is_whole } = match self.client.push(call, content, context).await
+        {
             Ok(pushed) => pushed,
             // A part alone has no effect.
             Err(SourceError::UnknownOutcome) => return Err(SourceError::Timeout),
@@ -268,9 +269,9 @@ impl Scenario {
     async fn look(&self, id: &str, context: &RequestContext) -> Result<wire::Upload, SourceError> {
         context.spend(1)?;
         let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
-        let url = self.link.url(&["uploads", id], &pairs)?;
+        let url = self.client.url(&["uploads", id], &pairs)?;
         let call = Call::get_item("upload-state", url, self.headers(ListKind::Own));
-        let answer = self.link.upstream.send(call, context.deadline()).await?;
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
         response::json::<wire::UploadAnswer>(&answer).map(|answer| answer.upload)
     }
 }

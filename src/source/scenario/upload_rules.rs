@@ -35,7 +35,7 @@ pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError>
                 | "application/zip"
                 | "text/plain"
         );
-    match requested_kind.or_else(|| natural(kind)) {
+    match requested_kind.or_else(|| default_kind(kind)) {
         Some(ScenarioUploadKind::Image) if !is_picture => {
             refused("Scenario takes pictures in JPEG, PNG, GIF, SVG, WebP, AVIF, TIFF and HEIF")
         }
@@ -62,7 +62,7 @@ pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError>
 }
 
 /// Returns the default kind of a file type.
-pub fn natural(kind: FileType) -> Option<ScenarioUploadKind> {
+pub fn default_kind(kind: FileType) -> Option<ScenarioUploadKind> {
     match kind.family() {
         "image" => Some(ScenarioUploadKind::Image),
         "video" => Some(ScenarioUploadKind::Video),

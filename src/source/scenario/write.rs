@@ -28,9 +28,9 @@ impl Scenario {
         context: &RequestContext,
     ) -> Result<Answer, SourceError> {
         let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
-        let (url, headers) = (self.link.url(path, &pairs)?, self.headers(ListKind::Own));
+        let (url, headers) = (self.client.url(path, &pairs)?, self.headers(ListKind::Own));
         let call = Call::json(operation, method, url, headers, body.to_string().into());
-        let answer = self.link.write(call, context).await?;
+        let answer = self.client.write(call, context).await?;
         done(&answer)?;
         Ok(answer)
     }
@@ -47,7 +47,7 @@ impl Scenario {
             TagChange::Remove(tags) => json!({ "delete": tags, "strict": false }),
             TagChange::Set(_) => {
                 let current = self.read_one(id, DetailLevel::Plain, context).await;
-                let current = current.map_err(ChangeFailure::unsent)?;
+                let current = current.map_err(ChangeFailure::with_certain_outcome)?;
                 let (add, delete) = change.difference(&current.tags);
                 if add.is_empty() && delete.is_empty() {
                     return Ok(());

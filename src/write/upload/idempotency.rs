@@ -34,11 +34,11 @@ impl Writer {
         context: &Arc<RequestContext>,
     ) -> UploadOutcome {
         let name = &new.source.profile().name;
-        let key = self.own_key(key, std::iter::once(&new.source));
-        match self.kept.turn(&self.who, &key, new.arguments()) {
+        let key = self.scoped_key(key, std::iter::once(&new.source));
+        match self.kept.claim(&self.who, &key, new.arguments()) {
             Claim::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
             Claim::First(ticket) => {
-                let made = self.make_told(new, context).await;
+                let made = self.make_audited(new, context).await;
                 let outcome = made.outcome.clone();
                 let weight = outcome.asset.as_ref().map_or(0, |asset| asset.weight());
                 // An incomplete file cannot be compared with the next one.
@@ -71,14 +71,14 @@ impl Writer {
                     _ => return failed(UploadError::FirstFailed),
                 }
                 let Some(upload) = first.outcome.pending() else {
-                    return self.told_again(new, &first.outcome, context).await;
+                    return self.replay(new, &first.outcome, context).await;
                 };
                 // One request at a time checks it, so that each step runs once.
                 let lock_id = AssetId {
                     source: name.clone(),
                     upstream: upload.into(),
                 };
-                let Ok(_held) = self.held.lock(&lock_id, context.deadline()).await else {
+                let Ok(_held) = self.locks.lock(&lock_id, context.deadline()).await else {
                     return first.outcome.clone();
                 };
                 let Some(stored) = recorded.outcome(context.deadline()).await else {
@@ -88,7 +88,7 @@ impl Writer {
                     return first.outcome.clone();
                 };
                 if current.outcome.pending().is_none() {
-                    return self.told_again(new, &current.outcome, context).await;
+                    return self.replay(new, &current.outcome, context).await;
                 }
                 let state = new.source.upload_state(upload, context).await;
                 let outcome = self.finish(new, state, context).await;
@@ -102,7 +102,7 @@ impl Writer {
     }
 
     /// Returns a recorded outcome, with its asset read again through the asset cache.
-    async fn told_again(
+    async fn replay(
         &self,
         new: &NewAsset,
         first: &UploadOutcome,

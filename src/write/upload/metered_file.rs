@@ -11,7 +11,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream};
 use tokio::time::timeout;
 
 use crate::{
-    asset::TELLING,
+    asset::SNIFF_BYTES,
     source::{FileStream, RequestContext},
 };
 
@@ -22,8 +22,8 @@ pub enum FileError {
     TooLarge { limit: u64 },
     #[error("the file is empty")]
     Empty,
-    #[error("`byteLength` says {said} bytes; the file has {}", if *.more { "more" } else { "fewer" })]
-    WrongLength { said: u64, more: bool },
+    #[error("`byteLength` says {declared} bytes; the file has {}", if *.more { "more" } else { "fewer" })]
+    WrongLength { declared: u64, more: bool },
     #[error("the file's BLAKE3 hash does not match `contentHash`")]
     WrongHash,
     /// The request's body or the layout of its parts is malformed.
@@ -141,8 +141,11 @@ impl MeteredStream {
                 limit: bounds.limit,
             });
         }
-        if let Some(said) = bounds.length.filter(|said| passed.bytes > *said) {
-            return Err(FileError::WrongLength { said, more: true });
+        if let Some(declared) = bounds.length.filter(|declared| passed.bytes > *declared) {
+            return Err(FileError::WrongLength {
+                declared,
+                more: true,
+            });
         }
         passed.hasher.update(piece);
         Ok(())
@@ -153,12 +156,15 @@ impl MeteredStream {
         if passed.bytes == 0 {
             return Err(FileError::Empty);
         }
-        if let Some(said) = bounds.length.filter(|said| passed.bytes < *said) {
-            return Err(FileError::WrongLength { said, more: false });
+        if let Some(declared) = bounds.length.filter(|declared| passed.bytes < *declared) {
+            return Err(FileError::WrongLength {
+                declared,
+                more: false,
+            });
         }
         if bounds
             .hash
-            .is_some_and(|said| said != passed.hasher.finalize())
+            .is_some_and(|declared| declared != passed.hasher.finalize())
         {
             return Err(FileError::WrongHash);
         }
@@ -179,12 +185,12 @@ pub fn tallied(
     struct Way {
         bytes: FileStream,
         /// The last byte received, held back.
-        held: Bytes,
+        locks: Bytes,
         is_over: bool,
     }
     let state = Way {
         bytes,
-        held: Bytes::new(),
+        locks: Bytes::new(),
         is_over: false,
     };
     stream::unfold(state, move |mut state| {
@@ -203,8 +209,8 @@ pub fn tallied(
                             return Some((Err(tally.fail(error)), state));
                         }
                         let last = piece.split_off(piece.len() - 1);
-                        let held = std::mem::replace(&mut state.held, last);
-                        let whole = joined(held, piece);
+                        let locks = std::mem::replace(&mut state.locks, last);
+                        let whole = joined(locks, piece);
                         if !whole.is_empty() {
                             return Some((Ok(whole), state));
                         }
@@ -218,8 +224,8 @@ pub fn tallied(
                         if let Err(error) = tally.end(bounds) {
                             return Some((Err(tally.fail(error)), state));
                         }
-                        let held = std::mem::take(&mut state.held);
-                        return Some((Ok(held), state));
+                        let locks = std::mem::take(&mut state.locks);
+                        return Some((Ok(locks), state));
                     }
                 }
             }
@@ -230,12 +236,12 @@ pub fn tallied(
 }
 
 /// Puts the held byte before a piece.
-fn joined(held: Bytes, piece: Bytes) -> Bytes {
-    if held.is_empty() {
+fn joined(locks: Bytes, piece: Bytes) -> Bytes {
+    if locks.is_empty() {
         return piece;
     }
-    let mut whole = Vec::with_capacity(held.len() + piece.len());
-    whole.extend_from_slice(&held);
+    let mut whole = Vec::with_capacity(locks.len() + piece.len());
+    whole.extend_from_slice(&locks);
     whole.extend_from_slice(&piece);
     whole.into()
 }
@@ -247,19 +253,19 @@ fn joined(held: Bytes, piece: Bytes) -> Bytes {
 pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileError> {
     let mut first = Vec::new();
     let mut pieces = Vec::new();
-    while first.len() < TELLING {
+    while first.len() < SNIFF_BYTES {
         // The client may wait for its first bytes to arrive before it sends more.
-        let more = if first.len() < ENOUGH {
+        let more = if first.len() < USUALLY_ENOUGH {
             bytes.next().await
         } else {
-            match timeout(A_MOMENT, bytes.next()).await {
+            match timeout(REST_TIMEOUT, bytes.next()).await {
                 Ok(more) => more,
                 Err(_) => break,
             }
         };
         match more {
             Some(Ok(piece)) => {
-                let left = TELLING.saturating_sub(first.len()).min(piece.len());
+                let left = SNIFF_BYTES.saturating_sub(first.len()).min(piece.len());
                 first.extend_from_slice(piece.get(..left).unwrap_or_default());
                 pieces.push(Ok(piece));
             }
@@ -274,6 +280,6 @@ pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileEr
 }
 
 /// The number of bytes that nearly always shows the type.
-const ENOUGH: usize = 512;
+const USUALLY_ENOUGH: usize = 512;
 /// How long to wait for the rest of the first bytes.
-const A_MOMENT: Duration = Duration::from_millis(100);
+const REST_TIMEOUT: Duration = Duration::from_millis(100);

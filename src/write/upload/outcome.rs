@@ -6,7 +6,7 @@ use super::metered_file::FileError;
 use crate::{
     asset::{Asset, AssetId, SourceName},
     source::SourceError,
-    write::audit::word_of,
+    write::audit::outcome_word,
 };
 
 /// The outcome of an upload.
@@ -102,17 +102,17 @@ impl UploadOutcome {
     }
 
     /// The outcome as the audit log spells it.
-    pub(in crate::write) fn word(&self) -> &'static str {
+    pub(in crate::write) fn audit_word(&self) -> &'static str {
         let mut sources = self.errors.iter().filter_map(|error| match error {
             UploadError::Source(error) => Some(error),
             _ => None,
         });
         match (&self.id, self.errors.is_empty()) {
             _ if self.pending().is_some() => "pending",
-            (Some(_), true) => word_of(None),
+            (Some(_), true) => outcome_word(None),
             (Some(_), false) => "half done",
             _ if sources.any(|error| *error == SourceError::UnknownOutcome) => {
-                word_of(Some(&SourceError::UnknownOutcome))
+                outcome_word(Some(&SourceError::UnknownOutcome))
             }
             _ => "failed",
         }

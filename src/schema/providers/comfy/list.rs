@@ -101,7 +101,7 @@ pub struct ComfyAssetFilter {
 impl ComfyAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` when a field breaks a rule of Comfy.
-    pub fn asked(self) -> async_graphql::Result<ProviderQuery> {
+    pub fn query(self) -> async_graphql::Result<ProviderQuery> {
         let parameters = ComfyParameters {
             include_tags: tags("includeTags", self.include_tags.as_deref())?,
             exclude_tags: tags("excludeTags", self.exclude_tags.as_deref())?,

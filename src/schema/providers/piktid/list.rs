@@ -94,7 +94,7 @@ pub struct PiktidAssetFilter {
 impl PiktidAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` when a field breaks a rule of PiktID.
-    pub fn asked(self) -> async_graphql::Result<ProviderQuery> {
+    pub fn query(self) -> async_graphql::Result<ProviderQuery> {
         let parameters = PiktidParameters {
             created_by: text("createdBy", self.created_by.as_deref())?,
             created_after: timestamp("createdAfter", self.created_after.as_ref())?,

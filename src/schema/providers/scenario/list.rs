@@ -134,7 +134,7 @@ pub struct ScenarioAssetFilter {
 impl ScenarioAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` when a field breaks a rule of Scenario.
-    pub fn asked(
+    pub fn query(
         self,
         order: Order,
         original_assets: bool,
@@ -195,7 +195,7 @@ pub struct ScenarioPublicAssetFilter {
 impl ScenarioPublicAssetFilter {
     /// # Errors
     /// `BAD_USER_INPUT` when a field breaks a rule of Scenario.
-    pub fn asked(
+    pub fn query(
         self,
         order: Order,
         original_assets: bool,

@@ -45,7 +45,7 @@ pub struct Files {
     /// The first reason why the body is malformed.
     pub(super) malformed: Arc<OnceLock<String>>,
     /// At least one file was read to its end.
-    pub(super) is_useful: Arc<AtomicBool>,
+    pub(super) has_complete_file: Arc<AtomicBool>,
     pub(super) limit: u64,
     pub(super) idle: Duration,
     /// Disk budget for files that several variables use, and the client that they count for.
@@ -97,7 +97,7 @@ impl Files {
     /// complete.
     pub fn malformed(&self) -> Option<&str> {
         let why = self.malformed.get()?;
-        (!self.is_useful.load(Ordering::Relaxed)).then_some(why)
+        (!self.has_complete_file.load(Ordering::Relaxed)).then_some(why)
     }
 
     fn broken(&self, message: impl Into<String>) -> FileError {
@@ -200,7 +200,10 @@ impl Files {
         let open = Arc::clone(&self.open);
         *lock(&open) = Some(field);
         let (malformed, silent) = (Arc::clone(&self.malformed), self.silent());
-        let (is_useful, is_spent) = (Arc::clone(&self.is_useful), Arc::clone(&self.is_spent));
+        let (has_complete_file, is_spent) = (
+            Arc::clone(&self.has_complete_file),
+            Arc::clone(&self.is_spent),
+        );
         let limit = self.limit;
         let reading = Reading {
             open,
@@ -210,13 +213,14 @@ impl Files {
         };
         stream::unfold(Some(reading), move |reading| {
             let (malformed, silent) = (Arc::clone(&malformed), silent.clone());
-            let (is_useful, is_spent) = (Arc::clone(&is_useful), Arc::clone(&is_spent));
+            let (has_complete_file, is_spent) =
+                (Arc::clone(&has_complete_file), Arc::clone(&is_spent));
             async move {
                 let mut reading = reading?;
                 match reading.next().await {
                     Came::Piece(piece) => Some((Ok(piece), Some(reading))),
                     Came::End => {
-                        is_useful.store(true, Ordering::Relaxed);
+                        has_complete_file.store(true, Ordering::Relaxed);
                         None
                     }
                     Came::Nothing => Some((Err(silent.into_io()), None)),
