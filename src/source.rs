@@ -39,7 +39,7 @@ pub use page::{
 };
 pub use registry::{Registry, WrongCredential};
 pub use request_context::{Lifetime, RequestContext};
-pub use traits::Source;
+pub use traits::{Source, Upload, Write};
 pub use upload::{
     ComfyDestination, ComfyUpload, FileContent, FileStream, NewFile, ScenarioUpload,
     ScenarioUploadKind, UploadFailure, UploadOptions, Uploaded,

@@ -14,8 +14,7 @@ use std::{
 
 use asset_gateway::{
     asset::{
-        Asset, AssetId, Details, Kind, Media, Provider, Rendition, SourceName, Status, ViewerCan,
-        piktid,
+        Asset, AssetId, Details, Kind, Media, Provider, SourceName, Status, ViewerCan, piktid,
     },
     cache::AssetCache,
     config::{CacheConfig, OwnFreshness},
@@ -25,11 +24,12 @@ use asset_gateway::{
     },
     source::{
         Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListKind, ListRequest,
-        MediaAnswer, Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row,
-        SortBy, Source, SourceError, SourceInfo, Unreadable,
+        Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source,
+        SourceError, SourceInfo, Unreadable,
     },
 };
-use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream::BoxStream};
 use jiff::Timestamp;
 use proptest::{
     prelude::*,
@@ -300,6 +300,7 @@ impl Simulated {
     }
 }
 
+#[async_trait]
 impl Source for Simulated {
     fn profile(&self) -> &SourceInfo {
         &self.profile
@@ -313,21 +314,17 @@ impl Source for Simulated {
         Pushdown::Skip("not asked in these tests")
     }
 
-    fn list<'a>(
-        &'a self,
-        request: &'a ListRequest,
-        _: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Page, SourceError>> {
-        Box::pin(async { self.read(request) })
+    async fn list(&self, request: &ListRequest, _: &RequestContext) -> Result<Page, SourceError> {
+        self.read(request)
     }
 
-    fn get<'a>(
-        &'a self,
-        _: &'a str,
+    async fn get(
+        &self,
+        _: &str,
         _: DetailLevel,
-        _: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
-        Box::pin(async { Err(SourceError::NotFound) })
+        _: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
+        Err(SourceError::NotFound)
     }
 
     fn get_many<'a>(
@@ -341,16 +338,6 @@ impl Source for Simulated {
 
     fn calls_to_get(&self, ids: usize, _: DetailLevel) -> usize {
         ids
-    }
-
-    fn media<'a>(
-        &'a self,
-        _: &'a Asset,
-        _: Rendition,
-        _: Option<&'a http::HeaderValue>,
-        _: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
-        Box::pin(async { Err(SourceError::NotFound) })
     }
 }
 
@@ -550,10 +537,6 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
             passthrough: false,
             authenticated: false,
             capabilities: Capabilities {
-                can_upload: false,
-                can_tag: false,
-                can_note: false,
-                can_delete: false,
                 tag_vocabulary: None,
                 max_tags: None,
                 has_exact_count: true,

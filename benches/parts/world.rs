@@ -12,11 +12,11 @@ use asset_gateway::{
         SourceError, SourceInfo, fuzz_entry,
     },
 };
+use async_trait::async_trait;
 use bytes::Bytes;
 use criterion::Bencher;
 use futures_util::{
     StreamExt,
-    future::BoxFuture,
     stream::{self, BoxStream},
 };
 use jiff::Timestamp;
@@ -118,10 +118,6 @@ impl InMemory {
             passthrough: false,
             authenticated: true,
             capabilities: Capabilities {
-                can_upload: false,
-                can_tag: false,
-                can_note: false,
-                can_delete: false,
                 tag_vocabulary: None,
                 max_tags: None,
                 has_exact_count: true,
@@ -168,6 +164,7 @@ impl InMemory {
     }
 }
 
+#[async_trait]
 impl Source for InMemory {
     fn profile(&self) -> &SourceInfo {
         &self.profile
@@ -181,21 +178,17 @@ impl Source for InMemory {
         Pushdown::Skip("not used in this bench")
     }
 
-    fn list<'a>(
-        &'a self,
-        request: &'a ListRequest,
-        _: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Page, SourceError>> {
-        Box::pin(async { Ok(self.read(request)) })
+    async fn list(&self, request: &ListRequest, _: &RequestContext) -> Result<Page, SourceError> {
+        Ok(self.read(request))
     }
 
-    fn get<'a>(
-        &'a self,
-        _: &'a str,
+    async fn get(
+        &self,
+        _: &str,
         _: DetailLevel,
-        _: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
-        Box::pin(async { Err(SourceError::NotFound) })
+        _: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
+        Err(SourceError::NotFound)
     }
 
     /// Returns the first asset for every id.

@@ -13,24 +13,24 @@ mod write;
 
 use std::sync::Arc;
 
-use futures_util::{future::BoxFuture, stream::BoxStream};
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use url::Url;
 
 use self::answers::{read, refusal};
 use super::{
-    Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction, FileContent,
-    Filter, ListKind, ListRequest, MediaAnswer, NewFile, Page, Paging, Position, Pushdown,
-    RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure,
-    UploadOptions, Uploaded,
+    Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, Filter, ListKind, ListRequest,
+    MediaAnswer, Page, Paging, Position, Pushdown, RequestContext, Row, SortBy, Source,
+    SourceError, SourceInfo, Upload, Write,
     api_client::{ApiClient, secret_header},
     response, rows,
     traits::fan_out,
     write::check_commas,
 };
 use crate::{
-    asset::{Asset, Details, FileType, Rendition},
+    asset::{Asset, Details, Rendition},
     config::ComfySource,
     upstream::{Answer, Call, UpstreamError},
 };
@@ -74,44 +74,6 @@ impl Comfy {
         }
     }
 
-    async fn read_page(
-        &self,
-        request: &ListRequest,
-        context: &RequestContext,
-    ) -> Result<Page, SourceError> {
-        if request.listing != ListKind::Own {
-            return Err(SourceError::no_such_list());
-        }
-        let mut pairs = request.parameters.0.to_vec();
-        let mut offset = 0;
-        match &request.position {
-            Position::Offset(rows) => offset = *rows,
-            Position::Token(cursor) => pairs.push(("after", cursor.to_string())),
-            Position::Start => {}
-        }
-        if !matches!(request.position, Position::Token(_)) {
-            pairs.push(("offset", offset.to_string()));
-        }
-        pairs.push(("limit", request.length.clamp(1, LIST_CAP).to_string()));
-        let sort = match request.order.by {
-            SortBy::CreatedAt => "created_at",
-            SortBy::UpdatedAt => "updated_at",
-            SortBy::Name => "name",
-            SortBy::Size => "size",
-            SortBy::LastAccessTime => "last_access_time",
-        };
-        pairs.push(("sort", sort.to_owned()));
-        let order = match request.order.direction {
-            Direction::Descending => "desc",
-            Direction::Ascending => "asc",
-        };
-        pairs.push(("order", order.to_owned()));
-        let url = self.client.url(&["api", "assets"], &pairs)?;
-        let call = Call::get("list", url, self.headers.clone());
-        let answer = self.client.upstream.send(call, context.deadline()).await?;
-        self.decode_list(answer, request, offset)
-    }
-
     /// Decodes a list's response as a page, which begins at `offset` unless a cursor was sent.
     pub(super) fn decode_list(
         &self,
@@ -140,17 +102,6 @@ impl Comfy {
             no_store,
             rows,
         })
-    }
-
-    async fn read_one(
-        &self,
-        id: &str,
-        context: &RequestContext,
-    ) -> Result<Arc<Asset>, SourceError> {
-        let url = self.client.url(&["api", "assets", id], &[])?;
-        let call = Call::get_item("get", url, self.headers.clone());
-        let answer = self.client.upstream.send(call, context.deadline()).await?;
-        self.decode_one(&answer)
     }
 
     /// Decodes the response of a read by id.
@@ -197,43 +148,6 @@ impl Comfy {
                 self.fetch(url, range, context).await
             }
             result => result,
-        }
-    }
-
-    /// Checks that an asset of known bytes has a file. A self-hosted ComfyUI only adds tags to
-    /// known bytes, even if their file is elsewhere or lost (comfy-observed.md 12).
-    async fn check_file(
-        &self,
-        asset: &Asset,
-        options: &UploadOptions,
-        context: &RequestContext,
-    ) -> Result<(), SourceError> {
-        let Details::Comfy(details) = &asset.details else {
-            return Ok(());
-        };
-        // The published contract has no way to check.
-        if !details.is_newer {
-            return Ok(());
-        }
-        if let Some(folder) = upload_rules::model_folder(options)
-            && details.loader_path.is_none()
-        {
-            return Err(SourceError::Unsupported(format!(
-                "it already had the bytes and put no file into `{folder}`, so no loader finds it \
-                 there. The file is where it was uploaded first"
-            )));
-        }
-        context.spend(1)?;
-        let first = HeaderValue::from_static("bytes=0-0");
-        let opened = self.open(asset, Rendition::Original, Some(&first), context);
-        match opened.await {
-            Err(SourceError::NotFound) => Err(SourceError::Unsupported(
-                "it already had the bytes but has lost their file: delete the assets with this \
-                 `contentHash`, then upload the file again"
-                    .to_owned(),
-            )),
-            // Other failures say nothing about the bytes.
-            Ok(_) | Err(_) => Ok(()),
         }
     }
 
@@ -292,6 +206,7 @@ impl Comfy {
     }
 }
 
+#[async_trait]
 impl Source for Comfy {
     fn profile(&self) -> &SourceInfo {
         &self.profile
@@ -312,82 +227,54 @@ impl Source for Comfy {
         list_params::push_down(filter, by, &self.listed_tags)
     }
 
-    fn list<'a>(
-        &'a self,
-        request: &'a ListRequest,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Page, SourceError>> {
-        Box::pin(self.read_page(request, context))
+    async fn list(
+        &self,
+        request: &ListRequest,
+        context: &RequestContext,
+    ) -> Result<Page, SourceError> {
+        if request.listing != ListKind::Own {
+            return Err(SourceError::no_such_list());
+        }
+        let mut pairs = request.parameters.0.to_vec();
+        let mut offset = 0;
+        match &request.position {
+            Position::Offset(rows) => offset = *rows,
+            Position::Token(cursor) => pairs.push(("after", cursor.to_string())),
+            Position::Start => {}
+        }
+        if !matches!(request.position, Position::Token(_)) {
+            pairs.push(("offset", offset.to_string()));
+        }
+        pairs.push(("limit", request.length.clamp(1, LIST_CAP).to_string()));
+        let sort = match request.order.by {
+            SortBy::CreatedAt => "created_at",
+            SortBy::UpdatedAt => "updated_at",
+            SortBy::Name => "name",
+            SortBy::Size => "size",
+            SortBy::LastAccessTime => "last_access_time",
+        };
+        pairs.push(("sort", sort.to_owned()));
+        let order = match request.order.direction {
+            Direction::Descending => "desc",
+            Direction::Ascending => "asc",
+        };
+        pairs.push(("order", order.to_owned()));
+        let url = self.client.url(&["api", "assets"], &pairs)?;
+        let call = Call::get("list", url, self.headers.clone());
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
+        self.decode_list(answer, request, offset)
     }
 
-    fn get<'a>(
-        &'a self,
-        id: &'a str,
+    async fn get(
+        &self,
+        id: &str,
         _variant: DetailLevel,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
-        Box::pin(self.read_one(id, context))
-    }
-
-    fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
-        check_commas(tags)
-    }
-
-    fn change_tags<'a>(
-        &'a self,
-        id: &'a str,
-        change: &'a TagChange,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(self.post_tags(id, change, context))
-    }
-
-    fn set_note<'a>(
-        &'a self,
-        id: &'a str,
-        note: Option<&'a str>,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(self.put_note(id, note, context))
-    }
-
-    fn check_upload(&self, _kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-        upload_rules::check(options)
-    }
-
-    fn upload_tags(&self, options: &UploadOptions) -> Vec<String> {
-        upload_rules::own_tags(options)
-    }
-
-    fn upload<'a>(
-        &'a self,
-        file: &'a NewFile<'a>,
-        content: FileContent,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(self.send(file, content, context))
-    }
-
-    fn check_known_bytes<'a>(
-        &'a self,
-        asset: &'a Asset,
-        options: &'a UploadOptions,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
-        Box::pin(self.check_file(asset, options, context))
-    }
-
-    fn delete<'a>(
-        &'a self,
-        ids: &'a [Arc<str>],
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
-        Box::pin(async move {
-            let each = ids
-                .iter()
-                .map(|id| async move { (id.clone(), self.delete_one(id, context).await) });
-            futures_util::future::join_all(each).await
-        })
+        context: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
+        let url = self.client.url(&["api", "assets", id], &[])?;
+        let call = Call::get_item("get", url, self.headers.clone());
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
+        self.decode_one(&answer)
     }
 
     fn get_many<'a>(
@@ -399,23 +286,31 @@ impl Source for Comfy {
         fan_out(self, ids, variant, context)
     }
 
-    fn media<'a>(
-        &'a self,
-        asset: &'a Asset,
+    fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
+        check_commas(tags)
+    }
+
+    fn writer(&self) -> Option<&dyn Write> {
+        Some(self)
+    }
+
+    fn uploader(&self) -> Option<&dyn Upload> {
+        Some(self)
+    }
+
+    async fn media(
+        &self,
+        asset: &Asset,
         rendition: Rendition,
-        range: Option<&'a HeaderValue>,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
-        Box::pin(self.open(asset, rendition, range, context))
+        range: Option<&HeaderValue>,
+        context: &RequestContext,
+    ) -> Result<MediaAnswer, SourceError> {
+        self.open(asset, rendition, range, context).await
     }
 }
 
 fn capabilities(is_cloud: bool) -> Capabilities {
     Capabilities {
-        can_upload: true,
-        can_tag: true,
-        can_note: true,
-        can_delete: true,
         tag_vocabulary: None,
         max_tags: None,
         has_exact_count: true,

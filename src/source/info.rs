@@ -31,10 +31,6 @@ pub struct SourceInfo {
 /// A source's capabilities, according to its contract (`upstreams/compare.md` §1).
 #[derive(Debug, Clone)]
 pub struct Capabilities {
-    pub can_upload: bool,
-    pub can_tag: bool,
-    pub can_note: bool,
-    pub can_delete: bool,
     /// Tags an asset may have; `None` means any.
     pub tag_vocabulary: Option<Vec<&'static str>>,
     pub max_tags: Option<u32>,

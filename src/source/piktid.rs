@@ -9,27 +9,25 @@ mod write;
 
 use std::sync::Arc;
 
-use futures_util::{future::BoxFuture, stream::BoxStream};
-use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::{
-    Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction, FileContent,
-    Filter, ListKind, ListRequest, NewFile, Page, Paging, Position, Pushdown, RequestContext,
-    SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure, UploadOptions, Uploaded,
+    Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, Filter, ListKind, ListRequest,
+    Page, Paging, Position, Pushdown, RequestContext, SortBy, Source, SourceError, SourceInfo,
+    Upload, Write,
     api_client::{ApiClient, secret_header},
     response, rows,
     traits::fan_out,
 };
 use crate::{
-    asset::{Asset, FileType},
+    asset::Asset,
     config::{PiktidCredential, PiktidSource},
     upstream::{Answer, Call, Pace},
 };
 
-/// Maximum ids per bulk delete (4.7 [seed 004]).
-const DELETE_CAP: usize = 100;
 /// Maximum rows per list call (4.1 [seed 002]).
 const LIST_CAP: u32 = 100;
 /// Minimum rows from any position on a page of at most [`LIST_CAP`]: see [`page_holding`].
@@ -60,39 +58,6 @@ impl Piktid {
 
     fn headers(&self) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, self.authorization.clone())])
-    }
-
-    async fn read_page(
-        &self,
-        request: &ListRequest,
-        context: &RequestContext,
-    ) -> Result<Page, SourceError> {
-        let offset = match request.position {
-            Position::Offset(offset) => offset,
-            Position::Start | Position::Token(_) => 0,
-        };
-        let (page, per_page) = page_holding(offset, u64::from(request.length.clamp(1, LIST_CAP)));
-        let mut pairs = request.parameters.0.to_vec();
-        pairs.push(("page", page.to_string()));
-        pairs.push(("per_page", per_page.to_string()));
-        let sort_by = match (request.listing, request.order.by) {
-            (ListKind::Own, SortBy::CreatedAt) => "created_at",
-            (ListKind::Own, SortBy::Name) => "filename",
-            _ => return Err(SourceError::no_such_list()),
-        };
-        pairs.push(("sort_by", sort_by.to_owned()));
-        let order = match request.order.direction {
-            Direction::Descending => "desc",
-            Direction::Ascending => "asc",
-        };
-        pairs.push(("order", order.to_owned()));
-        let call = Call::get(
-            "list",
-            self.client.url(&["assets"], &pairs)?,
-            self.headers(),
-        );
-        let answer = self.client.upstream.send(call, context.deadline()).await?;
-        self.decode_list(answer, page, per_page)
     }
 
     /// Decodes a list's response as page number `page` of `per_page` rows each.
@@ -147,20 +112,6 @@ impl Piktid {
         })
     }
 
-    async fn read_one(
-        &self,
-        id: &str,
-        context: &RequestContext,
-    ) -> Result<Arc<Asset>, SourceError> {
-        let call = Call::get_item(
-            "get",
-            self.client.url(&["assets", id], &[])?,
-            self.headers(),
-        );
-        let answer = self.client.upstream.send(call, context.deadline()).await?;
-        self.decode_one(&answer)
-    }
-
     /// Decodes the response of a read by id.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let raw: Box<serde_json::value::RawValue> = response::json(answer)?;
@@ -174,6 +125,7 @@ impl Piktid {
     }
 }
 
+#[async_trait]
 impl Source for Piktid {
     fn profile(&self) -> &SourceInfo {
         &self.profile
@@ -196,21 +148,61 @@ impl Source for Piktid {
         list_params::push_down(filter, by)
     }
 
-    fn list<'a>(
-        &'a self,
-        request: &'a ListRequest,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Page, SourceError>> {
-        Box::pin(self.read_page(request, context))
+    async fn list(
+        &self,
+        request: &ListRequest,
+        context: &RequestContext,
+    ) -> Result<Page, SourceError> {
+        let offset = match request.position {
+            Position::Offset(offset) => offset,
+            Position::Start | Position::Token(_) => 0,
+        };
+        let (page, per_page) = page_holding(offset, u64::from(request.length.clamp(1, LIST_CAP)));
+        let mut pairs = request.parameters.0.to_vec();
+        pairs.push(("page", page.to_string()));
+        pairs.push(("per_page", per_page.to_string()));
+        let sort_by = match (request.listing, request.order.by) {
+            (ListKind::Own, SortBy::CreatedAt) => "created_at",
+            (ListKind::Own, SortBy::Name) => "filename",
+            _ => return Err(SourceError::no_such_list()),
+        };
+        pairs.push(("sort_by", sort_by.to_owned()));
+        let order = match request.order.direction {
+            Direction::Descending => "desc",
+            Direction::Ascending => "asc",
+        };
+        pairs.push(("order", order.to_owned()));
+        let call = Call::get(
+            "list",
+            self.client.url(&["assets"], &pairs)?,
+            self.headers(),
+        );
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
+        self.decode_list(answer, page, per_page)
     }
 
-    fn get<'a>(
-        &'a self,
-        id: &'a str,
+    async fn get(
+        &self,
+        id: &str,
         _variant: DetailLevel,
+        context: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
+        let call = Call::get_item(
+            "get",
+            self.client.url(&["assets", id], &[])?,
+            self.headers(),
+        );
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
+        self.decode_one(&answer)
+    }
+
+    fn get_many<'a>(
+        &'a self,
+        ids: &'a [Arc<str>],
+        variant: DetailLevel,
         context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
-        Box::pin(self.read_one(id, context))
+    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
+        fan_out(self, ids, variant, context)
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
@@ -225,76 +217,17 @@ impl Source for Piktid {
         }
     }
 
-    fn change_tags<'a>(
-        &'a self,
-        id: &'a str,
-        change: &'a TagChange,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(self.patch_tags(id, change, context))
+    fn writer(&self) -> Option<&dyn Write> {
+        Some(self)
     }
 
-    fn set_note<'a>(
-        &'a self,
-        id: &'a str,
-        note: Option<&'a str>,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        // An empty text clears the note (4.5 [seed 004]).
-        let body = json!({ "styling_note": note.unwrap_or_default() });
-        Box::pin(async move {
-            let path = ["assets", id, "note"];
-            self.write("set-note", Method::PATCH, &path, body, context)
-                .await?;
-            Ok(())
-        })
-    }
-
-    fn check_upload(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-        upload_rules::check(kind, options)
-    }
-
-    fn needs_length(&self) -> bool {
-        true
-    }
-
-    fn upload<'a>(
-        &'a self,
-        file: &'a NewFile<'a>,
-        content: FileContent,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(self.send(file, content, context))
-    }
-
-    fn delete_batch(&self) -> usize {
-        DELETE_CAP
-    }
-
-    fn delete<'a>(
-        &'a self,
-        ids: &'a [Arc<str>],
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
-        Box::pin(self.bulk_delete(ids, context))
-    }
-
-    fn get_many<'a>(
-        &'a self,
-        ids: &'a [Arc<str>],
-        variant: DetailLevel,
-        context: &'a RequestContext,
-    ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
-        fan_out(self, ids, variant, context)
+    fn uploader(&self) -> Option<&dyn Upload> {
+        Some(self)
     }
 }
 
 fn capabilities() -> Capabilities {
     Capabilities {
-        can_upload: true,
-        can_tag: true,
-        can_note: true,
-        can_delete: true,
         tag_vocabulary: Some(list_params::TAGS.to_vec()),
         max_tags: Some(10),
         has_exact_count: true,

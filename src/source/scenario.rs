@@ -12,33 +12,31 @@ mod write;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
-use http::{HeaderMap, HeaderValue, Method, header::AUTHORIZATION};
+use futures_util::{StreamExt, stream::BoxStream};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{json, value::RawValue};
 
 use self::list_params::ScenarioParameters;
 use super::{
-    Breaker, Capabilities, ChangeFailure, DeleteEffect, DetailLevel, Direction, FileContent,
-    Filter, ListKind, ListRequest, NewFile, Page, Paging, Parameters, Position, Pushdown,
-    RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TagChange, UploadFailure,
-    UploadOptions, Uploaded,
+    Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, Filter, ListKind, ListRequest,
+    Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source, SourceError,
+    SourceInfo, Upload, Write,
     api_client::{ApiClient, secret_header},
     response, rows,
     traits::fan_out,
     write::check_commas,
 };
 use crate::{
-    asset::{Asset, FileType},
+    asset::Asset,
     config::{PublicEndpoint, ScenarioCredential, ScenarioSource},
     upstream::{Answer, Call},
 };
 
-/// Maximum ids per delete (5.9 [SDK]).
-const DELETE_CAP: usize = 100;
 /// Maximum rows per list call (5.1 [seed 001]).
 const LIST_CAP: u32 = 100;
 /// Maximum ids per batch read (5.4 [SDK]).
@@ -175,29 +173,6 @@ impl Scenario {
         })
     }
 
-    async fn read_one(
-        &self,
-        id: &str,
-        variant: DetailLevel,
-        context: &RequestContext,
-    ) -> Result<Arc<Asset>, SourceError> {
-        let mut pairs: Vec<_> = self
-            .project(self.listing(ListKind::Own))
-            .into_iter()
-            .collect();
-        if variant == DetailLevel::Full {
-            pairs.push(("withEmbedding", "true".to_owned()));
-            pairs.push(("withQualityGateDetails", "true".to_owned()));
-        }
-        let call = Call::get_item(
-            "get",
-            self.client.url(&["assets", id], &pairs)?,
-            self.headers(ListKind::Own),
-        );
-        let answer = self.client.upstream.send(call, context.deadline()).await?;
-        self.decode_one(&answer)
-    }
-
     /// Decodes the response of a read by id.
     pub(super) fn decode_one(&self, answer: &Answer) -> Result<Arc<Asset>, SourceError> {
         let body: wire::One = response::json(answer)?;
@@ -288,6 +263,7 @@ impl Scenario {
     }
 }
 
+#[async_trait]
 impl Source for Scenario {
     fn profile(&self) -> &SourceInfo {
         &self.profile
@@ -352,24 +328,38 @@ impl Source for Scenario {
         })
     }
 
-    fn list<'a>(
-        &'a self,
-        request: &'a ListRequest,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Page, SourceError>> {
+    async fn list(
+        &self,
+        request: &ListRequest,
+        context: &RequestContext,
+    ) -> Result<Page, SourceError> {
         match request.listing {
-            ListKind::Search => Box::pin(self.search(request, context)),
-            ListKind::Own | ListKind::Public => Box::pin(self.read_page(request, context)),
+            ListKind::Search => self.search(request, context).await,
+            ListKind::Own | ListKind::Public => self.read_page(request, context).await,
         }
     }
 
-    fn get<'a>(
-        &'a self,
-        id: &'a str,
+    async fn get(
+        &self,
+        id: &str,
         variant: DetailLevel,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
-        Box::pin(self.read_one(id, variant, context))
+        context: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
+        let mut pairs: Vec<_> = self
+            .project(self.listing(ListKind::Own))
+            .into_iter()
+            .collect();
+        if variant == DetailLevel::Full {
+            pairs.push(("withEmbedding", "true".to_owned()));
+            pairs.push(("withQualityGateDetails", "true".to_owned()));
+        }
+        let call = Call::get_item(
+            "get",
+            self.client.url(&["assets", id], &pairs)?,
+            self.headers(ListKind::Own),
+        );
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
+        self.decode_one(&answer)
     }
 
     fn get_many<'a>(
@@ -392,72 +382,6 @@ impl Source for Scenario {
             .boxed()
     }
 
-    fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
-        check_commas(tags)
-    }
-
-    fn change_tags<'a>(
-        &'a self,
-        id: &'a str,
-        change: &'a TagChange,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(self.put_tags(id, change, context))
-    }
-
-    fn set_note<'a>(
-        &'a self,
-        id: &'a str,
-        note: Option<&'a str>,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        // The contract does not document how to clear (5.7): try an empty text and read the result.
-        let body = json!({ "description": note.unwrap_or_default() });
-        Box::pin(async move {
-            let path = ["assets", id];
-            self.write("set-note", Method::PUT, &path, body, context)
-                .await?;
-            Ok(())
-        })
-    }
-
-    fn check_upload(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
-        upload_rules::check(kind, options)
-    }
-
-    fn needs_length(&self) -> bool {
-        true
-    }
-
-    fn upload<'a>(
-        &'a self,
-        file: &'a NewFile<'a>,
-        content: FileContent,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(self.send(file, content, context))
-    }
-
-    fn upload_state<'a>(
-        &'a self,
-        upload: &'a str,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(self.state(upload, context))
-    }
-
-    fn delete_batch(&self) -> usize {
-        DELETE_CAP
-    }
-
-    fn delete<'a>(
-        &'a self,
-        ids: &'a [Arc<str>],
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
-        Box::pin(self.delete_all(ids, context))
-    }
-
     fn calls_to_get(&self, ids: usize, variant: DetailLevel) -> usize {
         if self.is_public_only() || variant == DetailLevel::Full {
             ids
@@ -465,14 +389,22 @@ impl Source for Scenario {
             ids.div_ceil(BULK_CAP)
         }
     }
+
+    fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
+        check_commas(tags)
+    }
+
+    fn writer(&self) -> Option<&dyn Write> {
+        (!self.is_public_only()).then_some(self as &dyn Write)
+    }
+
+    fn uploader(&self) -> Option<&dyn Upload> {
+        (!self.is_public_only()).then_some(self as &dyn Upload)
+    }
 }
 
 fn capabilities(has_account: bool) -> Capabilities {
     Capabilities {
-        can_upload: has_account,
-        can_tag: has_account,
-        can_note: has_account,
-        can_delete: has_account,
         tag_vocabulary: None,
         max_tags: None,
         has_exact_count: false,

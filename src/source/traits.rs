@@ -1,8 +1,9 @@
-//! The trait that every provider's source implements.
+//! The traits that every provider's source implements: reading, writing, uploading.
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, future::BoxFuture, stream::BoxStream};
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     error::SourceError,
@@ -11,7 +12,7 @@ use super::{
     page::{ListKind, ListRequest, Page, Parameters, SortBy},
     request_context::RequestContext,
     upload::{FileContent, NewFile, UploadFailure, UploadOptions, Uploaded},
-    write::{ChangeFailure, TagChange},
+    write::{ChangeFailure, Outcomes, TagChange},
 };
 use crate::{
     asset::{Asset, FileType, Rendition},
@@ -22,6 +23,7 @@ use crate::{
 ///
 /// Methods get the operation's limits in [`RequestContext`] and at most one source's credential.
 /// They never wait past the deadline.
+#[async_trait]
 pub trait Source: Send + Sync {
     fn profile(&self) -> &SourceInfo;
 
@@ -49,19 +51,19 @@ pub trait Source: Send + Sync {
     }
 
     /// Reads one page of the source's list.
-    fn list<'a>(
-        &'a self,
-        request: &'a ListRequest,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Page, SourceError>>;
+    async fn list(
+        &self,
+        request: &ListRequest,
+        context: &RequestContext,
+    ) -> Result<Page, SourceError>;
 
     /// Reads one asset.
-    fn get<'a>(
-        &'a self,
-        id: &'a str,
+    async fn get(
+        &self,
+        id: &str,
         variant: DetailLevel,
-        context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>>;
+        context: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError>;
 
     /// Reads several assets and yields each as it arrives. An id that is not yielded is gone.
     fn get_many<'a>(
@@ -89,40 +91,71 @@ pub trait Source: Send + Sync {
         Ok(())
     }
 
+    /// How its assets are changed; `None`: they cannot be changed.
+    fn writer(&self) -> Option<&dyn Write> {
+        None
+    }
+
+    /// How files become its assets; `None`: it accepts no uploads.
+    fn uploader(&self) -> Option<&dyn Upload> {
+        None
+    }
+
+    /// Opens a rendition that a browser cannot load directly ([`crate::asset::Location::Proxied`]).
+    /// Sources whose files load directly have none.
+    async fn media(
+        &self,
+        _asset: &Asset,
+        _rendition: Rendition,
+        _range: Option<&http::HeaderValue>,
+        _context: &RequestContext,
+    ) -> Result<MediaAnswer, SourceError> {
+        Err(SourceError::NotFound)
+    }
+}
+
+/// Changes a source's assets.
+#[async_trait]
+pub trait Write: Send + Sync {
     /// Changes an asset's tags. The caller holds the asset's lock, so an implementation may read
     /// the tags before it replaces them.
-    fn change_tags<'a>(
-        &'a self,
-        _id: &'a str,
-        _change: &'a TagChange,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(async { Err(SourceError::no_such_write().into()) })
-    }
+    async fn change_tags(
+        &self,
+        id: &str,
+        change: &TagChange,
+        context: &RequestContext,
+    ) -> Result<(), ChangeFailure>;
 
     /// Sets an asset's note, or clears it. The caller holds the asset's lock.
-    fn set_note<'a>(
-        &'a self,
-        _id: &'a str,
-        _note: Option<&'a str>,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(async { Err(SourceError::no_such_write().into()) })
+    async fn set_note(
+        &self,
+        id: &str,
+        note: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<(), ChangeFailure>;
+
+    /// Maximum number of assets per delete call.
+    fn delete_batch(&self) -> usize {
+        1
     }
 
+    /// Deletes at most [`Write::delete_batch`] assets and returns each one's outcome.
+    async fn delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes;
+}
+
+/// Makes a source's assets of files.
+#[async_trait]
+pub trait Upload: Send + Sync {
     /// Checks that a file of this type can become an asset at this source.
     ///
     /// # Errors
     /// - [`SourceError::UnsupportedMediaType`]: the source takes no file of this type.
     /// - [`SourceError::Invalid`]: the options break a rule, which the message names.
-    /// - [`SourceError::Unsupported`]: the source takes no uploads.
     /// - [`SourceError::NoCredential`]: the source needs the caller's own credential.
-    fn check_upload(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
-        Err(SourceError::no_uploads())
-    }
+    fn check(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError>;
 
     /// Returns the tags that the source adds to an upload besides the client's.
-    fn upload_tags(&self, _options: &UploadOptions) -> Vec<String> {
+    fn own_tags(&self, _options: &UploadOptions) -> Vec<String> {
         Vec::new()
     }
 
@@ -132,66 +165,32 @@ pub trait Source: Send + Sync {
     }
 
     /// Uploads a file as a new asset. It streams a client's bytes to the source as they arrive.
-    fn upload<'a>(
-        &'a self,
-        _file: &'a NewFile<'a>,
-        _content: FileContent,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(async { Err(SourceError::no_uploads().into()) })
-    }
+    async fn upload(
+        &self,
+        file: &NewFile<'_>,
+        content: FileContent,
+        context: &RequestContext,
+    ) -> Result<Uploaded, UploadFailure>;
 
     /// Checks a new asset whose bytes the source already had. The source may have stored no file
     /// for it, or lost the file.
-    fn check_known_bytes<'a>(
-        &'a self,
-        _asset: &'a Asset,
-        _options: &'a UploadOptions,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), SourceError>> {
-        Box::pin(async { Ok(()) })
+    async fn check_known_bytes(
+        &self,
+        _asset: &Asset,
+        _options: &UploadOptions,
+        _context: &RequestContext,
+    ) -> Result<(), SourceError> {
+        Ok(())
     }
 
     /// Polls an upload that was [`Uploaded::Pending`] until it is done, or until the operation's
     /// time is nearly over.
-    fn upload_state<'a>(
-        &'a self,
-        _upload: &'a str,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(async { Err(SourceError::no_uploads().into()) })
-    }
-
-    /// Maximum number of assets per delete call.
-    fn delete_batch(&self) -> usize {
-        1
-    }
-
-    /// Deletes at most [`Source::delete_batch`] assets and returns each one's outcome.
-    fn delete<'a>(
-        &'a self,
-        ids: &'a [Arc<str>],
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
-        Box::pin(async move {
-            let mut outcomes = Vec::with_capacity(ids.len());
-            for id in ids {
-                outcomes.push((id.clone(), Err(SourceError::no_such_write())));
-            }
-            outcomes
-        })
-    }
-
-    /// Opens a rendition that a browser cannot load directly ([`crate::asset::Location::Proxied`]).
-    /// Sources whose files load directly have none.
-    fn media<'a>(
-        &'a self,
-        _asset: &'a Asset,
-        _rendition: Rendition,
-        _range: Option<&'a http::HeaderValue>,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<MediaAnswer, SourceError>> {
-        Box::pin(async { Err(SourceError::NotFound) })
+    async fn upload_state(
+        &self,
+        _upload: &str,
+        _context: &RequestContext,
+    ) -> Result<Uploaded, UploadFailure> {
+        Err(SourceError::no_uploads().into())
     }
 }
 

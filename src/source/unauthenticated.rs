@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, future::BoxFuture, stream, stream::BoxStream};
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream, stream::BoxStream};
 
 use super::{
-    Breaker, ChangeFailure, DetailLevel, FileContent, Filter, ListKind, ListRequest, NewFile, Page,
-    Paging, Parameters, Pushdown, RequestContext, SortBy, Source, SourceError, SourceInfo,
-    TagChange, UploadFailure, UploadOptions, Uploaded,
+    Breaker, ChangeFailure, DetailLevel, FileContent, Filter, ListKind, ListRequest, NewFile,
+    Outcomes, Page, Paging, Parameters, Pushdown, RequestContext, SortBy, Source, SourceError,
+    SourceInfo, TagChange, Upload, UploadFailure, UploadOptions, Uploaded, Write,
 };
 use crate::asset::{Asset, FileType};
 
@@ -21,6 +22,7 @@ impl Locked {
     }
 }
 
+#[async_trait]
 impl Source for Locked {
     fn profile(&self) -> &SourceInfo {
         self.0.profile()
@@ -46,21 +48,17 @@ impl Source for Locked {
         self.0.children(id)
     }
 
-    fn list<'a>(
-        &'a self,
-        _request: &'a ListRequest,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Page, SourceError>> {
-        Box::pin(async { Err(self.refusal()) })
+    async fn list(&self, _: &ListRequest, _: &RequestContext) -> Result<Page, SourceError> {
+        Err(self.refusal())
     }
 
-    fn get<'a>(
-        &'a self,
-        _id: &'a str,
+    async fn get(
+        &self,
+        _id: &str,
         _variant: DetailLevel,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Arc<Asset>, SourceError>> {
-        Box::pin(async { Err(self.refusal()) })
+        _context: &RequestContext,
+    ) -> Result<Arc<Asset>, SourceError> {
+        Err(self.refusal())
     }
 
     fn get_many<'a>(
@@ -84,61 +82,65 @@ impl Source for Locked {
         self.0.check_tags(tags)
     }
 
-    fn change_tags<'a>(
-        &'a self,
-        _id: &'a str,
-        _change: &'a TagChange,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(async { Err(self.refusal().into()) })
+    fn writer(&self) -> Option<&dyn Write> {
+        self.0.writer().map(|_| self as &dyn Write)
     }
 
-    fn set_note<'a>(
-        &'a self,
-        _id: &'a str,
-        _note: Option<&'a str>,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<(), ChangeFailure>> {
-        Box::pin(async { Err(self.refusal().into()) })
+    fn uploader(&self) -> Option<&dyn Upload> {
+        self.0.uploader().map(|_| self as &dyn Upload)
+    }
+}
+
+#[async_trait]
+impl Write for Locked {
+    async fn change_tags(
+        &self,
+        _id: &str,
+        _change: &TagChange,
+        _context: &RequestContext,
+    ) -> Result<(), ChangeFailure> {
+        Err(self.refusal().into())
     }
 
-    fn check_upload(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
-        Err(self.refusal())
-    }
-
-    fn upload_tags(&self, options: &UploadOptions) -> Vec<String> {
-        self.0.upload_tags(options)
-    }
-
-    fn upload<'a>(
-        &'a self,
-        _file: &'a NewFile<'a>,
-        _content: FileContent,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(async { Err(self.refusal().into()) })
-    }
-
-    fn upload_state<'a>(
-        &'a self,
-        _upload: &'a str,
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Result<Uploaded, UploadFailure>> {
-        Box::pin(async { Err(self.refusal().into()) })
+    async fn set_note(
+        &self,
+        _id: &str,
+        _note: Option<&str>,
+        _context: &RequestContext,
+    ) -> Result<(), ChangeFailure> {
+        Err(self.refusal().into())
     }
 
     fn delete_batch(&self) -> usize {
-        self.0.delete_batch()
+        self.0.writer().map_or(1, Write::delete_batch)
     }
 
-    fn delete<'a>(
-        &'a self,
-        ids: &'a [Arc<str>],
-        _context: &'a RequestContext,
-    ) -> BoxFuture<'a, Vec<(Arc<str>, Result<(), SourceError>)>> {
-        Box::pin(async {
-            let each = ids.iter().map(|id| (id.clone(), Err(self.refusal())));
-            each.collect()
-        })
+    async fn delete(&self, ids: &[Arc<str>], _context: &RequestContext) -> Outcomes {
+        let each = ids.iter().map(|id| (id.clone(), Err(self.refusal())));
+        each.collect()
+    }
+}
+
+#[async_trait]
+impl Upload for Locked {
+    fn check(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
+        Err(self.refusal())
+    }
+
+    async fn upload(
+        &self,
+        _file: &NewFile<'_>,
+        _content: FileContent,
+        _context: &RequestContext,
+    ) -> Result<Uploaded, UploadFailure> {
+        Err(self.refusal().into())
+    }
+
+    async fn upload_state(
+        &self,
+        _upload: &str,
+        _context: &RequestContext,
+    ) -> Result<Uploaded, UploadFailure> {
+        Err(self.refusal().into())
     }
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     asset::{AssetId, GlobalId},
     cache::Claim,
-    source::{RequestContext, Source, SourceError},
+    source::{RequestContext, Source, SourceError, Write},
 };
 
 /// The maximum concurrent calls at a source that deletes singly, and at one that takes batches.
@@ -132,7 +132,7 @@ impl Writer {
             upstream: id.into(),
         };
         let mut report = Deleted::default();
-        if !source.profile().capabilities.can_delete {
+        let Some(writer) = source.writer() else {
             let error =
                 SourceError::Unsupported("the assets of this source cannot be deleted".to_owned());
             let upstream_ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
@@ -145,12 +145,12 @@ impl Writer {
             );
             report.failed = ids.iter().map(|id| (asset_id(id), error.clone())).collect();
             return report;
-        }
-        let batch = source.delete_batch();
+        };
+        let batch = writer.delete_batch();
         let at_once = if batch == 1 { ONE_BY_ONE } else { BATCHES };
         let mut chunks = Vec::new();
         for chunk in ids.chunks(batch) {
-            chunks.push(self.delete_chunk(source, chunk, context));
+            chunks.push(self.delete_chunk(source, writer, chunk, context));
         }
         let mut done = stream::iter(chunks).buffer_unordered(at_once);
         while let Some(outcomes) = done.next().await {
@@ -169,10 +169,11 @@ impl Writer {
     async fn delete_chunk(
         &self,
         source: &Arc<dyn Source>,
+        writer: &dyn Write,
         ids: &[Arc<str>],
         context: &RequestContext,
     ) -> DeleteOutcomes {
-        let outcomes = self.delete_some(source, ids, context).await;
+        let outcomes = self.delete_some(source, writer, ids, context).await;
         let name = &source.profile().name;
         let deleted = outcomes.iter().filter(|(_, outcome)| outcome.is_ok());
         let deleted: Vec<_> = deleted.map(|(id, _)| &**id).collect();
@@ -197,6 +198,7 @@ impl Writer {
     fn delete_some<'a>(
         &'a self,
         source: &'a Arc<dyn Source>,
+        writer: &'a dyn Write,
         ids: &'a [Arc<str>],
         context: &'a RequestContext,
     ) -> BoxFuture<'a, DeleteOutcomes> {
@@ -208,7 +210,7 @@ impl Writer {
             if Instant::now() >= context.last_start() {
                 return fail_each(&SourceError::NotTried);
             }
-            let calls = if source.delete_batch() == 1 {
+            let calls = if writer.delete_batch() == 1 {
                 CALLS_ALONE
             } else {
                 CALLS
@@ -219,7 +221,7 @@ impl Writer {
             let writing = self
                 .asset_cache
                 .writing(&source.profile().name, ids.to_vec());
-            let outcomes = source.delete(ids, context).await;
+            let outcomes = writer.delete(ids, context).await;
             let is_open = outcomes
                 .iter()
                 .any(|(_, outcome)| *outcome == Err(SourceError::UnknownOutcome));
@@ -247,7 +249,7 @@ impl Writer {
             }
             let refused: Vec<_> = refused.into_iter().map(|(id, _)| id).collect();
             for part in refused.chunks(refused.len().div_ceil(PARTS)) {
-                outcomes.extend(self.delete_some(source, part, context).await);
+                outcomes.extend(self.delete_some(source, writer, part, context).await);
             }
             outcomes
         }

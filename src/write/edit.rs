@@ -12,7 +12,7 @@ use super::{
 use crate::{
     asset::{Asset, AssetId},
     cache::Entity,
-    source::{ChangeFailure, RequestContext, SourceError, TagChange, VERIFY_DELAYS},
+    source::{ChangeFailure, RequestContext, SourceError, TagChange, VERIFY_DELAYS, Write},
 };
 
 /// The maximum concurrent changes of a mutation; each source bounds its own calls too.
@@ -111,8 +111,7 @@ impl Writer {
     }
 
     async fn change(&self, target: &Target, change: &Change, context: &RequestContext) -> Entity {
-        let (source, id) = (&target.source, &*target.id.upstream);
-        change.check(target)?;
+        let (source, id) = (change.writer(target)?, &*target.id.upstream);
         context.spend(CALLS)?;
         if Instant::now() >= context.last_start() {
             return Err(SourceError::NotTried);
@@ -219,19 +218,20 @@ impl Writer {
 }
 
 impl Change {
-    /// Checks whether the source supports the change.
-    fn check(&self, target: &Target) -> Result<(), SourceError> {
-        let capabilities = &target.source.profile().capabilities;
+    /// What makes the change at the source, if the source supports it.
+    fn writer<'a>(&self, target: &'a Target) -> Result<&'a dyn Write, SourceError> {
+        let writer = target.source.writer().ok_or_else(|| {
+            let reason = match self {
+                Self::Tags(_) => "the assets of this source cannot be tagged",
+                Self::Note(_) => "the assets of this source carry no notes",
+            };
+            SourceError::Unsupported(reason.to_owned())
+        })?;
         match self {
-            Self::Tags(_) if !capabilities.can_tag => Err(SourceError::Unsupported(
-                "the assets of this source cannot be tagged".to_owned(),
-            )),
-            Self::Note(_) if !capabilities.can_note => Err(SourceError::Unsupported(
-                "the assets of this source carry no notes".to_owned(),
-            )),
-            Self::Tags(TagChange::Remove(_)) | Self::Note(_) => Ok(()),
-            Self::Tags(change) => target.source.check_tags(change.tags()),
+            Self::Tags(TagChange::Remove(_)) | Self::Note(_) => {}
+            Self::Tags(change) => target.source.check_tags(change.tags())?,
         }
+        Ok(writer)
     }
 
     /// Whether the change has taken effect.

@@ -96,9 +96,7 @@ impl Writer {
         context: &Arc<RequestContext>,
     ) -> Result<Result<Uploaded, UploadFailure>, UploadError> {
         let source = &new.source;
-        if !source.profile().capabilities.can_upload {
-            return Err(SourceError::no_uploads().into());
-        }
+        let uploader = source.uploader().ok_or_else(SourceError::no_uploads)?;
         let refused = |field| move |error| UploadError::Argument { field, error };
         source.check_tags(&new.tags).map_err(refused("tags"))?;
         context.spend(CALLS)?;
@@ -113,8 +111,8 @@ impl Writer {
         let bytes = tallied(bytes, bounds, tally.clone(), Arc::clone(context));
         let (first, bytes) = peek(bytes).await?;
         let kind = FileType::sniff(&first);
-        source
-            .check_upload(kind, &new.options)
+        uploader
+            .check(kind, &new.options)
             .map_err(refused("options"))?;
         let measured = new.measured(bytes, context).await?;
         let hash = new.hash.map(|hash| format!("blake3:{}", hash.to_hex()));
@@ -138,7 +136,7 @@ impl Writer {
                 writing.get_or_insert(guard);
             })
         };
-        let sent = source
+        let sent = uploader
             .upload(&file, measured.content(&begin, context), context)
             .await;
         let writing = (writing.lock())
@@ -225,12 +223,11 @@ impl Writer {
             // Tags and note may still succeed.
             Err(error) => read_error = Some(error),
         }
-        if let Some(asset) = outcome
-            .asset
-            .as_ref()
-            .filter(|_| outcome.created == Some(false))
+        let asset = outcome.asset.as_ref();
+        if let Some(asset) = asset.filter(|_| outcome.created == Some(false))
+            && let Some(uploader) = new.source.uploader()
         {
-            let check = new.source.check_known_bytes(asset, &new.options, context);
+            let check = uploader.check_known_bytes(asset, &new.options, context);
             if let Err(error) = check.await {
                 outcome.set(Step::File, StepState::Failed);
                 outcome.errors.push(error.into());

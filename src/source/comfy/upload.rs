@@ -1,24 +1,35 @@
 //! Uploads to Comfy: one multipart form with the file last (comfy.md 4.3).
 
-use http::Method;
+use async_trait::async_trait;
+use http::{HeaderValue, Method};
 use serde_json::json;
 
 use super::{
     Comfy,
     answers::{read, refusal},
-    upload_rules::own_tags,
+    upload_rules::{self, own_tags},
     wire,
 };
 use crate::{
+    asset::{Asset, Details, FileType, Rendition},
     source::{
-        FileContent, NewFile, RequestContext, SourceError, UploadFailure, Uploaded,
-        api_client::UploadReply, upload::settled,
+        FileContent, NewFile, RequestContext, SourceError, Upload, UploadFailure, UploadOptions,
+        Uploaded, api_client::UploadReply, upload::settled,
     },
     upstream::{Call, Content, Form},
 };
 
-impl Comfy {
-    pub(super) async fn send(
+#[async_trait]
+impl Upload for Comfy {
+    fn check(&self, _kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+        upload_rules::check(options)
+    }
+
+    fn own_tags(&self, options: &UploadOptions) -> Vec<String> {
+        upload_rules::own_tags(options)
+    }
+
+    async fn upload(
         &self,
         file: &NewFile<'_>,
         content: FileContent,
@@ -58,6 +69,43 @@ impl Comfy {
                 .created_new
                 .unwrap_or(answer.status == http::StatusCode::CREATED),
         })
+    }
+
+    /// Checks that an asset of known bytes has a file. A self-hosted ComfyUI only adds tags to
+    /// known bytes, even if their file is elsewhere or lost (comfy-observed.md 12).
+    async fn check_known_bytes(
+        &self,
+        asset: &Asset,
+        options: &UploadOptions,
+        context: &RequestContext,
+    ) -> Result<(), SourceError> {
+        let Details::Comfy(details) = &asset.details else {
+            return Ok(());
+        };
+        // The published contract has no way to check.
+        if !details.is_newer {
+            return Ok(());
+        }
+        if let Some(folder) = upload_rules::model_folder(options)
+            && details.loader_path.is_none()
+        {
+            return Err(SourceError::Unsupported(format!(
+                "it already had the bytes and put no file into `{folder}`, so no loader finds it \
+                 there. The file is where it was uploaded first"
+            )));
+        }
+        context.spend(1)?;
+        let first = HeaderValue::from_static("bytes=0-0");
+        let opened = self.open(asset, Rendition::Original, Some(&first), context);
+        match opened.await {
+            Err(SourceError::NotFound) => Err(SourceError::Unsupported(
+                "it already had the bytes but has lost their file: delete the assets with this \
+                 `contentHash`, then upload the file again"
+                    .to_owned(),
+            )),
+            // Other failures say nothing about the bytes.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Changes to Comfy's assets (comfy.md 4.7, 4.8, 4.11).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use async_trait::async_trait;
+use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -11,12 +13,14 @@ use super::{
     answers::{read, refusal},
 };
 use crate::{
-    source::{ChangeFailure, RequestContext, SourceError, TagChange},
+    source::{
+        ChangeFailure, DetailLevel, Outcomes, RequestContext, Source, SourceError, TagChange, Write,
+    },
     upstream::{Answer, Call},
 };
 
 impl Comfy {
-    pub(super) async fn write(
+    async fn write(
         &self,
         operation: &'static str,
         method: Method,
@@ -41,8 +45,54 @@ impl Comfy {
         }
     }
 
+    async fn metadata(&self, id: &str, context: &RequestContext) -> Result<Metadata, SourceError> {
+        let url = self.client.url(&["api", "assets", id], &[])?;
+        let call = Call::get_item("get", url, self.headers.clone());
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
+        let row: Row = read(&answer).map_err(|error| match error {
+            SourceError::Malformed { .. } => SourceError::Invalid(
+                "its `user_metadata` is no object, so it cannot hold a note".to_owned(),
+            ),
+            error => error,
+        })?;
+        Ok(row.user_metadata.unwrap_or_default())
+    }
+
+    async fn delete_one(&self, id: &str, context: &RequestContext) -> Result<(), SourceError> {
+        let path = ["api", "assets", id];
+        let mut may_send_again = true;
+        loop {
+            let sent = self.write("delete", Method::DELETE, &path, None, context);
+            let error = match sent.await {
+                // Comfy's response has no body (4.8); a proxy's has.
+                Ok(answer) if answer.body.is_empty() => return Ok(()),
+                Ok(_) => {
+                    may_send_again = false;
+                    SourceError::UnknownOutcome
+                }
+                Err(error) if error.is_open() => error,
+                // The first delete took effect, or may have.
+                Err(SourceError::NotFound) if !may_send_again => return Ok(()),
+                Err(_) if !may_send_again => return Err(SourceError::UnknownOutcome),
+                Err(error) => return Err(error),
+            };
+            match self.get(id, DetailLevel::Plain, context).await {
+                Err(SourceError::NotFound) => return Ok(()),
+                // Such a server closes connections after seconds: the call may not have arrived.
+                Ok(_) if may_send_again && error == SourceError::UnknownOutcome => {
+                    may_send_again = false;
+                }
+                Ok(_) => return Err(error),
+                Err(_) => return Err(SourceError::UnknownOutcome),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Write for Comfy {
     /// Adds and removes tags in two calls (4.11). Only a replacement reads the tags first.
-    pub(super) async fn post_tags(
+    async fn change_tags(
         &self,
         id: &str,
         change: &TagChange,
@@ -52,7 +102,7 @@ impl Comfy {
             TagChange::Add(tags) => (tags.clone(), Vec::new()),
             TagChange::Remove(tags) => (Vec::new(), tags.clone()),
             TagChange::Set(_) => {
-                let current = self.read_one(id, context).await;
+                let current = self.get(id, DetailLevel::Plain, context).await;
                 change.difference(&current.map_err(ChangeFailure::with_certain_outcome)?.tags)
             }
         };
@@ -85,7 +135,7 @@ impl Comfy {
 
     /// Sets the note. The call replaces `user_metadata` as a whole (4.7), so it reads the other
     /// keys and sends them back unchanged.
-    pub(super) async fn put_note(
+    async fn set_note(
         &self,
         id: &str,
         note: Option<&str>,
@@ -110,51 +160,11 @@ impl Comfy {
         Ok(())
     }
 
-    async fn metadata(&self, id: &str, context: &RequestContext) -> Result<Metadata, SourceError> {
-        let url = self.client.url(&["api", "assets", id], &[])?;
-        let call = Call::get_item("get", url, self.headers.clone());
-        let answer = self.client.upstream.send(call, context.deadline()).await?;
-        let row: Row = read(&answer).map_err(|error| match error {
-            SourceError::Malformed { .. } => SourceError::Invalid(
-                "its `user_metadata` is no object, so it cannot hold a note".to_owned(),
-            ),
-            error => error,
-        })?;
-        Ok(row.user_metadata.unwrap_or_default())
-    }
-
-    pub(super) async fn delete_one(
-        &self,
-        id: &str,
-        context: &RequestContext,
-    ) -> Result<(), SourceError> {
-        let path = ["api", "assets", id];
-        let mut may_send_again = true;
-        loop {
-            let sent = self.write("delete", Method::DELETE, &path, None, context);
-            let error = match sent.await {
-                // Comfy's response has no body (4.8); a proxy's has.
-                Ok(answer) if answer.body.is_empty() => return Ok(()),
-                Ok(_) => {
-                    may_send_again = false;
-                    SourceError::UnknownOutcome
-                }
-                Err(error) if error.is_open() => error,
-                // The first delete took effect, or may have.
-                Err(SourceError::NotFound) if !may_send_again => return Ok(()),
-                Err(_) if !may_send_again => return Err(SourceError::UnknownOutcome),
-                Err(error) => return Err(error),
-            };
-            match self.read_one(id, context).await {
-                Err(SourceError::NotFound) => return Ok(()),
-                // Such a server closes connections after seconds: the call may not have arrived.
-                Ok(_) if may_send_again && error == SourceError::UnknownOutcome => {
-                    may_send_again = false;
-                }
-                Ok(_) => return Err(error),
-                Err(_) => return Err(SourceError::UnknownOutcome),
-            }
-        }
+    async fn delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
+        let each = ids
+            .iter()
+            .map(|id| async move { (id.clone(), self.delete_one(id, context).await) });
+        join_all(each).await
     }
 }
 

@@ -1,19 +1,30 @@
 //! Uploads to PiktID: request a signed URL, then PUT the bytes there (piktid.md 4.3).
 
+use async_trait::async_trait;
 use http::{HeaderMap, Method};
 use serde_json::json;
 
-use super::{Piktid, wire};
+use super::{Piktid, upload_rules, wire};
 use crate::{
+    asset::FileType,
     source::{
-        FileContent, NewFile, RequestContext, SourceError, UploadFailure, Uploaded,
-        api_client::UploadReply, response, write::done,
+        FileContent, NewFile, RequestContext, SourceError, Upload, UploadFailure, UploadOptions,
+        Uploaded, api_client::UploadReply, response, write::done,
     },
     upstream::{Call, Content},
 };
 
-impl Piktid {
-    pub(super) async fn send(
+#[async_trait]
+impl Upload for Piktid {
+    fn check(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+        upload_rules::check(kind, options)
+    }
+
+    fn needs_length(&self) -> bool {
+        true
+    }
+
+    async fn upload(
         &self,
         file: &NewFile<'_>,
         content: FileContent,

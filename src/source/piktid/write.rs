@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use futures_util::StreamExt;
 use http::Method;
 use serde_json::json;
@@ -11,12 +12,14 @@ use super::{Piktid, wire};
 use crate::{
     asset::Visibility,
     source::{
-        ChangeFailure, Deletion, DetailLevel, Outcomes, RequestContext, SourceError, TagChange,
-        VERIFY_DELAYS, response, traits::fan_out, write::done,
+        ChangeFailure, Deletion, DetailLevel, Outcomes, RequestContext, Source, SourceError,
+        TagChange, VERIFY_DELAYS, Write, response, traits::fan_out, write::done,
     },
     upstream::{Answer, Call},
 };
 
+/// Maximum ids per bulk delete (4.7 [seed 004]).
+const DELETE_CAP: usize = 100;
 /// Maximum time that a 429 holds back other deletes, even if the source names a longer one.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
@@ -50,39 +53,6 @@ impl Piktid {
         let answer = self.client.write_once(call, context).await?;
         done(&answer)?;
         Ok(answer)
-    }
-
-    /// Changes tags. PiktID replaces the set (4.4 [inferred]), so additions and removals read it.
-    pub(super) async fn patch_tags(
-        &self,
-        id: &str,
-        change: &TagChange,
-        context: &RequestContext,
-    ) -> Result<(), ChangeFailure> {
-        let current = match change {
-            TagChange::Set(_) => Vec::new(),
-            TagChange::Add(_) | TagChange::Remove(_) => {
-                let current = self.read_one(id, context).await;
-                let current = current.map_err(ChangeFailure::with_certain_outcome)?;
-                let (add, remove) = change.difference(&current.tags);
-                // Sending the same set again could only undo another client's change.
-                if add.is_empty() && remove.is_empty() {
-                    return Ok(());
-                }
-                current.tags.clone()
-            }
-        };
-        let body = json!({ "tags": change.applied(&current) });
-        let path = ["assets", id, "tags"];
-        self.write("set-tags", Method::PATCH, &path, body, context)
-            .await?;
-        Ok(())
-    }
-
-    pub(super) async fn bulk_delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
-        let first = self.delete_once(ids, context).await;
-        let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
-        first.settled(1, context, again).await
     }
 
     /// Sends one bulk delete. Failed ids come without a reason (4.7), so each is looked up.
@@ -212,6 +182,60 @@ impl Piktid {
             outcomes.push((id, Err(outcome)));
         }
         Deletion { outcomes, left }
+    }
+}
+
+#[async_trait]
+impl Write for Piktid {
+    /// Changes tags. PiktID replaces the set (4.4 [inferred]), so additions and removals read it.
+    async fn change_tags(
+        &self,
+        id: &str,
+        change: &TagChange,
+        context: &RequestContext,
+    ) -> Result<(), ChangeFailure> {
+        let current = match change {
+            TagChange::Set(_) => Vec::new(),
+            TagChange::Add(_) | TagChange::Remove(_) => {
+                let current = self.get(id, DetailLevel::Plain, context).await;
+                let current = current.map_err(ChangeFailure::with_certain_outcome)?;
+                let (add, remove) = change.difference(&current.tags);
+                // Sending the same set again could only undo another client's change.
+                if add.is_empty() && remove.is_empty() {
+                    return Ok(());
+                }
+                current.tags.clone()
+            }
+        };
+        let body = json!({ "tags": change.applied(&current) });
+        let path = ["assets", id, "tags"];
+        self.write("set-tags", Method::PATCH, &path, body, context)
+            .await?;
+        Ok(())
+    }
+
+    async fn set_note(
+        &self,
+        id: &str,
+        note: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<(), ChangeFailure> {
+        // An empty text clears the note (4.5 [seed 004]).
+        let body = json!({ "styling_note": note.unwrap_or_default() });
+        let path = ["assets", id, "note"];
+        self.write("set-note", Method::PATCH, &path, body, context)
+            .await?;
+        Ok(())
+    }
+
+    fn delete_batch(&self) -> usize {
+        DELETE_CAP
+    }
+
+    async fn delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
+        let first = self.delete_once(ids, context).await;
+        let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
+        first.settled(1, context, again).await
     }
 }
 

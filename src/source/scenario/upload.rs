@@ -3,6 +3,7 @@
 
 use std::future::ready;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method};
@@ -13,14 +14,14 @@ use url::Url;
 use super::{
     Scenario,
     file_slices::{Slices, in_base64},
-    upload_rules::{default_kind, scenario, word},
+    upload_rules::{self, default_kind, scenario, word},
     wire,
 };
 use crate::{
-    asset::is_upstream_id_text,
+    asset::{FileType, is_upstream_id_text},
     source::{
         FileContent, FileStream, ListKind, NewFile, RequestContext, ScenarioUpload,
-        ScenarioUploadKind, SourceError, UploadFailure, Uploaded,
+        ScenarioUploadKind, SourceError, Upload, UploadFailure, UploadOptions, Uploaded,
         api_client::UploadReply,
         response,
         upload::{POLL, settled},
@@ -35,34 +36,6 @@ const SMALL: u64 = 3_500_000;
 const PART: u64 = 16 * 1024 * 1024;
 
 impl Scenario {
-    pub(super) async fn send(
-        &self,
-        file: &NewFile<'_>,
-        content: FileContent,
-        context: &RequestContext,
-    ) -> Result<Uploaded, UploadFailure> {
-        let options = scenario(file.options)?;
-        let kind = options
-            .kind
-            .or_else(|| default_kind(file.kind))
-            .ok_or_else(SourceError::no_uploads)?;
-        let length = file.length.ok_or(SourceError::Internal)?;
-        if kind == ScenarioUploadKind::Image && length <= SMALL {
-            self.create(file, length, &options, content.whole(), context)
-                .await
-        } else {
-            let body = json!({
-                "fileName": file.name,
-                "fileSize": length,
-                "contentType": file.kind.media_type,
-                "parts": length.div_ceil(PART).max(1),
-                "kind": word(kind),
-            });
-            self.send_parts(body, length, &options, content, context)
-                .await
-        }
-    }
-
     /// Uploads a picture in one call (5.5).
     async fn create(
         &self,
@@ -174,7 +147,7 @@ impl Scenario {
         match completed.await {
             // After an unclear response, the upload's state shows the outcome.
             Err(error) if !error.is_open() => Err(failed(error)),
-            Ok(_) | Err(_) => self.state(&upload.id, context).await,
+            Ok(_) | Err(_) => self.upload_state(&upload.id, context).await,
         }
     }
 
@@ -212,28 +185,79 @@ impl Scenario {
         })
     }
 
+    async fn look(&self, id: &str, context: &RequestContext) -> Result<wire::Upload, SourceError> {
+        context.spend(1)?;
+        let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
+        let url = self.client.url(&["uploads", id], &pairs)?;
+        let call = Call::get_item("upload-state", url, self.headers(ListKind::Own));
+        let answer = self.client.upstream.send(call, context.deadline()).await?;
+        response::json::<wire::UploadAnswer>(&answer).map(|answer| answer.upload)
+    }
+}
+
+#[async_trait]
+impl Upload for Scenario {
+    fn check(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
+        upload_rules::check(kind, options)
+    }
+
+    fn needs_length(&self) -> bool {
+        true
+    }
+
+    async fn upload(
+        &self,
+        file: &NewFile<'_>,
+        content: FileContent,
+        context: &RequestContext,
+    ) -> Result<Uploaded, UploadFailure> {
+        let options = scenario(file.options)?;
+        let kind = options
+            .kind
+            .or_else(|| default_kind(file.kind))
+            .ok_or_else(SourceError::no_uploads)?;
+        let length = file.length.ok_or(SourceError::Internal)?;
+        if kind == ScenarioUploadKind::Image && length <= SMALL {
+            self.create(file, length, &options, content.whole(), context)
+                .await
+        } else {
+            let body = json!({
+                "fileName": file.name,
+                "fileSize": length,
+                "contentType": file.kind.media_type,
+                "parts": length.div_ceil(PART).max(1),
+                "kind": word(kind),
+            });
+            self.send_parts(body, length, &options, content, context)
+                .await
+        }
+    }
+
     /// Polls an upload until it is an asset or has failed. Returns [`Uploaded::Pending`] near the
     /// end of the operation's time.
-    pub(super) async fn state(
+    async fn upload_state(
         &self,
-        id: &str,
+        upload: &str,
         context: &RequestContext,
     ) -> Result<Uploaded, UploadFailure> {
         let end = context.last_start();
         loop {
-            match self.look(id, context).await {
-                Ok(upload) => match (upload.status.as_str(), upload.entity_id) {
+            match self.look(upload, context).await {
+                Ok(progress) => match (progress.status.as_str(), progress.entity_id) {
                     ("imported", Some(entity)) if is_upstream_id_text(&entity) => {
                         return Ok(Uploaded::Ready {
                             id: entity,
-                            upload: Some(id.into()),
+                            upload: Some(upload.into()),
                             created: true,
                         });
                     }
                     ("failed", _) => {
-                        let reason = upload.error_message.as_deref().unwrap_or("no reason given");
+                        let reason = progress
+                            .error_message
+                            .as_deref()
+                            .unwrap_or("no reason given");
                         return Err(UploadFailure::of(
-                            id,
+                            upload,
                             SourceError::Rejected {
                                 status: 200,
                                 message: format!(
@@ -251,28 +275,21 @@ impl Scenario {
                     error @ (SourceError::Unauthenticated
                     | SourceError::Forbidden
                     | SourceError::NotFound),
-                ) => return Err(UploadFailure::of(id, error)),
+                ) => return Err(UploadFailure::of(upload, error)),
                 // The file was sent and only its state is unreadable, so poll again.
                 Err(error) => tracing::info!(
-                    upload = id,
+                    upload,
                     error = error.to_string(),
                     "an upload's state cannot be read"
                 ),
             }
             if Instant::now() + POLL >= end {
-                return Ok(Uploaded::Pending { upload: id.into() });
+                return Ok(Uploaded::Pending {
+                    upload: upload.into(),
+                });
             }
             tokio::time::sleep(POLL).await;
         }
-    }
-
-    async fn look(&self, id: &str, context: &RequestContext) -> Result<wire::Upload, SourceError> {
-        context.spend(1)?;
-        let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
-        let url = self.client.url(&["uploads", id], &pairs)?;
-        let call = Call::get_item("upload-state", url, self.headers(ListKind::Own));
-        let answer = self.client.upstream.send(call, context.deadline()).await?;
-        response::json::<wire::UploadAnswer>(&answer).map(|answer| answer.upload)
     }
 }
 

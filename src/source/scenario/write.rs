@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use async_trait::async_trait;
 use http::Method;
 use serde_json::json;
 use tokio::time::Instant;
@@ -9,12 +10,14 @@ use tokio::time::Instant;
 use super::Scenario;
 use crate::{
     source::{
-        ChangeFailure, Deletion, DetailLevel, ListKind, Outcomes, RequestContext, SourceError,
-        TagChange, VERIFY_DELAYS, write::done,
+        ChangeFailure, Deletion, DetailLevel, ListKind, Outcomes, RequestContext, Source,
+        SourceError, TagChange, VERIFY_DELAYS, Write, write::done,
     },
     upstream::{Answer, Call},
 };
 
+/// Maximum ids per delete (5.9 [SDK]).
+const DELETE_CAP: usize = 100;
 /// Maximum calls of a delete: a read before it, the delete, and reads that verify it.
 const DELETE_CALLS: u32 = 5;
 
@@ -33,38 +36,6 @@ impl Scenario {
         let answer = self.client.write(call, context).await?;
         done(&answer)?;
         Ok(answer)
-    }
-
-    pub(super) async fn put_tags(
-        &self,
-        id: &str,
-        change: &TagChange,
-        context: &RequestContext,
-    ) -> Result<(), ChangeFailure> {
-        // The response reports the changes, not the set (5.8), so only a replacement reads first.
-        let body = match change {
-            TagChange::Add(tags) => json!({ "add": tags, "strict": false }),
-            TagChange::Remove(tags) => json!({ "delete": tags, "strict": false }),
-            TagChange::Set(_) => {
-                let current = self.read_one(id, DetailLevel::Plain, context).await;
-                let current = current.map_err(ChangeFailure::with_certain_outcome)?;
-                let (add, delete) = change.difference(&current.tags);
-                if add.is_empty() && delete.is_empty() {
-                    return Ok(());
-                }
-                json!({ "add": add, "delete": delete, "strict": false })
-            }
-        };
-        let path = ["assets", id, "tags"];
-        self.write("set-tags", Method::PUT, &path, body, context)
-            .await?;
-        Ok(())
-    }
-
-    pub(super) async fn delete_all(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
-        let first = self.delete_once(ids, context).await;
-        let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
-        first.settled(DELETE_CALLS, context, again).await
     }
 
     /// Deletes assets. The response names no id (5.9), so it reads the assets before and after.
@@ -149,5 +120,58 @@ impl Scenario {
             outcomes,
             left: undeleted,
         }
+    }
+}
+
+#[async_trait]
+impl Write for Scenario {
+    async fn change_tags(
+        &self,
+        id: &str,
+        change: &TagChange,
+        context: &RequestContext,
+    ) -> Result<(), ChangeFailure> {
+        // The response reports the changes, not the set (5.8), so only a replacement reads first.
+        let body = match change {
+            TagChange::Add(tags) => json!({ "add": tags, "strict": false }),
+            TagChange::Remove(tags) => json!({ "delete": tags, "strict": false }),
+            TagChange::Set(_) => {
+                let current = self.get(id, DetailLevel::Plain, context).await;
+                let current = current.map_err(ChangeFailure::with_certain_outcome)?;
+                let (add, delete) = change.difference(&current.tags);
+                if add.is_empty() && delete.is_empty() {
+                    return Ok(());
+                }
+                json!({ "add": add, "delete": delete, "strict": false })
+            }
+        };
+        let path = ["assets", id, "tags"];
+        self.write("set-tags", Method::PUT, &path, body, context)
+            .await?;
+        Ok(())
+    }
+
+    async fn set_note(
+        &self,
+        id: &str,
+        note: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<(), ChangeFailure> {
+        // The contract does not document how to clear (5.7): try an empty text and read the result.
+        let body = json!({ "description": note.unwrap_or_default() });
+        let path = ["assets", id];
+        self.write("set-note", Method::PUT, &path, body, context)
+            .await?;
+        Ok(())
+    }
+
+    fn delete_batch(&self) -> usize {
+        DELETE_CAP
+    }
+
+    async fn delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
+        let first = self.delete_once(ids, context).await;
+        let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
+        first.settled(DELETE_CALLS, context, again).await
     }
 }

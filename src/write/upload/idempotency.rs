@@ -90,7 +90,10 @@ impl Writer {
                 if current.outcome.pending().is_none() {
                     return self.replay(new, &current.outcome, context).await;
                 }
-                let state = new.source.upload_state(upload, context).await;
+                let state = match new.source.uploader() {
+                    Some(uploader) => uploader.upload_state(upload, context).await,
+                    None => Err(SourceError::no_uploads().into()),
+                };
                 let outcome = self.finish(new, state, context).await;
                 recorded.amend(Arc::new(RecordedWrite::Upload(KeptUpload {
                     outcome: outcome.clone(),

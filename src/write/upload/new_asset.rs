@@ -12,7 +12,8 @@ use super::{
 use crate::{
     access::{Budget, Client, ClientSlot, SlotsByClient},
     source::{
-        FileContent, FileStream, RequestContext, Source, SourceError, TagChange, UploadOptions,
+        FileContent, FileStream, RequestContext, Source, SourceError, TagChange, Upload,
+        UploadOptions,
     },
     write::edit::Change,
 };
@@ -136,7 +137,8 @@ impl NewAsset {
     pub(super) fn changes(&self) -> Vec<(Step, Change)> {
         let mut changes = Vec::new();
         // A source that already had the bytes may have ignored the tags and note sent with them.
-        let mut tags = self.source.upload_tags(&self.options);
+        let uploader = self.source.uploader();
+        let mut tags = uploader.map_or_else(Vec::new, |uploader| uploader.own_tags(&self.options));
         tags.extend(self.tags.iter().cloned());
         if !tags.is_empty() {
             changes.push((Step::Tags, Change::Tags(TagChange::Add(tags))));
@@ -157,7 +159,8 @@ impl NewAsset {
             FileInput::Bytes(bytes) => Some(bytes.len() as u64),
             FileInput::Part { .. } => self.length,
         };
-        if length.is_some() || !self.source.needs_length() {
+        let needs_length = self.source.uploader().is_some_and(Upload::needs_length);
+        if length.is_some() || !needs_length {
             return Ok(Measured::Passing(bytes, length));
         }
         let share = self.budget.spools.share(&self.budget.client);
