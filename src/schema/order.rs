@@ -24,6 +24,7 @@ impl From<AssetOrderDirection> for Direction {
 
 /// A field to sort assets by. Values may be added: do not offer an unknown one to users.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "SortBy")]
 pub enum AssetOrderField {
     /// By creation time. Every source supports it. It never changes, so paging neither skips nor
     /// repeats an asset.
@@ -38,18 +39,6 @@ pub enum AssetOrderField {
     Size,
     /// By the time of the last file read, one source only (Comfy). Reading a file moves its asset.
     LastAccessTime,
-}
-
-impl From<AssetOrderField> for SortBy {
-    fn from(field: AssetOrderField) -> Self {
-        match field {
-            AssetOrderField::CreatedAt => Self::CreatedAt,
-            AssetOrderField::UpdatedAt => Self::UpdatedAt,
-            AssetOrderField::Name => Self::Name,
-            AssetOrderField::Size => Self::Size,
-            AssetOrderField::LastAccessTime => Self::LastAccessTime,
-        }
-    }
 }
 
 impl AssetOrderField {

@@ -6,6 +6,7 @@ use crate::asset::Provider;
 
 /// A provider of an asset API. Values may be added: display an unknown one by its source's name.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Provider")]
 pub enum AssetProvider {
     /// Scenario, <https://www.scenario.com>: generated images, 3D, audio and video.
     Scenario,
@@ -13,26 +14,6 @@ pub enum AssetProvider {
     Piktid,
     /// Comfy Cloud or a self-hosted ComfyUI: files of any kind.
     Comfy,
-}
-
-impl From<Provider> for AssetProvider {
-    fn from(provider: Provider) -> Self {
-        match provider {
-            Provider::Scenario => Self::Scenario,
-            Provider::Piktid => Self::Piktid,
-            Provider::Comfy => Self::Comfy,
-        }
-    }
-}
-
-impl From<AssetProvider> for Provider {
-    fn from(provider: AssetProvider) -> Self {
-        match provider {
-            AssetProvider::Scenario => Self::Scenario,
-            AssetProvider::Piktid => Self::Piktid,
-            AssetProvider::Comfy => Self::Comfy,
-        }
-    }
 }
 
 impl AssetProvider {

@@ -147,6 +147,7 @@ pub struct AssetSourceHealth {
 
 /// Whether a source answers. Values may be added: treat an unknown one as `DEGRADED`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Status")]
 pub enum AssetSourceStatus {
     /// The source answers, or no call was made.
     Up,
@@ -170,16 +171,6 @@ impl AssetSourceHealth {
             retry_after_seconds: health
                 .retry_after
                 .map(|wait| u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX)),
-        }
-    }
-}
-
-impl From<Status> for AssetSourceStatus {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Up => Self::Up,
-            Status::Degraded => Self::Degraded,
-            Status::Down => Self::Down,
         }
     }
 }
@@ -247,6 +238,7 @@ impl AssetSourceCapabilities {
 
 /// The effect of deleting an asset. Values may be added: treat an unknown one as `PERMANENT`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "DeleteEffect")]
 pub enum AssetDeleteEffect {
     /// The source deletes the asset and its file.
     Permanent,
@@ -254,16 +246,6 @@ pub enum AssetDeleteEffect {
     Recoverable,
     /// The source removes the asset from its lists and keeps the file.
     EntryOnly,
-}
-
-impl From<DeleteEffect> for AssetDeleteEffect {
-    fn from(effect: DeleteEffect) -> Self {
-        match effect {
-            DeleteEffect::Permanent => Self::Permanent,
-            DeleteEffect::Recoverable => Self::Recoverable,
-            DeleteEffect::EntryOnly => Self::EntryOnly,
-        }
-    }
 }
 
 /// Returns the filter fields that the source applies alone. Each is tried with an example value.

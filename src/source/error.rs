@@ -109,11 +109,6 @@ impl SourceError {
         Self::Unsupported("the source has no such list, or not in this order".to_owned())
     }
 
-    /// The error for a write that a source does not support.
-    pub fn no_such_write() -> Self {
-        Self::Unsupported("the source's assets cannot be changed".to_owned())
-    }
-
     /// The error for an upload to a source that takes none.
     pub fn no_uploads() -> Self {
         Self::Unsupported("the source takes no uploads".to_owned())

@@ -12,9 +12,8 @@ use base64::{
 use bytes::Bytes;
 
 use self::types::{
-    AssetUploadOptionsInput, AssetUploadStatus, AssetUploadStep, AssetUploadStepName,
-    AssetUploadStepStatus, ComfyUploadDestination, ScenarioUploadKindInput, SourceUpload,
-    UploadAssetInput, UploadAssetPayload,
+    AssetUploadOptionsInput, AssetUploadStatus, AssetUploadStep, SourceUpload, UploadAssetInput,
+    UploadAssetPayload,
 };
 use super::{
     input::{key, key_conflict},
@@ -31,10 +30,7 @@ use crate::{
         filter::unknown_source,
         operation::Operation,
     },
-    source::{
-        ComfyDestination, ComfyUpload, Registry, ScenarioUpload, ScenarioUploadKind, Source,
-        SourceError, UploadOptions,
-    },
+    source::{ComfyUpload, Registry, ScenarioUpload, Source, SourceError, UploadOptions},
     write::{FileError, FileInput, NewAsset, Step, StepState, UploadError, UploadOutcome},
 };
 
@@ -165,11 +161,7 @@ fn options(
     match input {
         None => Ok(UploadOptions::None),
         Some(AssetUploadOptionsInput::Comfy(fields)) => Ok(UploadOptions::Comfy(ComfyUpload {
-            destination: match fields.destination {
-                ComfyUploadDestination::Input => ComfyDestination::Input,
-                ComfyUploadDestination::Output => ComfyDestination::Output,
-                ComfyUploadDestination::Models => ComfyDestination::Models,
-            },
+            destination: fields.destination.into(),
             model_type: fields.model_type.clone(),
         })),
         Some(AssetUploadOptionsInput::Scenario(fields)) => {
@@ -190,13 +182,7 @@ fn options(
             let id = fields.parent_asset_id.as_ref();
             let parent_id = id.map(|id| parent(source, registry, id)).transpose()?;
             Ok(UploadOptions::Scenario(ScenarioUpload {
-                kind: fields.kind.map(|kind| match kind {
-                    ScenarioUploadKindInput::Image => ScenarioUploadKind::Image,
-                    ScenarioUploadKindInput::Video => ScenarioUploadKind::Video,
-                    ScenarioUploadKindInput::Audio => ScenarioUploadKind::Audio,
-                    ScenarioUploadKindInput::Text => ScenarioUploadKind::Text,
-                    ScenarioUploadKindInput::Model3d => ScenarioUploadKind::Model3d,
-                }),
+                kind: fields.kind.map(Into::into),
                 collection_ids: fields.collection_ids.clone(),
                 parent_id,
                 hide: fields.hide,
@@ -284,19 +270,8 @@ impl UploadAssetPayload {
 impl From<(Step, StepState)> for AssetUploadStep {
     fn from((step, state): (Step, StepState)) -> Self {
         Self {
-            name: match step {
-                Step::File => AssetUploadStepName::File,
-                Step::Name => AssetUploadStepName::Name,
-                Step::Tags => AssetUploadStepName::Tags,
-                Step::Note => AssetUploadStepName::Note,
-            },
-            status: match state {
-                StepState::Done => AssetUploadStepStatus::Done,
-                StepState::Failed => AssetUploadStepStatus::Failed,
-                StepState::Unknown => AssetUploadStepStatus::Unknown,
-                StepState::Pending => AssetUploadStepStatus::Pending,
-                StepState::NotTried => AssetUploadStepStatus::NotTried,
-            },
+            name: step.into(),
+            status: state.into(),
         }
     }
 }

@@ -1,4 +1,4 @@
 //! Comfy's part of the graph: its details and its lists.
 
-pub mod details;
+mod details;
 pub mod list;

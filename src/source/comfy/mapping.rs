@@ -97,6 +97,7 @@ pub fn asset(
             user_metadata: wire.user_metadata,
             metadata: wire.metadata.value.map(without_server_paths),
             is_newer,
+            asset_source: id.source.clone(),
         })),
         raw: if has_server_path {
             without_paths(raw)?

@@ -32,8 +32,6 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             .clone()
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| id.upstream.to_string()),
-        global_id: id.global(),
-        id,
         provider: Provider::Scenario,
         kind,
         mime_type: wire.mime_type,
@@ -101,10 +99,16 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
             output_index: wire.output_index,
             deleted_at: wire.deleted_at,
             original_mime_type: wire.original_mime_type,
-            quality_gate: wire.quality_gate,
+            quality_gate: wire.quality_gate.map(|gate| scenario::QualityGate {
+                asset_id: Some(id.clone()),
+                ..gate
+            }),
+            id: id.clone(),
         })),
         raw: raw.into(),
         no_store: false,
+        global_id: id.global(),
+        id,
     }
 }
 

@@ -70,6 +70,7 @@ pub struct ScenarioUploadInput {
 
 /// The kind of file that Scenario processes. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "crate::source::ScenarioUploadKind")]
 #[graphql(name = "ScenarioUploadKind")]
 pub enum ScenarioUploadKindInput {
     /// An image.
@@ -97,6 +98,7 @@ pub struct ComfyUploadInput {
 
 /// A folder of Comfy. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "crate::source::ComfyDestination")]
 pub enum ComfyUploadDestination {
     /// Files that workflows read.
     Input,
@@ -155,6 +157,7 @@ pub struct AssetUploadStep {
 
 /// A step of an upload. Values may be added: display an unknown one by its name.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "crate::write::Step")]
 pub enum AssetUploadStepName {
     /// Send the file.
     File,
@@ -168,6 +171,7 @@ pub enum AssetUploadStepName {
 
 /// The state of an upload step. Values may be added: treat an unknown one as `UNKNOWN`.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "crate::write::StepState")]
 pub enum AssetUploadStepStatus {
     /// The step succeeded.
     Done,

@@ -14,6 +14,7 @@ use crate::{
 
 /// The owner of assets, in PiktID's terms. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Ownership")]
 pub enum PiktidOwnership {
     /// Your own assets.
     Mine,
@@ -21,16 +22,6 @@ pub enum PiktidOwnership {
     Shared,
     /// PiktID's own assets, which every user has.
     Default,
-}
-
-impl From<PiktidOwnership> for Ownership {
-    fn from(ownership: PiktidOwnership) -> Self {
-        match ownership {
-            PiktidOwnership::Mine => Self::Mine,
-            PiktidOwnership::Shared => Self::Shared,
-            PiktidOwnership::Default => Self::Default,
-        }
-    }
 }
 
 /// A field that PiktID can sort by. Values may be added; only requests use them.

@@ -17,6 +17,7 @@ use crate::{
 
 /// Who can see an asset, in Scenario's terms. Values may be added; only requests use them.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Privacy")]
 pub enum ScenarioPrivacy {
     /// Only the project.
     Private,
@@ -24,16 +25,6 @@ pub enum ScenarioPrivacy {
     Public,
     /// Everyone who has the link.
     Unlisted,
-}
-
-impl From<ScenarioPrivacy> for Privacy {
-    fn from(privacy: ScenarioPrivacy) -> Self {
-        match privacy {
-            ScenarioPrivacy::Private => Self::Private,
-            ScenarioPrivacy::Public => Self::Public,
-            ScenarioPrivacy::Unlisted => Self::Unlisted,
-        }
-    }
 }
 
 /// A field that Scenario can sort by. Values may be added; only requests use them.
