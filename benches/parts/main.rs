@@ -13,7 +13,7 @@ use std::{cell::LazyCell, fs, hint::black_box, sync::Arc, time::Duration};
 use asset_gateway::{
     access::Permissions,
     asset::{AssetId, GlobalId, Provider, SourceName},
-    cache::{AssetCache, Entity, ResponseCache, ResponseKey, ViewerScope},
+    cache::{AssetCache, Entity, NewResponse, ResponseCache, ResponseKey, ViewerScope},
     connection::{Cursor, Fingerprint, List, PageRange, SourceList},
     server::fuzz_entry::ParsedDocument,
     source::{
@@ -385,7 +385,13 @@ fn answers(criterion: &mut Criterion, count: usize) {
         // The cache keeps a response only when it is requested again.
         for key in [key.clone(), key] {
             let (answer, sources) = (Arc::clone(&answer), sources.clone());
-            answers.keep(key, answer, answers.moment(), sources, until, BYTES);
+            let response = NewResponse {
+                answer,
+                sources,
+                until,
+                bytes: BYTES,
+            };
+            answers.keep(key, answers.moment(), response);
         }
     };
     let filled_cache = LazyCell::new(|| {

@@ -22,7 +22,7 @@ use moka::{Expiry, sync::Cache};
 use tokio::time::Instant;
 
 use super::{
-    AssetCache,
+    asset_cache::AssetCache,
     single_flight::{SingleFlight, TaskFailed},
     write_epochs::Epoch,
 };
@@ -61,6 +61,14 @@ pub struct ReadVersion {
     epoch: Epoch,
 }
 
+/// A response to cache: made from `sources`, valid until `until`, of `bytes` bytes.
+pub struct NewResponse<A> {
+    pub answer: Arc<A>,
+    pub sources: Vec<SourceName>,
+    pub until: Instant,
+    pub bytes: usize,
+}
+
 /// A cached response.
 struct CachedResponse<A> {
     answer: Arc<A>,
@@ -78,7 +86,7 @@ pub struct ResponseCache<A, M: Clone> {
     cached: Option<Cache<ResponseKey, Arc<CachedResponse<A>>, RandomState>>,
     /// The key includes the second in which the response was begun.
     in_flight: SingleFlight<(ResponseKey, Epoch, u64), M>,
-    requested_at: RecentRequests,
+    recent: RecentRequests,
     since: Instant,
 }
 
@@ -147,7 +155,7 @@ where
             asset_cache,
             cached,
             in_flight: SingleFlight::default(),
-            requested_at: RecentRequests::new(),
+            recent: RecentRequests::new(),
             since: Instant::now(),
         }
     }
@@ -202,33 +210,27 @@ where
         (waiter.wait().await, is_leader)
     }
 
-    /// Caches a response of `bytes` bytes that was made from `sources`, until `until` at the
-    /// latest. It does so only if the request was made before.
-    pub fn keep(
-        &self,
-        request: ResponseKey,
-        answer: Arc<A>,
-        began: ReadVersion,
-        sources: Vec<SourceName>,
-        until: Instant,
-        bytes: usize,
-    ) {
+    /// Caches a response, if the request was made before.
+    pub fn keep(&self, request: ResponseKey, began: ReadVersion, response: NewResponse<A>) {
         let Some(cached) = &self.cached else { return };
-        if !self.requested_at.is_repeat(&request) {
+        if !self.recent.is_repeat(&request) {
             return;
         }
         let epoch = began.epoch;
-        let is_new = self.asset_cache.epochs.are_unwritten(epoch, &sources)
+        let is_new = self
+            .asset_cache
+            .epochs
+            .are_unwritten(epoch, &response.sources)
             && (cached.get(&request)).is_none_or(|older| older.epoch <= epoch);
-        if !is_new || until <= Instant::now() {
+        if !is_new || response.until <= Instant::now() {
             return;
         }
-        let bytes = bytes + request.written.len() + ENTRY_OVERHEAD;
+        let bytes = response.bytes + request.written.len() + ENTRY_OVERHEAD;
         let value = CachedResponse {
-            answer,
+            answer: response.answer,
             epoch,
-            sources,
-            until,
+            sources: response.sources,
+            until: response.until,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
         };
         cached.insert(request, Arc::new(value));
@@ -262,7 +264,13 @@ mod tests {
     fn keep(answers: &ResponseCache<u8, ()>, answer: u8, began: ReadVersion, source: &SourceName) {
         let until = Instant::now() + Duration::from_secs(60);
         let answer = Arc::new(answer);
-        answers.keep(question("a"), answer, began, vec![source.clone()], until, 1);
+        let response = NewResponse {
+            answer,
+            sources: vec![source.clone()],
+            until,
+            bytes: 1,
+        };
+        answers.keep(question("a"), began, response);
     }
 
     #[tokio::test]

@@ -13,6 +13,13 @@ use crate::{
     },
 };
 
+/// A secret's three keys: its value, a file with it, and the name of a variable with it.
+struct SecretKeys(
+    Option<Spanned<Secret>>,
+    Option<Spanned<PathBuf>>,
+    Option<Spanned<String>>,
+);
+
 impl Table<'_> {
     /// Reads a secret from variable, value, file or named variable, in that order.
     fn secret(
@@ -20,9 +27,7 @@ impl Table<'_> {
         provider: Provider,
         variable: &str,
         key: &str,
-        value: Option<Spanned<Secret>>,
-        file: Option<Spanned<PathBuf>>,
-        env_name: Option<Spanned<String>>,
+        SecretKeys(value, file, env_name): SecretKeys,
     ) -> Result<Option<Secret>, ConfigError> {
         if let Some(text) = self.variable(provider, variable) {
             return self.usable(Secret::new(text), variable, None).map(Some);
@@ -99,25 +104,19 @@ impl Table<'_> {
             provider,
             "SCENARIO_API_KEY",
             "api_key",
-            t.api_key,
-            t.api_key_file,
-            t.api_key_env,
+            SecretKeys(t.api_key, t.api_key_file, t.api_key_env),
         )?;
         let secret = self.secret(
             provider,
             "SCENARIO_API_SECRET",
             "api_secret",
-            t.api_secret,
-            t.api_secret_file,
-            t.api_secret_env,
+            SecretKeys(t.api_secret, t.api_secret_file, t.api_secret_env),
         )?;
         let jwt = self.secret(
             provider,
             "SCENARIO_JWT",
             "jwt",
-            t.jwt,
-            t.jwt_file,
-            t.jwt_env,
+            SecretKeys(t.jwt, t.jwt_file, t.jwt_env),
         )?;
         let public = t.public.is_some_and(Spanned::into_inner);
         let name = &self.name;
@@ -182,9 +181,7 @@ impl Table<'_> {
             Provider::Piktid,
             "PIKTID_TOKEN",
             "token",
-            t.token,
-            t.token_file,
-            t.token_env,
+            SecretKeys(t.token, t.token_file, t.token_env),
         )?;
         let credential = match token {
             Some(token) => PiktidCredential::Token(token),
@@ -209,9 +206,7 @@ impl Table<'_> {
             Provider::Comfy,
             "COMFY_API_KEY",
             "api_key",
-            t.api_key,
-            t.api_key_file,
-            t.api_key_env,
+            SecretKeys(t.api_key, t.api_key_file, t.api_key_env),
         )?;
         if !key_is_optional && api_key.is_none() {
             return Err(self.missing(format!(

@@ -16,7 +16,7 @@ use super::{
     response,
 };
 use crate::{
-    cache::{ResponseKey, TaskFailed},
+    cache::{NewResponse, ResponseKey, TaskFailed},
     schema::Code,
     server::{
         content_negotiation::MediaType, error::RequestError, memory::Memory, request_id::RequestId,
@@ -62,9 +62,13 @@ pub async fn one(
             if let Outcome::EncodedResponse(ready) = &outcome
                 && let Some(until) = ready.cache_policy().until()
             {
-                let (answer, bytes) = (Arc::clone(ready), ready.bytes());
-                let answers = &gateway.0.answers;
-                answers.keep(key, answer, began, sources, until, bytes);
+                let response = NewResponse {
+                    answer: Arc::clone(ready),
+                    bytes: ready.bytes(),
+                    sources,
+                    until,
+                };
+                gateway.0.answers.keep(key, began, response);
             }
             SharedResult {
                 outcome,
