@@ -458,7 +458,7 @@ fn query(ids: &[Vec<String>; 3], shape: usize, number: usize) -> String {
     let id_list = [0, 1, 2]
         .map(|source| format!("\"{}\"", global(ids, source, number)))
         .join(",");
-    let page_fields = "sources { status totalCount } pageInfo { hasNextPage endCursor }";
+    let page_fields = "sourceResults { status totalCount } pageInfo { hasNextPage endCursor }";
     match shape {
         0 => {
             format!("{{ assets(first: {size}) {{ nodes {{ {NODE} }} totalCount {page_fields} }} }}")
@@ -629,6 +629,8 @@ async fn walk(
         for ((((tenant, query), answer), before), after) in
             reads.iter().zip(&answers).zip(&before).zip(&after)
         {
+            let is_valid = !before.to_string().contains("GRAPHQL_VALIDATION_FAILED");
+            prop_assert!(is_valid, "{}: {}", query, before);
             // Reads may or may not show a write of the same step.
             let (mut shown, mut right) = (Vec::new(), Vec::new());
             assets(answer, &mut shown);

@@ -54,7 +54,7 @@ async fn the_answers_media_type_follows_accept() {
     }
     let response = world
         .client
-        .get(world.url("/graphql?query=%7Bsources%7Bname%7D%7D"))
+        .get(world.url("/graphql?query=%7BassetSources%7Bname%7D%7D"))
         .header("accept", "image/png")
         .send()
         .await
@@ -76,7 +76,7 @@ async fn get_is_for_queries() {
     assert_eq!(response.status(), 405);
     assert_eq!(response.headers()["allow"], "GET, POST");
     let response = world
-        .get(&world.url("/graphql?query=%7Bsources%7Bname%7D%7D&variables=7"))
+        .get(&world.url("/graphql?query=%7BassetSources%7Bname%7D%7D&variables=7"))
         .await;
     assert_eq!(response.status(), 400);
 }
@@ -195,7 +195,7 @@ async fn refusals_say_how_to_correct_the_request() {
 #[tokio::test]
 async fn head_is_get_without_its_body() {
     let world = world().await;
-    let url = world.url("/graphql?query=%7Bsources%7Bname%7D%7D");
+    let url = world.url("/graphql?query=%7BassetSources%7Bname%7D%7D");
     let got = world.get(&url).await;
     let head = world.client.head(&url).send().await.expect("an answer");
     assert_eq!(head.status(), 200);
