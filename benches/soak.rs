@@ -2,6 +2,10 @@
 //! By hand: `cargo bench --bench soak` (`SOAK_SECONDS=600` for longer).
 #![allow(clippy::print_stdout, reason = "the bench prints a report")]
 
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/support/harness.rs"]
+mod harness;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -22,6 +26,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use futures_util::future::join_all;
+use harness::ask_at;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, time::Instant};
 
@@ -73,7 +78,6 @@ impl Dice {
 struct World {
     sandbox: Sandbox,
     address: SocketAddr,
-    client: reqwest::Client,
 }
 
 impl World {
@@ -92,11 +96,7 @@ impl World {
         tokio::spawn(
             async move { server::serve(listener, &gateway, std::future::pending()).await },
         );
-        Self {
-            sandbox,
-            address,
-            client: reqwest::Client::new(),
-        }
+        Self { sandbox, address }
     }
 
     fn emulators(&self) -> [&Emulator; 3] {
@@ -108,16 +108,7 @@ impl World {
     }
 
     async fn ask(&self, query: &str) -> Value {
-        let response = self
-            .client
-            .post(format!("http://{}/graphql", self.address))
-            .header("content-type", "application/json")
-            .body(json!({ "query": query }).to_string())
-            .send()
-            .await
-            .expect("a response despite the faults");
-        let text = response.text().await.expect("a body");
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+        ask_at(self.address, query).await
     }
 }
 

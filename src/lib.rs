@@ -33,7 +33,7 @@
 //! `server`, `explorer` and `sandbox`; `async_graphql` in `schema`, `document`, `server`, `cli` and `asset`;
 //! `moka` in `cache`; `apollo_compiler` in `document`; `multer` in `server`; `jsonwebtoken` and
 //! `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in
-//! `config` and `cli`. No provider uses another. `tests/architecture.rs` checks these boundaries.
+//! `config` and `cli`. No provider uses another. `tests/it/architecture.rs` checks these boundaries.
 //!
 //! **Deliberately absent**: jumping to page n, a database, fetching URLs that clients send,
 //! renaming, plugins.

@@ -5,7 +5,7 @@
 //! With `ASSET_GATEWAY_REQUIRE_CLIENTS=1`, that is a failure.
 
 #[allow(dead_code, reason = "other tests use the rest")]
-#[path = "api/harness.rs"]
+#[path = "support/harness.rs"]
 mod harness;
 
 use std::{

@@ -2,6 +2,9 @@
 //! proxy in front of the sandbox. The expected result of a cell follows from the fault and the
 //! operation. `target/tmp/fault-matrix.md` has one row per cell.
 
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "support/harness.rs"]
+mod harness;
 #[path = "support/proxy.rs"]
 mod proxy;
 
@@ -23,7 +26,8 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use futures_util::{StreamExt, stream};
-use proxy::{Meant, Misbehaviour, Proxy};
+use harness::ask_at;
+use proxy::{CallFilter, Misbehaviour, Proxy};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -232,7 +236,7 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
 }
 
 /// Matches the calls of the operation that the fault applies to.
-fn faulty_calls(provider: &'static str, operation: Operation) -> Meant {
+fn faulty_calls(provider: &'static str, operation: Operation) -> CallFilter {
     let assets = match provider {
         "scenario" => "/v1/assets",
         "piktid" => "/assets",
@@ -388,17 +392,7 @@ async fn ask(gateway: SocketAddr, provider: &str, operation: Operation) -> Outco
             )
         }
     };
-    let text = reqwest::Client::new()
-        .post(format!("http://{gateway}/graphql"))
-        .header("content-type", "application/json")
-        .body(json!({ "query": query }).to_string())
-        .send()
-        .await
-        .expect("an answer")
-        .text()
-        .await
-        .expect("a body");
-    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    let answer = ask_at(gateway, &query).await;
     let data = &answer["data"];
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("none").to_owned();
     let (code, is_whole): (String, Box<dyn Fn(&str) -> bool>) = match operation {

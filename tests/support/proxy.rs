@@ -38,10 +38,10 @@ pub struct Proxy {
 }
 
 /// Whether a call with this method and path gets the fault.
-pub type Meant = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+pub type CallFilter = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 impl Proxy {
-    pub async fn start(upstream: SocketAddr, is_faulty: Meant, how: Misbehaviour) -> Self {
+    pub async fn start(upstream: SocketAddr, is_faulty: CallFilter, how: Misbehaviour) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let hits = Arc::new(AtomicUsize::new(0));
@@ -73,7 +73,7 @@ async fn talk(
     mut stream: TcpStream,
     upstream: SocketAddr,
     client: reqwest::Client,
-    is_faulty: Meant,
+    is_faulty: CallFilter,
     how: Misbehaviour,
     hits: Arc<AtomicUsize>,
 ) -> std::io::Result<()> {

@@ -1,5 +1,5 @@
 //! Writes the `Asset` fields that need no I/O as JSON, with the same results as their resolvers.
-//! `tests/api/fast_path_equivalence.rs` compares the two.
+//! `tests/it/fast_path_equivalence.rs` compares the two.
 
 use async_graphql::{parser::types::Field, resolver_utils::EnumType};
 

@@ -123,9 +123,7 @@ impl TestGateway {
 
     pub async fn ask_with(&self, query: &str, variables: Value) -> Value {
         let body = json!({ "query": query, "variables": variables }).to_string();
-        let response = self.post(&body).await;
-        let text = response.text().await.expect("a body");
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+        json_of(self.post(&body).await).await
     }
 
     /// Sends a query that must succeed and returns its data.
@@ -173,10 +171,25 @@ pub async fn ask_at(address: SocketAddr, query: &str) -> Value {
         .header("content-type", "application/json")
         .body(json!({ "query": query }).to_string())
         .send()
-        .await
-        .expect("an answer");
+        .await;
+    json_of(response.expect("an answer")).await
+}
+
+/// Reads a response's body as JSON.
+pub async fn json_of(response: reqwest::Response) -> Value {
     let text = response.text().await.expect("a body");
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+}
+
+/// Waits until `condition` holds, asking for it again and again; panics after 60 seconds.
+pub async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    waited.expect("the condition holds in time");
 }
 
 /// The strings at `pointer` in each element of an array.
@@ -291,8 +304,6 @@ impl TestGateway {
         let body = json!({ "query": query }).to_string();
         let response = request.body(body).send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a body");
-        let answer = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"));
-        (status, headers, answer)
+        (status, headers, json_of(response).await)
     }
 }

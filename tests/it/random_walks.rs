@@ -1,7 +1,7 @@
 //! Random walks over HTTP: the gateway's own router, the emulators behind it, and changes of the
 //! assets between upstream calls. Whole walks lose and repeat nothing that existed throughout.
 //!
-//! A failure prints its seed: `PROPTEST_RNG_SEED=… cargo test --test api walks` repeats the walks.
+//! A failure prints its seed: `PROPTEST_RNG_SEED=… cargo test --test it walks` repeats the walks.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

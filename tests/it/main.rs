@@ -2,6 +2,7 @@
 //! emulators. Each module tests one promise; the upstream counts the calls.
 
 mod access;
+mod architecture;
 mod asset_fields;
 mod bad_input;
 mod batching;
@@ -20,6 +21,8 @@ mod federation;
 mod filtering;
 mod first_run;
 mod freshness;
+mod fuzz;
+#[path = "../support/harness.rs"]
 mod harness;
 mod health;
 mod http_caching;
@@ -30,10 +33,12 @@ mod limits_per_entry_point;
 mod lists;
 mod logs;
 mod media;
+mod merge;
 mod mutation_failures;
 mod paging;
 mod parameters;
 mod partial_failure;
+mod process;
 mod random_walks;
 mod readme;
 mod response_cache;
@@ -41,6 +46,7 @@ mod schema_shape;
 mod settling;
 mod sockets;
 mod streams;
+mod supply;
 #[path = "../support/tenants.rs"]
 mod support;
 mod tenants;

@@ -1,6 +1,6 @@
 //! The cache rules for clients in `examples/clients`, generated from the schema.
 //!
-//! `UPDATE_CLIENT_RULES=1 cargo test --test api client_rules` regenerates them.
+//! `UPDATE_CLIENT_RULES=1 cargo test --test it client_rules` regenerates them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -73,7 +73,7 @@ fn the_rules_for_clients_match_the_schema() {
         assert!(
             committed == built,
             "examples/clients/{file} is out of date: \
-             UPDATE_CLIENT_RULES=1 cargo test --test api client_rules"
+             UPDATE_CLIENT_RULES=1 cargo test --test it client_rules"
         );
     }
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::{
-    harness::{client, error, gateway},
+    harness::{client, error, gateway, json_of},
     support::{Front, SOURCES, Tenant, toml},
 };
 
@@ -98,13 +98,8 @@ impl TestGateway {
             .post(format!("http://{at}/graphql"))
             .headers(map);
         let request = request.header("content-type", "application/json");
-        let response = request
-            .body(body.to_string())
-            .send()
-            .await
-            .expect("an answer");
-        let text = response.text().await.expect("a body");
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+        let response = request.body(body.to_string()).send().await;
+        json_of(response.expect("an answer")).await
     }
 
     async fn ask(&self, tenant: usize, query: &str) -> Value {

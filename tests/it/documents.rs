@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{
-    TestGateway, asset_id, begin, config, error, gateway, open_socket, world, world_of,
+    TestGateway, asset_id, begin, config, error, gateway, json_of, open_socket, world, world_of,
 };
 
 const TEXT: &str =
@@ -27,16 +27,13 @@ fn persisted(hash: &str) -> Value {
 }
 
 async fn post(world: &TestGateway, body: Value) -> Value {
-    let response = world.post(&body.to_string()).await;
-    let text = response.text().await.expect("a body");
-    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+    json_of(world.post(&body.to_string()).await).await
 }
 
 async fn get(world: &TestGateway, parameters: &[(&str, &str)]) -> Value {
     let mut url = reqwest::Url::parse(&world.url("/graphql")).expect("an address");
     url.query_pairs_mut().extend_pairs(parameters);
-    let text = world.get(url.as_str()).await.text().await.expect("a body");
-    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+    json_of(world.get(url.as_str()).await).await
 }
 
 #[tokio::test]

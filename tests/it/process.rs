@@ -1,8 +1,5 @@
 //! The binary as a process: start while sources are down, shutdown, open files and keys.
 
-#[path = "support/upload_recorder.rs"]
-mod upload_recorder;
-
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -19,7 +16,11 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use upload_recorder::{CLIP, Manner, operations, server};
+
+use crate::{
+    harness::ask_at,
+    upload_recorder::{CLIP, Manner, operations, server},
+};
 
 /// A running gateway, started as users start it; killed when dropped.
 struct Process {
@@ -87,17 +88,7 @@ impl Process {
     }
 
     async fn ask(&self, query: &str) -> Value {
-        let text = reqwest::Client::new()
-            .post(format!("http://{}/graphql", self.address))
-            .header("content-type", "application/json")
-            .body(json!({ "query": query }).to_string())
-            .send()
-            .await
-            .expect("an answer")
-            .text()
-            .await
-            .expect("a body");
-        serde_json::from_str(&text).expect("JSON")
+        ask_at(self.address, query).await
     }
 }
 

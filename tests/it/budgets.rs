@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{TestGateway, asset_id, begin, open_socket, world_with};
+use crate::harness::{TestGateway, asset_id, begin, json_of, open_socket, world_with};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -64,9 +64,7 @@ fn refusal(answer: &Value) -> &Value {
 
 async fn posted(world: &TestGateway, body: &str) -> (u16, Value) {
     let response = world.post(body).await;
-    let status = response.status().as_u16();
-    let text = response.text().await.expect("text");
-    (status, serde_json::from_str(&text).expect("JSON"))
+    (response.status().as_u16(), json_of(response).await)
 }
 
 #[tokio::test]

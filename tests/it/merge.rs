@@ -2,8 +2,8 @@
 //! loses nor repeats an asset that exists throughout: in both directions, for every kind of paging,
 //! order and filter.
 //!
-//! `PROPTEST_CASES=100000 cargo test --release --test merge` runs it at length. A failure prints its
-//! seed: `PROPTEST_RNG_SEED=… cargo test --test merge` runs the same cases again.
+//! `PROPTEST_CASES=100000 cargo test --release --test it merge` runs it at length. A failure prints its
+//! seed: `PROPTEST_RNG_SEED=… cargo test --test it merge` runs the same cases again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

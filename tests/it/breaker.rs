@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     harness::{
-        TestGateway, asset_id, begin, open_socket, texts, without_caches, world, world_with,
+        TestGateway, asset_id, begin, open_socket, texts, until, without_caches, world, world_with,
     },
     writes::own_assets,
 };
@@ -141,12 +141,7 @@ async fn a_failing_file_pauses_only_itself() {
     assert_eq!(health(&world, "comfy").await["status"], "UP");
     faults.clear();
     assert_eq!(world.get(good).await.status(), 200, "another file");
-    let again = async {
-        while world.get(bad).await.status() != 200 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(SOON, again).await.expect("it is tried again");
+    until(async || world.get(bad).await.status() == 200).await;
 }
 
 #[tokio::test]

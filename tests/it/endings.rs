@@ -1,11 +1,9 @@
 //! A list always ends or fails, and is complete, even if a source overstates it or is down.
 
-use std::time::Duration;
-
 use asset_gateway::sandbox::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{TestGateway, error, texts, without_caches, world, world_with};
+use crate::harness::{TestGateway, error, texts, until, without_caches, world, world_with};
 
 /// Walks a list and returns every id, and the last answer.
 async fn walk(
@@ -125,18 +123,12 @@ async fn a_walk_with_a_source_down_ends_with_an_error_and_resumes_later() {
     );
     // Once the source is back, the same cursor continues the walk.
     world.sandbox.comfy.faults.clear();
-    let on = async {
-        loop {
-            let answer = world.ask_with(back, json!({ "c": at })).await;
-            if answer.get("errors").is_none() {
-                break answer;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let on = tokio::time::timeout(Duration::from_secs(30), on)
-        .await
-        .expect("it is asked again");
+    let mut on = json!(null);
+    until(async || {
+        on = world.ask_with(back, json!({ "c": at })).await;
+        on.get("errors").is_none()
+    })
+    .await;
     assert!(on["data"]["assets"].is_object(), "{on:#}");
     let (again, _) = walk(&world, "assets", "", 50).await;
     assert_eq!(again, whole);
