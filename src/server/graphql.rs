@@ -67,7 +67,8 @@ async fn answer(
 ) -> Result<Response, RequestError> {
     let media_type = MediaType::of(request.headers())?;
     if request.method() == Method::GET {
-        gateway.0.origins.check_get(request.headers())?;
+        let (uri, headers) = (request.uri(), request.headers());
+        gateway.0.origins.check_get(uri, headers)?;
     }
     let session = Session::open(gateway, request.headers(), address).await?;
     let mut quota = session::charge(gateway, &session.client, 1)?;

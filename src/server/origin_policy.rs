@@ -121,15 +121,17 @@ impl Origins {
         }
     }
 
-    /// Whether a page of this origin may send requests. It may if its host and port equal `Host`,
-    /// or if its origin is the public URL's or a configured one.
-    pub fn allow(&self, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    /// Whether a page of this origin may send requests. It may if its host and port equal those
+    /// that the request names (`Host`, or `:authority` of HTTP/2), or if its origin is the public
+    /// URL's or a configured one.
+    pub fn allow(&self, origin: &HeaderValue, uri: &Uri, headers: &HeaderMap) -> bool {
         let Ok(origin) = origin.to_str() else {
             return false;
         };
-        let named = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
+        let named = uri.authority().map(Authority::as_str).or_else(|| {
+            let host = headers.get(header::HOST)?;
+            host.to_str().ok()
+        });
         let parsed = origin.parse::<Uri>().ok();
         let authority = parsed.as_ref().and_then(|value| value.authority());
         let is_named = authority.is_some_and(|value| Some(value.as_str()) == named);
@@ -141,11 +143,11 @@ impl Origins {
     ///
     /// # Errors
     /// 403: the request is cross-site and has no preflight header.
-    pub fn check_get(&self, headers: &HeaderMap) -> Result<(), RequestError> {
+    pub fn check_get(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), RequestError> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let origin = headers.get(header::ORIGIN);
         let is_foreign = match origin {
-            Some(origin) => !self.allow(origin, headers),
+            Some(origin) => !self.allow(origin, uri, headers),
             None => !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none")),
         };
         if is_foreign && !has_preflight_header(headers) {

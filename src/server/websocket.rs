@@ -73,7 +73,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
     let (mut parts, _) = request.into_parts();
     // Browsers open cross-origin WebSockets without a preflight. Other clients send no `Origin`.
     let mut origins = parts.headers.get_all(header::ORIGIN).iter();
-    if !origins.all(|origin| gateway.0.origins.allow(origin, &parts.headers)) {
+    if !origins.all(|origin| gateway.0.origins.allow(origin, &parts.uri, &parts.headers)) {
         return Err(RequestError::new(
             StatusCode::FORBIDDEN,
             Code::Forbidden,

@@ -348,3 +348,20 @@ async fn a_partial_message_on_a_socket_counts_as_memory() {
     let small = world.data("{ __typename }").await;
     assert_eq!(small["__typename"], "Query");
 }
+
+#[tokio::test]
+async fn a_first_message_without_memory_closes_the_socket_with_1013() {
+    let world = world(|limits| limits.request_memory_bytes = 4_000).await;
+    for protocol in ["graphql-transport-ws", "graphql-ws"] {
+        let mut socket = open_socket(world.address, protocol, None)
+            .await
+            .expect("it opens");
+        let payload = json!({ "padding": vec!["x"; 500] });
+        let init = json!({ "type": "connection_init", "payload": payload }).to_string();
+        socket.send(Message::text(init)).await.expect("sent");
+        let Some(Ok(Message::Close(Some(close)))) = socket.next().await else {
+            panic!("{protocol}: no close frame");
+        };
+        assert_eq!(u16::from(close.code), 1013, "{protocol}");
+    }
+}

@@ -480,3 +480,21 @@ async fn malformed_requests_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn over_http2_a_page_of_the_host_in_the_authority_is_same_origin() {
+    let world = world_of("public_url = \"https://assets.example.com\"\n").await;
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .expect("a client");
+    let port = world.address.port();
+    let url = format!("http://127.0.0.1:{port}/graphql?query=%7B__typename%7D");
+    for (origin, status) in [
+        (format!("http://127.0.0.1:{port}"), 200),
+        (format!("http://127.0.0.1:{}", port ^ 1), 403),
+    ] {
+        let response = client.get(&url).header("origin", &origin).send().await;
+        assert_eq!(response.expect("an answer").status(), status, "{origin}");
+    }
+}

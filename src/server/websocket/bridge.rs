@@ -247,10 +247,7 @@ impl Pump<'_> {
             };
             unanswered = 0;
             if self.is_refused() {
-                return Some(Close::new(
-                    1013,
-                    "requests use all the memory in the budget: reconnect in a moment",
-                ));
+                return Some(out_of_memory());
             }
             let frame = frame?;
             match (&self.partial, &frame) {
@@ -284,7 +281,10 @@ impl Pump<'_> {
                         pending = Some(Message::Text(passed.into()));
                     }
                     Err(refusal) => {
-                        let reply = self.protocol.refuse(&refusal)?;
+                        // A message that began no operation, such as `connection_init`.
+                        let Some(reply) = self.protocol.refuse(&refusal) else {
+                            return Some(out_of_memory());
+                        };
                         self.socket.send(Message::Text(reply.into())).await.ok()?;
                     }
                 },
@@ -343,6 +343,13 @@ impl Pump<'_> {
             (message, _) => Ok(Some(message)),
         }
     }
+}
+
+fn out_of_memory() -> Close {
+    Close::new(
+        1013,
+        "requests use all the memory in the budget: reconnect in a moment",
+    )
 }
 
 /// Not 1000: after that code some clients reconnect at once and forever.

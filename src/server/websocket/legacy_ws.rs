@@ -11,7 +11,7 @@ use super::transport_ws::Verdict;
 #[derive(Default)]
 pub struct Older {
     running: HashSet<String>,
-    /// The id of the operation that began last.
+    /// The id of the operation that the last message began.
     last: Option<String>,
     is_stopping: bool,
 }
@@ -26,6 +26,7 @@ struct Frame {
 impl Older {
     /// Handles a text from the client.
     pub fn received(&mut self, text: &str) -> Verdict {
+        self.last = None;
         let pass = Verdict::Pass(text.to_owned());
         let Ok(Frame { kind, id: Some(id) }) = serde_json::from_str(text) else {
             return pass;
