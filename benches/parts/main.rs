@@ -271,8 +271,8 @@ impl FilledCache {
         let heaviest = source.assets.iter().map(|asset| asset.weight()).max();
         let bytes = assets as u64 * u64::from(heaviest.unwrap_or_default());
         Self {
-            // The factor assumes a share of 5/16 for pages and for assets each.
-            asset_cache: asset_cache(bytes * 16 / 5, pages, entities),
+            // Pages and assets have a quarter each (`CacheConfig`).
+            asset_cache: asset_cache(bytes * 4, pages, entities),
             source: Arc::new(source),
             context: context(),
             until: Instant::now() + AN_HOUR,

@@ -31,6 +31,8 @@ struct Weight {
     fields: u64,
     /// Nesting depth of lists in introspection.
     lists: u32,
+    /// Uses of variables.
+    variables: u64,
 }
 
 impl Weight {
@@ -40,6 +42,7 @@ impl Weight {
         self.fields = self.fields.saturating_add(other.fields);
         self.depth = self.depth.max(other.depth);
         self.lists = self.lists.max(other.lists);
+        self.variables = self.variables.saturating_add(other.variables);
     }
 }
 
@@ -48,7 +51,7 @@ impl Weight {
 pub struct DocumentStats {
     /// Selections, directives and variable definitions visited.
     pub nodes: u64,
-    /// Uses of variables, each fragment counted once.
+    /// Uses of variables in all operations, each fragment counted as often as it is spread.
     pub variables: u64,
     /// Selections of all operations, each fragment counted as often as it is spread.
     pub selections: u64,
@@ -93,18 +96,21 @@ fn check<'a>(
     operation: &'a OperationDefinition,
     limits: &Limits,
 ) -> Result<(), DocumentError> {
-    visitor.directives(&operation.directives)?;
+    let mut variables = visitor.directives(&operation.directives)?;
     for variable in &operation.variable_definitions {
         visitor.stats.nodes += 1;
-        visitor.directives(&variable.node.directives)?;
+        variables += visitor.directives(&variable.node.directives)?;
         if let Some(value) = &variable.node.default_value {
             visitor.values.check_constant(&value.node)?;
         }
     }
     let set = &operation.selection_set.node;
     let weight = visitor.set(set)?;
-    let total = &mut visitor.stats.selections;
-    *total = total.saturating_add(weight.selections);
+    let stats = &mut visitor.stats;
+    stats.selections = stats.selections.saturating_add(weight.selections);
+    stats.variables = stats
+        .variables
+        .saturating_add(variables.saturating_add(weight.variables));
     let deepest = if only_introspects(set) {
         limits.introspection_depth
     } else {
@@ -165,11 +171,11 @@ impl<'a> LimitVisitor<'a> {
 
     fn selection(&mut self, selection: &'a Selection) -> Result<Weight, DocumentError> {
         self.stats.nodes += 1;
-        self.directives(selection.directives())?;
-        match selection {
+        let mut variables = self.directives(selection.directives())?;
+        let mut weight = match selection {
             Selection::Field(field) => {
                 let field = &field.node;
-                self.arguments(&field.arguments)?;
+                variables += self.arguments(&field.arguments)?;
                 let mut weight = self.set(&field.selection_set.node)?;
                 weight.selections = weight.selections.saturating_add(1);
                 weight.depth = weight.depth.saturating_add(1);
@@ -180,11 +186,13 @@ impl<'a> LimitVisitor<'a> {
                     "fields" | "inputFields" | "interfaces" | "possibleTypes"
                 );
                 weight.lists += u32::from(is_list);
-                Ok(weight)
+                weight
             }
-            Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node),
-            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
-        }
+            Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node)?,
+            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+        };
+        weight.variables = weight.variables.saturating_add(variables);
+        Ok(weight)
     }
 
     fn fragment(&mut self, name: &Name) -> Result<Weight, DocumentError> {
@@ -206,13 +214,15 @@ impl<'a> LimitVisitor<'a> {
             None => {}
         }
         self.weighed.insert(name, None);
-        self.directives(&fragment.node.directives)?;
-        let weight = self.set(&fragment.node.selection_set.node)?;
+        let variables = self.directives(&fragment.node.directives)?;
+        let mut weight = self.set(&fragment.node.selection_set.node)?;
+        weight.variables = weight.variables.saturating_add(variables);
         self.weighed.insert(name, Some(weight));
         Ok(weight)
     }
 
-    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), DocumentError> {
+    /// Checks directives and returns the number of variables in them.
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<u64, DocumentError> {
         if directives.len() > self.directives {
             return Err(DocumentError::limit(
                 "number of directives in one place",
@@ -220,21 +230,23 @@ impl<'a> LimitVisitor<'a> {
                 self.directives,
             ));
         }
+        let mut variables = 0;
         for directive in directives {
             self.stats.nodes += 1;
-            self.arguments(&directive.node.arguments)?;
+            variables += self.arguments(&directive.node.arguments)?;
         }
-        Ok(())
+        Ok(variables)
     }
 
+    /// Checks arguments and returns the number of variables in them.
     fn arguments(
-        &mut self,
+        &self,
         arguments: &[(Positioned<Name>, Positioned<Value>)],
-    ) -> Result<(), DocumentError> {
-        for (_, value) in arguments {
-            self.stats.variables += self.values.check(&value.node)?;
-        }
-        Ok(())
+    ) -> Result<u64, DocumentError> {
+        let values = arguments.iter();
+        values
+            .map(|(_, value)| self.values.check(&value.node))
+            .sum()
     }
 }
 

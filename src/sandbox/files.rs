@@ -97,7 +97,8 @@ pub fn bytes(file: &File, rendition: &str, request_headers: Option<&HeaderMap>) 
         let text = headers.get(header::RANGE)?.to_str().ok()?;
         let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
         let first: usize = first.parse().ok()?;
-        let last = last.parse().unwrap_or(total - 1).min(total - 1);
+        let end = total.checked_sub(1)?;
+        let last = last.parse().unwrap_or(end).min(end);
         (first <= last).then_some((first, last))
     });
     let mut response = match range {

@@ -1,5 +1,7 @@
 //! Creates all client-facing errors. Each failure has one code; the README has a table of them.
 
+use std::time::Duration;
+
 use async_graphql::{Enum, Error, ErrorExtensions, ID, Interface, SimpleObject};
 
 use crate::{
@@ -188,10 +190,13 @@ pub fn unanswered(failure: &Unanswered) -> Error {
 }
 
 fn retry_after_seconds(error: &SourceError) -> Option<i32> {
-    let wait = error.retry_after()?;
-    // Whole seconds, rounded up.
+    error.retry_after().map(whole_seconds)
+}
+
+/// A wait in whole seconds, rounded up.
+pub fn whole_seconds(wait: Duration) -> i32 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Some(i32::try_from(seconds).unwrap_or(i32::MAX))
+    i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
 /// The fields of every error within a response's `data`.

@@ -6,7 +6,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::{
     connection::{AssetConnection, Paging as PageArguments},
-    error::{AssetSourceError, bad_input},
+    error::{AssetSourceError, bad_input, whole_seconds},
     fast_path::FastPath,
     filter::{AssetFilter, AssetFilterField},
     merged_list::merged,
@@ -142,7 +142,7 @@ pub struct AssetSourceHealth {
     /// The latest failure; null while `status` is `UP`.
     last_error: Option<AssetSourceError>,
     /// Seconds until the gateway calls a `DOWN` source again; null unless `status` is `DOWN`.
-    retry_after_seconds: Option<u32>,
+    retry_after_seconds: Option<i32>,
 }
 
 /// Whether a source answers. Values may be added: treat an unknown one as `DEGRADED`.
@@ -168,9 +168,7 @@ impl AssetSourceHealth {
             last_error: health
                 .last_error
                 .map(|error| (&SourceError::from(error)).into()),
-            retry_after_seconds: health
-                .retry_after
-                .map(|wait| u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX)),
+            retry_after_seconds: health.retry_after.map(whole_seconds),
         }
     }
 }

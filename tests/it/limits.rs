@@ -152,3 +152,22 @@ async fn an_operation_ends_with_its_deadline() {
         .await;
     assert_eq!(error(&answer).0, "UPSTREAM_TIMEOUT");
 }
+
+#[tokio::test]
+async fn a_variable_counts_at_each_spread_of_its_fragment() {
+    let world = world_with(Options::default(), |config| config.limits.values = 1_000).await;
+    let tags = vec!["x"; 100];
+    for (spreads, is_refused) in [(5, false), (20, true)] {
+        let sources: String = (0..spreads)
+            .map(|number| format!("s{number}: assetSource(name: \"comfy\") {{ ...tagged }} "))
+            .collect();
+        let query = format!(
+            "query($tags: [String!]) {{ {sources} }} fragment tagged on AssetSource {{ \
+             assets(first: 1, filter: {{tagsAny: $tags}}) {{ totalCount }} }}"
+        );
+        let answer = world.ask_with(&query, json!({ "tags": tags })).await;
+        let message = answer.to_string();
+        let names_limit = message.contains("number of values in variables, counted at each use,");
+        assert_eq!(names_limit, is_refused, "{spreads} spreads: {message}");
+    }
+}
