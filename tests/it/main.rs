@@ -26,6 +26,7 @@ mod fuzz;
 mod harness;
 mod health;
 mod http_caching;
+mod import_cycles;
 #[path = "../support/issuer.rs"]
 mod issuer;
 mod limits;
