@@ -42,7 +42,7 @@ pub async fn serve(
         writer.settled().await;
     };
     let too_late = async {
-        listener::told(&mut stopping).await;
+        listener::stop_requested(&mut stopping).await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {

@@ -203,7 +203,7 @@ pub async fn serve(
                     tokio::select! {
                         done = connection.as_mut() => break done,
                         () = end.as_mut(), if !has_ended => has_ended = true,
-                        () = told(&mut stopping), if !has_ended => {
+                        () = stop_requested(&mut stopping), if !has_ended => {
                             connection.as_mut().graceful_shutdown();
                             break connection.await;
                         }
@@ -238,7 +238,7 @@ pub async fn serve(
 }
 
 /// Resolves when the gateway stops.
-pub async fn told(stopping: &mut watch::Receiver<bool>) {
+pub async fn stop_requested(stopping: &mut watch::Receiver<bool>) {
     // Without a sender, the gateway has already stopped.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }

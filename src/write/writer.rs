@@ -1,4 +1,4 @@
-//! What every write uses: the cache it tells, the locks it holds, its task and its audit line.
+//! What every write uses: the cache it invalidates, the locks it holds, its task and its audit line.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -24,7 +24,7 @@ use crate::{
     server::{
         error::RequestError,
         graceful_shutdown::DRAIN,
-        listener::{Partial, told},
+        listener::{Partial, stop_requested},
         memory,
         request_id::RequestId,
     },
@@ -205,7 +205,7 @@ impl Pump<'_> {
                     let Some(message) = message else {
                         return Some(Close::new(1000, ""));
                     };
-                    match self.told(message) {
+                    match self.message_for_client(message) {
                         Ok(Some(message)) => self.socket.send(message).await.ok()?,
                         Ok(None) => {}
                         Err(close) => return Some(close),
@@ -236,7 +236,7 @@ impl Pump<'_> {
                     self.socket.send(Message::Ping(Bytes::new())).await.ok()?;
                     continue;
                 }
-                () = told(&mut self.stopping), if end.is_none() => {
+                () = stop_requested(&mut self.stopping), if end.is_none() => {
                     self.protocol.stop();
                     end = Some(Instant::now() + DRAIN.saturating_sub(BEFORE_END));
                     continue;
@@ -318,7 +318,7 @@ impl Pump<'_> {
     }
 
     /// Converts a message from the engine into the one for the client, if any.
-    fn told(&mut self, message: Message) -> Result<Option<Message>, Close> {
+    fn message_for_client(&mut self, message: Message) -> Result<Option<Message>, Close> {
         match (message, &mut self.protocol) {
             (Message::Text(text), Protocol::Newer(newer)) => Ok(newer
                 .sent(text.to_string())

@@ -321,9 +321,9 @@ mod tests {
         }
     }
 
-    fn told(conversation: &mut Newer, message: &Value) -> Option<Value> {
-        let told = conversation.sent(message.to_string());
-        told.map(|text| serde_json::from_str(&text).expect("JSON"))
+    fn for_client(conversation: &mut Newer, message: &Value) -> Option<Value> {
+        let for_client = conversation.sent(message.to_string());
+        for_client.map(|text| serde_json::from_str(&text).expect("JSON"))
     }
 
     fn begun() -> Newer {
@@ -331,7 +331,7 @@ mod tests {
         let init = json!({ "type": "connection_init" });
         assert_eq!(pass(&mut conversation, &init), init);
         let ack = json!({ "type": "connection_ack" });
-        assert_eq!(told(&mut conversation, &ack), Some(ack));
+        assert_eq!(for_client(&mut conversation, &ack), Some(ack));
         conversation
     }
 
@@ -390,7 +390,7 @@ mod tests {
         let next =
             |id: &Value, of: u64| json!({ "type": "next", "id": id, "payload": { "of": of } });
         assert_eq!(
-            told(&mut conversation, &next(&first, 1)),
+            for_client(&mut conversation, &next(&first, 1)),
             Some(next(&json!("a"), 1))
         );
         // The client completes the operation and reuses its id before the engine has finished.
@@ -400,20 +400,20 @@ mod tests {
         );
         let second = pass(&mut conversation, &ask())["id"].clone();
         assert_ne!(first, second);
-        assert_eq!(told(&mut conversation, &next(&first, 1)), None);
+        assert_eq!(for_client(&mut conversation, &next(&first, 1)), None);
         assert_eq!(
-            told(
+            for_client(
                 &mut conversation,
                 &json!({ "type": "complete", "id": first })
             ),
             None
         );
         assert_eq!(
-            told(&mut conversation, &next(&second, 2)),
+            for_client(&mut conversation, &next(&second, 2)),
             Some(next(&json!("a"), 2))
         );
         let end = json!({ "type": "complete", "id": second });
-        assert_eq!(told(&mut conversation, &end), Some(done.clone()));
+        assert_eq!(for_client(&mut conversation, &end), Some(done.clone()));
         assert_eq!(conversation.received(&done.to_string()), Verdict::Drop);
     }
 
@@ -436,20 +436,20 @@ mod tests {
         let next = format!(
             r#"{{"type":"next","id":"{own}","payload":{{"errors":[{{"message":"no"}}],"data":null}}}}"#
         );
-        let answer = conversation.sent(next).expect("told");
+        let answer = conversation.sent(next).expect("for_client");
         assert_eq!(
             serde_json::from_str::<Value>(&answer).expect("JSON"),
             json!({ "type": "error", "id": "a", "payload": [{ "message": "no" }] })
         );
         assert_eq!(
-            told(&mut conversation, &json!({ "type": "complete", "id": own })),
+            for_client(&mut conversation, &json!({ "type": "complete", "id": own })),
             None
         );
         // A null of an executed operation is a result, not an error.
         let own = pass(&mut conversation, &ask())["id"].clone();
         let payload = json!({ "data": null, "errors": [{ "message": "no", "path": ["a"] }] });
         let null = json!({ "type": "next", "id": own, "payload": payload });
-        let answer = told(&mut conversation, &null).expect("told");
+        let answer = for_client(&mut conversation, &null).expect("for_client");
         assert_eq!(
             (&answer["type"], &answer["payload"]),
             (&json!("next"), &payload)
