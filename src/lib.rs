@@ -31,7 +31,7 @@
 //!
 //! **Invariant**: a module uses only modules below it in this table. `axum` is used only in
 //! `server`, `explorer` and `sandbox`; `async_graphql` in `schema`, `document`, `server`, `cli` and `asset`;
-//! `moka` in `cache`; `apollo_compiler` in `document`; `multer` in `server`; `jsonwebtoken` and
+//! `moka` in `cache`; `apollo_compiler` in `document` and `schema`; `multer` in `server`; `jsonwebtoken` and
 //! `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in
 //! `config` and `cli`. No provider uses another. `tests/it/architecture.rs` checks these boundaries.
 //!

@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use apollo_compiler::ast::{Definition, DirectiveList, Document};
+
 use super::{
     field_cost::{FieldCost, FieldCosts},
     sdl,
@@ -56,56 +58,78 @@ pub fn subgraph() -> &'static str {
 
 fn subgraph_text() -> String {
     let prices = FieldCosts::new(|_| 1);
-    let printed = sdl::print(true);
-    // The engine's own `@link` comes last, and imports every directive: cut it off.
-    let types = printed.split("extend schema @link(").next();
-    let mut definitions = sdl::definitions(types.unwrap_or_default());
-    for definition in &mut definitions {
-        let name = definition.name().to_owned();
-        if name == "Query" {
-            definition
-                .fields
-                .retain(|field| !RELAY_ROOTS.contains(&field.name()));
+    let mut document = sdl::document(true);
+    // The engine's own `@link` imports every directive: `HEAD` has ours.
+    document
+        .definitions
+        .retain(|definition| !definition.is_extension_definition());
+    for definition in &mut document.definitions {
+        let name = sdl::name(definition).to_owned();
+        let is_shared = SHARED.contains(&name.as_str());
+        if is_shared || ROOTS.contains(&name.as_str()) {
+            clear_description(definition);
         }
-        if ENTITIES.contains(&name.as_str()) {
-            definition.head = format!("type {name} implements Node @key(fields: \"id\") {{");
-        }
-        if ROOTS.contains(&name.as_str()) {
-            definition.description.clear();
-        }
-        if SHARED.contains(&name.as_str()) {
-            definition.description.clear();
+        if let Definition::ScalarTypeDefinition(scalar) = definition
+            && is_shared
+        {
             // Other subgraphs specify the same scalar with another URL.
-            if let Some((scalar, _)) = definition.head.split_once(" @specifiedBy") {
-                definition.head = scalar.to_owned();
-            }
-            for field in &mut definition.fields {
-                field.description.clear();
-            }
+            scalar.make_mut().directives.clear();
         }
-        for field in &mut definition.fields {
-            if let Some((_, price)) = prices.of(&name, field.name()) {
-                field.directives = cost_directives(price);
+        if let Definition::ObjectTypeDefinition(object) = definition
+            && ENTITIES.contains(&name.as_str())
+        {
+            object.make_mut().directives = directives("@key(fields: \"id\")");
+        }
+        let Some(fields) = sdl::fields(definition) else {
+            continue;
+        };
+        fields.retain(|field| name != "Query" || !RELAY_ROOTS.contains(&field.name.as_str()));
+        for field in fields {
+            let field = field.make_mut();
+            if is_shared {
+                field.description = None;
+            }
+            if let Some((_, price)) = prices.of(&name, &field.name) {
+                field.directives.extend(directives(&cost_directives(price)));
             }
         }
     }
-    format!("{HEAD}{}", sdl::text(&definitions))
+    format!("{HEAD}{}", sdl::print(&document))
+}
+
+fn clear_description(definition: &mut Definition) {
+    match definition {
+        Definition::ObjectTypeDefinition(object) => object.make_mut().description = None,
+        Definition::InterfaceTypeDefinition(interface) => interface.make_mut().description = None,
+        Definition::ScalarTypeDefinition(scalar) => scalar.make_mut().description = None,
+        _ => {}
+    }
+}
+
+/// Parses directives, such as `@cost(weight: 5)`.
+fn directives(text: &str) -> DirectiveList {
+    let document = Document::parse(format!("scalar Any {text}"), "directives");
+    let document = document.unwrap_or_else(|errors| errors.partial);
+    match document.definitions.into_iter().next() {
+        Some(Definition::ScalarTypeDefinition(scalar)) => scalar.directives.clone(),
+        _ => DirectiveList::default(),
+    }
 }
 
 /// Prints a cost as directives of the cost specification, by which federated gateways limit
 /// operations. They also count 1 for each object, while this gateway counts only assets.
 fn cost_directives(price: FieldCost) -> String {
-    let weight = |calls: u64| format!(" @cost(weight: {calls})");
+    let weight = |calls: u64| format!("@cost(weight: {calls})");
     match price {
         FieldCost::Free => String::new(),
         FieldCost::Calls(calls) | FieldCost::Asset { calls } | FieldCost::Items { calls, .. } => {
             weight(calls)
         }
-        FieldCost::Sources(count) => format!(" @listSize(assumedSize: {count})"),
+        FieldCost::Sources(count) => format!("@listSize(assumedSize: {count})"),
         FieldCost::Page { calls } => {
-            let list = " @listSize(slicingArguments: [\"first\", \"last\"], sizedFields: [\"edges\", \
+            let list = "@listSize(slicingArguments: [\"first\", \"last\"], sizedFields: [\"edges\", \
                         \"nodes\"], assumedSize: 20, requireOneSlicingArgument: false)";
-            format!("{list}{}", weight(calls))
+            format!("{list} {}", weight(calls))
         }
     }
 }
@@ -113,15 +137,15 @@ fn cost_directives(price: FieldCost) -> String {
 /// Returns the SDL for clients, without the fields that only federated gateways use.
 #[must_use]
 pub fn without_federation() -> String {
-    let printed = sdl::print(false);
-    let mut definitions = sdl::definitions(&printed);
-    definitions.retain(|definition| !definition.name().starts_with('_'));
-    for definition in &mut definitions {
-        definition
-            .fields
-            .retain(|field| !field.name().starts_with('_'));
+    let mut document = sdl::document(false);
+    let is_federations = |name: &str| name.starts_with('_');
+    document
+        .definitions
+        .retain(|definition| !is_federations(sdl::name(definition)));
+    for fields in document.definitions.iter_mut().filter_map(sdl::fields) {
+        fields.retain(|field| !is_federations(&field.name));
     }
-    sdl::text(&definitions)
+    sdl::print(&document)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const CRATES: [(&str, &[&str]); 15] = [
         &["schema", "document", "server", "cli", "asset"],
     ),
     ("async_graphql_axum", &["server"]),
-    ("apollo_compiler", &["document"]),
+    ("apollo_compiler", &["document", "schema"]),
     ("moka", &["cache"]),
     ("dataloader", &["loader"]),
     ("reqwest", &["upstream"]),
