@@ -4,8 +4,8 @@
 # graphql-js builds the same schema. Where subgraphs define it, as `schema` printers do, it composes
 # and leaves the directive out of the supergraph, without an error or a hint.
 #
-# What follows: a client of the supergraph sees an input whose fields are all optional, a router passes
-# both on, and the subgraph alone refuses them. The gateway's README says so, and its subgraph checks.
+# Result: a client of the supergraph sees an input whose fields are all optional. A router passes
+# both on, and only the subgraph refuses them. The README says so, and the gateway's subgraph checks.
 #
 # Seen with Node.js 20 on 2026-11-29:
 #   graphql-js alone: oneOf=true

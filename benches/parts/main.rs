@@ -80,14 +80,6 @@ fn document(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("unknown", name), |b| {
             b.iter(|| ParsedDocument::whole(black_box(&first)));
         });
-        let mut number = 0;
-        group.bench_function(BenchmarkId::new("known shape", name), |b| {
-            let next = || {
-                number += 1;
-                make_text(number)
-            };
-            b.iter_batched(next, ParsedDocument::find, BatchSize::SmallInput);
-        });
         group.bench_function(BenchmarkId::new("known", name), |b| {
             b.iter_batched(
                 || first.clone(),

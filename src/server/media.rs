@@ -119,7 +119,7 @@ async fn answer(
             let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
             if !is_original && length.is_some_and(|bytes| bytes > MAX_THUMBNAIL) {
                 return Err(not_found(
-                    "the preview file is larger than 2 MB, too large for a thumbnail: load `url`",
+                    "the preview file is larger than 2 MiB, too large for a thumbnail: load `url`",
                 ));
             }
             let body = hold_slot(body, slot);
