@@ -1,4 +1,4 @@
-//! Assets by id: cached, awaited where a call is in progress, or read in batches.
+//! Reads assets by id: from the cache, from a call in progress, or in batches.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

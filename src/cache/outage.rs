@@ -1,4 +1,4 @@
-//! Waits for a source only while it is up.
+//! Stops waiting for a source's call when the source goes down.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Pages: cached, awaited where a call is in progress, or read.
+//! Reads pages: from the cache, from a call in progress, or with a new call.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Write epochs: which writes a cached value has seen.
 //!
-//! The process has one counter. Each write takes the next number and stores it at the source (for
-//! its pages) and at each asset written. A key carries the number at the start of its call, so a
-//! write makes everything older unreachable at once.
+//! The process has one counter. Each write takes a number when it begins and another when it ends.
+//! It stores each at the source (for its pages) and at each asset written. A key carries the number
+//! at the start of its call, so a write makes everything older unreachable at once.
 //!
 //! While a write is in progress, a read may or may not see it, so such reads are not cached. Reads
 //! that begin between the same two increments still share one call: no write ends between them.

@@ -1,4 +1,4 @@
-//! What commands read from their environment, and what they print.
+//! Loads the configuration for commands, and prints their output.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! Where variables come from.
+//! Access to environment variables.
 
 /// Provides environment variables: from the process, or from a test's table.
 pub trait Environment {

@@ -1,4 +1,4 @@
-//! Why a configuration is refused.
+//! The error for invalid configuration.
 
 /// Why the settings are invalid: one sentence with the location and the expected value.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -91,7 +91,7 @@ pub struct Limits {
     /// Concurrent connections. Further ones wait.
     #[serde(deserialize_with = "positive")]
     pub connections: usize,
-    /// Concurrent connections per address, except trusted proxies. Further ones are closed.
+    /// Concurrent connections per address, except loopback and trusted proxies. Others close.
     #[serde(deserialize_with = "positive")]
     pub connections_per_address: usize,
     /// How long a connection may be idle, or take to send a request head.

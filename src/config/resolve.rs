@@ -1,4 +1,4 @@
-//! The sources of the file and of the environment, checked together.
+//! Builds the sources from the file and the environment, and checks them together.
 
 use std::collections::BTreeMap;
 

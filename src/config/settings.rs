@@ -1,4 +1,4 @@
-//! The gateway's settings, and who they let reach it.
+//! The gateway's settings, and checks of who can reach it.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! The sources as the gateway connects to them: checked, each with its provider's settings.
+//! The checked settings of the sources, each with its provider's settings.
 
 use std::{path::PathBuf, time::Duration};
 

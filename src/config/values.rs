@@ -1,4 +1,4 @@
-//! Values of the configuration file: where each stands, and what each may be.
+//! Locations in the configuration file, and checks of numbers and durations.
 
 use std::{path::Path, time::Duration};
 

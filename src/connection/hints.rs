@@ -1,4 +1,4 @@
-//! Where each source that pages by position goes on, for the cursors of a page.
+//! Computes the position hints in a page's cursors, for sources that page by position.
 
 use super::{cursor::Hint, offset_search, sort_key::Key};
 use crate::source::Direction;

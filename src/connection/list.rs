@@ -1,4 +1,4 @@
-//! The list, its pages, and how each source fared.
+//! The list, its pages, and the outcome of each source.
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use crate::{
     source::{FilterField, ListRequest, Page, Paging, Row, SortBy, SourceError, Unreadable},
 };
 
-/// Rows to request in a probe for following rows: more than may be inserted between two calls.
+/// The number of rows that a probe requests: more than may be inserted between two calls.
 pub const PROBE_LENGTH: u32 = 8;
 
 /// Statistics that a reader updates with each call.
@@ -57,7 +57,7 @@ impl<'a> ReadStats<'a> {
         repeats
     }
 
-    /// Whether the first page read begins past its own stated end, so its rows may be others.
+    /// Whether the first page read begins past the reported total, so it may hold other rows.
     pub fn is_misplaced(&self, page: &Page) -> bool {
         self.ids_read.is_empty() && is_past_end(page)
     }

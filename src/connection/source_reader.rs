@@ -303,8 +303,6 @@ impl<'a> Reader<'a> {
         request
     }
 
-    // === Window ===
-
     /// The number of assets in this source's list, if it is certain.
     pub fn exact_total(&self) -> Option<u64> {
         if self.error.is_some() {

@@ -15,7 +15,7 @@ use super::{
     source::SourceNode,
 };
 
-/// Prints the subgraph's schema. In the context, as the schema is made of this file too.
+/// The function that prints the subgraph's SDL. Resolvers get it from the context.
 pub struct SubgraphSdl(pub fn() -> &'static str);
 
 /// The `Query` fields for federated gateways. Other clients use `node`, `nodes` and `asset`.

@@ -1,4 +1,4 @@
-//! The graph's roots, put together.
+//! Combines the query and mutation roots into one schema.
 
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder, ValidationMode};
 
@@ -14,8 +14,8 @@ pub struct Query(Root, ProviderLists, Federation);
 /// The executable schema.
 pub type Graph = Schema<Query, Mutation, EmptySubscription>;
 
-/// The graph before it is finished. Documents are held against the rules before it sees them, so it
-/// trusts them.
+/// Starts building the schema, without validation: [`crate::document`] has already validated each
+/// document.
 pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     let query = Query(Root, ProviderLists, Federation);
     Schema::build(query, Mutation, EmptySubscription)

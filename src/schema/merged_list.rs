@@ -1,4 +1,4 @@
-//! The merged list of several sources, as `assets` gives it.
+//! The merged list of several sources, which the field `assets` returns.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `Node`: objects with a global id, and how they are read again by it.
+//! `Node`: objects with a global id, and reads by that id.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! What one operation works with, and whether its caller may.
+//! The state of one operation, and checks of its caller's permissions.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What only one provider's assets and lists have.
+//! The provider-specific asset details and lists.
 
 pub mod comfy;
 pub mod details;

@@ -1,4 +1,4 @@
-//! The schema as other teams get it: as a federated subgraph, and for clients.
+//! The schema's SDL in two forms: as a federated subgraph, and for clients.
 
 use std::sync::LazyLock;
 

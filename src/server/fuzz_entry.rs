@@ -116,7 +116,7 @@ impl ParsedDocument {
             .is_some_and(|store| Document::read(text, &Limits::default(), store.rules()).is_ok())
     }
 
-    /// A document as requests look for it: from the store, or read and kept; whether it
+    /// Finds a document as requests do: cached, or parsed and then cached. Returns whether it
     /// passes.
     #[must_use]
     pub fn find(text: String) -> bool {

@@ -1,4 +1,4 @@
-//! Serves until the process is to stop, then lets pending work finish.
+//! Serves until the process must stop, then lets pending work finish within a time limit.
 
 use std::{future::Future, time::Duration};
 

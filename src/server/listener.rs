@@ -114,7 +114,7 @@ impl Drop for ConnectionSlot {
 }
 
 /// Serves until `stop` resolves, then closes idle connections and waits for active ones. Each of
-/// `proxies` serves many clients, so the limit per address does not apply to them.
+/// `proxies` serves many clients, so they and loopback have no limit per address.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

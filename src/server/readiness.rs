@@ -1,4 +1,4 @@
-//! Probes of the sources: whether each answers. Shared by all who ask within a few seconds.
+//! Probes whether each source answers. Requests within a few seconds share the results.
 
 use std::{sync::Arc, time::Duration};
 

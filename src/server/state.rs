@@ -1,4 +1,4 @@
-//! The gateway's state: what every request shares, made once from the configuration.
+//! The state that all requests share, built once from the configuration.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The client that every provider's source starts from: its address, its calls, its breaker.
+//! The API client that every provider's source uses: its URLs, its writes and its breakers.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! A source as it is known without asking it, and what it can do.
+//! Facts about a source that need no upstream call, and its capabilities.
 
 use std::{fmt, time::Duration};
 

@@ -123,7 +123,7 @@ impl Registry {
     }
 }
 
-/// The source of this provider.
+/// Builds the source of a provider from its client.
 fn source(client: ApiClient, kind: SourceKind) -> Arc<dyn Source> {
     match kind {
         SourceKind::Scenario(kind) => Arc::new(Scenario::new(client, kind)),

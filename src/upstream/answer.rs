@@ -1,4 +1,4 @@
-//! An answer that is read whole.
+//! Reads a response whole.
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};

@@ -38,7 +38,7 @@ impl Call {
         }
     }
 
-    /// Builds a GET of one item. Its failure says little about other items.
+    /// Builds a GET of one item. The breaker counts its failures for that item.
     #[must_use]
     pub fn get_item(operation: &'static str, url: Url, headers: HeaderMap) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! How one source's calls behave.
+//! Timeouts, limits and the egress policy of one source's calls.
 
 use std::time::Duration;
 

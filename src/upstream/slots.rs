@@ -1,4 +1,4 @@
-//! Slots for a source's calls in flight, and those who wait for one.
+//! Waits for a concurrency slot, and counts the calls that wait.
 
 use std::sync::{
     Arc,

@@ -218,7 +218,7 @@ impl Writer {
 }
 
 impl Change {
-    /// What makes the change at the source, if the source supports it.
+    /// The source's writer, or an error if the source does not support the change.
     fn writer<'a>(&self, target: &'a Target) -> Result<&'a dyn Write, SourceError> {
         let writer = target.source.writer().ok_or_else(|| {
             let reason = match self {

@@ -1,4 +1,4 @@
-//! What every write uses: the cache it invalidates, the locks it holds, its task and its audit line.
+//! The parts that every write shares: the asset cache, locks, a separate task, the audit line.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -14,7 +14,7 @@ pub struct Link {
     #[serde(deserialize_with = "lenient::option")]
     #[graphql(name = "upstreamId")]
     pub asset_id: Option<String>,
-    /// Its file; signed, so it ends.
+    /// The URL of its file. It is signed and expires.
     #[serde(deserialize_with = "lenient::option")]
     #[graphql(skip)]
     pub url: Option<String>,

@@ -1,4 +1,4 @@
-//! What only one provider's sources have: credentials, and a few keys of each provider.
+//! Reads the provider-specific keys of a source: credentials and a few others.
 
 use std::path::PathBuf;
 

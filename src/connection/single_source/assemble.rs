@@ -1,4 +1,4 @@
-//! Takes rows into the page, and assembles it.
+//! Adds rows to the page, and assembles it.
 
 use super::{FarEnd, Slice, Walk, lost_among_unreadable};
 use crate::{

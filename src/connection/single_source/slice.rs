@@ -1,4 +1,4 @@
-//! Rows read at a position, and where a page ends.
+//! A slice of rows read at a position, and the position where a page stops.
 
 use crate::{connection::row_cursor::RowAnchor, source::Row};
 

@@ -1,4 +1,4 @@
-//! Answers that Scenario's routes share.
+//! Response and request helpers that Scenario's routes share.
 
 use axum::{
     Json,

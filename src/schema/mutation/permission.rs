@@ -1,4 +1,4 @@
-//! Whether a caller may make a change, and select what its payload shows.
+//! Checks that a caller may make a change, and may read the fields that it selects.
 
 use async_graphql::Context;
 

@@ -1,4 +1,4 @@
-//! The scalar `Upload`, and what uploads work with.
+//! The scalar `Upload`, and the files and limits of a request's uploads.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A provider's list as it is queried.
+//! Resolves a provider's own list, with that provider's filter.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Several operations in one request: refused together when they cost too much together.
+//! Executes a batch of operations. Refuses the whole batch if its total cost is too high.
 
 use futures_util::{StreamExt, stream};
 

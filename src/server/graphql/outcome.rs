@@ -1,4 +1,4 @@
-//! The outcome of an operation, as its waiters share it.
+//! The outcome of an operation, which equal requests in progress can share.
 
 use std::sync::Arc;
 

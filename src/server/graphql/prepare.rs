@@ -1,4 +1,4 @@
-//! An operation before its execution: held against every limit and rule.
+//! Checks an operation against every limit and rule before its execution.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Encodes a response: its errors with their codes and maximum number, its status, its bytes.
+//! Encodes a response as JSON. Limits its errors in number, and gives each a code.
 
 use async_graphql::{PathSegment, Response as GraphResponse, ServerError, Value};
 use axum::body::Bytes;

@@ -1,4 +1,4 @@
-//! Comfy's answers: what was read, and why a call was refused.
+//! Decodes Comfy's responses, and maps its error statuses.
 
 use http::{HeaderMap, StatusCode};
 

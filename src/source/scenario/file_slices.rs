@@ -1,4 +1,4 @@
-//! A file's bytes on their way to Scenario: in base64, or cut into parts.
+//! Encodes a file's stream in base64, or splits it into parts, for uploads to Scenario.
 
 use std::sync::Arc;
 

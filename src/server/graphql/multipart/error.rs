@@ -1,4 +1,4 @@
-//! Why a multipart body cannot be read, in words that say what to do.
+//! Error messages for multipart bodies that cannot be read.
 
 use crate::server::error::{self, RequestError};
 
@@ -7,7 +7,7 @@ pub fn shown(text: &str) -> String {
     error::excerpt(text, 40)
 }
 
-/// Converts multer's error. Its messages name byte offsets; these say what to do.
+/// Converts multer's error into a 400. multer's messages name byte offsets; these name the cause.
 pub fn broken(error: multer::Error) -> RequestError {
     RequestError::bad_request(in_words(&error))
 }

@@ -1,4 +1,4 @@
-//! Reads one file's bytes from the body, and waits for its client only so long.
+//! Reads one file's bytes from the body, with a time limit on waiting for its client.
 
 use std::{
     pin::Pin,

@@ -1,4 +1,4 @@
-//! The files of a multipart request: each stays in the body until a field takes it.
+//! The files of a multipart request. Each stays unread in the body until a resolver takes it.
 
 use std::{
     collections::{HashMap, HashSet},

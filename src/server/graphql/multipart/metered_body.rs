@@ -1,4 +1,4 @@
-//! A request's body in bounded pieces, up to a number of bytes.
+//! Streams a request's body at a bounded rate per poll, up to a byte limit.
 
 use std::{
     sync::{
