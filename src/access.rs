@@ -77,7 +77,7 @@ impl Access {
         match self {
             Self::Open => Ok(Caller::anonymous()),
             Self::Keys(keys) => keys.holder(bearer),
-            Self::Tokens(tokens) => tokens.subject(bearer).await,
+            Self::Tokens(tokens) => tokens.verify(bearer).await,
         }
     }
 }

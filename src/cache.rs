@@ -26,11 +26,11 @@ use std::sync::Arc;
 use crate::{asset::Asset, source::SourceError};
 
 pub use asset_cache::{AssetCache, Writing};
-pub use content_cache::{ByHash, Hash};
-pub use idempotency::{Claim, ClaimGuard, IdempotencyStore, Recorded};
+pub use content_cache::{Hash, HashCache};
+pub use idempotency::{Claim, ClaimGuard, IdempotencyStore, RecordedOutcome};
 pub use pages::PageRead;
 pub use response_cache::{NewResponse, ReadVersion, ResponseCache, ResponseKey, ViewerScope};
 pub use single_flight::TaskFailed;
 
 /// An asset, or the reason why there is none.
-pub type Entity = Result<Arc<Asset>, SourceError>;
+pub type AssetResult = Result<Arc<Asset>, SourceError>;

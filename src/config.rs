@@ -22,7 +22,7 @@ pub use access::{
     AccessConfig, AccessMode, JwksConfig, JwtConfig, KeyConfig, Permission, RateLimit,
 };
 pub use address::is_this_machine;
-pub use cache::{CacheConfig, Freshness, OwnFreshness};
+pub use cache::{CacheConfig, Freshness, FreshnessOverrides};
 pub use documents::TrustedDocuments;
 pub use environment::Environment;
 pub use error::ConfigError;

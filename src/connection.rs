@@ -24,8 +24,8 @@ mod source_reader;
 
 pub use cursor::{BadCursor, Cursor, Fingerprint, Hint, seal};
 pub use list::{
-    ConnectionPage, Edge, Execution, List, PagePosition, PageRange, SourceList, SourceOutcome,
-    Unanswered,
+    ConnectionPage, Edge, Execution, List, ListUnavailable, PagePosition, PageRange, SourceList,
+    SourceOutcome,
 };
 pub use row_cursor::RowAnchor;
 pub use sort_key::Key;
@@ -37,21 +37,21 @@ impl List {
     /// Reads a page.
     ///
     /// # Errors
-    /// [`Unanswered`] when every source failed from the start. Also when a page requested with a
+    /// [`ListUnavailable`] when every source failed from the start. Also when a page requested with a
     /// cursor would not advance because some sources failed. Other failures are in
     /// [`ConnectionPage::sources`].
-    pub async fn page(&self, range: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
+    pub async fn page(&self, range: &PageRange<Cursor>) -> Result<ConnectionPage, ListUnavailable> {
         merge::page(self, range).await
     }
 
     /// Reads a page of the first source's list, in an order that only this source can compare.
     ///
     /// # Errors
-    /// [`Unanswered`] with the source's error, when no row could be read.
-    pub async fn collated_page(
+    /// [`ListUnavailable`] with the source's error, when no row could be read.
+    pub async fn single_source_page(
         &self,
         range: &PageRange<RowAnchor>,
-    ) -> Result<ConnectionPage, Unanswered> {
+    ) -> Result<ConnectionPage, ListUnavailable> {
         // Boxed, so that the common merged path does not carry the size of this future.
         Box::pin(single_source::page(self, range)).await
     }

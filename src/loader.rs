@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use crate::{
     asset::AssetId,
-    cache::{AssetCache, Entity},
+    cache::{AssetCache, AssetResult},
     source::{DetailLevel, Registry, RequestContext, SourceError},
 };
 
@@ -37,7 +37,7 @@ pub struct Loader {
     answered: Mutex<Answered>,
 }
 
-type Answered = HashMap<Key, Entity, RandomState>;
+type Answered = HashMap<Key, AssetResult, RandomState>;
 
 impl Loader {
     #[must_use]
@@ -72,8 +72,8 @@ impl Loader {
     /// # Errors
     /// The source's error, [`SourceError::NotFound`] for an unconfigured source, or
     /// [`SourceError::Timeout`] at the operation's deadline. [`SourceError::Internal`] on a panic.
-    pub async fn load(&self, id: AssetId, variant: DetailLevel) -> Entity {
-        let key = (id, variant);
+    pub async fn load(&self, id: AssetId, detail_level: DetailLevel) -> AssetResult {
+        let key = (id, detail_level);
         if let Some(entity) = self.answered().get(&key) {
             return entity.clone();
         }
@@ -86,13 +86,13 @@ impl Loader {
         self.answered().entry(key).or_insert(entity).clone()
     }
 
-    async fn fresh(&self, (id, variant): &Key) -> Option<Entity> {
+    async fn fresh(&self, (id, detail_level): &Key) -> Option<AssetResult> {
         let source = self.registry.named(&id.source)?;
-        let fresh = (self.asset_cache).fresh(source, &id.upstream, *variant, &self.context);
+        let fresh = (self.asset_cache).fresh(source, &id.upstream, *detail_level, &self.context);
         fresh.await
     }
 
-    async fn batched(&self, key: Key) -> Entity {
+    async fn batched(&self, key: Key) -> AssetResult {
         let pending = self
             .inner
             .try_load(key)
@@ -114,7 +114,7 @@ impl Loader {
 /// A read in progress.
 #[derive(Clone)]
 struct Pending {
-    answer: Shared<oneshot::Receiver<Entity>>,
+    answer: Shared<oneshot::Receiver<AssetResult>>,
 }
 
 struct Batch {
@@ -136,14 +136,14 @@ impl BatchFn<Key, Pending> for Batch {
                 .push(key);
         }
         let mut handles = HashMap::with_capacity(keys.len());
-        for ((name, variant), keys) in groups {
+        for ((name, detail_level), keys) in groups {
             let Some(source) = self.registry.named(&name) else {
                 continue; // without a handle, the loader returns "not found"
             };
             let mut senders = HashMap::with_capacity(keys.len());
             for key in keys {
-                let (land, receiver) = oneshot::channel();
-                senders.insert(key.0.upstream.clone(), land);
+                let (sender, receiver) = oneshot::channel();
+                senders.insert(key.0.upstream.clone(), sender);
                 let answer = receiver.shared();
                 handles.insert(key.clone(), Pending { answer });
             }
@@ -162,7 +162,7 @@ impl BatchFn<Key, Pending> for Batch {
                         let _ = sender.map(|sender| sender.send(entity));
                     };
                     asset_cache
-                        .entities(&source, ids, variant, &context, &land)
+                        .entities(&source, ids, detail_level, &context, &land)
                         .await;
                 })
                 .in_current_span(),

@@ -30,7 +30,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use self::shared::Shared;
 
 pub use credentials::Credentials;
-pub use recorder::{Fault, Faults, Recorded, Recorder, Rule};
+pub use recorder::{Fault, Faults, RecordedCall, Recorder, Rule};
 pub use row::json;
 pub use seed::Seed;
 pub use shared::Dialect;

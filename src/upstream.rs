@@ -68,7 +68,7 @@ pub struct Upstream {
     /// Slots for uploads. Separate from `streams`: uploads block no downloads.
     uploads: Arc<Semaphore>,
     /// Client for URLs on other hosts. It trusts the system's roots and the source's.
-    elsewhere: Arc<OnceLock<Option<reqwest::Client>>>,
+    external_client: Arc<OnceLock<Option<reqwest::Client>>>,
     /// Base URL of the source.
     base: Url,
     ca_pem: Option<Arc<[u8]>>,
@@ -115,7 +115,7 @@ impl Upstream {
             streams: Arc::new(Semaphore::new(policy.streams)),
             whole: Arc::new(Semaphore::new(MAX_BUFFERED_BODIES)),
             uploads: Arc::new(Semaphore::new(policy.streams)),
-            elsewhere: Arc::default(),
+            external_client: Arc::default(),
             base: base.clone(),
             ca_pem: ca_pem.map(Into::into),
             waiting: Arc::default(),
@@ -138,7 +138,9 @@ impl Upstream {
         let breaker_permit = self.breaker.pass(call.subject)?;
         let result = self.send_and_repeat(&call, deadline).await;
         // Count the call once, by its final result, however often it was retried.
-        breaker_permit.end(blame(&result, |answer| (answer.status, &answer.headers)));
+        breaker_permit.end(breaker_failure(&result, |answer| {
+            (answer.status, &answer.headers)
+        }));
         Ok(secrets.redact(result?))
     }
 
@@ -230,7 +232,7 @@ impl Upstream {
         let response = timeout_at(deadline, self.execute(&call))
             .await
             .unwrap_or(Err(UpstreamError::Timeout));
-        breaker_permit.end(blame(&response, |answer| {
+        breaker_permit.end(breaker_failure(&response, |answer| {
             (answer.status(), answer.headers())
         }));
         let response = response?;
@@ -275,21 +277,24 @@ impl Upstream {
             tracing::warn!(source = %self.name, host, "file host refused: see `storage_hosts`");
             return Err(UpstreamError::NotAllowed);
         }
-        let elsewhere = self.elsewhere.get_or_init(|| {
-            let own = self.ca_pem.as_deref().unwrap_or_default();
-            let own = reqwest::Certificate::from_pem_bundle(own).unwrap_or_default();
-            let client = client(&self.policy).tls_certs_merge(own);
-            let own = self.base.host_str().map(str::to_owned);
-            let client = match self.policy.elsewhere {
+        let external_client = self.external_client.get_or_init(|| {
+            let pem = self.ca_pem.as_deref().unwrap_or_default();
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
+            let client = client(&self.policy).tls_certs_merge(certificates);
+            let source_host = self.base.host_str().map(str::to_owned);
+            let client = match self.policy.egress {
                 EgressPolicy::Public => {
                     let on_loopback = is_this_machine(&self.base);
-                    client.dns_resolver(Arc::new(PublicNames { own, on_loopback }))
+                    client.dns_resolver(Arc::new(PublicNames {
+                        source_host,
+                        on_loopback,
+                    }))
                 }
                 EgressPolicy::Hosts(_) => client,
             };
             client.build().ok()
         });
-        elsewhere
+        external_client
             .as_ref()
             .ok_or_else(|| UpstreamError::Setup("the system has no certificates".to_owned()))
     }
@@ -297,7 +302,7 @@ impl Upstream {
     /// Whether a file URL is on the source's own origin or on an allowed host.
     #[must_use]
     pub fn allows_file_url(&self, url: &Url) -> bool {
-        url.origin() == self.base.origin() || self.policy.elsewhere.allows(url, &self.base)
+        url.origin() == self.base.origin() || self.policy.egress.allows(url, &self.base)
     }
 
     /// Returns the circuit breaker of the source.
@@ -370,7 +375,7 @@ fn client(policy: &Policy) -> reqwest::ClientBuilder {
 }
 
 /// Returns the failure that the breaker counts against the source, if any.
-fn blame<T>(
+fn breaker_failure<T>(
     result: &Result<T, UpstreamError>,
     head: impl Fn(&T) -> (StatusCode, &HeaderMap),
 ) -> Option<Failure> {

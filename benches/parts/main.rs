@@ -13,7 +13,7 @@ use std::{cell::LazyCell, fs, hint::black_box, sync::Arc, time::Duration};
 use asset_gateway::{
     access::Permissions,
     asset::{AssetId, GlobalId, Provider, SourceName},
-    cache::{AssetCache, Entity, NewResponse, ResponseCache, ResponseKey, ViewerScope},
+    cache::{AssetCache, AssetResult, NewResponse, ResponseCache, ResponseKey, ViewerScope},
     connection::{Cursor, Fingerprint, List, PageRange, SourceList},
     server::fuzz_entry::ParsedDocument,
     source::{
@@ -150,7 +150,7 @@ fn list(sources: usize, rows: usize) -> List {
         let numbers = (0..rows).map(|row| row * sources + nth);
         let source = InMemory {
             paging: if nth.is_multiple_of(2) { INDEX } else { WINDOW },
-            primes: false,
+            can_prime_cache: false,
             ..InMemory::new(&format!("s{nth}"), assets(Provider::Piktid, numbers))
         };
         SourceList {
@@ -281,7 +281,7 @@ impl FilledCache {
 
     async fn entities(&self, ids: Vec<Arc<str>>) {
         let (asset_cache, plain) = (&self.asset_cache, DetailLevel::Plain);
-        let on_entity = |id: &str, entity: Entity| {
+        let on_entity = |id: &str, entity: AssetResult| {
             black_box((id, entity)).1.expect("the source has the asset");
         };
         let (source, context) = (&self.source, &self.context);
@@ -299,7 +299,7 @@ fn pages(criterion: &mut Criterion, runtime: &Runtime, count: usize) {
     };
     let filled_cache = LazyCell::new(|| {
         let source = InMemory {
-            primes: false,
+            can_prime_cache: false,
             ..InMemory::new("memory", assets(Provider::Piktid, 0..1_000))
         };
         let filled_cache = FilledCache::new(source, count * PAGE, AN_HOUR, Duration::ZERO);
@@ -383,7 +383,7 @@ fn answers(criterion: &mut Criterion, count: usize) {
                 until,
                 bytes: BYTES,
             };
-            answers.keep(key, answers.moment(), response);
+            answers.keep(key, answers.read_version(), response);
         }
     };
     let filled_cache = LazyCell::new(|| {

@@ -5,7 +5,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use asset_gateway::{
     asset::{Asset, Provider, SourceName},
     cache::AssetCache,
-    config::{CacheConfig, Freshness, OwnFreshness},
+    config::{CacheConfig, Freshness, FreshnessOverrides},
     source::{
         Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListKind, ListRequest,
         Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source,
@@ -102,7 +102,7 @@ pub struct InMemory {
     pub paging: Paging,
     /// Newest first.
     pub assets: Vec<Arc<Asset>>,
-    pub primes: bool,
+    pub can_prime_cache: bool,
 }
 
 impl InMemory {
@@ -114,7 +114,7 @@ impl InMemory {
             scope: CredentialScope::none(),
             patience: AN_HOUR,
             in_flight: 16,
-            freshness: OwnFreshness::default(),
+            freshness: FreshnessOverrides::default(),
             passthrough: false,
             authenticated: true,
             capabilities: Capabilities {
@@ -131,7 +131,7 @@ impl InMemory {
             profile,
             paging: INDEX,
             assets,
-            primes: true,
+            can_prime_cache: true,
         }
     }
 
@@ -156,9 +156,9 @@ impl InMemory {
             offset: begin as u64,
             last,
             total: (!by_time).then_some(self.assets.len() as u64),
-            counts: !by_time,
+            is_total_exact: !by_time,
             fetched_at: Timestamp::UNIX_EPOCH,
-            primes: self.primes,
+            can_prime_cache: self.can_prime_cache,
             no_store: false,
         }
     }

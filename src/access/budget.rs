@@ -92,18 +92,18 @@ impl Share {
         }
         taken.total = total;
         taken.by_client.insert(self.client.clone(), client_bytes);
-        *self.own() += bytes;
+        *self.reserved() += bytes;
         Ok(())
     }
 
-    fn own(&self) -> MutexGuard<'_, u64> {
+    fn reserved(&self) -> MutexGuard<'_, u64> {
         self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let bytes = *self.own();
+        let bytes = *self.reserved();
         if bytes == 0 {
             return;
         }

@@ -28,13 +28,13 @@ const MAX_KEYS: usize = 32;
 const MAX_TRIED: usize = 4;
 /// Fetches allowed in a burst, and the time after which one more is allowed. Any number of tokens
 /// may name unknown keys. (The compiler checks that 5 is not 0.)
-const FETCHES: NonZeroU32 = NonZeroU32::new(5).unwrap();
-const PAUSE: Duration = Duration::from_secs(5);
+const FETCH_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
+const FETCH_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a caller waits for a fetch: without a fitting cached key, and with one.
-const WAIT: Duration = Duration::from_secs(8);
-const SHORT_WAIT: Duration = Duration::from_secs(1);
+const FETCH_WAIT: Duration = Duration::from_secs(8);
+const REFRESH_WAIT: Duration = Duration::from_secs(1);
 /// How long keys stay valid after they are no longer fresh, if the issuer is unreachable.
-const LIFE: Duration = Duration::from_secs(3600);
+const MAX_STALENESS: Duration = Duration::from_secs(3600);
 /// The issuer's keys.
 pub struct KeySet {
     cached: RwLock<CachedKeys>,
@@ -135,9 +135,9 @@ impl KeySet {
                     patience: Duration::from_secs(5),
                     ..Policy::default()
                 };
-                let quota = Quota::with_period(PAUSE)
+                let quota = Quota::with_period(FETCH_INTERVAL)
                     .ok_or_else(|| refuse("the pause between fetches is zero".to_owned()))?
-                    .allow_burst(FETCHES);
+                    .allow_burst(FETCH_BURST);
                 let upstream = Upstream::new("jwks", &url, ca.transpose()?.as_deref(), policy)
                     .map_err(|error| refuse(format!("cannot build the HTTP client: {error}")))?;
                 Ok(Self {
@@ -170,12 +170,16 @@ impl KeySet {
         let (set, requested_at) = (Arc::clone(self), Instant::now());
         let fetching = tokio::spawn(async move { set.fetch(requested_at).await });
         // Cached keys suffice for a while: an issuer that hangs must not block all callers.
-        let wait = if found.is_empty() { WAIT } else { SHORT_WAIT };
+        let wait = if found.is_empty() {
+            FETCH_WAIT
+        } else {
+            REFRESH_WAIT
+        };
         // The result is in the cache, or in the log.
         let _ = timeout(wait, fetching).await;
         let cached = self.cached();
         // Revoked keys must expire even if the issuer stays unreachable.
-        let is_old = |confirmed: Instant| confirmed.elapsed() > fetcher.fresh + LIFE;
+        let is_old = |confirmed: Instant| confirmed.elapsed() > fetcher.fresh + MAX_STALENESS;
         if cached.confirmed.is_none_or(is_old) {
             return Err(Denied::NoKeys);
         }
@@ -194,14 +198,14 @@ impl KeySet {
         let mut last = fetcher.last.lock().await;
         let is_recent = match *last {
             Some(Fetched::At(time)) => time > requested_at,
-            Some(Fetched::Failed(time)) => time.elapsed() < PAUSE,
+            Some(Fetched::Failed(time)) => time.elapsed() < FETCH_INTERVAL,
             None => false,
         };
         if is_recent || fetcher.rate.check().is_err() {
             return;
         }
         let began = Instant::now();
-        match fetcher.ask().await {
+        match fetcher.fetch_keys().await {
             Ok(keys) => {
                 let confirmed = Some(began);
                 let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
@@ -229,7 +233,7 @@ enum Fetched {
 }
 
 impl Fetcher {
-    async fn ask(&self) -> Result<Arc<[Arc<Key>]>, String> {
+    async fn fetch_keys(&self) -> Result<Arc<[Arc<Key>]>, String> {
         let call = Call::get("jwks", self.url.clone(), HeaderMap::new());
         let deadline = Instant::now() + Duration::from_secs(8);
         let answer = self.upstream.send(call, deadline).await;

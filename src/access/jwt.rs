@@ -82,7 +82,7 @@ impl Tokens {
     }
 
     /// Verifies a token and returns its caller.
-    pub async fn subject(&self, token: &str) -> Result<Caller, Denied> {
+    pub async fn verify(&self, token: &str) -> Result<Caller, Denied> {
         let header = decode_header(token).map_err(|_| Denied::Token("it is not a signed JWT"))?;
         if !self.validation.algorithms.contains(&header.alg) {
             return Err(Denied::Token(

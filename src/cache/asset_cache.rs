@@ -6,7 +6,7 @@ use ahash::RandomState;
 use moka::future::Cache;
 
 use super::{
-    Entity,
+    AssetResult,
     entry::{CacheEntry, EntryExpiry, FetchResult},
     single_flight::SingleFlight,
     write_epochs::{Epoch, Epochs},
@@ -22,9 +22,9 @@ const LINGER: Duration = Duration::from_secs(30);
 
 /// The process-wide asset cache, shared by all operations.
 pub struct AssetCache {
-    pub(super) entities: Cache<EntityKey, CacheEntry<Entity>, RandomState>,
+    pub(super) entities: Cache<EntityKey, CacheEntry<AssetResult>, RandomState>,
     pub(super) pages: Cache<PageKey, CacheEntry<Arc<Page>>, RandomState>,
-    pub(super) entity_reads: SingleFlight<EntityKey, FetchResult<Entity>>,
+    pub(super) entity_reads: SingleFlight<EntityKey, FetchResult<AssetResult>>,
     pub(super) page_reads: SingleFlight<PageKey, Result<FetchResult<Arc<Page>>, SourceError>>,
     pub(super) epochs: Epochs,
     pub(super) freshness: Freshness,
@@ -35,7 +35,7 @@ pub(super) struct EntityKey {
     pub(super) source: SourceName,
     pub(super) scope: CredentialScope,
     pub(super) upstream: Arc<str>,
-    pub(super) variant: DetailLevel,
+    pub(super) detail_level: DetailLevel,
     pub(super) epoch: Epoch,
 }
 
@@ -50,11 +50,11 @@ pub(super) struct PageKey {
 impl AssetCache {
     #[must_use]
     pub fn new(config: CacheConfig) -> Arc<Self> {
-        let half = config.for_assets() / 2;
+        let half = config.asset_bytes() / 2;
         Arc::new(Self {
             entities: Cache::builder()
                 .max_capacity(half)
-                .weigher(|_: &EntityKey, cached: &CacheEntry<Entity>| cached.bytes)
+                .weigher(|_: &EntityKey, cached: &CacheEntry<AssetResult>| cached.bytes)
                 .expire_after(EntryExpiry)
                 .build_with_hasher(RandomState::new()),
             pages: Cache::builder()

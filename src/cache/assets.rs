@@ -6,10 +6,10 @@ use futures_util::{StreamExt, future::join_all};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Entity,
+    AssetResult,
     asset_cache::{AssetCache, EntityKey},
     entry::{CacheEntry, FetchResult, record_freshness, url_end},
-    outage::Outage,
+    outage::OutageWatch,
     single_flight::{KeysToRead, TaskFailed, Waiter},
     write_epochs,
 };
@@ -21,16 +21,16 @@ impl AssetCache {
         &self,
         source: &Arc<dyn Source>,
         id: &Arc<str>,
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &RequestContext,
-    ) -> Option<Entity> {
-        let key = self.entity_key(source, id, variant);
+    ) -> Option<AssetResult> {
+        let key = self.entity_key(source, id, detail_level);
         let cached = self.entities.get(&key).await?;
         if Instant::now() >= cached.fresh_until {
             return None;
         }
-        context.reads(source.profile());
-        context.true_until(cached.fresh_until);
+        context.record_source(source.profile());
+        context.limit_freshness(cached.fresh_until);
         Some(cached.value)
     }
 
@@ -41,18 +41,18 @@ impl AssetCache {
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
         ids: Vec<Arc<str>>,
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &RequestContext,
-        deliver: &(dyn Fn(&str, Entity) + Send + Sync),
+        deliver: &(dyn Fn(&str, AssetResult) + Send + Sync),
     ) {
-        context.reads(source.profile());
+        context.record_source(source.profile());
         let (mut missing, mut stale, mut older) = (Vec::new(), Vec::new(), HashMap::new());
         let now = Instant::now();
         for id in ids {
-            let key = self.entity_key(source, &id, variant);
+            let key = self.entity_key(source, &id, detail_level);
             match self.entities.get(&key).await {
                 Some(cached) if now < cached.fresh_until => {
-                    context.true_until(cached.fresh_until);
+                    context.limit_freshness(cached.fresh_until);
                     deliver(&id, cached.value);
                 }
                 Some(cached) if now < cached.stale_until => {
@@ -68,10 +68,11 @@ impl AssetCache {
             }
         }
         stale.retain(|key| !self.entity_reads.is_pending(key));
-        let calls =
-            |count: usize| u32::try_from(source.calls_to_get(count, variant)).unwrap_or(u32::MAX);
+        let calls = |count: usize| {
+            u32::try_from(source.calls_to_get(count, detail_level)).unwrap_or(u32::MAX)
+        };
         if !stale.is_empty() && context.spend(calls(stale.len())).is_ok() {
-            for (waiter, _) in self.join_entities(source, stale, variant, context) {
+            for (waiter, _) in self.join_entities(source, stale, detail_level, context) {
                 waiter.detach();
             }
         }
@@ -84,8 +85,9 @@ impl AssetCache {
             }
             return;
         }
-        let outages: Vec<Outage> = missing.iter().map(|_| Outage::watch(source)).collect();
-        let waiters = self.join_entities(source, missing, variant, context);
+        let outages: Vec<OutageWatch> =
+            missing.iter().map(|_| OutageWatch::watch(source)).collect();
+        let waiters = self.join_entities(source, missing, detail_level, context);
         let (older, patience) = (&older, source.profile().patience);
         let waits = waiters.into_iter().zip(outages);
         join_all(waits.map(|((waiter, called), outage)| async move {
@@ -127,14 +129,14 @@ impl AssetCache {
         self: &Arc<Self>,
         source: &Arc<dyn Source>,
         keys: Vec<EntityKey>,
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &RequestContext,
-    ) -> Vec<(Arc<Waiter<EntityKey, FetchResult<Entity>>>, bool)> {
+    ) -> Vec<(Arc<Waiter<EntityKey, FetchResult<AssetResult>>>, bool)> {
         let (asset_cache, source, context) =
             (Arc::clone(self), Arc::clone(source), context.shared());
         self.entity_reads.join(keys, |to_read| async move {
             asset_cache
-                .read_entities(&source, to_read, variant, &context)
+                .read_entities(&source, to_read, detail_level, &context)
                 .await;
         })
     }
@@ -142,8 +144,8 @@ impl AssetCache {
     async fn read_entities(
         &self,
         source: &Arc<dyn Source>,
-        to_read: KeysToRead<EntityKey, FetchResult<Entity>>,
-        variant: DetailLevel,
+        to_read: KeysToRead<EntityKey, FetchResult<AssetResult>>,
+        detail_level: DetailLevel,
         context: &RequestContext,
     ) {
         let requested_at = Instant::now();
@@ -152,7 +154,7 @@ impl AssetCache {
             .map(|(key, sender)| (key.upstream.clone(), (key, sender)))
             .collect();
         let ids: Vec<Arc<str>> = waiting.keys().cloned().collect();
-        let mut read = source.get_many(&ids, variant, context);
+        let mut read = source.get_many(&ids, detail_level, context);
         while let Some((id, entity)) = read.next().await {
             if let Some((key, sender)) = waiting.remove(&id) {
                 let fresh_until = self.keep(source, key, entity.clone(), requested_at).await;
@@ -171,7 +173,7 @@ impl AssetCache {
         &self,
         source: &Arc<dyn Source>,
         key: EntityKey,
-        entity: Entity,
+        entity: AssetResult,
         requested_at: Instant,
     ) -> Option<Instant> {
         if write_epochs::is_uncacheable(key.epoch) {
@@ -205,7 +207,7 @@ impl AssetCache {
         }
         let bytes = entity.as_ref().map_or(256, |asset| asset.weight());
         let cached = CacheEntry::new(entity, requested_at, bytes, times, end);
-        let fresh_until = cached.true_until();
+        let fresh_until = cached.cached_until();
         self.entities.insert(key, cached).await;
         fresh_until
     }
@@ -214,14 +216,14 @@ impl AssetCache {
         &self,
         source: &Arc<dyn Source>,
         id: &Arc<str>,
-        variant: DetailLevel,
+        detail_level: DetailLevel,
     ) -> EntityKey {
         let profile = source.profile();
         EntityKey {
             source: profile.name.clone(),
             scope: profile.scope,
             upstream: Arc::clone(id),
-            variant,
+            detail_level,
             epoch: self.epochs.entity_epoch(&profile.name, id),
         }
     }

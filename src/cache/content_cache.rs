@@ -8,15 +8,15 @@ use moka::sync::Cache;
 pub type Hash = [u8; 32];
 
 /// A cache of values that can be recomputed at any time; bounded in bytes. Cheap to clone.
-pub struct ByHash<V>(Cache<Hash, (Arc<V>, u32)>);
+pub struct HashCache<V>(Cache<Hash, (Arc<V>, u32)>);
 
-impl<V> Clone for ByHash<V> {
+impl<V> Clone for HashCache<V> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<V: Send + Sync + 'static> ByHash<V> {
+impl<V: Send + Sync + 'static> HashCache<V> {
     /// Creates a cache of at most `capacity` bytes. It retains the most requested values.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let cached = ByHash::new(1_000);
+        let cached = HashCache::new(1_000);
         for number in 0..100_u8 {
             cached.keep([number; 32], Arc::new(number), 100);
         }

@@ -55,7 +55,7 @@ impl<V> CacheEntry<V> {
     }
 
     /// Until when it is fresh; `None` if it is not cached, because something in it ends at once.
-    pub(super) fn true_until(&self) -> Option<Instant> {
+    pub(super) fn cached_until(&self) -> Option<Instant> {
         (!self.lifetime.is_zero()).then_some(self.fresh_until)
     }
 }
@@ -65,7 +65,7 @@ pub(super) type FetchResult<V> = (V, Option<Instant>);
 
 pub(super) fn record_freshness(fresh_until: Option<Instant>, context: &RequestContext) {
     match fresh_until {
-        Some(end) => context.true_until(end),
+        Some(end) => context.limit_freshness(end),
         None => context.mark_uncacheable(),
     }
 }

@@ -46,7 +46,7 @@ impl<T> Default for IdempotencyStore<T> {
 
 struct Table<T> {
     entries: HashMap<String, Slot<T>>,
-    callers: HashMap<Arc<str>, Done>,
+    callers: HashMap<Arc<str>, CallerUsage>,
     bytes: usize,
     /// Counts uses, to order outcomes by their last use.
     uses: u64,
@@ -61,7 +61,7 @@ struct Slot<T> {
 
 /// One caller's finished outcomes.
 #[derive(Default)]
-struct Done {
+struct CallerUsage {
     bytes: usize,
     /// Keys by their last use.
     keys: BTreeMap<u64, String>,
@@ -85,7 +85,7 @@ pub enum Claim<T> {
     /// The first request: run the write and give its outcome to the guard.
     First(ClaimGuard<T>),
     /// The write is done or in progress.
-    Again(Recorded<T>),
+    Again(RecordedOutcome<T>),
     /// The key belongs to a write with other arguments.
     Conflict,
 }
@@ -99,7 +99,7 @@ pub struct ClaimGuard<T> {
 }
 
 /// A write that another request runs or has run.
-pub struct Recorded<T>(Arc<Entry<T>>);
+pub struct RecordedOutcome<T>(Arc<Entry<T>>);
 
 impl<T> Table<T> {
     /// Removes a key.
@@ -174,7 +174,7 @@ impl<T: Send + Sync + 'static> IdempotencyStore<T> {
                 if let Some((bytes, _, until)) = done {
                     table.record_use(key, bytes, until);
                 }
-                return Claim::Again(Recorded(entry));
+                return Claim::Again(RecordedOutcome(entry));
             }
             None => {}
         }
@@ -246,7 +246,7 @@ impl<T> Drop for ClaimGuard<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Recorded<T> {
+impl<T: Send + Sync + 'static> RecordedOutcome<T> {
     /// Waits for the outcome until `deadline`; `None` if it is not known by then.
     pub async fn outcome(&self, deadline: Instant) -> Option<Arc<T>> {
         let mut state = self.0.state.subscribe();

@@ -8,12 +8,12 @@ use crate::{
 };
 
 /// Ends the wait for a source's call if the source goes down meanwhile.
-pub(super) struct Outage {
+pub(super) struct OutageWatch {
     breaker: Breaker,
     openings: Openings,
 }
 
-impl Outage {
+impl OutageWatch {
     pub(super) fn watch(source: &Arc<dyn Source>) -> Self {
         let breaker = source.breaker();
         Self {

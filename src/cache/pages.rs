@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     asset_cache::{AssetCache, PageKey},
     entry::{CacheEntry, FetchResult, record_freshness, url_end},
-    outage::Outage,
+    outage::OutageWatch,
     single_flight::{TaskFailed, Waiter},
     write_epochs::{self, Epoch},
 };
@@ -49,7 +49,7 @@ impl AssetCache {
         wait_until: Instant,
     ) -> Result<PageRead, SourceError> {
         let profile = source.profile();
-        context.reads(profile);
+        context.record_source(profile);
         let key = PageKey {
             source: profile.name.clone(),
             scope: profile.scope,
@@ -60,7 +60,7 @@ impl AssetCache {
         if let Some(cached) = &cached {
             let now = Instant::now();
             if now < cached.fresh_until {
-                context.true_until(cached.fresh_until);
+                context.limit_freshness(cached.fresh_until);
                 return Ok(PageRead::cached(Arc::clone(&cached.value)));
             }
             if now < cached.stale_until {
@@ -76,7 +76,7 @@ impl AssetCache {
             }
         }
         context.spend(source.calls_to_list(key.request.listing))?;
-        let outage = Outage::watch(source);
+        let outage = OutageWatch::watch(source);
         let (waiter, called) = self.join_page(source, key.clone(), context);
         let result = outage.or(called, waiter.wait());
         let error = match timeout_at(wait_until, result).await {
@@ -141,7 +141,7 @@ impl AssetCache {
             self.pages.invalidate(&key).await;
             return Ok((Arc::new(page), None));
         }
-        if page.primes {
+        if page.can_prime_cache {
             self.prime(source, &page, epoch, requested_at).await;
         }
         let page = Arc::new(page);
@@ -154,7 +154,7 @@ impl AssetCache {
             let times = (times.page_fresh, times.page_stale, times.if_error);
             let bytes = page.rows.iter().map(Row::weight).sum();
             let cached = CacheEntry::new(Arc::clone(&page), requested_at, bytes, times, ends.min());
-            let fresh_until = cached.true_until();
+            let fresh_until = cached.cached_until();
             self.pages.insert(key, cached).await;
             return Ok((page, fresh_until));
         }

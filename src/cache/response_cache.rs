@@ -172,7 +172,7 @@ where
 
     /// The current point between writes, to note before a response is begun.
     #[must_use]
-    pub fn moment(&self) -> ReadVersion {
+    pub fn read_version(&self) -> ReadVersion {
         ReadVersion {
             epoch: self.asset_cache.epochs.now(),
         }
@@ -279,21 +279,21 @@ mod tests {
         let name = |text: &str| SourceName::parse(text).expect("a name");
         let (own, other) = (name("own"), name("other"));
         let get = || answers.get(&question("a")).map(|own| *own);
-        keep(&answers, 1, answers.moment(), &own);
+        keep(&answers, 1, answers.read_version(), &own);
         assert_eq!(get(), None, "requested only once");
-        keep(&answers, 1, answers.moment(), &own);
+        keep(&answers, 1, answers.read_version(), &own);
         assert_eq!(get(), Some(1));
         drop(asset_cache.writing(&other, Vec::new()));
         assert_eq!(get(), Some(1), "it is of another source");
-        let before = answers.moment();
+        let before = answers.read_version();
         let writing = asset_cache.writing(&own, Vec::new());
         assert_eq!(get(), None, "a write is in progress");
-        keep(&answers, 2, answers.moment(), &own);
+        keep(&answers, 2, answers.read_version(), &own);
         assert_eq!(get(), None, "nothing is kept meanwhile");
         drop(writing);
         keep(&answers, 3, before, &own);
         assert_eq!(get(), None, "begun before the write");
-        keep(&answers, 4, answers.moment(), &own);
+        keep(&answers, 4, answers.read_version(), &own);
         assert_eq!(get(), Some(4));
     }
 
@@ -302,10 +302,10 @@ mod tests {
         let (asset_cache, answers) = answers();
         let name = |text: &str| SourceName::parse(text).expect("a name");
         let (own, other) = (name("own"), name("other"));
-        let before = answers.moment();
+        let before = answers.read_version();
         drop(asset_cache.writing(&other, Vec::new()));
         for _ in 0..2 {
-            keep(&answers, 2, answers.moment(), &own);
+            keep(&answers, 2, answers.read_version(), &own);
         }
         keep(&answers, 1, before, &own);
         assert_eq!(answers.get(&question("a")).as_deref(), Some(&2));

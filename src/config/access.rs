@@ -113,7 +113,7 @@ const ALGORITHMS: [&str; 9] = [
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ModeFile {
+enum ModeValue {
     Open,
     Keys,
     Jwt,
@@ -122,20 +122,20 @@ enum ModeFile {
 /// `[access]` as written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AccessFile {
-    mode: Option<Spanned<ModeFile>>,
+pub struct AccessSection {
+    mode: Option<Spanned<ModeValue>>,
     allowed_hosts: Option<Spanned<Vec<String>>>,
     cors_origins: Option<Spanned<Vec<String>>>,
     trusted_proxies: Option<Spanned<Vec<String>>>,
     #[serde(default)]
-    keys: Vec<Spanned<KeyFile>>,
-    jwt: Option<Spanned<JwtFile>>,
-    rate_limit: Option<RateLimitFile>,
+    keys: Vec<Spanned<KeySection>>,
+    jwt: Option<Spanned<JwtSection>>,
+    rate_limit: Option<RateLimitSection>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeyFile {
+struct KeySection {
     id: String,
     hash: String,
     scopes: Vec<Permission>,
@@ -143,7 +143,7 @@ struct KeyFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JwtFile {
+struct JwtSection {
     issuer: String,
     audience: OneOrMore,
     algorithms: Vec<String>,
@@ -165,14 +165,14 @@ enum OneOrMore {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RateLimitFile {
+struct RateLimitSection {
     #[serde(deserialize_with = "positive")]
     requests_per_minute: u32,
     #[serde(default, deserialize_with = "optional_positive")]
     burst: Option<u32>,
 }
 
-impl AccessFile {
+impl AccessSection {
     pub fn resolve(self, input: &FileLocation<'_>) -> Result<AccessConfig, ConfigError> {
         Ok(AccessConfig {
             allowed_hosts: list(self.allowed_hosts, input, "allowed_hosts", host)?,
@@ -224,19 +224,19 @@ fn network(text: &str) -> Result<IpNet, &'static str> {
 }
 
 fn mode(
-    mode: Option<Spanned<ModeFile>>,
-    keys: Vec<Spanned<KeyFile>>,
-    jwt: Option<Spanned<JwtFile>>,
+    mode: Option<Spanned<ModeValue>>,
+    keys: Vec<Spanned<KeySection>>,
+    jwt: Option<Spanned<JwtSection>>,
     input: &FileLocation<'_>,
 ) -> Result<AccessMode, ConfigError> {
     let offset = mode.as_ref().map_or(0, |mode| mode.span().start);
-    match mode.map_or(ModeFile::Open, Spanned::into_inner) {
-        ModeFile::Keys if keys.is_empty() => Err(input.refuse(
+    match mode.map_or(ModeValue::Open, Spanned::into_inner) {
+        ModeValue::Keys if keys.is_empty() => Err(input.refuse(
             offset,
             "`mode = \"keys\"` needs at least one [[access.keys]]: `asset-gateway key` makes one",
         )),
-        ModeFile::Keys if jwt.is_none() => keys_of(keys, input).map(AccessMode::Keys),
-        ModeFile::Jwt if keys.is_empty() => match jwt {
+        ModeValue::Keys if jwt.is_none() => keys_of(keys, input).map(AccessMode::Keys),
+        ModeValue::Jwt if keys.is_empty() => match jwt {
             Some(jwt) => {
                 let offset = jwt.span().start;
                 let jwt = jwt.into_inner().resolve(input, offset)?;
@@ -248,9 +248,9 @@ fn mode(
                  `jwks_url` or `jwks_file`",
             )),
         },
-        ModeFile::Open if keys.is_empty() && jwt.is_none() => Ok(AccessMode::Open),
+        ModeValue::Open if keys.is_empty() && jwt.is_none() => Ok(AccessMode::Open),
         // The author of unused keys or JWT settings believes that callers are checked.
-        ModeFile::Open | ModeFile::Keys | ModeFile::Jwt => Err(input.refuse(
+        ModeValue::Open | ModeValue::Keys | ModeValue::Jwt => Err(input.refuse(
             offset,
             "[[access.keys]] goes with `mode = \"keys\"`, [access.jwt] with `mode = \"jwt\"`, and \
              neither with another mode",
@@ -259,7 +259,7 @@ fn mode(
 }
 
 fn keys_of(
-    keys: Vec<Spanned<KeyFile>>,
+    keys: Vec<Spanned<KeySection>>,
     input: &FileLocation<'_>,
 ) -> Result<Vec<KeyConfig>, ConfigError> {
     let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
@@ -304,7 +304,7 @@ fn keys_of(
         .collect()
 }
 
-impl JwtFile {
+impl JwtSection {
     fn resolve(self, input: &FileLocation<'_>, offset: usize) -> Result<JwtConfig, ConfigError> {
         let refuse = |message: &str| input.refuse(offset, message);
         let audiences = match self.audience {
@@ -370,8 +370,8 @@ fn jwks_url(text: &str) -> Option<Url> {
     (fits && url.has_host() && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
-impl From<RateLimitFile> for RateLimit {
-    fn from(keys: RateLimitFile) -> Self {
+impl From<RateLimitSection> for RateLimit {
+    fn from(keys: RateLimitSection) -> Self {
         let per_minute = keys.requests_per_minute;
         Self {
             per_minute,

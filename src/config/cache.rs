@@ -8,7 +8,7 @@ use super::values::{optional_positive, optional_seconds};
 
 /// Size and lifetimes of the cache.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "CacheKeys")]
+#[serde(from = "CacheSection")]
 pub struct CacheConfig {
     /// Total size: assets, pages, whole responses and documents.
     pub size_bytes: u64,
@@ -21,14 +21,14 @@ pub struct CacheConfig {
 impl CacheConfig {
     /// Returns the bytes for whole responses.
     #[must_use]
-    pub const fn for_answers(&self) -> u64 {
+    pub const fn response_bytes(&self) -> u64 {
         if self.answers { self.size_bytes / 4 } else { 0 }
     }
 
     /// Returns the bytes for parsed documents, never below a minimum: clients may send only the
     /// hash of a document.
     #[must_use]
-    pub const fn for_documents(&self) -> u64 {
+    pub const fn document_bytes(&self) -> u64 {
         const LEAST: u64 = 2 * 1024 * 1024;
         let share = self.size_bytes / 4;
         if share < LEAST { LEAST } else { share }
@@ -36,8 +36,8 @@ impl CacheConfig {
 
     /// Returns the bytes for data from sources: half for assets, half for pages.
     #[must_use]
-    pub const fn for_assets(&self) -> u64 {
-        self.size_bytes - self.for_answers() - self.size_bytes / 4
+    pub const fn asset_bytes(&self) -> u64 {
+        self.size_bytes - self.response_bytes() - self.size_bytes / 4
     }
 }
 
@@ -83,7 +83,7 @@ impl Default for Freshness {
 /// The lifetimes that a source sets for itself: `[sources.<name>.cache]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct OwnFreshness {
+pub struct FreshnessOverrides {
     #[serde(rename = "page_fresh_seconds", deserialize_with = "optional_seconds")]
     pub page_fresh: Option<Duration>,
     #[serde(rename = "page_stale_seconds", deserialize_with = "optional_seconds")]
@@ -104,7 +104,7 @@ pub struct OwnFreshness {
 impl Freshness {
     /// Replaces these lifetimes with those that a source sets.
     #[must_use]
-    pub fn with(self, source: OwnFreshness) -> Self {
+    pub fn with(self, source: FreshnessOverrides) -> Self {
         Self {
             page_fresh: source.page_fresh.unwrap_or(self.page_fresh),
             page_stale: source.page_stale.unwrap_or(self.page_stale),
@@ -119,7 +119,7 @@ impl Freshness {
 /// `[cache]` as written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct CacheKeys {
+struct CacheSection {
     #[serde(deserialize_with = "optional_positive")]
     size_mib: Option<u64>,
     answers: Option<bool>,
@@ -140,10 +140,10 @@ struct CacheKeys {
     if_error: Option<Duration>,
 }
 
-impl From<CacheKeys> for CacheConfig {
-    fn from(keys: CacheKeys) -> Self {
+impl From<CacheSection> for CacheConfig {
+    fn from(keys: CacheSection) -> Self {
         let default = Self::default();
-        let own = OwnFreshness {
+        let own = FreshnessOverrides {
             page_fresh: keys.page_fresh,
             page_stale: keys.page_stale,
             entity_fresh: keys.entity_fresh,

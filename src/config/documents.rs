@@ -19,7 +19,7 @@ pub struct TrustedDocuments {
 /// `[documents]` as written.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DocumentsFile {
+pub struct DocumentsSection {
     #[serde(default)]
     manifests: Vec<Spanned<PathBuf>>,
     trusted_only: Option<Spanned<bool>>,
@@ -30,17 +30,17 @@ pub struct DocumentsFile {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Manifest {
-    Apollo { operations: Vec<Operation> },
+    Apollo { operations: Vec<ManifestEntry> },
     ById(std::collections::BTreeMap<String, String>),
 }
 
 #[derive(Deserialize)]
-struct Operation {
+struct ManifestEntry {
     id: String,
     body: String,
 }
 
-impl DocumentsFile {
+impl DocumentsSection {
     pub fn resolve(self, input: &FileLocation<'_>) -> Result<TrustedDocuments, ConfigError> {
         let mut trusted = TrustedDocuments {
             only: self.trusted_only.as_ref().is_some_and(|raw| *raw.get_ref()),

@@ -12,17 +12,17 @@ use toml::Spanned;
 use url::Url;
 
 use super::{
-    access::AccessFile,
+    access::AccessSection,
     address::web_url,
     cache::CacheConfig,
-    documents::DocumentsFile,
+    documents::DocumentsSection,
     environment::Environment,
     error::ConfigError,
     limits::Limits,
     resolve::resolve,
     secret::Secret,
     settings::{Config, DEFAULT_LISTEN, LogConfig},
-    source_table::SourceFile,
+    source_table::SourceSection,
     values::FileLocation,
 };
 use crate::telemetry::Format;
@@ -37,15 +37,15 @@ pub struct File {
     explorer: Option<bool>,
     introspection: Option<bool>,
     suggestions: Option<bool>,
-    access: Option<AccessFile>,
-    documents: Option<DocumentsFile>,
-    log: Option<LogFile>,
+    access: Option<AccessSection>,
+    documents: Option<DocumentsSection>,
+    log: Option<LogSection>,
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
     cache: CacheConfig,
     #[serde(default)]
-    sources: BTreeMap<Spanned<String>, SourceFile>,
+    sources: BTreeMap<Spanned<String>, SourceSection>,
     /// The text, for line numbers.
     #[serde(skip)]
     text: String,
@@ -53,7 +53,7 @@ pub struct File {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LogFile {
+struct LogSection {
     format: Option<Format>,
     filter: Option<String>,
 }
@@ -184,7 +184,7 @@ fn public_url(
     .transpose()
 }
 
-fn log(section: Option<LogFile>, environment: &dyn Environment) -> LogConfig {
+fn log(section: Option<LogSection>, environment: &dyn Environment) -> LogConfig {
     let (format, filter) = section.map_or((None, None), |s| (s.format, s.filter));
     LogConfig {
         format: format.unwrap_or(Format::Auto),

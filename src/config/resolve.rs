@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::{
     environment::Environment,
     error::ConfigError,
-    source_table::{SourceFile, Table},
+    source_table::{SourceSection, SourceTable},
     sources::SourceConfig,
     values::FileLocation,
 };
@@ -33,7 +33,7 @@ const fn variables_of(provider: Provider) -> &'static [&'static str] {
 
 /// Builds checked sources from the file and the environment.
 pub fn resolve(
-    file: BTreeMap<Spanned<String>, SourceFile>,
+    file: BTreeMap<Spanned<String>, SourceSection>,
     input: &FileLocation<'_>,
     environment: &dyn Environment,
     remarks: &mut Vec<String>,
@@ -44,7 +44,7 @@ pub fn resolve(
         let offset = name.span().start;
         let parsed = SourceName::parse(name.get_ref())
             .map_err(|rule| input.refuse(offset, format!("`{}`: {rule}", name.get_ref())))?;
-        let source = Table {
+        let source = SourceTable {
             name: parsed,
             offset,
             keys: table,
@@ -76,9 +76,9 @@ pub fn resolve(
         let Ok(name) = SourceName::parse(word) else {
             continue;
         };
-        let table = SourceFile::default();
+        let table = SourceSection::default();
         sources.push(
-            Table {
+            SourceTable {
                 name,
                 offset: 0,
                 keys: table,

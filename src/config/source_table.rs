@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::{
     address::web_url,
-    cache::OwnFreshness,
+    cache::FreshnessOverrides,
     environment::Environment,
     error::ConfigError,
     secret::Secret,
@@ -23,7 +23,7 @@ use crate::asset::{Provider, SourceName};
 /// provider is refused with its own line.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SourceFile {
+pub struct SourceSection {
     provider: Option<Spanned<String>>,
     url: Option<Spanned<String>>,
     api_key: Option<Spanned<Secret>>,
@@ -56,7 +56,7 @@ pub struct SourceFile {
     passthrough: Option<Spanned<bool>>,
     storage_hosts: Option<Spanned<Vec<String>>>,
     #[serde(default)]
-    cache: OwnFreshness,
+    cache: FreshnessOverrides,
 }
 
 /// The keys that each provider's table may have.
@@ -150,15 +150,15 @@ const fn url_variable(provider: Provider) -> &'static str {
 }
 
 /// One table, and the context for its conversion to a [`SourceConfig`].
-pub struct Table<'a> {
+pub struct SourceTable<'a> {
     pub name: SourceName,
     pub offset: usize,
-    pub keys: SourceFile,
+    pub keys: SourceSection,
     pub location: &'a FileLocation<'a>,
     pub environment: &'a dyn Environment,
 }
 
-impl Table<'_> {
+impl SourceTable<'_> {
     /// Converts the table to a source, with values from the environment.
     pub fn resolve(mut self) -> Result<SourceConfig, ConfigError> {
         let provider = self.provider()?;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use serde::Deserialize;
 use url::Url;
 
-use super::{cache::OwnFreshness, secret::Secret};
+use super::{cache::FreshnessOverrides, secret::Secret};
 use crate::asset::{Provider, SourceName};
 
 /// The checked settings of one account or server.
@@ -26,7 +26,7 @@ pub struct SourceConfig {
     /// Maximum number of concurrent calls.
     pub in_flight: usize,
     /// Cache lifetimes that this source sets for itself.
-    pub freshness: OwnFreshness,
+    pub freshness: FreshnessOverrides,
     /// Hosts that may hold its files. `None`: any public host.
     pub storage_hosts: Option<Vec<String>>,
     /// Whether callers bring their own credential. Then `kind` has none.

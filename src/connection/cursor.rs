@@ -24,10 +24,10 @@ const USUAL_SIZE: usize = 48;
 /// The maximum number of sources of one gateway.
 const MAX_HINTS: u8 = 16;
 /// Hints are rounded down to a multiple of this, to keep cursors short.
-const GRAIN: u64 = 4;
+const HINT_GRANULARITY: u64 = 4;
 /// The maximum number of rows before or after a position. It is more than any source holds, and
 /// small enough for every kind of server to parse.
-pub const MOST_ROWS: u64 = 1 << 40;
+pub const MAX_ROWS: u64 = 1 << 40;
 /// Header flag: the time is in whole milliseconds.
 const MILLISECONDS: u8 = 0x40;
 
@@ -153,9 +153,8 @@ impl Cursor {
 
 /// Packs hints: a bit mask of their sources, then the numbers of each.
 fn pack_hints(hints: &[Hint]) -> Vec<u8> {
-    let fits = |hint: &&Hint| {
-        hint.source < MAX_HINTS && hint.newer <= MOST_ROWS && hint.older <= MOST_ROWS
-    };
+    let fits =
+        |hint: &&Hint| hint.source < MAX_HINTS && hint.newer <= MAX_ROWS && hint.older <= MAX_ROWS;
     let hints = hints.iter().filter(fits);
     let mask = hints
         .clone()
@@ -163,8 +162,8 @@ fn pack_hints(hints: &[Hint]) -> Vec<u8> {
     let mut bytes = Vec::new();
     push_varint(&mut bytes, mask);
     for hint in hints {
-        push_varint(&mut bytes, hint.newer / GRAIN);
-        push_varint(&mut bytes, hint.older / GRAIN);
+        push_varint(&mut bytes, hint.newer / HINT_GRANULARITY);
+        push_varint(&mut bytes, hint.older / HINT_GRANULARITY);
     }
     bytes
 }
@@ -175,8 +174,8 @@ fn unpack_hints(bytes: &[u8]) -> Option<Vec<Hint>> {
         return Some(hints);
     }
     let rows = |grains: u64| {
-        let rows = grains.checked_mul(GRAIN)?;
-        (rows <= MOST_ROWS).then_some(rows)
+        let rows = grains.checked_mul(HINT_GRANULARITY)?;
+        (rows <= MAX_ROWS).then_some(rows)
     };
     let (mask, mut rest) = read_varint(bytes)?;
     for source in (0..MAX_HINTS).filter(|source| mask >> source & 1 == 1) {
@@ -289,12 +288,12 @@ mod tests {
             };
             let mut bytes = open(&plain.encode(&list()), &list()).expect("a valid cursor");
             push_varint(&mut bytes, 1);
-            push_varint(&mut bytes, newer / GRAIN);
-            push_varint(&mut bytes, older / GRAIN);
+            push_varint(&mut bytes, newer / HINT_GRANULARITY);
+            push_varint(&mut bytes, older / HINT_GRANULARITY);
             Cursor::decode(&seal(bytes, &list()), &list())
         };
-        assert!(with(MOST_ROWS, MOST_ROWS).is_ok());
-        for far in [MOST_ROWS + GRAIN, 1 << 62, 1 << 63] {
+        assert!(with(MAX_ROWS, MAX_ROWS).is_ok());
+        for far in [MAX_ROWS + HINT_GRANULARITY, 1 << 62, 1 << 63] {
             assert_eq!(with(far, 0), Err(BadCursor), "{far}");
             assert_eq!(with(0, far), Err(BadCursor), "{far}");
         }
@@ -324,8 +323,8 @@ mod tests {
                 .zip(hints)
                 .map(|(source, (newer, older))| Hint {
                     source,
-                    newer: newer / GRAIN * GRAIN,
-                    older: older / GRAIN * GRAIN,
+                    newer: newer / HINT_GRANULARITY * HINT_GRANULARITY,
+                    older: older / HINT_GRANULARITY * HINT_GRANULARITY,
                 })
                 .collect();
             let cursor = Cursor { key: Key { time, source, id: id.into() }, hints };

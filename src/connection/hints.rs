@@ -24,7 +24,7 @@ impl Hints {
         self.0
             .iter()
             .filter_map(|positions| {
-                let Some((passed, left)) = offset_search::place(
+                let Some((passed, left)) = offset_search::rows_around(
                     &positions.rows,
                     positions.total,
                     key.time,

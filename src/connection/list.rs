@@ -114,7 +114,7 @@ pub struct SourceOutcome {
 impl SourceOutcome {
     /// Whether the page has all of the source's rows in its range, current and readable.
     #[must_use]
-    pub fn misses_nothing(&self) -> bool {
+    pub fn is_gap_free(&self) -> bool {
         self.error.is_none() && self.stale.is_none() && self.unreadable.is_empty()
     }
 }
@@ -147,7 +147,7 @@ impl Execution {
 /// No page: every called source failed, or those that may hold more rows did. In the second case no
 /// row lies between the client's cursor and the point where they would resume.
 #[derive(Debug, Clone)]
-pub struct Unanswered {
+pub struct ListUnavailable {
     /// Errors by source, sorted by source name; never empty.
     pub errors: Vec<(SourceName, SourceError)>,
     /// The other sources have no more rows.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{
     cursor::{Cursor, Hint},
     hints::{Hints, Positions},
-    list::{ConnectionPage, Edge, List, PagePosition, PageRange, Unanswered},
+    list::{ConnectionPage, Edge, List, ListUnavailable, PagePosition, PageRange},
     sort_key::Key,
     source_reader::{self, RankedRow, Reader},
 };
@@ -39,7 +39,7 @@ impl Walk {
         // ApplyCursorsToEdges).
         let is_left_behind = |before: &&Cursor| {
             let after = range.after.as_ref();
-            after.is_some_and(|after| after.key.walk(&before.key, list.order.direction).is_ge())
+            after.is_some_and(|after| after.key.compare(&before.key, list.order.direction).is_ge())
         };
         let before = range
             .before
@@ -62,7 +62,7 @@ impl Walk {
         };
         let requested = near.map(|cursor| &cursor.key);
         let starts_at_cursor = match (requested, &first) {
-            (Some(requested), Some(first)) => requested.walk(first, direction).is_ge(),
+            (Some(requested), Some(first)) => requested.compare(first, direction).is_ge(),
             (requested, _) => requested.is_some(),
         };
         Self {
@@ -78,7 +78,7 @@ impl Walk {
             until: [far.map(|cursor| cursor.key.clone()), last]
                 .into_iter()
                 .flatten()
-                .min_by(|a, b| a.walk(b, direction)),
+                .min_by(|a, b| a.compare(b, direction)),
             count: range.count,
             cursor_key: near.map(|cursor| cursor.key.clone()),
         }
@@ -104,7 +104,10 @@ fn ceil_microseconds(time: Timestamp) -> i64 {
 /// already ordered. Checks for more rows take O(s log n): a constant number at most for each
 /// source. The page's depth in the list does not matter, because each read starts at the page's
 /// position (`benches/parts` measures both).
-pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPage, Unanswered> {
+pub async fn page(
+    list: &List,
+    range: &PageRange<Cursor>,
+) -> Result<ConnectionPage, ListUnavailable> {
     let walk = Walk::of(list, range);
     let direction = walk.direction;
     let mut readers = source_reader::readers(
@@ -142,10 +145,10 @@ pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPa
         }
         advance(&mut holding, walk.count, began).await;
     }
-    if !readers.is_empty() && readers.iter().all(Reader::lost) {
-        return Err(Unanswered::of(&readers, false));
+    if !readers.is_empty() && readers.iter().all(Reader::failed_at_start) {
+        return Err(ListUnavailable::of(&readers, false));
     }
-    let errors = Unanswered::of(&readers, true);
+    let errors = ListUnavailable::of(&readers, true);
     let page = assemble(list, range.forward, &walk, readers);
     // An empty page would repeat under the same cursor for as long as the source is down.
     let far = if range.forward {
@@ -165,7 +168,7 @@ pub async fn page(list: &List, range: &PageRange<Cursor>) -> Result<ConnectionPa
     Ok(page)
 }
 
-impl Unanswered {
+impl ListUnavailable {
     fn of(readers: &[Reader<'_>], others_answered: bool) -> Self {
         let errors = readers.iter().filter_map(|reader| {
             let name = reader.source().profile().name.clone();
@@ -191,14 +194,14 @@ async fn advance(readers: &mut [&mut Reader<'_>], count: usize, began: Instant) 
 fn horizon(readers: &[Reader<'_>], direction: Direction) -> Option<Key> {
     readers
         .iter()
-        .filter(|reader| !reader.exhausted && !reader.lost())
+        .filter(|reader| !reader.exhausted && !reader.failed_at_start())
         .filter_map(|reader| reader.frontier.as_ref())
-        .min_by(|a, b| a.walk(b, direction))
+        .min_by(|a, b| a.compare(b, direction))
         .cloned()
 }
 
 fn is_within(key: &Key, horizon: Option<&Key>, direction: Direction) -> bool {
-    horizon.is_none_or(|horizon| key.walk(horizon, direction).is_le())
+    horizon.is_none_or(|horizon| key.compare(horizon, direction).is_le())
 }
 
 fn assemble(
@@ -220,7 +223,7 @@ fn assemble(
         })
         .filter(|(_, slot)| is_within(&slot.key, horizon.as_ref(), direction))
         .collect();
-    slots.sort_by(|(_, a), (_, b)| a.key.walk(&b.key, direction));
+    slots.sort_by(|(_, a), (_, b)| a.key.compare(&b.key, direction));
     // An asset that changed between two calls of one page has two positions; show it once.
     let mut shown = HashSet::with_capacity_and_hasher(slots.len(), RandomState::new());
     let keys = slots.iter().map(|(_, slot)| &slot.key);
@@ -270,7 +273,7 @@ fn assemble(
         .zip(unreadable)
         .zip(totals)
         .map(|((reader, unreadable), total)| {
-            let complete = !reader.lost();
+            let complete = !reader.failed_at_start();
             let error = reader.error;
             reader.stats.outcome(total, error, unreadable, complete)
         })

@@ -102,7 +102,7 @@ pub fn precedes(a: i64, b: i64, direction: Direction) -> bool {
 
 /// The numbers of rows strictly before and strictly after a time in this direction. `positions` is
 /// the last slice that a reader checked.
-pub fn place(
+pub fn rows_around(
     positions: &[(u64, i64)],
     total: u64,
     time: i64,

@@ -24,7 +24,7 @@ pub struct ReadStats<'a> {
     /// The number of rows that match the pushed filters, possibly an estimate.
     pub total: Option<u64>,
     /// Whether `total` is exact.
-    counts: bool,
+    is_total_exact: bool,
     /// Whether a row was read that does not match.
     pub dropped: bool,
     /// Ids read so far, for sources that page by position.
@@ -40,7 +40,7 @@ impl<'a> ReadStats<'a> {
             fetched_at: None,
             stale: None,
             total: None,
-            counts: false,
+            is_total_exact: false,
             dropped: false,
             ids_read: HashSet::new(),
         }
@@ -91,7 +91,7 @@ impl<'a> ReadStats<'a> {
         self.total = page.total.or(self.total);
         // After another page, an empty page shows nothing about how the server counts.
         if !page.rows.is_empty() || self.execution.rows_read == 0 {
-            self.counts = page.counts;
+            self.is_total_exact = page.is_total_exact;
         }
         if read.stale.is_some() {
             self.stale.clone_from(&read.stale);
@@ -113,7 +113,7 @@ impl<'a> ReadStats<'a> {
         }
         let is_bounded = self.list.filter.span(self.list.order.by) != (None, None);
         let as_asked = self.part.local.is_empty() && !self.dropped && !is_bounded;
-        self.total.filter(|_| as_asked && self.counts)
+        self.total.filter(|_| as_asked && self.is_total_exact)
     }
 
     /// The outcome of reading the source.

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use super::{
-    cursor::{BadCursor, Fingerprint, MOST_ROWS, open, seal},
+    cursor::{BadCursor, Fingerprint, MAX_ROWS, open, seal},
     id_encoding::{pack, push_varint, read_varint, unpack},
 };
 use crate::{
@@ -75,7 +75,7 @@ impl RowAnchor {
         let (next, rest) = rest.split_first_chunk::<4>()?;
         let (index, rest) = read_varint(rest)?;
         let (id, rest) = unpack(head >> 4, usize::from(*length), rest)?;
-        (head & 0x0f == VERSION && rest.is_empty() && index <= MOST_ROWS).then(|| Self {
+        (head & 0x0f == VERSION && rest.is_empty() && index <= MAX_ROWS).then(|| Self {
             source: u16::from_be_bytes([*s1, *s2]),
             id: id.into(),
             value: u64::from_be_bytes(*value),
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_place_that_no_list_reaches_is_refused() {
-        for (index, is_good) in [(MOST_ROWS, true), (MOST_ROWS + 1, false), (1 << 63, false)] {
+        for (index, is_good) in [(MAX_ROWS, true), (MAX_ROWS + 1, false), (1 << 63, false)] {
             let anchor = RowAnchor {
                 source: 7,
                 id: "a".into(),

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use self::slice::{FarEnd, Slice};
 use super::{
-    list::{ConnectionPage, List, PageRange, SourceList, Unanswered},
+    list::{ConnectionPage, List, ListUnavailable, PageRange, SourceList},
     read_stats::{PROBE_LENGTH, ReadStats},
     row_cursor::{RowAnchor, value_hash},
 };
@@ -26,19 +26,22 @@ use crate::{
 };
 
 /// The maximum number of slices read for a page (design §3).
-const BUDGET: u32 = 5;
+const MAX_SLICES: u32 = 5;
 /// Rows read again before a position: the position's row, and some more in case of deletions.
 const SLACK: u64 = 8;
 
 /// Reads a page, usually with one call.
-pub async fn page(list: &List, range: &PageRange<RowAnchor>) -> Result<ConnectionPage, Unanswered> {
+pub async fn page(
+    list: &List,
+    range: &PageRange<RowAnchor>,
+) -> Result<ConnectionPage, ListUnavailable> {
     let Some(part) = list.sources.first() else {
         return Ok(list.empty_page(Vec::new()));
     };
     let mut walk = Walk::new(list, part, range);
     walk.run().await;
     match walk.error {
-        Some(error) if walk.furthest.is_none() => Err(Unanswered {
+        Some(error) if walk.furthest.is_none() => Err(ListUnavailable {
             errors: vec![(part.source.profile().name.clone(), error)],
             others_answered: false,
         }),
@@ -120,12 +123,12 @@ impl<'a> Walk<'a> {
         while !self.exhausted
             && self.error.is_none()
             && self.assets() <= self.count
-            && self.slices < BUDGET
+            && self.slices < MAX_SLICES
         {
             let from = self.furthest.clone().or_else(|| self.near.cloned());
             match self.locate(from.as_ref()).await {
                 Ok((slice, gap)) => {
-                    if let Err(error) = self.judge_far(&slice).await {
+                    if let Err(error) = self.check_far_end(&slice).await {
                         self.error = Some(error);
                         return;
                     }
@@ -145,7 +148,7 @@ impl<'a> Walk<'a> {
 
     /// Finds out whether the row at `far` is gone, if this slice has its neighbour but not the row.
     /// Inserted rows may have moved it to another slice.
-    async fn judge_far(&mut self, slice: &Slice) -> Result<(), SourceError> {
+    async fn check_far_end(&mut self, slice: &Slice) -> Result<(), SourceError> {
         let Some(far) = self.far else { return Ok(()) };
         let has_mark = |slice: &Slice, mark: u32| {
             mark != 0 && slice.rows.iter().any(|(row, _)| row.mark() == mark)
@@ -168,7 +171,7 @@ impl<'a> Walk<'a> {
             let around = self.read(start, length).await?;
             verdict = is_gone(&around);
             if verdict.is_none() {
-                let found = self.look_around(&around, is_gone).await?;
+                let found = self.search_both_sides(&around, is_gone).await?;
                 verdict = found.map(|(_, is_gone)| is_gone);
             }
         }
@@ -199,12 +202,12 @@ impl<'a> Walk<'a> {
             return Ok((slice, gap));
         }
         let forward = self.forward;
-        let found = self.look_around(&slice, |slice| slice.gap(anchor, forward));
+        let found = self.search_both_sides(&slice, |slice| slice.gap(anchor, forward));
         found.await?.ok_or(SourceError::Lost)
     }
 
     /// Searches for rows that moved far, in slices on both sides of the first one in turn.
-    async fn look_around<T>(
+    async fn search_both_sides<T>(
         &mut self,
         first: &Slice,
         find: impl Fn(&Slice) -> Option<T>,
@@ -213,7 +216,7 @@ impl<'a> Walk<'a> {
         let (mut low, mut high) = (first.offset, first.end());
         let mut more = !first.is_last;
         let mut is_later = true;
-        while self.slices < BUDGET && (more || low > 0) {
+        while self.slices < MAX_SLICES && (more || low > 0) {
             is_later = if is_later { more } else { low == 0 };
             let slice = if is_later {
                 let slice = self.read(high.saturating_sub(SLACK), u64::MAX).await?;
@@ -268,7 +271,7 @@ impl<'a> Walk<'a> {
                 )
             })?
             .saturating_sub(length);
-        while self.slices < BUDGET {
+        while self.slices < MAX_SLICES {
             // Rows may have been added or deleted since.
             let slice = self.read(start, length + SLACK).await?;
             if slice.is_last && (!slice.rows.is_empty() || slice.offset == 0) {
@@ -286,7 +289,7 @@ impl<'a> Walk<'a> {
         Err(SourceError::Unavailable {
             status: None,
             reason: format!(
-                "{BUDGET} calls did not reach the end of its list: it returns fewer rows a call \
+                "{MAX_SLICES} calls did not reach the end of its list: it returns fewer rows a call \
                  than requested, or the list is growing; page forward instead"
             ),
             retry_after: None,

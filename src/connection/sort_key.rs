@@ -47,7 +47,7 @@ impl Key {
 
     /// Compares two keys in this direction: `Less` if `self` comes first.
     #[must_use]
-    pub fn walk(&self, other: &Self, direction: Direction) -> Ordering {
+    pub fn compare(&self, other: &Self, direction: Direction) -> Ordering {
         match direction {
             Direction::Descending => self.cmp(other),
             Direction::Ascending => other.cmp(self),

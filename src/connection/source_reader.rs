@@ -28,10 +28,10 @@ use crate::source::{
 };
 
 /// The maximum number of slices read for one source and page (design §3).
-const BUDGET: u32 = 5;
+const MAX_SLICES: u32 = 5;
 /// The same limit before the first progress: while finding the position without a hint, passing
 /// empty pages or closing one very large group of equal times. A page must always make progress.
-const LAST_RESORT: u32 = 50;
+const MAX_SLICES_BEFORE_PROGRESS: u32 = 50;
 /// A row with its sort key.
 #[derive(Debug, Clone)]
 pub struct RankedRow {
@@ -123,9 +123,9 @@ impl<'a> Reader<'a> {
     /// The maximum number of slices for this source and page.
     fn allowance(&self) -> u32 {
         if self.frontier.is_none() {
-            LAST_RESORT
+            MAX_SLICES_BEFORE_PROGRESS
         } else {
-            BUDGET
+            MAX_SLICES
         }
     }
 
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the run failed before its first progress.
-    pub fn lost(&self) -> bool {
+    pub fn failed_at_start(&self) -> bool {
         self.error.is_some() && self.frontier.is_none()
     }
 

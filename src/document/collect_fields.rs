@@ -18,8 +18,8 @@ use async_graphql_value::{ConstValue, Value};
 use super::validation::Validator;
 
 /// Approximate memory of a field and of a value, in bytes.
-const FIELD: usize = 400;
-const VALUE: usize = 64;
+const FIELD_BYTES: usize = 400;
+const VALUE_BYTES: usize = 64;
 
 /// Returns the variables used in conditions (`@skip`, `@include`).
 pub fn condition_variables(document: &ExecutableDocument) -> Vec<Name> {
@@ -55,7 +55,7 @@ pub fn condition_variables(document: &ExecutableDocument) -> Vec<Name> {
 /// Approximate memory of a document's operations, in bytes.
 pub fn bytes(document: &ExecutableDocument) -> usize {
     fn of_value(value: &Value) -> usize {
-        VALUE
+        VALUE_BYTES
             + match value {
                 Value::String(text) => text.len(),
                 Value::List(items) => items.iter().map(of_value).sum(),
@@ -71,12 +71,12 @@ pub fn bytes(document: &ExecutableDocument) -> usize {
                     .arguments
                     .iter()
                     .map(|(_, value)| of_value(&value.node));
-                FIELD + values.sum::<usize>() + of_set(&field.node.selection_set.node)
+                FIELD_BYTES + values.sum::<usize>() + of_set(&field.node.selection_set.node)
             }
             Selection::InlineFragment(fragment) => {
-                FIELD + of_set(&fragment.node.selection_set.node)
+                FIELD_BYTES + of_set(&fragment.node.selection_set.node)
             }
-            Selection::FragmentSpread(_) => FIELD,
+            Selection::FragmentSpread(_) => FIELD_BYTES,
         });
         each.sum()
     }
@@ -110,7 +110,7 @@ pub fn merged(
         ty: operation.ty,
         variable_definitions: operation.variable_definitions.clone(),
         directives: operation.directives.clone(),
-        selection_set: Positioned::new(merger.one(root, &[&set.node]), set.pos),
+        selection_set: Positioned::new(merger.merge_sets(root, &[&set.node]), set.pos),
     };
     ExecutableDocument {
         operations: DocumentOperations::Single(Positioned::new(merged, set.pos)),
@@ -183,7 +183,7 @@ struct Collected<'a> {
 impl<'a> Merger<'a> {
     /// Merges several selection sets on the same type. For an interface or union, each possible
     /// object type gets a separate inline fragment, which preserves its field order.
-    fn one(&self, parent: &str, sets: &[&'a SelectionSet]) -> SelectionSet {
+    fn merge_sets(&self, parent: &str, sets: &[&'a SelectionSet]) -> SelectionSet {
         let Some(possible) = self.rules.possible(parent) else {
             return self.of_object(parent, sets);
         };
@@ -239,7 +239,7 @@ impl<'a> Merger<'a> {
             arguments: occurrence.arguments.clone(),
             directives: Vec::new(),
             selection_set: Positioned::new(
-                self.one(field_type.unwrap_or_default(), &sets),
+                self.merge_sets(field_type.unwrap_or_default(), &sets),
                 occurrence.selection_set.pos,
             ),
         };

@@ -18,7 +18,7 @@ use crate::schema::{FieldCost, FieldCosts};
 /// Maximum assets of a page. A page whose size cannot be read counts as this many.
 const MAX_PAGE: u64 = 100;
 /// Assets of a page without `first` and `last`.
-const USUAL_PAGE: u64 = 20;
+const DEFAULT_PAGE: u64 = 20;
 
 /// Returns the maximum cost of `operation`. The document was weighed: it has no fragment cycles.
 pub fn of(
@@ -111,7 +111,7 @@ impl<'a> CostVisitor<'a> {
             Found::Number(size) => Some(u64::try_from(size).unwrap_or(0).min(MAX_PAGE)),
             Found::Items(_) | Found::Other => Some(MAX_PAGE),
         });
-        sizes.into_iter().flatten().max().unwrap_or(USUAL_PAGE)
+        sizes.into_iter().flatten().max().unwrap_or(DEFAULT_PAGE)
     }
 
     /// Returns the length of a list in the arguments. A single value is a list of one.

@@ -20,21 +20,21 @@ use apollo_compiler::{
 use crate::schema::byte_size;
 
 /// An error message, and its location in the document.
-pub type Fault = (String, Option<SourceSpan>);
+pub type InputFault = (String, Option<SourceSpan>);
 
 /// Checks every value of a document. Returns the nullable variables that only a default allows in a
 /// non-null position, each with the name of its operation.
 ///
 /// # Errors
-/// A [`Fault`] for the first value that does not fit its position.
+/// A [`InputFault`] for the first value that does not fit its position.
 pub fn check(
     document: &ExecutableDocument,
     schema: &Schema,
-) -> Result<Vec<(Option<Name>, Name)>, Fault> {
+) -> Result<Vec<(Option<Name>, Name)>, InputFault> {
     let mut nullable = Vec::new();
     for operation in document.operations.iter() {
         let mut not_null = BTreeSet::new();
-        let mut usage = Usage {
+        let mut usage = ValueVisitor {
             document,
             schema,
             operation,
@@ -57,12 +57,12 @@ pub fn check(
 /// Checks the variables of an operation, after coercion to the types that it declares.
 ///
 /// # Errors
-/// A [`Fault`] for the first variable that does not fit its type.
+/// A [`InputFault`] for the first variable that does not fit its type.
 pub fn check_variables(
     operation: &Operation,
     variables: &JsonMap,
     schema: &Schema,
-) -> Result<(), Fault> {
+) -> Result<(), InputFault> {
     for variable in &operation.variables {
         if let Some(value) = variables.get(variable.name.as_str()) {
             constant(value, &variable.ty, schema).map_err(|(message, at)| {
@@ -74,7 +74,7 @@ pub fn check_variables(
 }
 
 /// Visits the values of one operation.
-struct Usage<'a> {
+struct ValueVisitor<'a> {
     document: &'a ExecutableDocument,
     schema: &'a Schema,
     operation: &'a Operation,
@@ -83,8 +83,8 @@ struct Usage<'a> {
     not_null: &'a mut BTreeSet<Name>,
 }
 
-impl<'a> Usage<'a> {
-    fn set(&mut self, set: &'a SelectionSet) -> Result<(), Fault> {
+impl<'a> ValueVisitor<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<(), InputFault> {
         for selection in &set.selections {
             match selection {
                 Selection::Field(field) => {
@@ -112,7 +112,7 @@ impl<'a> Usage<'a> {
         Ok(())
     }
 
-    fn directives(&mut self, directives: &DirectiveList) -> Result<(), Fault> {
+    fn directives(&mut self, directives: &DirectiveList) -> Result<(), InputFault> {
         for directive in &directives.0 {
             let schema = self.schema;
             if let Some(definition) = schema.directive_definitions.get(&directive.name) {
@@ -126,7 +126,7 @@ impl<'a> Usage<'a> {
         &mut self,
         given: &[Node<Argument>],
         definitions: &[Node<InputValueDefinition>],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), InputFault> {
         for argument in given {
             let mut candidates = definitions.iter();
             if let Some(definition) = candidates.find(|definition| definition.name == argument.name)
@@ -147,7 +147,7 @@ impl<'a> Usage<'a> {
         value: &Node<Value>,
         expected: &Type,
         default: Option<&Value>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), InputFault> {
         let is_size = expected.inner_named_type() == byte_size::NAME;
         let no_size = || Err((byte_size::RULE.to_owned(), value.location()));
         match &**value {
@@ -185,7 +185,7 @@ impl<'a> Usage<'a> {
         value: &Node<Value>,
         fields: &[(Name, Node<Value>)],
         expected: &Type,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), InputFault> {
         let Some(definition) = input(expected, self.schema) else {
             return Ok(());
         };
@@ -223,7 +223,7 @@ impl<'a> Usage<'a> {
         value: &Node<Value>,
         expected: &Type,
         default: Option<&Value>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), InputFault> {
         let mut declared = self.operation.variables.iter();
         // The validator refuses undeclared variables.
         let Some(variable) = declared.find(|candidate| candidate.name == *name) else {
@@ -274,14 +274,14 @@ fn is_one_of(input: &InputObjectType) -> bool {
     input.directives.has("oneOf")
 }
 
-fn one_of_fault(input: &InputObjectType, location: Option<SourceSpan>) -> Fault {
+fn one_of_fault(input: &InputObjectType, location: Option<SourceSpan>) -> InputFault {
     let name = &input.name;
     let message =
         format!("Exactly one key must be specified for OneOf type \"{name}\", and not null.");
     (message, location)
 }
 
-fn constant(value: &JsonValue, expected: &Type, schema: &Schema) -> Result<(), Fault> {
+fn constant(value: &JsonValue, expected: &Type, schema: &Schema) -> Result<(), InputFault> {
     let is_size = expected.inner_named_type() == byte_size::NAME;
     if let Some(items) = value.as_array()
         && (!is_size || expected.is_list())
@@ -292,7 +292,7 @@ fn constant(value: &JsonValue, expected: &Type, schema: &Schema) -> Result<(), F
             expected
         };
         let mut items = items.iter();
-        return items.try_for_each(|own| constant(own, item, schema));
+        return items.try_for_each(|element| constant(element, item, schema));
     }
     if is_size {
         let fits = value.is_null() || value.as_u64().is_some_and(byte_size::fits);

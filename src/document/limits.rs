@@ -83,7 +83,7 @@ pub fn weigh(
     // Validation also visits fragments that are never spread, so they are weighed too.
     for name in document.fragments.keys() {
         let weight = visitor.fragment(name)?;
-        within(weight, limits.introspection_depth, limits)?;
+        check_weight(weight, limits.introspection_depth, limits)?;
     }
     for (_, operation) in document.operations.iter() {
         check(&mut visitor, &operation.node, limits)?;
@@ -116,7 +116,7 @@ fn check<'a>(
     } else {
         limits.depth
     };
-    within(weight, deepest, limits)?;
+    check_weight(weight, deepest, limits)?;
     if weight.fields > limits.root_fields as u64 {
         return Err(DocumentError::limit64(
             "number of root fields",
@@ -128,7 +128,7 @@ fn check<'a>(
 }
 
 /// Checks a weight against the limits for operations and fragments.
-fn within(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), DocumentError> {
+fn check_weight(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), DocumentError> {
     for (name, value, maximum) in [
         (
             "number of selections, spread fragments counted each time,",
@@ -330,13 +330,15 @@ fn only_introspects(set: &SelectionSet) -> bool {
 
 /// Returns whether any part of the document selects an introspection field.
 pub fn introspects(document: &ExecutableDocument) -> bool {
-    fn asks(set: &SelectionSet) -> bool {
+    fn selects_introspection(set: &SelectionSet) -> bool {
         set.items.iter().any(|selection| match &selection.node {
             Selection::Field(field) => {
                 is_about_the_schema(field.node.name.node.as_str())
-                    || asks(&field.node.selection_set.node)
+                    || selects_introspection(&field.node.selection_set.node)
             }
-            Selection::InlineFragment(fragment) => asks(&fragment.node.selection_set.node),
+            Selection::InlineFragment(fragment) => {
+                selects_introspection(&fragment.node.selection_set.node)
+            }
             // Fragment definitions are visited separately.
             Selection::FragmentSpread(_) => false,
         })
@@ -350,7 +352,7 @@ pub fn introspects(document: &ExecutableDocument) -> bool {
                 .values()
                 .map(|definition| &definition.node.selection_set),
         )
-        .any(|set| asks(&set.node))
+        .any(|set| selects_introspection(&set.node))
 }
 
 /// Returns whether a field is introspection, or the subgraph's schema for federated gateways.

@@ -10,15 +10,15 @@ use super::{
     error::{DocumentError, ErrorCode},
 };
 use crate::{
-    cache::{ByHash, Hash},
+    cache::{Hash, HashCache},
     config::{Limits, TrustedDocuments},
     schema::Code,
 };
 
 /// Approximate memory per byte of text: the store keeps the output of two parsers.
-const FACTOR: usize = 40;
+const BYTES_PER_TEXT_BYTE: usize = 40;
 /// Minimum memory of a document, in bytes.
-const BASE: usize = 2 * 1024;
+const MIN_DOCUMENT_BYTES: usize = 2 * 1024;
 
 /// Identifies a request's document. A valid request has at least one of the three.
 #[derive(Debug, Default, Clone)]
@@ -34,7 +34,7 @@ pub struct DocumentRef {
 pub struct DocumentStore {
     rules: Validator,
     /// Documents by the hash of their text.
-    read: ByHash<Document>,
+    read: HashCache<Document>,
     trusted: HashMap<String, Hash>,
     texts: HashMap<Hash, String>,
     only_trusted: bool,
@@ -50,7 +50,7 @@ impl DocumentStore {
     ) -> Self {
         let mut store = Self {
             rules,
-            read: ByHash::new(capacity),
+            read: HashCache::new(capacity),
             trusted: HashMap::new(),
             texts: HashMap::new(),
             only_trusted: trusted.only,
@@ -118,7 +118,7 @@ impl DocumentStore {
     fn check_name(&self, reference: &DocumentRef, hash: &Hash) -> Result<(), DocumentError> {
         let meant = |name: &str| {
             let trusted = self.trusted.get(name).copied();
-            trusted.or_else(|| from_hex(plain(name)))
+            trusted.or_else(|| from_hex(without_algorithm(name)))
         };
         let hash_fits = |name: &String| meant(name) == Some(*hash);
         // An id that is neither trusted nor a hash is the client's own, and is not checked.
@@ -149,13 +149,13 @@ impl DocumentStore {
         let trusted = self
             .trusted
             .get(name)
-            .or_else(|| self.trusted.get(plain(name)));
+            .or_else(|| self.trusted.get(without_algorithm(name)));
         if let Some(hash) = trusted
             && let Some(text) = self.texts.get(hash)
         {
             return Ok(Lookup::Trusted(*hash, text));
         }
-        let read = from_hex(plain(name)).and_then(|hash| {
+        let read = from_hex(without_algorithm(name)).and_then(|hash| {
             let may = !self.only_trusted || self.texts.contains_key(&hash);
             may.then(|| self.read.get(&hash)).flatten()
         });
@@ -173,11 +173,11 @@ enum Lookup<'a> {
 
 /// Approximate memory of a document, in bytes.
 fn weight(document: &Document, text: &str) -> usize {
-    BASE + text.len().saturating_mul(FACTOR) + document.bytes()
+    MIN_DOCUMENT_BYTES + text.len().saturating_mul(BYTES_PER_TEXT_BYTE) + document.bytes()
 }
 
 /// Strips the algorithm from an id that is a hash (GraphQL over HTTP, Persisted Documents).
-fn plain(name: &str) -> &str {
+fn without_algorithm(name: &str) -> &str {
     name.strip_prefix("sha256:").unwrap_or(name)
 }
 
@@ -283,15 +283,16 @@ mod tests {
         }
         text += "fragment f5 on Asset { id name kind tags }";
         let limits = Limits::default();
-        let read =
-            |text: &str| Document::read(text, &limits, known.rules()).map_err(|own| own.message);
+        let read = |text: &str| {
+            Document::read(text, &limits, known.rules()).map_err(|error| error.message)
+        };
         let spread = read(&text).expect("it is valid");
         // It has 2 + 4 + … + 32 and 32 * 4 selections, and the first.
         assert!(spread.bytes() > 190 * 400, "{}", spread.bytes());
         // Ten such operations exceed the size limit of merged operations.
         let ten: String = (0..10)
             .map(|own| text.replacen("query", &format!("query Q{own}"), 1))
-            .map(|own| own.split("fragment").next().unwrap_or_default().to_owned())
+            .map(|copy| copy.split("fragment").next().unwrap_or_default().to_owned())
             .collect();
         let fragments = &text[text.find("fragment").unwrap_or_default()..];
         let many = read(&format!("{ten}{fragments}")).expect("it is valid");

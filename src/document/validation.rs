@@ -17,7 +17,7 @@ use async_graphql::{Name, Variables};
 use async_graphql_value::ConstValue;
 
 use super::error::{self, DocumentError, ErrorCode};
-use super::input_values::{self, Fault};
+use super::input_values::{self, InputFault};
 use crate::schema::Code;
 
 /// Maximum number of errors shown.
@@ -28,19 +28,19 @@ const MAX_MESSAGE: usize = 300;
 const MAX_NAME: usize = 40;
 /// An introspection field since September 2025 (4.2.2). The engine supports it, but the validator
 /// does not yet.
-const NEWER: &str = "extend type __Type { isOneOf: Boolean }";
+const IS_ONE_OF_EXTENSION: &str = "extend type __Type { isOneOf: Boolean }";
 /// Prefix of the validator's syntax errors.
-const SYNTAX: &str = "syntax error";
+const SYNTAX_ERROR_PREFIX: &str = "syntax error";
 /// The validator's name for the error of an unknown field.
-const UNKNOWN: &str = "UndefinedField";
+const UNKNOWN_FIELD_ERROR: &str = "UndefinedField";
 /// Errors after which the validator drops the field from its selection set.
-const LEFT_OUT: [&str; 3] = [
-    UNKNOWN,
+const FIELD_DROPPING_ERRORS: [&str; 3] = [
+    UNKNOWN_FIELD_ERROR,
     "SubselectionOnScalarType",
     "SubselectionOnEnumType",
 ];
 /// The validator's name for the error of an empty selection set.
-const EMPTY: &str = "MissingSubselection";
+const EMPTY_SELECTION_ERROR: &str = "MissingSubselection";
 
 /// A variable of a nullable type that is used in a non-null position.
 pub struct NotNull {
@@ -64,7 +64,7 @@ impl Validator {
     /// # Errors
     /// The validator's messages, if the schema is invalid.
     pub fn new(sdl: &str, suggests: bool) -> Result<Self, String> {
-        let whole = format!("{sdl}\n{NEWER}");
+        let whole = format!("{sdl}\n{IS_ONE_OF_EXTENSION}");
         let schema = Schema::parse_and_validate(whole, "schema.graphql")
             .map_err(|wrong| wrong.errors.to_string())?;
         let mut possible: HashMap<String, Vec<String>> = HashMap::new();
@@ -118,7 +118,7 @@ impl Validator {
         }
         let validation_error = self.check(text).err().unwrap_or_else(|| refusal.clone());
         let mut errors = std::iter::once(&validation_error).chain(&validation_error.others);
-        match errors.find(|syntax_error| syntax_error.message.starts_with(SYNTAX)) {
+        match errors.find(|syntax_error| syntax_error.message.starts_with(SYNTAX_ERROR_PREFIX)) {
             Some(syntax_error) => DocumentError {
                 others: Vec::new(),
                 code: refusal.code,
@@ -190,12 +190,12 @@ impl Validator {
         // Dropped fields can leave a selection set empty. That is not a separate error.
         let name =
             |diagnostic: &Diagnostic<'_, DiagnosticData>| diagnostic.error.unstable_error_name();
-        let is_left_out = diagnostics
-            .iter()
-            .any(|diagnostic| name(&diagnostic).is_some_and(|name| LEFT_OUT.contains(&name)));
+        let is_left_out = diagnostics.iter().any(|diagnostic| {
+            name(&diagnostic).is_some_and(|name| FIELD_DROPPING_ERRORS.contains(&name))
+        });
         let mut relevant = diagnostics
             .iter()
-            .filter(|diagnostic| !is_left_out || name(diagnostic) != Some(EMPTY));
+            .filter(|diagnostic| !is_left_out || name(diagnostic) != Some(EMPTY_SELECTION_ERROR));
         // Errors over the maximum are only counted.
         let shown = relevant.by_ref().take(MAX_ERRORS).map(|diagnostic| {
             let compat = diagnostic.error.unstable_compat_message();
@@ -203,7 +203,7 @@ impl Validator {
             if !self.suggests {
                 let end = message.find(" Did you mean").unwrap_or(message.len());
                 message.truncate(end);
-            } else if name(&diagnostic) == Some(UNKNOWN) {
+            } else if name(&diagnostic) == Some(UNKNOWN_FIELD_ERROR) {
                 message += &self.suggestion(&message);
             }
             let range = diagnostic.line_column_range();
@@ -263,7 +263,7 @@ impl Validator {
 /// Converts a fault into an error with its line and column in the document.
 fn fault_error(
     code: impl Into<ErrorCode>,
-    (message, location): Fault,
+    (message, location): InputFault,
     document: &ExecutableDocument,
 ) -> DocumentError {
     let range = location.and_then(|at| at.line_column_range(&document.sources));

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, Semaphore};
 
 /// One received call.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Recorded {
+pub struct RecordedCall {
     pub method: String,
     pub path: String,
     /// The query string as sent, still encoded.
@@ -30,16 +30,16 @@ pub struct Recorded {
 }
 
 /// The maximum number of calls in the record; the oldest are dropped first.
-const MOST: usize = 16_384;
+const MAX_CALLS: usize = 16_384;
 
 /// The latest calls since the start or the last [`Recorder::clear`], without file requests and
 /// the recorder's routes.
 #[derive(Debug, Default)]
-pub struct Recorder(Mutex<VecDeque<Recorded>>);
+pub struct Recorder(Mutex<VecDeque<RecordedCall>>);
 
 impl Recorder {
     #[must_use]
-    pub fn calls(&self) -> Vec<Recorded> {
+    pub fn calls(&self) -> Vec<RecordedCall> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -64,9 +64,9 @@ impl Recorder {
             .clear();
     }
 
-    fn push(&self, call: Recorded) {
+    fn push(&self, call: RecordedCall) {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if calls.len() >= MOST {
+        if calls.len() >= MAX_CALLS {
             calls.pop_front();
         }
         calls.push_back(call);
@@ -209,7 +209,7 @@ async fn observe(State(watch): State<Watch>, request: Request, next: Next) -> Re
     let path = request.uri().path().to_owned();
     let (request, body) = json_body(request).await;
     if !path.starts_with(FILES) {
-        watch.recorder.push(Recorded {
+        watch.recorder.push(RecordedCall {
             method: request.method().to_string(),
             path: path.clone(),
             query: request.uri().query().unwrap_or_default().to_owned(),
@@ -339,7 +339,7 @@ async fn replace_in_body(response: Response, pattern: &[u8], replacement: &[u8])
     Response::from_parts(head, Body::from(changed))
 }
 
-async fn show(State(watch): State<Watch>) -> Json<Vec<Recorded>> {
+async fn show(State(watch): State<Watch>) -> Json<Vec<RecordedCall>> {
     Json(watch.recorder.calls())
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    connection::{self, AssetConnection, ListQuery, Paging},
+    connection::{self, AssetConnection, ListQuery, PageArguments},
     error::{Code, coded},
     fast_path::FastPath,
     loading::load_variant,
@@ -219,7 +219,7 @@ impl AssetNode {
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
     ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
-        let paging = Paging {
+        let paging = PageArguments {
             first,
             after,
             last,
@@ -268,7 +268,7 @@ impl AssetNode {
     async fn children_of(
         &self,
         context: &Context<'_>,
-        paging: Paging,
+        paging: PageArguments,
     ) -> async_graphql::Result<Option<FastPath<AssetConnection>>> {
         let id = &self.0.id;
         let Some(source) = reading(context)?.registry.named(&id.source) else {
@@ -331,7 +331,7 @@ impl AssetNode {
                 let now = Timestamp::now();
                 let (url, end) = operation.media.url(&self.0.id, rendition, scope, now);
                 let left = end.duration_since(now).unsigned_abs();
-                operation.context.true_until(Instant::now() + left);
+                operation.context.limit_freshness(Instant::now() + left);
                 Some((url, Some(end)))
             }
         }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The paging arguments `first`, `after`, `last` and `before`.
-pub struct Paging {
+pub struct PageArguments {
     pub first: Option<i32>,
     pub after: Option<String>,
     pub last: Option<i32>,
@@ -33,7 +33,7 @@ pub struct Paging {
 /// The page size when the client sends neither `first` nor `last`.
 const DEFAULT_PAGE: usize = 20;
 
-impl Paging {
+impl PageArguments {
     /// Returns the range of the list that the arguments select.
     fn range<C>(
         &self,
@@ -87,7 +87,7 @@ fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
 }
 
 /// The name of the list over any sources, by `AssetFilter`. Other lists belong to one provider.
-pub const MERGED: &str = "assets";
+pub const MERGED_LIST: &str = "assets";
 
 /// A list, as the arguments of a field describe it.
 pub struct ListQuery {
@@ -105,7 +105,7 @@ pub struct ListQuery {
 pub async fn resolve(
     context: &Context<'_>,
     described: ListQuery,
-    paging: Paging,
+    paging: PageArguments,
 ) -> async_graphql::Result<FastPath<AssetConnection>> {
     let operation = reading(context)?;
     let order = described.order;
@@ -114,7 +114,7 @@ pub async fn resolve(
         "orderBy",
         format!("{} {:?}", order.by.word(), order.direction),
     ));
-    let is_merged = described.name == MERGED;
+    let is_merged = described.name == MERGED_LIST;
     let fingerprint = Fingerprint::of(described.name, &arguments);
     let (sources, skipped) = parts(described.sources, order)?;
     let list = List {
@@ -139,11 +139,11 @@ pub async fn resolve(
                 _ => Ok(anchor),
             }
         })?;
-        list.collated_page(&range).await
+        list.single_source_page(&range).await
     };
     if !page
         .as_ref()
-        .is_ok_and(|page| page.sources.iter().all(SourceOutcome::misses_nothing))
+        .is_ok_and(|page| page.sources.iter().all(SourceOutcome::is_gap_free))
     {
         operation.context.mark_uncacheable();
     }
@@ -164,14 +164,14 @@ pub async fn resolve(
 }
 
 /// The source lists to query, and the skipped sources with their reasons.
-type AskedAndSkipped = (Vec<SourceList>, Vec<(Arc<dyn Source>, &'static str)>);
+type QueriedAndSkipped = (Vec<SourceList>, Vec<(Arc<dyn Source>, &'static str)>);
 
 /// Splits the sources into those to query and those to skip. Returns `UNSUPPORTED_BY_SOURCE`, with
 /// their names, when sources have no such list or order.
 fn parts(
     sources: Vec<(Arc<dyn Source>, Pushdown)>,
     order: Order,
-) -> async_graphql::Result<AskedAndSkipped> {
+) -> async_graphql::Result<QueriedAndSkipped> {
     let count = sources.len();
     let (mut lists, mut skipped) = (Vec::new(), Vec::new());
     let mut unable: Vec<(SourceName, &str)> = Vec::new();
@@ -310,7 +310,7 @@ impl AssetConnection {
     /// True when each source is `OK` or `SKIPPED` and no row is unreadable. Unlike the `isComplete`
     /// of a source result, it is false for `STALE` sources and for pages that a failure cut short.
     async fn is_complete(&self) -> bool {
-        self.misses_nothing()
+        self.is_gap_free()
     }
 }
 
@@ -339,9 +339,9 @@ impl AssetConnection {
         }
     }
 
-    fn misses_nothing(&self) -> bool {
+    fn is_gap_free(&self) -> bool {
         let mut sources = self.0.sources.iter();
-        sources.all(SourceOutcome::misses_nothing)
+        sources.all(SourceOutcome::is_gap_free)
     }
 
     fn count(&self) -> Option<i64> {

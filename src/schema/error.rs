@@ -6,7 +6,7 @@ use async_graphql::{Enum, Error, ErrorExtensions, ID, Interface, SimpleObject};
 
 use crate::{
     asset::{Provider, SourceName},
-    connection::Unanswered,
+    connection::ListUnavailable,
     source::{SourceError, SourceInfo},
 };
 
@@ -97,7 +97,7 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::RateLimited { .. } => Code::RateLimited,
         SourceError::PaymentRequired { .. } => Code::PaymentRequired,
         SourceError::Timeout | SourceError::NotTried => Code::UpstreamTimeout,
-        SourceError::Unavailable { .. } | SourceError::LeftAlone { .. } => {
+        SourceError::Unavailable { .. } | SourceError::NotCalled { .. } => {
             Code::UpstreamUnavailable
         }
         SourceError::Rejected { status: 409, .. } => Code::Conflict,
@@ -111,7 +111,7 @@ pub const fn code_of(error: &SourceError) -> Code {
         SourceError::Invalid(_) => Code::BadUserInput,
         SourceError::InUse => Code::InUse,
         SourceError::Immutable => Code::Immutable,
-        SourceError::UnknownOutcome | SourceError::HalfDone { .. } => Code::UnknownOutcome,
+        SourceError::UnknownOutcome | SourceError::PartlyDone { .. } => Code::UnknownOutcome,
         SourceError::Lost => Code::BadCursor,
         SourceError::Exhausted => Code::LimitExceeded,
         SourceError::Internal => Code::Internal,
@@ -155,7 +155,7 @@ fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> 
 }
 
 /// Creates the error of a list without a page. It names each source that failed.
-pub fn unanswered(failure: &Unanswered) -> Error {
+pub fn unanswered(failure: &ListUnavailable) -> Error {
     let errors = || failure.errors.iter().map(|(_, error)| error);
     let Some(first) = errors().next() else {
         return coded(Code::Internal, "internal error: see the gateway's log");

@@ -65,18 +65,18 @@ impl<'a, T: SyncFields> SelectedFields<'a, T> {
     }
 
     /// Parses the selection set of a nested object. `None` when any of its fields needs I/O.
-    pub fn wholly(set: &'a SelectionSet) -> Option<Self> {
+    pub fn all_sync(set: &'a SelectionSet) -> Option<Self> {
         let is_plain = |(_, choice): &(_, Choice<_>)| !matches!(choice, Choice::Other);
         Self::of(set).filter(|selected| selected.0.iter().all(is_plain))
     }
 
     /// Writes the object. `None` when a field needs I/O.
     pub fn write(&self, root: &T, operation: &Operation, json: &mut Vec<u8>) -> Option<()> {
-        self.write_or(root, operation, json, |_, _| None)
+        self.write_with(root, operation, json, |_, _| None)
     }
 
     /// Writes the object. Calls `awaited` for each field that needs I/O, with its byte offset.
-    fn write_or(
+    fn write_with(
         &self,
         root: &T,
         operation: &Operation,
@@ -197,7 +197,7 @@ fn in_memory_fields<'a, T: SyncFields>(
     let operation = writing(context)?;
     let selected = SelectedFields::<T>::of(&context.item.node)?;
     let (mut json, mut others) = (Vec::new(), Vec::new());
-    selected.write_or(root, operation, &mut json, |own, place| {
+    selected.write_with(root, operation, &mut json, |own, place| {
         others.push((own, place));
         Some(())
     })?;

@@ -19,11 +19,11 @@ use super::{
 pub struct SubgraphSdl(pub fn() -> &'static str);
 
 /// The `Query` fields for federated gateways. Other clients use `node`, `nodes` and `asset`.
-pub struct Federation;
+pub struct FederationQueries;
 
 /// The `Query` fields for federated gateways.
 #[Object]
-impl Federation {
+impl FederationQueries {
     /// For federated gateways: the SDL of this subgraph.
     #[graphql(name = "_service")]
     async fn service(&self, context: &Context<'_>) -> Service {

@@ -46,10 +46,10 @@ impl FieldCosts {
     #[must_use]
     pub fn new(sources: impl Fn(Provider) -> u64) -> Self {
         let counts = Provider::ALL.map(|provider| (provider, sources(provider)));
-        let pages = |of: Option<Provider>| {
+        let pages = |provider: Option<Provider>| {
             let matching = counts
                 .iter()
-                .filter(|(matching, _)| of.is_none_or(|of| of == *matching));
+                .filter(|(matching, _)| provider.is_none_or(|provider| provider == *matching));
             let sources: u64 = matching.map(|(_, count)| count).sum();
             FieldCost::Page {
                 calls: CALLS_FOR_A_PAGE.saturating_mul(sources.max(1)),

@@ -197,7 +197,7 @@ impl AssetFilter {
                 "every tag of `tagsAny` is in `tagsNone`: no asset fits both".to_owned(),
             );
         }
-        spans(&filter)?;
+        check_time_ranges(&filter)?;
         Ok(filter)
     }
 }
@@ -214,7 +214,7 @@ pub fn timestamp(field: &str, time: Option<&DateTime>) -> async_graphql::Result<
 ///
 /// # Errors
 /// `BAD_USER_INPUT` at the `…Before` field when it is not later than the `…After` field.
-pub fn spans(filter: &Filter) -> async_graphql::Result<()> {
+pub fn check_time_ranges(filter: &Filter) -> async_graphql::Result<()> {
     for (field, after, before) in [
         ("createdBefore", filter.created_after, filter.created_before),
         ("updatedBefore", filter.updated_after, filter.updated_before),

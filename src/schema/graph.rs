@@ -3,13 +3,13 @@
 use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder, ValidationMode};
 
 use super::{
-    error::AssetError, federation::Federation, mutation::Mutation, node::Node,
-    providers::lists::ProviderLists, query::Root,
+    error::AssetError, federation::FederationQueries, mutation::Mutation, node::Node,
+    providers::lists::ProviderLists, query::CommonQueries,
 };
 
 /// The query root: reads by id, lists of assets, and the configured sources.
 #[derive(MergedObject)]
-pub struct Query(Root, ProviderLists, Federation);
+pub struct Query(CommonQueries, ProviderLists, FederationQueries);
 
 /// The executable schema.
 pub type Graph = Schema<Query, Mutation, EmptySubscription>;
@@ -17,7 +17,7 @@ pub type Graph = Schema<Query, Mutation, EmptySubscription>;
 /// Starts building the schema, without validation: [`crate::document`] has already validated each
 /// document.
 pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    let query = Query(Root, ProviderLists, Federation);
+    let query = Query(CommonQueries, ProviderLists, FederationQueries);
     Schema::build(query, Mutation, EmptySubscription)
         .register_output_type::<Node>()
         .register_output_type::<AssetError>()

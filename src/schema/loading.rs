@@ -14,13 +14,13 @@ use crate::{
 pub async fn load_variant(
     context: &Context<'_>,
     id: AssetId,
-    variant: DetailLevel,
+    detail_level: DetailLevel,
 ) -> async_graphql::Result<Option<Arc<Asset>>> {
     let operation = reading(context)?;
     let Some(source) = operation.registry.named(&id.source) else {
         return Ok(None);
     };
-    match operation.loader.load(id, variant).await {
+    match operation.loader.load(id, detail_level).await {
         Ok(asset) => Ok(Some(asset)),
         Err(SourceError::NotFound) => Ok(None),
         Err(error) => {

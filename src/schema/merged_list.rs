@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::Context;
 
 use super::{
-    connection::{self, AssetConnection, ListQuery, Paging},
+    connection::{self, AssetConnection, ListQuery, PageArguments},
     fast_path::FastPath,
     filter::AssetFilter,
 };
@@ -20,11 +20,11 @@ pub async fn merged(
     sources: Vec<Arc<dyn Source>>,
     filter: &AssetFilter,
     order: Order,
-    paging: Paging,
+    paging: PageArguments,
 ) -> async_graphql::Result<FastPath<AssetConnection>> {
     let fields = filter.fields()?;
     let described = ListQuery {
-        name: connection::MERGED,
+        name: connection::MERGED_LIST,
         sources: sources
             .into_iter()
             .map(|source| {

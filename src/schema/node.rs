@@ -149,9 +149,9 @@ impl OutputType for FastPath<Node> {
 }
 
 /// The result of `nodes`: null for a node that is gone, an error for one that cannot be read.
-pub struct FastPathList(pub Vec<Each>);
+pub struct FastPathList(pub Vec<NodeResult>);
 
-type Each = Option<async_graphql::Result<FastPath<Node>>>;
+type NodeResult = Option<async_graphql::Result<FastPath<Node>>>;
 
 impl FastPathList {
     /// Writes the list. `None` when it has more than assets and nulls, or a field needs I/O.
@@ -176,15 +176,15 @@ impl FastPathList {
 
 impl OutputType for FastPathList {
     fn type_name() -> Cow<'static, str> {
-        Vec::<Each>::type_name()
+        Vec::<NodeResult>::type_name()
     }
 
     fn qualified_type_name() -> String {
-        <Vec<Each> as OutputType>::qualified_type_name()
+        <Vec<NodeResult> as OutputType>::qualified_type_name()
     }
 
     fn create_type_info(registry: &mut Types) -> String {
-        <Vec<Each> as OutputType>::create_type_info(registry)
+        <Vec<NodeResult> as OutputType>::create_type_info(registry)
     }
 
     async fn resolve(

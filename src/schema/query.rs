@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::{
     asset::AssetNode,
-    connection::{AssetConnection, Paging},
+    connection::{AssetConnection, PageArguments},
     error::bad_input,
     fast_path::FastPath,
     filter::AssetFilter,
@@ -23,11 +23,11 @@ use crate::asset::SourceName;
 // the field; an error around it would null its siblings too.
 
 /// The `Query` fields that are not specific to a provider.
-pub struct Root;
+pub struct CommonQueries;
 
 /// The `Query` fields that are not specific to a provider.
 #[Object]
-impl Root {
+impl CommonQueries {
     /// Fetches an asset or source by its global id; null when it is gone or not visible. A
     /// malformed id is an error.
     async fn node(
@@ -97,7 +97,7 @@ impl Root {
         )]
         order_by: Option<AssetOrder>,
     ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
-        let paging = Paging {
+        let paging = PageArguments {
             first,
             after,
             last,

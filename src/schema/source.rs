@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::{
-    connection::{AssetConnection, Paging as PageArguments},
+    connection::{AssetConnection, PageArguments},
     error::{AssetSourceError, bad_input, whole_seconds},
     fast_path::FastPath,
     filter::{AssetFilter, AssetFilterField},

@@ -66,21 +66,21 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 #[derive(Debug)]
-struct Range<'a> {
+struct MediaRange<'a> {
     kind: &'a str,
     subtype: &'a str,
     /// The `q` value in thousandths.
     quality: u16,
 }
 
-impl Range<'_> {
+impl MediaRange<'_> {
     /// Returns whether the range names this type and subtype, ignoring case.
     fn is(&self, kind: &str, subtype: &str) -> bool {
         self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
     }
 }
 
-fn accepted(headers: &HeaderMap) -> Vec<Range<'_>> {
+fn accepted(headers: &HeaderMap) -> Vec<MediaRange<'_>> {
     headers
         .get_all(header::ACCEPT)
         .iter()
@@ -93,7 +93,7 @@ fn accepted(headers: &HeaderMap) -> Vec<Range<'_>> {
                 .find_map(|parameter| parameter.strip_prefix("q="))
                 .and_then(|q| q.parse::<f32>().ok())
                 .map_or(1000, |q| (q.clamp(0.0, 1.0) * 1000.0) as u16);
-            Some(Range {
+            Some(MediaRange {
                 kind,
                 subtype,
                 quality,
@@ -103,7 +103,7 @@ fn accepted(headers: &HeaderMap) -> Vec<Range<'_>> {
 }
 
 /// Returns the quality of the most specific range that matches; 0 if none does.
-fn quality(ranges: &[Range<'_>], media_type: MediaType) -> u16 {
+fn quality(ranges: &[MediaRange<'_>], media_type: MediaType) -> u16 {
     let (kind, subtype) = media_type.names();
     ranges
         .iter()
@@ -118,7 +118,7 @@ fn quality(ranges: &[Range<'_>], media_type: MediaType) -> u16 {
 }
 
 /// Returns whether `Accept` names the newer type explicitly.
-fn names(ranges: &[Range<'_>]) -> bool {
+fn names(ranges: &[MediaRange<'_>]) -> bool {
     let (_, newer) = MediaType::Response.names();
     ranges
         .iter()

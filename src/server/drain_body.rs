@@ -12,9 +12,9 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 /// The most bytes that are read after the response.
-const BYTES: usize = 64 * 1024 * 1024;
+const MAX_DRAINED_BYTES: usize = 64 * 1024 * 1024;
 /// The longest time that reading takes.
-const TIME: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A request body that is read to its end, within limits, after its handler drops it.
 pub struct DrainOnDrop(Option<Body>);
@@ -64,8 +64,8 @@ impl Drop for DrainOnDrop {
         };
         // Without a runtime there is no connection to read from.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(timeout(TIME, async move {
-                let (mut pieces, mut left) = (body.into_data_stream(), BYTES);
+            runtime.spawn(timeout(DRAIN_TIMEOUT, async move {
+                let (mut pieces, mut left) = (body.into_data_stream(), MAX_DRAINED_BYTES);
                 while let Some(Ok(piece)) = pieces.next().await {
                     left = left.saturating_sub(piece.len());
                     if left == 0 {

@@ -76,7 +76,7 @@ impl RequestError {
     }
 
     /// Creates a 503 for a used-up resource that all requests share, such as memory.
-    pub fn no_room(name: &'static str, exceeded: Exceeded, message: &str) -> Self {
+    pub fn over_budget(name: &'static str, exceeded: Exceeded, message: &str) -> Self {
         let Exceeded { value, maximum } = exceeded;
         Self {
             limit: Some(Box::new(Limit {
@@ -104,7 +104,7 @@ impl RequestError {
     }
 
     /// Creates a 429 for a caller that exceeds its rate limit.
-    pub fn too_often(quota: RequestQuota) -> Self {
+    pub fn rate_limited(quota: RequestQuota) -> Self {
         let RequestQuota { burst, window, .. } = quota;
         let wait = quota.wait.unwrap_or_default();
         Self {

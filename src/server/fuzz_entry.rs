@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    graphql::{self, Given, GraphqlRequest, multipart},
+    graphql::{self, GraphqlRequest, RequestVariables, multipart},
     memory::Memory,
 };
 use crate::{
@@ -86,7 +86,7 @@ pub fn document(bytes: &[u8]) {
                 ..DocumentRef::default()
             },
             operation_name: None,
-            variables: Given::default(),
+            variables: RequestVariables::default(),
         });
     }
 }
@@ -182,7 +182,7 @@ pub fn multipart(bytes: &[u8]) {
         let context = RequestContext::new(limits.mutation_deadline, 1);
         for request in graphql::operations_of_body(&operations) {
             if let Ok(mut variables) = request.variables.read(|_| true, &mut memory) {
-                let _ = files.put_into(&mut variables);
+                let _ = files.insert_uploads(&mut variables);
             }
         }
         for name in files.names() {

@@ -10,10 +10,10 @@ use super::{
 };
 
 /// How long pending requests may go on after the gateway was asked to stop.
-pub const DRAIN: Duration = Duration::from_secs(10);
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` resolves, then refuses new connections and operations. Requests, operations
-/// on sockets, and writes of disconnected clients may finish, within [`DRAIN`] in total.
+/// on sockets, and writes of disconnected clients may finish, within [`SHUTDOWN_GRACE`] in total.
 pub async fn serve(
     listener: TcpListener,
     gateway: &Gateway,
@@ -30,7 +30,7 @@ pub async fn serve(
     let stop = async move {
         stop.await;
         tracing::info!(
-            seconds = DRAIN.as_secs(),
+            seconds = SHUTDOWN_GRACE.as_secs(),
             "stopping: requests and operations in progress may finish"
         );
         sockets.stop();
@@ -39,17 +39,17 @@ pub async fn serve(
         listener::serve(listener, gateway.router(), limits, proxies, stop).await;
         sockets.closed().await;
         // Some clients have disconnected: the log shows how their writes ended.
-        writer.settled().await;
+        writer.wait_until_idle().await;
     };
     let too_late = async {
         listener::stop_requested(&mut stopping).await;
-        tokio::time::sleep(DRAIN).await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
         () = finishing => tracing::info!("stopped: all requests and operations have finished"),
         () = too_late => {
-            tracing::warn!(seconds = DRAIN.as_secs(), "stopped: unfinished work is cancelled");
-            for what in writer.under_way() {
+            tracing::warn!(seconds = SHUTDOWN_GRACE.as_secs(), "stopped: unfinished work is cancelled");
+            for what in writer.in_progress() {
                 tracing::warn!(
                     what,
                     "cancelled a write: its result is unknown beyond the log lines above"

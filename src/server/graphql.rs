@@ -33,7 +33,7 @@ use crate::{cache::ResponseKey, explorer};
 
 pub use execute::run;
 pub use prepare::prepare;
-pub use request::{Given, GraphqlRequest, operations_of_body};
+pub use request::{GraphqlRequest, RequestVariables, operations_of_body};
 pub use response::shown;
 
 /// Handles `GET`, `HEAD` and `POST /graphql`.
@@ -88,10 +88,10 @@ async fn answer(
             if let Some(ready) = gateway.0.answers.get(&key) {
                 (ready, StatusCode::OK)
             } else {
-                let made = Box::pin(single::one(gateway, &session, key, id, &mut memory));
+                let made = Box::pin(single::answer(gateway, &session, key, id, &mut memory));
                 let span = span();
                 let made = made.instrument(span.clone()).await;
-                span.in_scope(|| single::written(made, media_type, id))?
+                span.in_scope(|| single::encode(made, media_type, id))?
             }
         }
         RequestBody::WithFiles(parameters, files) => {
@@ -99,7 +99,7 @@ async fn answer(
             let made = Box::pin(made);
             let span = span();
             let made = made.instrument(span.clone()).await;
-            span.in_scope(|| single::written(made, media_type, id))?
+            span.in_scope(|| single::encode(made, media_type, id))?
         }
         RequestBody::Batch(operations) => {
             let more = operations.len() - 1;
@@ -115,7 +115,7 @@ async fn answer(
             ));
             let span = span();
             let made = made.instrument(span.clone()).await?;
-            let ready = span.in_scope(|| batch::together(made, id))?;
+            let ready = span.in_scope(|| batch::encode_batch(made, id))?;
             (Arc::new(ready), StatusCode::OK)
         }
     };

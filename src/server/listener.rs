@@ -31,8 +31,8 @@ use tower_service::Service;
 
 use crate::{access::Client, config::Limits};
 
-pub use partial::Partial;
-pub use requests::{Counted, Requests};
+pub use partial::PartialMessage;
+pub use requests::{Requests, TrackedBody};
 
 /// The pause after a failed accept, for example without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -41,7 +41,7 @@ const PING: Duration = Duration::from_secs(30);
 /// Concurrent requests on an HTTP/2 connection: the minimum that RFC 9113 6.5.2 recommends.
 const STREAMS: u32 = 100;
 /// The read buffer of an HTTP/1 connection, in bytes. A request's head must fit.
-const RECEIVED: usize = 128 * 1024;
+const READ_BUFFER: usize = 128 * 1024;
 /// Bytes that distinguish HTTP/1 from HTTP/2 (RFC 9113 3.4). Later the protocol's timeouts apply.
 const PREFACE: usize = 24;
 /// How long a client may take to accept a piece of a response.
@@ -57,8 +57,8 @@ pub struct Peer {
     /// The active requests of the connection.
     pub requests: Arc<Requests>,
     /// The bytes received of an incomplete WebSocket message.
-    pub partial: Arc<Partial>,
-    _place: Arc<ConnectionSlot>,
+    pub partial: Arc<PartialMessage>,
+    _slot: Arc<ConnectionSlot>,
 }
 
 impl Connected<Peer> for Peer {
@@ -126,7 +126,7 @@ pub async fn serve(
     builder
         .http1()
         .timer(TokioTimer::new())
-        .max_buf_size(RECEIVED)
+        .max_buf_size(READ_BUFFER)
         .header_read_timeout(limits.idle);
     builder
         .http2()
@@ -180,12 +180,12 @@ pub async fn serve(
             };
             // Sends small responses at once. If setting the option fails, they are only slower.
             let _ = stream.set_nodelay(true);
-            let (requests, partial) = (Arc::new(Requests::new()), Arc::<Partial>::default());
+            let (requests, partial) = (Arc::new(Requests::new()), Arc::<PartialMessage>::default());
             let peer = Peer {
                 address,
                 requests: Arc::clone(&requests),
                 partial: Arc::clone(&partial),
-                _place: Arc::new(slot),
+                _slot: Arc::new(slot),
             };
             let Ok(service) = services.call(peer).await;
             let service = TowerToHyperService::new(service);
@@ -256,7 +256,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// A TCP stream that fails when no bytes arrive at its start, or when a write stalls.
 struct TimeoutStream {
     stream: TcpStream,
-    partial: Arc<Partial>,
+    partial: Arc<PartialMessage>,
     /// The bytes read so far; not counted past [`PREFACE`].
     bytes_read: usize,
     start_timeout: Pin<Box<Sleep>>,
@@ -265,7 +265,7 @@ struct TimeoutStream {
 }
 
 impl TimeoutStream {
-    fn new(stream: TcpStream, partial: Arc<Partial>, idle: Duration) -> Self {
+    fn new(stream: TcpStream, partial: Arc<PartialMessage>, idle: Duration) -> Self {
         Self {
             stream,
             partial,

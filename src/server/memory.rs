@@ -8,11 +8,11 @@ use crate::access::{Budget, Client, Share};
 
 /// Bytes that each request has without a reservation: small queries still work when the budget is
 /// used up.
-const FREE: usize = 1024;
+const UNRESERVED_BYTES: usize = 1024;
 /// The approximate bytes of a parsed JSON value, and of a field's name: measured with lists of
 /// numbers and objects of one field.
-const VALUE: usize = 96;
-const NAME: usize = 96;
+const VALUE_BYTES: usize = 96;
+const NAME_BYTES: usize = 96;
 
 /// One request's part of the memory budget.
 pub struct Memory<'a> {
@@ -31,7 +31,7 @@ impl<'a> Memory<'a> {
         Self {
             budget,
             client,
-            free: FREE,
+            free: UNRESERVED_BYTES,
             share: None,
         }
     }
@@ -70,7 +70,7 @@ impl<'a> Memory<'a> {
 /// 503: the budget has fewer bytes left.
 pub fn take(share: &Share, bytes: usize) -> Result<(), RequestError> {
     share.take(bytes as u64).map_err(|exceeded| {
-        RequestError::no_room(
+        RequestError::over_budget(
             "request_memory_bytes",
             exceeded,
             "the requests in progress use all the memory in the budget: retry in a moment, or ask \
@@ -94,7 +94,7 @@ pub fn weight_of(json: &[u8]) -> usize {
             _ => {}
         }
     }
-    json.len() + values * VALUE + names * NAME
+    json.len() + values * VALUE_BYTES + names * NAME_BYTES
 }
 
 #[cfg(test)]
@@ -103,9 +103,12 @@ mod tests {
 
     #[test]
     fn the_estimate_counts_values_and_names() {
-        assert_eq!(weight_of(b"7"), 1 + VALUE);
+        assert_eq!(weight_of(b"7"), 1 + VALUE_BYTES);
         let text = br#"{"a":[1,2,3],"b":"[,{\":"}"#;
         // Six values: the object, the two values of its fields, and three items. Two names.
-        assert_eq!(weight_of(text), text.len() + 6 * VALUE + 2 * NAME);
+        assert_eq!(
+            weight_of(text),
+            text.len() + 6 * VALUE_BYTES + 2 * NAME_BYTES
+        );
     }
 }

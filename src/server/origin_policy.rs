@@ -21,26 +21,26 @@ use super::error::RequestError;
 use crate::schema::Code;
 
 /// Headers that a page of another site can send only after a preflight (`design.md` §6).
-const PREFLIGHT: [&str; 3] = [
+const PREFLIGHT_HEADERS: [&str; 3] = [
     "apollo-require-preflight",
     "graphql-require-preflight",
     "x-apollo-operation-name",
 ];
 /// Response headers that pages of allowed origins may read.
-const EXPOSED: [HeaderName; 4] = [
+const EXPOSED_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("x-request-id"),
     HeaderName::from_static("ratelimit"),
     HeaderName::from_static("ratelimit-policy"),
     header::RETRY_AFTER,
 ];
 /// How long a browser may cache a preflight response.
-const REMEMBERED: Duration = Duration::from_secs(600);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
 /// The hosts this gateway answers to: loopback, its bind address, the public URL's host and those
 /// of the configuration.
 #[derive(Debug)]
 pub struct AllowedHosts {
-    own: IpAddr,
+    bind_ip: IpAddr,
     names: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl AllowedHosts {
         let names = public_url.host_str().into_iter();
         let names = names.chain(others.iter().map(String::as_str));
         Self {
-            own: address.ip(),
+            bind_ip: address.ip(),
             names: names
                 .map(|name| without_brackets(name).to_owned())
                 .collect(),
@@ -65,7 +65,7 @@ impl AllowedHosts {
         }
         // DNS rebinding needs a name, not an address. On all interfaces, any address may be ours.
         host.parse::<IpAddr>().is_ok_and(|address| {
-            address.is_loopback() || address == self.own || self.own.is_unspecified()
+            address.is_loopback() || address == self.bind_ip || self.bind_ip.is_unspecified()
         })
     }
 
@@ -110,14 +110,14 @@ pub struct Origins {
     /// The configured origins, as `Origin` writes them.
     others: Vec<String>,
     /// The origin of the public URL.
-    own: String,
+    public_origin: String,
 }
 
 impl Origins {
     pub fn new(others: Vec<String>, public_url: &Url) -> Self {
         Self {
             others,
-            own: public_url.origin().ascii_serialization(),
+            public_origin: public_url.origin().ascii_serialization(),
         }
     }
 
@@ -135,7 +135,7 @@ impl Origins {
         let parsed = origin.parse::<Uri>().ok();
         let authority = parsed.as_ref().and_then(|value| value.authority());
         let is_named = authority.is_some_and(|value| Some(value.as_str()) == named);
-        is_named || origin == self.own || self.others.iter().any(|other| other == origin)
+        is_named || origin == self.public_origin || self.others.iter().any(|other| other == origin)
     }
 
     /// Refuses a GET that a browser marks as cross-site, unless it has a preflight header
@@ -174,8 +174,8 @@ impl Origins {
             .allow_methods([Method::GET, Method::POST])
             // Allows any header that such a page wants to send, such as `x-asset-source-…`.
             .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers(EXPOSED)
-            .max_age(REMEMBERED);
+            .expose_headers(EXPOSED_HEADERS)
+            .max_age(PREFLIGHT_MAX_AGE);
         Some(layer)
     }
 }
@@ -183,7 +183,7 @@ impl Origins {
 /// Whether a request has a header that a page of another site can send only after a preflight.
 pub fn has_preflight_header(headers: &HeaderMap) -> bool {
     let has = |name: &&str| headers.get(*name).is_some_and(|value| !value.is_empty());
-    PREFLIGHT.iter().any(has)
+    PREFLIGHT_HEADERS.iter().any(has)
 }
 
 /// The host in the request's target, or in its `Host` header. `None`: there are several `Host`s.

@@ -16,7 +16,7 @@ use crate::{
 /// How long a probe waits for a source.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long probe results are reused.
-const AGE: Duration = Duration::from_secs(3);
+const MAX_AGE: Duration = Duration::from_secs(3);
 
 /// The last probe results, and when the probes ended.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Readiness {
         let probing = tokio::spawn(async move {
             let mut last = last.lock().await;
             if let Some((at, probes)) = &*last
-                && at.elapsed() < AGE
+                && at.elapsed() < MAX_AGE
             {
                 return Arc::clone(probes);
             }

@@ -19,7 +19,7 @@ use super::{
     drain_body::DrainOnDrop,
     error::{self, RequestError},
     graphql, health,
-    listener::{Counted, Peer},
+    listener::{Peer, TrackedBody},
     media,
     request_id::{self, RequestId},
     session,
@@ -98,7 +98,7 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
                 .exact()
                 .is_none_or(|bytes| bytes > SMALL) =>
         {
-            response.map(|body| Counted::of(body, active))
+            response.map(|body| TrackedBody::of(body, active))
         }
         _ => response,
     }

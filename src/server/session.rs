@@ -14,7 +14,7 @@ use axum::{
 use super::{
     error::RequestError,
     listener::Peer,
-    state::{CREDENTIAL, Gateway},
+    state::{CREDENTIAL_HEADER_PREFIX, Gateway},
 };
 use crate::{
     access::{Caller, Client, Denied, RequestQuota},
@@ -133,7 +133,7 @@ impl Session {
                 base64_limit: limits.upload_base64_bytes,
                 budget: UploadBudget {
                     client: self.client.clone(),
-                    places: state.upload_places.clone(),
+                    slots: state.upload_slots.clone(),
                     spools: state.spools.clone(),
                 },
             },
@@ -177,7 +177,7 @@ pub fn charge(
 ) -> Result<Option<RequestQuota>, RequestError> {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     match gateway.0.rates.take(client, count) {
-        Some(standing) if standing.wait.is_some() => Err(RequestError::too_often(standing)),
+        Some(standing) if standing.wait.is_some() => Err(RequestError::rate_limited(standing)),
         standing => Ok(standing),
     }
 }
@@ -196,8 +196,8 @@ fn refusal(denied: Denied) -> RequestError {
 fn credentials(headers: &HeaderMap) -> Result<Vec<(SourceName, Secret)>, RequestError> {
     let names = headers.keys().map(axum::http::HeaderName::as_str);
     let mut found = Vec::new();
-    for name in names.filter(|name| name.starts_with(CREDENTIAL)) {
-        let source = SourceName::parse(&name[CREDENTIAL.len()..]).map_err(|_| {
+    for name in names.filter(|name| name.starts_with(CREDENTIAL_HEADER_PREFIX)) {
+        let source = SourceName::parse(&name[CREDENTIAL_HEADER_PREFIX.len()..]).map_err(|_| {
             RequestError::bad_request(
                 "a header `x-asset-source-…` does not end in a valid source name",
             )

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The prefix of the headers that carry callers' own credentials; a source's name follows.
-pub const CREDENTIAL: &str = "x-asset-source-";
+pub const CREDENTIAL_HEADER_PREFIX: &str = "x-asset-source-";
 
 /// The minimum length of `media_secret`, in bytes. 32 random characters are recommended.
 const MIN_SECRET: usize = 8;
@@ -56,7 +56,7 @@ pub struct AppState {
     pub(super) access: Access,
     pub(super) rates: RequestLimiter,
     /// The cost of each field.
-    pub(super) prices: FieldCosts,
+    pub(super) field_costs: FieldCosts,
     /// The `Vary` header of graph responses: the request headers that they depend on.
     pub(super) vary: HeaderValue,
     pub(super) readiness: Readiness,
@@ -66,7 +66,7 @@ pub struct AppState {
     /// The disk space that uploads use.
     pub(super) spools: Budget,
     /// The upload slots of each client.
-    pub(super) upload_places: SlotsByClient<Client>,
+    pub(super) upload_slots: SlotsByClient<Client>,
     /// The slots for loading a source's files, per client.
     pub(super) media_places: SlotsByClient<(SourceName, Client)>,
 }
@@ -91,7 +91,7 @@ impl Gateway {
             .clone()
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
             .ok_or_else(|| ConfigError(format!("http://{address} is no URL: set `public_url`")))?;
-        let (answers, documents) = (config.cache.for_answers(), config.cache.for_documents());
+        let (answers, documents) = (config.cache.response_bytes(), config.cache.document_bytes());
         let asset_cache = AssetCache::new(config.cache);
         let registry = Arc::new(Registry::connect(
             config.sources,
@@ -105,7 +105,7 @@ impl Gateway {
                 &config.limits,
                 documents,
             ),
-            prices: FieldCosts::new(|provider| {
+            field_costs: FieldCosts::new(|provider| {
                 let all = registry.all().iter();
                 all.filter(|own| own.profile().provider == provider).count() as u64
             }),
@@ -114,7 +114,7 @@ impl Gateway {
             sockets: Sockets::default(),
             memory: Budget::new(config.limits.request_memory_bytes),
             spools: Budget::new(config.limits.spool_bytes),
-            upload_places: SlotsByClient::new(UPLOADS),
+            upload_slots: SlotsByClient::new(UPLOADS),
             media_places: SlotsByClient::new(FILES),
             registry,
             writer: Writer::new(Arc::clone(&asset_cache)),
@@ -156,7 +156,7 @@ fn vary(registry: &Registry) -> HeaderValue {
     let names = profiles
         .filter(|profile| profile.passthrough)
         .flat_map(|profile| std::iter::once(&profile.name).chain(&profile.former_names))
-        .map(|name| format!(", {CREDENTIAL}{name}"));
+        .map(|name| format!(", {CREDENTIAL_HEADER_PREFIX}{name}"));
     let text = format!(
         "accept, accept-encoding, authorization{}",
         names.collect::<String>()

@@ -39,7 +39,7 @@ use super::{
     memory::Memory,
     request_id::RequestId,
     session::{self, Session},
-    state::{CREDENTIAL, Gateway},
+    state::{CREDENTIAL_HEADER_PREFIX, Gateway},
 };
 use crate::{
     access::Client,
@@ -49,8 +49,8 @@ use crate::{
 };
 
 /// The supported sub-protocols.
-const NEWER: &str = "graphql-transport-ws";
-const OLDER: &str = "graphql-ws";
+const TRANSPORT_WS: &str = "graphql-transport-ws";
+const LEGACY_WS: &str = "graphql-ws";
 
 /// How long a client may take to send `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -126,7 +126,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
             let partial = partial.map(|peer| Arc::clone(&peer.0.partial));
             let (_peer, _open) = (peer, open);
             let session = Arc::<OnceLock<Session>>::default();
-            let guarded = Guarded {
+            let guarded = SocketExecutor {
                 gateway: gateway.clone(),
                 session: Arc::clone(&session),
                 slots: Arc::new(Semaphore::new(gateway.0.limits.socket_operations)),
@@ -168,7 +168,7 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
             let pump = bridge::Pump {
                 socket,
                 ours,
-                protocol: if name == NEWER {
+                protocol: if name == TRANSPORT_WS {
                     Protocol::Newer(Newer::new())
                 } else {
                     Protocol::Older(Older::default())
@@ -195,7 +195,7 @@ fn protocol(headers: &HeaderMap) -> Option<&'static str> {
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .collect();
-    [NEWER, OLDER]
+    [TRANSPORT_WS, LEGACY_WS]
         .into_iter()
         .find(|name| offered.contains(name))
 }
@@ -211,7 +211,7 @@ fn with_payload(
 ) -> Result<HeaderMap, RequestError> {
     for (name, value) in payload.as_object().into_iter().flatten() {
         let name = name.to_ascii_lowercase();
-        if name != "authorization" && !name.starts_with(CREDENTIAL) {
+        if name != "authorization" && !name.starts_with(CREDENTIAL_HEADER_PREFIX) {
             continue;
         }
         let header = HeaderName::try_from(&name).ok();
@@ -231,7 +231,7 @@ fn with_payload(
 
 /// Executes operations with the limits and access checks of HTTP requests.
 #[derive(Clone)]
-struct Guarded {
+struct SocketExecutor {
     gateway: Gateway,
     /// The session that `connection_init` opened.
     session: Arc<OnceLock<Session>>,
@@ -242,30 +242,27 @@ struct Guarded {
 }
 
 /// The cost of an operation in progress. Dropping it subtracts the cost from the total.
-struct Charged<'a> {
-    all: &'a AtomicU64,
-    own: u64,
+struct ReservedCost<'a> {
+    total: &'a AtomicU64,
+    cost: u64,
 }
 
-impl<'a> Charged<'a> {
+impl<'a> ReservedCost<'a> {
     fn new(total: &'a AtomicU64, cost: u64, limits: &Limits) -> Result<Self, RequestError> {
-        let charged = Self {
-            all: total,
-            own: cost,
-        };
+        let charged = Self { total, cost };
         let before = total.fetch_add(cost, Ordering::Relaxed);
         document::check_cost(before.saturating_add(cost), limits)?;
         Ok(charged)
     }
 }
 
-impl Drop for Charged<'_> {
+impl Drop for ReservedCost<'_> {
     fn drop(&mut self) {
-        self.all.fetch_sub(self.own, Ordering::Relaxed);
+        self.total.fetch_sub(self.cost, Ordering::Relaxed);
     }
 }
 
-impl Guarded {
+impl SocketExecutor {
     async fn answer(
         &self,
         request: GraphRequest,
@@ -284,7 +281,7 @@ impl Guarded {
         let mut memory = Memory::of(&self.gateway, &session.client);
         let graphql_request = GraphqlRequest::over_socket(request)?;
         let prepared = graphql::prepare(&self.gateway, graphql_request, None, &mut memory)?;
-        let _charged = Charged::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
+        let _charged = ReservedCost::new(&self.cost, prepared.cost(), &self.gateway.0.limits)?;
         let prepared = prepared.into_values();
         let done = graphql::run(&self.gateway, session, prepared, None, id).await;
         let mut response = done.response;
@@ -293,7 +290,7 @@ impl Guarded {
     }
 }
 
-impl Executor for Guarded {
+impl Executor for SocketExecutor {
     async fn execute(&self, request: GraphRequest) -> GraphResponse {
         let id = RequestId::new();
         let refusal = match self.answer(request, id).await {

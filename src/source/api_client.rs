@@ -20,7 +20,7 @@ use super::{
     info::{Capabilities, CredentialScope, SourceInfo},
     request_context::RequestContext,
     response,
-    row_cache::KnownRows,
+    row_cache::RowCache,
 };
 use crate::{
     asset::Provider,
@@ -47,7 +47,7 @@ pub struct ApiClient {
     pub scope_key: [u8; 32],
     /// The limits on calls per second, shared by all sources.
     pub paces: Paces,
-    pub known: Arc<KnownRows>,
+    pub row_cache: Arc<RowCache>,
     /// Breakers of the callers who bring a credential, by its scope.
     breakers: Breakers,
 }
@@ -112,7 +112,7 @@ impl ApiClient {
             attempt: config.attempt,
             in_flight: config.in_flight,
             patience: config.patience,
-            elsewhere: match &config.storage_hosts {
+            egress: match &config.storage_hosts {
                 None => EgressPolicy::Public,
                 Some(hosts) => EgressPolicy::Hosts(hosts.clone()),
             },
@@ -135,7 +135,7 @@ impl ApiClient {
             in_flight,
             scope_key: *scope_key,
             paces: paces.clone(),
-            known: Arc::default(),
+            row_cache: Arc::default(),
             breakers: Breakers::default(),
         })
     }

@@ -84,7 +84,7 @@ impl Comfy {
         let no_store = response::no_store(&answer.headers);
         let (list, rows) = rows::list(
             answer,
-            &self.client.known,
+            &self.client.row_cache,
             read::<wire::List>,
             |list| &list.assets,
             |wire, raw| self.map(wire, raw),
@@ -96,9 +96,9 @@ impl Comfy {
             // An empty page ends the list even if `has_more` is true: no more rows would come.
             last: rows.is_empty() || !list.has_more.unwrap_or(read < list.total),
             total: Some(list.total).filter(|total| *total < MAX_TOTAL),
-            counts: !uses_newer_tag_filters(request) || is_newer(&rows, list.total),
+            is_total_exact: !uses_newer_tag_filters(request) || is_newer(&rows, list.total),
             fetched_at: Timestamp::now(),
-            primes: true,
+            can_prime_cache: true,
             no_store,
             rows,
         })
@@ -114,7 +114,7 @@ impl Comfy {
             .map_err(|unfit| unfit.into_error("asset"))
     }
 
-    fn map(&self, wire: wire::Asset, raw: &str) -> Result<Asset, rows::Unfit> {
+    fn map(&self, wire: wire::Asset, raw: &str) -> Result<Asset, rows::RowError> {
         mapping::asset(&self.profile.name, &self.client.config.url, wire, raw)
     }
 
@@ -280,10 +280,10 @@ impl Source for Comfy {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
-        fan_out(self, ids, variant, context)
+        fan_out(self, ids, detail_level, context)
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {

@@ -46,7 +46,7 @@ pub enum SourceError {
     },
     /// The gateway made no call: the source failed too often, or has too many calls to answer.
     #[error("the source is unavailable: {reason}")]
-    LeftAlone {
+    NotCalled {
         reason: String,
         retry_after: Duration,
     },
@@ -83,7 +83,7 @@ pub enum SourceError {
     NotTried,
     /// One part of the change is done; the other failed.
     #[error("{done}, but: {error}")]
-    HalfDone {
+    PartlyDone {
         done: &'static str,
         error: Box<SourceError>,
     },
@@ -119,7 +119,7 @@ impl SourceError {
     pub const fn made_no_call(&self) -> bool {
         matches!(
             self,
-            Self::Exhausted | Self::NotTried | Self::NoCredential(_) | Self::LeftAlone { .. }
+            Self::Exhausted | Self::NotTried | Self::NoCredential(_) | Self::NotCalled { .. }
         )
     }
 
@@ -130,7 +130,7 @@ impl SourceError {
             Self::RateLimited { retry_after } | Self::Unavailable { retry_after, .. } => {
                 *retry_after
             }
-            Self::LeftAlone { retry_after, .. } => Some(*retry_after),
+            Self::NotCalled { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -148,7 +148,7 @@ impl SourceError {
             | Self::Malformed { status, .. } => Some(*status),
             Self::Unavailable { status, .. } => *status,
             Self::Timeout
-            | Self::LeftAlone { .. }
+            | Self::NotCalled { .. }
             | Self::NoCredential(_)
             | Self::Invalid(_)
             | Self::UnsupportedMediaType(_)
@@ -160,7 +160,7 @@ impl SourceError {
             | Self::Unsupported(_)
             | Self::Exhausted
             | Self::Internal => None,
-            Self::HalfDone { error, .. } => error.upstream_status(),
+            Self::PartlyDone { error, .. } => error.upstream_status(),
         }
     }
 }
@@ -190,7 +190,7 @@ impl SourceError {
             self,
             Self::Timeout
                 | Self::Unavailable { .. }
-                | Self::LeftAlone { .. }
+                | Self::NotCalled { .. }
                 | Self::RateLimited { .. }
                 | Self::Malformed { .. }
         )
@@ -198,7 +198,7 @@ impl SourceError {
 
     /// Whether the write may have taken effect despite the error.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
+    pub const fn may_have_taken_effect(&self) -> bool {
         match self {
             Self::UnknownOutcome | Self::Timeout | Self::Malformed { .. } => true,
             Self::Unavailable { status, .. } => status.is_some(),
@@ -242,12 +242,12 @@ impl From<UpstreamError> for SourceError {
                 path: "the whole answer".to_owned(),
                 message: format!("larger than the limit of {limit} bytes"),
             },
-            UpstreamError::Busy { .. } => Self::LeftAlone {
+            UpstreamError::Busy { .. } => Self::NotCalled {
                 reason: error.to_string(),
                 retry_after: Duration::from_secs(1),
             },
             UpstreamError::CircuitOpen { wait } | UpstreamError::ItemCircuitOpen { wait } => {
-                Self::LeftAlone {
+                Self::NotCalled {
                     reason: error.to_string(),
                     retry_after: wait,
                 }

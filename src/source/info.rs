@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     asset::{Provider, SourceName},
-    config::OwnFreshness,
+    config::FreshnessOverrides,
     upstream::BodyStream,
 };
 
@@ -20,7 +20,7 @@ pub struct SourceInfo {
     /// Maximum number of concurrent upstream calls.
     pub in_flight: usize,
     /// The source's overrides of the cache's freshness times.
-    pub freshness: OwnFreshness,
+    pub freshness: FreshnessOverrides,
     /// Each caller brings the credential.
     pub passthrough: bool,
     /// Calls carry a credential, so their responses are private.

@@ -147,10 +147,10 @@ pub struct Page {
     /// Number of rows in the list, if the source reports it; it may be an estimate.
     pub total: Option<u64>,
     /// `total` is exact and counts only rows that match the request.
-    pub counts: bool,
+    pub is_total_exact: bool,
     pub fetched_at: Timestamp,
     /// The assets equal those of reads by id, so they may fill the cache.
-    pub primes: bool,
+    pub can_prime_cache: bool,
     /// The source forbids caching (`Cache-Control: no-store`).
     pub no_store: bool,
 }

@@ -74,7 +74,7 @@ impl Piktid {
         let no_store = response::no_store(&answer.headers);
         let (list, rows) = rows::list(
             answer,
-            &self.client.known,
+            &self.client.row_cache,
             response::json::<wire::List>,
             |list| &list.assets,
             |wire, raw| Ok(mapping::asset(&self.profile.name, wire, raw)),
@@ -104,9 +104,9 @@ impl Piktid {
                     .unwrap_or(end < list.pagination.total),
             // Totals that JSON does not carry exactly are ignored.
             total: Some(list.pagination.total).filter(|total| *total < 1 << 53),
-            counts: true,
+            is_total_exact: true,
             fetched_at: Timestamp::now(),
-            primes: true,
+            can_prime_cache: true,
             no_store,
             rows,
         })
@@ -199,10 +199,10 @@ impl Source for Piktid {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
-        fan_out(self, ids, variant, context)
+        fan_out(self, ids, detail_level, context)
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
@@ -258,9 +258,9 @@ fn past_the_end(offset: u64) -> Page {
         offset,
         last: true,
         total: None,
-        counts: true,
+        is_total_exact: true,
         fetched_at: Timestamp::now(),
-        primes: true,
+        can_prime_cache: true,
         no_store: false,
     }
 }

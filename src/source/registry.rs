@@ -9,7 +9,7 @@ use ahash::RandomState;
 
 use super::{
     api_client::ApiClient, comfy::Comfy, piktid::Piktid, scenario::Scenario, traits::Source,
-    unauthenticated::Locked,
+    unauthenticated::UnauthenticatedSource,
 };
 use crate::{
     asset::SourceName,
@@ -58,7 +58,7 @@ impl Registry {
                     return Ok(source(client, config.kind));
                 }
                 passthrough.insert(config.name.clone(), client.clone());
-                Ok(Arc::new(Locked(source(client, config.kind))))
+                Ok(Arc::new(UnauthenticatedSource(source(client, config.kind))))
             })
             .collect::<Result<Vec<_>, _>>()?;
         sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));

@@ -107,7 +107,7 @@ impl RequestContext {
     }
 
     /// Records that data which the operation read is fresh until `end`.
-    pub fn true_until(&self, end: Instant) {
+    pub fn limit_freshness(&self, end: Instant) {
         let end = end.saturating_duration_since(self.began).as_millis();
         let end = u64::try_from(end).unwrap_or(u64::MAX);
         self.fresh_for_ms.fetch_min(end, Ordering::Relaxed);
@@ -131,7 +131,7 @@ impl RequestContext {
     }
 
     /// Records that the operation reads this source.
-    pub fn reads(&self, profile: &SourceInfo) {
+    pub fn record_source(&self, profile: &SourceInfo) {
         if profile.authenticated {
             self.private.store(true, Ordering::Relaxed);
         }
@@ -143,7 +143,7 @@ impl RequestContext {
 
     /// Returns the sources read so far.
     #[must_use]
-    pub fn read(&self) -> Vec<SourceName> {
+    pub fn sources_read(&self) -> Vec<SourceName> {
         self.sources().clone()
     }
 

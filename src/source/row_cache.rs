@@ -11,13 +11,13 @@ use ahash::RandomState;
 use crate::asset::Asset;
 
 /// Prefix length of a row's cache key, in bytes; it covers each provider's id or creation time.
-const BEGINNING: usize = 192;
+const PREFIX_BYTES: usize = 192;
 
 /// Maximum number of cached rows. An unused row keeps about 600 bytes until it is evicted.
-const MOST: usize = 2_048;
+const MAX_ROWS: usize = 2_048;
 
 /// Maximum weight of the recently read assets that the cache itself keeps alive, in bytes.
-const RECENT: u64 = 1024 * 1024;
+const MAX_RECENT_BYTES: u64 = 1024 * 1024;
 
 /// The decoded assets of a source's rows while they are in use, found by the rows' texts.
 ///
@@ -25,7 +25,7 @@ const RECENT: u64 = 1024 * 1024;
 /// credential: the meaning of a row depends only on its text and the source's configuration. A
 /// caller that hits an asset has received its whole row.
 #[derive(Default)]
-pub struct KnownRows {
+pub struct RowCache {
     rows: Mutex<Rows>,
     /// Keyed, so that a source cannot choose rows that replace each other.
     hasher: RandomState,
@@ -34,18 +34,18 @@ pub struct KnownRows {
 #[derive(Default)]
 struct Rows {
     /// By the hash of the row's prefix. Of rows with the same prefix, it has the last one read.
-    by_beginning: HashMap<u64, Weak<Asset>, RandomState>,
-    /// The assets read last, up to [`RECENT`] bytes.
+    by_prefix: HashMap<u64, Weak<Asset>, RandomState>,
+    /// The assets read last, up to [`MAX_RECENT_BYTES`] bytes.
     recent: VecDeque<Arc<Asset>>,
     /// The total weight of `recent`.
     weight: u64,
 }
 
-impl KnownRows {
+impl RowCache {
     /// Returns the cached asset whose row is at the start of `text`, and that row.
     pub fn find<'a>(&self, text: &'a str) -> Option<(Arc<Asset>, &'a str)> {
         let beginning = self.beginning(text)?;
-        let asset = self.lock().by_beginning.get(&beginning)?.upgrade()?;
+        let asset = self.lock().by_prefix.get(&beginning)?.upgrade()?;
         // A row ends with its closing bracket, so no row is a prefix of another.
         let row = text.get(..asset.raw.len())?;
         (*row == *asset.raw).then_some((asset, row))
@@ -53,20 +53,20 @@ impl KnownRows {
 
     /// Caches `asset` under `row`, the text it was decoded from. Skips a row that is short, or that
     /// the asset stores in another form.
-    pub fn learn(&self, asset: &Arc<Asset>, row: &str) {
+    pub fn store(&self, asset: &Arc<Asset>, row: &str) {
         let Some(beginning) = self.beginning(row).filter(|_| *row == *asset.raw) else {
             return;
         };
-        let mut surplus = self.lock().take(beginning, asset);
+        let mut pop_excess = self.lock().take(beginning, asset);
         // Drop each evicted asset outside the lock.
-        while surplus.is_some() {
-            let next = self.lock().surplus();
-            surplus = next;
+        while pop_excess.is_some() {
+            let next = self.lock().pop_excess();
+            pop_excess = next;
         }
     }
 
     fn beginning(&self, text: &str) -> Option<u64> {
-        let beginning = text.as_bytes().get(..BEGINNING)?;
+        let beginning = text.as_bytes().get(..PREFIX_BYTES)?;
         Some(self.hasher.hash_one(beginning))
     }
 
@@ -79,32 +79,31 @@ impl KnownRows {
 impl Rows {
     /// Inserts an asset and returns the first one to evict.
     fn take(&mut self, beginning: u64, asset: &Arc<Asset>) -> Option<Arc<Asset>> {
-        if self.by_beginning.len() >= MOST {
-            self.forget();
+        if self.by_prefix.len() >= MAX_ROWS {
+            self.evict();
         }
-        self.by_beginning.insert(beginning, Arc::downgrade(asset));
+        self.by_prefix.insert(beginning, Arc::downgrade(asset));
         let weight = u64::from(asset.weight());
         // A larger asset would evict all others.
-        if weight <= RECENT / 4 {
+        if weight <= MAX_RECENT_BYTES / 4 {
             self.weight += weight;
             self.recent.push_back(Arc::clone(asset));
         }
-        self.surplus()
+        self.pop_excess()
     }
 
     /// Evicts unused rows, or all rows if that frees too few. The next eviction is then at least
-    /// half of [`MOST`] insertions away.
-    fn forget(&mut self) {
-        self.by_beginning
-            .retain(|_, asset| asset.strong_count() > 0);
-        if self.by_beginning.len() > MOST / 2 {
-            self.by_beginning.clear();
+    /// half of [`MAX_ROWS`] insertions away.
+    fn evict(&mut self) {
+        self.by_prefix.retain(|_, asset| asset.strong_count() > 0);
+        if self.by_prefix.len() > MAX_ROWS / 2 {
+            self.by_prefix.clear();
         }
     }
 
-    /// Removes the oldest recent asset while their weight is above [`RECENT`].
-    fn surplus(&mut self) -> Option<Arc<Asset>> {
-        if self.weight <= RECENT {
+    /// Removes the oldest recent asset while their weight is above [`MAX_RECENT_BYTES`].
+    fn pop_excess(&mut self) -> Option<Arc<Asset>> {
+        if self.weight <= MAX_RECENT_BYTES {
             return None;
         }
         let oldest = self.recent.pop_front()?;
@@ -207,28 +206,28 @@ mod tests {
 
     #[test]
     fn rows_without_users_are_forgotten() {
-        let cache = KnownRows::default();
+        let cache = RowCache::default();
         let texts = |numbers: std::ops::Range<usize>| -> Vec<String> {
             let row = |number| row(&format!("lost-{number:032}"), "one");
             numbers.map(row).collect()
         };
-        let learn = |texts: &[String]| {
+        let store = |texts: &[String]| {
             let rows: Vec<&str> = texts.iter().map(String::as_str).collect();
             let page = fuzz_entry::rows_uncached(Provider::Comfy, body(&rows)).expect("a page");
             let assets = assets(page);
             for (asset, row) in assets.iter().zip(rows) {
-                cache.learn(asset, row);
+                cache.store(asset, row);
             }
             assets
         };
         let first = texts(0..2);
-        let [retained, lost] = <[_; 2]>::try_from(learn(&first)).expect("two");
+        let [retained, lost] = <[_; 2]>::try_from(store(&first)).expect("two");
         let weight = lost.weight();
         drop(lost);
         assert!(cache.find(&first[1]).is_some(), "the row was read just now");
-        let many = 2 * RECENT as usize / weight as usize;
+        let many = 2 * MAX_RECENT_BYTES as usize / weight as usize;
         for begin in (2..many).step_by(100) {
-            learn(&texts(begin..begin + 100));
+            store(&texts(begin..begin + 100));
         }
         assert!(cache.find(&first[1]).is_none());
         let rows = cache.lock();
@@ -238,9 +237,9 @@ mod tests {
             .map(|entry| u64::from(entry.weight()))
             .sum();
         assert_eq!(rows.weight, recent);
-        assert!((RECENT / 2..=RECENT).contains(&recent));
+        assert!((MAX_RECENT_BYTES / 2..=MAX_RECENT_BYTES).contains(&recent));
         let is_held = |entry: &&Weak<Asset>| entry.strong_count() > 0;
-        let held = rows.by_beginning.values().filter(is_held).count();
+        let held = rows.by_prefix.values().filter(is_held).count();
         assert_eq!(
             held,
             rows.recent.len() + 1,
@@ -253,33 +252,33 @@ mod tests {
 
     #[test]
     fn the_cache_has_a_maximum() {
-        let known = KnownRows::default();
+        let known = RowCache::default();
         let text = row("many", "one");
         let page = fuzz_entry::rows_uncached(Provider::Comfy, body(&[&text])).expect("a page");
         let asset = assets(page).remove(0);
         // The test holds the asset, so no entry is evicted as unused.
-        for beginning in 0..3 * MOST as u64 {
+        for beginning in 0..3 * MAX_ROWS as u64 {
             known.lock().take(beginning, &asset);
-            assert!(known.lock().by_beginning.len() <= MOST);
+            assert!(known.lock().by_prefix.len() <= MAX_ROWS);
         }
         let dead = Arc::downgrade(&asset);
         drop(asset);
         let mut rows = known.lock();
         rows.recent.clear();
-        rows.forget();
+        rows.evict();
         assert_eq!(dead.strong_count(), 0, "the cache does not hold it");
-        assert!(rows.by_beginning.is_empty());
+        assert!(rows.by_prefix.is_empty());
     }
 
     #[test]
     fn short_or_rewritten_rows_are_not_cached() {
-        let known = KnownRows::default();
+        let known = RowCache::default();
         let text = row("short", "one");
         let asset = listed(&[&text]).remove(0);
-        known.learn(&asset, &format!("{text} "));
+        known.store(&asset, &format!("{text} "));
         assert!(known.find(&text).is_none());
-        known.learn(&asset, &text);
-        assert!(known.find(&text[..BEGINNING - 1]).is_none());
+        known.store(&asset, &text);
+        assert!(known.find(&text[..PREFIX_BYTES - 1]).is_none());
         assert!(known.find(&text[..text.len() - 1]).is_none());
         let longer = format!("{text},1]");
         let (_, found) = known.find(&longer).expect("the test holds it");
@@ -288,13 +287,13 @@ mod tests {
 
     #[test]
     fn large_assets_are_not_kept_alive() {
-        let known = KnownRows::default();
+        let known = RowCache::default();
         let small = row("small", "one");
         let asset = listed(&[&small]).remove(0);
-        known.learn(&asset, &small);
-        let large = row("large", &"x".repeat(RECENT as usize / 4));
+        known.store(&asset, &small);
+        let large = row("large", &"x".repeat(MAX_RECENT_BYTES as usize / 4));
         let other = listed(&[&large]).remove(0);
-        known.learn(&other, &large);
+        known.store(&other, &large);
         assert!(known.find(&large).is_some(), "the test holds it");
         drop(other);
         assert_eq!(known.lock().recent.len(), 1);

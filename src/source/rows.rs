@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Row, SourceError, Unreadable, response, row_cache::KnownRows, streaming};
+use super::{Row, SourceError, Unreadable, response, row_cache::RowCache, streaming};
 use crate::{
     asset::{Asset, is_upstream_id_text, timestamp},
     upstream::Answer,
@@ -46,10 +46,10 @@ const ROWS: &str = "assets";
 /// The error of `read`, if not the rows cause it.
 pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
     answer: Answer,
-    cache: &KnownRows,
+    cache: &RowCache,
     read: impl Fn(&Answer) -> Result<L, SourceError>,
     rows: impl Fn(&L) -> &[Box<RawValue>],
-    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
+    map: impl Fn(W, &str) -> Result<Asset, RowError>,
 ) -> Result<(L, Vec<Row>), SourceError> {
     let cache = Some(cache).filter(|_| !response::no_store(&answer.headers));
     if let Some(decoded) = in_one_pass(&answer, cache, &map) {
@@ -62,8 +62,8 @@ pub fn list<L: DeserializeOwned, W: DeserializeOwned>(
 
 fn in_one_pass<L: DeserializeOwned, W: DeserializeOwned>(
     answer: &Answer,
-    cache: Option<&KnownRows>,
-    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
+    cache: Option<&RowCache>,
+    map: impl Fn(W, &str) -> Result<Asset, RowError>,
 ) -> Option<(L, Vec<Row>)> {
     let text = std::str::from_utf8(&answer.body).ok();
     let text = text.filter(|_| answer.status.is_success())?;
@@ -79,10 +79,10 @@ fn in_one_pass<L: DeserializeOwned, W: DeserializeOwned>(
 }
 
 /// Adds an asset that was decoded from `raw` to the row cache.
-fn learned(asset: Asset, raw: &str, cache: Option<&KnownRows>) -> Arc<Asset> {
+fn learned(asset: Asset, raw: &str, cache: Option<&RowCache>) -> Arc<Asset> {
     let asset = Arc::new(asset);
     if let Some(cache) = cache {
-        cache.learn(&asset, raw);
+        cache.store(&asset, raw);
     }
     asset
 }
@@ -91,8 +91,8 @@ fn learned(asset: Asset, raw: &str, cache: Option<&KnownRows>) -> Arc<Asset> {
 fn decode<W: DeserializeOwned>(
     rows: &[Box<RawValue>],
     lossy: bool,
-    cache: Option<&KnownRows>,
-    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
+    cache: Option<&RowCache>,
+    map: impl Fn(W, &str) -> Result<Asset, RowError>,
 ) -> Vec<Row> {
     let read = |raw: &RawValue| {
         whole(raw, lossy)?;
@@ -124,12 +124,12 @@ fn decode<W: DeserializeOwned>(
 }
 
 /// Refuses a row that [`response::list`] replaced, fully or in parts of its text.
-fn whole(raw: &RawValue, lossy: bool) -> Result<(), Unfit> {
+fn whole(raw: &RawValue, lossy: bool) -> Result<(), RowError> {
     if raw.get() == "null" {
-        return Err(Unfit::new("", "it is null, or no JSON"));
+        return Err(RowError::new("", "it is null, or no JSON"));
     }
     if lossy && raw.get().contains(response::NO_TEXT) {
-        return Err(Unfit::new("", "it holds bytes that are not UTF-8"));
+        return Err(RowError::new("", "it holds bytes that are not UTF-8"));
     }
     Ok(())
 }
@@ -137,14 +137,14 @@ fn whole(raw: &RawValue, lossy: bool) -> Result<(), Unfit> {
 /// Decodes one asset; the path of an error starts at the asset.
 pub fn one<W: DeserializeOwned>(
     raw: &RawValue,
-    map: impl Fn(W, &str) -> Result<Asset, Unfit>,
-) -> Result<Asset, Unfit> {
+    map: impl Fn(W, &str) -> Result<Asset, RowError>,
+) -> Result<Asset, RowError> {
     // Decode again only after a failure, to find the JSON path.
     if let Ok(wire) = serde_json::from_str(raw.get()) {
         return map(wire, raw.get());
     }
     let deserializer = &mut serde_json::Deserializer::from_str(raw.get());
-    let wire: W = serde_path_to_error::deserialize(deserializer).map_err(|error| Unfit {
+    let wire: W = serde_path_to_error::deserialize(deserializer).map_err(|error| RowError {
         path: match error.path().to_string() {
             path if path == "." => String::new(),
             path => path,
@@ -156,13 +156,13 @@ pub fn one<W: DeserializeOwned>(
 
 /// Why a row is not an asset, and where in the row.
 #[derive(Debug)]
-pub struct Unfit {
+pub struct RowError {
     /// JSON path relative to the row; empty for the row itself.
     pub path: String,
     pub message: String,
 }
 
-impl Unfit {
+impl RowError {
     pub fn new(path: &str, message: &str) -> Self {
         Self {
             path: path.to_owned(),

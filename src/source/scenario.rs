@@ -157,7 +157,11 @@ impl Scenario {
     }
 
     /// Decodes a list's response as a page.
-    pub(super) fn decode_list(&self, answer: Answer, primes: bool) -> Result<Page, SourceError> {
+    pub(super) fn decode_list(
+        &self,
+        answer: Answer,
+        can_prime_cache: bool,
+    ) -> Result<Page, SourceError> {
         let no_store = response::no_store(&answer.headers);
         let (list, rows) = self.rows(answer, |list: &wire::List| &list.assets)?;
         Ok(Page {
@@ -166,9 +170,9 @@ impl Scenario {
             next: list.next_pagination_token,
             offset: 0,
             total: None,
-            counts: false,
+            is_total_exact: false,
             fetched_at: Timestamp::now(),
-            primes,
+            can_prime_cache,
             no_store,
         })
     }
@@ -186,7 +190,7 @@ impl Scenario {
     fn asset_mapper(
         &self,
         no_store: bool,
-    ) -> impl Fn(wire::Asset, &str) -> Result<Asset, rows::Unfit> {
+    ) -> impl Fn(wire::Asset, &str) -> Result<Asset, rows::RowError> {
         move |wire, raw| {
             let asset = mapping::asset(&self.profile.name, wire, raw);
             Ok(Asset { no_store, ..asset })
@@ -202,7 +206,7 @@ impl Scenario {
         let asset_mapper = self.asset_mapper(response::no_store(&answer.headers));
         rows::list(
             answer,
-            &self.client.known,
+            &self.client.row_cache,
             response::json,
             assets,
             asset_mapper,
@@ -301,7 +305,7 @@ impl Source for Scenario {
     }
 
     fn declines(&self, listing: ListKind, parameters: &Parameters) -> Option<Pushdown> {
-        let asks = |name: &str| parameters.0.iter().any(|(own, _)| *own == name);
+        let asks = |name: &str| parameters.0.iter().any(|(parameter, _)| *parameter == name);
         if listing == ListKind::Own
             && self.uses_deprecated_path()
             && list_params::OWN_ONLY.iter().any(|n| asks(n))
@@ -342,14 +346,14 @@ impl Source for Scenario {
     async fn get(
         &self,
         id: &str,
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &RequestContext,
     ) -> Result<Arc<Asset>, SourceError> {
         let mut pairs: Vec<_> = self
             .project(self.listing(ListKind::Own))
             .into_iter()
             .collect();
-        if variant == DetailLevel::Full {
+        if detail_level == DetailLevel::Full {
             pairs.push(("withEmbedding", "true".to_owned()));
             pairs.push(("withQualityGateDetails", "true".to_owned()));
         }
@@ -365,12 +369,12 @@ impl Source for Scenario {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
         // The public token allows no batch read (2), and a batch read has no embeddings (5.4).
-        if self.is_public_only() || variant == DetailLevel::Full {
-            return fan_out(self, ids, variant, context);
+        if self.is_public_only() || detail_level == DetailLevel::Full {
+            return fan_out(self, ids, detail_level, context);
         }
         let mut reads = Vec::new();
         for chunk in ids.chunks(BULK_CAP) {
@@ -382,8 +386,8 @@ impl Source for Scenario {
             .boxed()
     }
 
-    fn calls_to_get(&self, ids: usize, variant: DetailLevel) -> usize {
-        if self.is_public_only() || variant == DetailLevel::Full {
+    fn calls_to_get(&self, ids: usize, detail_level: DetailLevel) -> usize {
+        if self.is_public_only() || detail_level == DetailLevel::Full {
             ids
         } else {
             ids.div_ceil(BULK_CAP)

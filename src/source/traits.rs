@@ -61,7 +61,7 @@ pub trait Source: Send + Sync {
     async fn get(
         &self,
         id: &str,
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &RequestContext,
     ) -> Result<Arc<Asset>, SourceError>;
 
@@ -69,7 +69,7 @@ pub trait Source: Send + Sync {
     fn get_many<'a>(
         &'a self,
         ids: &'a [Arc<str>],
-        variant: DetailLevel,
+        detail_level: DetailLevel,
         context: &'a RequestContext,
     ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)>;
 
@@ -199,12 +199,12 @@ pub trait Upload: Send + Sync {
 pub fn fan_out<'a, S: Source>(
     source: &'a S,
     ids: &'a [Arc<str>],
-    variant: DetailLevel,
+    detail_level: DetailLevel,
     context: &'a RequestContext,
 ) -> BoxStream<'a, (Arc<str>, Result<Arc<Asset>, SourceError>)> {
     let mut reads = Vec::with_capacity(ids.len());
     for id in ids {
-        reads.push(async move { (id.clone(), source.get(id, variant, context).await) });
+        reads.push(async move { (id.clone(), source.get(id, detail_level, context).await) });
     }
     futures_util::stream::iter(reads)
         .buffer_unordered(source.profile().in_flight)

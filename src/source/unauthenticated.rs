@@ -14,16 +14,16 @@ use super::{
 use crate::asset::{Asset, FileType};
 
 /// Wraps a source that has no credential either.
-pub struct Locked(pub Arc<dyn Source>);
+pub struct UnauthenticatedSource(pub Arc<dyn Source>);
 
-impl Locked {
+impl UnauthenticatedSource {
     fn refusal(&self) -> SourceError {
         SourceError::NoCredential(self.profile().name.clone())
     }
 }
 
 #[async_trait]
-impl Source for Locked {
+impl Source for UnauthenticatedSource {
     fn profile(&self) -> &SourceInfo {
         self.0.profile()
     }
@@ -92,7 +92,7 @@ impl Source for Locked {
 }
 
 #[async_trait]
-impl Write for Locked {
+impl Write for UnauthenticatedSource {
     async fn change_tags(
         &self,
         _id: &str,
@@ -122,7 +122,7 @@ impl Write for Locked {
 }
 
 #[async_trait]
-impl Upload for Locked {
+impl Upload for UnauthenticatedSource {
     fn check(&self, _kind: FileType, _options: &UploadOptions) -> Result<(), SourceError> {
         Err(self.refusal())
     }

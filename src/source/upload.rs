@@ -137,7 +137,7 @@ impl From<SourceError> for UploadFailure {
 
 /// Maps an upload's error response. After the whole file was sent, a server error leaves the
 /// outcome unknown; before that, the upload had no effect.
-pub fn settled(error: SourceError, is_whole: bool) -> SourceError {
+pub fn error_after_upload(error: SourceError, is_whole: bool) -> SourceError {
     match error {
         SourceError::Unavailable {
             status: Some(_), ..

@@ -19,7 +19,7 @@ pub struct Deletion {
 
 impl Deletion {
     /// Deletes `left` once more, with up to `calls` upstream calls: a delete is idempotent.
-    pub async fn settled(
+    pub async fn retry_remaining(
         self,
         calls: u32,
         context: &RequestContext,
@@ -53,7 +53,7 @@ impl Deletion {
 pub struct ChangeFailure {
     pub error: SourceError,
     /// The change may still have taken effect, fully or in part.
-    pub is_open: bool,
+    pub may_have_taken_effect: bool,
 }
 
 impl ChangeFailure {
@@ -61,15 +61,18 @@ impl ChangeFailure {
     pub const fn with_certain_outcome(error: SourceError) -> Self {
         Self {
             error,
-            is_open: false,
+            may_have_taken_effect: false,
         }
     }
 }
 
 impl From<SourceError> for ChangeFailure {
     fn from(error: SourceError) -> Self {
-        let is_open = error.is_open();
-        Self { error, is_open }
+        let may_have_taken_effect = error.may_have_taken_effect();
+        Self {
+            error,
+            may_have_taken_effect,
+        }
     }
 }
 

@@ -127,7 +127,7 @@ struct State {
     outcomes: VecDeque<Outcome>,
     open: Option<Open>,
     last_error: Option<Failure>,
-    items: HashMap<u64, Failing, RandomState>,
+    items: HashMap<u64, ItemFailures, RandomState>,
 }
 
 /// The result of one call.
@@ -155,7 +155,7 @@ struct Open {
 
 /// Consecutive failures of one asset or file.
 #[derive(Debug)]
-struct Failing {
+struct ItemFailures {
     times: u32,
     last: Instant,
 }
@@ -408,7 +408,7 @@ impl State {
                 self.items.remove(&oldest);
             }
         }
-        let failing = self.items.entry(item).or_insert(Failing {
+        let failing = self.items.entry(item).or_insert(ItemFailures {
             times: 0,
             last: now,
         });

@@ -87,7 +87,7 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 /// Resolves host names to public addresses only, except the source's own name. A public name may
 /// point to an internal address.
 pub(super) struct PublicNames {
-    pub own: Option<String>,
+    pub source_host: Option<String>,
     /// Whether the source is on this machine, so that its files may be too.
     pub on_loopback: bool,
 }
@@ -95,7 +95,7 @@ pub(super) struct PublicNames {
 impl Resolve for PublicNames {
     fn resolve(&self, name: Name) -> Resolving {
         let on_loopback = self.on_loopback && name.as_str() == "localhost";
-        let is_own = on_loopback || self.own.as_deref() == Some(name.as_str());
+        let is_own = on_loopback || self.source_host.as_deref() == Some(name.as_str());
         Box::pin(async move {
             let addresses = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let public: Vec<_> = addresses

@@ -19,10 +19,10 @@ pub enum UpstreamError {
     #[error("all {in_flight} slots for calls to it are in use: ask again in a moment")]
     Busy { in_flight: usize },
     /// The source failed too often recently. The breaker pauses calls to it.
-    #[error("it failed too often recently: calls pause for {} seconds", whole_seconds(*.wait))]
+    #[error("it failed too often recently: calls pause for {} seconds", ceil_seconds(*.wait))]
     CircuitOpen { wait: Duration },
     /// One asset or file failed several times in a row. The breaker pauses calls for it.
-    #[error("it failed several times in a row: calls pause for {} seconds", whole_seconds(*.wait))]
+    #[error("it failed several times in a row: calls pause for {} seconds", ceil_seconds(*.wait))]
     ItemCircuitOpen { wait: Duration },
     /// The connection broke, or the response was not HTTP.
     #[error("the connection broke: {reason}")]
@@ -42,7 +42,7 @@ pub enum UpstreamError {
 }
 
 /// Rounds a wait up to whole seconds, at least 1.
-fn whole_seconds(wait: Duration) -> u64 {
+fn ceil_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 

@@ -29,7 +29,7 @@ pub struct Policy {
     /// How long callers wait for the source. No retry starts later.
     pub patience: Duration,
     /// Which hosts besides the source's own may hold its files.
-    pub elsewhere: EgressPolicy,
+    pub egress: EgressPolicy,
 }
 
 impl Default for Policy {
@@ -46,7 +46,7 @@ impl Default for Policy {
             queue: 256,
             waits_out_429: true,
             patience: Duration::from_secs(3),
-            elsewhere: EgressPolicy::Public,
+            egress: EgressPolicy::Public,
         }
     }
 }

@@ -23,12 +23,12 @@ const MAX_WAIT: Duration = Duration::from_secs(86_400);
 pub struct Budget(AtomicU32);
 
 /// Maximum budget: ten retries.
-const SAVED: u32 = 100;
-const COST: u32 = 10;
+const MAX_CREDIT: u32 = 100;
+const RETRY_COST: u32 = 10;
 
 impl Default for Budget {
     fn default() -> Self {
-        Self(AtomicU32::new(SAVED))
+        Self(AtomicU32::new(MAX_CREDIT))
     }
 }
 
@@ -38,7 +38,7 @@ impl Budget {
         let _ = self
             .0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
-                Some((saved + 1).min(SAVED))
+                Some((saved + 1).min(MAX_CREDIT))
             });
     }
 
@@ -46,7 +46,7 @@ impl Budget {
     pub fn spend(&self) -> bool {
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |saved| {
-                saved.checked_sub(COST)
+                saved.checked_sub(RETRY_COST)
             })
             .is_ok()
     }

@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::{
     Call, Upstream, UpstreamError,
     answer::{Answer, read_answer},
-    blame,
+    breaker_failure,
     redact::SentSecrets,
     report,
     slots::permit,
@@ -120,7 +120,9 @@ impl Upstream {
                 Err(_) => Err(UpstreamError::Timeout),
             };
             if let Some(breaker_permit) = breaker_permit {
-                breaker_permit.end(blame(&result, |answer| (answer.status, &answer.headers)));
+                breaker_permit.end(breaker_failure(&result, |answer| {
+                    (answer.status, &answer.headers)
+                }));
             }
             return result;
         }

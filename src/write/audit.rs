@@ -10,7 +10,7 @@ pub const fn outcome_word(error: Option<&SourceError>) -> &'static str {
     match error {
         None => "done",
         Some(SourceError::UnknownOutcome) => "unknown",
-        Some(SourceError::HalfDone { .. }) => "half done",
+        Some(SourceError::PartlyDone { .. }) => "half done",
         Some(SourceError::NotTried) => "not tried",
         Some(_) => "failed",
     }

@@ -47,7 +47,10 @@ impl Writer {
         ids.sort();
         let arguments = blake3::hash(format!("delete {ids:?}").as_bytes());
         let key = self.scoped_key(key, targets.iter().map(|target| &target.source));
-        match self.kept.claim(&self.who, &key, *arguments.as_bytes()) {
+        match self
+            .idempotency
+            .claim(&self.who, &key, *arguments.as_bytes())
+        {
             Claim::Conflict => None,
             Claim::First(ticket) => {
                 let (writer, context) = (self.clone(), Arc::clone(context));
@@ -222,10 +225,10 @@ impl Writer {
                 .asset_cache
                 .writing(&source.profile().name, ids.to_vec());
             let outcomes = writer.delete(ids, context).await;
-            let is_open = outcomes
+            let may_have_taken_effect = outcomes
                 .iter()
                 .any(|(_, outcome)| *outcome == Err(SourceError::UnknownOutcome));
-            if is_open {
+            if may_have_taken_effect {
                 writing.linger();
             } else {
                 drop(writing);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     asset::{Asset, AssetId},
-    cache::Entity,
+    cache::AssetResult,
     source::{ChangeFailure, RequestContext, SourceError, TagChange, VERIFY_DELAYS, Write},
 };
 
@@ -24,7 +24,7 @@ const CALLS: u32 = 6;
 pub struct Outcome {
     pub id: AssetId,
     /// The asset as it is now, or the error.
-    pub result: Entity,
+    pub result: AssetResult,
 }
 
 /// A change to an asset.
@@ -97,7 +97,7 @@ impl Writer {
         target: &Target,
         change: &Change,
         context: &RequestContext,
-    ) -> Entity {
+    ) -> AssetResult {
         let result = self.change(target, change, context).await;
         let ids = [&*target.id.upstream];
         let what = match change {
@@ -110,7 +110,12 @@ impl Writer {
         result
     }
 
-    async fn change(&self, target: &Target, change: &Change, context: &RequestContext) -> Entity {
+    async fn change(
+        &self,
+        target: &Target,
+        change: &Change,
+        context: &RequestContext,
+    ) -> AssetResult {
         let (source, id) = (change.writer(target)?, &*target.id.upstream);
         context.spend(CALLS)?;
         if Instant::now() >= context.last_start() {
@@ -127,10 +132,12 @@ impl Writer {
             drop(writing);
             let sent = match sent {
                 // The first attempt's outcome is still unknown.
-                Err(failure) if !failure.is_open && !may_send_again => {
+                Err(failure) if !failure.may_have_taken_effect && !may_send_again => {
                     Err(ChangeFailure::from(SourceError::UnknownOutcome))
                 }
-                Err(failure) if !failure.is_open => return Err(change.map_refusal(failure.error)),
+                Err(failure) if !failure.may_have_taken_effect => {
+                    return Err(change.map_refusal(failure.error));
+                }
                 sent => sent,
             };
             let is_unknown = (sent.as_ref().err())
@@ -199,7 +206,7 @@ impl Writer {
         &self,
         target: &Target,
         context: &RequestContext,
-    ) -> Entity {
+    ) -> AssetResult {
         let mut entity = Err(SourceError::NotFound);
         for pause in VERIFY_DELAYS {
             if Instant::now() + pause >= context.deadline() {

@@ -1,7 +1,7 @@
 //! Outcomes of writes, and how they are recorded under their idempotency keys.
 
-use super::upload::outcome::KeptUpload;
-use crate::{asset::AssetId, cache::Recorded, source::SourceError};
+use super::upload::outcome::RecordedUpload;
+use crate::{asset::AssetId, cache::RecordedOutcome, source::SourceError};
 
 /// The outcomes of a delete; each asset is in one of the three lists.
 #[derive(Debug, Clone, Default)]
@@ -23,19 +23,20 @@ impl Deleted {
 
     /// Whether certainly nothing was deleted.
     pub(super) fn left_nothing(&self) -> bool {
-        let is_open = |(_, error): &(_, SourceError)| *error == SourceError::UnknownOutcome;
-        self.deleted.is_empty() && !self.failed.iter().any(is_open)
+        let may_have_taken_effect =
+            |(_, error): &(_, SourceError)| *error == SourceError::UnknownOutcome;
+        self.deleted.is_empty() && !self.failed.iter().any(may_have_taken_effect)
     }
 }
 
 /// The outcome of a write with an idempotency key.
 pub enum RecordedWrite {
-    Upload(KeptUpload),
+    Upload(RecordedUpload),
     Deleted(Deleted),
 }
 
 /// Why another request's write has no known outcome by the deadline.
-pub fn unknown(recorded: &Recorded<RecordedWrite>) -> SourceError {
+pub fn unknown(recorded: &RecordedOutcome<RecordedWrite>) -> SourceError {
     if recorded.is_pending() {
         SourceError::Timeout
     } else {

@@ -14,9 +14,9 @@ use crate::{
     source::{NewFile, RequestContext, SourceError, UploadFailure, Uploaded},
 };
 
-use metered_file::{FileLimits, MeteredStream, peek, tallied};
+use metered_file::{FileLimits, FileMeter, metered, peek};
 use new_asset::Begin;
-use outcome::KeptUpload;
+use outcome::RecordedUpload;
 
 pub use metered_file::{FileError, FileInput, UploadFile, UploadFiles};
 pub use new_asset::{NewAsset, UploadBudget};
@@ -55,7 +55,7 @@ impl Writer {
     }
 
     /// Makes the asset and logs the audit line.
-    async fn make_audited(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
+    async fn make_audited(&self, new: &NewAsset, context: &Arc<RequestContext>) -> RecordedUpload {
         let made = self.make(new, context).await;
         let outcome = &made.outcome;
         let id: Vec<&str> = outcome.id.iter().map(|id| &*id.upstream).collect();
@@ -63,9 +63,9 @@ impl Writer {
         made
     }
 
-    async fn make(&self, new: &NewAsset, context: &Arc<RequestContext>) -> KeptUpload {
-        let tally = MeteredStream::default();
-        let mut outcome = match self.send(new, &tally, context).await {
+    async fn make(&self, new: &NewAsset, context: &Arc<RequestContext>) -> RecordedUpload {
+        let meter = FileMeter::default();
+        let mut outcome = match self.send(new, &meter, context).await {
             Ok(state) => self.finish(new, state, context).await,
             Err(error) => {
                 let name = new.source.profile().name.clone();
@@ -78,12 +78,12 @@ impl Writer {
             }
         };
         // The file was at fault, not the source.
-        if let Some(error) = tally.error() {
+        if let Some(error) = meter.error() {
             outcome.errors = vec![error.into()];
         }
-        KeptUpload {
+        RecordedUpload {
             outcome,
-            hash: tally.hash(),
+            hash: meter.hash(),
         }
     }
 
@@ -92,7 +92,7 @@ impl Writer {
     async fn send(
         &self,
         new: &NewAsset,
-        tally: &MeteredStream,
+        meter: &FileMeter,
         context: &Arc<RequestContext>,
     ) -> Result<Result<Uploaded, UploadFailure>, UploadError> {
         let source = &new.source;
@@ -108,7 +108,7 @@ impl Writer {
             length: new.length,
             hash: new.hash,
         };
-        let bytes = tallied(bytes, bounds, tally.clone(), Arc::clone(context));
+        let bytes = metered(bytes, bounds, meter.clone(), Arc::clone(context));
         let (first, bytes) = peek(bytes).await?;
         let kind = FileType::sniff(&first);
         uploader
@@ -141,11 +141,11 @@ impl Writer {
             .await;
         let writing = (writing.lock())
             .map_or_else(|guard| guard.into_inner().take(), |mut guard| guard.take());
-        let is_open = (sent.as_ref().err())
+        let may_have_taken_effect = (sent.as_ref().err())
             .is_some_and(|failure| failure.error == SourceError::UnknownOutcome);
         match writing {
             // The asset may appear at any moment, or never.
-            writing if is_open => writing
+            writing if may_have_taken_effect => writing
                 .unwrap_or_else(|| self.asset_cache.writing(&source.profile().name, Vec::new()))
                 .linger(),
             writing => drop(writing),

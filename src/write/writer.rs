@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::{asset_lock::AssetLocks, audit::AUDIT, outcomes::RecordedWrite};
 use crate::{
     asset::{AssetId, SourceName},
-    cache::{AssetCache, Entity, IdempotencyStore, Writing},
+    cache::{AssetCache, AssetResult, IdempotencyStore, Writing},
     source::{DetailLevel, RequestContext, Source, SourceError},
 };
 
@@ -23,8 +23,8 @@ use crate::{
 pub struct Writer {
     pub(super) asset_cache: Arc<AssetCache>,
     pub(super) locks: AssetLocks,
-    pub(super) kept: IdempotencyStore<RecordedWrite>,
-    under_way: WritesInProgress,
+    pub(super) idempotency: IdempotencyStore<RecordedWrite>,
+    in_progress: WritesInProgress,
     /// The caller, for the log and for idempotency keys.
     pub(super) who: Arc<str>,
 }
@@ -43,8 +43,8 @@ impl Writer {
         Self {
             asset_cache,
             locks: AssetLocks::default(),
-            kept: IdempotencyStore::default(),
-            under_way: watch::Sender::new(BTreeMap::new()),
+            idempotency: IdempotencyStore::default(),
+            in_progress: watch::Sender::new(BTreeMap::new()),
             who: "nobody".into(),
         }
     }
@@ -107,9 +107,9 @@ impl Writer {
         what: String,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        let under_way = WriteInProgress::new(&self.under_way, what);
+        let in_progress = WriteInProgress::new(&self.in_progress, what);
         let work = async move {
-            let _under_way = under_way;
+            let _under_way = in_progress;
             work.await
         };
         tokio::spawn(work.in_current_span())
@@ -119,10 +119,10 @@ impl Writer {
     }
 
     /// Waits until no write is in progress.
-    pub async fn settled(&self) {
+    pub async fn wait_until_idle(&self) {
         // The sender lives as long as this writer, so this cannot fail.
         let _ = self
-            .under_way
+            .in_progress
             .subscribe()
             .wait_for(BTreeMap::is_empty)
             .await;
@@ -130,8 +130,8 @@ impl Writer {
 
     /// The writes in progress, for the log.
     #[must_use]
-    pub fn under_way(&self) -> Vec<String> {
-        self.under_way.borrow().values().cloned().collect()
+    pub fn in_progress(&self) -> Vec<String> {
+        self.in_progress.borrow().values().cloned().collect()
     }
 
     /// Marks an asset as being written in the asset cache.
@@ -141,9 +141,9 @@ impl Writer {
     }
 
     /// Reads an asset through the asset cache, within the operation's deadline.
-    pub(super) async fn read(&self, target: &Target, context: &RequestContext) -> Entity {
+    pub(super) async fn read(&self, target: &Target, context: &RequestContext) -> AssetResult {
         let result = std::sync::Mutex::new(Err(SourceError::NotFound));
-        let deliver = |_: &str, entity: Entity| {
+        let deliver = |_: &str, entity: AssetResult| {
             if let Ok(mut result) = result.lock() {
                 *result = entity;
             }
@@ -173,19 +173,19 @@ type WritesInProgress = watch::Sender<BTreeMap<u64, String>>;
 
 /// Registers a write in progress until this is dropped.
 struct WriteInProgress {
-    all: WritesInProgress,
+    writes: WritesInProgress,
     number: u64,
 }
 
 impl WriteInProgress {
-    fn new(all: &WritesInProgress, what: String) -> Self {
+    fn new(writes: &WritesInProgress, what: String) -> Self {
         let mut number = 0;
-        all.send_modify(|all| {
-            number = all.last_key_value().map_or(0, |(last, _)| last + 1);
-            all.insert(number, what);
+        writes.send_modify(|writes| {
+            number = writes.last_key_value().map_or(0, |(last, _)| last + 1);
+            writes.insert(number, what);
         });
         Self {
-            all: all.clone(),
+            writes: writes.clone(),
             number,
         }
     }
@@ -193,8 +193,8 @@ impl WriteInProgress {
 
 impl Drop for WriteInProgress {
     fn drop(&mut self) {
-        self.all.send_modify(|all| {
-            all.remove(&self.number);
+        self.writes.send_modify(|writes| {
+            writes.remove(&self.number);
         });
     }
 }

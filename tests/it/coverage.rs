@@ -8,7 +8,7 @@
 //! express it (`parameters`). `teamId` [SDK] goes with `deleted` only.
 
 use asset_gateway::sandbox::{
-    ComfyAsset, Dialect, Options, PiktidAsset, Recorded, ScenarioAsset, Store,
+    ComfyAsset, Dialect, Options, PiktidAsset, RecordedCall, ScenarioAsset, Store,
 };
 use serde_json::Value;
 
@@ -426,7 +426,7 @@ fn body_pairs(body: &str) -> Vec<String> {
         .collect()
 }
 
-fn pairs(calls: &[Recorded]) -> Vec<String> {
+fn pairs(calls: &[RecordedCall]) -> Vec<String> {
     calls
         .iter()
         .flat_map(|call| {

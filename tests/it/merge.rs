@@ -17,7 +17,7 @@ use asset_gateway::{
         Asset, AssetId, Details, Kind, Media, Provider, SourceName, Status, ViewerCan, piktid,
     },
     cache::AssetCache,
-    config::{CacheConfig, OwnFreshness},
+    config::{CacheConfig, FreshnessOverrides},
     connection::{
         ConnectionPage, Cursor, Fingerprint, Key, List, PagePosition, PageRange, RowAnchor,
         SourceList,
@@ -243,9 +243,9 @@ impl Simulated {
                         0
                     },
             ),
-            counts: !self.overstates,
+            is_total_exact: !self.overstates,
             fetched_at: time(0),
-            primes: false,
+            can_prime_cache: false,
             no_store: true,
         })
     }
@@ -532,7 +532,7 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
             provider: Provider::Piktid,
             scope: CredentialScope::none(),
             patience: Duration::from_secs(30),
-            freshness: OwnFreshness::default(),
+            freshness: FreshnessOverrides::default(),
             in_flight: 16,
             passthrough: false,
             authenticated: false,
@@ -633,7 +633,7 @@ async fn walk(
             .map_err(|failure| TestCaseError::fail(format!("{failure:?}")))?;
         let keys: Vec<&Key> = page.edges.iter().map(|edge| key(&edge.place)).collect();
         prop_assert!(
-            keys.is_sorted_by(|a, b| a.walk(b, order).is_lt()),
+            keys.is_sorted_by(|a, b| a.compare(b, order).is_lt()),
             "sorted, nothing twice: {keys:?}"
         );
         pages.push(shown(&page));
@@ -652,7 +652,7 @@ async fn walk(
         if let Some(before) = &frontier {
             let failed = page.sources.iter().any(|outcome| outcome.error.is_some());
             prop_assert!(
-                failed || far.walk(before, direction).is_gt(),
+                failed || far.compare(before, direction).is_gt(),
                 "a page gets somewhere"
             );
         }
@@ -881,7 +881,7 @@ proptest! {
         let (mut pages, mut from): (Vec<Vec<String>>, Option<RowAnchor>) = (Vec::new(), None);
         for step in 0..400 {
             let range = range(ask.forward, counts[step % counts.len()], from.take());
-            let page = match run(list.collated_page(&range)) {
+            let page = match run(list.single_source_page(&range)) {
                 Ok(page) => page,
                 // The anchor and its neighbours disappeared at once, or its neighbours are
                 // unreadable: the client gets an error.
@@ -939,7 +939,7 @@ proptest! {
         };
         let (mut positions, mut after) = (Vec::new(), None);
         loop {
-            let page = run(list.collated_page(&range(true, 9, after))).expect("a page");
+            let page = run(list.single_source_page(&range(true, 9, after))).expect("a page");
             positions.extend(page.edges.iter().map(|edge| {
                 (edge.asset.id.upstream.to_string(), spot(&page, &edge.place))
             }));
@@ -971,7 +971,7 @@ proptest! {
             let (after, before) = (at.clone(), positions[far].1.clone());
             let (after, before) = if ask.forward { (after, before) } else { (before, after) };
             let page_range = PageRange { forward: ask.forward, count, after: Some(after), before: Some(before) };
-            let page = run(list.collated_page(&page_range)).expect("a page");
+            let page = run(list.single_source_page(&page_range)).expect("a page");
             let ids = page.edges.iter().map(|edge| edge.asset.id.upstream.to_string());
             let begin = if ask.forward { shown.len() } else { 0 };
             shown.splice(begin..begin, ids);
@@ -1111,7 +1111,7 @@ fn all_rows_inserted_before_the_far_cursor_are_shown() {
             let text = page.cursor(&page.edges[at].place);
             RowAnchor::decode(&text, &Fingerprint::of("test", &[])).expect("our own")
         };
-        let page = run(list.collated_page(&range(true, 50, None))).expect("a page");
+        let page = run(list.single_source_page(&range(true, 50, None))).expect("a page");
         let (low, high) = (place(&page, 10), place(&page, 40));
         let mut due: Vec<String> = (11..40).map(|number| format!("s0-{number}")).collect();
         {
@@ -1136,7 +1136,7 @@ fn all_rows_inserted_before_the_far_cursor_are_shown() {
                 after: Some(after),
                 before: Some(before),
             };
-            let page = run(list.collated_page(&page_range)).expect("a page");
+            let page = run(list.single_source_page(&page_range)).expect("a page");
             let ids = page.edges.iter();
             let ids = ids.map(|edge| edge.asset.id.upstream.to_string());
             let begin = if forward { shown.len() } else { 0 };

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use asset_gateway::{
-    config::{Config, Freshness, OwnFreshness},
+    config::{Config, Freshness, FreshnessOverrides},
     sandbox::{Options, Sandbox},
     server::{self, Gateway},
 };
@@ -88,7 +88,7 @@ pub fn without_caches(config: &mut Config) {
         if_error: Duration::ZERO,
     };
     for source in &mut config.sources {
-        source.freshness = OwnFreshness::default();
+        source.freshness = FreshnessOverrides::default();
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::Table;
+use super::SourceTable;
 use crate::{
     asset::Provider,
     config::{
@@ -20,7 +20,7 @@ struct SecretKeys(
     Option<Spanned<String>>,
 );
 
-impl Table<'_> {
+impl SourceTable<'_> {
     /// Reads a secret from variable, value, file or named variable, in that order.
     fn secret(
         &self,

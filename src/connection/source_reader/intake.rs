@@ -188,13 +188,13 @@ impl Reader<'_> {
     pub(super) fn close_group(&mut self) {
         let mut group = std::mem::take(&mut self.open_group);
         let direction = self.direction;
-        group.sort_by(|a, b| a.key.walk(&b.key, direction));
+        group.sort_by(|a, b| a.key.compare(&b.key, direction));
         group.dedup_by(|a, b| a.key == b.key && !a.key.id.is_empty());
         for slot in group.drain(..) {
             if self
                 .until
                 .as_ref()
-                .is_some_and(|until| slot.key.walk(until, direction).is_ge())
+                .is_some_and(|until| slot.key.compare(until, direction).is_ge())
             {
                 self.exhausted = true;
                 return;
@@ -202,7 +202,7 @@ impl Reader<'_> {
             let is_past = self
                 .from
                 .as_ref()
-                .is_none_or(|from| slot.key.walk(from, direction).is_gt());
+                .is_none_or(|from| slot.key.compare(from, direction).is_gt());
             if is_past {
                 self.frontier = Some(slot.key.clone());
                 match self.list.fits(self.part, &slot.row) {

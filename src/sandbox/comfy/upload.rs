@@ -114,7 +114,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
     }
     let asset = entry(
         &shared,
-        Entry {
+        NewEntry {
             name: name.unwrap_or_else(|| hash.clone()),
             hash,
             tags,
@@ -150,7 +150,7 @@ fn read_tags(text: &str) -> Vec<String> {
         .unwrap_or_else(|_| text.split(',').map(|tag| tag.trim().to_owned()).collect())
 }
 
-struct Entry {
+struct NewEntry {
     name: String,
     hash: String,
     tags: Vec<String>,
@@ -162,7 +162,7 @@ struct Entry {
     fresh: bool,
 }
 
-fn entry(shared: &Shared, entry: Entry) -> ComfyAsset {
+fn entry(shared: &Shared, entry: NewEntry) -> ComfyAsset {
     let now = Timestamp::now().as_microsecond();
     let mut store = shared.store.comfy();
     let digest = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
@@ -228,7 +228,7 @@ pub async fn from_hash(State(shared): State<Shared>, Json(body): Json<Value>) ->
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let asset = entry(
         &shared,
-        Entry {
+        NewEntry {
             name: text("name").unwrap_or_else(|| hash.trim_start_matches("blake3:").to_owned()),
             hash: hash.to_owned(),
             tags: tags_of(&body),

@@ -27,9 +27,9 @@ impl SyncFields for AssetConnection {
     fn plain(field: &Field) -> Option<ConnectionField<'_>> {
         let set = &field.selection_set.node;
         Some(match field.name.node.as_str() {
-            "edges" => ConnectionField::Edges(SelectedFields::wholly(set)?),
-            "nodes" => ConnectionField::Nodes(SelectedFields::wholly(set)?),
-            "pageInfo" => ConnectionField::PageInfo(SelectedFields::wholly(set)?),
+            "edges" => ConnectionField::Edges(SelectedFields::all_sync(set)?),
+            "nodes" => ConnectionField::Nodes(SelectedFields::all_sync(set)?),
+            "pageInfo" => ConnectionField::PageInfo(SelectedFields::all_sync(set)?),
             "totalCount" => ConnectionField::TotalCount,
             "isComplete" => ConnectionField::IsComplete,
             _ => return None,
@@ -51,7 +51,7 @@ impl SyncFields for AssetConnection {
             }
             ConnectionField::PageInfo(selected) => selected.write(&self.ends(), operation, out)?,
             ConnectionField::TotalCount => raw_json::put(&self.count(), out),
-            ConnectionField::IsComplete => raw_json::put(&self.misses_nothing(), out),
+            ConnectionField::IsComplete => raw_json::put(&self.is_gap_free(), out),
         }
         Some(())
     }
@@ -68,7 +68,7 @@ impl SyncFields for AssetEdge {
 
     fn plain(field: &Field) -> Option<EdgeField<'_>> {
         Some(match field.name.node.as_str() {
-            "node" => EdgeField::Node(SelectedFields::wholly(&field.selection_set.node)?),
+            "node" => EdgeField::Node(SelectedFields::all_sync(&field.selection_set.node)?),
             "cursor" => EdgeField::Cursor,
             _ => return None,
         })

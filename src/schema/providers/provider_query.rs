@@ -7,7 +7,7 @@ use async_graphql::Context;
 use crate::{
     asset::{Provider, SourceName},
     schema::{
-        connection::{self, AssetConnection, ListQuery, Paging},
+        connection::{self, AssetConnection, ListQuery, PageArguments},
         error::bad_input,
         fast_path::FastPath,
         filter::named,
@@ -97,7 +97,7 @@ impl ProviderList {
             arguments,
             order: self.order,
         };
-        let paging = Paging {
+        let paging = PageArguments {
             first,
             after,
             last,
@@ -108,7 +108,10 @@ impl ProviderList {
 }
 
 /// Converts a broken rule to `BAD_USER_INPUT`. `lists` are the filter's lists as they were sent.
-pub fn broken(rule: &BrokenRule, lists: &[(&str, &Option<Vec<String>>)]) -> async_graphql::Error {
+pub fn rule_error(
+    rule: &BrokenRule,
+    lists: &[(&str, &Option<Vec<String>>)],
+) -> async_graphql::Error {
     let list = lists.iter().find(|(field, _)| *field == rule.field);
     let entries = list.and_then(|(_, entries)| entries.as_deref());
     let is_entry = |entry: &String| rule.entry.as_deref() == Some(entry.trim());

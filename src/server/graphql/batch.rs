@@ -51,7 +51,7 @@ pub async fn run_batch(
 }
 
 /// Encodes the responses of a batch in its order. A refused operation's errors take its position.
-pub fn together(
+pub fn encode_batch(
     outcomes: Vec<Result<Executed, RequestError>>,
     id: RequestId,
 ) -> Result<EncodedResponse, RequestError> {

@@ -117,7 +117,7 @@ pub async fn run(
     let is_private = !gateway.0.access.is_open() || session.has_credentials;
     Executed {
         cache_policy: CachePolicy::of(kind, context.lifetime(), is_private),
-        sources: context.read(),
+        sources: context.sources_read(),
         is_unshareable: context.is_unshareable(),
         response,
     }

@@ -27,8 +27,8 @@ use tokio::{sync::Mutex as Turn, time::timeout};
 use self::{
     error::{broken, shown},
     field_reader::OpenField,
-    files::{HEAD_BYTES, InBody},
-    map::uses,
+    files::{BodyParts, HEAD_BYTES},
+    map::paths_by_part,
     metered_body::metered,
 };
 use crate::{
@@ -82,24 +82,26 @@ pub async fn read(
         .and_then(|text| text.parse::<u64>().ok());
     let around = (limits.body_bytes + MAP_BYTES) as u64 + HEAD_BYTES;
     let left = Arc::new(AtomicU64::new(around));
-    let is_spent = Arc::<AtomicBool>::default();
-    let metered = metered(body, Arc::clone(&left), Arc::clone(&is_spent));
+    let is_over_limit = Arc::<AtomicBool>::default();
+    let metered = metered(body, Arc::clone(&left), Arc::clone(&is_over_limit));
     let parts = Multipart::new(metered, boundary);
-    let mut reading = InBody {
+    let mut reading = BodyParts {
         parts,
         next: None,
         passed: HashSet::new(),
-        kept: HashMap::new(),
+        spooled_files: HashMap::new(),
     };
     let head = timeout(limits.body_deadline, reading.head(limits, memory)).await;
-    let (operations, uses) = head.unwrap_or_else(|_| {
+    let (operations, paths_by_part) = head.unwrap_or_else(|_| {
         Err(RequestError::new(
             StatusCode::REQUEST_TIMEOUT,
             Code::BadUserInput,
             "`operations`, `map` and the headers of the first file did not arrive in time",
         ))
     })?;
-    let most = limits.upload_bytes.saturating_mul(uses.len() as u64);
+    let most = limits
+        .upload_bytes
+        .saturating_mul(paths_by_part.len() as u64);
     if announced.is_some_and(|length| length > most.saturating_add(around)) {
         let may = most.saturating_add(around);
         return Err(RequestError::too_large(
@@ -111,10 +113,10 @@ pub async fn read(
     let files = Files {
         body: Turn::new(reading),
         open: OpenField::default(),
-        uses,
+        paths_by_part,
         left,
         most,
-        is_spent,
+        is_over_limit,
         malformed: Arc::default(),
         has_complete_file: Arc::default(),
         limit: limits.upload_bytes,
@@ -125,7 +127,7 @@ pub async fn read(
     Ok((operations.into(), Arc::new(files)))
 }
 
-impl InBody {
+impl BodyParts {
     async fn head(
         &mut self,
         limits: &Limits,
@@ -133,22 +135,21 @@ impl InBody {
     ) -> Result<(Vec<u8>, HashMap<String, Vec<String>>), RequestError> {
         let operations = self.text("operations", limits.body_bytes, memory).await?;
         let map = self.text("map", MAP_BYTES, memory).await?;
-        let uses = uses(&map, limits.upload_files)?;
+        let paths_by_part = paths_by_part(&map, limits.upload_files)?;
         self.next = self.parts.next_field().await.map_err(broken)?;
         let first = self.next.as_ref().and_then(|field| field.name());
         match first {
             None if self.next.is_some() => Err(RequestError::bad_request("a part has no name")),
-            None if !uses.is_empty() => Err(RequestError::bad_request(
+            None if !paths_by_part.is_empty() => Err(RequestError::bad_request(
                 "the request ends before the first file that `map` names",
             )),
             Some("operations" | "map") => Err(RequestError::bad_request(
                 "`operations` and `map` come once each",
             )),
-            Some(name) if !uses.contains_key(name) => Err(RequestError::bad_request(format!(
-                "the part `{}` is not in `map`",
-                shown(name)
-            ))),
-            _ => Ok((operations, uses)),
+            Some(name) if !paths_by_part.contains_key(name) => Err(RequestError::bad_request(
+                format!("the part `{}` is not in `map`", shown(name)),
+            )),
+            _ => Ok((operations, paths_by_part)),
         }
     }
 

@@ -52,7 +52,7 @@ pub fn prepare(
 ) -> Result<PreparedOperation, RequestError> {
     let AppState {
         limits,
-        prices,
+        field_costs,
         documents,
         ..
     } = &*gateway.0;
@@ -66,10 +66,10 @@ pub fn prepare(
     let mut variables = incoming.variables.read(declares, memory)?;
     operation.check_size(&variables, limits)?;
     if let Some(files) = files {
-        files.put_into(&mut variables)?;
+        files.insert_uploads(&mut variables)?;
     }
     operation.check_types(&variables, rules)?;
-    let cost = operation.price(&variables, prices, limits)?;
+    let cost = operation.price(&variables, field_costs, limits)?;
     let mut request = GraphRequest::new("");
     request.set_parsed_query(operation.merged(&variables, rules));
     Ok(PreparedOperation {

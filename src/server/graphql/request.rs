@@ -51,22 +51,22 @@ pub struct RequestParams {
 /// [`RequestParams`] in JSON.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'a> {
+struct JsonParams<'a> {
     query: Option<String>,
     /// GraphQL over HTTP, Persisted Documents; Relay's examples call it `id` or `doc_id`.
     #[serde(alias = "id", alias = "doc_id")]
     document_id: Option<String>,
     operation_name: Option<String>,
     #[serde(borrow)]
-    variables: Option<Object<'a>>,
+    variables: Option<RawObject<'a>>,
     #[serde(borrow)]
-    extensions: Option<Object<'a>>,
+    extensions: Option<RawObject<'a>>,
 }
 
 /// An unparsed JSON object.
-struct Object<'a>(&'a str);
+struct RawObject<'a>(&'a str);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <&RawValue>::deserialize(deserializer)?.get();
         if text.starts_with('{') {
@@ -96,24 +96,24 @@ impl RequestParams {
 pub struct GraphqlRequest {
     pub document: DocumentRef,
     pub operation_name: Option<String>,
-    pub variables: Given,
+    pub variables: RequestVariables,
 }
 
 /// The variables of a request.
 #[derive(Debug)]
-pub enum Given {
+pub enum RequestVariables {
     /// Unparsed JSON.
     Text(Bytes),
     Read(Variables),
 }
 
-impl Default for Given {
+impl Default for RequestVariables {
     fn default() -> Self {
         Self::Read(Variables::default())
     }
 }
 
-impl Given {
+impl RequestVariables {
     /// Parses the variables that an operation declares. The others are skipped and take no memory.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl Given {
         let wrong =
             |_| RequestError::bad_request("`variables` is nested too deep, or not a JSON object");
         let mut deserializer = serde_json::Deserializer::from_slice(&text);
-        let declared = Declared(declares);
+        let declared = DeclaredFields(declares);
         let written = declared.deserialize(&mut deserializer).map_err(wrong)?;
         let mut variables = Variables::default();
         for (name, value) in written {
@@ -149,9 +149,9 @@ impl Given {
 }
 
 /// Deserializes only the declared fields of an object, with unparsed values.
-struct Declared<F>(F);
+struct DeclaredFields<F>(F);
 
-impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Declared<F> {
+impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for DeclaredFields<F> {
     type Value = Vec<(String, &'de RawValue)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -159,7 +159,7 @@ impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Declared<F> {
     }
 }
 
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Declared<F> {
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for DeclaredFields<F> {
     type Value = Vec<(String, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,7 +223,10 @@ impl GraphqlRequest {
                 id: parameters.document_id.filter(|id| !id.is_empty()),
             },
             operation_name: parameters.operation_name.filter(|name| !name.is_empty()),
-            variables: parameters.variables.map(Given::Text).unwrap_or_default(),
+            variables: parameters
+                .variables
+                .map(RequestVariables::Text)
+                .unwrap_or_default(),
         })
     }
 
@@ -241,7 +244,7 @@ impl GraphqlRequest {
             ..RequestParams::default()
         })?;
         Ok(Self {
-            variables: Given::Read(request.variables),
+            variables: RequestVariables::Read(request.variables),
             ..converted
         })
     }
@@ -387,8 +390,8 @@ fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(RequestError::bad_request(WHAT));
     }
-    let own = |written: Written<'_>| {
-        let part = |own: Object<'_>| body.slice_ref(own.0.as_bytes());
+    let own = |written: JsonParams<'_>| {
+        let part = |object: RawObject<'_>| body.slice_ref(object.0.as_bytes());
         RequestParams {
             query: written.query,
             document_id: written.document_id,
@@ -402,7 +405,7 @@ fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
         return Ok(own(written));
     }
     let deserializer = &mut serde_json::Deserializer::from_slice(body);
-    let written: Written<'_> =
+    let written: JsonParams<'_> =
         serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
             let path = error.path().to_string();
             RequestError::bad_request(match path.as_str() {
@@ -425,7 +428,7 @@ fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {
         if text.is_empty() {
             return Ok(None);
         }
-        match serde_json::from_str::<Option<Object<'_>>>(text) {
+        match serde_json::from_str::<Option<RawObject<'_>>>(text) {
             Ok(parsed) => Ok(parsed.map(|parsed| Bytes::copy_from_slice(parsed.0.as_bytes()))),
             Err(_) => Err(RequestError::bad_request(format!(
                 "`{name}` must be a JSON object"

@@ -93,7 +93,7 @@ pub fn text(response: &GraphResponse, id: RequestId) -> Result<(bool, Bytes), Re
         schema::write_json(&response.data, &mut json);
     }
     json.push(b'}');
-    Ok((failed, tight(json)))
+    Ok((failed, exact_bytes(json)))
 }
 
 /// Encodes a response without errors as JSON.
@@ -101,11 +101,11 @@ pub fn data(response: &GraphResponse) -> Bytes {
     let mut json = b"{\"data\":".to_vec();
     schema::write_json(&response.data, &mut json);
     json.push(b'}');
-    tight(json)
+    exact_bytes(json)
 }
 
 /// Drops the spare capacity, because the response may be cached.
-fn tight(json: Vec<u8>) -> Bytes {
+fn exact_bytes(json: Vec<u8>) -> Bytes {
     json.into_boxed_slice().into()
 }
 

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Answers an operation that is not cached: executes it, or joins an equal one in progress.
-pub async fn one(
+pub async fn answer(
     gateway: &Gateway,
     session: &Session,
     key: ResponseKey,
@@ -37,7 +37,7 @@ pub async fn one(
     let named = prepared.named || key.is_get;
     let answers = &gateway.0.answers;
     // Noted before the operation reads anything.
-    let began = answers.moment();
+    let began = answers.read_version();
     if prepared.kind != OperationType::Query {
         if key.is_get {
             return Err(RequestError::new(
@@ -125,7 +125,7 @@ pub async fn with_files(
 }
 
 /// Encodes an outcome. Returns the response and its HTTP status.
-pub fn written(
+pub fn encode(
     outcome: Result<Outcome, RequestError>,
     media_type: MediaType,
     id: RequestId,

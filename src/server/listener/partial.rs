@@ -19,13 +19,13 @@ const CONTROL_HEAD: usize = 6;
 /// An incomplete WebSocket message. Its received bytes are charged to the memory of all requests,
 /// as otherwise only the protocol's limits apply to them.
 #[derive(Debug, Default)]
-pub struct Partial {
+pub struct PartialMessage {
     is_counted: AtomicBool,
     received: Mutex<(u64, Option<Share>)>,
     is_refused: AtomicBool,
 }
 
-impl Partial {
+impl PartialMessage {
     /// Begins a message and ends the previous one.
     pub fn begin(&self, share: Share) {
         *self.received() = (0, Some(share));

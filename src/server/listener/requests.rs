@@ -32,9 +32,9 @@ impl Requests {
     }
 
     /// Begins a request, which ends when the returned guard is dropped.
-    pub fn begin(self: &Arc<Self>) -> UnderWay {
+    pub fn begin(self: &Arc<Self>) -> ActiveRequest {
         self.open.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(self))
+        ActiveRequest(Arc::clone(self))
     }
 
     /// Waits until no request has been active for `idle`.
@@ -57,9 +57,9 @@ impl Requests {
 
 /// The guard of an active request.
 #[derive(Debug)]
-pub struct UnderWay(Arc<Requests>);
+pub struct ActiveRequest(Arc<Requests>);
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         let requests = &self.0;
         let ended = u64::try_from(requests.since.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -69,13 +69,13 @@ impl Drop for UnderWay {
 }
 
 /// A response body: its request is active until the body is sent or dropped.
-pub struct Counted {
+pub struct TrackedBody {
     body: Body,
-    _active: UnderWay,
+    _active: ActiveRequest,
 }
 
-impl Counted {
-    pub fn of(body: Body, active: UnderWay) -> Body {
+impl TrackedBody {
+    pub fn of(body: Body, active: ActiveRequest) -> Body {
         Body::new(Self {
             body,
             _active: active,
@@ -83,7 +83,7 @@ impl Counted {
     }
 }
 
-impl HttpBody for Counted {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

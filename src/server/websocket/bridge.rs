@@ -17,14 +17,14 @@ use tokio::{
 
 use super::{
     legacy_ws::Older,
-    transport_ws::{Close, Newer, Verdict},
+    transport_ws::{Close, MessageAction, Newer},
 };
 use crate::{
     access::{Budget, Client, Share},
     server::{
         error::RequestError,
-        graceful_shutdown::DRAIN,
-        listener::{Partial, stop_requested},
+        graceful_shutdown::SHUTDOWN_GRACE,
+        listener::{PartialMessage, stop_requested},
         memory,
         request_id::RequestId,
     },
@@ -37,31 +37,31 @@ const FRAMES: usize = 4;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The gateway's side of the channels to the engine.
-pub struct Ours {
+pub struct EngineChannels {
     to_engine: mpsc::Sender<Message>,
     from_engine: mpsc::Receiver<Message>,
 }
 
 /// The socket is closed.
-pub struct Gone;
+pub struct SocketClosed;
 
 /// Connects the gateway's side to the sink and stream of the engine, which end when it is dropped.
 pub fn pair() -> (
-    Ours,
-    impl Sink<Message, Error = Gone>,
+    EngineChannels,
+    impl Sink<Message, Error = SocketClosed>,
     impl Stream<Item = Result<Message, axum::Error>>,
 ) {
     let (to_engine, in_engine) = mpsc::channel(FRAMES);
     let (from_engine, out_of_engine) = mpsc::channel(FRAMES);
     let sink = sink::unfold(from_engine, |sender, message| async move {
-        sender.send(message).await.map_err(|_| Gone)?;
+        sender.send(message).await.map_err(|_| SocketClosed)?;
         Ok(sender)
     });
     let stream = stream::unfold(in_engine, |mut receiver| async move {
         let message = receiver.recv().await?;
         Some((Ok(message), receiver))
     });
-    let ours = Ours {
+    let ours = EngineChannels {
         to_engine,
         from_engine: out_of_engine,
     };
@@ -72,7 +72,7 @@ pub fn pair() -> (
 const PING: Duration = Duration::from_secs(12);
 const MISSED: u32 = 2;
 
-/// A socket closes this long before the end of [`DRAIN`], so that its close frame arrives.
+/// A socket closes this long before the end of [`SHUTDOWN_GRACE`], so that its close frame arrives.
 const BEFORE_END: Duration = Duration::from_millis(500);
 
 /// Messages up to this size, in bytes, need no memory reservation.
@@ -86,7 +86,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    fn received(&mut self, text: &str) -> Verdict {
+    fn received(&mut self, text: &str) -> MessageAction {
         match self {
             Self::Newer(newer) => newer.received(text),
             Self::Older(older) => older.received(text),
@@ -138,7 +138,7 @@ impl Protocol {
 /// Carries frames between the socket and the engine.
 pub struct Pump<'a> {
     pub socket: WebSocket,
-    pub ours: Ours,
+    pub ours: EngineChannels,
     pub protocol: Protocol,
     /// When the client must have sent `connection_init`.
     pub deadline: Instant,
@@ -148,7 +148,7 @@ pub struct Pump<'a> {
     pub memory: Budget,
     pub client: Client,
     /// The incomplete message, if the connection has only this socket.
-    pub partial: Option<Arc<Partial>>,
+    pub partial: Option<Arc<PartialMessage>>,
     pub has_begun: &'a (dyn Fn() -> bool + Send + Sync),
     /// Why the engine refused the client.
     pub refused: &'a OnceLock<Close>,
@@ -157,7 +157,7 @@ pub struct Pump<'a> {
 impl Pump<'_> {
     /// Runs until either side has ended.
     pub async fn run(mut self) {
-        if let Some(close) = self.carry().await {
+        if let Some(close) = self.forward_frames().await {
             let frame = CloseFrame {
                 code: close.code,
                 reason: close.reason.into(),
@@ -174,7 +174,7 @@ impl Pump<'_> {
     }
 
     /// Carries frames; returns why to close the socket, or `None` if it is already closed.
-    async fn carry(&mut self) -> Option<Close> {
+    async fn forward_frames(&mut self) -> Option<Close> {
         let to_engine = self.ours.to_engine.clone();
         let mut pending = None;
         let mut is_late = false;
@@ -238,7 +238,7 @@ impl Pump<'_> {
                 }
                 () = stop_requested(&mut self.stopping), if end.is_none() => {
                     self.protocol.stop();
-                    end = Some(Instant::now() + DRAIN.saturating_sub(BEFORE_END));
+                    end = Some(Instant::now() + SHUTDOWN_GRACE.saturating_sub(BEFORE_END));
                     continue;
                 }
                 () = sleep_until(end.unwrap_or(next_ping)), if end.is_some() => {
@@ -275,7 +275,7 @@ impl Pump<'_> {
                 Err(_) => return Some(Close::new(1002, "a frame is invalid")),
             };
             match self.protocol.received(&text) {
-                Verdict::Pass(passed) => match self.reserve_memory(&passed) {
+                MessageAction::Pass(passed) => match self.reserve_memory(&passed) {
                     Ok(share) => {
                         shares.extend(share.and_then(|share| Some((self.protocol.last()?, share))));
                         pending = Some(Message::Text(passed.into()));
@@ -288,11 +288,11 @@ impl Pump<'_> {
                         self.socket.send(Message::Text(reply.into())).await.ok()?;
                     }
                 },
-                Verdict::Drop => {}
-                Verdict::Reply(reply) => {
+                MessageAction::Drop => {}
+                MessageAction::Reply(reply) => {
                     self.socket.send(Message::Text(reply.into())).await.ok()?;
                 }
-                Verdict::Close(close) => return Some(close),
+                MessageAction::Close(close) => return Some(close),
             }
         }
     }

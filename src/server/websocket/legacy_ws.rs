@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::transport_ws::Verdict;
+use super::transport_ws::MessageAction;
 
 /// The protocol state of one socket.
 #[derive(Default)]
@@ -25,15 +25,15 @@ struct Frame {
 
 impl Older {
     /// Handles a text from the client.
-    pub fn received(&mut self, text: &str) -> Verdict {
+    pub fn received(&mut self, text: &str) -> MessageAction {
         self.last = None;
-        let pass = Verdict::Pass(text.to_owned());
+        let pass = MessageAction::Pass(text.to_owned());
         let Ok(Frame { kind, id: Some(id) }) = serde_json::from_str(text) else {
             return pass;
         };
         match kind.as_str() {
             // The engine also accepts the newer protocol's message types.
-            "start" | "subscribe" if self.is_stopping => return Verdict::Drop,
+            "start" | "subscribe" if self.is_stopping => return MessageAction::Drop,
             "start" | "subscribe" => {
                 self.last = Some(id.clone());
                 self.running.insert(id);

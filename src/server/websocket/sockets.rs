@@ -36,16 +36,16 @@ impl Sockets {
     }
 
     /// Counts a socket as open until the guard is dropped.
-    pub(super) fn open(&self) -> Open {
+    pub(super) fn open(&self) -> OpenSocket {
         self.open.send_modify(|open| *open += 1);
-        Open(self.open.clone())
+        OpenSocket(self.open.clone())
     }
 }
 
 /// Counts a socket as open until it is dropped.
-pub struct Open(watch::Sender<usize>);
+pub struct OpenSocket(watch::Sender<usize>);
 
-impl Drop for Open {
+impl Drop for OpenSocket {
     fn drop(&mut self) {
         self.0.send_modify(|open| *open -= 1);
     }

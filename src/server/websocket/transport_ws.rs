@@ -32,7 +32,7 @@ impl Close {
 
 /// How to handle a client's message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum MessageAction {
     /// Send this text to the engine.
     Pass(String),
     /// Ignore the message.
@@ -148,14 +148,14 @@ impl Newer {
     }
 
     /// Handles a text from the client.
-    pub fn received(&mut self, text: &str) -> Verdict {
-        match self.judge(text) {
+    pub fn received(&mut self, text: &str) -> MessageAction {
+        match self.check_message(text) {
             Ok(verdict) => verdict,
-            Err(close) => Verdict::Close(close),
+            Err(close) => MessageAction::Close(close),
         }
     }
 
-    fn judge(&mut self, text: &str) -> Result<Verdict, Close> {
+    fn check_message(&mut self, text: &str) -> Result<MessageAction, Close> {
         // Serde would also read the fields from a list, in their order.
         let frame: Option<Frame<'_>> = text
             .trim_start()
@@ -167,7 +167,7 @@ impl Newer {
         };
         let is_object = |payload: &RawValue| payload.get().starts_with('{');
         let is_none = |payload: &RawValue| payload.get() == "null";
-        let payload = frame.payload.filter(|own| !is_none(own));
+        let payload = frame.payload.filter(|payload| !is_none(payload));
         match frame.kind.as_str() {
             "connection_init" | "ping" | "pong" if !payload.is_none_or(is_object) => Err(
                 Close::invalid("the payload of this message must be an object, or absent"),
@@ -177,7 +177,7 @@ impl Newer {
             }
             "connection_init" => {
                 self.state = State::Initialising;
-                Ok(Verdict::Pass(text.to_owned()))
+                Ok(MessageAction::Pass(text.to_owned()))
             }
             "ping" => {
                 let mut pong = serde_json::json!({ "type": "pong" });
@@ -186,15 +186,15 @@ impl Newer {
                 {
                     pong["payload"] = payload;
                 }
-                Ok(Verdict::Reply(pong.to_string()))
+                Ok(MessageAction::Reply(pong.to_string()))
             }
-            "pong" => Ok(Verdict::Drop),
+            "pong" => Ok(MessageAction::Drop),
             "subscribe" => {
                 let id = id(frame.id)?;
-                let fits = payload.is_some_and(|own| {
-                    is_object(own)
-                        && serde_json::from_str::<Payload<'_>>(own.get())
-                            .is_ok_and(|own| own.fits())
+                let fits = payload.is_some_and(|payload| {
+                    is_object(payload)
+                        && serde_json::from_str::<Payload<'_>>(payload.get())
+                            .is_ok_and(|parsed| parsed.fits())
                 });
                 if !fits {
                     return Err(Close::invalid(
@@ -211,7 +211,7 @@ impl Newer {
                     return Err(Close::new(4409, &reason));
                 }
                 if self.is_stopping {
-                    return Ok(Verdict::Drop);
+                    return Ok(MessageAction::Drop);
                 }
                 self.count += 1;
                 self.running.insert(self.count, id);
@@ -221,7 +221,7 @@ impl Newer {
                     kind: "subscribe",
                     payload,
                 };
-                Ok(Verdict::Pass(message.text()))
+                Ok(MessageAction::Pass(message.text()))
             }
             "complete" => match self.find(&id(frame.id)?) {
                 Some(own) => {
@@ -231,10 +231,10 @@ impl Newer {
                         kind: "complete",
                         payload: None,
                     };
-                    Ok(Verdict::Pass(message.text()))
+                    Ok(MessageAction::Pass(message.text()))
                 }
                 // The operation may have just ended.
-                None => Ok(Verdict::Drop),
+                None => Ok(MessageAction::Drop),
             },
             _ => Err(Close::invalid(
                 "a client's `type` is connection_init, subscribe, complete, ping or pong",
@@ -316,7 +316,7 @@ mod tests {
 
     fn pass(conversation: &mut Newer, message: &Value) -> Value {
         match conversation.received(&message.to_string()) {
-            Verdict::Pass(text) => serde_json::from_str(&text).expect("JSON"),
+            MessageAction::Pass(text) => serde_json::from_str(&text).expect("JSON"),
             other => panic!("{message}: {other:?}"),
         }
     }
@@ -337,7 +337,7 @@ mod tests {
 
     fn code(conversation: &mut Newer, text: &str) -> u16 {
         match conversation.received(text) {
-            Verdict::Close(close) => close.code,
+            MessageAction::Close(close) => close.code,
             _ => 0,
         }
     }
@@ -414,18 +414,21 @@ mod tests {
         );
         let end = json!({ "type": "complete", "id": second });
         assert_eq!(for_client(&mut conversation, &end), Some(done.clone()));
-        assert_eq!(conversation.received(&done.to_string()), Verdict::Drop);
+        assert_eq!(
+            conversation.received(&done.to_string()),
+            MessageAction::Drop
+        );
     }
 
     #[test]
     fn pings_are_answered_at_any_time_with_their_payload() {
         let ping = json!({ "type": "ping", "payload": { "at": 1 } });
         let pong = json!({ "type": "pong", "payload": { "at": 1 } });
-        let Verdict::Reply(reply) = Newer::new().received(&ping.to_string()) else {
+        let MessageAction::Reply(reply) = Newer::new().received(&ping.to_string()) else {
             panic!("not answered");
         };
         assert_eq!(serde_json::from_str::<Value>(&reply).expect("JSON"), pong);
-        assert_eq!(begun().received(&pong.to_string()), Verdict::Drop);
+        assert_eq!(begun().received(&pong.to_string()), MessageAction::Drop);
     }
 
     #[test]

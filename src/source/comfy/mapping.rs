@@ -11,7 +11,7 @@ use crate::{
         Asset, AssetId, Details, Kind, Location, MAX_THUMBNAIL, Media, Provider, SourceName,
         Status, ViewerCan, Visibility, comfy, lenient,
     },
-    source::{rows::Unfit, signed_url},
+    source::{rows::RowError, signed_url},
 };
 
 pub fn asset(
@@ -19,7 +19,7 @@ pub fn asset(
     base: &Url,
     wire: wire::Asset,
     raw: &str,
-) -> Result<Asset, Unfit> {
+) -> Result<Asset, RowError> {
     let has_server_path = has_server_path(&wire);
     let is_newer = wire.is_newer();
     let id = AssetId {
@@ -183,8 +183,8 @@ fn has_server_path(wire: &wire::Asset) -> bool {
 }
 
 /// Returns the row as sent, without the server's file paths.
-fn without_paths(raw: &str) -> Result<Box<str>, Unfit> {
-    let unfit = |_| Unfit::new("", "the row cannot be rewritten without server paths");
+fn without_paths(raw: &str) -> Result<Box<str>, RowError> {
+    let unfit = |_| RowError::new("", "the row cannot be rewritten without server paths");
     // Raw values stay unchanged: numbers may exceed our precision.
     let mut row: BTreeMap<String, Box<RawValue>> = serde_json::from_str(raw).map_err(unfit)?;
     for name in ["file_path", "loader_path"] {

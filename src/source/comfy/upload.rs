@@ -14,7 +14,7 @@ use crate::{
     asset::{Asset, Details, FileType, Rendition},
     source::{
         FileContent, NewFile, RequestContext, SourceError, Upload, UploadFailure, UploadOptions,
-        Uploaded, api_client::UploadReply, upload::settled,
+        Uploaded, api_client::UploadReply, upload::error_after_upload,
     },
     upstream::{Call, Content, Form},
 };
@@ -49,7 +49,7 @@ impl Upload for Comfy {
         let UploadReply { answer, is_whole } = self.client.push(call, content, context).await?;
         if !answer.status.is_success() {
             let error = refusal(answer.status, &answer.headers, &answer.body);
-            return Err(settled(error, is_whole).into());
+            return Err(error_after_upload(error, is_whole).into());
         }
 
         // 200 and 201 both mean success (comfy-observed.md 10). The asset exists, so an unreadable

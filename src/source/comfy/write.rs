@@ -70,7 +70,7 @@ impl Comfy {
                     may_send_again = false;
                     SourceError::UnknownOutcome
                 }
-                Err(error) if error.is_open() => error,
+                Err(error) if error.may_have_taken_effect() => error,
                 // The first delete took effect, or may have.
                 Err(SourceError::NotFound) if !may_send_again => return Ok(()),
                 Err(_) if !may_send_again => return Err(SourceError::UnknownOutcome),
@@ -117,11 +117,11 @@ impl Write for Comfy {
             let answer = sent.map_err(|error| {
                 if has_changed {
                     ChangeFailure {
-                        error: SourceError::HalfDone {
+                        error: SourceError::PartlyDone {
                             done: "the new tags are added, and the old ones remain",
                             error: Box::new(error),
                         },
-                        is_open: true,
+                        may_have_taken_effect: true,
                     }
                 } else {
                     error.into()
@@ -171,7 +171,7 @@ impl Write for Comfy {
 /// Checks a response for tags that the server gave the asset itself and keeps (4.11 (B)).
 ///
 /// # Errors
-/// [`SourceError::Unsupported`] names them, inside [`SourceError::HalfDone`] if other tags changed.
+/// [`SourceError::Unsupported`] names them, inside [`SourceError::PartlyDone`] if other tags changed.
 fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -194,10 +194,9 @@ fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
         (true, false) => "the new tags are added, and the others removed",
     };
     let error = Box::new(error);
-    Err(ChangeFailure::with_certain_outcome(SourceError::HalfDone {
-        done,
-        error,
-    }))
+    Err(ChangeFailure::with_certain_outcome(
+        SourceError::PartlyDone { done, error },
+    ))
 }
 
 /// `user_metadata` with raw values: numbers may exceed our precision.

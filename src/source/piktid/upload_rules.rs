@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The types that the vendor's clients send and the older contract takes (4.3 [code] [v1]).
-const TAKEN: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+const ACCEPTED_TYPES: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 
 pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
     if *options != UploadOptions::None {
@@ -14,7 +14,7 @@ pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError>
             "this is a PiktID source, which has no options: leave them out".to_owned(),
         ));
     }
-    if !TAKEN.contains(&kind.media_type) {
+    if !ACCEPTED_TYPES.contains(&kind.media_type) {
         return Err(SourceError::UnsupportedMediaType(format!(
             "PiktID takes pictures in JPEG, PNG and WebP; the bytes are {}",
             kind.media_type

@@ -83,7 +83,7 @@ impl Piktid {
             }
         };
         let reported = match &sent {
-            Err(error) if !error.is_open() => return fail_all(error),
+            Err(error) if !error.may_have_taken_effect() => return fail_all(error),
             Err(_) => None,
             // A report whose numbers do not match is ignored.
             Ok(answer) => response::json::<wire::Deleted>(answer)
@@ -235,7 +235,7 @@ impl Write for Piktid {
     async fn delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
         let first = self.delete_once(ids, context).await;
         let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
-        first.settled(1, context, again).await
+        first.retry_remaining(1, context, again).await
     }
 }
 

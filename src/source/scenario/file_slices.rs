@@ -38,7 +38,7 @@ pub fn in_base64(bytes: FileStream) -> FileStream {
 }
 
 /// A file split into parts that are sent one after another.
-pub enum Slices {
+pub enum FileParts {
     Once(Arc<Mutex<Rest>>),
     Again(Arc<dyn Fn(u64) -> FileStream + Send + Sync>),
 }
@@ -49,7 +49,7 @@ pub struct Rest {
     piece: Bytes,
 }
 
-impl Slices {
+impl FileParts {
     pub fn new(content: FileContent) -> Self {
         match content {
             FileContent::Once(bytes) => Self::Once(Rest::new(bytes)),
@@ -77,8 +77,8 @@ impl Rest {
     }
 
     /// Returns the next `length` bytes as a stream.
-    fn next(own: &Arc<Mutex<Self>>, length: u64) -> FileStream {
-        let rest = Arc::clone(own);
+    fn next(shared: &Arc<Mutex<Self>>, length: u64) -> FileStream {
+        let rest = Arc::clone(shared);
         stream::unfold(Some(length), move |left| {
             let rest = Arc::clone(&rest);
             async move {

@@ -58,9 +58,9 @@ impl Scenario {
             // A short page ends the list, even if the estimate is higher (5.12).
             last: found.hits.len() < limit as usize,
             total,
-            counts: false,
+            is_total_exact: false,
             fetched_at: Timestamp::now(),
-            primes: true,
+            can_prime_cache: true,
             no_store,
             rows: self.hydrate(&found.hits, context).await?,
         })

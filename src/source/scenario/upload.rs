@@ -13,7 +13,7 @@ use url::Url;
 
 use super::{
     Scenario,
-    file_slices::{Slices, in_base64},
+    file_slices::{FileParts, in_base64},
     upload_rules::{self, default_kind, scenario, word},
     wire,
 };
@@ -24,7 +24,7 @@ use crate::{
         ScenarioUploadKind, SourceError, Upload, UploadFailure, UploadOptions, Uploaded,
         api_client::UploadReply,
         response,
-        upload::{POLL, settled},
+        upload::{POLL, error_after_upload},
         write::done,
     },
     upstream::{Call, Content},
@@ -69,7 +69,7 @@ impl Scenario {
         };
         let call = Call::write("upload", Method::POST, url, headers);
         let UploadReply { answer, is_whole } = self.client.push(call, content, context).await?;
-        done(&answer).map_err(|error| settled(error, is_whole))?;
+        done(&answer).map_err(|error| error_after_upload(error, is_whole))?;
         // The asset exists, so an unreadable response must not pass for a failure.
         let response_body: wire::One =
             response::json(&answer).map_err(|_| SourceError::UnknownOutcome)?;
@@ -113,7 +113,7 @@ impl Scenario {
                 message: format!("{count} parts were requested, but {} came", parts.len()),
             }));
         }
-        let slices = Slices::new(content);
+        let slices = FileParts::new(content);
         let mut at = 0;
         for part in parts {
             let part_length = (length - at).min(PART);
@@ -146,7 +146,7 @@ impl Scenario {
         let completed = self.write("complete-upload", Method::POST, &path, body, context);
         match completed.await {
             // After an unclear response, the upload's state shows the outcome.
-            Err(error) if !error.is_open() => Err(failed(error)),
+            Err(error) if !error.may_have_taken_effect() => Err(failed(error)),
             Ok(_) | Err(_) => self.upload_state(&upload.id, context).await,
         }
     }
@@ -185,7 +185,11 @@ impl Scenario {
         })
     }
 
-    async fn look(&self, id: &str, context: &RequestContext) -> Result<wire::Upload, SourceError> {
+    async fn upload_status(
+        &self,
+        id: &str,
+        context: &RequestContext,
+    ) -> Result<wire::Upload, SourceError> {
         context.spend(1)?;
         let pairs: Vec<_> = self.project(ListKind::Own).into_iter().collect();
         let url = self.client.url(&["uploads", id], &pairs)?;
@@ -242,7 +246,7 @@ impl Upload for Scenario {
     ) -> Result<Uploaded, UploadFailure> {
         let end = context.last_start();
         loop {
-            match self.look(upload, context).await {
+            match self.upload_status(upload, context).await {
                 Ok(progress) => match (progress.status.as_str(), progress.entity_id) {
                     ("imported", Some(entity)) if is_upstream_id_text(&entity) => {
                         return Ok(Uploaded::Ready {

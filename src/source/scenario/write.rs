@@ -61,7 +61,7 @@ impl Scenario {
             .write("delete", Method::DELETE, &["assets"], body, context)
             .await;
         if let Err(error) = &sent
-            && !error.is_open()
+            && !error.may_have_taken_effect()
         {
             outcomes.extend(remaining.into_iter().map(|id| (id, Err(error.clone()))));
             return Deletion {
@@ -172,6 +172,6 @@ impl Write for Scenario {
     async fn delete(&self, ids: &[Arc<str>], context: &RequestContext) -> Outcomes {
         let first = self.delete_once(ids, context).await;
         let again = async |left: &[Arc<str>]| self.delete_once(left, context).await;
-        first.settled(DELETE_CALLS, context, again).await
+        first.retry_remaining(DELETE_CALLS, context, again).await
     }
 }

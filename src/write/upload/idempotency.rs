@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     new_asset::NewAsset,
-    outcome::{KeptUpload, UploadError, UploadOutcome},
+    outcome::{RecordedUpload, UploadError, UploadOutcome},
 };
 use crate::{
     asset::AssetId,
@@ -35,7 +35,7 @@ impl Writer {
     ) -> UploadOutcome {
         let name = &new.source.profile().name;
         let key = self.scoped_key(key, std::iter::once(&new.source));
-        match self.kept.claim(&self.who, &key, new.arguments()) {
+        match self.idempotency.claim(&self.who, &key, new.arguments()) {
             Claim::Conflict => UploadOutcome::failed(name.clone(), UploadError::Conflict),
             Claim::First(ticket) => {
                 let made = self.make_audited(new, context).await;
@@ -95,7 +95,7 @@ impl Writer {
                     None => Err(SourceError::no_uploads().into()),
                 };
                 let outcome = self.finish(new, state, context).await;
-                recorded.amend(Arc::new(RecordedWrite::Upload(KeptUpload {
+                recorded.amend(Arc::new(RecordedWrite::Upload(RecordedUpload {
                     outcome: outcome.clone(),
                     hash: first.hash,
                 })));

@@ -102,17 +102,17 @@ pub struct FileLimits {
 
 /// The state of a file that is passing through. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct MeteredStream(Arc<Mutex<Passed>>);
+pub struct FileMeter(Arc<Mutex<MeterTotals>>);
 
 #[derive(Default)]
-struct Passed {
+struct MeterTotals {
     bytes: u64,
     hasher: blake3::Hasher,
     error: Option<FileError>,
     is_whole: bool,
 }
 
-impl MeteredStream {
+impl FileMeter {
     /// Why the file could not be passed on, if it was the file's fault.
     pub fn error(&self) -> Option<FileError> {
         self.passed().error.clone()
@@ -124,7 +124,7 @@ impl MeteredStream {
         passed.is_whole.then(|| passed.hasher.finalize())
     }
 
-    fn passed(&self) -> MutexGuard<'_, Passed> {
+    fn passed(&self) -> MutexGuard<'_, MeterTotals> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,28 +173,28 @@ impl MeteredStream {
     }
 }
 
-/// Passes `bytes` on and records them in `tally`. Each piece renews the operation's deadline. The
+/// Passes `bytes` on and records them in `meter`. Each piece renews the operation's deadline. The
 /// last byte follows only if the whole file keeps its limits. So no source receives all of a file
 /// that breaks them.
-pub fn tallied(
+pub fn metered(
     bytes: FileStream,
     bounds: FileLimits,
-    tally: MeteredStream,
+    meter: FileMeter,
     context: Arc<RequestContext>,
 ) -> FileStream {
-    struct Way {
+    struct StreamState {
         bytes: FileStream,
         /// The last byte received, held back.
-        locks: Bytes,
+        held: Bytes,
         is_over: bool,
     }
-    let state = Way {
+    let state = StreamState {
         bytes,
-        locks: Bytes::new(),
+        held: Bytes::new(),
         is_over: false,
     };
     stream::unfold(state, move |mut state| {
-        let (tally, context) = (tally.clone(), Arc::clone(&context));
+        let (meter, context) = (meter.clone(), Arc::clone(&context));
         async move {
             loop {
                 if state.is_over {
@@ -204,28 +204,28 @@ pub fn tallied(
                     Some(Ok(piece)) if piece.is_empty() => {}
                     Some(Ok(mut piece)) => {
                         context.renew();
-                        if let Err(error) = tally.add(&piece, bounds) {
+                        if let Err(error) = meter.add(&piece, bounds) {
                             state.is_over = true;
-                            return Some((Err(tally.fail(error)), state));
+                            return Some((Err(meter.fail(error)), state));
                         }
                         let last = piece.split_off(piece.len() - 1);
-                        let locks = std::mem::replace(&mut state.locks, last);
-                        let whole = joined(locks, piece);
+                        let held = std::mem::replace(&mut state.held, last);
+                        let whole = joined(held, piece);
                         if !whole.is_empty() {
                             return Some((Ok(whole), state));
                         }
                     }
                     Some(Err(error)) => {
                         state.is_over = true;
-                        return Some((Err(tally.fail(FileError::of(&error))), state));
+                        return Some((Err(meter.fail(FileError::of(&error))), state));
                     }
                     None => {
                         state.is_over = true;
-                        if let Err(error) = tally.end(bounds) {
-                            return Some((Err(tally.fail(error)), state));
+                        if let Err(error) = meter.end(bounds) {
+                            return Some((Err(meter.fail(error)), state));
                         }
-                        let locks = std::mem::take(&mut state.locks);
-                        return Some((Ok(locks), state));
+                        let held = std::mem::take(&mut state.held);
+                        return Some((Ok(held), state));
                     }
                 }
             }
@@ -236,12 +236,12 @@ pub fn tallied(
 }
 
 /// Puts the held byte before a piece.
-fn joined(locks: Bytes, piece: Bytes) -> Bytes {
-    if locks.is_empty() {
+fn joined(held: Bytes, piece: Bytes) -> Bytes {
+    if held.is_empty() {
         return piece;
     }
-    let mut whole = Vec::with_capacity(locks.len() + piece.len());
-    whole.extend_from_slice(&locks);
+    let mut whole = Vec::with_capacity(held.len() + piece.len());
+    whole.extend_from_slice(&held);
     whole.extend_from_slice(&piece);
     whole.into()
 }

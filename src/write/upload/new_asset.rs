@@ -5,7 +5,7 @@ use std::{future::ready, sync::Arc};
 use futures_util::{StreamExt, stream};
 
 use super::{
-    metered_file::{FileError, FileInput, FileLimits, MeteredStream, tallied},
+    metered_file::{FileError, FileInput, FileLimits, FileMeter, metered},
     outcome::{Step, StepState},
     spool::Spool,
 };
@@ -44,15 +44,15 @@ pub struct NewAsset {
 pub struct UploadBudget {
     pub client: Client,
     /// The slots of all clients.
-    pub places: SlotsByClient<Client>,
+    pub slots: SlotsByClient<Client>,
     pub spools: Budget,
 }
 
 impl UploadBudget {
     /// Waits for an upload slot, as long as the operation has time to start something.
     pub(super) async fn place(&self, context: &RequestContext) -> Result<ClientSlot, SourceError> {
-        let place = self.places.place(self.client.clone(), context.last_start());
-        place.await.ok_or(SourceError::NotTried)
+        let waiting = self.slots.place(self.client.clone(), context.last_start());
+        waiting.await.ok_or(SourceError::NotTried)
     }
 }
 
@@ -178,13 +178,13 @@ impl NewAsset {
             length: self.length,
             hash: self.hash,
         };
-        let tally = MeteredStream::default();
+        let meter = FileMeter::default();
         let (_, bytes) = self.file.open(context).await?;
-        let mut bytes = tallied(bytes, bounds, tally.clone(), Arc::clone(context));
+        let mut bytes = metered(bytes, bounds, meter.clone(), Arc::clone(context));
         while let Some(piece) = bytes.next().await {
             piece.map_err(|error| FileError::of(&error))?;
         }
-        tally
+        meter
             .hash()
             .ok_or_else(|| FileError::Malformed("the file did not arrive completely".to_owned()))
     }

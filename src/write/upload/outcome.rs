@@ -140,7 +140,7 @@ impl UploadOutcome {
 }
 
 /// An upload recorded under a key.
-pub struct KeptUpload {
+pub struct RecordedUpload {
     pub(super) outcome: UploadOutcome,
     /// The hash of the bytes; `None` if they never arrived completely.
     pub(super) hash: Option<blake3::Hash>,

@@ -8,7 +8,7 @@ use crate::{
         error::bad_input,
         filter::{tags, text},
         order::AssetOrderDirection,
-        providers::provider_query::{ProviderQuery, broken},
+        providers::provider_query::{ProviderQuery, rule_error},
         scalars::Json,
     },
     source::{ComfyParameters, FilterField, Order, SortBy},
@@ -121,7 +121,9 @@ impl ComfyAssetFilter {
             ("tagsAny", &self.tags_any),
             ("tagsNone", &self.tags_none),
         ];
-        parameters.check().map_err(|rule| broken(&rule, &lists))?;
+        parameters
+            .check()
+            .map_err(|rule| rule_error(&rule, &lists))?;
         Ok(ProviderQuery {
             filter: parameters.recheck(),
             // Older servers ignore `hash`.

@@ -6,7 +6,7 @@ use crate::{
     schema::{
         filter::{tags, text, timestamp},
         order::AssetOrderDirection,
-        providers::provider_query::{ProviderQuery, broken},
+        providers::provider_query::{ProviderQuery, rule_error},
         scalars::DateTime,
     },
     source::{Filter, Order, Ownership, PiktidParameters, SortBy},
@@ -99,7 +99,9 @@ impl PiktidAssetFilter {
             ("includeTags", &self.include_tags),
             ("excludeTags", &self.exclude_tags),
         ];
-        parameters.check().map_err(|rule| broken(&rule, &lists))?;
+        parameters
+            .check()
+            .map_err(|rule| rule_error(&rule, &lists))?;
         Ok(ProviderQuery {
             parameters: parameters.query(),
             filter: Filter::default(),

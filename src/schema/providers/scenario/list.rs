@@ -4,9 +4,9 @@ use async_graphql::{Enum, InputObject};
 
 use crate::{
     schema::{
-        filter::{spans, tags, text, timestamp, words},
+        filter::{check_time_ranges, tags, text, timestamp, words},
         order::AssetOrderDirection,
-        providers::provider_query::{ProviderQuery, broken},
+        providers::provider_query::{ProviderQuery, rule_error},
         scalars::DateTime,
     },
     source::{
@@ -147,7 +147,9 @@ impl ScenarioAssetFilter {
             deleted: false,
         };
         let lists = [("tags", &self.tags), ("types", &self.types)];
-        parameters.check().map_err(|rule| broken(&rule, &lists))?;
+        parameters
+            .check()
+            .map_err(|rule| rule_error(&rule, &lists))?;
         let filter = span(
             order,
             [self.created_after, self.created_before],
@@ -199,7 +201,9 @@ impl ScenarioPublicAssetFilter {
             original_assets,
         };
         let lists = [("tags", &self.tags), ("types", &self.types)];
-        parameters.check().map_err(|rule| broken(&rule, &lists))?;
+        parameters
+            .check()
+            .map_err(|rule| rule_error(&rule, &lists))?;
         let filter = span(
             order,
             [self.created_after, self.created_before],
@@ -226,7 +230,7 @@ fn span(
         updated_before: timestamp("updatedBefore", updated_before.as_ref())?,
         ..Filter::default()
     };
-    check_scenario_span(&filter, order.by).map_err(|rule| broken(&rule, &[]))?;
-    spans(&filter)?;
+    check_scenario_span(&filter, order.by).map_err(|rule| rule_error(&rule, &[]))?;
+    check_time_ranges(&filter)?;
     Ok(filter)
 }

@@ -13,47 +13,47 @@ use multer::Field;
 use tokio::time::{Instant, timeout};
 
 /// Minimum bytes that a client must send in each [`Limits::upload_idle`] of waiting.
-const LEAST: usize = 16 * 1024;
+const MIN_BYTES: usize = 16 * 1024;
 
 /// The part that is being read, shared so that the next part can take it away.
 pub type OpenField = Arc<Mutex<Option<Field<'static>>>>;
 
 /// Reads one part of the body.
-pub struct Reading {
+pub struct FieldReader {
     pub(super) open: OpenField,
     pub(super) idle: Duration,
-    /// Time spent waiting for the client since the last [`LEAST`] bytes. Time that the source
+    /// Time spent waiting for the client since the last [`MIN_BYTES`] bytes. Time that the source
     /// takes does not count.
     pub(super) waited: Duration,
-    pub(super) came: usize,
+    pub(super) bytes_since_reset: usize,
 }
 
-pub enum Came {
+pub enum NextChunk {
     Piece(Bytes),
     End,
-    Nothing,
+    TimedOut,
     /// Another reader closed the part to read the next one.
-    TakenAway,
+    ClosedByOther,
     Broken(multer::Error),
 }
 
-impl Reading {
-    pub async fn next(&mut self) -> Came {
+impl FieldReader {
+    pub async fn next(&mut self) -> NextChunk {
         let began = Instant::now();
         let left = self.idle.saturating_sub(self.waited);
         let Ok(came) = timeout(left, piece(&self.open)).await else {
-            return Came::Nothing;
+            return NextChunk::TimedOut;
         };
         self.waited += began.elapsed();
         match &came {
-            Came::Piece(piece) => {
-                self.came += piece.len();
-                if self.came >= LEAST {
-                    (self.waited, self.came) = (Duration::ZERO, 0);
+            NextChunk::Piece(piece) => {
+                self.bytes_since_reset += piece.len();
+                if self.bytes_since_reset >= MIN_BYTES {
+                    (self.waited, self.bytes_since_reset) = (Duration::ZERO, 0);
                 }
             }
             // multer can read the next part only after this one is dropped.
-            Came::End => *lock(&self.open) = None,
+            NextChunk::End => *lock(&self.open) = None,
             _ => {}
         }
         came
@@ -61,16 +61,16 @@ impl Reading {
 }
 
 /// Returns the next chunk of the open part.
-async fn piece(open: &OpenField) -> Came {
+async fn piece(open: &OpenField) -> NextChunk {
     std::future::poll_fn(|context| {
         let mut open = lock(open);
         let Some(field) = open.as_mut() else {
-            return Poll::Ready(Came::TakenAway);
+            return Poll::Ready(NextChunk::ClosedByOther);
         };
         Pin::new(field).poll_next(context).map(|piece| match piece {
-            Some(Ok(piece)) => Came::Piece(piece),
-            Some(Err(error)) => Came::Broken(error),
-            None => Came::End,
+            Some(Ok(piece)) => NextChunk::Piece(piece),
+            Some(Err(error)) => NextChunk::Broken(error),
+            None => NextChunk::End,
         })
     })
     .await

@@ -16,7 +16,7 @@ use tokio::{sync::Mutex as Turn, time::timeout};
 
 use super::{
     error::{in_words, shown},
-    field_reader::{Came, OpenField, Reading, lock},
+    field_reader::{FieldReader, NextChunk, OpenField, lock},
 };
 use crate::{
     access::{Budget, Client},
@@ -31,17 +31,17 @@ pub const HEAD_BYTES: u64 = 1024 * 1024;
 
 /// The files of one request.
 pub struct Files {
-    pub(super) body: Turn<InBody>,
+    pub(super) body: Turn<BodyParts>,
     /// The part being read. It is separate from `body`: a cancelled reader does not release it.
     pub(super) open: OpenField,
     /// Paths of the variables that each part provides, by part name.
-    pub(super) uses: HashMap<String, Vec<String>>,
+    pub(super) paths_by_part: HashMap<String, Vec<String>>,
     /// Bytes of the body that are currently still allowed.
     pub(super) left: Arc<AtomicU64>,
     /// Maximum bytes of all files together.
     pub(super) most: u64,
     /// The body exceeded `left`.
-    pub(super) is_spent: Arc<AtomicBool>,
+    pub(super) is_over_limit: Arc<AtomicBool>,
     /// The first reason why the body is malformed.
     pub(super) malformed: Arc<OnceLock<String>>,
     /// At least one file was read to its end.
@@ -54,27 +54,27 @@ pub struct Files {
 }
 
 /// The body, up to the part that is read next.
-pub struct InBody {
+pub struct BodyParts {
     pub(super) parts: Multipart<'static>,
     /// The next part, whose headers were already read.
     pub(super) next: Option<Field<'static>>,
     pub(super) passed: HashSet<String>,
     /// Spooled files that several variables use.
-    pub(super) kept: HashMap<String, (Option<String>, Spool)>,
+    pub(super) spooled_files: HashMap<String, (Option<String>, Spool)>,
 }
 
 impl Files {
     /// Returns the part names in `map`, for [`super::fuzz_entry`].
     pub fn names(&self) -> Vec<String> {
-        self.uses.keys().cloned().collect()
+        self.paths_by_part.keys().cloned().collect()
     }
 
     /// Replaces the null of each mapped variable with an upload that names its part.
     ///
     /// # Errors
     /// A [`RequestError`] if a path in `map` is not a null of a declared variable in `operations`.
-    pub fn put_into(&self, variables: &mut Variables) -> Result<(), RequestError> {
-        for (name, paths) in &self.uses {
+    pub fn insert_uploads(&self, variables: &mut Variables) -> Result<(), RequestError> {
+        for (name, paths) in &self.paths_by_part {
             for path in paths {
                 let place = path
                     .strip_prefix("variables.")
@@ -113,7 +113,7 @@ impl Files {
         context: &RequestContext,
     ) -> Result<UploadFile, FileError> {
         let mut body = self.body.lock().await;
-        if let Some((file_name, spool)) = body.kept.get(name) {
+        if let Some((file_name, spool)) = body.spooled_files.get(name) {
             return Ok(UploadFile {
                 file_name: file_name.clone(),
                 bytes: spool.read(),
@@ -138,7 +138,7 @@ impl Files {
                 Some(field) => Some(field),
                 None => timeout(self.idle, body.parts.next_field())
                     .await
-                    .map_err(|_| self.silent())?
+                    .map_err(|_| self.idle_error())?
                     .map_err(|error| self.broken(in_words(&error)))?,
             };
             let Some(field) = field else {
@@ -148,7 +148,7 @@ impl Files {
                 )));
             };
             let part_name = field.name().unwrap_or_default().to_owned();
-            if !self.uses.contains_key(&part_name) {
+            if !self.paths_by_part.contains_key(&part_name) {
                 return Err(
                     self.broken(format!("the part `{}` is not in `map`", shown(&part_name)))
                 );
@@ -163,12 +163,16 @@ impl Files {
             self.left
                 .store(self.limit.saturating_add(HEAD_BYTES), Ordering::Relaxed);
             let bytes = self.bytes_of(field);
-            if self.uses.get(name).is_none_or(|uses| uses.len() < 2) {
+            if self
+                .paths_by_part
+                .get(name)
+                .is_none_or(|paths_by_part| paths_by_part.len() < 2)
+            {
                 return Ok(UploadFile { file_name, bytes });
             }
             let share = self.spools.share(&self.client);
             let spool = Spool::fill(bytes, self.limit, share, context).await?;
-            body.kept
+            body.spooled_files
                 .insert(part_name, (file_name.clone(), spool.clone()));
             return Ok(UploadFile {
                 file_name,
@@ -189,7 +193,7 @@ impl Files {
         Ok(())
     }
 
-    fn silent(&self) -> FileError {
+    fn idle_error(&self) -> FileError {
         FileError::Silent {
             seconds: self.idle.as_secs(),
         }
@@ -199,40 +203,40 @@ impl Files {
     fn bytes_of(&self, field: Field<'static>) -> FileStream {
         let open = Arc::clone(&self.open);
         *lock(&open) = Some(field);
-        let (malformed, silent) = (Arc::clone(&self.malformed), self.silent());
-        let (has_complete_file, is_spent) = (
+        let (malformed, idle_error) = (Arc::clone(&self.malformed), self.idle_error());
+        let (has_complete_file, is_over_limit) = (
             Arc::clone(&self.has_complete_file),
-            Arc::clone(&self.is_spent),
+            Arc::clone(&self.is_over_limit),
         );
         let limit = self.limit;
-        let reading = Reading {
+        let reading = FieldReader {
             open,
             idle: self.idle,
             waited: Duration::ZERO,
-            came: 0,
+            bytes_since_reset: 0,
         };
         stream::unfold(Some(reading), move |reading| {
-            let (malformed, silent) = (Arc::clone(&malformed), silent.clone());
-            let (has_complete_file, is_spent) =
-                (Arc::clone(&has_complete_file), Arc::clone(&is_spent));
+            let (malformed, idle_error) = (Arc::clone(&malformed), idle_error.clone());
+            let (has_complete_file, is_over_limit) =
+                (Arc::clone(&has_complete_file), Arc::clone(&is_over_limit));
             async move {
                 let mut reading = reading?;
                 match reading.next().await {
-                    Came::Piece(piece) => Some((Ok(piece), Some(reading))),
-                    Came::End => {
+                    NextChunk::Piece(piece) => Some((Ok(piece), Some(reading))),
+                    NextChunk::End => {
                         has_complete_file.store(true, Ordering::Relaxed);
                         None
                     }
-                    Came::Nothing => Some((Err(silent.into_io()), None)),
-                    Came::TakenAway => {
+                    NextChunk::TimedOut => Some((Err(idle_error.into_io()), None)),
+                    NextChunk::ClosedByOther => {
                         let error = FileError::Malformed("the file's part was skipped".to_owned());
                         Some((Err(error.into_io()), None))
                     }
-                    Came::Broken(_) if is_spent.load(Ordering::Relaxed) => {
+                    NextChunk::Broken(_) if is_over_limit.load(Ordering::Relaxed) => {
                         let error = FileError::TooLarge { limit };
                         Some((Err(error.into_io()), None))
                     }
-                    Came::Broken(error) => {
+                    NextChunk::Broken(error) => {
                         let why = in_words(&error).to_owned();
                         // The first error causes the others, so only it is stored.
                         let _ = malformed.set(why.clone());

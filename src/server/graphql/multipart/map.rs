@@ -8,7 +8,7 @@ use super::error::shown;
 use crate::{schema::Code, server::error::RequestError};
 
 /// Parses `map`. Returns the paths of the variables that each part provides, by part name.
-pub(super) fn uses(
+pub(super) fn paths_by_part(
     map: &[u8],
     maximum: usize,
 ) -> Result<HashMap<String, Vec<String>>, RequestError> {
@@ -29,7 +29,7 @@ pub(super) fn uses(
             ),
         ));
     }
-    let (mut uses, mut all_paths) = (HashMap::new(), HashSet::new());
+    let (mut paths_by_part, mut all_paths) = (HashMap::new(), HashSet::new());
     for (name, paths) in entries {
         if paths.is_empty() {
             return Err(RequestError::bad_request(format!(
@@ -45,14 +45,14 @@ pub(super) fn uses(
                 )));
             }
         }
-        if uses.insert(name.clone(), paths).is_some() {
+        if paths_by_part.insert(name.clone(), paths).is_some() {
             return Err(RequestError::bad_request(format!(
                 "`map` names the part `{}` twice",
                 shown(&name)
             )));
         }
     }
-    Ok(uses)
+    Ok(paths_by_part)
 }
 
 /// The entries of an object in their order. A map would lose duplicate keys.

@@ -19,7 +19,7 @@ const BURST: usize = 64 * 1024;
 pub fn metered(
     body: Body,
     left: Arc<AtomicU64>,
-    is_spent: Arc<AtomicBool>,
+    is_over_limit: Arc<AtomicBool>,
 ) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
     let mut pieces = body.into_data_stream();
     let mut given = 0;
@@ -43,7 +43,7 @@ pub fn metered(
             left.checked_sub(length)
         })
         .map_err(|_| {
-            is_spent.store(true, Ordering::Relaxed);
+            is_over_limit.store(true, Ordering::Relaxed);
             std::io::Error::other("too large")
         })?;
         Ok(piece)
