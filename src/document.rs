@@ -146,8 +146,8 @@ impl Operation<'_> {
     fn not_null(&self) -> impl Iterator<Item = &Name> {
         let is_only = self.document.parsed.operations.iter().count() == 1;
         let variables = self.document.not_null.iter();
-        let variables = variables.filter(move |it| is_only || it.operation == self.name);
-        variables.map(|it| &it.variable)
+        let variables = variables.filter(move |entry| is_only || entry.operation == self.name);
+        variables.map(|entry| &entry.variable)
     }
 
     /// Returns whether the operation declares a variable with this name.
@@ -279,11 +279,11 @@ fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<
     for value in variables.values() {
         count = count.saturating_add(values.check_constant(value)?);
     }
-    let looked_at = count.saturating_mul(uses.max(1));
-    if looked_at > limits.values {
+    let visited = count.saturating_mul(uses.max(1));
+    if visited > limits.values {
         return Err(DocumentError::limit64(
             "number of values in variables, counted at each use,",
-            looked_at,
+            visited,
             limits.values,
         ));
     }

@@ -153,7 +153,7 @@ impl BatchFn<Key, Pending> for Batch {
                 Box::pin(async move {
                     let ids = senders.keys().cloned().collect();
                     let senders = Mutex::new(senders);
-                    let land = |id: &str, entity| {
+                    let deliver = |id: &str, entity| {
                         let sender = senders
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner)
@@ -162,7 +162,7 @@ impl BatchFn<Key, Pending> for Batch {
                         let _ = sender.map(|sender| sender.send(entity));
                     };
                     asset_cache
-                        .entities(&source, ids, detail_level, &context, &land)
+                        .entities(&source, ids, detail_level, &context, &deliver)
                         .await;
                 })
                 .in_current_span(),

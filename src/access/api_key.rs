@@ -27,10 +27,10 @@ impl Keys {
     /// Finds the holder of a key. Always compares all hashes, each in constant time: the time taken
     /// does not depend on the key.
     pub fn holder(&self, key: &str) -> Result<Caller, Denied> {
-        let shown = blake3::hash(key.as_bytes());
+        let sent_hash = blake3::hash(key.as_bytes());
         let mut holder = None;
         for (hash, caller) in &self.0 {
-            if *hash == shown {
+            if *hash == sent_hash {
                 holder = Some(caller);
             }
         }

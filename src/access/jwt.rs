@@ -122,7 +122,7 @@ impl Tokens {
         let words = [&claims.scope, &claims.scp, &claims.permissions];
         let subject: String = claims.sub.chars().take(MAX_SUBJECT).collect();
         // A hash of the whole subject distinguishes those that look alike when shown.
-        let rest = if subject == claims.sub && !subject.contains('#') {
+        let suffix = if subject == claims.sub && !subject.contains('#') {
             String::new()
         } else {
             format!("#{}", &blake3::hash(claims.sub.as_bytes()).to_hex()[..16])
@@ -130,7 +130,7 @@ impl Tokens {
         let expires_at = claims.exp as i64;
         let expires_at = expires_at.saturating_add(self.validation.leeway as i64);
         Ok(Caller {
-            who: format!("sub:{}{rest}", subject.escape_debug()).into(),
+            who: format!("sub:{}{suffix}", subject.escape_debug()).into(),
             permissions: words
                 .into_iter()
                 .flatten()

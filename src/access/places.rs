@@ -89,12 +89,12 @@ mod tests {
     async fn each_client_has_a_slot_limit() {
         let places = SlotsByClient::new(2);
         let soon = || Instant::now() + Duration::from_secs(1);
-        let one = places.place("anna", soon()).await;
-        let two = places.place("anna", soon()).await;
-        assert!(one.is_some() && two.is_some());
+        let first = places.place("anna", soon()).await;
+        let second = places.place("anna", soon()).await;
+        assert!(first.is_some() && second.is_some());
         assert!(places.place("anna", soon()).await.is_none(), "a third");
         assert!(places.place("ben", soon()).await.is_some());
-        drop(one);
+        drop(first);
         assert!(places.place("anna", soon()).await.is_some(), "again");
     }
 }

@@ -90,7 +90,7 @@ impl RequestLimiter {
             limited.limiter.retain_recent();
             limited.limiter.shrink_to_fit();
         }
-        let standing = |remaining, wait| RequestQuota {
+        let quota = |remaining, wait| RequestQuota {
             burst: limited.limit.burst,
             window: (u64::from(limited.limit.burst) * 60).div_ceil(limited.limit.per_minute.into()),
             remaining,
@@ -98,10 +98,10 @@ impl RequestLimiter {
         };
         let count = NonZeroU32::new(count)?;
         Some(match limited.limiter.check_key_n(client, count) {
-            Ok(Ok(left)) => standing(left.remaining_burst_capacity(), None),
-            Ok(Err(not_until)) => standing(0, Some(seconds_until(&not_until))),
+            Ok(Ok(left)) => quota(left.remaining_burst_capacity(), None),
+            Ok(Err(not_until)) => quota(0, Some(seconds_until(&not_until))),
             // The count is larger than the burst, so it never fits.
-            Err(_) => standing(0, Some(standing(0, None).window)),
+            Err(_) => quota(0, Some(quota(0, None).window)),
         })
     }
 }

@@ -196,8 +196,8 @@ impl AssetCache {
             Err(_) => return None,
         };
         // A value whose call began later is newer, in any order of arrival.
-        let newer = self.entities.get(&key).await;
-        if newer.is_some_and(|cached| cached.requested_at > requested_at) {
+        let existing = self.entities.get(&key).await;
+        if existing.is_some_and(|cached| cached.requested_at > requested_at) {
             return None;
         }
         if times.0.is_zero() {

@@ -233,14 +233,14 @@ impl<T> ClaimGuard<T> {
 
 impl<T> Drop for ClaimGuard<T> {
     fn drop(&mut self) {
-        let broke_off = self.entry.state.send_if_modified(|state| {
-            let broke_off = matches!(state, State::Pending);
-            if broke_off {
+        let was_pending = self.entry.state.send_if_modified(|state| {
+            let was_pending = matches!(state, State::Pending);
+            if was_pending {
                 *state = State::Aborted;
             }
-            broke_off
+            was_pending
         });
-        if broke_off {
+        if was_pending {
             self.make_evictable(0);
         }
     }
@@ -286,7 +286,10 @@ mod tests {
 
     async fn outcome_of(outcomes: &IdempotencyStore<u8>, caller: &str, key: &str) -> Option<u8> {
         match outcomes.claim(&caller.into(), key, [0; 32]) {
-            Claim::Again(recorded) => recorded.outcome(Instant::now()).await.map(|own| *own),
+            Claim::Again(recorded) => recorded
+                .outcome(Instant::now())
+                .await
+                .map(|outcome| *outcome),
             _ => None,
         }
     }
@@ -335,7 +338,7 @@ mod tests {
         assert_eq!(outcome_of(&outcomes, "ben", "b").await, Some(1));
         let table = outcomes.table();
         assert!(table.bytes <= CAPACITY);
-        let sum: usize = table.callers.values().map(|own| own.bytes).sum();
+        let sum: usize = table.callers.values().map(|usage| usage.bytes).sum();
         assert_eq!(sum, table.bytes);
         drop(table);
         drop(first(&outcomes, "anna", "a0"));

@@ -198,10 +198,10 @@ where
             // Boxed here, so that even a large future is copied once.
             let making = Box::pin(make());
             async move {
-                let made = making.await;
+                let output = making.await;
                 for (_, sender) in to_read {
                     // The receiver may be gone.
-                    let _ = sender.send(made.clone());
+                    let _ = sender.send(output.clone());
                 }
             }
         });
@@ -277,23 +277,23 @@ mod tests {
     async fn what_is_asked_for_again_is_kept_until_one_of_its_sources_is_written() {
         let (asset_cache, answers) = answers();
         let name = |text: &str| SourceName::parse(text).expect("a name");
-        let (own, other) = (name("own"), name("other"));
-        let get = || answers.get(&question("a")).map(|own| *own);
-        keep(&answers, 1, answers.read_version(), &own);
+        let (source, other) = (name("own"), name("other"));
+        let get = || answers.get(&question("a")).map(|source| *source);
+        keep(&answers, 1, answers.read_version(), &source);
         assert_eq!(get(), None, "requested only once");
-        keep(&answers, 1, answers.read_version(), &own);
+        keep(&answers, 1, answers.read_version(), &source);
         assert_eq!(get(), Some(1));
         drop(asset_cache.writing(&other, Vec::new()));
         assert_eq!(get(), Some(1), "it is of another source");
         let before = answers.read_version();
-        let writing = asset_cache.writing(&own, Vec::new());
+        let writing = asset_cache.writing(&source, Vec::new());
         assert_eq!(get(), None, "a write is in progress");
-        keep(&answers, 2, answers.read_version(), &own);
+        keep(&answers, 2, answers.read_version(), &source);
         assert_eq!(get(), None, "nothing is kept meanwhile");
         drop(writing);
-        keep(&answers, 3, before, &own);
+        keep(&answers, 3, before, &source);
         assert_eq!(get(), None, "begun before the write");
-        keep(&answers, 4, answers.read_version(), &own);
+        keep(&answers, 4, answers.read_version(), &source);
         assert_eq!(get(), Some(4));
     }
 
@@ -301,13 +301,13 @@ mod tests {
     async fn an_older_answer_never_takes_a_newer_ones_place() {
         let (asset_cache, answers) = answers();
         let name = |text: &str| SourceName::parse(text).expect("a name");
-        let (own, other) = (name("own"), name("other"));
+        let (source, other) = (name("own"), name("other"));
         let before = answers.read_version();
         drop(asset_cache.writing(&other, Vec::new()));
         for _ in 0..2 {
-            keep(&answers, 2, answers.read_version(), &own);
+            keep(&answers, 2, answers.read_version(), &source);
         }
-        keep(&answers, 1, before, &own);
+        keep(&answers, 1, before, &source);
         assert_eq!(answers.get(&question("a")).as_deref(), Some(&2));
     }
 }

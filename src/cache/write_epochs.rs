@@ -147,34 +147,43 @@ mod tests {
     #[test]
     fn a_write_raises_its_own_assets_and_its_sources_pages() {
         let epochs = Epochs::default();
-        let (one, two) = (
+        let (source, other) = (
             SourceName::parse("one").unwrap(),
             SourceName::parse("two").unwrap(),
         );
         let ids = ["a".into()];
-        epochs.open(&one, &ids);
+        epochs.open(&source, &ids);
         let (first, second) = (
-            epochs.entity_epoch(&one, "a"),
-            epochs.entity_epoch(&one, "a"),
+            epochs.entity_epoch(&source, "a"),
+            epochs.entity_epoch(&source, "a"),
         );
         assert!(is_uncacheable(first), "nothing is kept");
         assert_eq!(first, second, "no write ended between them");
-        let pages = epochs.pages_epoch(&one);
+        let pages = epochs.pages_epoch(&source);
         assert!(is_uncacheable(pages));
-        assert_eq!(epochs.entity_epoch(&one, "b"), 0);
-        epochs.open(&one, &ids);
-        assert_ne!(epochs.entity_epoch(&one, "a"), first, "another began");
-        let both = (epochs.entity_epoch(&one, "a"), epochs.pages_epoch(&one));
-        epochs.close(&one, &ids);
-        let left = (epochs.entity_epoch(&one, "a"), epochs.pages_epoch(&one));
+        assert_eq!(epochs.entity_epoch(&source, "b"), 0);
+        epochs.open(&source, &ids);
+        assert_ne!(epochs.entity_epoch(&source, "a"), first, "another began");
+        let both = (
+            epochs.entity_epoch(&source, "a"),
+            epochs.pages_epoch(&source),
+        );
+        epochs.close(&source, &ids);
+        let left = (
+            epochs.entity_epoch(&source, "a"),
+            epochs.pages_epoch(&source),
+        );
         assert!(is_uncacheable(left.0), "one is still open");
         assert!(left.0 != both.0 && left.1 != both.1, "one has ended");
         assert_ne!(left.1, pages);
-        epochs.close(&one, &ids);
-        assert_eq!(epochs.entity_epoch(&one, "a"), 4);
-        assert_eq!(epochs.entity_epoch(&one, "b"), 0);
-        assert_eq!(epochs.entity_epoch(&two, "a"), 0);
-        assert_eq!((epochs.pages_epoch(&one), epochs.pages_epoch(&two)), (4, 0));
+        epochs.close(&source, &ids);
+        assert_eq!(epochs.entity_epoch(&source, "a"), 4);
+        assert_eq!(epochs.entity_epoch(&source, "b"), 0);
+        assert_eq!(epochs.entity_epoch(&other, "a"), 0);
+        assert_eq!(
+            (epochs.pages_epoch(&source), epochs.pages_epoch(&other)),
+            (4, 0)
+        );
     }
 
     #[test]

@@ -11,14 +11,14 @@ use crate::{
 };
 
 pub fn run(options: &Key) -> anyhow::Result<ExitCode> {
-    let known = Permission::ALL.map(Permission::word);
+    let scope_words = Permission::ALL.map(Permission::word);
     if let Some(other) = options
         .scopes
         .iter()
-        .find(|scope| !known.contains(&scope.as_str()))
+        .find(|scope| !scope_words.contains(&scope.as_str()))
     {
-        let known = known.join(", ");
-        return Err(ConfigError(format!("`{other}` is not a scope; use {known}")).into());
+        let scope_words = scope_words.join(", ");
+        return Err(ConfigError(format!("`{other}` is not a scope; use {scope_words}")).into());
     }
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if options.id.is_empty() || options.id.len() > 64 || !options.id.chars().all(is_name) {

@@ -143,7 +143,7 @@ struct CacheSection {
 impl From<CacheSection> for CacheConfig {
     fn from(keys: CacheSection) -> Self {
         let default = Self::default();
-        let own = FreshnessOverrides {
+        let overrides = FreshnessOverrides {
             page_fresh: keys.page_fresh,
             page_stale: keys.page_stale,
             entity_fresh: keys.entity_fresh,
@@ -155,7 +155,7 @@ impl From<CacheSection> for CacheConfig {
         Self {
             size_bytes: size.unwrap_or(default.size_bytes),
             answers: keys.answers.unwrap_or(default.answers),
-            freshness: default.freshness.with(own),
+            freshness: default.freshness.with(overrides),
         }
     }
 }

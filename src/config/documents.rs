@@ -43,14 +43,17 @@ struct ManifestEntry {
 impl DocumentsSection {
     pub fn resolve(self, input: &FileLocation<'_>) -> Result<TrustedDocuments, ConfigError> {
         let mut trusted = TrustedDocuments {
-            only: self.trusted_only.as_ref().is_some_and(|raw| *raw.get_ref()),
+            only: self
+                .trusted_only
+                .as_ref()
+                .is_some_and(|known_id| *known_id.get_ref()),
             ..TrustedDocuments::default()
         };
         for path in &self.manifests {
             let pairs = read(path.get_ref()).map_err(|why| input.refuse(path.span().start, why))?;
             for (id, text) in pairs {
                 let mut existing = trusted.documents.iter();
-                if existing.any(|(raw, other)| *raw == id && *other != text) {
+                if existing.any(|(known_id, other)| *known_id == id && *other != text) {
                     let file = path.get_ref().display();
                     return Err(input.refuse(
                         path.span().start,

@@ -56,24 +56,26 @@ pub fn resolve(
         sources.push(source);
     }
     for provider in Provider::ALL {
-        let set: Vec<_> = variables_of(provider)
+        let set_variables: Vec<_> = variables_of(provider)
             .iter()
             .filter(|name| environment.get(name).is_some())
             .collect();
-        let word = provider.word();
-        let Some(first) = set.first() else { continue };
-        if sources.iter().any(|s| s.name.as_str() == word) {
+        let provider_name = provider.word();
+        let Some(first) = set_variables.first() else {
+            continue;
+        };
+        if sources.iter().any(|s| s.name.as_str() == provider_name) {
             continue; // the table already read them
         }
         if sources.iter().any(|s| s.kind.provider() == provider) {
             remarks.push(format!(
-                "{first} is set but not used: the file's {word} sources have other names. \
-                 Name one of them `{word}`, or point it at a variable with `…_env`"
+                "{first} is set but not used: the file's {provider_name} sources have other names. \
+                 Name one of them `{provider_name}`, or point it at a variable with `…_env`"
             ));
             continue;
         }
         // A provider's word is always a valid name.
-        let Ok(name) = SourceName::parse(word) else {
+        let Ok(name) = SourceName::parse(provider_name) else {
             continue;
         };
         let table = SourceSection::default();

@@ -168,11 +168,11 @@ impl SourceTable<'_> {
         let url = self.url(provider)?;
         let former_names = self.former_names()?;
         let ca_file = self.keys.ca_file.take().map(Spanned::into_inner);
-        let t = &self.keys;
-        let patience = t.patience_seconds.unwrap_or(Duration::from_secs(3));
-        let connect = t.connect_seconds.unwrap_or(Duration::from_secs(2));
-        let attempt = t.attempt_seconds.unwrap_or(Duration::from_secs(10));
-        let (in_flight, freshness) = (t.in_flight.unwrap_or(16), t.cache);
+        let keys = &self.keys;
+        let patience = keys.patience_seconds.unwrap_or(Duration::from_secs(3));
+        let connect = keys.connect_seconds.unwrap_or(Duration::from_secs(2));
+        let attempt = keys.attempt_seconds.unwrap_or(Duration::from_secs(10));
+        let (in_flight, freshness) = (keys.in_flight.unwrap_or(16), keys.cache);
         let passthrough = self.passthrough(provider)?;
         let storage_hosts = self.storage_hosts()?;
         let kind = match provider {
@@ -227,18 +227,20 @@ impl SourceTable<'_> {
         let Some(key) = key.filter(|key| *key.get_ref()) else {
             return Ok(false);
         };
-        let t = &self.keys;
-        let written = [
-            t.api_key.is_some() || t.api_key_file.is_some() || t.api_key_env.is_some(),
-            t.api_secret.is_some() || t.api_secret_file.is_some() || t.api_secret_env.is_some(),
-            t.jwt.is_some() || t.jwt_file.is_some() || t.jwt_env.is_some(),
-            t.token.is_some() || t.token_file.is_some() || t.token_env.is_some(),
-            t.public.is_some(),
+        let keys = &self.keys;
+        let credential_keys = [
+            keys.api_key.is_some() || keys.api_key_file.is_some() || keys.api_key_env.is_some(),
+            keys.api_secret.is_some()
+                || keys.api_secret_file.is_some()
+                || keys.api_secret_env.is_some(),
+            keys.jwt.is_some() || keys.jwt_file.is_some() || keys.jwt_env.is_some(),
+            keys.token.is_some() || keys.token_file.is_some() || keys.token_env.is_some(),
+            keys.public.is_some(),
         ];
         let variable = credentials_of(provider)
             .iter()
             .find(|name| self.variable(provider, name).is_some());
-        if written.contains(&true) || variable.is_some() {
+        if credential_keys.contains(&true) || variable.is_some() {
             return Err(self.location.refuse(
                 key.span().start,
                 format!(
@@ -274,43 +276,55 @@ impl SourceTable<'_> {
     }
 
     fn refuse_foreign_keys(&self, provider: Provider) -> Result<(), ConfigError> {
-        let t = &self.keys;
+        let table = &self.keys;
         let span = |present: Option<std::ops::Range<usize>>| present.map(|span| span.start);
         let present = [
-            ("api_key", span(t.api_key.as_ref().map(Spanned::span))),
+            ("api_key", span(table.api_key.as_ref().map(Spanned::span))),
             (
                 "api_key_file",
-                span(t.api_key_file.as_ref().map(Spanned::span)),
+                span(table.api_key_file.as_ref().map(Spanned::span)),
             ),
             (
                 "api_key_env",
-                span(t.api_key_env.as_ref().map(Spanned::span)),
+                span(table.api_key_env.as_ref().map(Spanned::span)),
             ),
-            ("api_secret", span(t.api_secret.as_ref().map(Spanned::span))),
+            (
+                "api_secret",
+                span(table.api_secret.as_ref().map(Spanned::span)),
+            ),
             (
                 "api_secret_file",
-                span(t.api_secret_file.as_ref().map(Spanned::span)),
+                span(table.api_secret_file.as_ref().map(Spanned::span)),
             ),
             (
                 "api_secret_env",
-                span(t.api_secret_env.as_ref().map(Spanned::span)),
+                span(table.api_secret_env.as_ref().map(Spanned::span)),
             ),
-            ("jwt", span(t.jwt.as_ref().map(Spanned::span))),
-            ("jwt_file", span(t.jwt_file.as_ref().map(Spanned::span))),
-            ("jwt_env", span(t.jwt_env.as_ref().map(Spanned::span))),
-            ("public", span(t.public.as_ref().map(Spanned::span))),
-            ("project_id", span(t.project_id.as_ref().map(Spanned::span))),
+            ("jwt", span(table.jwt.as_ref().map(Spanned::span))),
+            ("jwt_file", span(table.jwt_file.as_ref().map(Spanned::span))),
+            ("jwt_env", span(table.jwt_env.as_ref().map(Spanned::span))),
+            ("public", span(table.public.as_ref().map(Spanned::span))),
+            (
+                "project_id",
+                span(table.project_id.as_ref().map(Spanned::span)),
+            ),
             (
                 "public_endpoint",
-                span(t.public_endpoint.as_ref().map(Spanned::span)),
+                span(table.public_endpoint.as_ref().map(Spanned::span)),
             ),
-            ("token", span(t.token.as_ref().map(Spanned::span))),
-            ("token_file", span(t.token_file.as_ref().map(Spanned::span))),
-            ("token_env", span(t.token_env.as_ref().map(Spanned::span))),
-            ("user", span(t.user.as_ref().map(Spanned::span))),
+            ("token", span(table.token.as_ref().map(Spanned::span))),
+            (
+                "token_file",
+                span(table.token_file.as_ref().map(Spanned::span)),
+            ),
+            (
+                "token_env",
+                span(table.token_env.as_ref().map(Spanned::span)),
+            ),
+            ("user", span(table.user.as_ref().map(Spanned::span))),
             (
                 "listed_tags",
-                span(t.listed_tags.as_ref().map(Spanned::span)),
+                span(table.listed_tags.as_ref().map(Spanned::span)),
             ),
         ];
         let keys = keys_of(provider);

@@ -24,7 +24,7 @@ impl Hints {
         self.0
             .iter()
             .filter_map(|positions| {
-                let Some((passed, left)) = offset_search::rows_around(
+                let Some((rows_before, rows_after)) = offset_search::rows_around(
                     &positions.rows,
                     positions.total,
                     key.time,
@@ -33,8 +33,8 @@ impl Hints {
                     return positions.before;
                 };
                 let (newer, older) = match positions.direction {
-                    Direction::Descending => (passed, left),
-                    Direction::Ascending => (left, passed),
+                    Direction::Descending => (rows_before, rows_after),
+                    Direction::Ascending => (rows_after, rows_before),
                 };
                 Some(Hint {
                     source: positions.source,

@@ -136,14 +136,14 @@ pub async fn page(
             break;
         }
         // Only the sources at the horizon keep the page short.
-        let mut holding: Vec<_> = readers
+        let mut blocking: Vec<_> = readers
             .iter_mut()
             .filter(|reader| reader.can_go_on() && reader.frontier == horizon)
             .collect();
-        if holding.is_empty() {
+        if blocking.is_empty() {
             break;
         }
-        advance(&mut holding, walk.count, began).await;
+        advance(&mut blocking, walk.count, began).await;
     }
     if !readers.is_empty() && readers.iter().all(Reader::failed_at_start) {
         return Err(ListUnavailable::of(&readers, false));
@@ -161,8 +161,8 @@ pub async fn page(
     } else {
         page.has_previous_page
     };
-    let stands_still = matches!((&walk.cursor_key, far), (Some(cursor_key), Some(PagePosition::Key(far))) if cursor_key == far);
-    if page.edges.is_empty() && more && stands_still && !errors.errors.is_empty() {
+    let makes_no_progress = matches!((&walk.cursor_key, far), (Some(cursor_key), Some(PagePosition::Key(far))) if cursor_key == far);
+    if page.edges.is_empty() && more && makes_no_progress && !errors.errors.is_empty() {
         return Err(errors);
     }
     Ok(page)

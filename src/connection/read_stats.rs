@@ -104,16 +104,17 @@ impl<'a> ReadStats<'a> {
 
     /// The number of assets in this source's list, if it is certain. Either the source counts
     /// exactly and applies the whole filter, or the whole list was just read.
-    pub fn exact_total(&self, whole: Option<CompleteRead>) -> Option<u64> {
+    pub fn exact_total(&self, complete_read: Option<CompleteRead>) -> Option<u64> {
         let is_filtered = !self.part.local.is_empty() || !self.part.listed.is_empty();
-        if let Some(whole) = whole {
+        if let Some(complete_read) = complete_read {
             // An unreadable row may or may not match.
-            let is_sure = !is_filtered || whole.is_readable;
-            return is_sure.then_some(whole.rows as u64);
+            let is_sure = !is_filtered || complete_read.is_readable;
+            return is_sure.then_some(complete_read.rows as u64);
         }
         let is_bounded = self.list.filter.span(self.list.order.by) != (None, None);
-        let as_asked = self.part.local.is_empty() && !self.dropped && !is_bounded;
-        self.total.filter(|_| as_asked && self.is_total_exact)
+        let is_fully_pushed = self.part.local.is_empty() && !self.dropped && !is_bounded;
+        self.total
+            .filter(|_| is_fully_pushed && self.is_total_exact)
     }
 
     /// The outcome of reading the source.

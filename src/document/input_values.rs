@@ -302,14 +302,14 @@ fn constant(value: &JsonValue, expected: &Type, schema: &Schema) -> Result<(), I
             Err((byte_size::RULE.to_owned(), None))
         };
     }
-    let (Some(own), Some(fields)) = (input(expected, schema), value.as_object()) else {
+    let (Some(definition), Some(fields)) = (input(expected, schema), value.as_object()) else {
         return Ok(());
     };
-    if is_one_of(own) && (fields.len() != 1 || fields.values().any(JsonValue::is_null)) {
-        return Err(one_of_fault(own, None));
+    if is_one_of(definition) && (fields.len() != 1 || fields.values().any(JsonValue::is_null)) {
+        return Err(one_of_fault(definition, None));
     }
     for (name, value) in fields {
-        if let Some(field) = own.fields.get(name.as_str()) {
+        if let Some(field) = definition.fields.get(name.as_str()) {
             constant(value, &field.ty, schema)?;
         }
     }

@@ -279,7 +279,7 @@ impl Values {
 
     /// Checks a constant and returns the number of values in it.
     pub fn check_constant(&self, value: &Constant) -> Result<u64, DocumentError> {
-        let inside: u64 = match value {
+        let nested: u64 = match value {
             Constant::String(text) => check_mark(text).map(|()| 0)?,
             Constant::List(items) => {
                 self.check_length(items.len())?;
@@ -292,7 +292,7 @@ impl Values {
             }
             _ => 0,
         };
-        Ok(inside + 1)
+        Ok(nested + 1)
     }
 
     fn check_length(&self, length: usize) -> Result<(), DocumentError> {

@@ -116,13 +116,13 @@ impl DocumentStore {
 
     /// Checks that the request's hash and id match the hash of its text.
     fn check_name(&self, reference: &DocumentRef, hash: &Hash) -> Result<(), DocumentError> {
-        let meant = |name: &str| {
+        let named_hash = |name: &str| {
             let trusted = self.trusted.get(name).copied();
             trusted.or_else(|| from_hex(without_algorithm(name)))
         };
-        let hash_fits = |name: &String| meant(name) == Some(*hash);
+        let hash_fits = |name: &String| named_hash(name) == Some(*hash);
         // An id that is neither trusted nor a hash is the client's own, and is not checked.
-        let id_fits = |name: &String| meant(name).is_none_or(|expected| expected == *hash);
+        let id_fits = |name: &String| named_hash(name).is_none_or(|expected| expected == *hash);
         if reference.hash.as_ref().is_none_or(hash_fits)
             && reference.id.as_ref().is_none_or(id_fits)
         {
@@ -156,8 +156,8 @@ impl DocumentStore {
             return Ok(Lookup::Trusted(*hash, text));
         }
         let read = from_hex(without_algorithm(name)).and_then(|hash| {
-            let may = !self.only_trusted || self.texts.contains_key(&hash);
-            may.then(|| self.read.get(&hash)).flatten()
+            let is_allowed = !self.only_trusted || self.texts.contains_key(&hash);
+            is_allowed.then(|| self.read.get(&hash)).flatten()
         });
         read.map(Lookup::Read).ok_or_else(|| {
             // Clients of the protocol look for exactly this message. They send the text next.
@@ -291,7 +291,7 @@ mod tests {
         assert!(spread.bytes() > 190 * 400, "{}", spread.bytes());
         // Ten such operations exceed the size limit of merged operations.
         let ten: String = (0..10)
-            .map(|own| text.replacen("query", &format!("query Q{own}"), 1))
+            .map(|number| text.replacen("query", &format!("query Q{number}"), 1))
             .map(|copy| copy.split("fragment").next().unwrap_or_default().to_owned())
             .collect();
         let fragments = &text[text.find("fragment").unwrap_or_default()..];

@@ -364,11 +364,11 @@ fn viewer_can(
 
 pub fn viewer_may(
     operation: &Operation,
-    own: Option<bool>,
+    granted: Option<bool>,
     permission: Permission,
 ) -> Option<bool> {
     if operation.caller.may(permission) {
-        own
+        granted
     } else {
         Some(false)
     }

@@ -171,8 +171,8 @@ pub async fn resolve<T: SyncFields>(
     if others.is_empty() {
         return Ok(raw_json::written(json));
     }
-    let resolving = others.iter().map(|(own, _)| {
-        let resolving = async { root.resolve_field(&context.with_field(own)).await };
+    let resolving = others.iter().map(|(other_field, _)| {
+        let resolving = async { root.resolve_field(&context.with_field(other_field)).await };
         Box::pin(resolving)
     });
     let resolved = try_join_all(resolving).await?;
@@ -197,8 +197,8 @@ fn in_memory_fields<'a, T: SyncFields>(
     let operation = writing(context)?;
     let selected = SelectedFields::<T>::of(&context.item.node)?;
     let (mut json, mut others) = (Vec::new(), Vec::new());
-    selected.write_with(root, operation, &mut json, |own, place| {
-        others.push((own, place));
+    selected.write_with(root, operation, &mut json, |field, offset| {
+        others.push((field, offset));
         Some(())
     })?;
     Some((json, others))

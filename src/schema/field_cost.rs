@@ -110,9 +110,9 @@ impl FieldCosts {
                 _ => continue,
             };
             let fields = fields.into_iter().map(|field| {
-                let (field, of) = name_and_type(&field.node);
+                let (field, type_name) = name_and_type(&field.node);
                 let price = price(&name, &field);
-                (field, (of, price))
+                (field, (type_name, price))
             });
             types.insert(name.clone(), fields.collect());
         }
@@ -120,8 +120,11 @@ impl FieldCosts {
         // The engine adds these fields, but does not print them.
         let added = [("__schema", "__Schema"), ("__type", "__Type")];
         if let Some(query) = prices.0.get_mut("Query") {
-            for (field, of) in added {
-                query.insert(field.to_owned(), (of.to_owned(), price("Query", field)));
+            for (field, type_name) in added {
+                query.insert(
+                    field.to_owned(),
+                    (type_name.to_owned(), price("Query", field)),
+                );
             }
         }
         prices

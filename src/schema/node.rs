@@ -195,9 +195,9 @@ impl OutputType for FastPathList {
         if let Some(json) = self.write(context) {
             return Ok(raw_json::written(json));
         }
-        let each = self.0.iter().map(|own| {
-            let own = own.as_ref();
-            own.map(|own| own.as_ref().map_err(Clone::clone))
+        let each = self.0.iter().map(|result| {
+            let result = result.as_ref();
+            result.map(|result| result.as_ref().map_err(Clone::clone))
         });
         resolve_list(context, field, each, Some(self.0.len())).await
     }

@@ -76,7 +76,7 @@ async fn answer(
     let span = || request_id::span(address);
     // Holds the request's memory until the response is ready.
     let mut memory = Memory::of(gateway, &session.client);
-    let (ready, status) = match read(gateway, &head, body, &mut memory).await? {
+    let (encoded, status) = match read(gateway, &head, body, &mut memory).await? {
         RequestBody::One(written) => {
             let key = ResponseKey {
                 viewer_scope: session.viewer_scope(),
@@ -85,28 +85,28 @@ async fn answer(
             };
             // The fast path for most requests: a cached response. The other paths are boxed, so
             // that this future stays small.
-            if let Some(ready) = gateway.0.answers.get(&key) {
-                (ready, StatusCode::OK)
+            if let Some(encoded) = gateway.0.answers.get(&key) {
+                (encoded, StatusCode::OK)
             } else {
-                let made = Box::pin(single::answer(gateway, &session, key, id, &mut memory));
+                let outcome = Box::pin(single::answer(gateway, &session, key, id, &mut memory));
                 let span = span();
-                let made = made.instrument(span.clone()).await;
-                span.in_scope(|| single::encode(made, media_type, id))?
+                let outcome = outcome.instrument(span.clone()).await;
+                span.in_scope(|| single::encode(outcome, media_type, id))?
             }
         }
         RequestBody::WithFiles(parameters, files) => {
-            let made = single::with_files(gateway, &session, parameters, files, id, &mut memory);
-            let made = Box::pin(made);
+            let outcome = single::with_files(gateway, &session, parameters, files, id, &mut memory);
+            let outcome = Box::pin(outcome);
             let span = span();
-            let made = made.instrument(span.clone()).await;
-            span.in_scope(|| single::encode(made, media_type, id))?
+            let outcome = outcome.instrument(span.clone()).await;
+            span.in_scope(|| single::encode(outcome, media_type, id))?
         }
         RequestBody::Batch(operations) => {
-            let more = operations.len() - 1;
-            if more > 0 {
-                quota = session::charge(gateway, &session.client, more)?;
+            let additional = operations.len() - 1;
+            if additional > 0 {
+                quota = session::charge(gateway, &session.client, additional)?;
             }
-            let made = Box::pin(batch::run_batch(
+            let outcome = Box::pin(batch::run_batch(
                 gateway,
                 &session,
                 operations,
@@ -114,13 +114,13 @@ async fn answer(
                 &mut memory,
             ));
             let span = span();
-            let made = made.instrument(span.clone()).await?;
-            let ready = span.in_scope(|| batch::encode_batch(made, id))?;
-            (Arc::new(ready), StatusCode::OK)
+            let outcome = outcome.instrument(span.clone()).await?;
+            let encoded = span.in_scope(|| batch::encode_batch(outcome, id))?;
+            (Arc::new(encoded), StatusCode::OK)
         }
     };
-    ready.compress_in_background(&head.headers).await;
-    let mut response = ready.respond(media_type, status, &head.headers);
+    encoded.compress_in_background(&head.headers).await;
+    let mut response = encoded.respond(media_type, status, &head.headers);
     // Caches need the request headers that the response depends on.
     let vary = gateway.0.vary.clone();
     response.headers_mut().insert(header::VARY, vary);

@@ -376,8 +376,8 @@ mod tests {
             let permit = Arc::clone(&slots).try_acquire_owned().expect("a place");
             ConnectionSlot::new(permit, address.parse().expect("an address"), &counts, 2)
         };
-        let (one, two) = (slot("192.0.2.1"), slot("192.0.2.1"));
-        assert!(one.is_some() && two.is_some());
+        let (first, second) = (slot("192.0.2.1"), slot("192.0.2.1"));
+        assert!(first.is_some() && second.is_some());
         assert!(slot("192.0.2.1").is_none(), "a third");
         assert!(slot("192.0.2.2").is_some(), "another's first");
         assert_eq!(
@@ -385,9 +385,9 @@ mod tests {
             7,
             "a refused connection holds no slot"
         );
-        drop(one);
+        drop(first);
         assert!(slot("192.0.2.1").is_some(), "again");
-        drop(two);
+        drop(second);
         assert_eq!(slots.available_permits(), 9);
         assert!(counts.lock().expect("not poisoned").is_empty());
     }

@@ -128,13 +128,13 @@ impl Origins {
         let Ok(origin) = origin.to_str() else {
             return false;
         };
-        let named = uri.authority().map(Authority::as_str).or_else(|| {
+        let request_authority = uri.authority().map(Authority::as_str).or_else(|| {
             let host = headers.get(header::HOST)?;
             host.to_str().ok()
         });
         let parsed = origin.parse::<Uri>().ok();
         let authority = parsed.as_ref().and_then(|value| value.authority());
-        let is_named = authority.is_some_and(|value| Some(value.as_str()) == named);
+        let is_named = authority.is_some_and(|value| Some(value.as_str()) == request_authority);
         is_named || origin == self.public_origin || self.others.iter().any(|other| other == origin)
     }
 
@@ -188,9 +188,9 @@ pub fn has_preflight_header(headers: &HeaderMap) -> bool {
 
 /// The host in the request's target, or in its `Host` header. `None`: there are several `Host`s.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let mut named = headers.get_all(header::HOST).iter();
-    let first = named.next();
-    if named.next().is_some() {
+    let mut host_headers = headers.get_all(header::HOST).iter();
+    let first = host_headers.next();
+    if host_headers.next().is_some() {
         return None;
     }
     if let Some(host) = uri.host() {

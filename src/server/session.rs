@@ -57,8 +57,8 @@ impl Session {
         headers: &HeaderMap,
         address: IpAddr,
     ) -> Result<Self, RequestError> {
-        let parts = &gateway.0;
-        let caller = match parts.access.caller(headers).await {
+        let state = &gateway.0;
+        let caller = match state.access.caller(headers).await {
             Ok(caller) => caller,
             Err(denied) => {
                 // Failed logins count, too.
@@ -66,7 +66,7 @@ impl Session {
                 return Err(refusal(denied));
             }
         };
-        let client = if parts.access.is_open() {
+        let client = if state.access.is_open() {
             Client::at(address)
         } else {
             Client::Known(Arc::clone(caller.who()))
@@ -74,10 +74,10 @@ impl Session {
         let credentials = credentials(headers)?;
         let has_credentials = !credentials.is_empty();
         let registry = if credentials.is_empty() {
-            Arc::clone(&parts.registry)
+            Arc::clone(&state.registry)
         } else {
-            let scoped = parts.registry.with(credentials);
-            Arc::new(scoped.map_err(|wrong| RequestError::bad_request(wrong.to_string()))?)
+            let scoped = state.registry.with(credentials);
+            Arc::new(scoped.map_err(|error| RequestError::bad_request(error.to_string()))?)
         };
         Ok(Self {
             caller,
@@ -177,8 +177,8 @@ pub fn charge(
 ) -> Result<Option<RequestQuota>, RequestError> {
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     match gateway.0.rates.take(client, count) {
-        Some(standing) if standing.wait.is_some() => Err(RequestError::rate_limited(standing)),
-        standing => Ok(standing),
+        Some(quota) if quota.wait.is_some() => Err(RequestError::rate_limited(quota)),
+        quota => Ok(quota),
     }
 }
 

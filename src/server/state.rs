@@ -106,8 +106,10 @@ impl Gateway {
                 documents,
             ),
             field_costs: FieldCosts::new(|provider| {
-                let all = registry.all().iter();
-                all.filter(|own| own.profile().provider == provider).count() as u64
+                let sources = registry.all().iter();
+                sources
+                    .filter(|source| source.profile().provider == provider)
+                    .count() as u64
             }),
             vary: vary(&registry),
             readiness: Readiness::default(),

@@ -289,10 +289,10 @@ fn ends_with(url: &Url, base: &Url, segments: &[&str]) -> bool {
         let segments_of = url.path_segments().into_iter().flatten();
         segments_of.map(str::to_owned).collect()
     };
-    let (mut expected, found) = (segments_of(base), segments_of(url));
+    let (mut expected, actual_segments) = (segments_of(base), segments_of(url));
     expected.pop_if(|last| last.is_empty());
-    let is_base = found.starts_with(&expected);
-    let actual = found.get(expected.len()..).unwrap_or_default();
+    let is_base = actual_segments.starts_with(&expected);
+    let actual = actual_segments.get(expected.len()..).unwrap_or_default();
     is_base
         && actual.len() == segments.len()
         && actual

@@ -82,8 +82,8 @@ impl RequestContext {
 
     /// Restarts the operation's time limit, as upload bytes have arrived (`design.md` §7).
     pub fn renew(&self) {
-        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.renewed.fetch_max(passed, Ordering::Relaxed);
+        let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.renewed.fetch_max(milliseconds, Ordering::Relaxed);
     }
 
     /// Returns a context for a shared call, with enough time for every operation that may wait.

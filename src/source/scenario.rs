@@ -315,8 +315,8 @@ impl Source for Scenario {
                  \"assets\"`",
             ));
         }
-        let own = self.config.project_id.as_ref()?;
-        let is_other = |(name, value): &(&str, String)| *name == "projectId" && value != own;
+        let project = self.config.project_id.as_ref()?;
+        let is_other = |(name, value): &(&str, String)| *name == "projectId" && value != project;
         parameters.0.iter().any(is_other).then_some(Pushdown::Skip(
             "the configuration binds this source to another project",
         ))

@@ -130,12 +130,16 @@ mod tests {
             let row = text.get(..2).filter(|row| *row == "[]")?;
             Some(((0, row), row))
         };
-        let read = |text| rows(text, "assets", known, |own: u64, text| Some((own, text)));
-        let all = Some((
+        let read = |text| {
+            rows(text, "assets", known, |number: u64, text| {
+                Some((number, text))
+            })
+        };
+        let expected = Some((
             vec![(1, "1"), (0, "[]"), (0, "[]")],
             r#"{"assets":[]}"#.to_owned(),
         ));
-        assert_eq!(read(r#"{"assets":[1, [] ,[]]}"#), all);
+        assert_eq!(read(r#"{"assets":[1, [] ,[]]}"#), expected);
         assert_eq!(read(r#"{"assets":[[]1]}"#), None);
         assert_eq!(read(r#"{"assets":[[]"#), None);
     }
@@ -183,13 +187,13 @@ mod tests {
                 format!("{{\"assets\":[1],{text}}}"),
                 format!("{{{text}\"assets\":[1]}}"),
             ] {
-                let own = rows(&text, "assets", unknown, |own: Value, text| Some((own, text)));
-                let Some((own, around)) = own else { continue };
+                let parsed = rows(&text, "assets", unknown, |parsed: Value, text| Some((parsed, text)));
+                let Some((parsed, around)) = parsed else { continue };
                 let whole: Value = serde_json::from_str(&text).unwrap();
                 let around: Value = serde_json::from_str(&around).unwrap();
-                let rows: Vec<_> = own.iter().map(|(value, _)| value.clone()).collect();
+                let rows: Vec<_> = parsed.iter().map(|(value, _)| value.clone()).collect();
                 proptest::prop_assert_eq!(&whole["assets"], &json!(rows));
-                for (value, text) in own {
+                for (value, text) in parsed {
                     proptest::prop_assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
                 }
                 let less = |mut whole: Value| {

@@ -59,12 +59,12 @@ impl Writer {
                 // Record the outcome even if the client disconnects: it may retry.
                 let work = async move {
                     let report = writer.delete(targets, &context).await;
-                    let kept = Arc::new(RecordedWrite::Deleted(report.clone()));
+                    let record = Arc::new(RecordedWrite::Deleted(report.clone()));
                     if report.left_nothing() {
-                        ticket.release(kept);
+                        ticket.release(record);
                     } else {
                         let bytes = ids.iter().map(|id| id.len() + OUTCOME_BYTES).sum();
-                        ticket.keep(kept, bytes);
+                        ticket.keep(record, bytes);
                     }
                     report
                 };

@@ -101,7 +101,7 @@ impl Writer {
         source.check_tags(&new.tags).map_err(refused("tags"))?;
         context.spend(CALLS)?;
         // Wait for a slot before reading any of the file.
-        let _place = new.budget.place(context).await?;
+        let _slot = new.budget.place(context).await?;
         let (file_name, bytes) = new.file.open(context).await?;
         let bounds = FileLimits {
             limit: new.limit,

@@ -130,5 +130,5 @@ fn transcription_text<'de, D: Deserializer<'de>>(
         text: Option<String>,
     }
     let transcription: Option<Transcription> = lenient::option(deserializer)?;
-    Ok(transcription.and_then(|it| it.text))
+    Ok(transcription.and_then(|parsed| parsed.text))
 }

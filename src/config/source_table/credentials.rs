@@ -99,26 +99,26 @@ impl SourceTable<'_> {
 
     pub(super) fn scenario(&mut self, passthrough: bool) -> Result<ScenarioSource, ConfigError> {
         let provider = Provider::Scenario;
-        let t = std::mem::take(&mut self.keys);
+        let keys = std::mem::take(&mut self.keys);
         let key = self.secret(
             provider,
             "SCENARIO_API_KEY",
             "api_key",
-            SecretKeys(t.api_key, t.api_key_file, t.api_key_env),
+            SecretKeys(keys.api_key, keys.api_key_file, keys.api_key_env),
         )?;
         let secret = self.secret(
             provider,
             "SCENARIO_API_SECRET",
             "api_secret",
-            SecretKeys(t.api_secret, t.api_secret_file, t.api_secret_env),
+            SecretKeys(keys.api_secret, keys.api_secret_file, keys.api_secret_env),
         )?;
         let jwt = self.secret(
             provider,
             "SCENARIO_JWT",
             "jwt",
-            SecretKeys(t.jwt, t.jwt_file, t.jwt_env),
+            SecretKeys(keys.jwt, keys.jwt_file, keys.jwt_env),
         )?;
-        let public = t.public.is_some_and(Spanned::into_inner);
+        let public = keys.public.is_some_and(Spanned::into_inner);
         let name = &self.name;
         let credential = match (key, secret, jwt, public) {
             (Some(key), Some(secret), None, false) => {
@@ -168,20 +168,20 @@ impl SourceTable<'_> {
             credential,
             project_id: self
                 .variable(provider, "SCENARIO_PROJECT_ID")
-                .or(t.project_id.map(Spanned::into_inner)),
-            public_endpoint: t
+                .or(keys.project_id.map(Spanned::into_inner)),
+            public_endpoint: keys
                 .public_endpoint
                 .map_or(PublicEndpoint::Assets, Spanned::into_inner),
         })
     }
 
     pub(super) fn piktid(&mut self, passthrough: bool) -> Result<PiktidSource, ConfigError> {
-        let t = std::mem::take(&mut self.keys);
+        let keys = std::mem::take(&mut self.keys);
         let token = self.secret(
             Provider::Piktid,
             "PIKTID_TOKEN",
             "token",
-            SecretKeys(t.token, t.token_file, t.token_env),
+            SecretKeys(keys.token, keys.token_file, keys.token_env),
         )?;
         let credential = match token {
             Some(token) => PiktidCredential::Token(token),
@@ -201,12 +201,12 @@ impl SourceTable<'_> {
 
     /// `key_is_optional`: a URL is set, so it may be self-hosted, or callers bring keys.
     pub(super) fn comfy(&mut self, key_is_optional: bool) -> Result<ComfySource, ConfigError> {
-        let t = std::mem::take(&mut self.keys);
+        let keys = std::mem::take(&mut self.keys);
         let api_key = self.secret(
             Provider::Comfy,
             "COMFY_API_KEY",
             "api_key",
-            SecretKeys(t.api_key, t.api_key_file, t.api_key_env),
+            SecretKeys(keys.api_key, keys.api_key_file, keys.api_key_env),
         )?;
         if !key_is_optional && api_key.is_none() {
             return Err(self.missing(format!(
@@ -216,7 +216,7 @@ impl SourceTable<'_> {
                 self.name
             )));
         }
-        if let Some(user) = &t.user {
+        if let Some(user) = &keys.user {
             let fits = !user.get_ref().is_empty()
                 && user.get_ref().bytes().all(|b| (0x20..=0x7e).contains(&b));
             if !fits {
@@ -226,7 +226,7 @@ impl SourceTable<'_> {
                 ));
             }
         }
-        if let Some(tags) = &t.listed_tags {
+        if let Some(tags) = &keys.listed_tags {
             let fits = |tag: &String| !tag.trim().is_empty() && !tag.contains(',');
             if tags.get_ref().is_empty() || !tags.get_ref().iter().all(fits) {
                 return Err(self.location.refuse(
@@ -237,8 +237,8 @@ impl SourceTable<'_> {
         }
         Ok(ComfySource {
             api_key,
-            user: t.user.map(Spanned::into_inner),
-            listed_tags: t.listed_tags.map_or_else(
+            user: keys.user.map(Spanned::into_inner),
+            listed_tags: keys.listed_tags.map_or_else(
                 || ["input", "output", "models"].map(str::to_owned).to_vec(),
                 Spanned::into_inner,
             ),

@@ -20,22 +20,22 @@ impl Slice {
     /// if this slice has no such gap, or does not reach beyond it.
     pub fn gap(&self, anchor: &RowAnchor, forward: bool) -> Option<usize> {
         let marked = |mark: u32| {
-            let found = self
+            let gap_index = self
                 .rows
                 .iter()
                 .position(|(candidate, _)| candidate.mark() == mark);
-            found.filter(|_| mark != 0)
+            gap_index.filter(|_| mark != 0)
         };
         let is_nameless = |at: usize| {
             self.rows
                 .get(at)
                 .is_some_and(|(candidate, _)| candidate.mark() == 0)
         };
-        let itself = self
+        let row_index = self
             .rows
             .iter()
             .position(|(candidate, _)| anchor.is_same_row(candidate));
-        let found = itself
+        let gap_index = row_index
             .map(|at| if forward { at + 1 } else { at })
             // The row is gone. It stood between its neighbours, maybe among rows without a mark.
             .or_else(|| {
@@ -47,11 +47,11 @@ impl Slice {
             })
             .or_else(|| marked(anchor.before).map(|at| at + 1))?;
         let has_beyond = if forward {
-            self.is_last || found < self.rows.len()
+            self.is_last || gap_index < self.rows.len()
         } else {
-            self.offset == 0 || found > 0
+            self.offset == 0 || gap_index > 0
         };
-        has_beyond.then_some(found.min(self.rows.len()))
+        has_beyond.then_some(gap_index.min(self.rows.len()))
     }
 }
 

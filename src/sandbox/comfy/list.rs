@@ -69,18 +69,18 @@ impl Listing {
                 "old and new tag filter names cannot be combined".to_owned(),
             ));
         }
-        let (all, any, none) = if new_names {
+        let (required, any, none) = if new_names {
             (csv("tags_all"), csv("tags_any"), csv("tags_none"))
         } else {
             (csv("include_tags"), Vec::new(), csv("exclude_tags"))
         };
-        if new_names && all.iter().any(|tag| none.contains(tag)) {
+        if new_names && required.iter().any(|tag| none.contains(tag)) {
             return Err((
                 "INVALID_TAG_FILTER",
                 "a tag is both required and excluded".to_owned(),
             ));
         }
-        if all.len() + any.len() + none.len() > 100 {
+        if required.len() + any.len() + none.len() > 100 {
             return Err(("INVALID_TAG_FILTER", "more than 100 tags".to_owned()));
         }
         let invalid = |name: &str| ("INVALID_QUERY", format!("{name} is invalid"));
@@ -123,7 +123,7 @@ impl Listing {
         // Local ignores `include_public` and `hash` (comfy-observed.md 17); Published lacks `hash`.
         let cloud = shared.dialect != Dialect::Local;
         Ok(Self {
-            all,
+            all: required,
             any,
             none,
             name: get("name_contains"),

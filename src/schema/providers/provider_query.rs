@@ -69,12 +69,12 @@ impl ProviderList {
         }
         sources.retain(|source| !is_other(source.profile().provider));
         // The strictest servers accept URLs of about 8,000 characters.
-        let said: usize = query.parameters.0.iter().map(|(_, v)| v.len()).sum();
-        if said > MAX_FILTER_BYTES {
+        let filter_bytes: usize = query.parameters.0.iter().map(|(_, v)| v.len()).sum();
+        if filter_bytes > MAX_FILTER_BYTES {
             return Err(bad_input(
                 &["filter"],
                 format!(
-                    "the filter takes {said} bytes of an upstream URL; the limit is {MAX_FILTER_BYTES}: \
+                    "the filter takes {filter_bytes} bytes of an upstream URL; the limit is {MAX_FILTER_BYTES}: \
                      use fewer or shorter values"
                 ),
             ));

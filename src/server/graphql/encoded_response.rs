@@ -87,8 +87,8 @@ impl EncodedResponse {
             Some((bytes, coding)) => (bytes.clone().into(), Some(coding)),
             None => (self.plain.clone().into(), None),
         };
-        let mut answer = Response::new(body);
-        let headers = answer.headers_mut();
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
         // Reserves space for the headers that outer layers add.
         headers.reserve(10);
         headers.insert(header::CACHE_CONTROL, self.cache_policy.header());
@@ -101,12 +101,12 @@ impl EncodedResponse {
             headers.insert(header::ETAG, tag.clone());
         }
         if is_not_modified {
-            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
             headers.insert(header::CONTENT_TYPE, media_type.header());
-            *answer.status_mut() = status;
+            *response.status_mut() = status;
         }
-        answer
+        response
     }
 
     fn is_not_modified(&self, request_headers: &HeaderMap) -> bool {

@@ -132,7 +132,7 @@ async fn until_deadline<T>(
         // Sources answer or fail by the deadline. One more second is for assembling the response.
         let end = context.deadline() + Duration::from_secs(1);
         match timeout_at(end, execution.as_mut()).await {
-            Ok(done) => return Some(done),
+            Ok(output) => return Some(output),
             Err(_) if context.deadline() + Duration::from_secs(1) > end => {}
             Err(_) => return None,
         }

@@ -80,8 +80,8 @@ pub async fn read(
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<u64>().ok());
-    let around = (limits.body_bytes + MAP_BYTES) as u64 + HEAD_BYTES;
-    let left = Arc::new(AtomicU64::new(around));
+    let overhead = (limits.body_bytes + MAP_BYTES) as u64 + HEAD_BYTES;
+    let left = Arc::new(AtomicU64::new(overhead));
     let is_over_limit = Arc::<AtomicBool>::default();
     let metered = metered(body, Arc::clone(&left), Arc::clone(&is_over_limit));
     let parts = Multipart::new(metered, boundary);
@@ -102,12 +102,12 @@ pub async fn read(
     let most = limits
         .upload_bytes
         .saturating_mul(paths_by_part.len() as u64);
-    if announced.is_some_and(|length| length > most.saturating_add(around)) {
-        let may = most.saturating_add(around);
+    if announced.is_some_and(|length| length > most.saturating_add(overhead)) {
+        let maximum = most.saturating_add(overhead);
         return Err(RequestError::too_large(
             "a request with this `map`",
             announced,
-            may,
+            maximum,
         ));
     }
     let files = Files {

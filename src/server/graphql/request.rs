@@ -390,7 +390,7 @@ fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(RequestError::bad_request(WHAT));
     }
-    let own = |written: JsonParams<'_>| {
+    let to_params = |written: JsonParams<'_>| {
         let part = |object: RawObject<'_>| body.slice_ref(object.0.as_bytes());
         RequestParams {
             query: written.query,
@@ -402,7 +402,7 @@ fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
     };
     // Parses an invalid body a second time, to find the path of the error.
     if let Ok(written) = serde_json::from_slice(body) {
-        return Ok(own(written));
+        return Ok(to_params(written));
     }
     let deserializer = &mut serde_json::Deserializer::from_slice(body);
     let written: JsonParams<'_> =
@@ -419,7 +419,7 @@ fn from_json(body: &Bytes) -> Result<RequestParams, RequestError> {
     deserializer
         .end()
         .map_err(|_| RequestError::bad_request("the body goes on after its JSON object"))?;
-    Ok(own(written))
+    Ok(to_params(written))
 }
 
 fn from_query(query: &[u8]) -> Result<RequestParams, RequestError> {

@@ -117,9 +117,9 @@ pub async fn with_files(
     };
     // The body is malformed within a file. If the upload is the only field, nothing was done.
     // Otherwise the response must report the other fields.
-    let done = outcome?;
-    match &done.response.data {
-        Value::Object(fields) if fields.len() > 1 => Ok(done.outcome(false)),
+    let executed = outcome?;
+    match &executed.response.data {
+        Value::Object(fields) if fields.len() > 1 => Ok(executed.outcome(false)),
         _ => Err(RequestError::bad_request(reason)),
     }
 }

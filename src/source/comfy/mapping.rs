@@ -31,7 +31,7 @@ pub fn asset(
     let kind = kind(wire.mime_type.as_deref(), &name, &tags);
     let pixels = |side: &str| lenient::whole(wire.metadata.value.as_ref()?.get(side)?.as_f64());
     let hash = wire.hash.value.or(wire.asset_hash);
-    let can = wire.is_immutable.map(|immutable| !immutable);
+    let is_changeable = wire.is_immutable.map(|immutable| !immutable);
     Ok(Asset {
         name: if name.is_empty() {
             id.upstream.to_string()
@@ -78,9 +78,9 @@ pub fn asset(
         parent: None,
         root: None,
         viewer_can: ViewerCan {
-            tag: can,
-            note: can,
-            delete: can,
+            tag: is_changeable,
+            note: is_changeable,
+            delete: is_changeable,
         },
         details: Details::Comfy(Arc::new(comfy::Details {
             hash,
@@ -133,11 +133,11 @@ fn media(
     kind: Kind,
     size: Option<u64>,
     preview_url: Option<&str>,
-    nominated: bool,
+    is_other_asset: bool,
 ) -> Media {
     let is_own_thumbnail = kind == Kind::Image && size.is_some_and(|bytes| bytes <= MAX_THUMBNAIL);
-    let shows = is_own_thumbnail || nominated;
-    let preview = preview_url.filter(|_| shows).and_then(|url| {
+    let has_preview = is_own_thumbnail || is_other_asset;
+    let preview = preview_url.filter(|_| has_preview).and_then(|url| {
         if is_relative(url) {
             return Some(Location::Proxied);
         }

@@ -111,8 +111,8 @@ impl Piktid {
             .cloned()
             .partition(|id| reported.failed_ids.contains(id));
         let mut outcomes: Vec<_> = deleted.into_iter().map(|id| (id, Ok(()))).collect();
-        let looks = u32::try_from(failed.len()).unwrap_or(u32::MAX);
-        if context.spend(looks).is_err() {
+        let calls = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+        if context.spend(calls).is_err() {
             outcomes.extend(failed.into_iter().map(|id| (id, Err(unexplained()))));
             return outcomes;
         }

@@ -91,9 +91,9 @@ impl Rest {
                     }
                 }
                 let length = rest.piece.len();
-                let own = usize::try_from(left).map_or(length, |left| left.min(length));
-                let piece = rest.piece.split_to(own);
-                Some((Ok(piece), Some(left - own as u64)))
+                let size = usize::try_from(left).map_or(length, |left| left.min(length));
+                let piece = rest.piece.split_to(size);
+                Some((Ok(piece), Some(left - size as u64)))
             }
         })
         .boxed()

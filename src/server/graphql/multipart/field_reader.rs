@@ -41,11 +41,11 @@ impl FieldReader {
     pub async fn next(&mut self) -> NextChunk {
         let began = Instant::now();
         let left = self.idle.saturating_sub(self.waited);
-        let Ok(came) = timeout(left, piece(&self.open)).await else {
+        let Ok(chunk) = timeout(left, piece(&self.open)).await else {
             return NextChunk::TimedOut;
         };
         self.waited += began.elapsed();
-        match &came {
+        match &chunk {
             NextChunk::Piece(piece) => {
                 self.bytes_since_reset += piece.len();
                 if self.bytes_since_reset >= MIN_BYTES {
@@ -56,7 +56,7 @@ impl FieldReader {
             NextChunk::End => *lock(&self.open) = None,
             _ => {}
         }
-        came
+        chunk
     }
 }
 

@@ -22,17 +22,17 @@ pub fn metered(
     is_over_limit: Arc<AtomicBool>,
 ) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
     let mut pieces = body.into_data_stream();
-    let mut given = 0;
+    let mut passed_on = 0;
     let paced = stream::poll_fn(move |context| {
-        if given >= BURST {
-            given = 0;
+        if passed_on >= BURST {
+            passed_on = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
         let next = pieces.poll_next_unpin(context);
         match &next {
-            Poll::Ready(Some(Ok(piece))) => given += piece.len(),
-            _ => given = 0,
+            Poll::Ready(Some(Ok(piece))) => passed_on += piece.len(),
+            _ => passed_on = 0,
         }
         next
     });
