@@ -7,9 +7,9 @@
 mod api_key;
 mod budget;
 mod caller;
+mod client_slots;
 mod jwks;
 mod jwt;
-mod places;
 mod rate_limit;
 
 use http::{HeaderMap, HeaderValue, header};
@@ -21,7 +21,7 @@ pub use crate::config::Permission;
 pub use api_key::NewKey;
 pub use budget::{Budget, Exceeded, Share};
 pub use caller::{Caller, Denied, Permissions};
-pub use places::{ClientSlot, SlotsByClient};
+pub use client_slots::{ClientSlot, SlotsByClient};
 pub use rate_limit::{Client, RequestLimiter, RequestQuota};
 
 /// The longest credential that is accepted, in bytes.

@@ -4,24 +4,23 @@
 //! Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
 
 mod access;
-mod address;
 mod cache;
 mod documents;
 mod environment;
 mod error;
 mod file;
 mod limits;
-mod resolve;
+mod resolve_sources;
 mod secret;
 mod settings;
 mod source_table;
 mod sources;
 mod values;
+mod web_url;
 
 pub use access::{
     AccessConfig, AccessMode, JwksConfig, JwtConfig, KeyConfig, Permission, RateLimit,
 };
-pub use address::is_this_machine;
 pub use cache::{CacheConfig, Freshness, FreshnessOverrides};
 pub use documents::TrustedDocuments;
 pub use environment::Environment;
@@ -33,3 +32,4 @@ pub use sources::{
     ComfySource, PiktidCredential, PiktidSource, PublicEndpoint, ScenarioCredential,
     ScenarioSource, SourceConfig, SourceKind,
 };
+pub use web_url::is_this_machine;

@@ -11,12 +11,12 @@ mod asset_lock;
 mod audit;
 mod delete;
 mod edit;
-mod outcomes;
+mod recorded;
 mod upload;
 mod writer;
 
 pub use edit::Outcome;
-pub use outcomes::Deleted;
+pub use recorded::Deleted;
 pub use upload::{
     FileError, FileInput, NewAsset, Progress, Spool, Step, StepState, UploadBudget, UploadError,
     UploadFile, UploadFiles, UploadOutcome,

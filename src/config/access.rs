@@ -8,9 +8,9 @@ use toml::Spanned;
 use url::{Host, Url};
 
 use super::{
-    address::{is_this_machine, web_url},
     error::ConfigError,
     values::{FileLocation, optional_positive, optional_seconds, positive},
+    web_url::{is_this_machine, web_url},
 };
 
 /// Who may call, from where, and how often.

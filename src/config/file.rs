@@ -13,17 +13,17 @@ use url::Url;
 
 use super::{
     access::AccessSection,
-    address::web_url,
     cache::CacheConfig,
     documents::DocumentsSection,
     environment::Environment,
     error::ConfigError,
     limits::Limits,
-    resolve::resolve,
+    resolve_sources::resolve,
     secret::Secret,
     settings::{Config, DEFAULT_LISTEN, LogConfig},
     source_table::SourceSection,
     values::FileLocation,
+    web_url::web_url,
 };
 use crate::telemetry::Format;
 

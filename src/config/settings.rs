@@ -6,13 +6,13 @@ use url::Url;
 
 use super::{
     access::{AccessConfig, AccessMode},
-    address::is_this_machine,
     cache::CacheConfig,
     documents::TrustedDocuments,
     error::ConfigError,
     limits::Limits,
     secret::Secret,
     sources::SourceConfig,
+    web_url::is_this_machine,
 };
 use crate::{asset::Provider, telemetry::Format};
 

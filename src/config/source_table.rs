@@ -9,13 +9,13 @@ use toml::Spanned;
 use url::{Host, Url};
 
 use super::{
-    address::web_url,
     cache::FreshnessOverrides,
     environment::Environment,
     error::ConfigError,
     secret::Secret,
     sources::{PublicEndpoint, SourceConfig, SourceKind},
     values::{FileLocation, optional_positive, optional_seconds},
+    web_url::web_url,
 };
 use crate::asset::{Provider, SourceName};
 

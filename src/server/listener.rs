@@ -1,8 +1,8 @@
 //! The listener: limits on connections, in total and per address, and time limits for requests and
 //! for writing responses. It closes connections that are idle for too long.
 
-mod partial;
-mod requests;
+mod active_requests;
+mod partial_message;
 
 use std::{
     collections::HashMap,
@@ -31,8 +31,8 @@ use tower_service::Service;
 
 use crate::{access::Client, config::Limits};
 
-pub use partial::PartialMessage;
-pub use requests::{Requests, TrackedBody};
+pub use active_requests::{Requests, TrackedBody};
+pub use partial_message::PartialMessage;
 
 /// The pause after a failed accept, for example without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);

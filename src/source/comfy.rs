@@ -3,9 +3,9 @@
 //! The client supports the published and the newest contract, of the cloud and of a self-hosted
 //! ComfyUI. It reads the JSON of both and sends only parameters that both understand.
 
-mod answers;
 pub mod list_params;
 mod mapping;
+mod responses;
 mod upload;
 mod upload_rules;
 mod wire;
@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use url::Url;
 
-use self::answers::{read, refusal};
+use self::responses::{read, refusal};
 use super::{
     Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, Filter, ListKind, ListRequest,
     MediaAnswer, Page, Paging, Position, Pushdown, RequestContext, Row, SortBy, Source,

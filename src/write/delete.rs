@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::{
     audit::outcome_word,
-    outcomes::{Deleted, RecordedWrite, unknown},
+    recorded::{Deleted, RecordedWrite, unknown},
     writer::{Target, Writer, by_source, id_list},
 };
 use crate::{

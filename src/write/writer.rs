@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{asset_lock::AssetLocks, audit::AUDIT, outcomes::RecordedWrite};
+use super::{asset_lock::AssetLocks, audit::AUDIT, recorded::RecordedWrite};
 use crate::{
     asset::{AssetId, SourceName},
     cache::{AssetCache, AssetResult, IdempotencyStore, Writing},

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     Comfy,
-    answers::{read, refusal},
+    responses::{read, refusal},
     upload_rules::{self, own_tags},
     wire,
 };

@@ -10,7 +10,7 @@ use serde_json::{json, value::RawValue};
 
 use super::{
     Comfy,
-    answers::{read, refusal},
+    responses::{read, refusal},
 };
 use crate::{
     source::{

@@ -11,7 +11,7 @@ use crate::{
     cache::Claim,
     source::{RequestContext, SourceError},
     write::{
-        outcomes::{RecordedWrite, unknown},
+        recorded::{RecordedWrite, unknown},
         writer::{Target, Writer},
     },
 };
