@@ -151,7 +151,7 @@ fn why(error: &Error) -> Option<&'static str> {
         ErrorKind::InvalidAudience => Some("it is for another audience (`aud`)"),
         ErrorKind::MissingRequiredClaim(_) => Some("it lacks one of `exp`, `iss`, `aud`, `sub`"),
         ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => {
-            Some("a claim has the wrong type or format")
+            Some("a claim is missing, or has the wrong type or format")
         }
         _ => None,
     }

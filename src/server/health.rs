@@ -48,7 +48,7 @@ pub async fn ready(State(gateway): State<Gateway>, request: Request) -> Response
         .iter()
         .map(|probe| {
             let word = match &probe.result {
-                None => "not asked: callers bring their own credential",
+                None => "not asked: callers bring their credential",
                 Some(Ok(_)) => "ok",
                 Some(Err(error)) => code_of(error).as_str(),
             };

@@ -76,7 +76,9 @@ pub enum SourceError {
     #[error("the asset cannot be changed or deleted: it is not yours, or the provider protects it")]
     Immutable,
     /// The write was sent, but its outcome is unknown.
-    #[error("it was sent, but it is unknown whether it took effect: check before you try again")]
+    #[error(
+        "it was sent, but it is unknown whether it took effect: read the asset before you try again"
+    )]
     UnknownOutcome,
     /// No time was left to begin the write.
     #[error("no time was left to begin, so nothing was sent: ask again")]

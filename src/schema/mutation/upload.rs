@@ -138,7 +138,7 @@ fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
     );
     let bytes = engine
         .decode(encoded)
-        .map_err(|error| bad_input(&path, format!("invalid base64 (RFC 4648): {error}")))?;
+        .map_err(|error| bad_input(&path, format!("`base64` is not base64 (RFC 4648): {error}")))?;
     if bytes.len() > limit {
         return Err(too_large(limit));
     }
@@ -148,7 +148,10 @@ fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
 fn too_large(limit: usize) -> async_graphql::Error {
     coded(
         Code::PayloadTooLarge,
-        format!("a base64 file has at most {limit} bytes, decoded: send larger ones as `file`"),
+        format!(
+            "a base64 file has at most {limit} bytes, decoded: send larger ones as `file`, by a \
+             multipart request"
+        ),
     )
     .extend_with(|_, e| e.set("field", vec!["input", "base64"]))
 }

@@ -254,8 +254,9 @@ impl Shared<'_> {
                     field,
                     entry: Some(asset_type.clone()),
                     rule: format!(
-                        "`{shown}` is not an asset type of Scenario's list, such as `uploaded`, \
-                         `txt2img` or `upscale`: the field's description lists them all"
+                        "`{shown}` is not an asset type that Scenario's list knows; it knows, for \
+                         example, `uploaded`, `txt2img` and `upscale`: the field's description \
+                         lists them all"
                     ),
                 });
             }
