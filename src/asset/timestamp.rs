@@ -22,7 +22,7 @@ pub fn lenient(text: &str) -> Option<Timestamp> {
     let plain = plain(text.strip_suffix('Z').unwrap_or(text));
     plain.or_else(|| rfc3339(text)).or_else(|| {
         let civil = text.parse::<civil::DateTime>().ok()?;
-        match civil.to_zoned(TimeZone::UTC) {
+        match civil.to_zoned_datetime(TimeZone::UTC) {
             Ok(zoned) => Some(zoned.timestamp()),
             Err(_) => (civil.year() == 9999).then_some(Timestamp::MAX),
         }
@@ -148,7 +148,7 @@ mod tests {
             let reference = |text: &str| -> Option<Timestamp> {
                 rfc3339(text).or_else(|| {
                     let civil = text.parse::<civil::DateTime>().ok()?;
-                    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+                    civil.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
                 })
             };
             proptest::prop_assert_eq!(lenient(&text), reference(&text));

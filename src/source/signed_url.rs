@@ -38,7 +38,7 @@ pub fn expiry(url: &str) -> Option<Timestamp> {
     let begins: civil::DateTime =
         civil::DateTime::strptime("%Y%m%dT%H%M%SZ", parameter("X-Amz-Date")?).ok()?;
     let lifetime_seconds: i64 = parameter("X-Amz-Expires")?.parse().ok()?;
-    let begins = begins.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let begins = begins.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp();
     begins
         .checked_add(SignedDuration::from_secs(lifetime_seconds))
         .ok()

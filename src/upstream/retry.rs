@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(after("99999999"), Some(Duration::from_secs(86_400)));
         assert_eq!(after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
         let soon = Timestamp::now() + Duration::from_secs(90);
-        let date = jiff::fmt::rfc2822::to_string(&soon.to_zoned(jiff::tz::TimeZone::UTC));
+        let date = jiff::fmt::rfc2822::to_string(&soon.to_zoned_datetime(jiff::tz::TimeZone::UTC));
         let parsed = after(&date.expect("a date")).expect("a time");
         assert!(parsed > Duration::from_secs(80) && parsed <= Duration::from_secs(90));
         assert_eq!(after("soon"), None);

@@ -236,7 +236,7 @@ async fn an_invalid_token_is_refused() {
             ..Header::new(Algorithm::HS256)
         },
         &good,
-        &EncodingKey::from_secret(&signer.public()),
+        &EncodingKey::from_secret(&signer.public()).expect("a secret"),
     );
     let stranger = Signer::new("one");
     let embedded = {

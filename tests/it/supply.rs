@@ -1,7 +1,11 @@
 //! Dependencies comply with `deny.toml`: licences, bans and sources, from cargo's own metadata and
 //! without a network.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,8 +25,11 @@ struct Licenses {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Bans {
+    multiple_versions: String,
     wildcards: String,
+    skip: Vec<Banned>,
     deny: Vec<Banned>,
 }
 
@@ -50,8 +57,9 @@ fn deny() -> Deny {
     toml::from_str(&text).expect("deny.toml is as it should be")
 }
 
-/// Every package built on this platform; packages of other platforms may be missing here.
-fn packages() -> Vec<Value> {
+/// Cargo's metadata of everything built on this platform; packages of other platforms may be
+/// missing here.
+fn metadata() -> Value {
     let version = Command::new("rustc")
         .arg("-vV")
         .output()
@@ -73,7 +81,10 @@ fn packages() -> Vec<Value> {
         .expect("cargo metadata runs");
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{message}");
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn packages(metadata: &Value) -> Vec<Value> {
     metadata["packages"].as_array().cloned().expect("packages")
 }
 
@@ -130,7 +141,7 @@ fn dependencies_comply_with_deny_toml() {
         &deny.sources.unknown_git,
     ];
     assert!(strict.iter().all(|item| *item == "deny") && deny.sources.allow_git.is_empty());
-    let packages = packages();
+    let packages = packages(&metadata());
     assert!(packages.len() > 100, "all of the tree was read");
     let mut wrong = Vec::new();
     for package in &packages {
@@ -161,6 +172,42 @@ fn dependencies_comply_with_deny_toml() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn two_versions_of_a_crate_stand_only_where_a_dependency_forces_them() {
+    let bans = deny().bans;
+    assert_eq!(bans.multiple_versions, "deny");
+    let metadata = metadata();
+    let (mut versions, mut spec_of) = (BTreeMap::<String, usize>::new(), BTreeMap::new());
+    for package in packages(&metadata) {
+        let name = text(&package, "name").to_owned();
+        let spec = format!("{name}@{}", text(&package, "version"));
+        spec_of.insert(text(&package, "id").to_owned(), spec);
+        *versions.entry(name).or_default() += 1;
+    }
+    let name_of = |spec: &str| spec.split('@').next().unwrap_or_default().to_owned();
+    let mut dependents = BTreeMap::<&str, BTreeSet<String>>::new();
+    for node in metadata["resolve"]["nodes"].as_array().expect("nodes") {
+        for dependency in node["dependencies"].as_array().into_iter().flatten() {
+            let dependency = &spec_of[dependency.as_str().expect("an id")];
+            let dependent = name_of(&spec_of[text(node, "id")]);
+            dependents.entry(dependency).or_default().insert(dependent);
+        }
+    }
+    for skipped in &bans.skip {
+        let dependents = dependents.get(skipped.name.as_str());
+        let dependents = dependents.unwrap_or_else(|| panic!("{} is gone", skipped.name));
+        assert!(!dependents.contains("asset-gateway"), "{}", skipped.name);
+        for named in skipped.reason.split(", ") {
+            assert!(dependents.contains(named), "{}: {named}", skipped.name);
+        }
+        *versions
+            .get_mut(&name_of(&skipped.name))
+            .expect("it is there") -= 1;
+    }
+    versions.retain(|_, count| *count > 1);
+    assert!(versions.is_empty(), "without a reason: {versions:?}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub fn time(shared: &Shared, microseconds: i64) -> String {
     if shared.dialect != Dialect::Local {
         return format!("{time:.6}");
     }
-    let civil = time.to_zoned(TimeZone::UTC).datetime();
+    let civil = time.to_zoned_datetime(TimeZone::UTC).datetime();
     if microseconds % 1_000_000 == 0 {
         format!("{civil:.0}")
     } else {

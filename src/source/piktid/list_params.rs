@@ -162,7 +162,7 @@ pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
         pushed.push(FilterField::TagsAny);
     }
     // ISO 8601 has no years before 1, so such a bound is not sent.
-    let is_valid_year = |time: &Timestamp| time.to_zoned(TimeZone::UTC).year() >= 1;
+    let is_valid_year = |time: &Timestamp| time.to_zoned_datetime(TimeZone::UTC).year() >= 1;
     let widened = |time: Option<Timestamp>, by: SignedDuration| {
         time?.checked_add(by).ok().filter(is_valid_year)
     };
