@@ -16,8 +16,9 @@ use std::{
 };
 
 use asset_gateway::{
-    asset::SourceName,
-    config::{Config, ScenarioCredential, SourceKind},
+    asset::{Provider, SourceName},
+    config::Config,
+    providers::scenario::config::{PublicEndpoint, ScenarioCredential, ScenarioSettings},
     sandbox::{Emulator, Fault, Options, Rule, Sandbox},
     server::{self, Gateway},
 };
@@ -83,11 +84,7 @@ struct World {
 impl World {
     async fn start(configure: impl FnOnce(&mut Config)) -> Self {
         let sandbox = Sandbox::start(Options::default()).await.expect("a sandbox");
-        let variables = sandbox.variables();
-        let environment = move |name: &str| {
-            let variable = variables.iter().find(|(key, _)| *key == name);
-            variable.map(|(_, value)| value.clone())
-        };
+        let environment = sandbox.variables().into_iter().collect();
         let mut config = Config::load(None, &environment).expect("a configuration");
         configure(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -261,17 +258,18 @@ async fn soak(seconds: u64) {
     let world = Arc::new(
         World::start(|config| {
             // A second source for the same upstream, with another credential.
-            let scenario = config.sources.iter().find_map(|source| match &source.kind {
-                SourceKind::Scenario(kind) => Some((source.clone(), kind.clone())),
-                _ => None,
+            let mut sources = config.sources.iter();
+            let scenario = sources.find(|source| source.common.provider == Provider::Scenario);
+            let mut public_source = scenario.expect("a Scenario source").clone();
+            public_source.common.name = SourceName::parse("everybody").expect("a name");
+            public_source.settings = Arc::new(ScenarioSettings {
+                credential: ScenarioCredential::Public,
+                project_id: None,
+                public_endpoint: PublicEndpoint::Assets,
             });
-            let (mut public_source, mut kind) = scenario.expect("a Scenario source");
-            public_source.name = SourceName::parse("everybody").expect("a name");
-            kind.credential = ScenarioCredential::Public;
-            public_source.kind = SourceKind::Scenario(kind);
             config.sources.push(public_source);
             for source in &mut config.sources {
-                source.attempt = Duration::from_secs(2);
+                source.common.attempt = Duration::from_secs(2);
             }
             config.limits.mutation_deadline = Duration::from_secs(8);
         })
@@ -365,7 +363,7 @@ async fn hanging() {
     let world = World::start(|config| {
         config.cache.freshness.page_fresh = Duration::ZERO;
         for source in &mut config.sources {
-            source.patience = patience;
+            source.common.patience = patience;
         }
     })
     .await;

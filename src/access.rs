@@ -15,9 +15,9 @@ mod rate_limit;
 use http::{HeaderMap, HeaderValue, header};
 
 use self::{api_key::Keys, jwt::Tokens};
-use crate::config::{AccessMode, ConfigError};
+use crate::settings::{AccessMode, ConfigError};
 
-pub use crate::config::Permission;
+pub use crate::settings::Permission;
 pub use api_key::NewKey;
 pub use budget::{Budget, Exceeded, Share};
 pub use caller::{Caller, Denied, Permissions};

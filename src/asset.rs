@@ -14,6 +14,7 @@ pub mod timestamp;
 
 use std::sync::Arc;
 
+use async_graphql::{Enum, Union};
 use jiff::Timestamp;
 
 pub use file_type::{FileType, SNIFF_BYTES};
@@ -118,11 +119,15 @@ pub struct ViewerCan {
     pub delete: Option<bool>,
 }
 
-/// The API that a source speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A provider of an asset API. Values may be added: display an unknown one by its source's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Enum)]
+#[graphql(name = "AssetProvider")]
 pub enum Provider {
+    /// Scenario, <https://www.scenario.com>: generated images, 3D, audio and video.
     Scenario,
+    /// PiktID, <https://piktid.com>: images for fashion.
     Piktid,
+    /// Comfy Cloud or a self-hosted ComfyUI: files of any kind.
     Comfy,
 }
 
@@ -137,6 +142,16 @@ impl Provider {
             Self::Scenario => "scenario",
             Self::Piktid => "piktid",
             Self::Comfy => "comfy",
+        }
+    }
+
+    /// Returns the value's name in the GraphQL enum.
+    #[must_use]
+    pub const fn enum_value(self) -> &'static str {
+        match self {
+            Self::Scenario => "SCENARIO",
+            Self::Piktid => "PIKTID",
+            Self::Comfy => "COMFY",
         }
     }
 }
@@ -246,8 +261,9 @@ pub enum Visibility {
     Platform,
 }
 
-/// The fields of an asset that only one provider has.
-#[derive(Debug)]
+/// The provider's own fields of an asset, under its own names. Types may be added: ignore others.
+#[derive(Debug, Clone, Union)]
+#[graphql(name = "AssetDetails")]
 pub enum Details {
     Scenario(Arc<scenario::Details>),
     Piktid(Arc<piktid::Details>),

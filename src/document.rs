@@ -30,7 +30,7 @@ pub use self::{
     store::{DocumentRef, DocumentStore},
     validation::{NotNull, Validator},
 };
-use crate::{config::Limits, schema::Code, schema::FieldCosts};
+use crate::{schema::Code, schema::FieldCosts, settings::Limits};
 
 /// Maximum selections of a document whose merged operations are stored. Larger documents are merged
 /// at each request.

@@ -1,20 +1,22 @@
-//! One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
+//! One GraphQL graph over the asset APIs of several providers.
 //!
 //! # Modules
 //!
 //! A list request passes down through the modules and back up: [`server`] (HTTP) → [`document`]
 //! (limits, parsing, validation, cost) → [`schema`] (arguments) → [`connection`] (which range of
-//! which sources) → [`cache`] (cached, or in progress) → [`source`] (a provider's API) →
-//! [`upstream`] (HTTP). Reads by id pass through [`loader`] instead of [`connection`], mutations
-//! through [`write`](mod@write), which marks assets as being written in [`cache`].
+//! which sources) → [`cache`] (cached, or in progress) → [`source`], which [`providers`] implement
+//! (a provider's API) → [`upstream`] (HTTP). Reads by id pass through [`loader`] instead of
+//! [`connection`], mutations through [`write`](mod@write), which marks assets as being written in
+//! [`cache`].
 //!
 //! | module | purpose |
 //! |---|---|
 //! | [`fuzz`] | for tests: every function that parses bytes from clients or sources |
 //! | [`cli`] | the command line |
-//! | [`sandbox`] | emulated upstreams for a first run and tests; shares no type with [`source`] |
+//! | [`sandbox`] | emulated upstreams for a first run and tests; shares no type with [`providers`] |
 //! | [`server`] | the router, GraphQL requests over HTTP and WebSocket, media, probes |
 //! | [`explorer`] | GraphiQL |
+//! | [`config`] | the gateway's configuration, from a file and variables |
 //! | [`document`] | GraphQL documents: limits, parsing, validation, cost, their store; no HTTP |
 //! | [`schema`] | the GraphQL types and their resolvers |
 //! | [`media`] | signed URLs of files that only the gateway can load |
@@ -22,10 +24,11 @@
 //! | [`connection`] | one ordered list over many sources |
 //! | [`loader`] | batches by id within one operation |
 //! | [`cache`] | cached assets, pages and responses, and single flight |
-//! | [`source`] | the [`source::Source`] trait, the registry, a folder for each provider |
+//! | [`providers`] | a folder for each provider, and the API client and decoding that they share |
+//! | [`source`] | the provider interface: its traits, and the registry of sources |
 //! | [`access`] | authentication, scopes, rate limits |
 //! | [`upstream`] | the HTTP client |
-//! | [`config`] | settings |
+//! | [`settings`] | the types of settings, and the reader that fills them |
 //! | [`telemetry`] | logs |
 //! | [`asset`] | the domain types |
 //!
@@ -33,7 +36,7 @@
 //! `server`, `explorer` and `sandbox`; `async_graphql` in `schema`, `document`, `server`, `cli` and `asset`;
 //! `moka` in `cache`; `apollo_compiler` in `document` and `schema`; `multer` in `server`; `jsonwebtoken` and
 //! `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in
-//! `config` and `cli`. No provider uses another. `tests/it/architecture.rs` checks these boundaries.
+//! `settings` and `cli`. No provider uses another. `tests/it/architecture.rs` checks these boundaries.
 //!
 //! **Deliberately absent**: jumping to page n, a database, fetching URLs that clients send,
 //! renaming, plugins.
@@ -53,9 +56,11 @@ pub mod explorer;
 pub mod fuzz;
 pub mod loader;
 pub mod media;
+pub mod providers;
 pub mod sandbox;
 pub mod schema;
 pub mod server;
+pub mod settings;
 pub mod source;
 pub mod telemetry;
 pub mod upstream;

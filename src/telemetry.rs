@@ -21,6 +21,12 @@ pub enum Format {
 )]
 pub struct InvalidFilter(String);
 
+/// Whether a filter can be read.
+#[must_use]
+pub fn is_filter(filter: &str) -> bool {
+    EnvFilter::try_new(filter).is_ok()
+}
+
 /// Starts logging to standard error. `filter`: a level, or directives of `tracing`.
 ///
 /// # Errors

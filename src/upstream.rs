@@ -40,7 +40,7 @@ use open_answer::MAX_BUFFERED_BODIES;
 use redact::SentSecrets;
 use slots::{Waiting, permit};
 
-use crate::config::is_this_machine;
+use crate::settings::is_this_machine;
 
 pub use answer::Answer;
 pub use call::Call;

@@ -508,11 +508,7 @@ async fn cell(
         _ => Misbehaviour::Hang,
     };
     let proxy = Proxy::start(emulator.address, faulty_calls(provider, operation), how).await;
-    let variables = sandbox.variables();
-    let environment = move |name: &str| {
-        let found = variables.iter().find(|(key, _)| *key == name);
-        found.map(|(_, value)| value.clone())
-    };
+    let environment = sandbox.variables().into_iter().collect();
     let mut config = Config::load(None, &environment).expect("a configuration");
     // A shorter deadline for faults that the gateway waits out.
     let waits = matches!(
@@ -526,13 +522,13 @@ async fn cell(
     unused_port.bind(anywhere).expect("a free port");
     for source in &mut config.sources {
         // Enough patience for a busy machine.
-        source.patience = Duration::from_secs(20);
-        if source.name != SourceName::parse(provider).expect("a name") {
+        source.common.patience = Duration::from_secs(20);
+        if source.common.name != SourceName::parse(provider).expect("a name") {
             continue;
         }
         // A short timeout for faults without an answer.
         if matches!(fault, Fault::At(Misbehaviour::Hang | Misbehaviour::Drip)) {
-            source.attempt = Duration::from_millis(500);
+            source.common.attempt = Duration::from_millis(500);
         }
         let origin = match fault {
             Fault::Refused => format!("http://{}", unused_port.local_addr().expect("an address")),
@@ -540,8 +536,8 @@ async fn cell(
             Fault::NoTls => format!("https://{}", proxy.address),
             Fault::At(_) => format!("http://{}", proxy.address),
         };
-        let path = source.url.path().trim_end_matches('/').to_owned();
-        source.url = format!("{origin}{path}").parse().expect("an address");
+        let path = source.common.url.path().trim_end_matches('/').to_owned();
+        source.common.url = format!("{origin}{path}").parse().expect("an address");
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

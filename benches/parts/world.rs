@@ -6,10 +6,11 @@ use asset_gateway::{
     asset::{Asset, Provider, SourceName},
     cache::AssetCache,
     config::{CacheConfig, Freshness, FreshnessOverrides},
+    providers::{fuzz_entry, kind_of},
     source::{
         Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListKind, ListRequest,
         Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source,
-        SourceError, SourceInfo, fuzz_entry,
+        SourceError, SourceInfo,
     },
 };
 use async_trait::async_trait;
@@ -210,9 +211,10 @@ impl Source for InMemory {
 /// Decodes assets as the gateway does.
 pub fn assets(provider: Provider, numbers: impl IntoIterator<Item = usize>) -> Vec<Arc<Asset>> {
     let numbers: Vec<usize> = numbers.into_iter().collect();
+    let kind = kind_of(provider).expect("a registered provider");
     let pages = numbers.chunks(LARGE_PAGE).map(|numbers| {
         let body = body(provider, numbers.iter().copied());
-        fuzz_entry::rows(provider, body).expect("a list")
+        fuzz_entry::rows(kind, body).expect("a list")
     });
     let asset = |row: Row| match row {
         Row::Asset(asset) => asset,

@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::caller::{Caller, Denied};
-use crate::config::{KeyConfig, Secret};
+use crate::settings::{KeyConfig, Secret};
 
 /// Marks a key as ours, for people and for programs that search for leaked keys.
 const PREFIX: &str = "agw_";

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 
-use crate::config::Permission;
+use crate::settings::Permission;
 
 /// The caller of a request.
 #[derive(Debug, Clone)]

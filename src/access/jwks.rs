@@ -18,7 +18,7 @@ use url::Url;
 
 use super::caller::Denied;
 use crate::{
-    config::{ConfigError, JwksConfig},
+    settings::{ConfigError, JwksConfig},
     upstream::{Call, Policy, Upstream, UpstreamError},
 };
 
@@ -104,8 +104,9 @@ impl KeySet {
     pub fn new(config: JwksConfig) -> Result<Self, ConfigError> {
         match config {
             JwksConfig::File(path) => {
-                let refuse =
-                    |why: String| ConfigError(format!("`jwks_file` {}: {why}", path.display()));
+                let refuse = |why: String| {
+                    ConfigError::new(format!("`jwks_file` {}: {why}", path.display()))
+                };
                 let body = std::fs::read(&path)
                     .map_err(|error| refuse(format!("it cannot be read: {error}")))?;
                 let keys = read(&body).filter(|keys| !keys.is_empty()).ok_or_else(|| {
@@ -122,7 +123,7 @@ impl KeySet {
                 ca_file,
                 fresh,
             } => {
-                let refuse = |why: String| ConfigError(format!("`jwks_url`: {why}"));
+                let refuse = |why: String| ConfigError::new(format!("`jwks_url`: {why}"));
                 let ca = ca_file.map(|path| {
                     std::fs::read(&path).map_err(|error| {
                         refuse(format!("{} cannot be read: {error}", path.display()))

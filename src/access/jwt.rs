@@ -16,7 +16,7 @@ use super::{
     caller::{Caller, Denied},
     jwks::KeySet,
 };
-use crate::config::{ConfigError, JwtConfig, Permission};
+use crate::settings::{ConfigError, JwtConfig, Permission};
 
 /// The most characters of a subject that the log shows.
 const MAX_SUBJECT: usize = 128;
@@ -67,7 +67,7 @@ impl Tokens {
         let algorithms: Result<Vec<Algorithm>, _> =
             config.algorithms.iter().map(|name| name.parse()).collect();
         let algorithms = algorithms
-            .map_err(|_| ConfigError("`algorithms` has an unknown algorithm".to_owned()))?;
+            .map_err(|_| ConfigError::new("`algorithms` has an unknown algorithm".to_owned()))?;
         let mut validation = Validation::new(Algorithm::RS256);
         validation.algorithms = algorithms;
         validation.leeway = config.leeway.as_secs();

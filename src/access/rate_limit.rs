@@ -17,7 +17,7 @@ use governor::{
     state::keyed::HashMapStateStore,
 };
 
-use crate::config::RateLimit;
+use crate::settings::RateLimit;
 
 /// The client that a request is charged to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

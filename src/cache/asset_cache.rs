@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     asset::SourceName,
-    config::{CacheConfig, Freshness},
+    settings::{CacheConfig, Freshness},
     source::{CredentialScope, DetailLevel, ListRequest, Page, Source, SourceError},
 };
 

@@ -240,7 +240,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::CacheConfig;
+    use crate::settings::CacheConfig;
 
     fn question(text: &'static str) -> ResponseKey {
         ResponseKey {

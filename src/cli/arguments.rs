@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::listen_address;
+
 /// One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
 #[derive(Parser)]
 #[command(
@@ -41,15 +43,16 @@ pub struct ConfigArguments {
     /// A TOML file; environment variables override it. [env: ASSET_GATEWAY_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The address to listen on, such as 127.0.0.1:8000 (the default) or localhost:8000; `:8000`
+    /// listens on all addresses, and port 0 picks a free one.
+    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Args)]
 pub struct Serve {
     #[command(flatten)]
     pub config: ConfigArguments,
-    /// The address to listen on, such as 127.0.0.1:8000 (the default); port 0 picks a free one.
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Args)]

@@ -3,12 +3,19 @@
 use std::io::Write;
 
 use super::arguments::ConfigArguments;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Environment};
 
-/// Loads the configuration from the file and the environment.
+/// Loads the configuration from the file, the environment and the command line, and checks it.
+///
+/// # Errors
+/// [`ConfigError`] with every fault.
 pub fn load(arguments: ConfigArguments) -> Result<Config, ConfigError> {
-    let environment = |name: &str| std::env::var(name).ok();
-    Config::load(arguments.config, &environment)
+    let mut config = Config::load(arguments.config, &Environment::of_process())?;
+    if let Some(listen) = arguments.listen {
+        config.listen = listen;
+    }
+    config.check_exposure()?;
+    Ok(config)
 }
 
 /// Prints a result to standard output, for people and pipes.

@@ -18,12 +18,14 @@ pub fn run(options: &Key) -> anyhow::Result<ExitCode> {
         .find(|scope| !scope_words.contains(&scope.as_str()))
     {
         let scope_words = scope_words.join(", ");
-        return Err(ConfigError(format!("`{other}` is not a scope; use {scope_words}")).into());
+        return Err(
+            ConfigError::new(format!("`{other}` is not a scope; use {scope_words}")).into(),
+        );
     }
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if options.id.is_empty() || options.id.len() > 64 || !options.id.chars().all(is_name) {
         let message = "--id must be 1 to 64 letters, digits, `-`, `_` or `.`";
-        return Err(ConfigError(message.to_owned()).into());
+        return Err(ConfigError::new(message.to_owned()).into());
     }
     let new = NewKey::random().context("cannot get random bytes from the system")?;
     let scopes: Vec<String> = options.scopes.iter().map(|s| format!("\"{s}\"")).collect();

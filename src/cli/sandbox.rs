@@ -7,7 +7,7 @@ use tokio::signal;
 
 use super::{arguments::Sandbox as Arguments, console::print};
 use crate::{
-    config::{Config, ConfigError, SourceConfig},
+    config::{Config, ConfigError, Environment, SourceConfig},
     sandbox::{Options, Sandbox},
 };
 
@@ -15,7 +15,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut options = Options::default();
     if let Some(ports) = arguments.ports {
         options.ports = ports.try_into().map_err(|_| {
-            ConfigError("--ports takes three ports, such as 9001,9002,9003".to_owned())
+            ConfigError::new("--ports takes three ports, such as 9001,9002,9003".to_owned())
         })?;
     }
     let sandbox = Sandbox::start(options)
@@ -38,12 +38,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// The sandbox's sources, configured from variables like any others.
 pub fn sources(sandbox: &Sandbox) -> Result<Vec<SourceConfig>, ConfigError> {
-    let variables = sandbox.variables();
-    let environment = move |name: &str| {
-        variables
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.clone())
-    };
+    let environment: Environment = sandbox.variables().into_iter().collect();
     Ok(Config::load(None, &environment)?.sources)
 }

@@ -19,12 +19,8 @@ use crate::{
 
 pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
     let mut config = load(arguments.config)?;
-    if let Some(listen) = arguments.listen {
-        config.listen = listen;
-    }
-    config.check_exposure()?;
     telemetry::start(&config.log.filter, config.log.format)
-        .map_err(|invalid| ConfigError(invalid.to_string()))?;
+        .map_err(|invalid| ConfigError::new(invalid.to_string()))?;
     for remark in config.remarks.iter().chain(&config.exposure_remarks()) {
         tracing::warn!("{remark}");
     }

@@ -15,7 +15,7 @@ use async_graphql::{
 use async_graphql_value::Value;
 
 use super::error::{DocumentError, ErrorCode};
-use crate::config::Limits;
+use crate::settings::Limits;
 
 /// The engine's marker for an uploaded file in variables. The gateway uses a different one, so a
 /// client that sends this marker is hostile.

@@ -1,7 +1,7 @@
 //! Scans a document's text before the parser runs.
 
 use super::error::{DocumentError, ErrorCode};
-use crate::config::Limits;
+use crate::settings::Limits;
 
 /// Counts brackets and tokens in one pass without allocation. The parser recurses on brackets, so
 /// their depth must be checked before it runs.

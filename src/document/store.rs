@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     cache::{Hash, HashCache},
-    config::{Limits, TrustedDocuments},
     schema::Code,
+    settings::{Limits, TrustedDocuments},
 };
 
 /// Approximate memory per byte of text: the store keeps the output of two parsers.

@@ -15,14 +15,12 @@ use super::{
     fast_path::FastPath,
     loading::load_variant,
     operation::{Operation, operation, reading},
-    provider::AssetProvider,
-    providers::details::AssetDetails,
     scalars::{ByteSize, DateTime, Json, Url},
     source::SourceNode,
 };
 use crate::{
     access::Permission,
-    asset::{Asset, AssetId, Location, Rendition},
+    asset::{Asset, AssetId, Details, Location, Provider, Rendition},
     source::{DetailLevel, Filter, ListKind, Order, Pushdown},
 };
 
@@ -50,8 +48,8 @@ impl AssetNode {
     }
 
     /// The provider of the asset's source.
-    async fn provider(&self) -> AssetProvider {
-        self.0.provider.into()
+    async fn provider(&self) -> Provider {
+        self.0.provider
     }
 
     /// The asset's id at its source: opaque, case-sensitive, and unique only within the source.
@@ -249,8 +247,8 @@ impl AssetNode {
     }
 
     /// The provider's own fields, typed.
-    async fn details(&self) -> AssetDetails {
-        AssetDetails::of(&self.0)
+    async fn details(&self) -> Details {
+        self.0.details.clone()
     }
 
     /// The asset's JSON as the source sent it, without file paths of a server; null when it cannot

@@ -140,10 +140,7 @@ fn about(name: &SourceName, provider: Option<Provider>, error: &SourceError) -> 
     coded(code_of(error), format!("source `{name}`: {error}")).extend_with(|_, e| {
         e.set("source", name.as_str());
         if let Some(provider) = provider {
-            e.set(
-                "provider",
-                super::provider::AssetProvider::from(provider).word(),
-            );
+            e.set("provider", provider.enum_value());
         }
         if let Some(status) = error.upstream_status() {
             e.set("upstreamStatus", status);

@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use super::{
     asset::enums::{AssetKind, AssetVisibility},
     error::bad_input,
-    provider::AssetProvider,
     scalars::DateTime,
 };
 use crate::{
-    asset::SourceName,
+    asset::{Provider, SourceName},
     source::{Filter, FilterField, Registry, Source},
 };
 
@@ -25,7 +24,7 @@ pub struct AssetFilter {
     /// Only assets of these sources, given by `AssetSource.name`. An unknown name is an error.
     sources: Option<Vec<String>>,
     /// Only assets of sources of these providers.
-    providers: Option<Vec<AssetProvider>>,
+    providers: Option<Vec<Provider>>,
     /// Only assets of one of these kinds.
     kinds: Option<Vec<AssetKind>>,
     /// Only assets with all of these tags. Tags are case-sensitive. The gateway trims spaces around
@@ -127,7 +126,7 @@ impl AssetFilter {
         }
         let mut sources = named(&["filter", "sources"], self.sources.as_deref(), registry)?;
         if let Some(providers) = &self.providers {
-            sources.retain(|source| providers.contains(&source.profile().provider.into()));
+            sources.retain(|source| providers.contains(&source.profile().provider));
             if sources.is_empty() && self.sources.is_some() {
                 return Err(bad_input(
                     &["filter", "providers"],

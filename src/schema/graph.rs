@@ -4,7 +4,7 @@ use async_graphql::{EmptySubscription, MergedObject, Schema, SchemaBuilder, Vali
 
 use super::{
     error::AssetError, federation::FederationQueries, mutation::Mutation, node::Node,
-    providers::lists::ProviderLists, query::CommonQueries,
+    providers::ProviderLists, query::CommonQueries,
 };
 
 /// The query root: reads by id, lists of assets, and the configured sources.
@@ -17,7 +17,7 @@ pub type Graph = Schema<Query, Mutation, EmptySubscription>;
 /// Starts building the schema, without validation: [`crate::document`] has already validated each
 /// document.
 pub fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    let query = Query(CommonQueries, ProviderLists, FederationQueries);
+    let query = Query(CommonQueries, ProviderLists::default(), FederationQueries);
     Schema::build(query, Mutation, EmptySubscription)
         .register_output_type::<Node>()
         .register_output_type::<AssetError>()

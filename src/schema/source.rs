@@ -12,11 +12,10 @@ use super::{
     merged_list::merged,
     operation::{operation, reading},
     order::{AssetOrder, AssetOrderField},
-    provider::AssetProvider,
     scalars::ByteSize,
 };
 use crate::{
-    asset::{GlobalId, Kind, Visibility},
+    asset::{GlobalId, Kind, Provider, Visibility},
     source::{
         DeleteEffect, Filter, FilterField, Health, ListKind, Paging, Parameters, Pushdown, SortBy,
         Source, SourceError, Status,
@@ -42,8 +41,8 @@ impl SourceNode {
     }
 
     /// The provider whose API the source uses.
-    async fn provider(&self) -> AssetProvider {
-        self.0.profile().provider.into()
+    async fn provider(&self) -> Provider {
+        self.0.profile().provider
     }
 
     /// The outcomes of the gateway's calls to it in the last 30 seconds. Costs no upstream call.

@@ -4,10 +4,7 @@ use std::sync::LazyLock;
 
 use apollo_compiler::ast::{Definition, DirectiveList, Document};
 
-use super::{
-    field_cost::{FieldCost, FieldCosts},
-    sdl,
-};
+use super::{field_cost::FieldCost, field_costs::FieldCosts, sdl};
 
 /// The entity types, which other subgraphs refer to by `id`.
 const ENTITIES: [&str; 2] = ["Asset", "AssetSource"];

@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     access::{Budget, Client},
-    config::{Limits, TrustedDocuments},
     document::{self, Document, DocumentRef, DocumentStore, Validator},
     schema::{self, FieldCosts},
+    settings::{Limits, TrustedDocuments},
     source::RequestContext,
     write::UploadFiles,
 };

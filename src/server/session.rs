@@ -20,9 +20,9 @@ use crate::{
     access::{Caller, Client, Denied, RequestQuota},
     asset::SourceName,
     cache::ViewerScope,
-    config::Secret,
     loader::Loader,
     schema::{Code, Operation, Uploads},
+    settings::Secret,
     source::{Registry, RequestContext, Source},
     write::{UploadBudget, UploadFiles},
 };

@@ -17,10 +17,12 @@ use crate::{
     access::{Access, Budget, Client, RequestLimiter, SlotsByClient},
     asset::SourceName,
     cache::{AssetCache, ResponseCache},
-    config::{Config, ConfigError, Limits, Secret},
+    config::Config,
     document::{DocumentStore, Validator},
     media::{Grant, InvalidToken, MediaUrls},
+    providers,
     schema::{self, FieldCosts, Graph},
+    settings::{ConfigError, Limits, Secret},
     source::Registry,
     write::Writer,
 };
@@ -80,7 +82,7 @@ impl Gateway {
     pub fn new(config: Config, address: SocketAddr) -> Result<Self, ConfigError> {
         let secret = config.media_secret.as_ref().map(Secret::expose);
         if secret.is_some_and(|secret| secret.len() < MIN_SECRET) {
-            return Err(ConfigError(format!(
+            return Err(ConfigError::new(format!(
                 "`media_secret` (ASSET_GATEWAY_MEDIA_SECRET) is shorter than {MIN_SECRET} bytes: \
                  anyone who guesses it can open every file. Use a random one, such as from \
                  `openssl rand -hex 32`"
@@ -90,17 +92,19 @@ impl Gateway {
             .public_url
             .clone()
             .or_else(|| Url::parse(&format!("http://{address}")).ok())
-            .ok_or_else(|| ConfigError(format!("http://{address} is no URL: set `public_url`")))?;
+            .ok_or_else(|| {
+                ConfigError::new(format!("http://{address} is no URL: set `public_url`"))
+            })?;
         let (answers, documents) = (config.cache.response_bytes(), config.cache.document_bytes());
         let asset_cache = AssetCache::new(config.cache);
-        let registry = Arc::new(Registry::connect(
+        let registry = Arc::new(providers::connect(
             config.sources,
             &key("asset-gateway scopes v1", secret),
         )?);
         Ok(Self(Arc::new(AppState {
             graph: schema::build(),
             documents: DocumentStore::new(
-                Validator::new(&schema::sdl(), config.suggestions).map_err(ConfigError)?,
+                Validator::new(&schema::sdl(), config.suggestions).map_err(ConfigError::new)?,
                 config.trusted_documents,
                 &config.limits,
                 documents,

@@ -43,9 +43,9 @@ use super::{
 };
 use crate::{
     access::Client,
-    config::Limits,
     document::{self, DocumentError},
     schema::Code,
+    settings::Limits,
 };
 
 /// The supported sub-protocols.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use crate::{
     asset::{Provider, SourceName},
-    config::FreshnessOverrides,
+    settings::FreshnessOverrides,
     upstream::BodyStream,
 };
 

@@ -7,23 +7,27 @@ use std::{
 
 use ahash::RandomState;
 
-use super::{
-    api_client::ApiClient, comfy::Comfy, piktid::Piktid, scenario::Scenario, traits::Source,
-    unauthenticated::UnauthenticatedSource,
-};
-use crate::{
-    asset::SourceName,
-    config::{ConfigError, Secret, SourceConfig, SourceKind},
-    upstream::Paces,
-};
+use super::{traits::Source, unauthenticated::UnauthenticatedSource};
+use crate::{asset::SourceName, settings::Secret};
+
+/// A source with its client.
+pub struct ConnectedSource {
+    pub source: Arc<dyn Source>,
+    /// Builds the source for a caller who brings the credential. `None`: the credential is the
+    /// gateway's own.
+    pub for_caller: Option<ConnectForCaller>,
+}
+
+/// Builds a source with a caller's credential.
+pub type ConnectForCaller = Arc<dyn Fn(Secret) -> Arc<dyn Source> + Send + Sync>;
 
 /// The configured sources, sorted by name.
 pub struct Registry {
     sources: Vec<Arc<dyn Source>>,
     /// Indexes into `sources`, by current and former names.
     by_name: Arc<HashMap<SourceName, usize, RandomState>>,
-    /// Clients of the sources whose callers bring credentials.
-    passthrough: HashMap<SourceName, ApiClient>,
+    /// The sources whose callers bring credentials.
+    passthrough: HashMap<SourceName, ConnectForCaller>,
 }
 
 /// A caller's credential that the gateway cannot use. Messages do not repeat it.
@@ -41,26 +45,19 @@ pub enum WrongCredential {
 }
 
 impl Registry {
-    /// Builds a client for every configured source, without an upstream call. `scope_key` keys the
-    /// credential scopes.
-    ///
-    /// # Errors
-    /// [`ConfigError`]: a source's client cannot be built, for example with an unreadable
-    /// `ca_file`.
-    pub fn connect(configs: Vec<SourceConfig>, scope_key: &[u8; 32]) -> Result<Self, ConfigError> {
-        let paces = Paces::default();
+    /// Registers the sources. Those whose callers bring credentials refuse calls without one.
+    #[must_use]
+    pub fn new(connected: Vec<ConnectedSource>) -> Self {
         let mut passthrough = HashMap::new();
-        let mut sources = configs
-            .into_iter()
-            .map(|config| -> Result<Arc<dyn Source>, ConfigError> {
-                let client = ApiClient::new(&config, scope_key, &paces)?;
-                if !config.passthrough {
-                    return Ok(source(client, config.kind));
-                }
-                passthrough.insert(config.name.clone(), client.clone());
-                Ok(Arc::new(UnauthenticatedSource(source(client, config.kind))))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut sources = Vec::with_capacity(connected.len());
+        for ConnectedSource { source, for_caller } in connected {
+            let Some(for_caller) = for_caller else {
+                sources.push(source);
+                continue;
+            };
+            passthrough.insert(source.profile().name.clone(), for_caller);
+            sources.push(Arc::new(UnauthenticatedSource(source)) as Arc<dyn Source>);
+        }
         sources.sort_by(|a, b| a.profile().name.cmp(&b.profile().name));
         let by_name: HashMap<_, _, _> = sources
             .iter()
@@ -72,11 +69,11 @@ impl Registry {
                     .map(move |name| (name.clone(), index))
             })
             .collect();
-        Ok(Self {
+        Self {
             sources,
             by_name: Arc::new(by_name),
             passthrough,
-        })
+        }
     }
 
     /// Returns the same sources for a caller who brings `credentials`, each with a source's current
@@ -94,14 +91,13 @@ impl Registry {
                 return Err(WrongCredential::NoSuchSource(name));
             };
             let current = slot.profile().name.clone();
-            let Some(client) = self.passthrough.get(&current) else {
+            let Some(for_caller) = self.passthrough.get(&current) else {
                 return Err(WrongCredential::NotWanted(current));
             };
             if !named_sources.insert(current.clone()) {
                 return Err(WrongCredential::Twice(current));
             }
-            let kind = client.config.kind.clone();
-            *slot = source(client.for_caller(&credential), kind.with(credential));
+            *slot = for_caller(credential);
         }
         Ok(Self {
             sources,
@@ -120,14 +116,5 @@ impl Registry {
     #[must_use]
     pub fn named(&self, name: &SourceName) -> Option<&Arc<dyn Source>> {
         self.sources.get(*self.by_name.get(name)?)
-    }
-}
-
-/// Builds the source of a provider from its client.
-fn source(client: ApiClient, kind: SourceKind) -> Arc<dyn Source> {
-    match kind {
-        SourceKind::Scenario(kind) => Arc::new(Scenario::new(client, kind)),
-        SourceKind::Piktid(kind) => Arc::new(Piktid::new(client, &kind)),
-        SourceKind::Comfy(kind) => Arc::new(Comfy::new(client, kind)),
     }
 }

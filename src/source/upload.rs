@@ -5,8 +5,10 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
-use super::SourceError;
-use crate::asset::FileType;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::error::SourceError;
+use crate::asset::{FileType, Provider};
 
 /// A file's bytes as they arrive, read no faster than they are consumed. An error ends the stream;
 /// the bytes before it are not the whole file.
@@ -45,49 +47,42 @@ pub struct NewFile<'a> {
     pub options: &'a UploadOptions,
 }
 
-/// Upload options of one provider.
+/// Upload options of one provider, in its own form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum UploadOptions {
-    #[default]
-    None,
-    Scenario(ScenarioUpload),
-    Comfy(ComfyUpload),
-}
+pub struct UploadOptions(Option<(Provider, Box<str>)>);
 
-/// Scenario's upload options (scenario.md 5.5, 5.6).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct ScenarioUpload {
-    pub kind: Option<ScenarioUploadKind>,
-    pub collection_ids: Vec<String>,
-    pub parent_id: Option<String>,
-    pub hide: bool,
-}
+impl UploadOptions {
+    /// Makes options of a provider.
+    #[must_use]
+    pub fn of<T: Serialize>(provider: Provider, options: &T) -> Self {
+        // A provider's options are a struct of texts and flags, which is always JSON.
+        let text = serde_json::to_string(options).unwrap_or_default();
+        Self(Some((provider, text.into())))
+    }
 
-/// The kind of an upload: those of the contract's kinds that are asset files (5.6 [SDK]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ScenarioUploadKind {
-    Image,
-    Video,
-    Audio,
-    Text,
-    Model3d,
-}
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
 
-/// Comfy's upload options: the destination folder (comfy.md 4.3).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct ComfyUpload {
-    pub destination: ComfyDestination,
-    /// The model folder, such as `checkpoints`.
-    pub model_type: Option<String>,
-}
-
-/// The destination of a Comfy upload, which is a root tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum ComfyDestination {
-    #[default]
-    Input,
-    Output,
-    Models,
+    /// Returns the options for a source of this provider, or their defaults.
+    ///
+    /// # Errors
+    /// [`SourceError::Invalid`]: the options are another provider's.
+    pub fn read<T: DeserializeOwned + Default>(
+        &self,
+        provider: Provider,
+    ) -> Result<T, SourceError> {
+        match &self.0 {
+            None => Ok(T::default()),
+            Some((of, text)) if *of == provider => serde_json::from_str(text)
+                .map_err(|error| SourceError::Invalid(format!("the upload's options: {error}"))),
+            Some(_) => Err(SourceError::Invalid(format!(
+                "this is a {0} source: use `options.{0}`",
+                provider.word()
+            ))),
+        }
+    }
 }
 
 /// The result of an upload that was sent completely.

@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{error::SourceError, request_context::RequestContext, response};
-use crate::upstream::Answer;
+use super::{error::SourceError, request_context::RequestContext};
 
 /// Each id with its outcome.
 pub type Outcomes = Vec<(Arc<str>, Result<(), SourceError>)>;
@@ -130,6 +129,9 @@ pub const VERIFY_DELAYS: [Duration; 3] = [
 ];
 
 /// Refuses tags with a comma, because a comma separates tags in every tag filter.
+///
+/// # Errors
+/// [`SourceError::Invalid`] names the tag.
 pub fn check_commas(tags: &[String]) -> Result<(), SourceError> {
     match tags.iter().find(|tag| tag.contains(',')) {
         None => Ok(()),
@@ -137,19 +139,6 @@ pub fn check_commas(tags: &[String]) -> Result<(), SourceError> {
             "the tag `{}` contains a comma, so no filter can match it: remove the comma",
             tag.chars().take(40).collect::<String>()
         ))),
-    }
-}
-
-/// Maps a write's response to a result by its status; a success may have any body.
-pub fn done(answer: &Answer) -> Result<(), SourceError> {
-    if answer.status.is_success() {
-        Ok(())
-    } else {
-        Err(response::refusal(
-            answer.status,
-            &answer.headers,
-            &answer.body,
-        ))
     }
 }
 

@@ -6,7 +6,7 @@ use std::{io, net::IpAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
 
-use crate::config::is_this_machine;
+use crate::settings::is_this_machine;
 
 /// Which hosts besides the source's own may hold its files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

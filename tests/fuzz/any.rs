@@ -4,13 +4,13 @@
 
 use std::sync::LazyLock;
 
-use asset_gateway::fuzz::{TARGETS, Target};
+use asset_gateway::fuzz::{Target, targets};
 
 static CHOSEN: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("TARGET").unwrap_or_default();
-    let found = TARGETS.into_iter().find(|target| target.name == name);
+    let found = targets().into_iter().find(|target| target.name == name);
     found.unwrap_or_else(|| {
-        let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+        let names: Vec<_> = targets().iter().map(|target| target.name).collect();
         panic!("TARGET must be one of {}", names.join(", "))
     })
 });

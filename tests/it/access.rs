@@ -564,10 +564,7 @@ async fn insecure_access_settings_are_refused() {
 fn starts(toml: &str, variables: &'static [(&'static str, &'static str)]) -> Result<(), String> {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), toml).expect("written");
-    let environment = |name: &str| {
-        let variable = variables.iter().find(|(variable, _)| *variable == name);
-        variable.map(|(_, value)| (*value).to_owned())
-    };
+    let environment = variables.iter().copied().collect();
     let config = Config::load(Some(file.path().to_owned()), &environment).expect("it holds");
     config.check_exposure().map_err(|error| error.to_string())
 }

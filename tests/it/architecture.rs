@@ -6,12 +6,13 @@ use std::{
 };
 
 /// Modules from top to bottom: each may use those below it.
-const MODULES: [&str; 18] = [
+const MODULES: [&str; 20] = [
     "fuzz",
     "cli",
     "sandbox",
     "server",
     "explorer",
+    "config",
     "document",
     "schema",
     "media",
@@ -19,10 +20,11 @@ const MODULES: [&str; 18] = [
     "connection",
     "loader",
     "cache",
+    "providers",
     "source",
     "access",
     "upstream",
-    "config",
+    "settings",
     "telemetry",
     "asset",
 ];
@@ -47,7 +49,7 @@ const CRATES: [(&str, &[&str]); 15] = [
     ("multer", &["server"]),
     ("tempfile", &["write"]),
     ("infer", &["asset"]),
-    ("std::env", &["config", "cli"]),
+    ("std::env", &["settings", "cli"]),
 ];
 
 struct Source {

@@ -1,9 +1,6 @@
 //! Invalid input gets a typed error that says how to correct it.
 
-use asset_gateway::{
-    config::{PiktidCredential, SourceKind},
-    sandbox::Options,
-};
+use asset_gateway::sandbox::Options;
 use base64::Engine;
 use serde_json::{Value, json};
 
@@ -151,13 +148,7 @@ async fn a_wrong_credential_is_named_with_its_source() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
             let wrong = asset_gateway::config::Secret::new("wrong".to_owned());
-            match &mut source.kind {
-                SourceKind::Piktid(kind) => kind.credential = PiktidCredential::Token(wrong),
-                SourceKind::Comfy(kind) => kind.api_key = Some(wrong),
-                SourceKind::Scenario(kind) => {
-                    kind.credential = asset_gateway::config::ScenarioCredential::Jwt(wrong);
-                }
-            }
+            source.settings = source.settings.for_caller(wrong);
         }
     })
     .await;
@@ -185,8 +176,8 @@ async fn a_wrong_credential_is_named_with_its_source() {
 async fn ids_with_a_former_source_name_still_resolve() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            if source.name.as_str() == "piktid" {
-                source.former_names =
+            if source.common.name.as_str() == "piktid" {
+                source.common.former_names =
                     vec![asset_gateway::asset::SourceName::parse("studio").expect("a name")];
             }
         }

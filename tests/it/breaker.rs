@@ -61,7 +61,7 @@ async fn timed_out_waiters_are_no_source_failure() {
     let world = world_with(Options::default(), |config| {
         without_caches(config);
         for source in &mut config.sources {
-            source.patience = Duration::from_millis(200);
+            source.common.patience = Duration::from_millis(200);
         }
     })
     .await;
@@ -193,8 +193,8 @@ async fn waiting_queries_fail_at_once_when_the_source_goes_down() {
     let world = world_with(Options::default(), |config| {
         without_caches(config);
         for source in &mut config.sources {
-            source.patience = Duration::from_secs(600);
-            source.attempt = Duration::from_secs(600);
+            source.common.patience = Duration::from_secs(600);
+            source.common.attempt = Duration::from_secs(600);
         }
     })
     .await;
@@ -256,8 +256,8 @@ async fn a_fractional_retry_after_is_waited_for() {
 async fn reads_are_shared_while_a_write_is_in_progress() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            source.patience = Duration::from_millis(500);
-            source.attempt = Duration::from_secs(60);
+            source.common.patience = Duration::from_millis(500);
+            source.common.attempt = Duration::from_secs(60);
         }
     })
     .await;

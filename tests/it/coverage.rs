@@ -12,7 +12,7 @@ use asset_gateway::sandbox::{
 };
 use serde_json::Value;
 
-use crate::harness::{TestGateway, texts, world_with};
+use crate::harness::{TestGateway, texts, world_of, world_with};
 
 /// The expected rows, in the list's order.
 enum Rows {
@@ -616,14 +616,7 @@ async fn children_come_by_the_parent_filter_and_page_like_any_list() {
 
 #[tokio::test]
 async fn a_source_bound_to_another_project_is_skipped() {
-    let world = world_with(Options::default(), |config| {
-        for source in &mut config.sources {
-            if let asset_gateway::config::SourceKind::Scenario(kind) = &mut source.kind {
-                kind.project_id = Some("proj_sandbox".to_owned());
-            }
-        }
-    })
-    .await;
+    let world = world_of("[sources.scenario]\nproject_id = \"proj_sandbox\"\n").await;
     let data = world
         .data(
             r#"{ own: scenarioAssets(first: 2) { nodes { id } }

@@ -4,7 +4,7 @@
 use asset_gateway::sandbox::{Dialect, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{texts, world_with};
+use crate::harness::{configured, texts, world_from, world_with};
 
 #[tokio::test]
 async fn every_generation_gives_the_same_assets() {
@@ -69,19 +69,15 @@ async fn the_clouds_hidden_category_filter_hides_nothing() {
 #[tokio::test]
 async fn both_error_shapes_give_their_reason() {
     for dialect in [Dialect::Local, Dialect::Newest] {
-        let world = world_with(
-            Options {
-                dialect,
-                ..Options::default()
-            },
-            |config| {
-                for source in &mut config.sources {
-                    if let asset_gateway::config::SourceKind::Comfy(kind) = &mut source.kind {
-                        kind.listed_tags = (0..101).map(|n| format!("t{n}")).collect();
-                    }
-                }
-            },
-        )
+        let options = Options {
+            dialect,
+            ..Options::default()
+        };
+        let tags: Vec<String> = (0..101).map(|n| format!("\"t{n}\"")).collect();
+        let toml = format!("[sources.comfy]\nlisted_tags = [{}]\n", tags.join(", "));
+        let world = world_from(options, |sandbox| {
+            configured(sandbox, &toml).expect("the file holds")
+        })
         .await;
         let answer = world
             .ask("{ assets(filter: { sources: [\"comfy\"] }) { nodes { id } } }")

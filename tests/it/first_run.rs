@@ -141,7 +141,9 @@ fn wrong_settings_are_refused_at_start_with_exit_code_64() {
         assert_eq!(output.status.code(), Some(64));
         let message = stderr(&output);
         assert!(
-            message.contains(&format!("{path}:4: unknown field `tokn`")),
+            message.contains(&format!(
+                "{path}:4: `tokn` is not a key of [sources.piktid]: did you mean `token`?"
+            )),
             "{message}"
         );
         assert!(!message.contains("hush-hush"), "{message}");

@@ -200,8 +200,8 @@ async fn no_store_answers_are_not_cached() {
 async fn each_source_has_its_own_freshness() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            if source.name.as_str() == "piktid" {
-                source.freshness.page_fresh = Some(Duration::ZERO);
+            if source.common.name.as_str() == "piktid" {
+                source.common.freshness.page_fresh = Some(Duration::ZERO);
             }
         }
     })
@@ -236,7 +236,7 @@ async fn a_stale_answer_replaces_the_wait_for_a_hanging_source() {
             ..Freshness::default()
         };
         for source in &mut config.sources {
-            source.patience = Duration::from_millis(300);
+            source.common.patience = Duration::from_millis(300);
         }
     })
     .await;

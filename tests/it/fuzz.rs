@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use asset_gateway::fuzz::TARGETS;
+use asset_gateway::{fuzz::targets, providers::PROVIDERS};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -114,8 +114,9 @@ fn runner() -> TestRunner {
 
 #[test]
 fn untrusted_bytes_break_no_target() {
-    assert!(asset_gateway::source::fuzz_entry::is_ready());
-    for target in TARGETS {
+    let decoders = PROVIDERS.iter().filter_map(|kind| (kind.decoder)());
+    assert_eq!(decoders.count(), PROVIDERS.len());
+    for target in targets() {
         let corpus = corpus(target.name);
         assert!(!corpus.is_empty(), "{} has a corpus", target.name);
         for bytes in &corpus {

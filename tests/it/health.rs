@@ -104,8 +104,8 @@ async fn a_failing_source_is_not_called_until_it_recovers() {
 async fn calls_beyond_the_queue_are_refused_at_once() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            source.in_flight = 1;
-            source.attempt = Duration::from_secs(60);
+            source.common.in_flight = 1;
+            source.common.attempt = Duration::from_secs(60);
         }
     })
     .await;
@@ -175,8 +175,8 @@ async fn timed_out_calls_take_a_hanging_source_down() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::ZERO;
         for source in &mut config.sources {
-            source.patience = Duration::from_millis(100);
-            source.attempt = Duration::from_millis(200);
+            source.common.patience = Duration::from_millis(100);
+            source.common.attempt = Duration::from_millis(200);
         }
     })
     .await;

@@ -45,8 +45,8 @@ async fn max_age_is_the_shortest_lifetime_in_the_answer() {
     let world = world_with(Options::default(), |config| {
         config.cache.freshness.page_fresh = Duration::from_secs(300);
         for source in &mut config.sources {
-            if source.name.as_str() == "piktid" {
-                source.freshness.page_fresh = Some(Duration::from_secs(20));
+            if source.common.name.as_str() == "piktid" {
+                source.common.freshness.page_fresh = Some(Duration::from_secs(20));
             }
         }
     })

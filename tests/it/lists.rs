@@ -1,5 +1,8 @@
 //! Orders, searches and the rules of each provider.
 
+use asset_gateway::providers::scenario::config::{
+    PublicEndpoint, ScenarioCredential, ScenarioSettings,
+};
 use asset_gateway::sandbox::{Dialect, Options, PiktidAsset};
 use serde_json::{Value, json};
 
@@ -521,8 +524,12 @@ async fn a_missing_search_hit_is_not_shown() {
 async fn a_public_source_has_no_search_and_says_so() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            if let asset_gateway::config::SourceKind::Scenario(kind) = &mut source.kind {
-                kind.credential = asset_gateway::config::ScenarioCredential::Public;
+            if source.common.name.as_str() == "scenario" {
+                source.settings = std::sync::Arc::new(ScenarioSettings {
+                    credential: ScenarioCredential::Public,
+                    project_id: None,
+                    public_endpoint: PublicEndpoint::Assets,
+                });
             }
         }
     })

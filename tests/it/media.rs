@@ -219,11 +219,9 @@ async fn a_media_address_expires() {
         upstream: "1".into(),
     };
     let world = world().await;
-    let registry = asset_gateway::source::Registry::connect(
-        crate::harness::config(&world.sandbox).sources,
-        &key,
-    )
-    .expect("sources");
+    let registry =
+        asset_gateway::providers::connect(crate::harness::config(&world.sandbox).sources, &key)
+            .expect("sources");
     let scope = registry
         .named(&id.source)
         .map(|s| s.profile().scope)
@@ -237,11 +235,9 @@ async fn a_media_address_expires() {
         Ok((id.clone(), Rendition::Small))
     );
     assert!(open(end).is_err());
-    let other_registry = asset_gateway::source::Registry::connect(
-        crate::harness::config(&world.sandbox).sources,
-        &[8; 32],
-    )
-    .expect("sources");
+    let other_registry =
+        asset_gateway::providers::connect(crate::harness::config(&world.sandbox).sources, &[8; 32])
+            .expect("sources");
     let foreign = other_registry
         .named(&id.source)
         .map(|s| s.profile().scope)
@@ -366,7 +362,7 @@ async fn a_source_cannot_redirect_a_browser_to_internal_addresses() {
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, router).await });
         let comfy = format!("http://{address}");
-        let environment = move |name: &str| (name == "COMFY_URL").then(|| comfy.clone());
+        let environment = [("COMFY_URL", comfy)].into_iter().collect();
         let config = asset_gateway::config::Config::load(None, &environment).expect("it holds");
         let (gateway, task) = crate::harness::gateway(config).await;
         let query = format!("{{ asset(id: \"{id}\") {{ url }} }}");

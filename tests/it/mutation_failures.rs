@@ -228,7 +228,7 @@ async fn a_write_that_was_never_sent_is_a_plain_failure() {
     drop(listener);
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            source.url = format!("http://{address}").parse().expect("an address");
+            source.common.url = format!("http://{address}").parse().expect("an address");
         }
     })
     .await;
@@ -579,8 +579,8 @@ async fn numbers_in_comfys_metadata_survive_a_note() {
 async fn ids_are_returned_as_they_were_sent() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            if source.name.as_str() == "piktid" {
-                source.former_names = vec![SourceName::parse("older").expect("a name")];
+            if source.common.name.as_str() == "piktid" {
+                source.common.former_names = vec![SourceName::parse("older").expect("a name")];
             }
         }
     })

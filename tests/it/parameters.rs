@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use asset_gateway::{
     asset::{Provider, SourceName},
+    providers::{self, scenario::list_params::ScenarioParameters},
     sandbox::{Dialect, Options, Sandbox},
     source::{
-        ListKind, ListRequest, Order, Parameters, Position, Registry, RequestContext,
-        ScenarioParameters, SortBy, Source, SourceError,
+        ListKind, ListRequest, Order, Parameters, Position, RequestContext, SortBy, Source,
+        SourceError,
     },
 };
 
@@ -38,7 +39,7 @@ async fn client(provider: Provider) -> (Sandbox, Arc<dyn Source>) {
     })
     .await
     .expect("the sandbox starts");
-    let registry = Registry::connect(config(&sandbox).sources, &[1; 32]).expect("sources");
+    let registry = providers::connect(config(&sandbox).sources, &[1; 32]).expect("sources");
     let name = SourceName::parse(provider.word()).expect("a name");
     let source = Arc::clone(registry.named(&name).expect("configured"));
     (sandbox, source)

@@ -111,9 +111,9 @@ async fn each_failure_of_a_source_has_its_code_and_leaves_the_others_whole() {
 async fn an_unreachable_server_is_unavailable_and_its_address_stays_secret() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            if source.name.as_str() == "comfy" {
+            if source.common.name.as_str() == "comfy" {
                 // Nothing listens on the discard port.
-                source.url = "http://127.0.0.1:9".parse().expect("an address");
+                source.common.url = "http://127.0.0.1:9".parse().expect("an address");
             }
         }
     })
@@ -175,7 +175,7 @@ async fn when_every_source_fails_the_list_is_an_error_that_names_them() {
 async fn a_slow_source_does_not_hold_the_page_past_its_patience() {
     let world = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            source.patience = Duration::from_millis(300);
+            source.common.patience = Duration::from_millis(300);
         }
     })
     .await;
@@ -307,8 +307,8 @@ async fn a_failed_tls_handshake_makes_a_source_unavailable() {
         .expect("the sandbox starts");
     let mut config = crate::harness::config(&sandbox);
     for source in &mut config.sources {
-        if source.name.as_str() == "scenario" {
-            source.url = format!("https://{}/v1", sandbox.scenario.address)
+        if source.common.name.as_str() == "scenario" {
+            source.common.url = format!("https://{}/v1", sandbox.scenario.address)
                 .parse()
                 .expect("an address");
         }

@@ -481,7 +481,7 @@ fn random_walks_lose_and_repeat_nothing_while_assets_change() {
                 config.cache.freshness.page_fresh = Duration::ZERO;
                 // Enough patience for a busy machine.
                 for source in &mut config.sources {
-                    source.patience = Duration::from_secs(20);
+                    source.common.patience = Duration::from_secs(20);
                 }
             });
             worlds.push(world.await);

@@ -325,7 +325,7 @@ async fn an_idle_socket_closes_and_an_active_one_stays() {
     let world = world_with(Options::default(), |config| {
         config.limits.idle = Duration::from_millis(400);
         for source in &mut config.sources {
-            source.patience = Duration::from_secs(20);
+            source.common.patience = Duration::from_secs(20);
         }
     })
     .await;

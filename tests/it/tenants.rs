@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use asset_gateway::config::Config;
+use asset_gateway::config::{Config, Environment};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::join_all;
 use proptest::{
@@ -61,8 +61,8 @@ async fn fronts(tenants: &Arc<[Tenant; 2]>) -> [Front; 3] {
 async fn started(toml: &str) -> (SocketAddr, JoinHandle<()>) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), toml).expect("written");
-    let nothing = |_: &str| None;
-    let config = Config::load(Some(file.path().to_owned()), &nothing).expect("it holds");
+    let config =
+        Config::load(Some(file.path().to_owned()), &Environment::default()).expect("it holds");
     gateway(config).await
 }
 

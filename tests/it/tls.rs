@@ -118,11 +118,11 @@ async fn status(options: Front, trusted: bool) -> Value {
     std::fs::write(&file, pem).expect("written");
     let mut config = harness::config(&sandbox);
     for source in &mut config.sources {
-        if source.name.as_str() == "piktid" {
-            source.url = format!("https://localhost:{port}")
+        if source.common.name.as_str() == "piktid" {
+            source.common.url = format!("https://localhost:{port}")
                 .parse()
                 .expect("an address");
-            source.ca_file = trusted.then(|| file.clone());
+            source.common.ca_file = trusted.then(|| file.clone().into());
         }
     }
     let (address, task) = harness::gateway(config).await;

@@ -444,7 +444,7 @@ async fn a_source_cannot_direct_files_to_internal_addresses() {
         crate::upload_recorder::server(crate::upload_recorder::Manner::default()).await;
     let hosts = world_with(Options::default(), |config| {
         for source in &mut config.sources {
-            source.storage_hosts = Some(vec!["storage.example.org".to_owned()]);
+            source.common.storage_hosts = Some(vec!["storage.example.org".to_owned()]);
         }
     })
     .await;

@@ -28,13 +28,7 @@ impl Drop for TestGateway {
 
 /// The configuration of a gateway over this sandbox.
 pub fn config(sandbox: &Sandbox) -> Config {
-    let variables = sandbox.variables();
-    let environment = move |name: &str| {
-        variables
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.clone())
-    };
+    let environment = sandbox.variables().into_iter().collect();
     Config::load(None, &environment).expect("the sandbox's variables make a configuration")
 }
 
@@ -52,7 +46,7 @@ pub async fn world_with(options: Options, change: impl FnOnce(&mut Config)) -> T
     .await
 }
 
-async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -> TestGateway {
+pub async fn world_from(options: Options, config: impl FnOnce(&Sandbox) -> Config) -> TestGateway {
     let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
     let (address, task) = gateway(config(&sandbox)).await;
     TestGateway {
@@ -88,7 +82,7 @@ pub fn without_caches(config: &mut Config) {
         if_error: Duration::ZERO,
     };
     for source in &mut config.sources {
-        source.freshness = FreshnessOverrides::default();
+        source.common.freshness = FreshnessOverrides::default();
     }
 }
 
@@ -240,11 +234,7 @@ pub fn configured(sandbox: &Sandbox, toml: &str) -> Result<Config, String> {
         .tempfile()
         .expect("a temporary file");
     std::fs::write(file.path(), toml).expect("written");
-    let variables = sandbox.variables();
-    let environment = move |name: &str| {
-        let variable = variables.iter().find(|(variable, _)| *variable == name);
-        variable.map(|(_, value)| value.clone())
-    };
+    let environment = sandbox.variables().into_iter().collect();
     Config::load(Some(file.path().to_owned()), &environment).map_err(|error| error.to_string())
 }
 

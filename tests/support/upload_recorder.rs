@@ -73,7 +73,9 @@ pub async fn server(manner: Manner) -> (SocketAddr, Arc<Seen>) {
 #[allow(dead_code, reason = "some start it as a process")]
 pub async fn gateway(manner: Manner, change: impl FnOnce(&mut Config)) -> (SocketAddr, Arc<Seen>) {
     let (comfy, seen) = server(manner).await;
-    let environment = move |name: &str| (name == "COMFY_URL").then(|| format!("http://{comfy}"));
+    let environment = [("COMFY_URL", format!("http://{comfy}"))]
+        .into_iter()
+        .collect();
     let mut config = Config::load(None, &environment).expect("a configuration");
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -11,10 +11,7 @@ use super::{
 use crate::{
     access::Permission,
     asset::Rendition,
-    schema::{
-        fast_path::SyncFields, operation::Operation, provider::AssetProvider, raw_json,
-        scalars::DateTime,
-    },
+    schema::{fast_path::SyncFields, operation::Operation, raw_json, scalars::DateTime},
 };
 
 /// An `Asset` field that needs no I/O.
@@ -90,7 +87,7 @@ impl SyncFields for AssetNode {
                 out.extend_from_slice(asset.global_id.as_bytes());
                 out.push(b'"');
             }
-            AssetField::Provider => word(AssetProvider::from(asset.provider), out)?,
+            AssetField::Provider => word(asset.provider, out)?,
             AssetField::UpstreamId => raw_json::put(&asset.id.upstream, out),
             AssetField::Name => raw_json::put(&asset.name, out),
             AssetField::Kind => word(AssetKind::from(asset.kind), out)?,

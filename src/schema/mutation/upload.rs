@@ -12,8 +12,7 @@ use base64::{
 use bytes::Bytes;
 
 use self::types::{
-    AssetUploadOptionsInput, AssetUploadStatus, AssetUploadStep, SourceUpload, UploadAssetInput,
-    UploadAssetPayload,
+    AssetUploadStatus, AssetUploadStep, SourceUpload, UploadAssetInput, UploadAssetPayload,
 };
 use super::{
     input::{key, key_conflict},
@@ -23,14 +22,14 @@ use super::{
 };
 use crate::{
     access::Permission,
-    asset::{GlobalId, SourceName, is_upstream_id_text},
+    asset::{GlobalId, SourceName},
     schema::{
         asset::AssetNode,
         error::{AssetMutationError, Code, bad_input, coded},
         filter::unknown_source,
         operation::Operation,
     },
-    source::{ComfyUpload, Registry, ScenarioUpload, Source, SourceError, UploadOptions},
+    source::SourceError,
     write::{FileError, FileInput, NewAsset, Step, StepState, UploadError, UploadOutcome},
 };
 
@@ -112,7 +111,12 @@ fn checked_input(
         note: note(input.note.clone())?,
         length,
         hash,
-        options: options(source.as_ref(), registry, input.options.as_ref())?,
+        options: input
+            .options
+            .as_ref()
+            .map(|options| options.options(source.as_ref(), registry))
+            .transpose()?
+            .unwrap_or_default(),
         limit: uploads.limit,
         key: key(input.idempotency_key.clone())?,
         budget: uploads.budget.clone(),
@@ -154,68 +158,6 @@ fn too_large(limit: usize) -> async_graphql::Error {
         ),
     )
     .extend_with(|_, e| e.set("field", vec!["input", "base64"]))
-}
-
-fn options(
-    source: &dyn Source,
-    registry: &Registry,
-    input: Option<&AssetUploadOptionsInput>,
-) -> async_graphql::Result<UploadOptions> {
-    match input {
-        None => Ok(UploadOptions::None),
-        Some(AssetUploadOptionsInput::Comfy(fields)) => Ok(UploadOptions::Comfy(ComfyUpload {
-            destination: fields.destination.into(),
-            model_type: fields.model_type.clone(),
-        })),
-        Some(AssetUploadOptionsInput::Scenario(fields)) => {
-            let path = ["input", "options", "scenario"];
-            let ids = &fields.collection_ids;
-            if ids.len() > 20 {
-                return Err(bad_input(
-                    &[&path[..], &["collectionIds"]].concat(),
-                    format!("at most 20 collections are allowed, not {}", ids.len()),
-                ));
-            }
-            if let Some(index) = ids.iter().position(|id| !is_upstream_id_text(id)) {
-                return Err(bad_input(
-                    &[&path[..], &["collectionIds", &index.to_string()]].concat(),
-                    "an id has 1 to 128 bytes and no control characters",
-                ));
-            }
-            let id = fields.parent_asset_id.as_ref();
-            let parent_id = id.map(|id| parent(source, registry, id)).transpose()?;
-            Ok(UploadOptions::Scenario(ScenarioUpload {
-                kind: fields.kind.map(Into::into),
-                collection_ids: fields.collection_ids.clone(),
-                parent_id,
-                hide: fields.hide,
-            }))
-        }
-    }
-}
-
-/// Returns the upstream id of the parent asset, which must be in the same source.
-fn parent(source: &dyn Source, registry: &Registry, id: &ID) -> async_graphql::Result<String> {
-    let name = &source.profile().name;
-    let wrong = |message: String| {
-        let path = ["input", "options", "scenario", "parentAssetId"];
-        Err(bad_input(&path, message))
-    };
-    match GlobalId::parse(id) {
-        Ok(GlobalId::Asset(id)) => {
-            let parent_source = registry.named(&id.source);
-            if parent_source.is_some_and(|parent_source| parent_source.profile().name == *name) {
-                Ok(id.upstream.to_string())
-            } else {
-                wrong(format!(
-                    "the parent is an asset of source `{}`, and the upload goes to `{name}`",
-                    id.source
-                ))
-            }
-        }
-        Ok(GlobalId::Source(_)) => wrong("this is the id of a source, not of an asset".to_owned()),
-        Err(invalid) => wrong(invalid.to_string()),
-    }
 }
 
 pub async fn upload(

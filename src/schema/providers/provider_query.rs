@@ -12,7 +12,6 @@ use crate::{
         fast_path::FastPath,
         filter::named,
         operation::reading,
-        provider::AssetProvider,
     },
     source::{BrokenRule, Filter, FilterField, ListKind, Order, Parameters, Pushdown},
 };
@@ -48,9 +47,8 @@ impl ProviderList {
     ) -> async_graphql::Result<FastPath<AssetConnection>> {
         let query = query?;
         let registry = &reading(context)?.registry;
-        let node = AssetProvider::from(self.provider);
         let mut sources = named(&["sources"], self.sources.as_deref(), registry)?;
-        let is_other = |provider| AssetProvider::from(provider) != node;
+        let is_other = |provider| provider != self.provider;
         for (index, name) in self.sources.iter().flatten().enumerate() {
             let source = SourceName::parse(name).ok();
             let source = source.and_then(|name| registry.named(&name));
@@ -61,7 +59,7 @@ impl ProviderList {
                     format!(
                         "source `{}` is no {} source, and `{}` lists those only",
                         other.name,
-                        node.word(),
+                        self.provider.enum_value(),
                         self.name
                     ),
                 ));

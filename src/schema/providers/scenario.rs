@@ -1,4 +1,18 @@
-//! Scenario's part of the graph: its details and its lists.
+//! Scenario's part of the graph: its details, its lists and its upload options.
 
 mod details;
 pub mod list;
+pub mod upload;
+
+use crate::schema::field_cost::FieldCost;
+
+/// Returns the cost of a field of this part; `page` is that of a page of its list.
+pub fn cost(parent: &str, field: &str, page: FieldCost) -> Option<FieldCost> {
+    match (parent, field) {
+        ("Query", "scenarioAssets" | "scenarioPublicAssets") => Some(page),
+        ("ScenarioDetails", "embedding") | ("ScenarioQualityGate", "details") => {
+            Some(FieldCost::Calls(1))
+        }
+        _ => None,
+    }
+}

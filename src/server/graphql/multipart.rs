@@ -33,9 +33,9 @@ use self::{
 };
 use crate::{
     access::Budget,
-    config::Limits,
     schema::Code,
     server::{error::RequestError, memory::Memory, origin_policy},
+    settings::Limits,
 };
 
 pub use files::Files;

@@ -1,9 +1,10 @@
 //! The input and payload of `uploadAsset`.
 
-use async_graphql::{Enum, ID, InputObject, OneofObject, SimpleObject};
+use async_graphql::{Enum, InputObject, SimpleObject};
 
 use crate::schema::{
-    asset::AssetNode, error::AssetMutationError, mutation::upload_scalar::Upload, scalars::ByteSize,
+    asset::AssetNode, error::AssetMutationError, mutation::upload_scalar::Upload,
+    providers::AssetUploadOptionsInput, scalars::ByteSize,
 };
 
 /// The input of `uploadAsset`: a file, its source, and the new asset's name, tags and note.
@@ -41,71 +42,6 @@ pub struct UploadAssetInput {
     pub idempotency_key: Option<String>,
     /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
-}
-
-/// Upload options of one provider. Set exactly one field.
-#[derive(OneofObject)]
-pub enum AssetUploadOptionsInput {
-    /// Options of an upload to Scenario.
-    Scenario(ScenarioUploadInput),
-    /// Options of an upload to Comfy.
-    Comfy(ComfyUploadInput),
-}
-
-/// Options of an upload to Scenario.
-#[derive(InputObject)]
-pub struct ScenarioUploadInput {
-    /// The kind of the file. Default: detected from the bytes. Meshes in text or archives (OBJ,
-    /// glTF, USDZ) require `MODEL_3D`.
-    pub kind: Option<ScenarioUploadKindInput>,
-    /// Scenario ids of the collections to add the asset to, at most 20.
-    #[graphql(default)]
-    pub collection_ids: Vec<String>,
-    /// The `id` of the asset that this one was made from, in the same source.
-    pub parent_asset_id: Option<ID>,
-    /// Whether to hide the asset from Scenario's own lists.
-    #[graphql(default)]
-    pub hide: bool,
-}
-
-/// The kind of file that Scenario processes. Values may be added; only requests use them.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "crate::source::ScenarioUploadKind")]
-#[graphql(name = "ScenarioUploadKind")]
-pub enum ScenarioUploadKindInput {
-    /// An image.
-    Image,
-    /// A video.
-    Video,
-    /// Audio.
-    Audio,
-    /// Text.
-    Text,
-    /// A 3D mesh.
-    #[graphql(name = "MODEL_3D")]
-    Model3d,
-}
-
-/// Options of an upload to Comfy.
-#[derive(InputObject)]
-pub struct ComfyUploadInput {
-    /// The folder that receives the file.
-    #[graphql(default_with = "ComfyUploadDestination::Input")]
-    pub destination: ComfyUploadDestination,
-    /// With `MODELS`: the model folder, such as `checkpoints`.
-    pub model_type: Option<String>,
-}
-
-/// A folder of Comfy. Values may be added; only requests use them.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "crate::source::ComfyDestination")]
-pub enum ComfyUploadDestination {
-    /// Files that workflows read.
-    Input,
-    /// Files that workflows write.
-    Output,
-    /// Models. Requires `modelType`.
-    Models,
 }
 
 /// The result of `uploadAsset`.

@@ -1,17 +1,21 @@
 //! Comfy's own filters and orders, of all its API versions (comfy.md 4.1).
 
-use async_graphql::{Enum, InputObject};
+use async_graphql::{Context, Enum, InputObject, Object};
 use serde_json::{Map, Value};
 
 use crate::{
+    asset::Provider,
+    providers::comfy::list_params::ComfyParameters,
     schema::{
+        connection::AssetConnection,
         error::bad_input,
+        fast_path::FastPath,
         filter::{tags, text},
         order::AssetOrderDirection,
-        providers::provider_query::{ProviderQuery, rule_error},
+        providers::provider_query::{ProviderList, ProviderQuery, rule_error},
         scalars::Json,
     },
-    source::{ComfyParameters, FilterField, Order, SortBy},
+    source::{FilterField, ListKind, Order, SortBy},
 };
 
 /// A field that Comfy can sort by. Values may be added; only requests use them.
@@ -169,4 +173,51 @@ fn metadata(matches: Option<Vec<ComfyMetadataMatch>>) -> async_graphql::Result<M
         }
     }
     Ok(conditions)
+}
+
+/// The `Query` fields of Comfy's own lists.
+#[derive(Default)]
+pub struct ComfyLists;
+
+/// The `Query` fields of Comfy's own lists.
+#[Object]
+impl ComfyLists {
+    /// Comfy's own list (`GET /api/assets`) with the filters of all its versions, over all Comfy
+    /// sources or those named. Unlike `assets`, it adds no filters: Comfy Cloud hides some
+    /// categories when no tag is given, and includes public assets unless `includePublic` is false.
+    #[expect(clippy::too_many_arguments, reason = "the graph's own")]
+    async fn comfy_assets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Lists these Comfy sources, by name. Default: all of them.")]
+        sources: Option<Vec<String>>,
+        #[graphql(desc = "Comfy's own filters.")] filter: Option<ComfyAssetFilter>,
+        #[graphql(
+            desc = "How Comfy sorts. By NAME, SIZE and LAST_ACCESS_TIME within one source only.",
+            default_with = "Some(ComfyAssetOrder::NEWEST)"
+        )]
+        order_by: Option<ComfyAssetOrder>,
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
+        first: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
+        let order = order_by.unwrap_or(ComfyAssetOrder::NEWEST).into();
+        let list = ProviderList {
+            name: "comfyAssets",
+            provider: Provider::Comfy,
+            listing: ListKind::Own,
+            sources,
+            order,
+        };
+        let query = filter.unwrap_or_default().query();
+        Some(
+            list.resolve(context, query, [first, last], [after, before])
+                .await,
+        )
+    }
 }

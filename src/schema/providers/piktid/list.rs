@@ -1,15 +1,19 @@
 //! PiktID's own filters and orders (piktid.md 4.1).
 
-use async_graphql::{Enum, InputObject};
+use async_graphql::{Context, Enum, InputObject, Object};
 
 use crate::{
+    asset::Provider,
+    providers::piktid::list_params::{Ownership, PiktidParameters},
     schema::{
+        connection::AssetConnection,
+        fast_path::FastPath,
         filter::{tags, text, timestamp},
         order::AssetOrderDirection,
-        providers::provider_query::{ProviderQuery, rule_error},
+        providers::provider_query::{ProviderList, ProviderQuery, rule_error},
         scalars::DateTime,
     },
-    source::{Filter, Order, Ownership, PiktidParameters, SortBy},
+    source::{Filter, ListKind, Order, SortBy},
 };
 
 /// The owner of assets, in PiktID's terms. Values may be added; only requests use them.
@@ -107,5 +111,51 @@ impl PiktidAssetFilter {
             filter: Filter::default(),
             local: Vec::new(),
         })
+    }
+}
+
+/// The `Query` fields of PiktID's own lists.
+#[derive(Default)]
+pub struct PiktidLists;
+
+/// The `Query` fields of PiktID's own lists.
+#[Object]
+impl PiktidLists {
+    /// PiktID's own list (`GET /assets`) with its own filters, over all PiktID sources or those
+    /// named. An argument that breaks a rule of PiktID is an error, before any upstream call.
+    #[expect(clippy::too_many_arguments, reason = "the graph's own")]
+    async fn piktid_assets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Lists these PiktID sources, by name. Default: all of them.")]
+        sources: Option<Vec<String>>,
+        #[graphql(desc = "PiktID's own filters.")] filter: Option<PiktidAssetFilter>,
+        #[graphql(
+            desc = "How PiktID sorts. By FILENAME within one source only.",
+            default_with = "Some(PiktidAssetOrder::NEWEST)"
+        )]
+        order_by: Option<PiktidAssetOrder>,
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
+        first: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
+        let order = order_by.unwrap_or(PiktidAssetOrder::NEWEST).into();
+        let list = ProviderList {
+            name: "piktidAssets",
+            provider: Provider::Piktid,
+            listing: ListKind::Own,
+            sources,
+            order,
+        };
+        let query = filter.unwrap_or_default().query();
+        Some(
+            list.resolve(context, query, [first, last], [after, before])
+                .await,
+        )
     }
 }

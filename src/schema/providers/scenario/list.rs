@@ -1,18 +1,21 @@
 //! Scenario's own filters and orders (scenario.md 5.1, 5.2).
 
-use async_graphql::{Enum, InputObject};
+use async_graphql::{Context, Enum, InputObject, Object};
 
 use crate::{
+    asset::Provider,
+    providers::scenario::list_params::{
+        Privacy, ScenarioParameters, ScenarioPublicParameters, check_span,
+    },
     schema::{
+        connection::AssetConnection,
+        fast_path::FastPath,
         filter::{check_time_ranges, tags, text, timestamp, words},
         order::AssetOrderDirection,
-        providers::provider_query::{ProviderQuery, rule_error},
+        providers::provider_query::{ProviderList, ProviderQuery, rule_error},
         scalars::DateTime,
     },
-    source::{
-        Filter, Order, Privacy, ScenarioParameters, ScenarioPublicParameters, SortBy,
-        check_scenario_span,
-    },
+    source::{Filter, ListKind, Order, SortBy},
 };
 
 /// Who can see an asset, in Scenario's terms. Values may be added; only requests use them.
@@ -230,7 +233,102 @@ fn span(
         updated_before: timestamp("updatedBefore", updated_before.as_ref())?,
         ..Filter::default()
     };
-    check_scenario_span(&filter, order.by).map_err(|rule| rule_error(&rule, &[]))?;
+    check_span(&filter, order.by).map_err(|rule| rule_error(&rule, &[]))?;
     check_time_ranges(&filter)?;
     Ok(filter)
+}
+
+/// The `Query` fields of Scenario's own lists.
+#[derive(Default)]
+pub struct ScenarioLists;
+
+/// The `Query` fields of Scenario's own lists.
+#[Object]
+impl ScenarioLists {
+    /// Scenario's own list (`GET /assets`) with its own filters, over all Scenario sources or those
+    /// named. An argument that breaks a rule of Scenario is an error, before any upstream call.
+    #[expect(clippy::too_many_arguments, reason = "the graph's own")]
+    async fn scenario_assets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Scenario sources to list, by name. Null: all. An empty list: an error.")]
+        sources: Option<Vec<String>>,
+        #[graphql(desc = "Scenario's own filters.")] filter: Option<ScenarioAssetFilter>,
+        #[graphql(
+            desc = "How Scenario sorts the list.",
+            default_with = "Some(ScenarioAssetOrder::NEWEST)"
+        )]
+        order_by: Option<ScenarioAssetOrder>,
+        #[graphql(
+            desc = "Whether `url` points to the original file, without Scenario's transformation.",
+            default
+        )]
+        original_assets: bool,
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
+        first: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
+        let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
+        let query = filter.unwrap_or_default().query(order, original_assets);
+        let list = ProviderList {
+            name: "scenarioAssets",
+            provider: Provider::Scenario,
+            listing: ListKind::Own,
+            sources,
+            order,
+        };
+        Some(
+            list.resolve(context, query, [first, last], [after, before])
+                .await,
+        )
+    }
+
+    /// The public Scenario assets of all organisations, read with Scenario's public token. Only
+    /// this Scenario list filters by tags upstream. Every Scenario source returns the same assets:
+    /// with several configured, name one in `sources`.
+    #[expect(clippy::too_many_arguments, reason = "the graph's own")]
+    async fn scenario_public_assets(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Scenario sources to list, by name. Null: all. An empty list: an error.")]
+        sources: Option<Vec<String>>,
+        #[graphql(desc = "Scenario's own filters.")] filter: Option<ScenarioPublicAssetFilter>,
+        #[graphql(
+            desc = "How Scenario sorts the list.",
+            default_with = "Some(ScenarioAssetOrder::NEWEST)"
+        )]
+        order_by: Option<ScenarioAssetOrder>,
+        #[graphql(
+            desc = "Whether `url` points to the original file, without Scenario's transformation.",
+            default
+        )]
+        original_assets: bool,
+        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
+        first: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+        )]
+        last: Option<i32>,
+        #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,
+    ) -> Option<async_graphql::Result<FastPath<AssetConnection>>> {
+        let order = order_by.unwrap_or(ScenarioAssetOrder::NEWEST).into();
+        let query = filter.unwrap_or_default().query(order, original_assets);
+        let list = ProviderList {
+            name: "scenarioPublicAssets",
+            provider: Provider::Scenario,
+            listing: ListKind::Public,
+            sources,
+            order,
+        };
+        Some(
+            list.resolve(context, query, [first, last], [after, before])
+                .await,
+        )
+    }
 }

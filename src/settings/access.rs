@@ -1,0 +1,421 @@
+//! `[access]`: who may call, from where, and how often.
+
+use std::{collections::HashSet, net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::{
+    file_path::FilePath,
+    numbers::{optional_positive, optional_seconds},
+    one_or_more::OneOrMore,
+    reader::Reader,
+    table::{Origin, Table, Values},
+    web_url::{is_this_machine, web_url},
+};
+
+/// Who may call, from where, and how often.
+#[derive(Debug, Clone, Default)]
+pub struct AccessConfig {
+    pub mode: AccessMode,
+    /// Allowed request hosts, besides loopback, the gateway's own address and `public_url`.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read responses (CORS) and open WebSockets.
+    pub cors_origins: Vec<String>,
+    /// Proxies whose `x-forwarded-for` is trusted.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `None`: no limit.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// How callers authenticate.
+#[derive(Debug, Clone, Default)]
+pub enum AccessMode {
+    /// No authentication.
+    #[default]
+    Open,
+    /// API keys of this gateway, as bearer tokens.
+    Keys(Vec<KeyConfig>),
+    /// JSON Web Tokens of an issuer.
+    Jwt(Box<JwtConfig>),
+}
+
+/// What a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    Read,
+    Write,
+    Delete,
+}
+
+impl Permission {
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Delete];
+
+    /// Returns the scope as it is written in settings and tokens.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "assets:read",
+            Self::Write => "assets:write",
+            Self::Delete => "assets:delete",
+        }
+    }
+}
+
+/// An API key, stored as its hash.
+#[derive(Debug, Clone)]
+pub struct KeyConfig {
+    /// The name of the key's holder in the log.
+    pub id: String,
+    /// BLAKE3 of the key.
+    pub hash: [u8; 32],
+    pub permissions: Vec<Permission>,
+}
+
+/// Which JSON Web Tokens are accepted.
+#[derive(Debug, Clone)]
+pub struct JwtConfig {
+    pub issuer: String,
+    pub audiences: Vec<String>,
+    /// JWA names (RFC 7518), asymmetric algorithms only.
+    pub algorithms: Vec<String>,
+    pub keys: JwksConfig,
+    /// Allowed clock difference.
+    pub leeway: Duration,
+}
+
+/// Where to get an issuer's keys.
+#[derive(Debug, Clone)]
+pub enum JwksConfig {
+    File(FilePath),
+    Address {
+        url: Url,
+        ca_file: Option<FilePath>,
+        /// How long the keys are used before they are fetched again.
+        fresh: Duration,
+    },
+}
+
+/// The request limit of each caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    pub per_minute: u32,
+    /// Requests allowed at once, after a pause.
+    pub burst: u32,
+}
+
+/// Accepted algorithms. None uses a shared secret: a party that checks one can also sign.
+const ALGORITHMS: [&str; 9] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+];
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeValue {
+    #[default]
+    Open,
+    Keys,
+    Jwt,
+}
+
+/// `[access]` as written.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct AccessSection {
+    mode: ModeValue,
+    allowed_hosts: Vec<String>,
+    cors_origins: Vec<String>,
+    trusted_proxies: Vec<String>,
+}
+
+/// `[[access.keys]]` as written.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct KeySection {
+    id: String,
+    hash: String,
+    scopes: Option<Vec<String>>,
+}
+
+/// `[access.jwt]` as written.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct JwtSection {
+    issuer: String,
+    audience: OneOrMore,
+    algorithms: Vec<String>,
+    jwks_url: Option<String>,
+    jwks_file: Option<FilePath>,
+    ca_file: Option<FilePath>,
+    #[serde(deserialize_with = "optional_seconds")]
+    jwks_fresh_seconds: Option<Duration>,
+    #[serde(deserialize_with = "optional_seconds")]
+    leeway_seconds: Option<Duration>,
+}
+
+/// `[access.rate_limit]` as written.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct RateLimitSection {
+    #[serde(deserialize_with = "optional_positive")]
+    requests_per_minute: Option<u32>,
+    #[serde(deserialize_with = "optional_positive")]
+    burst: Option<u32>,
+}
+
+/// Reads `[access]` and the tables inside it.
+pub fn read_access(reader: &mut Reader<'_>, table: &Table<'_>) -> AccessConfig {
+    let (section, values) = reader.read::<AccessSection>(table);
+    let hosts = ("allowed_hosts", &*section.allowed_hosts);
+    let origins = ("cors_origins", &*section.cors_origins);
+    let proxies = ("trusted_proxies", &*section.trusted_proxies);
+    let mut access = AccessConfig {
+        mode: AccessMode::Open,
+        allowed_hosts: list(reader, &values, hosts, host),
+        cors_origins: list(reader, &values, origins, origin),
+        trusted_proxies: list(reader, &values, proxies, network),
+        rate_limit: read_rate_limit(reader, &table.inside("rate_limit")),
+    };
+    let keys = read_keys(reader, table);
+    let (has_jwt, jwt) = read_jwt(reader, &table.inside("jwt"));
+    let mode = values.origin_of("mode");
+    match section.mode {
+        ModeValue::Keys if keys.is_none() => reader.refuse(
+            mode,
+            "`mode = \"keys\"` needs at least one [[access.keys]]: `asset-gateway key` makes one",
+        ),
+        ModeValue::Jwt if !has_jwt => reader.refuse(
+            mode,
+            "`mode = \"jwt\"` needs [access.jwt] with `issuer`, `audience`, `algorithms`, and \
+             `jwks_url` or `jwks_file`",
+        ),
+        _ => {}
+    }
+    // The author of unused keys or JWT settings believes that callers are checked.
+    let is_keys = section.mode == ModeValue::Keys;
+    let is_jwt = section.mode == ModeValue::Jwt;
+    if (keys.is_some() && !is_keys) || (has_jwt && !is_jwt) {
+        reader.refuse(
+            mode,
+            "[[access.keys]] goes with `mode = \"keys\"`, [access.jwt] with `mode = \"jwt\"`, and \
+             neither with another mode",
+        );
+    }
+    access.mode = match (section.mode, keys, jwt) {
+        (ModeValue::Keys, Some(keys), _) => AccessMode::Keys(keys),
+        (ModeValue::Jwt, _, Some(jwt)) => AccessMode::Jwt(Box::new(jwt)),
+        _ => AccessMode::Open,
+    };
+    access
+}
+
+/// Reads the texts of a list with a rule for each.
+fn list<T>(
+    reader: &mut Reader<'_>,
+    values: &Values,
+    (key, texts): (&str, &[String]),
+    read: impl Fn(&str) -> Result<T, &'static str>,
+) -> Vec<T> {
+    let mut list = Vec::new();
+    for text in texts {
+        match read(text) {
+            Ok(element) => list.push(element),
+            Err(rule) => {
+                let message = format!("`{key}`: `{text}` {rule}");
+                reader.refuse(values.origin_of(key), message);
+            }
+        }
+    }
+    list
+}
+
+fn host(text: &str) -> Result<String, &'static str> {
+    const RIGHT: &str = "must be a host without scheme or port, such as assets.example.com";
+    // A wildcard would admit every page under a matching host name.
+    match Host::parse(text) {
+        Ok(host) if !text.contains('*') => Ok(host.to_string()),
+        Ok(_) | Err(_) => Err(RIGHT),
+    }
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    const RIGHT: &str = "must be an origin, such as https://app.example.com: scheme and host, and \
+                         a port where it is not the scheme's own. `*` would open the gateway to \
+                         every page there is";
+    let url = web_url(text).filter(|url| url.path() == "/").ok_or(RIGHT)?;
+    Ok(url.origin().ascii_serialization())
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    const RIGHT: &str = "must be an address or a network, such as 10.0.0.7 or 10.0.0.0/8";
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse().or_else(|_| address()).map_err(|_| RIGHT)
+}
+
+/// Reads `[[access.keys]]`. `None`: there are none.
+fn read_keys(reader: &mut Reader<'_>, access: &Table<'_>) -> Option<Vec<KeyConfig>> {
+    let list = access.value("keys")?;
+    let origin = Origin::File(list.span().start);
+    let Some(tables) = list.get_ref().as_array() else {
+        reader.refuse(&origin, "`keys` must be tables: [[access.keys]]");
+        return None;
+    };
+    let (mut ids, mut hashes) = (HashSet::new(), HashSet::new());
+    let mut keys = Vec::new();
+    for table in tables {
+        let (key, values) = reader.read::<KeySection>(&Table {
+            title: "[[access.keys]]".to_owned(),
+            table: Some(table),
+            inner: &[],
+            prefix: None,
+            short_variables: &[],
+        });
+        if !values.is_sound {
+            continue;
+        }
+        let (config, faults) = read_key(&key);
+        for fault in &faults {
+            reader.refuse(&values.origin, fault);
+        }
+        if !ids.insert(config.id.clone()) || !hashes.insert(config.hash) {
+            let message = format!("key `{}` has the `id` or the `hash` of another", config.id);
+            reader.refuse(&values.origin, message);
+        }
+        keys.push(config);
+    }
+    (!tables.is_empty()).then_some(keys)
+}
+
+/// Checks a key. The configuration is whole if there are no faults.
+fn read_key(key: &KeySection) -> (KeyConfig, Vec<String>) {
+    let mut faults = Vec::new();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if key.id.is_empty() || key.id.len() > 64 || !key.id.chars().all(is_name) {
+        faults.push(
+            "a key's `id` has 1 to 64 letters, digits, `-`, `_` or `.`: the log shows it"
+                .to_owned(),
+        );
+    }
+    // Do not repeat the value: it may be the key itself, put here by mistake.
+    let hash = key.hash.strip_prefix("blake3:");
+    let hash = hash.and_then(|hex| blake3::Hash::from_hex(hex).ok());
+    if hash.is_none() {
+        faults.push(format!(
+            "`hash` of key `{}` must be `blake3:` and 64 digits, as `asset-gateway key` prints it: \
+             the hash, not the key",
+            key.id
+        ));
+    }
+    let words = Permission::ALL.map(Permission::word).join(", ");
+    if key.scopes.is_none() {
+        faults.push(format!("key `{}` has no `scopes`, of {words}", key.id));
+    }
+    let mut permissions = Vec::new();
+    for scope in key.scopes.iter().flatten() {
+        match Permission::ALL.into_iter().find(|p| p.word() == scope) {
+            Some(permission) => permissions.push(permission),
+            None => faults.push(format!(
+                "`scopes` of key `{}`: `{}` is not a scope; use {words}",
+                key.id,
+                scope.chars().take(40).collect::<String>()
+            )),
+        }
+    }
+    let config = KeyConfig {
+        id: key.id.clone(),
+        hash: hash.map_or([0; 32], |hash| *hash.as_bytes()),
+        permissions,
+    };
+    (config, faults)
+}
+
+fn read_rate_limit(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<RateLimit> {
+    let (section, values) = reader.read::<RateLimitSection>(table);
+    if values.is_absent() {
+        return None;
+    }
+    let Some(per_minute) = section.requests_per_minute else {
+        if values.is_sound {
+            reader.refuse(
+                &values.origin,
+                "[access.rate_limit] needs `requests_per_minute`",
+            );
+        }
+        return None;
+    };
+    Some(RateLimit {
+        per_minute,
+        burst: section.burst.unwrap_or(per_minute.div_ceil(10).max(10)),
+    })
+}
+
+/// Reads `[access.jwt]`: whether it is there, and the settings, unless they have a fault.
+fn read_jwt(reader: &mut Reader<'_>, table: &Table<'_>) -> (bool, Option<JwtConfig>) {
+    let (section, values) = reader.read::<JwtSection>(table);
+    if values.is_absent() {
+        return (false, None);
+    }
+    if !values.is_sound {
+        return (true, None);
+    }
+    let config = section.resolve();
+    if let Err(message) = &config {
+        reader.refuse(&values.origin, message);
+    }
+    (true, config.ok())
+}
+
+impl JwtSection {
+    fn resolve(self) -> Result<JwtConfig, String> {
+        let audiences = self.audience.0;
+        let has_names = !self.issuer.is_empty() && !audiences.is_empty();
+        if !has_names || audiences.iter().any(String::is_empty) {
+            return Err("`issuer` and `audience` of [access.jwt] must not be empty".to_owned());
+        }
+        let is_known = |name: &String| ALGORITHMS.contains(&name.as_str());
+        if self.algorithms.is_empty() || !self.algorithms.iter().all(is_known) {
+            return Err(format!(
+                "`algorithms` of [access.jwt] must list the issuer's algorithms, out of: {}",
+                ALGORITHMS.join(", ")
+            ));
+        }
+        let fresh = self.jwks_fresh_seconds.unwrap_or(Duration::from_secs(600));
+        let keys = match (self.jwks_url, self.jwks_file) {
+            (Some(url), None) => JwksConfig::Address {
+                url: jwks_url(&url).ok_or(
+                    "`jwks_url` must be an https address without credentials; plain http is for \
+                     loopback only, because keys can be forged on the way",
+                )?,
+                ca_file: self.ca_file,
+                fresh,
+            },
+            (None, Some(path)) => JwksConfig::File(path),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err("[access.jwt] needs one of `jwks_url` and `jwks_file`".to_owned());
+            }
+        };
+        let leeway = self.leeway_seconds.unwrap_or(Duration::from_secs(30));
+        if leeway > Duration::from_secs(300) {
+            return Err("`leeway_seconds` allows for clock differences: at most 300".to_owned());
+        }
+        Ok(JwtConfig {
+            issuer: self.issuer,
+            audiences,
+            algorithms: self.algorithms,
+            keys,
+            leeway,
+        })
+    }
+}
+
+/// Parses a JWKS URL whose response can be trusted. The URL may have a query.
+fn jwks_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let fits = match url.scheme() {
+        "https" => true,
+        "http" => is_this_machine(&url),
+        _ => false,
+    };
+    (fits && url.has_host() && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
