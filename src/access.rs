@@ -52,6 +52,18 @@ impl Access {
         matches!(self, Self::Open)
     }
 
+    /// Asks the token issuer for its keys and returns their number. `None`: there is no issuer to
+    /// ask.
+    ///
+    /// # Errors
+    /// Why there are no keys, in words.
+    pub async fn probe_issuer(&self) -> Option<Result<usize, String>> {
+        match self {
+            Self::Open | Self::Keys(_) => None,
+            Self::Tokens(tokens) => tokens.probe_issuer().await,
+        }
+    }
+
     /// Authenticates the caller that sent these headers.
     ///
     /// # Errors

@@ -41,10 +41,15 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     match result {
         // The user can fix this: a plain message, without a backtrace or "Error:".
-        Err(error) if error.is::<ConfigError>() => {
-            complain(&error.to_string());
-            Ok(ExitCode::from(USAGE))
-        }
+        Err(error) => match error.downcast::<ConfigError>() {
+            Ok(ConfigError { faults }) => {
+                for fault in &faults {
+                    complain(fault);
+                }
+                Ok(ExitCode::from(USAGE))
+            }
+            Err(other) => Err(other),
+        },
         result => result,
     }
 }

@@ -155,6 +155,15 @@ impl KeySet {
         }
     }
 
+    /// Asks the issuer for its keys and returns their number. `None`: they are from a file.
+    ///
+    /// # Errors
+    /// Why there are no keys, in words.
+    pub async fn probe(&self) -> Option<Result<usize, String>> {
+        let keys = self.fetcher.as_ref()?.fetch_keys().await;
+        Some(keys.map(|keys| keys.len()))
+    }
+
     /// The keys that may have signed a token with this header. Fetches the keys if they are old or
     /// none fits, as the issuer may have new ones.
     pub async fn for_token(self: &Arc<Self>, header: &Header) -> Result<Vec<DecodingKey>, Denied> {

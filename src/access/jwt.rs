@@ -63,6 +63,11 @@ impl Words {
 }
 
 impl Tokens {
+    /// Asks the issuer for its keys: see [`KeySet::probe`].
+    pub async fn probe_issuer(&self) -> Option<Result<usize, String>> {
+        self.keys.probe().await
+    }
+
     pub fn new(config: JwtConfig) -> Result<Self, ConfigError> {
         let algorithms: Result<Vec<Algorithm>, _> =
             config.algorithms.iter().map(|name| name.parse()).collect();

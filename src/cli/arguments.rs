@@ -29,11 +29,12 @@ pub enum Command {
     Sandbox(Sandbox),
     /// Prints the schema.
     Schema(Schema),
-    /// Reads the configuration, asks every source for one asset, and prints a table. Exit code 0
-    /// when all answer, 1 when one does not, 64 when the configuration is wrong.
+    /// Checks the configuration as `serve` does, asks every source for one asset and the token
+    /// issuer for its keys, and prints a table. Exit code 0 when all answer, 1 when one does not, 64
+    /// when the configuration is wrong or names no source.
     Check(Check),
-    /// Makes a key for `mode = "keys"`: prints the key, which is not stored, and the configuration
-    /// lines with its hash.
+    /// Makes a key for `mode = "keys"`: prints the key alone on standard output, and the
+    /// configuration lines with its hash on standard error.
     Key(Key),
 }
 
@@ -88,4 +89,10 @@ pub struct Key {
 pub struct Check {
     #[command(flatten)]
     pub config: ConfigArguments,
+    /// Checks the configuration alone and contacts neither sources nor the token issuer.
+    #[arg(long)]
+    pub offline: bool,
+    /// Prints one JSON object, for scripts.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -25,6 +25,12 @@ pub fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// Prints advice to standard error, apart from a result.
+pub fn advise(text: &str) {
+    // If this fails, the result still stands on standard output.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Prints a problem to standard error.
 pub fn complain(text: &str) {
     // If this fails, the exit code still reports the problem.

@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{arguments::Key, console::print};
+use super::{
+    arguments::Key,
+    console::{advise, print},
+};
 use crate::{
     access::{NewKey, Permission},
     config::ConfigError,
@@ -29,11 +32,11 @@ pub fn run(options: &Key) -> anyhow::Result<ExitCode> {
     }
     let new = NewKey::random().context("cannot get random bytes from the system")?;
     let scopes: Vec<String> = options.scopes.iter().map(|s| format!("\"{s}\"")).collect();
-    print(&format!(
-        "The key, shown only now; callers send it as `authorization: Bearer …`:\n\n  {}\n\n\
+    print(&format!("{}\n", new.key.expose()));
+    advise(&format!(
+        "This key is shown only now; callers send it as `authorization: Bearer …`.\n\
          For the configuration, beside `mode = \"keys\"` in [access]:\n\n\
          [[access.keys]]\nid = \"{}\"\nhash = \"{}\"\nscopes = [{}]\n",
-        new.key.expose(),
         options.id,
         new.hash,
         scopes.join(", ")

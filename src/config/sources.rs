@@ -118,13 +118,16 @@ fn names_in_variables(
             continue;
         }
         let prefix = source_prefix(&word);
-        let has_long = source_keys(kind).iter().any(|key| {
-            let name = variable(&prefix, key.name);
-            let spellings = ["", "_FILE", "_ENV"].map(|form| format!("{name}{form}"));
-            spellings.iter().any(|name| environment.get(name).is_some())
-        });
-        let mut short = kind.variables.iter().map(|(name, _)| *name);
-        let short = short.find(|name| environment.get(name).is_some());
+        let set = |name: &str| {
+            let mut spellings = ["", "_FILE", "_ENV"]
+                .map(|form| format!("{name}{form}"))
+                .into_iter();
+            spellings.find(|name| environment.get(name).is_some())
+        };
+        let has_long = source_keys(kind)
+            .iter()
+            .any(|key| set(&variable(&prefix, key.name)).is_some());
+        let short = kind.variables.iter().find_map(|(name, _)| set(name));
         let is_configured = sources
             .iter()
             .any(|(source, _)| source.common.provider == kind.provider);
@@ -243,6 +246,7 @@ fn provider(
             words.join(", ")
         );
         reader.refuse(&origin, message);
+        reader.ignore_variables(prefix);
     }
     kind
 }

@@ -30,9 +30,6 @@ use crate::{
 /// The prefix of the headers that carry callers' own credentials; a source's name follows.
 pub const CREDENTIAL_HEADER_PREFIX: &str = "x-asset-source-";
 
-/// The minimum length of `media_secret`, in bytes. 32 random characters are recommended.
-const MIN_SECRET: usize = 8;
-
 /// The most concurrent uploads per client, and files per client and source. Further ones wait.
 const UPLOADS: usize = 16;
 const FILES: usize = 24;
@@ -77,17 +74,10 @@ impl Gateway {
     /// Connects the configured sources. `address` is where the gateway listens.
     ///
     /// # Errors
-    /// [`ConfigError`]: `media_secret` is too short, `address` gives no valid URL, the access mode
-    /// is invalid, or a source's client or the validator cannot be built.
+    /// [`ConfigError`]: `address` gives no valid URL, the access mode is invalid, or a source's
+    /// client or the validator cannot be built.
     pub fn new(config: Config, address: SocketAddr) -> Result<Self, ConfigError> {
         let secret = config.media_secret.as_ref().map(Secret::expose);
-        if secret.is_some_and(|secret| secret.len() < MIN_SECRET) {
-            return Err(ConfigError::new(format!(
-                "`media_secret` (ASSET_GATEWAY_MEDIA_SECRET) is shorter than {MIN_SECRET} bytes: \
-                 anyone who guesses it can open every file. Use a random one, such as from \
-                 `openssl rand -hex 32`"
-            )));
-        }
         let public_url = config
             .public_url
             .clone()
@@ -136,6 +126,15 @@ impl Gateway {
             rates: RequestLimiter::new(config.access.rate_limit),
             access: Access::new(config.access.mode)?,
         })))
+    }
+
+    /// Asks the token issuer for its keys and returns their number. `None`: there is no issuer to
+    /// ask.
+    ///
+    /// # Errors
+    /// Why there are no keys, in words.
+    pub async fn probe_issuer(&self) -> Option<Result<usize, String>> {
+        self.0.access.probe_issuer().await
     }
 
     /// The sources that this gateway serves.

@@ -120,11 +120,16 @@ impl<'a> Reader<'a> {
             };
             let value = match key.kind {
                 KeyType::Secret => self.secret(form, &written, value, &origin),
-                KeyType::Path => value.as_str().map(|path| self.path(path, &origin)),
-                KeyType::PathList => value.as_array().map(|paths| {
-                    let paths = paths.iter().filter_map(toml::Value::as_str);
-                    toml::Value::Array(paths.map(|path| self.path(path, &origin)).collect())
-                }),
+                KeyType::Path => {
+                    let path = value.as_str().unwrap_or_default();
+                    self.path(path, &written, &origin)
+                }
+                KeyType::PathList => {
+                    let paths = value.as_array().into_iter().flatten();
+                    let paths = paths.filter_map(toml::Value::as_str);
+                    let paths = paths.map(|path| self.path(path, &written, &origin));
+                    paths.collect::<Option<_>>().map(toml::Value::Array)
+                }
                 _ => Some(value),
             };
             if let Some(value) = value {
@@ -200,6 +205,13 @@ impl<'a> Reader<'a> {
             (Origin::Variable(name), _) => format!("{name}: "),
             (Origin::Nowhere, _) => String::new(),
         }
+    }
+
+    /// Takes no notice of the variables that begin so, as their table has a fault already.
+    pub fn ignore_variables(&mut self, prefix: &str) {
+        let names = self.environment.names_with(prefix);
+        let names = names.map(|name| (name.to_owned(), String::new()));
+        self.known.extend(names);
     }
 
     /// Ends the reading.
@@ -350,19 +362,28 @@ impl<'a> Reader<'a> {
         let is_quoted =
             |quote: char| secret.len() > 1 && secret.starts_with(quote) && secret.ends_with(quote);
         if is_quoted('"') || is_quoted('\'') {
+            let place = match origin {
+                Origin::Variable(_) => String::new(),
+                Origin::File(_) | Origin::Nowhere => self.location(origin),
+            };
             let remark = format!(
-                "{}the value of `{written}` has quotes around it, as `docker --env-file` leaves \
-                 them: remove them, unless they belong to the secret",
-                self.location(origin)
+                "{place}the value of `{written}` has quotes around it, as `docker --env-file` \
+                 leaves them: remove them, unless they belong to the secret"
             );
             self.remarks.push(remark);
         }
         Some(toml::Value::String(secret))
     }
 
-    fn path(&self, text: &str, origin: &Origin) -> toml::Value {
+    /// Resolves a path and checks that its file can be read.
+    fn path(&mut self, text: &str, written: &str, origin: &Origin) -> Option<toml::Value> {
         let path = self.absolute(text, origin);
-        toml::Value::String(path.to_string_lossy().into_owned())
+        if let Err(error) = std::fs::read(&path) {
+            let rule = format!("names {}, which cannot be read: {error}", path.display());
+            self.break_rule(origin, written, &rule);
+            return None;
+        }
+        Some(toml::Value::String(path.to_string_lossy().into_owned()))
     }
 
     /// Resolves a path: one in the file begins at the file's folder.

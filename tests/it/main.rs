@@ -10,6 +10,7 @@ mod breaker;
 mod budgets;
 mod cache_modes;
 mod client_rules;
+mod configuration;
 mod coverage;
 mod csrf_and_cors;
 mod dialects;
