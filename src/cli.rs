@@ -11,14 +11,11 @@ use std::process::ExitCode;
 
 use self::{
     arguments::Command,
-    console::{complain, print},
+    console::{USAGE, complain, print},
 };
 use crate::{config::ConfigError, schema};
 
 pub use arguments::Arguments;
-
-/// The exit code for bad configuration or usage (`EX_USAGE`).
-const USAGE: u8 = 64;
 
 /// Runs the command that the arguments select.
 ///

@@ -6,35 +6,76 @@
 //! uploads, new ids for known bytes. Authentication is real; each start creates new credentials.
 //! The emulators record every call, and each test can inject faults.
 
-mod comfy;
-mod credentials;
+pub mod comfy;
 mod files;
 mod pictures;
-mod piktid;
+pub mod piktid;
+mod random;
 mod recorder;
 mod row;
-mod scenario;
+pub mod scenario;
 mod seed;
 mod shared;
-mod store;
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, MutexGuard},
 };
 
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use self::shared::Shared;
+use self::shared::{Assets, Shared, lock};
 
-pub use credentials::Credentials;
+pub use comfy::{asset::ComfyAsset, dialect::Dialect};
+pub use piktid::asset::PiktidAsset;
 pub use recorder::{Fault, Faults, RecordedCall, Recorder, Rule};
 pub use row::json;
-pub use seed::Seed;
-pub use shared::Dialect;
-pub use store::{ComfyAsset, PiktidAsset, ScenarioAsset, Store};
+pub use scenario::asset::ScenarioAsset;
+
+/// How many assets the sandbox starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seed {
+    /// No assets.
+    Empty,
+    /// About 500 assets: every kind, equal creation times, parents and previews, tags, notes, and
+    /// group-shared, platform and public assets.
+    Several,
+}
+
+/// The credentials that the three servers accept; each start creates new ones.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    pub scenario_key: String,
+    pub scenario_secret: String,
+    /// A user's token for Scenario (`Bearer`).
+    pub scenario_jwt: String,
+    pub piktid_token: String,
+    pub comfy_key: String,
+}
+
+/// The assets of all three providers.
+#[derive(Debug, Default)]
+pub struct Store {
+    scenario: Arc<Assets<ScenarioAsset>>,
+    piktid: Arc<Assets<PiktidAsset>>,
+    comfy: Arc<Assets<ComfyAsset>>,
+}
+
+impl Store {
+    pub fn scenario(&self) -> MutexGuard<'_, Vec<ScenarioAsset>> {
+        lock(&self.scenario)
+    }
+
+    pub fn piktid(&self) -> MutexGuard<'_, Vec<PiktidAsset>> {
+        lock(&self.piktid)
+    }
+
+    pub fn comfy(&self) -> MutexGuard<'_, Vec<ComfyAsset>> {
+        lock(&self.comfy)
+    }
+}
 
 /// Three emulators on loopback. Dropping the sandbox stops them.
 #[derive(Debug)]
@@ -91,19 +132,40 @@ impl Sandbox {
         let scenario = bind(scenario).await?;
         let piktid = bind(piktid).await?;
         let comfy = bind(comfy).await?;
-        let credentials = Credentials::random();
-        let store = Arc::new(seed::store(options.seed));
-        let shared = |address| Shared {
-            store: Arc::clone(&store),
-            credentials: credentials.clone(),
-            address,
-            key: credentials::random(),
+        let credentials = Credentials {
+            scenario_key: random::credential("api_"),
+            scenario_secret: random::credential(""),
+            scenario_jwt: random::credential("jwt-"),
+            piktid_token: random::credential("pikt-"),
+            comfy_key: random::credential("comfyui-"),
+        };
+        let store = Arc::new(Store::default());
+        if options.seed == Seed::Several {
+            store.scenario().extend(scenario::seed::assets());
+            store.piktid().extend(piktid::seed::assets());
+            store.comfy().extend(comfy::seed::assets());
+        }
+        let scenario_context = scenario::state::Context {
+            key: credentials.scenario_key.clone(),
+            secret: credentials.scenario_secret.clone(),
+            jwt: credentials.scenario_jwt.clone(),
+        };
+        let piktid_context = piktid::state::Context {
+            token: credentials.piktid_token.clone(),
+        };
+        let comfy_context = comfy::state::Context {
+            key: credentials.comfy_key.clone(),
             dialect: options.dialect,
         };
         Ok(Self {
-            scenario: serve(scenario, |address| scenario::router(shared(address)))?,
-            piktid: serve(piktid, |address| piktid::router(shared(address)))?,
-            comfy: serve(comfy, |address| comfy::router(shared(address)))?,
+            scenario: serve(
+                scenario,
+                &store.scenario,
+                scenario_context,
+                scenario::router,
+            )?,
+            piktid: serve(piktid, &store.piktid, piktid_context, piktid::router)?,
+            comfy: serve(comfy, &store.comfy, comfy_context, comfy::router)?,
             credentials,
             store,
         })
@@ -132,11 +194,22 @@ async fn bind(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
-fn serve(listener: TcpListener, router: impl FnOnce(SocketAddr) -> Router) -> io::Result<Emulator> {
+fn serve<A, C>(
+    listener: TcpListener,
+    assets: &Arc<Assets<A>>,
+    context: C,
+    router: impl FnOnce(Shared<A, C>) -> Router,
+) -> io::Result<Emulator> {
     let address = listener.local_addr()?;
+    let shared = Shared {
+        assets: Arc::clone(assets),
+        context,
+        address,
+        key: random::bytes(),
+    };
     let recorder = Arc::new(Recorder::default());
     let faults = Arc::new(Faults::default());
-    let router = recorder::instrument(router(address), Arc::clone(&recorder), Arc::clone(&faults));
+    let router = recorder::instrument(router(shared), Arc::clone(&recorder), Arc::clone(&faults));
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "a sandbox server stopped");

@@ -6,9 +6,8 @@ use std::{process::ExitCode, time::Duration};
 use serde_json::{Value, json};
 
 use super::{
-    USAGE,
     arguments::Check,
-    console::{complain, load, print},
+    console::{USAGE, complain, load, print},
 };
 use crate::{
     config::ConfigError,

@@ -5,6 +5,9 @@ use std::io::Write;
 use super::arguments::ConfigArguments;
 use crate::config::{Config, ConfigError, Environment};
 
+/// The exit code for bad configuration or usage (`EX_USAGE`).
+pub const USAGE: u8 = 64;
+
 /// Loads the configuration from the file, the environment and the command line, and checks it.
 ///
 /// # Errors

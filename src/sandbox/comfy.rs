@@ -2,8 +2,12 @@
 //! newest contracts, and a self-hosted ComfyUI. The latter runs behind a proxy that checks keys, so
 //! that authentication is real.
 
+pub mod asset;
+pub mod dialect;
 mod list;
+pub mod seed;
 mod shape;
+pub mod state;
 mod upload;
 
 use std::collections::HashMap;
@@ -19,11 +23,12 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::shape::{is_uuid, refuse, shape, tags_of};
-use super::{
-    files,
-    shared::{Dialect, Shared},
+use self::{
+    dialect::Dialect,
+    shape::{is_uuid, refuse, shape, tags_of},
+    state::Shared,
 };
+use super::files;
 
 pub fn router(shared: Shared) -> Router {
     let api = Router::new()
@@ -45,7 +50,7 @@ async fn authenticate(State(shared): State<Shared>, request: Request, next: Next
         .headers()
         .get("x-api-key")
         .and_then(|value| value.to_str().ok());
-    if sent_key == Some(&shared.credentials.comfy_key) {
+    if sent_key == Some(&shared.context.key) {
         next.run(request).await
     } else {
         refuse(
@@ -70,7 +75,7 @@ async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
     if !is_uuid(&id) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let store = shared.store.comfy();
+    let store = shared.assets();
     match store.iter().find(|a| a.id == id) {
         Some(asset) => Json(shape(&shared, asset)).into_response(),
         None => not_found(&shared),
@@ -84,15 +89,15 @@ async fn content(
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    if shared.dialect == Dialect::Published {
+    if shared.context.dialect == Dialect::Published {
         return (StatusCode::NOT_FOUND, "404: Not Found").into_response();
     }
-    let mut store = shared.store.comfy();
+    let mut store = shared.assets();
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {
         return not_found(&shared);
     };
     asset.last_access = Some(Timestamp::now().as_microsecond());
-    if shared.dialect == Dialect::Newest {
+    if shared.context.dialect == Dialect::Newest {
         return redirect(&shared.storage_url(&id));
     }
     let mut response = files::bytes(&asset.file, "original", None);
@@ -124,9 +129,9 @@ async fn view(
     let Some(id) = query.get("filename") else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let store = shared.store.comfy();
+    let store = shared.assets();
     match store.iter().find(|a| a.id == *id) {
-        Some(_) if shared.dialect != Dialect::Local => redirect(&shared.storage_url(id)),
+        Some(_) if shared.context.dialect != Dialect::Local => redirect(&shared.storage_url(id)),
         Some(asset) => files::bytes(&asset.file, "large", Some(&headers)),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -150,7 +155,7 @@ async fn storage(
     if !shared.is_signed("original", &id, &query) {
         return (StatusCode::FORBIDDEN, "AccessDenied").into_response();
     }
-    let store = shared.store.comfy();
+    let store = shared.assets();
     match store.iter().find(|a| a.id == id) {
         Some(asset) => files::bytes(&asset.file, "original", Some(&headers)),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -163,7 +168,7 @@ async fn update(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Response {
-    let mut store = shared.store.comfy();
+    let mut store = shared.assets();
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {
         return not_found(&shared);
     };
@@ -195,7 +200,7 @@ async fn update(
 }
 
 async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
-    let mut store = shared.store.comfy();
+    let mut store = shared.assets();
     match store.iter().position(|a| a.id == id) {
         Some(index) if store[index].is_immutable => refuse(
             &shared,
@@ -225,7 +230,7 @@ fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
             "tags is required",
         );
     }
-    let mut store = shared.store.comfy();
+    let mut store = shared.assets();
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {
         return not_found(shared);
     };

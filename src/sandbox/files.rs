@@ -10,12 +10,29 @@ use axum::{
 };
 use jiff::Timestamp;
 
-use super::{pictures, shared::Shared, store::File};
+use super::{pictures, shared::Shared};
 
 /// One day: the shortest lifetime that Scenario's documents promise.
 const URL_LIFETIME_SECONDS: i64 = 86_400;
 
-impl Shared {
+/// The bytes of an asset.
+#[derive(Debug, Clone, Default)]
+pub struct File {
+    /// The kind of a generated file: `image`, `audio`, `3d`, …
+    pub kind: &'static str,
+    /// The number of the generated file.
+    pub number: usize,
+    /// Uploaded media type and bytes; they replace the generated file.
+    pub uploaded: Option<(String, Vec<u8>)>,
+}
+
+/// An asset with a signed file address.
+pub trait HasFile {
+    fn id(&self) -> &str;
+    fn file(&self) -> &File;
+}
+
+impl<A, C> Shared<A, C> {
     /// `http://…/files/<rendition>/<id>?Expires=…&Signature=…`
     pub(super) fn file_url(&self, rendition: &str, id: &str) -> String {
         // The expiry is rounded to the hour, so that two reads of one asset return one address.
@@ -44,23 +61,11 @@ impl Shared {
         expires > Timestamp::now().as_second()
             && query.get("Signature") == Some(&self.file_signature(rendition, id, expires))
     }
-
-    /// Returns the file of a Scenario or PiktID asset.
-    fn file(&self, id: &str) -> Option<File> {
-        let scenario = self.store.scenario();
-        let found = scenario.iter().find(|a| a.id == id);
-        if let Some(asset) = found {
-            return Some(asset.file.clone());
-        }
-        drop(scenario);
-        let piktid = self.store.piktid();
-        piktid.iter().find(|a| a.id == id).map(|a| a.file.clone())
-    }
 }
 
 /// `GET /files/{rendition}/{id}`: responds 403 without a valid signature, as a CDN does.
-pub async fn serve(
-    State(shared): State<Shared>,
+pub async fn serve<A: HasFile, C>(
+    State(shared): State<Shared<A, C>>,
     Path((rendition, id)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
@@ -68,8 +73,9 @@ pub async fn serve(
     if !shared.is_signed(&rendition, &id, &query) {
         return (StatusCode::FORBIDDEN, "Access Denied").into_response();
     }
-    match shared.file(&id) {
-        Some(file) => bytes(&file, &rendition, Some(&headers)),
+    let assets = shared.assets();
+    match assets.iter().find(|asset| asset.id() == id) {
+        Some(asset) => bytes(asset.file(), &rendition, Some(&headers)),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -1,6 +1,10 @@
 //! Emulates PiktID (piktid.md 4): page numbers, empty error bodies, presigned uploads, at most
 //! three bulk deletes a second.
 
+pub mod asset;
+pub mod seed;
+pub mod state;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
@@ -20,11 +24,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
+use self::{asset::PiktidAsset, state::Shared};
 use super::{
-    files,
+    files::{self, File},
     row::JsonRow,
-    shared::Shared,
-    store::{File, PiktidAsset},
 };
 
 /// The user that the sandbox's token belongs to.
@@ -64,7 +67,7 @@ pub fn router(shared: Shared) -> Router {
 
 /// Answers a wrong token with an empty 401 (2 [inferred]).
 async fn authenticate(State(piktid): State<Piktid>, request: Request, next: Next) -> Response {
-    let expected = format!("Bearer {}", piktid.shared.credentials.piktid_token);
+    let expected = format!("Bearer {}", piktid.shared.context.token);
     let authorization = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -163,7 +166,7 @@ async fn list(
         }
     }
     let [after, before] = bounds;
-    let store = shared.store.piktid();
+    let store = shared.assets();
     let mut rows: Vec<&PiktidAsset> = store
         .iter()
         .filter(|a| match get("ownership") {
@@ -220,7 +223,7 @@ struct Body {
 }
 
 async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
-    let store = shared.store.piktid();
+    let store = shared.assets();
     match store.iter().find(|a| a.id == id) {
         Some(asset) => Json(shape(&shared, asset)).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -229,7 +232,7 @@ async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
 
 /// Runs `change` on an asset of the user; 403 for other users' assets, 404 for unknown ids.
 fn change(shared: &Shared, id: &str, change: impl FnOnce(&mut PiktidAsset)) -> Response {
-    let mut store = shared.store.piktid();
+    let mut store = shared.assets();
     match store.iter_mut().find(|a| a.id == id) {
         Some(asset) if asset.created_by == USER => {
             change(asset);
@@ -284,7 +287,7 @@ async fn set_note(
 async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
     let response = change(&shared, &id, |_| {});
     if response.status().is_success() {
-        shared.store.piktid().retain(|a| a.id != id);
+        shared.assets().retain(|a| a.id != id);
     }
     response
 }
@@ -319,7 +322,7 @@ async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> R
     if ids.is_empty() || ids.len() > 100 {
         return invalid("asset_ids", "1 to 100 ids", "body");
     }
-    let mut store = piktid.shared.store.piktid();
+    let mut store = piktid.shared.assets();
     let is_owned = |id: &String| store.iter().any(|a| a.id == *id && a.created_by == USER);
     ids.sort();
     ids.dedup();
@@ -331,7 +334,7 @@ async fn bulk_delete(State(piktid): State<Piktid>, Json(body): Json<Value>) -> R
 /// Creates the asset and returns a presigned address for its bytes (4.3).
 async fn upload(State(shared): State<Shared>, Json(body): Json<Value>) -> Response {
     let now = Timestamp::now().as_microsecond();
-    let mut store = shared.store.piktid();
+    let mut store = shared.assets();
     let digest = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
     let uuid = |digits: &str| {
         format!(
@@ -389,7 +392,7 @@ async fn receive(
     let sent_type = headers
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok());
-    let mut store = shared.store.piktid();
+    let mut store = shared.assets();
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {
         return StatusCode::FORBIDDEN.into_response();
     };

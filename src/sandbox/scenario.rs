@@ -2,8 +2,11 @@
 //! that report nothing per id.
 
 pub mod answers;
+pub mod asset;
 mod list;
+pub mod seed;
 mod shape;
+pub mod state;
 mod uploads;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,12 +23,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
-use self::answers::{PROJECT, Viewer, page, refuse, texts, uploaded};
-use super::{
-    files,
-    shared::Shared,
-    store::{File, ScenarioAsset},
+use self::{
+    answers::{PROJECT, Viewer, page, refuse, texts, uploaded},
+    asset::ScenarioAsset,
+    state::Shared,
 };
+use super::files::{self, File};
 
 pub fn router(shared: Shared) -> Router {
     let (uploads, parts) = uploads::routers(&shared);
@@ -49,13 +52,10 @@ pub fn router(shared: Shared) -> Router {
 
 /// Accepts exactly the three schemes of scenario.md 2.
 async fn authenticate(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    let credentials = &shared.credentials;
-    let pair = format!(
-        "{}:{}",
-        credentials.scenario_key, credentials.scenario_secret
-    );
+    let credentials = &shared.context;
+    let pair = format!("{}:{}", credentials.key, credentials.secret);
     let basic = format!("Basic {}", STANDARD.encode(pair));
-    let bearer = format!("Bearer {}", credentials.scenario_jwt);
+    let bearer = format!("Bearer {}", credentials.jwt);
     let authorization = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -96,7 +96,7 @@ async fn get_one(
     Query(query): Query<HashMap<String, String>>,
     axum::Extension(viewer): axum::Extension<Viewer>,
 ) -> Response {
-    let store = shared.store.scenario();
+    let store = shared.assets();
     match store.iter().find(|a| a.id == id && can_see(viewer, a)) {
         Some(asset) => {
             let mut extras = shape::Extras::of(&query);
@@ -140,7 +140,7 @@ async fn get_bulk(
         original: query.get("originalAssets").map(String::as_str) == Some("true"),
         ..Default::default()
     };
-    let store = shared.store.scenario();
+    let store = shared.assets();
     let rows: Vec<_> = store
         .iter()
         .filter(|a| ids.contains(&a.id) && can_see(Viewer::Project, a))
@@ -155,7 +155,7 @@ async fn update(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Response {
-    let mut store = shared.store.scenario();
+    let mut store = shared.assets();
     let Some(asset) = own_asset(&mut store, &id) else {
         return not_found();
     };
@@ -182,7 +182,7 @@ async fn change_tags(
     Json(body): Json<Value>,
 ) -> Response {
     let strict = body.get("strict").and_then(Value::as_bool) == Some(true);
-    let mut store = shared.store.scenario();
+    let mut store = shared.assets();
     let Some(asset) = own_asset(&mut store, &id) else {
         return not_found();
     };
@@ -207,7 +207,7 @@ async fn delete(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
         return refuse(StatusCode::BAD_REQUEST, "assetIds must have 1 to 100 ids");
     };
     let now = Timestamp::now().as_millisecond();
-    let mut store = shared.store.scenario();
+    let mut store = shared.assets();
     for asset in store.iter_mut() {
         if ids.contains(&asset.id) && asset.owner_id == PROJECT && asset.deleted.is_none() {
             asset.deleted = Some(now);
@@ -220,7 +220,7 @@ async fn restore(State(shared): State<Shared>, Json(body): Json<Value>) -> Respo
     let Some(ids) = ids(&body).filter(|ids| (1..=100).contains(&ids.len())) else {
         return refuse(StatusCode::BAD_REQUEST, "assetIds must have 1 to 100 ids");
     };
-    let mut store = shared.store.scenario();
+    let mut store = shared.assets();
     let (mut restored, mut skipped) = (Vec::new(), Vec::new());
     for id in ids {
         match store
@@ -263,6 +263,6 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
         uploaded: Some((format.to_mime_type().to_owned(), bytes)),
     };
     let row = shape::asset(&shared, &asset, &shape::Extras::default());
-    shared.store.scenario().push(asset);
+    shared.assets().push(asset);
     asset_response(row)
 }

@@ -1,28 +1,32 @@
 //! What a provider's handlers work with.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use super::{credentials::Credentials, store::Store};
+/// The assets of one server, which a test may change between any two calls.
+pub type Assets<A> = Mutex<Vec<A>>;
 
-/// The version of Comfy's contract that the emulator follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// A self-hosted ComfyUI 0.33: times without zones, no nulls, nested errors, both names of
-    /// renamed fields, unknown parameters ignored.
-    Local,
-    /// The cloud's published contract: old names, flat errors, no content route.
-    Published,
-    /// The cloud's newest contract: new names, content by redirect to signed storage.
-    Newest,
+/// Locks the assets of a server.
+pub fn lock<A>(assets: &Assets<A>) -> MutexGuard<'_, Vec<A>> {
+    assets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The state that a provider's handlers share.
+/// The state that a provider's handlers share: its assets, and its own context.
 #[derive(Clone)]
-pub struct Shared {
-    pub store: Arc<Store>,
-    pub credentials: Credentials,
+pub struct Shared<A, C> {
+    pub assets: Arc<Assets<A>>,
+    /// Credentials, and what else the provider needs.
+    pub context: C,
     pub address: SocketAddr,
     /// Signs tokens and file addresses, so that clients cannot forge them.
     pub key: [u8; 32],
-    pub dialect: Dialect,
+}
+
+impl<A, C> Shared<A, C> {
+    /// Locks the assets.
+    pub fn assets(&self) -> MutexGuard<'_, Vec<A>> {
+        lock(&self.assets)
+    }
 }

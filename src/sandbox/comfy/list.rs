@@ -11,10 +11,11 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json, value::RawValue};
 
-use super::shape::{refuse, shape};
-use crate::sandbox::{
-    shared::{Dialect, Shared},
-    store::ComfyAsset,
+use super::{
+    asset::ComfyAsset,
+    dialect::Dialect,
+    shape::{refuse, shape},
+    state::Shared,
 };
 
 /// The validated parameters of a list call. Parsing ignores names that the dialect lacks.
@@ -55,7 +56,7 @@ impl Listing {
                 .map(str::to_owned)
                 .collect()
         };
-        let supports_new_names = shared.dialect != Dialect::Published;
+        let supports_new_names = shared.context.dialect != Dialect::Published;
         let new_names = supports_new_names
             && ["tags_all", "tags_any", "tags_none"]
                 .iter()
@@ -121,7 +122,7 @@ impl Listing {
             }
         };
         // Local ignores `include_public` and `hash` (comfy-observed.md 17); Published lacks `hash`.
-        let cloud = shared.dialect != Dialect::Local;
+        let cloud = shared.context.dialect != Dialect::Local;
         Ok(Self {
             all: required,
             any,
@@ -133,7 +134,7 @@ impl Listing {
             sort,
             ascending,
             include_public: !cloud || get("include_public").as_deref() != Some("false"),
-            hash: get("hash").filter(|_| shared.dialect == Dialect::Newest),
+            hash: get("hash").filter(|_| shared.context.dialect == Dialect::Newest),
             after: get("after").filter(|_| supports_new_names),
         })
     }
@@ -141,7 +142,7 @@ impl Listing {
     fn fits(&self, shared: &Shared, asset: &ComfyAsset) -> bool {
         let has = |tag: &String| asset.tags.contains(tag);
         // The newest cloud hides some categories from lists without a positive tag filter (4.1).
-        let hidden = shared.dialect == Dialect::Newest
+        let hidden = shared.context.dialect == Dialect::Newest
             && self.all.is_empty()
             && self.any.is_empty()
             && asset
@@ -221,7 +222,7 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
             return refuse(&shared, StatusCode::BAD_REQUEST, code, &message);
         }
     };
-    let store = shared.store.comfy();
+    let store = shared.assets();
     let mut rows: Vec<&ComfyAsset> = store.iter().filter(|a| listing.fits(&shared, a)).collect();
     rows.sort_by(|a, b| listing.compare(a, b));
     let total = rows.len();
@@ -244,7 +245,9 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
     let next_cursor = page
         .last()
         .filter(|_| {
-            has_more && shared.dialect != Dialect::Published && listing.sort != "last_access_time"
+            has_more
+                && shared.context.dialect != Dialect::Published
+                && listing.sort != "last_access_time"
         })
         .map(|last| encode_cursor(&shared, &listing, &last.id));
     Json(Body {
@@ -280,7 +283,7 @@ fn decode_cursor(
 
 pub async fn tags(State(shared): State<Shared>) -> Response {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for asset in shared.store.comfy().iter() {
+    for asset in shared.assets().iter() {
         for tag in &asset.tags {
             *counts.entry(tag.clone()).or_default() += 1;
         }

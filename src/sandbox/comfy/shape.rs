@@ -10,15 +10,12 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json, value::RawValue};
 
-use crate::sandbox::{
-    row::JsonRow,
-    shared::{Dialect, Shared},
-    store::ComfyAsset,
-};
+use super::{asset::ComfyAsset, dialect::Dialect, state::Shared};
+use crate::sandbox::row::JsonRow;
 
 /// Returns an error in the dialect's shape: flat on the cloud, nested on a local server (2).
 pub fn refuse(shared: &Shared, status: StatusCode, code: &str, message: &str) -> Response {
-    let body = match shared.dialect {
+    let body = match shared.context.dialect {
         Dialect::Local => json!({ "error": { "code": code, "message": message, "details": {} } }),
         Dialect::Published | Dialect::Newest => json!({ "code": code, "message": message }),
     };
@@ -39,7 +36,7 @@ pub fn time(shared: &Shared, microseconds: i64) -> String {
     let Ok(time) = Timestamp::from_microsecond(microseconds) else {
         return String::new();
     };
-    if shared.dialect != Dialect::Local {
+    if shared.context.dialect != Dialect::Local {
         return format!("{time:.6}");
     }
     let civil = time.to_zoned_datetime(TimeZone::UTC).datetime();
@@ -51,7 +48,7 @@ pub fn time(shared: &Shared, microseconds: i64) -> String {
 }
 
 pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
-    let local = shared.dialect == Dialect::Local;
+    let local = shared.context.dialect == Dialect::Local;
     let mut row = JsonRow::default();
     // The cloud sends null where a local server leaves the field out (comfy-observed.md 2).
     let optional = |row: &mut JsonRow, name: &str, value: Option<Value>| match value {
@@ -97,11 +94,11 @@ pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
     );
     let hash = asset.hash.as_ref().map(|h| json!(h));
     let job = asset.job_id.as_ref().map(|id| json!(id));
-    if shared.dialect != Dialect::Newest {
+    if shared.context.dialect != Dialect::Newest {
         optional(&mut row, "asset_hash", hash.clone());
         optional(&mut row, "prompt_id", job.clone());
     }
-    if shared.dialect != Dialect::Published {
+    if shared.context.dialect != Dialect::Published {
         optional(&mut row, "hash", hash);
         optional(&mut row, "job_id", job);
         optional(&mut row, "metadata", asset.metadata.clone());

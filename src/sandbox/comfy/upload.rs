@@ -10,11 +10,13 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::shape::{refuse, shape, tags_of};
-use crate::sandbox::{
-    shared::{Dialect, Shared},
-    store::{ComfyAsset, File},
+use super::{
+    asset::ComfyAsset,
+    dialect::Dialect,
+    shape::{refuse, shape, tags_of},
+    state::Shared,
 };
+use crate::sandbox::files::File;
 
 const ROOTS: [&str; 3] = ["input", "output", "models"];
 
@@ -82,7 +84,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
         );
     }
     let existing = {
-        let store = shared.store.comfy();
+        let store = shared.assets();
         let existing = store.iter().find(|a| a.hash.as_ref() == Some(&hash));
         existing.cloned()
     };
@@ -90,7 +92,7 @@ pub async fn upload(State(shared): State<Shared>, mut form: Multipart) -> Respon
     // (4.3 (P)).
     if let Some(existing) = existing
         .clone()
-        .filter(|_| shared.dialect == Dialect::Published)
+        .filter(|_| shared.context.dialect == Dialect::Published)
     {
         return created(&shared, existing, StatusCode::OK, false);
     }
@@ -164,7 +166,7 @@ struct NewEntry {
 
 fn entry(shared: &Shared, entry: NewEntry) -> ComfyAsset {
     let now = Timestamp::now().as_microsecond();
-    let mut store = shared.store.comfy();
+    let mut store = shared.assets();
     let digest = blake3::hash(format!("{now}{}", store.len()).as_bytes()).to_hex();
     let asset = ComfyAsset {
         id: format!(
@@ -212,8 +214,7 @@ pub async fn from_hash(State(shared): State<Shared>, Json(body): Json<Value>) ->
         );
     };
     let source = shared
-        .store
-        .comfy()
+        .assets()
         .iter()
         .find(|a| a.hash.as_deref() == Some(hash))
         .cloned();
@@ -251,8 +252,7 @@ pub async fn has_hash(State(shared): State<Shared>, Path(hash): Path<String>) ->
         return StatusCode::BAD_REQUEST;
     }
     let is_stored = shared
-        .store
-        .comfy()
+        .assets()
         .iter()
         .any(|a| a.hash.as_deref() == Some(&hash));
     if is_stored {

@@ -8,7 +8,7 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::{Value, json, value::RawValue};
 
-use crate::sandbox::{shared::Shared, store::ScenarioAsset};
+use super::{asset::ScenarioAsset, state::Shared};
 
 /// The project that the sandbox's key belongs to.
 pub const PROJECT: &str = "proj_sandbox";
@@ -48,7 +48,7 @@ pub fn uploaded(shared: &Shared, name: &str, options: &Value) -> ScenarioAsset {
         .get("parentId")
         .and_then(Value::as_str)
         .map(str::to_owned);
-    let store = shared.store.scenario();
+    let store = shared.assets();
     // The root of the parent's chain, or the parent itself.
     let root = store
         .iter()

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use super::{
     answers::{PROJECT, Viewer, page, refuse},
+    asset::ScenarioAsset,
     shape,
+    state::Shared,
 };
-use crate::sandbox::{shared::Shared, store::ScenarioAsset};
 
 type Params = HashMap<String, String>;
 
@@ -163,7 +164,7 @@ impl Listing {
     }
 
     fn answer(&self, shared: &Shared, viewer: Viewer, params: &Params) -> Response {
-        let store = shared.store.scenario();
+        let store = shared.assets();
         let mut rows: Vec<&ScenarioAsset> = store
             .iter()
             .filter(|a| fits(a, viewer, params))
@@ -310,7 +311,7 @@ pub async fn search(
     }
     let public = body.get("public").and_then(Value::as_bool) == Some(true);
     let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
-    let store = shared.store.scenario();
+    let store = shared.assets();
     let mut found: Vec<&ScenarioAsset> = store
         .iter()
         .filter(|a| a.deleted.is_none())

@@ -5,12 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::sandbox::{
-    pictures,
-    row::JsonRow,
-    shared::Shared,
-    store::{File, ScenarioAsset},
-};
+use super::{asset::ScenarioAsset, state::Shared};
+use crate::sandbox::{files::File, pictures, row::JsonRow};
 
 /// The extra fields that a call requests.
 #[derive(Debug, Default)]

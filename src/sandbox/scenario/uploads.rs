@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 use super::{
     answers::{PROJECT, refuse, uploaded},
     shape,
+    state::Shared,
 };
-use crate::sandbox::{shared::Shared, store::File};
+use crate::sandbox::files::File;
 
 /// The path segment of part addresses; like files, they are outside the API.
 const PARTS: &str = "part";
@@ -218,6 +219,6 @@ fn import(shared: &Shared, upload: &Upload) -> String {
         uploaded: Some((content_type, bytes)),
     };
     let id = asset.id.clone();
-    shared.store.scenario().push(asset);
+    shared.assets().push(asset);
     id
 }
