@@ -269,3 +269,14 @@ pub enum Details {
     Piktid(Arc<piktid::Details>),
     Comfy(Arc<comfy::Details>),
 }
+
+impl Details {
+    /// Returns when the file was last read, where the provider reports it.
+    #[must_use]
+    pub fn last_access_time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Comfy(details) => details.last_access_time,
+            Self::Scenario(_) | Self::Piktid(_) => None,
+        }
+    }
+}

@@ -15,7 +15,7 @@ mod write;
 pub use crate::upstream::{BodyStream, Breaker, Health, Openings, Status};
 
 pub use error::SourceError;
-pub use filter::{Filter, FilterField, Pushdown};
+pub use filter::{Filter, FilterField, ListCall, ListPlan, ListSelection, NoCall};
 pub use info::{
     Capabilities, CredentialScope, DeleteEffect, DetailLevel, MediaAnswer, Paging, SourceInfo,
 };

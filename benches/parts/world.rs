@@ -8,9 +8,9 @@ use asset_gateway::{
     config::{CacheConfig, Freshness, FreshnessOverrides},
     providers::{fuzz_entry, kind_of},
     source::{
-        Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListKind, ListRequest,
-        Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source,
-        SourceError, SourceInfo,
+        Capabilities, CredentialScope, DetailLevel, Direction, ListCall, ListKind, ListPlan,
+        ListRequest, ListSelection, NoCall, Order, Page, Paging, Parameters, Position,
+        RequestContext, Row, SortBy, Source, SourceError, SourceInfo,
     },
 };
 use async_trait::async_trait;
@@ -171,12 +171,11 @@ impl Source for InMemory {
         &self.profile
     }
 
-    fn paging(&self, _: ListKind, _: SortBy) -> Option<Paging> {
-        Some(self.paging)
-    }
-
-    fn push_down(&self, _: &Filter, _: SortBy) -> Pushdown {
-        Pushdown::Skip("not used in this bench")
+    fn plan(&self, _: ListSelection<'_>, _: SortBy) -> Result<ListPlan, NoCall> {
+        Ok(ListPlan {
+            call: ListCall::new(ListKind::Own, Parameters::default()),
+            paging: self.paging,
+        })
     }
 
     async fn list(&self, request: &ListRequest, _: &RequestContext) -> Result<Page, SourceError> {

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn only_the_canonical_spelling_is_read() {
-        let source = GlobalId::Source(SourceName::parse("piktid").unwrap()).to_string();
+        let source = GlobalId::Source(SourceName::parse("studio").unwrap()).to_string();
         assert!(GlobalId::parse(&source).is_ok());
         assert!(GlobalId::parse(&format!("{source}=")).is_err());
         // "s:ab" ends in two unused bits: another last letter decodes to the same bytes.

@@ -1,7 +1,7 @@
 //! Deserializers for optional detail fields of the providers.
 //!
 //! A detail of an unexpected type must not cost the whole asset. A float where an int was expected
-//! broke a vendor's own client (Scenario-Unity#121). Such a detail reads as absent; the asset's
+//! broke a vendor's own client. Such a detail reads as absent; the asset's
 //! `raw` still shows it as sent.
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -32,7 +32,7 @@ where
     Ok(option(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a string that some servers send as a number (`metadata.seed`, scenario.md trap 13).
+/// Reads a string that some servers send as a number, such as a seed.
 ///
 /// # Errors
 /// The deserializer's error, only when the text is not JSON.

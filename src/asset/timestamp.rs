@@ -16,7 +16,7 @@ pub fn rfc3339(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// Parses RFC 3339, or a time without a zone, which means UTC (comfy-observed.md 1).
+/// Parses RFC 3339, or a time without a zone, which means UTC.
 #[must_use]
 pub fn lenient(text: &str) -> Option<Timestamp> {
     let plain = plain(text.strip_suffix('Z').unwrap_or(text));

@@ -6,12 +6,12 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::listen_address;
 
-/// One GraphQL graph over the asset APIs of Scenario, PiktID and Comfy.
+/// The command line.
 #[derive(Parser)]
 #[command(
     name = "asset-gateway",
     version,
-    about,
+    about = env!("CARGO_PKG_DESCRIPTION"),
     args_conflicts_with_subcommands = true
 )]
 pub struct Arguments {
@@ -58,7 +58,8 @@ pub struct Serve {
 
 #[derive(Args)]
 pub struct Sandbox {
-    /// Ports of Scenario, PiktID and Comfy, such as 9001,9002,9003; the default is free ports.
+    /// Ports of the three emulators, in the order of the printed URLs, such as 9001,9002,9003; the
+    /// default is free ports.
     #[arg(long, value_name = "PORTS", value_delimiter = ',')]
     pub ports: Option<Vec<u16>>,
 }

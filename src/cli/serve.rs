@@ -12,6 +12,7 @@ use super::{
 use crate::{
     config::ConfigError,
     explorer,
+    providers::PROVIDERS,
     sandbox::{Options, Sandbox},
     server::{self, Gateway},
     telemetry,
@@ -89,10 +90,14 @@ fn greeting(gateway: &Gateway, url: &str, explorer: bool, sandbox: bool) -> Stri
     if sandbox {
         let _ = writeln!(
             text,
-            "These are emulated by an embedded sandbox. For real sources set SCENARIO_API_KEY and \
-             SCENARIO_API_SECRET,\nPIKTID_TOKEN, COMFY_API_KEY or COMFY_URL, or write a file: see \
-             README.md, \"Configuration\"."
+            "These are emulated by an embedded sandbox. For real sources set a provider's \
+             variables, or write a file: see docs/configuration.md."
         );
+        for kind in PROVIDERS {
+            let variables = kind.variables.iter().map(|(name, _)| *name);
+            let variables = variables.collect::<Vec<_>>().join(", ");
+            let _ = writeln!(text, "  {}: {variables}", kind.provider.word());
+        }
     }
     text
 }

@@ -14,7 +14,7 @@ use super::{
     id_encoding::{pack, push_varint, read_varint, unpack},
 };
 use crate::{
-    asset::{Asset, Details},
+    asset::Asset,
     source::{Row, SortBy, SourceInfo},
 };
 
@@ -130,10 +130,7 @@ fn first_bytes<const N: usize>(text: &str) -> [u8; N] {
 fn value(asset: &Asset, by: SortBy) -> String {
     match by {
         SortBy::Size => format!("{:?}", asset.size_bytes),
-        SortBy::LastAccessTime => match &asset.details {
-            Details::Comfy(details) => format!("{:?}", details.last_access_time),
-            _ => String::new(),
-        },
+        SortBy::LastAccessTime => format!("{:?}", asset.details.last_access_time()),
         SortBy::Name | SortBy::CreatedAt | SortBy::UpdatedAt => asset.name.clone(),
     }
 }

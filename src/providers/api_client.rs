@@ -118,7 +118,6 @@ impl ApiClient {
                 None => EgressPolicy::Public,
                 Some(hosts) => EgressPolicy::Hosts(hosts.clone()),
             },
-            // Comfy Cloud's 429 is about payment (comfy.md 1 [docs]).
             waits_out_429: config.waits_out_429,
             ..Policy::default()
         };
@@ -241,7 +240,7 @@ impl ApiClient {
     }
 
     /// Parses a presigned URL from the source. If the source itself uses https, so does the result:
-    /// no file is sent unencrypted (piktid.md 4.3).
+    /// no file is sent unencrypted.
     ///
     /// # Errors
     /// [`SourceError::Malformed`] at `path`: the text is no http or https URL.

@@ -34,9 +34,9 @@ use crate::{
     },
     settings::{Secret, keys},
     source::{
-        Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, Filter, ListKind, ListRequest,
-        MediaAnswer, Page, Paging, Position, Pushdown, RequestContext, Row, SortBy, Source,
-        SourceError, SourceInfo, Upload, Write, check_commas, fan_out,
+        Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, ListCall, ListKind, ListPlan,
+        ListRequest, ListSelection, MediaAnswer, NoCall, Page, Paging, Position, RequestContext,
+        Row, SortBy, Source, SourceError, SourceInfo, Upload, Write, check_commas, fan_out,
     },
     upstream::{Answer, Call, UpstreamError},
 };
@@ -69,6 +69,14 @@ pub struct Comfy {
 }
 
 impl Comfy {
+    /// Returns how this list is paged in this order; `None` if there is no such list or order.
+    fn paging(listing: ListKind) -> Option<Paging> {
+        (listing == ListKind::Own).then_some(Paging::Index {
+            cap: LIST_CAP,
+            reach: LIST_CAP,
+        })
+    }
+
     fn new(client: ApiClient, config: ComfySettings) -> Self {
         let mut headers = HeaderMap::new();
         let mut credential = String::new();
@@ -262,15 +270,17 @@ impl Source for Comfy {
         self.client.upstream.breaker().clone()
     }
 
-    fn paging(&self, listing: ListKind, _: SortBy) -> Option<Paging> {
-        (listing == ListKind::Own).then_some(Paging::Index {
-            cap: LIST_CAP,
-            reach: LIST_CAP,
-        })
-    }
-
-    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
-        list_params::push_down(filter, by, &self.listed_tags)
+    fn plan(&self, selection: ListSelection<'_>, by: SortBy) -> Result<ListPlan, NoCall> {
+        let call = match selection {
+            ListSelection::Merged(filter) => list_params::push_down(filter, by, &self.listed_tags)?,
+            ListSelection::Provider {
+                listing,
+                parameters,
+            } => ListCall::new(listing, parameters.clone()),
+        };
+        let paging = Self::paging(call.listing);
+        let paging = paging.ok_or(NoCall::Unsupported("it has no such order"))?;
+        Ok(ListPlan { call, paging })
     }
 
     async fn list(

@@ -26,9 +26,9 @@ use crate::{
     },
     settings::{Secret, keys},
     source::{
-        Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, Filter, ListKind, ListRequest,
-        Page, Paging, Position, Pushdown, RequestContext, SortBy, Source, SourceError, SourceInfo,
-        Upload, Write, fan_out,
+        Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, ListCall, ListKind, ListPlan,
+        ListRequest, ListSelection, NoCall, Page, Paging, Position, RequestContext, SortBy, Source,
+        SourceError, SourceInfo, Upload, Write, fan_out,
     },
     upstream::{Answer, Call, Pace},
 };
@@ -59,6 +59,16 @@ pub struct Piktid {
 }
 
 impl Piktid {
+    /// Returns how this list is paged in this order; `None` if there is no such list or order.
+    fn paging(listing: ListKind, by: SortBy) -> Option<Paging> {
+        let is_supported =
+            listing == ListKind::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
+        is_supported.then_some(Paging::Index {
+            cap: LIST_CAP,
+            reach: LIST_REACH,
+        })
+    }
+
     fn new(client: ApiClient, config: &PiktidSettings) -> Self {
         let credential = match &config.credential {
             PiktidCredential::Token(token) => format!("Bearer {}", token.expose()),
@@ -164,17 +174,17 @@ impl Source for Piktid {
         self.client.upstream.breaker().clone()
     }
 
-    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
-        let is_supported =
-            listing == ListKind::Own && matches!(by, SortBy::CreatedAt | SortBy::Name);
-        is_supported.then_some(Paging::Index {
-            cap: LIST_CAP,
-            reach: LIST_REACH,
-        })
-    }
-
-    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
-        list_params::push_down(filter, by)
+    fn plan(&self, selection: ListSelection<'_>, by: SortBy) -> Result<ListPlan, NoCall> {
+        let call = match selection {
+            ListSelection::Merged(filter) => list_params::push_down(filter, by)?,
+            ListSelection::Provider {
+                listing,
+                parameters,
+            } => ListCall::new(listing, parameters.clone()),
+        };
+        let paging = Self::paging(call.listing, by);
+        let paging = paging.ok_or(NoCall::Unsupported("it has no such order"))?;
+        Ok(ListPlan { call, paging })
     }
 
     async fn list(

@@ -40,9 +40,9 @@ use crate::{
     },
     settings::{Secret, keys},
     source::{
-        Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, Filter, ListKind, ListRequest,
-        Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source,
-        SourceError, SourceInfo, Upload, Write, check_commas, fan_out,
+        Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, ListCall, ListKind, ListPlan,
+        ListRequest, ListSelection, NoCall, Page, Paging, Parameters, Position, RequestContext,
+        Row, SortBy, Source, SourceError, SourceInfo, Upload, Write, check_commas, fan_out,
     },
     upstream::{Answer, Call},
 };
@@ -81,6 +81,44 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Returns how this list is paged in this order; `None` if there is no such list or order.
+    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
+        match (listing, by) {
+            (ListKind::Own | ListKind::Public, SortBy::CreatedAt | SortBy::UpdatedAt) => {
+                Some(Paging::Window {
+                    cap: LIST_CAP,
+                    resolution: Duration::from_millis(1),
+                })
+            }
+            (ListKind::Search, SortBy::CreatedAt) if !self.is_public_only() => {
+                Some(Paging::Index {
+                    cap: LIST_CAP,
+                    reach: LIST_CAP,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns why this account or path does not have the list with these parameters.
+    fn declines(&self, listing: ListKind, parameters: &Parameters) -> Option<NoCall> {
+        let asks = |name: &str| parameters.0.iter().any(|(parameter, _)| *parameter == name);
+        if listing == ListKind::Own
+            && self.uses_deprecated_path()
+            && list_params::OWN_ONLY.iter().any(|n| asks(n))
+        {
+            return Some(NoCall::Unsupported(
+                "the deprecated public path has none of these filters: set `public_endpoint = \
+                 \"assets\"`",
+            ));
+        }
+        let project = self.config.project_id.as_ref()?;
+        let is_other = |(name, value): &(&str, String)| *name == "projectId" && value != project;
+        parameters.0.iter().any(is_other).then_some(NoCall::Skip(
+            "the configuration binds this source to another project",
+        ))
+    }
+
     fn new(client: ApiClient, config: ScenarioSettings) -> Self {
         let credential = match &config.credential {
             ScenarioCredential::Key { key, secret } => {
@@ -325,49 +363,22 @@ impl Source for Scenario {
         self.client.upstream.breaker().clone()
     }
 
-    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
-        match (listing, by) {
-            (ListKind::Own | ListKind::Public, SortBy::CreatedAt | SortBy::UpdatedAt) => {
-                Some(Paging::Window {
-                    cap: LIST_CAP,
-                    resolution: Duration::from_millis(1),
-                })
+    fn plan(&self, selection: ListSelection<'_>, by: SortBy) -> Result<ListPlan, NoCall> {
+        let call = match selection {
+            ListSelection::Merged(filter) => {
+                list_params::push_down(filter, by, self.is_public_only())?
             }
-            (ListKind::Search, SortBy::CreatedAt) if !self.is_public_only() => {
-                Some(Paging::Index {
-                    cap: LIST_CAP,
-                    reach: LIST_CAP,
-                })
-            }
-            _ => None,
+            ListSelection::Provider {
+                listing,
+                parameters,
+            } => ListCall::new(listing, parameters.clone()),
+        };
+        if let Some(declined) = self.declines(call.listing, &call.parameters) {
+            return Err(declined);
         }
-    }
-
-    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
-        list_params::push_down(filter, by, self.is_public_only())
-    }
-
-    fn calls_to_list(&self, listing: ListKind) -> u32 {
-        // A search, and a batch read of its hits.
-        if listing == ListKind::Search { 2 } else { 1 }
-    }
-
-    fn declines(&self, listing: ListKind, parameters: &Parameters) -> Option<Pushdown> {
-        let asks = |name: &str| parameters.0.iter().any(|(parameter, _)| *parameter == name);
-        if listing == ListKind::Own
-            && self.uses_deprecated_path()
-            && list_params::OWN_ONLY.iter().any(|n| asks(n))
-        {
-            return Some(Pushdown::Unsupported(
-                "the deprecated public path has none of these filters: set `public_endpoint = \
-                 \"assets\"`",
-            ));
-        }
-        let project = self.config.project_id.as_ref()?;
-        let is_other = |(name, value): &(&str, String)| *name == "projectId" && value != project;
-        parameters.0.iter().any(is_other).then_some(Pushdown::Skip(
-            "the configuration binds this source to another project",
-        ))
+        let paging = self.paging(call.listing, by);
+        let paging = paging.ok_or(NoCall::Unsupported("it has no such order"))?;
+        Ok(ListPlan { call, paging })
     }
 
     fn children(&self, id: &str) -> Option<Parameters> {

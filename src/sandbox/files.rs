@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::{pictures, shared::Shared};
 
-/// One day: the shortest lifetime that Scenario's documents promise.
+/// One day: the shortest lifetime that a provider promises.
 const URL_LIFETIME_SECONDS: i64 = 86_400;
 
 /// The bytes of an asset.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     access::Permission,
     asset::{Asset, AssetId, Details, Location, Provider, Rendition},
-    source::{DetailLevel, Filter, ListKind, Order, Pushdown},
+    source::{DetailLevel, Filter, ListKind, ListSelection, Order},
 };
 
 use enums::{AssetKind, AssetStatus, AssetThumbnailSize, AssetVisibility};
@@ -68,13 +68,13 @@ impl AssetNode {
         self.0.kind.into()
     }
 
-    /// The file's media type; null when unknown. Scenario and Comfy report it, Comfy unverified.
-    /// For PiktID, the gateway guesses it from the file name's extension.
+    /// The file's media type; null when unknown. The source reports it, perhaps unverified. Where it
+    /// does not, the gateway guesses it from the file name's extension.
     async fn mime_type(&self) -> Option<&str> {
         self.0.mime_type.as_deref()
     }
 
-    /// The file's size in bytes; null when unknown, and always null for PiktID.
+    /// The file's size in bytes; null when unknown. Some sources never report it.
     async fn size(&self) -> Option<ByteSize> {
         self.0.size_bytes.map(ByteSize)
     }
@@ -94,8 +94,8 @@ impl AssetNode {
         self.0.duration_seconds
     }
 
-    /// Hash of the file's bytes with its algorithm as prefix, such as `blake3:…`. Comfy only, else
-    /// null. Several assets may share it.
+    /// Hash of the file's bytes with its algorithm as prefix, such as `blake3:…`. Null
+    /// where the source reports none. Several assets may share it.
     async fn content_hash(&self) -> Option<&str> {
         self.0.content_hash.as_deref()
     }
@@ -105,7 +105,8 @@ impl AssetNode {
         DateTime::at(self.0.created_at)
     }
 
-    /// When the asset was last changed; null for PiktID. Comfy does not count tag changes.
+    /// When the asset was last changed; null where the source does not report it. Changes of tags
+    /// may not count.
     async fn updated_at(&self) -> Option<DateTime> {
         self.0.updated_at.map(DateTime::at)
     }
@@ -120,8 +121,8 @@ impl AssetNode {
         self.0.visibility.map(Into::into)
     }
 
-    /// Who created the asset, in the source's terms: a user id (Scenario), a user name (PiktID), or
-    /// null (Comfy). Not comparable across sources.
+    /// Who created the asset, in the source's terms: a user's id or name, or null. Not comparable
+    /// across sources.
     async fn created_by(&self) -> Option<&str> {
         self.0.created_by.as_deref()
     }
@@ -131,8 +132,8 @@ impl AssetNode {
         &self.0.tags
     }
 
-    /// A note that a person wrote, or null: Scenario's description, PiktID's styling note, or
-    /// Comfy's `user_metadata.user_description`. Never a generated caption.
+    /// A note that a person wrote, or null. Providers call it a description or a styling note. Never
+    /// a generated caption.
     async fn note(&self) -> Option<&str> {
         self.0.note.as_deref()
     }
@@ -171,9 +172,9 @@ impl AssetNode {
         Some(location.map(|(url, _)| Url(url)))
     }
 
-    /// The asset that serves as this one's preview image (Scenario, Comfy); null when there is none
-    /// or it is gone. Costs a read unless it is cached or in the same list: one upstream call for
-    /// up to 200 assets at Scenario, one call for each asset at Comfy.
+    /// The asset that serves as this one's preview image; null when there is none or it is gone.
+    /// Costs a read unless it is cached or in the same list: one upstream call for up to
+    /// `capabilities.maxBatchSize` assets.
     async fn preview(
         &self,
         context: &Context<'_>,
@@ -182,8 +183,9 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The asset that this one was made from (Scenario); null when there is none or it is gone.
-    /// Unless cached or in the same list, it costs a read: one upstream call for up to 200 assets.
+    /// The asset that this one was made from; null when there is none or it is gone.
+    /// Unless cached or in the same list, it costs a read: one upstream call for up to
+    /// `capabilities.maxBatchSize` assets.
     async fn parent(
         &self,
         context: &Context<'_>,
@@ -192,9 +194,9 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The first asset in the chain of parents (Scenario); null when there is none or it is gone.
-    /// Costs a read unless it is cached or in the same list: one upstream call for up to 200
-    /// assets.
+    /// The first asset in the chain of parents; null when there is none or it is gone.
+    /// Costs a read unless it is cached or in the same list: one upstream call for up to
+    /// `capabilities.maxBatchSize` assets.
     async fn root(
         &self,
         context: &Context<'_>,
@@ -203,7 +205,7 @@ impl AssetNode {
         self.relative(context, related).await
     }
 
-    /// The assets made from this one, newest first (Scenario); null when the source has no lineage.
+    /// The assets made from this one, newest first; null when the source has no lineage.
     /// Costs up to five list calls for each parent asset: select it on few assets at once.
     async fn children(
         &self,
@@ -275,18 +277,14 @@ impl AssetNode {
         let Some(parameters) = source.children(&id.upstream) else {
             return Ok(None);
         };
+        let selection = ListSelection::Provider {
+            listing: ListKind::Own,
+            parameters: &parameters,
+        };
         let described = ListQuery {
             name: "children",
             arguments: vec![("of", self.0.global_id.to_string())],
-            sources: vec![(
-                Arc::clone(source),
-                Pushdown::Ask {
-                    listing: ListKind::Own,
-                    parameters,
-                    local: Vec::new(),
-                    listed: Vec::new(),
-                },
-            )],
+            sources: vec![(Arc::clone(source), source.plan(selection, Order::NEWEST.by))],
             filter: Filter::default(),
             order: Order::NEWEST,
         };

@@ -19,7 +19,7 @@ use crate::{
         BadCursor, ConnectionPage, Cursor, Edge, Fingerprint, List, MAX_PAGE, PagePosition,
         PageRange, RowAnchor, SourceList, SourceOutcome,
     },
-    source::{Filter, Order, Pushdown, Source},
+    source::{Filter, ListPlan, NoCall, Order, Source},
 };
 
 /// The paging arguments `first`, `after`, `last` and `before`.
@@ -93,13 +93,16 @@ pub const MERGED_LIST: &str = "assets";
 pub struct ListQuery {
     /// The field's name.
     pub name: &'static str,
-    /// The upstream query of each source.
-    pub sources: Vec<(Arc<dyn Source>, Pushdown)>,
+    /// Each source's plan.
+    pub sources: Vec<PlannedSource>,
     pub filter: Filter,
     /// The filter and all other arguments that identify the list, normalised.
     pub arguments: Vec<(&'static str, String)>,
     pub order: Order,
 }
+
+/// A source and its plan for a list, or why it makes no call.
+pub type PlannedSource = (Arc<dyn Source>, Result<ListPlan, NoCall>);
 
 /// Reads a page of a list.
 pub async fn resolve(
@@ -168,49 +171,24 @@ type QueriedAndSkipped = (Vec<SourceList>, Vec<(Arc<dyn Source>, &'static str)>)
 
 /// Splits the sources into those to query and those to skip. Returns `UNSUPPORTED_BY_SOURCE`, with
 /// their names, when sources have no such list or order.
-fn parts(
-    sources: Vec<(Arc<dyn Source>, Pushdown)>,
-    order: Order,
-) -> async_graphql::Result<QueriedAndSkipped> {
+fn parts(sources: Vec<PlannedSource>, order: Order) -> async_graphql::Result<QueriedAndSkipped> {
     let count = sources.len();
     let (mut lists, mut skipped) = (Vec::new(), Vec::new());
     let mut unable: Vec<(SourceName, &str)> = Vec::new();
-    for (source, narrowed) in sources {
-        let name = &source.profile().name;
-        let declined = match &narrowed {
-            Pushdown::Ask {
-                listing,
-                parameters,
-                ..
-            } => source.declines(*listing, parameters),
-            Pushdown::Skip(_) | Pushdown::Unsupported(_) => None,
-        };
-        let (listing, parameters, local, listed) = match declined.unwrap_or(narrowed) {
-            Pushdown::Ask {
-                listing,
-                parameters,
-                local,
-                listed,
-            } => (listing, parameters, local, listed),
-            Pushdown::Skip(reason) => {
-                skipped.push((source, reason));
-                continue;
-            }
-            Pushdown::Unsupported(reason) => {
-                unable.push((name.clone(), reason));
-                continue;
-            }
-        };
-        match source.paging(listing, order.by) {
-            Some(paging) => lists.push(SourceList {
+    for (source, plan) in sources {
+        match plan {
+            Ok(ListPlan { call, paging }) => lists.push(SourceList {
                 source,
-                listing,
+                listing: call.listing,
                 paging,
-                parameters,
-                local,
-                listed,
+                parameters: call.parameters,
+                local: call.local,
+                listed: call.listed,
             }),
-            None => unable.push((name.clone(), "it has no such order")),
+            Err(NoCall::Skip(reason)) => skipped.push((source, reason)),
+            Err(NoCall::Unsupported(reason)) => {
+                unable.push((source.profile().name.clone(), reason));
+            }
         }
     }
     if let ([(name, reason)], 1) = (unable.as_slice(), count) {
@@ -295,8 +273,8 @@ impl AssetConnection {
         self.ends()
     }
 
-    /// The exact number of assets in the whole list; null when unknown. It is unknown when Scenario
-    /// takes part, when the gateway filters after reading, and when a source failed, unless this
+    /// The exact number of assets in the whole list; null when unknown. It is unknown when a
+    /// source without `capabilities.hasExactCount` takes part, when the gateway filters after reading, and when a source failed, unless this
     /// page read the whole list.
     async fn total_count(&self) -> Option<i64> {
         self.count()

@@ -42,18 +42,20 @@ pub struct AssetFilter {
     created_after: Option<DateTime>,
     /// Only assets created before this time, exclusive.
     created_before: Option<DateTime>,
-    /// Only assets last changed after this time, exclusive. PiktID reports none and is `SKIPPED`.
+    /// Only assets last changed after this time, exclusive. A source that reports no
+    /// such time is `SKIPPED`.
     updated_after: Option<DateTime>,
-    /// Only assets last changed before this time, exclusive. PiktID reports none and is `SKIPPED`.
+    /// Only assets last changed before this time, exclusive. A source that reports no
+    /// such time is `SKIPPED`.
     updated_before: Option<DateTime>,
     /// Only assets with one of these visibilities.
     visibilities: Option<Vec<AssetVisibility>>,
-    /// Only assets with exactly this `Asset.createdBy`. Comfy reports no creator and is `SKIPPED`.
+    /// Only assets with exactly this `Asset.createdBy`. A source that reports no
+    /// creator is `SKIPPED`.
     created_by: Option<String>,
     /// Text for each source's own search. Its meaning differs by source; that of `nameContains`
-    /// does not. Scenario searches names, prompts, descriptions and tags, in an index that may lag
-    /// and may end before a long list does. PiktID searches tags, file names and project names.
-    /// Comfy matches any part of names only.
+    /// does not: some search names alone, some also tags, prompts and descriptions. A source's index
+    /// may lag, and may end before a long list does. `docs/providers.md` has the details.
     search: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use super::{
     fast_path::FastPath,
     filter::AssetFilter,
 };
-use crate::source::{Order, Source};
+use crate::source::{ListSelection, Order, Source};
 
 /// Reads a page of the merged list of these sources.
 ///
@@ -28,8 +28,8 @@ pub async fn merged(
         sources: sources
             .into_iter()
             .map(|source| {
-                let narrowed = source.push_down(&fields, order.by);
-                (source, narrowed)
+                let plan = source.plan(ListSelection::Merged(&fields), order.by);
+                (source, plan)
             })
             .collect(),
         // Filter lists are sorted and deduplicated, so equal filters have equal arguments.

@@ -51,7 +51,7 @@ impl Mutation {
         Some(upload::upload(context, input).await)
     }
 
-    /// Adds tags to assets; existing tags stay. PiktID can only replace all tags, so the gateway
+    /// Adds tags to assets; existing tags stay. Where a source can only replace all tags, the gateway
     /// reads them first. Concurrent additions through this gateway are safe. Tags that another
     /// program or gateway adds between read and write are lost.
     async fn add_asset_tags(
@@ -71,9 +71,9 @@ impl Mutation {
         }))
     }
 
-    /// Removes tags from assets; missing tags are ignored. PiktID can only replace all tags:
+    /// Removes tags from assets; missing tags are ignored. Where a source can only replace all tags,
     /// another program's change between read and write is lost, one through this gateway is not.
-    /// Keep Comfy's own tags (`input`, `output`, `models`): Comfy lists assets by them.
+    /// Keep the tags that a source lists assets by, such as `input`, `output` and `models`.
     async fn remove_asset_tags(
         &self,
         context: &Context<'_>,
@@ -91,8 +91,8 @@ impl Mutation {
         }))
     }
 
-    /// Replaces all tags of assets; an empty list clears them. Keep Comfy's own tags (`input`,
-    /// `output`, `models`) in the list: `assets` does not list Comfy assets without one.
+    /// Replaces all tags of assets; an empty list clears them. Keep the tags that a source lists
+    /// assets by, such as `input`, `output` and `models`: `assets` does not list assets without one.
     async fn set_asset_tags(
         &self,
         context: &Context<'_>,
@@ -110,9 +110,9 @@ impl Mutation {
         }))
     }
 
-    /// Sets an asset's note: Scenario's description, PiktID's styling note, or Comfy's
-    /// `user_metadata.user_description`. An empty text clears it. Comfy's other metadata keys stay,
-    /// except for changes that another program or gateway makes at the same moment.
+    /// Sets an asset's note, which providers call a description or a styling note. An empty text
+    /// clears it. Other metadata of the asset stays, except for changes that another program or
+    /// gateway makes at the same moment.
     async fn set_asset_note(
         &self,
         context: &Context<'_>,

@@ -29,15 +29,17 @@ pub enum AssetOrderField {
     /// By creation time. Every source supports it. It never changes, so paging neither skips nor
     /// repeats an asset.
     CreatedAt,
-    /// By the time of the last change. Scenario and Comfy report it, PiktID does not. An asset
-    /// changed while you page moves to the newest end. Newest first, paging may skip it; oldest
-    /// first, paging may return it twice.
+    /// By the time of the last change, where the source reports it (`capabilities.orderFields`). An
+    /// asset changed while you page moves to the newest end. Newest first, paging may skip it;
+    /// oldest first, paging may return it twice.
     UpdatedAt,
-    /// By name as the source sorts it, one source only (PiktID, Comfy). A rename may move an asset.
+    /// By name as the source sorts it, one source only (`capabilities.orderFields`). A rename may
+    /// move an asset.
     Name,
-    /// By size in bytes, one source only (Comfy).
+    /// By size in bytes, one source only (`capabilities.orderFields`).
     Size,
-    /// By the time of the last file read, one source only (Comfy). Reading a file moves its asset.
+    /// By the time of the last file read, one source only (`capabilities.orderFields`). Reading a
+    /// file moves its asset.
     LastAccessTime,
 }
 

@@ -17,15 +17,15 @@ use super::{
 use crate::{
     asset::{GlobalId, Kind, Provider, Visibility},
     source::{
-        DeleteEffect, Filter, FilterField, Health, ListKind, Paging, Parameters, Pushdown, SortBy,
-        Source, SourceError, Status,
+        DeleteEffect, Filter, Health, ListPlan, ListSelection, Paging, SortBy, Source, SourceError,
+        Status,
     },
 };
 
 /// The GraphQL type `AssetSource`.
 pub struct SourceNode(pub Arc<dyn Source>);
 
-/// One configured account or server of a provider, such as a Scenario project or a ComfyUI server.
+/// One configured account or server of a provider, such as a project or a self-hosted server.
 #[Object(name = "AssetSource")]
 impl SourceNode {
     /// Global id, for `node`. Opaque and stable.
@@ -55,8 +55,8 @@ impl SourceNode {
     }
 
     /// The request header in which to send your own credential for this source. The gateway
-    /// forwards its value unchanged: as `Authorization` to Scenario and PiktID, as `X-API-Key` to
-    /// Comfy. Null when the source takes no credential from clients.
+    /// forwards its value unchanged, as `Authorization` or as the header that the provider uses
+    /// instead. Null when the source takes no credential from clients.
     async fn credential_header(&self) -> Option<String> {
         let profile = self.0.profile();
         let header = || format!("x-asset-source-{}", profile.name);
@@ -210,11 +210,14 @@ pub struct AssetSourceCapabilities {
 impl AssetSourceCapabilities {
     fn of(source: &dyn Source) -> Self {
         let capabilities = &source.profile().capabilities;
-        let newest = source.paging(ListKind::Own, SortBy::CreatedAt);
+        let paging = |by| {
+            let plan = source.plan(ListSelection::Merged(&Filter::default()), by);
+            plan.ok().map(|plan| plan.paging)
+        };
         Self {
             order_fields: AssetOrderField::ALL
                 .into_iter()
-                .filter(|field| source.paging(ListKind::Own, (*field).into()).is_some())
+                .filter(|field| paging((*field).into()).is_some())
                 .collect(),
             pushed_filters: pushed_filters(source),
             can_upload: source.uploader().is_some(),
@@ -227,7 +230,7 @@ impl AssetSourceCapabilities {
             delete_effect: capabilities.delete_effect.into(),
             delete_description: capabilities.delete_description,
             max_upload_size: capabilities.max_upload_bytes.map(ByteSize),
-            max_page_size: newest.map_or(0, Paging::cap),
+            max_page_size: paging(SortBy::CreatedAt).map_or(0, Paging::cap),
             max_batch_size: capabilities.max_batch_size,
         }
     }
@@ -248,8 +251,16 @@ pub enum AssetDeleteEffect {
 /// Returns the filter fields that the source applies alone. Each is tried with an example value.
 fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
     let text = || Some("example".to_owned());
-    // PiktID accepts only its own tags, so the example uses two of them.
-    let tags = || vec!["model".to_owned(), "product".to_owned()];
+    // A source may accept only its own tags.
+    let vocabulary = source.profile().capabilities.tag_vocabulary.clone();
+    let vocabulary = vocabulary.unwrap_or_else(|| vec!["one", "two"]);
+    let tags = || {
+        vocabulary
+            .iter()
+            .take(2)
+            .map(|tag| (*tag).to_owned())
+            .collect::<Vec<_>>()
+    };
     let time = || Some(jiff::Timestamp::UNIX_EPOCH);
     let none = Filter::default;
     let examples = [
@@ -303,37 +314,23 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
         },
     ];
     let by = SortBy::CreatedAt;
-    let unfiltered = query(source.push_down(&none(), by));
+    let plan = |filter: &Filter| source.plan(ListSelection::Merged(filter), by).ok();
+    let unfiltered = plan(&none());
     // A list paged by time windows applies time bounds through these windows.
-    let has_windows = matches!(
-        source.paging(ListKind::Own, by),
-        Some(Paging::Window { .. })
-    );
+    let has_windows = unfiltered
+        .as_ref()
+        .is_some_and(|plan| matches!(plan.paging, Paging::Window { .. }));
     let mut pushed = Vec::new();
     for example in examples {
-        let Some((query, local)) = query(source.push_down(&example, by)) else {
+        let Some(ListPlan { call, .. }) = plan(&example) else {
             continue;
         };
-        let is_pushed = unfiltered
-            .as_ref()
-            .is_some_and(|(plain, _)| *plain != query)
-            || (has_windows && example.span(by) != (None, None));
+        let is_pushed = unfiltered.as_ref().is_some_and(|plain| {
+            (plain.call.listing, &plain.call.parameters) != (call.listing, &call.parameters)
+        }) || (has_windows && example.span(by) != (None, None));
         let fields = example.used().into_iter();
-        let fields = fields.filter(|field| is_pushed && !local.contains(field));
+        let fields = fields.filter(|field| is_pushed && !call.local.contains(field));
         pushed.extend(fields.filter_map(AssetFilterField::of));
     }
     pushed
-}
-
-/// Returns the upstream list and parameters, and the fields that the gateway must compare.
-fn query(narrowed: Pushdown) -> Option<((ListKind, Parameters), Vec<FilterField>)> {
-    match narrowed {
-        Pushdown::Ask {
-            listing,
-            parameters,
-            local,
-            ..
-        } => Some(((listing, parameters), local)),
-        Pushdown::Skip(_) | Pushdown::Unsupported(_) => None,
-    }
 }

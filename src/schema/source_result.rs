@@ -104,8 +104,8 @@ impl From<Execution> for AssetSourceExecution {
                 Some("the gateway checks `hash` too, because older servers ignore it")
             }
             FilterField::ListedTags => Some(
-                "`tagsAny` replaced the tags by which the gateway lists Comfy's assets, so the \
-                 gateway checks those itself",
+                "`tagsAny` replaced the tags by which the gateway lists the source's assets, so \
+                 the gateway checks those itself",
             ),
             _ => None,
         };

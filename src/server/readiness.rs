@@ -8,7 +8,7 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{
     cache::{AssetCache, PageRead},
     source::{
-        Filter, ListKind, ListRequest, Order, Parameters, Position, Pushdown, Registry,
+        Filter, ListKind, ListRequest, ListSelection, Order, Parameters, Position, Registry,
         RequestContext, Source, SourceError,
     },
 };
@@ -71,10 +71,9 @@ impl Probe {
 
 /// The parameters that the merged list sends to a source when nothing is filtered.
 fn list_parameters(source: &dyn Source) -> Parameters {
-    match source.push_down(&Filter::default(), Order::NEWEST.by) {
-        Pushdown::Ask { parameters, .. } => parameters,
-        Pushdown::Skip(_) | Pushdown::Unsupported(_) => Parameters::default(),
-    }
+    let selection = ListSelection::Merged(&Filter::default());
+    let plan = source.plan(selection, Order::NEWEST.by);
+    plan.map(|plan| plan.call.parameters).unwrap_or_default()
 }
 
 /// Asks every source for one asset, all at once.

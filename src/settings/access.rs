@@ -3,12 +3,12 @@
 use std::{collections::HashSet, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use url::{Host, Url};
 
 use super::{
     file_path::FilePath,
-    numbers::{optional_positive, optional_seconds},
+    numbers::{optional_positive, optional_seconds, seconds},
     one_or_more::OneOrMore,
     reader::Reader,
     table::{Origin, Table, Values},
@@ -144,13 +144,14 @@ pub struct KeySection {
 pub struct JwtSection {
     issuer: String,
     audience: OneOrMore,
+    #[serde(deserialize_with = "algorithms")]
     algorithms: Vec<String>,
     jwks_url: Option<String>,
     jwks_file: Option<FilePath>,
     ca_file: Option<FilePath>,
     #[serde(deserialize_with = "optional_seconds")]
     jwks_fresh_seconds: Option<Duration>,
-    #[serde(deserialize_with = "optional_seconds")]
+    #[serde(deserialize_with = "leeway")]
     leeway_seconds: Option<Duration>,
 }
 
@@ -373,12 +374,8 @@ impl JwtSection {
         if !has_names || audiences.iter().any(String::is_empty) {
             return Err("`issuer` and `audience` of [access.jwt] must not be empty".to_owned());
         }
-        let is_known = |name: &String| ALGORITHMS.contains(&name.as_str());
-        if self.algorithms.is_empty() || !self.algorithms.iter().all(is_known) {
-            return Err(format!(
-                "`algorithms` of [access.jwt] must list the issuer's algorithms, out of: {}",
-                ALGORITHMS.join(", ")
-            ));
+        if self.algorithms.is_empty() {
+            return Err(format!("`algorithms` of [access.jwt] {}", algorithm_rule()));
         }
         let fresh = self.jwks_fresh_seconds.unwrap_or(Duration::from_secs(600));
         let keys = match (self.jwks_url, self.jwks_file) {
@@ -395,17 +392,37 @@ impl JwtSection {
                 return Err("[access.jwt] needs one of `jwks_url` and `jwks_file`".to_owned());
             }
         };
-        let leeway = self.leeway_seconds.unwrap_or(Duration::from_secs(30));
-        if leeway > Duration::from_secs(300) {
-            return Err("`leeway_seconds` allows for clock differences: at most 300".to_owned());
-        }
         Ok(JwtConfig {
             issuer: self.issuer,
             audiences,
             algorithms: self.algorithms,
             keys,
-            leeway,
+            leeway: self.leeway_seconds.unwrap_or(Duration::from_secs(30)),
         })
+    }
+}
+
+/// Reads the names of algorithms that this gateway verifies.
+fn algorithms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    if names.iter().all(|name| ALGORITHMS.contains(&&**name)) {
+        return Ok(names);
+    }
+    Err(D::Error::custom(algorithm_rule()))
+}
+
+fn algorithm_rule() -> String {
+    let all = ALGORITHMS.join(", ");
+    format!("must list the issuer's algorithms, out of: {all}")
+}
+
+/// Reads the clock difference that is allowed.
+fn leeway<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    match seconds(deserializer)? {
+        leeway if leeway <= Duration::from_secs(300) => Ok(Some(leeway)),
+        _ => Err(D::Error::custom(
+            "must be a clock difference of at most 300 seconds",
+        )),
     }
 }
 

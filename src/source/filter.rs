@@ -1,12 +1,15 @@
 //! The filter of a merged list, which has the same meaning at every source.
 //!
-//! The gateway asks a source for a superset of the matches, as its contract allows ([`Pushdown`]).
+//! The gateway asks a source for a superset of the matches, as its contract allows ([`ListPlan`]).
 //! [`Filter::fits`] then checks every row, also for pushed-down fields, because servers ignore
 //! parameters that they do not know.
 
 use jiff::Timestamp;
 
-use super::{ListKind, Parameters, SortBy};
+use super::{
+    info::Paging,
+    page::{ListKind, Parameters, SortBy},
+};
 use crate::asset::{Asset, Kind, Visibility};
 
 /// The conditions on an asset. Empty lists and `None` set no condition. An asset without the
@@ -50,9 +53,10 @@ pub enum FilterField {
     Visibilities,
     CreatedBy,
     Search,
-    /// The hash filter of Comfy's own list; older servers ignore it.
+    /// The hash filter of a provider's own list; older servers ignore it.
     Hash,
-    /// The tags that Comfy lists assets by, where the caller's own tags replace them in the call.
+    /// The tags that a source lists assets by, where the caller's own tags replace them in the
+    /// call.
     ListedTags,
 }
 
@@ -82,22 +86,57 @@ impl FilterField {
     }
 }
 
-/// The upstream list call for a filter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pushdown {
-    /// The call that returns a superset of the matches.
-    Ask {
+/// The list that a request asks of a source.
+#[derive(Debug, Clone, Copy)]
+pub enum ListSelection<'a> {
+    /// The source's part of the merged list, with this filter.
+    Merged(&'a Filter),
+    /// One of the provider's lists, with the provider's own parameters.
+    Provider {
         listing: ListKind,
-        parameters: Parameters,
-        /// The fields that the gateway must still compare after reading; empty when the upstream's
-        /// filters cover all of them.
-        local: Vec<FilterField>,
-        /// The list only has assets with one of these tags; empty means all assets.
-        listed: Vec<String>,
+        parameters: &'a Parameters,
     },
-    /// The source can have no match, for this reason, so the gateway makes no call.
+}
+
+/// The upstream list call for a selection. It returns every match, and as few other rows as
+/// possible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListCall {
+    pub listing: ListKind,
+    pub parameters: Parameters,
+    /// The fields that the gateway must still compare after reading; empty when the upstream's
+    /// filters cover all of them.
+    pub local: Vec<FilterField>,
+    /// The list only has assets with one of these tags; empty means all assets.
+    pub listed: Vec<String>,
+}
+
+impl ListCall {
+    /// Makes the call of a list with the provider's own parameters.
+    #[must_use]
+    pub const fn new(listing: ListKind, parameters: Parameters) -> Self {
+        Self {
+            listing,
+            parameters,
+            local: Vec::new(),
+            listed: Vec::new(),
+        }
+    }
+}
+
+/// How a source answers a selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPlan {
+    pub call: ListCall,
+    pub paging: Paging,
+}
+
+/// Why a source makes no call for a selection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoCall {
+    /// The source can have no match, for this reason.
     Skip(&'static str),
-    /// The source cannot evaluate the filter, for this reason.
+    /// The source has no such list, filter or order, for this reason.
     Unsupported(&'static str),
 }
 
@@ -237,7 +276,7 @@ impl Filter {
 }
 
 /// Whether a name contains a part, ignoring case. For an ASCII part only ASCII letters ignore case,
-/// as on servers (comfy-observed.md 15).
+/// as on servers.
 fn contains(name: &str, part: &str) -> bool {
     if part.is_ascii() {
         return name

@@ -57,14 +57,14 @@ pub enum DeleteEffect {
 /// How a list call can start in the middle of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
-    /// By time window: `created_before` or `created_after`, then page tokens (Scenario).
+    /// By time window: `created_before` or `created_after`, then page tokens.
     Window {
         /// Maximum rows per call.
         cap: u32,
         /// Resolution of the time filter.
         resolution: Duration,
     },
-    /// By position (PiktID's pages, Comfy's offsets).
+    /// By position: page numbers or offsets.
     Index {
         /// Maximum rows per call.
         cap: u32,
@@ -134,7 +134,7 @@ impl fmt::Debug for CredentialScope {
 pub enum DetailLevel {
     /// The fields that lists return.
     Plain,
-    /// All fields, with those that cost extra: Scenario's embedding and quality details.
+    /// All fields, with those that cost extra, such as an embedding.
     Full,
 }
 

@@ -31,9 +31,9 @@ impl Direction {
 pub enum ListKind {
     /// The assets of the credential's account.
     Own,
-    /// All public assets (Scenario's public token).
+    /// All public assets.
     Public,
-    /// The results of a search, if it is a separate list (Scenario's `/search/assets`).
+    /// The results of a search, if it is a separate list.
     Search,
 }
 

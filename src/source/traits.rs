@@ -7,8 +7,8 @@ use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{
     error::SourceError,
-    filter::{Filter, Pushdown},
-    info::{DetailLevel, MediaAnswer, Paging, SourceInfo},
+    filter::{ListPlan, ListSelection, NoCall},
+    info::{DetailLevel, MediaAnswer, SourceInfo},
     page::{ListKind, ListRequest, Page, Parameters, SortBy},
     request_context::RequestContext,
     upload::{FileContent, NewFile, UploadFailure, UploadOptions, Uploaded},
@@ -32,18 +32,11 @@ pub trait Source: Send + Sync {
         Breaker::default()
     }
 
-    /// Returns how this list is paged in this order; `None` if there is no such list or order.
-    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging>;
-
-    /// Translates `filter` into a list call in this order. The call returns every match, and as few
-    /// other rows as possible.
-    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown;
-
-    /// Returns why the source does not read this list with these parameters, if it does not:
-    /// [`Pushdown::Skip`] or [`Pushdown::Unsupported`].
-    fn declines(&self, _listing: ListKind, _parameters: &Parameters) -> Option<Pushdown> {
-        None
-    }
+    /// Plans the upstream calls of a list in this order.
+    ///
+    /// # Errors
+    /// [`NoCall`]: the source has no match, or no such list, filter or order.
+    fn plan(&self, selection: ListSelection<'_>, by: SortBy) -> Result<ListPlan, NoCall>;
 
     /// Returns the list parameters that select an asset's children; `None` without lineage.
     fn children(&self, _id: &str) -> Option<Parameters> {

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 
 use super::{
-    Breaker, ChangeFailure, DetailLevel, FileContent, Filter, ListKind, ListRequest, NewFile,
-    Outcomes, Page, Paging, Parameters, Pushdown, RequestContext, SortBy, Source, SourceError,
-    SourceInfo, TagChange, Upload, UploadFailure, UploadOptions, Uploaded, Write,
+    Breaker, ChangeFailure, DetailLevel, FileContent, ListKind, ListPlan, ListRequest,
+    ListSelection, NewFile, NoCall, Outcomes, Page, Parameters, RequestContext, SortBy, Source,
+    SourceError, SourceInfo, TagChange, Upload, UploadFailure, UploadOptions, Uploaded, Write,
 };
 use crate::asset::{Asset, FileType};
 
@@ -32,16 +32,8 @@ impl Source for UnauthenticatedSource {
         self.0.breaker()
     }
 
-    fn paging(&self, listing: ListKind, by: SortBy) -> Option<Paging> {
-        self.0.paging(listing, by)
-    }
-
-    fn push_down(&self, filter: &Filter, by: SortBy) -> Pushdown {
-        self.0.push_down(filter, by)
-    }
-
-    fn declines(&self, listing: ListKind, parameters: &Parameters) -> Option<Pushdown> {
-        self.0.declines(listing, parameters)
+    fn plan(&self, selection: ListSelection<'_>, by: SortBy) -> Result<ListPlan, NoCall> {
+        self.0.plan(selection, by)
     }
 
     fn children(&self, id: &str) -> Option<Parameters> {

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use asset_gateway::asset::Provider;
+
 /// Modules from top to bottom: each may use those below it.
 const MODULES: [&str; 20] = [
     "fuzz",
@@ -177,23 +179,64 @@ fn the_sandbox_and_the_clients_share_no_type() {
     }
 }
 
+/// The files that may name a provider beside its folders: each registers it.
+const REGISTRATIONS: [&str; 4] = [
+    "asset.rs",
+    "providers.rs",
+    "sandbox.rs",
+    "schema/providers.rs",
+];
+
+#[test]
+fn a_provider_is_named_in_its_folders_and_where_it_is_registered() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for provider in Provider::ALL.map(Provider::word) {
+        let (mut own, mut others) = (0, Vec::new());
+        for source in sources() {
+            let path = source.path.strip_prefix(&root).expect("below src");
+            let path = path.to_string_lossy().into_owned();
+            let text = fs::read_to_string(&source.path).expect("readable");
+            // Unit tests may use a provider as their example.
+            let text = text
+                .split("\n#[cfg(test)]\nmod ")
+                .next()
+                .unwrap_or_default();
+            if !text.to_lowercase().contains(provider) {
+                continue;
+            }
+            let mut parts = path.split(['/', '.']);
+            if parts.any(|part| part == provider) {
+                own += 1;
+            } else {
+                others.push(path);
+            }
+        }
+        assert!(own > 10, "{provider} has folders");
+        others.sort();
+        assert_eq!(others, REGISTRATIONS, "{provider}");
+    }
+}
+
 #[test]
 fn a_provider_never_uses_another() {
-    let providers = ["scenario", "piktid", "comfy"];
-    for source in sources().iter().filter(|s| s.module == "source") {
+    let providers = Provider::ALL.map(Provider::word);
+    let mut checked = 0;
+    for source in sources() {
         let path = source.path.to_string_lossy();
         let Some(provider) = providers
             .iter()
-            .find(|p| path.contains(&format!("source/{p}")))
+            .find(|p| path.contains(&format!("providers/{p}")))
         else {
             continue;
         };
+        checked += 1;
         for other in providers.iter().filter(|p| p != &provider) {
-            for spelled in [format!("source::{other}"), format!("super::{other}")] {
+            for spelled in [format!("providers::{other}"), format!("super::{other}")] {
                 assert!(!source.code.contains(&spelled), "{path} knows {other}");
             }
         }
     }
+    assert!(checked > 20, "the providers' files were read");
 }
 
 #[test]

@@ -424,7 +424,7 @@ fn variables_replace_the_files_values() {
     ];
     let config = load(toml, &variables).expect("valid");
     assert_eq!(config.listen.to_string(), "127.0.0.1:9");
-    assert_eq!(config.limits.query_deadline.as_secs_f64(), 2.5);
+    assert_eq!(config.limits.query_deadline.as_millis(), 2_500);
     assert_eq!(config.access.allowed_hosts, ["a.example", "b.example"]);
     let mut sources: Vec<String> = config
         .sources

@@ -238,7 +238,7 @@ async fn an_unusable_manifest_stops_the_start() {
     for (toml, says) in [
         (
             "[documents]\nmanifests = [\"/nowhere.json\"]\n".to_owned(),
-            "/nowhere.json cannot be read",
+            "/nowhere.json, which cannot be read",
         ),
         (
             format!("[documents]\nmanifests = [{path:?}]\n"),

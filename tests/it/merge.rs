@@ -23,9 +23,9 @@ use asset_gateway::{
         SourceList,
     },
     source::{
-        Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListKind, ListRequest,
-        Order, Page, Paging, Parameters, Position, Pushdown, RequestContext, Row, SortBy, Source,
-        SourceError, SourceInfo, Unreadable,
+        Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListCall, ListKind,
+        ListPlan, ListRequest, ListSelection, NoCall, Order, Page, Paging, Parameters, Position,
+        RequestContext, Row, SortBy, Source, SourceError, SourceInfo, Unreadable,
     },
 };
 use async_trait::async_trait;
@@ -306,12 +306,11 @@ impl Source for Simulated {
         &self.profile
     }
 
-    fn paging(&self, _: ListKind, _: SortBy) -> Option<Paging> {
-        Some(self.paging)
-    }
-
-    fn push_down(&self, _: &Filter, _: SortBy) -> Pushdown {
-        Pushdown::Skip("not asked in these tests")
+    fn plan(&self, _: ListSelection<'_>, _: SortBy) -> Result<ListPlan, NoCall> {
+        Ok(ListPlan {
+            call: ListCall::new(ListKind::Own, Parameters::default()),
+            paging: self.paging,
+        })
     }
 
     async fn list(&self, request: &ListRequest, _: &RequestContext) -> Result<Page, SourceError> {

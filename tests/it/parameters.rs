@@ -8,8 +8,8 @@ use asset_gateway::{
     providers::{self, scenario::list_params::ScenarioParameters},
     sandbox::{Dialect, Options, Sandbox},
     source::{
-        ListKind, ListRequest, Order, Parameters, Position, RequestContext, SortBy, Source,
-        SourceError,
+        ListKind, ListRequest, ListSelection, NoCall, Order, Parameters, Position, RequestContext,
+        SortBy, Source, SourceError,
     },
 };
 
@@ -118,7 +118,14 @@ async fn an_order_that_a_list_does_not_have_is_refused_without_a_call() {
         (Provider::Piktid, SortBy::UpdatedAt),
     ] {
         let (_sandbox, source) = client(provider).await;
-        assert!(source.paging(ListKind::Own, by).is_none());
+        let selection = ListSelection::Provider {
+            listing: ListKind::Own,
+            parameters: &Parameters::default(),
+        };
+        assert_eq!(
+            source.plan(selection, by),
+            Err(NoCall::Unsupported("it has no such order"))
+        );
         let mut other = request(Parameters::default());
         other.order.by = by;
         assert!(matches!(

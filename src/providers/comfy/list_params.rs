@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     asset::Visibility,
-    source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
+    source::{BrokenRule, Filter, FilterField, ListCall, ListKind, NoCall, Parameters, SortBy},
 };
 
 /// Filters of `GET /api/assets`. `None` and empty lists are not sent.
@@ -207,12 +207,16 @@ impl TagBudget {
 
 /// Translates a merged list's filter. It always sends a positive tag filter, as Comfy Cloud hides
 /// some categories from a list without one (4.1). The default is any of `listed`.
-pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
+pub(super) fn push_down(
+    filter: &Filter,
+    by: SortBy,
+    listed: &[String],
+) -> Result<ListCall, NoCall> {
     if filter.created_by.is_some() {
-        return Pushdown::Skip("Comfy does not report who created an asset");
+        return Err(NoCall::Skip("Comfy does not report who created an asset"));
     }
     if filter.wants_no_visibility_of(&[Visibility::Private, Visibility::Public]) {
-        return Pushdown::Skip("Comfy's assets are PRIVATE or PUBLIC");
+        return Err(NoCall::Skip("Comfy's assets are PRIVATE or PUBLIC"));
     }
     let mut pushed = Vec::new();
     let mut budget = TagBudget::new(listed);
@@ -260,10 +264,10 @@ pub fn push_down(filter: &Filter, by: SortBy, listed: &[String]) -> Pushdown {
     if sends_client_any {
         local.push(FilterField::ListedTags);
     }
-    Pushdown::Ask {
+    Ok(ListCall {
         listing: ListKind::Own,
         parameters: parameters.query(),
         local,
         listed: listed.to_vec(),
-    }
+    })
 }

@@ -101,8 +101,8 @@ pub fn list<T>(
     Ok((read(&answer)?, lossy))
 }
 
-/// Maps a status other than 2xx to an error. The three contracts agree, except for some statuses of
-/// Comfy, which its client handles first.
+/// Maps a status other than 2xx to an error. The contracts agree, except for some statuses that a
+/// provider's client handles first.
 pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
     let code = status.as_u16();
     match code {
@@ -146,7 +146,7 @@ pub fn no_store(headers: &HeaderMap) -> bool {
         .any(|directive| directive.trim().eq_ignore_ascii_case("no-store"))
 }
 
-/// Returns the wait in `Retry-After`, or in Scenario's `remainingSeconds` (scenario.md 4).
+/// Returns the wait in `Retry-After`, or in the body's `remainingSeconds`.
 fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
     let in_body = || {
         let value: Value = serde_json::from_slice(body).ok()?;
@@ -158,9 +158,9 @@ fn retry_after(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
     upstream::retry_after(headers).or_else(|| in_body().map(Duration::from_secs))
 }
 
-/// Returns an error body's reason; `None` if empty or HTML. Shapes: `{error: {message}}` (a local
-/// ComfyUI), `{code, message}` (Comfy Cloud), `{error, detail: [{message}]}` (PiktID). For Scenario
-/// it is the first of `reason`, `message`, `error`, `detail`.
+/// Returns an error body's reason; `None` if empty or HTML. Shapes: `{error: {message}}`,
+/// `{code, message}`, `{error, detail: [{message}]}`, or the first of `reason`, `message`, `error`,
+/// `detail`.
 fn message(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let object = value.as_object()?;

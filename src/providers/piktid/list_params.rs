@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     asset::{Kind, Visibility},
-    source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
+    source::{BrokenRule, Filter, FilterField, ListCall, ListKind, NoCall, Parameters, SortBy},
 };
 
 /// All tags that PiktID has (3 [seed 004]).
@@ -113,18 +113,22 @@ impl PiktidParameters {
 }
 
 /// Translates a filter. The gateway compares names, as `search` also matches tags and projects.
-pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
+pub(super) fn push_down(filter: &Filter, by: SortBy) -> Result<ListCall, NoCall> {
     let is_piktid_tag = |tag: &String| TAGS.contains(&tag.as_str());
     if filter.wants_no_kind_of(&[Kind::Image]) {
-        return Pushdown::Skip("PiktID holds pictures only");
+        return Err(NoCall::Skip("PiktID holds pictures only"));
     }
     if filter.wants_update_times() {
-        return Pushdown::Skip("PiktID does not report when an asset was last changed");
+        return Err(NoCall::Skip(
+            "PiktID does not report when an asset was last changed",
+        ));
     }
     if !filter.tags_all.iter().all(is_piktid_tag)
         || (!filter.tags_any.is_empty() && !filter.tags_any.iter().any(is_piktid_tag))
     {
-        return Pushdown::Skip("PiktID only has the tags model, product, background and other");
+        return Err(NoCall::Skip(
+            "PiktID only has the tags model, product, background and other",
+        ));
     }
     let held = [
         Visibility::Private,
@@ -132,7 +136,9 @@ pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
         Visibility::Platform,
     ];
     if filter.wants_no_visibility_of(&held) {
-        return Pushdown::Skip("PiktID's assets are PRIVATE, SHARED or PLATFORM");
+        return Err(NoCall::Skip(
+            "PiktID's assets are PRIVATE, SHARED or PLATFORM",
+        ));
     }
     let ownership = match filter.visibilities.as_slice() {
         [Visibility::Private] => Some(Ownership::Mine),
@@ -175,10 +181,10 @@ pub fn push_down(filter: &Filter, by: SortBy) -> Pushdown {
         include_tags,
         exclude_tags,
     };
-    Pushdown::Ask {
+    Ok(ListCall {
         listing: ListKind::Own,
         parameters: parameters.query(),
         local: filter.local(by, &pushed),
         listed: Vec::new(),
-    }
+    })
 }

@@ -6,7 +6,7 @@
 use super::asset_types::TYPES;
 use crate::{
     asset::{Kind, Visibility},
-    source::{BrokenRule, Filter, FilterField, ListKind, Parameters, Pushdown, SortBy},
+    source::{BrokenRule, Filter, FilterField, ListCall, ListKind, NoCall, Parameters, SortBy},
 };
 
 /// The parameters that the deprecated public path does not take (5.2).
@@ -182,28 +182,36 @@ pub fn check_span(filter: &Filter, by: SortBy) -> Result<(), BrokenRule> {
 /// Translates a merged list's filter. Scenario's list filters by author alone (5.1). `tags` works
 /// on public assets only, `privacy=public` leaves the account, change times need another order, and
 /// kinds are not types. The gateway compares the rest.
-pub fn push_down(filter: &Filter, by: SortBy, is_public_only: bool) -> Pushdown {
+pub(super) fn push_down(
+    filter: &Filter,
+    by: SortBy,
+    is_public_only: bool,
+) -> Result<ListCall, NoCall> {
     let held = [
         Visibility::Private,
         Visibility::Unlisted,
         Visibility::Public,
     ];
     if filter.wants_no_visibility_of(&held) {
-        return Pushdown::Skip("Scenario's assets are PRIVATE, UNLISTED or PUBLIC");
+        return Err(NoCall::Skip(
+            "Scenario's assets are PRIVATE, UNLISTED or PUBLIC",
+        ));
     }
     if !filter.kinds.is_empty() && filter.kinds.iter().all(|kind| *kind == Kind::ModelWeights) {
-        return Pushdown::Skip("Scenario lists no model weights as assets");
+        return Err(NoCall::Skip("Scenario lists no model weights as assets"));
     }
     if let Some(text) = &filter.search {
         if is_public_only {
-            return Pushdown::Unsupported("Scenario's search does not take the public token");
+            return Err(NoCall::Unsupported(
+                "Scenario's search does not take the public token",
+            ));
         }
-        return Pushdown::Ask {
+        return Ok(ListCall {
             listing: ListKind::Search,
             parameters: Parameters::new(vec![("query", text.clone())]),
             local: filter.local(by, &[]),
             listed: Vec::new(),
-        };
+        });
     }
     // The deprecated public path has no author (5.2).
     let pushed: &[FilterField] = if is_public_only {
@@ -215,12 +223,12 @@ pub fn push_down(filter: &Filter, by: SortBy, is_public_only: bool) -> Pushdown 
         author_id: filter.created_by.clone().filter(|_| !is_public_only),
         ..ScenarioParameters::default()
     };
-    Pushdown::Ask {
+    Ok(ListCall {
         listing: ListKind::Own,
         parameters: parameters.query(),
         local: filter.local(by, pushed),
         listed: Vec::new(),
-    }
+    })
 }
 
 /// The parameters that both lists take.

@@ -35,11 +35,12 @@ pub enum AssetKind {
 pub enum AssetStatus {
     /// The source is still making it; its file may be missing.
     Pending,
-    /// The file is ready. PiktID and Comfy assets always are.
+    /// The file is ready. Where a source reports no status, assets always are.
     Ready,
     /// Making it failed for good. The asset stays in lists.
     Failed,
-    /// The source sent no status, or one unknown to this gateway: see `ScenarioDetails.status`.
+    /// The source sent no status, or one unknown to this gateway: see the
+    /// status in `details`.
     Unknown,
 }
 
@@ -49,13 +50,13 @@ pub enum AssetStatus {
 pub enum AssetVisibility {
     /// Only the owner.
     Private,
-    /// The owner and the owner's group (PiktID `shared`).
+    /// The owner and the owner's group.
     Shared,
-    /// Everyone who has the link (Scenario `unlisted`).
+    /// Everyone who has the link.
     Unlisted,
-    /// Everyone (Scenario `public`, and Comfy's immutable assets).
+    /// Everyone.
     Public,
-    /// Everyone; the provider supplies the asset (PiktID `default`).
+    /// Everyone; the provider supplies the asset.
     Platform,
 }
 

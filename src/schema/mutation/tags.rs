@@ -24,7 +24,7 @@ pub struct AddAssetTagsInput {
     /// Global ids of 1 to 100 assets, of any sources.
     pub asset_ids: Vec<ID>,
     /// 1 to 10 tags, each of 1 to 100 characters without commas. The gateway trims spaces around
-    /// them. PiktID accepts only `model`, `product`, `background` and `other`.
+    /// them. A source may accept only those of `capabilities.tagVocabulary`.
     pub tags: Vec<String>,
     /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
@@ -36,7 +36,7 @@ pub struct RemoveAssetTagsInput {
     /// Global ids of 1 to 100 assets, of any sources.
     pub asset_ids: Vec<ID>,
     /// 1 to 10 tags, each of 1 to 100 characters without commas. The gateway trims spaces around
-    /// them. PiktID accepts only `model`, `product`, `background` and `other`.
+    /// them. A source may accept only those of `capabilities.tagVocabulary`.
     pub tags: Vec<String>,
     /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,
@@ -48,7 +48,8 @@ pub struct SetAssetTagsInput {
     /// Global ids of 1 to 100 assets, of any sources.
     pub asset_ids: Vec<ID>,
     /// At most 10 tags, each of 1 to 100 characters without commas. An empty list clears the tags.
-    /// Spaces around tags are trimmed. PiktID accepts `model`, `product`, `background`, `other`.
+    /// Spaces around tags are trimmed. A source may accept only those of
+    /// `capabilities.tagVocabulary`.
     pub tags: Vec<String>,
     /// Any text; the payload returns it unchanged.
     pub client_mutation_id: Option<String>,

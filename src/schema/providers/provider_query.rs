@@ -13,7 +13,7 @@ use crate::{
         filter::named,
         operation::reading,
     },
-    source::{BrokenRule, Filter, FilterField, ListKind, Order, Parameters, Pushdown},
+    source::{BrokenRule, Filter, FilterField, ListKind, ListSelection, Order, Parameters, Source},
 };
 
 /// The most bytes of a filter in an upstream URL, where a byte takes up to three characters.
@@ -79,18 +79,20 @@ impl ProviderList {
         }
         let mut arguments = query.parameters.0.to_vec();
         arguments.extend(query.filter.arguments());
-        let ask = Pushdown::Ask {
+        let selection = ListSelection::Provider {
             listing: self.listing,
-            parameters: query.parameters,
-            local: query.local,
-            listed: Vec::new(),
+            parameters: &query.parameters,
+        };
+        let planned = |source: Arc<dyn Source>| {
+            let plan = source.plan(selection, self.order.by).map(|mut plan| {
+                plan.call.local.clone_from(&query.local);
+                plan
+            });
+            (source, plan)
         };
         let described = ListQuery {
             name: self.name,
-            sources: sources
-                .into_iter()
-                .map(|source| (Arc::clone(&source), ask.clone()))
-                .collect(),
+            sources: sources.into_iter().map(planned).collect(),
             filter: query.filter,
             arguments,
             order: self.order,

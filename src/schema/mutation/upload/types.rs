@@ -25,11 +25,11 @@ pub struct UploadAssetInput {
     pub tags: Vec<String>,
     /// The asset's note, under the rules of `setAssetNote`.
     pub note: Option<String>,
-    /// The file's length in bytes. PiktID and Scenario need it before the first byte: without it,
-    /// the gateway spools the file to disk first. A file of another length is rejected.
+    /// The file's length in bytes. Where a source needs it before the first byte, the gateway
+    /// spools a file without it to disk first. A file of another length is rejected.
     pub byte_length: Option<ByteSize>,
     /// The file's hash: `blake3:` and 64 hexadecimal digits. A file with another hash is rejected.
-    /// With it, Comfy does not store known bytes again.
+    /// With it, a source that knows the bytes does not store them again.
     pub content_hash: Option<String>,
     /// Provider-specific options.
     pub options: Option<AssetUploadOptionsInput>,

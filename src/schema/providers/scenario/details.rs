@@ -80,8 +80,10 @@ async fn full(
     id: &AssetId,
 ) -> async_graphql::Result<Option<Arc<scenario::Details>>> {
     let asset = load_variant(context, id.clone(), DetailLevel::Full).await?;
-    Ok(asset.and_then(|asset| match &asset.details {
-        crate::asset::Details::Scenario(details) => Some(Arc::clone(details)),
-        crate::asset::Details::Piktid(_) | crate::asset::Details::Comfy(_) => None,
+    Ok(asset.and_then(|asset| {
+        let crate::asset::Details::Scenario(details) = &asset.details else {
+            return None;
+        };
+        Some(Arc::clone(details))
     }))
 }
