@@ -4,28 +4,30 @@
 
 mod collect_fields;
 mod cost;
+mod engine_document;
 pub mod error;
 mod input_values;
 mod limits;
+mod parser;
 mod prescan;
 mod store;
 mod validation;
 
 use std::collections::HashMap;
 
+pub use apollo_compiler::ast::Document as DocumentSyntax;
 use apollo_compiler::validation::Valid;
 use async_graphql::{
-    Name, Value as ConstValue, Variables,
-    parser::{
-        parse_query,
-        types::{ExecutableDocument, OperationDefinition, OperationType},
-    },
+    Name, Positioned, Value as ConstValue, Variables,
+    parser::types::{ExecutableDocument, Field, OperationDefinition, OperationType},
 };
 
 use self::limits::{DocumentStats, Values};
 pub use self::{
+    engine_document::engine_document,
     error::{DocumentError, ErrorCode, excerpt},
     limits::weigh,
+    parser::parse as parse_syntax,
     prescan::scan,
     store::{DocumentRef, DocumentStore},
     validation::{NotNull, Validator},
@@ -62,11 +64,15 @@ impl Document {
     /// A [`DocumentError`] for text that is too long, nested too deep or not GraphQL. Also for a
     /// document that exceeds a limit or violates the schema's rules.
     pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, DocumentError> {
-        let (parsed, stats) =
-            parse(text, limits).map_err(|refusal| rules.with_syntax_message(text, refusal))?;
-        let (valid, not_null) = rules.check(text)?;
+        let (syntax, stats) = parse(text, limits)?;
+        let (valid, not_null) = rules.check(&syntax)?;
+        let parsed = engine_document(&syntax, text);
+        // With one list at most, the validator finds every conflict.
+        if text.matches('[').nth(1).is_some() {
+            collect_fields::check_conflicts(&parsed, rules).map_err(conflict)?;
+        }
         Ok(Self {
-            introspects: limits::introspects(&parsed),
+            introspects: limits::introspects(&syntax),
             condition_variables: collect_fields::condition_variables(&parsed),
             not_null,
             valid,
@@ -244,26 +250,36 @@ impl Operation<'_> {
 /// Refuses text that is longer than the limit.
 fn check_length(text: &str, limits: &Limits) -> Result<(), DocumentError> {
     if text.len() > limits.query_bytes {
-        let name = "size in bytes";
-        return Err(DocumentError::limit(name, text.len(), limits.query_bytes));
+        return Err(DocumentError::limit(
+            "query_bytes",
+            "size in bytes",
+            text.len() as u64,
+            limits.query_bytes as u64,
+        ));
     }
     Ok(())
 }
 
-/// Parses a document that is safe to validate. Returns it with its statistics.
-fn parse(
-    text: &str,
-    limits: &Limits,
-) -> Result<(ExecutableDocument, DocumentStats), DocumentError> {
-    check_length(text, limits)?;
-    scan(text, limits)?;
-    let document = parse_query(text).map_err(|error| DocumentError {
-        location: error.positions().next().map(|pos| (pos.line, pos.column)),
+/// Creates the error for a field whose arguments differ from those of an earlier one.
+fn conflict(field: &Positioned<Field>) -> DocumentError {
+    let key = &field.node.response_key().node;
+    DocumentError {
+        location: Some((field.pos.line, field.pos.column)),
         ..DocumentError::document(
-            ErrorCode::ParseFailed,
-            "the document is not valid GraphQL: see its location",
+            ErrorCode::ValidationFailed,
+            format!(
+                "Fields \"{key}\" conflict because they have differing arguments. Use different \
+                 aliases on the fields to fetch both if this was intentional."
+            ),
         )
-    })?;
+    }
+}
+
+/// Parses a document that is safe to validate. Returns it with its statistics.
+fn parse(text: &str, limits: &Limits) -> Result<(DocumentSyntax, DocumentStats), DocumentError> {
+    check_length(text, limits)?;
+    let descriptions = scan(text, limits)?;
+    let document = parser::parse(text, &descriptions)?;
     let stats = weigh(&document, limits)?;
     Ok((document, stats))
 }
@@ -281,7 +297,8 @@ fn check_variables(variables: &Variables, uses: u64, limits: &Limits) -> Result<
     }
     let visited = count.saturating_mul(uses.max(1));
     if visited > limits.values {
-        return Err(DocumentError::limit64(
+        return Err(DocumentError::limit(
+            "values",
             "number of values in variables, counted at each use,",
             visited,
             limits.values,
@@ -313,7 +330,8 @@ pub fn price(
 /// A [`DocumentError`] that names cost and limit, if the cost exceeds the limit.
 pub fn check_cost(cost: u64, limits: &Limits) -> Result<(), DocumentError> {
     if cost > limits.cost {
-        return Err(DocumentError::limit64(
+        return Err(DocumentError::limit(
+            "cost",
             "cost, in assets and upstream calls it may cause,",
             cost,
             limits.cost,

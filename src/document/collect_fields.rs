@@ -4,7 +4,10 @@
 //! The result is the chosen operation alone, without named fragments and without conditions. It
 //! lists the fields of each possible object type.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+};
 
 use async_graphql::{
     Name, Pos, Positioned, Variables,
@@ -98,13 +101,10 @@ pub fn merged(
         fragments: &document.fragments,
         rules,
         operation,
-        variables,
+        variables: Some(variables),
+        conflict: Cell::new(None),
     };
-    let root = match operation.ty {
-        OperationType::Query => "Query",
-        OperationType::Mutation => "Mutation",
-        OperationType::Subscription => "Subscription",
-    };
+    let root = root_type(operation);
     let set = &operation.selection_set;
     let merged = OperationDefinition {
         ty: operation.ty,
@@ -115,6 +115,40 @@ pub fn merged(
     ExecutableDocument {
         operations: DocumentOperations::Single(Positioned::new(merged, set.pos)),
         fragments: HashMap::new(),
+    }
+}
+
+/// Checks that fields with the same response key have the same arguments (5.3.2). The validator takes
+/// a list for equal to one that begins with it.
+///
+/// # Errors
+/// The first field whose arguments differ from those of an earlier one.
+pub fn check_conflicts<'a>(
+    document: &'a ExecutableDocument,
+    rules: &'a Validator,
+) -> Result<(), &'a Positioned<Field>> {
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        let merger = Merger {
+            fragments: &document.fragments,
+            rules,
+            operation,
+            variables: None,
+            conflict: Cell::new(None),
+        };
+        merger.merge_sets(root_type(operation), &[&operation.selection_set.node]);
+        if let Some(field) = merger.conflict.get() {
+            return Err(field);
+        }
+    }
+    Ok(())
+}
+
+const fn root_type(operation: &OperationDefinition) -> &'static str {
+    match operation.ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
     }
 }
 
@@ -167,7 +201,10 @@ struct Merger<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     rules: &'a Validator,
     operation: &'a OperationDefinition,
-    variables: &'a Variables,
+    /// The values of conditions. `None`: every selection is included.
+    variables: Option<&'a Variables>,
+    /// A field whose arguments differ from those of an equal one.
+    conflict: Cell<Option<&'a Positioned<Field>>>,
 }
 
 /// Fields selected on an object type, in the order of their first appearance.
@@ -227,6 +264,10 @@ impl<'a> Merger<'a> {
     ) -> Option<Positioned<Selection>> {
         let first = fields.first()?;
         let occurrence = &first.node;
+        let differs = |other: &&&Positioned<Field>| has_other_arguments(&other.node, occurrence);
+        if let Some(other) = fields.iter().skip(1).find(differs) {
+            self.conflict.set(Some(other));
+        }
         let sets: Vec<_> = fields
             .iter()
             .map(|occurrence| &occurrence.node.selection_set.node)
@@ -288,11 +329,14 @@ impl<'a> Merger<'a> {
 
     /// Evaluates `@skip` and `@include` (GraphQL, September 2025, 3.13).
     fn is_included(&self, directives: &[Positioned<Directive>]) -> bool {
+        let Some(variables) = self.variables else {
+            return true;
+        };
         directives.iter().all(|directive| {
             let directive = &directive.node;
             let condition = directive
                 .get_argument("if")
-                .map(|value| self.is_true(&value.node));
+                .map(|value| self.is_true(&value.node, variables));
             match (directive.name.node.as_str(), condition) {
                 ("skip", Some(condition)) => !condition,
                 ("include", Some(condition)) => condition,
@@ -302,10 +346,10 @@ impl<'a> Merger<'a> {
     }
 
     /// Evaluates a Boolean argument that passed validation.
-    fn is_true(&self, value: &Value) -> bool {
+    fn is_true(&self, value: &Value, variables: &Variables) -> bool {
         match value {
             Value::Boolean(value) => *value,
-            Value::Variable(name) => match self.variables.get(name) {
+            Value::Variable(name) => match variables.get(name) {
                 Some(value) => *value == ConstValue::Boolean(true),
                 None => self
                     .operation
@@ -320,4 +364,14 @@ impl<'a> Merger<'a> {
             _ => false,
         }
     }
+}
+
+/// Returns whether two fields have other arguments, whatever their order.
+fn has_other_arguments(left: &Field, right: &Field) -> bool {
+    let is_equal = |(name, value): &(Positioned<Name>, Positioned<Value>)| {
+        right
+            .get_argument(&name.node)
+            .is_some_and(|other| other.node == value.node)
+    };
+    left.arguments.len() != right.arguments.len() || !left.arguments.iter().all(is_equal)
 }

@@ -187,14 +187,14 @@ fn constant(value: &Constant, path: &[&str]) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
     use serde_json::json;
 
     use super::*;
 
     /// Returns the cost on a gateway with two sources of each provider.
     fn cost(text: &str, variables: serde_json::Value) -> u64 {
-        let document = parse_query(text).expect("a document");
+        let document = super::super::parser::parse(text, &[]).expect("a document");
+        let document = super::super::engine_document(&document, text);
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);
         of(

@@ -49,6 +49,7 @@ pub struct DocumentError {
 /// An exceeded limit.
 #[derive(Debug, Clone)]
 pub struct Limit {
+    /// The key in `[limits]`.
     pub name: &'static str,
     pub value: u64,
     pub maximum: u64,
@@ -75,13 +76,9 @@ impl DocumentError {
         }
     }
 
-    /// Creates an error for an exceeded limit: its name, the document's value and the maximum.
-    pub fn limit(name: &'static str, value: usize, maximum: usize) -> Self {
-        Self::limit64(name, value as u64, maximum as u64)
-    }
-
-    /// Like [`DocumentError::limit`], for numbers that may exceed `usize`.
-    pub fn limit64(name: &'static str, value: u64, maximum: u64) -> Self {
+    /// Creates an error for an exceeded limit: its key in `[limits]`, what it limits, the document's
+    /// value and the maximum.
+    pub fn limit(name: &'static str, what: &str, value: u64, maximum: u64) -> Self {
         Self {
             limit: Some(Box::new(Limit {
                 name,
@@ -90,7 +87,7 @@ impl DocumentError {
             })),
             ..Self::document(
                 Code::LimitExceeded,
-                format!("the document's {name} is {value}; the limit is {maximum}"),
+                format!("the document's {what} is {value}; the limit is {maximum}"),
             )
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! - Variables in every position, also inside lists and input objects (GraphQL, September 2025,
 //!   5.8.5): the validator only compares the names of their types.
-//! - Input objects that take exactly one field (`@oneOf`, 5.6.5).
+//! - Input objects with a field given twice (5.6.3), or that take exactly one (`@oneOf`, 5.6.5).
 //! - Scalars with a limited range.
 
 use std::collections::{BTreeSet, HashSet};
@@ -16,6 +16,8 @@ use apollo_compiler::{
     response::{JsonMap, JsonValue},
     schema::{ExtendedType, InputObjectType},
 };
+
+use async_graphql_value::Number;
 
 use crate::schema::byte_size;
 
@@ -172,11 +174,9 @@ impl<'a> ValueVisitor<'a> {
             }
             _ if is_size => no_size(),
             Value::Object(fields) => self.object(value, fields, expected),
-            Value::String(_)
-            | Value::Boolean(_)
-            | Value::Enum(_)
-            | Value::Int(_)
-            | Value::Float(_) => Ok(()),
+            Value::Int(number) => parses(number.as_str(), value),
+            Value::Float(number) => parses(number.as_str(), value),
+            Value::String(_) | Value::Boolean(_) | Value::Enum(_) => Ok(()),
         }
     }
 
@@ -186,6 +186,11 @@ impl<'a> ValueVisitor<'a> {
         fields: &[(Name, Node<Value>)],
         expected: &Type,
     ) -> Result<(), InputFault> {
+        let mut names = HashSet::new();
+        if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
+            let message = format!("There can be only one input field named \"{name}\".");
+            return Err((message, name.location()));
+        }
         let Some(definition) = input(expected, self.schema) else {
             return Ok(());
         };
@@ -249,6 +254,17 @@ impl<'a> ValueVisitor<'a> {
             variable.ty
         );
         Err((message, value.location()))
+    }
+}
+
+/// Refuses a number that the engine cannot hold, such as `1e999`.
+fn parses(number: &str, value: &Node<Value>) -> Result<(), InputFault> {
+    match number.parse::<Number>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err((
+            format!("The number {number} is too large."),
+            value.location(),
+        )),
     }
 }
 

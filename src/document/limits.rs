@@ -5,14 +5,14 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{
-    Name, Positioned, Value as Constant,
-    parser::types::{
-        Directive, ExecutableDocument, FragmentDefinition, OperationDefinition, Selection,
-        SelectionSet,
+use apollo_compiler::{
+    Node,
+    ast::{
+        Argument, Definition, DirectiveList, Document, FragmentDefinition, OperationDefinition,
+        Selection, Value,
     },
 };
-use async_graphql_value::Value;
+use async_graphql_value::ConstValue;
 
 use super::error::{DocumentError, ErrorCode};
 use crate::settings::Limits;
@@ -61,32 +61,50 @@ pub struct DocumentStats {
 ///
 /// # Errors
 /// A [`DocumentError`] with limit, value and maximum, or for a fragment cycle or upload marker.
-pub fn weigh(
-    document: &ExecutableDocument,
-    limits: &Limits,
-) -> Result<DocumentStats, DocumentError> {
-    let count = document.operations.iter().count();
-    if count > limits.operations {
+pub fn weigh(document: &Document, limits: &Limits) -> Result<DocumentStats, DocumentError> {
+    let definitions = document.definitions.iter();
+    let operations: Vec<_> = definitions
+        .filter_map(Definition::as_operation_definition)
+        .collect();
+    if operations.len() > limits.operations {
         return Err(DocumentError::limit(
+            "operations",
             "number of operations",
-            count,
-            limits.operations,
+            operations.len() as u64,
+            limits.operations as u64,
         ));
     }
+    let mut fragments = HashMap::new();
+    let definitions = document.definitions.iter();
+    for fragment in definitions.filter_map(Definition::as_fragment_definition) {
+        if fragments.insert(fragment.name.as_str(), fragment).is_some() {
+            return Err(DocumentError::document(
+                ErrorCode::ValidationFailed,
+                format!(
+                    "There can be only one fragment named \"{}\".",
+                    fragment.name
+                ),
+            ));
+        }
+    }
     let mut visitor = LimitVisitor {
-        fragments: &document.fragments,
+        fragments: &fragments,
         weighed: HashMap::new(),
         directives: limits.directives,
         values: Values::new(limits),
         stats: DocumentStats::default(),
     };
     // Validation also visits fragments that are never spread, so they are weighed too.
-    for name in document.fragments.keys() {
+    for name in fragments.keys() {
         let weight = visitor.fragment(name)?;
-        check_weight(weight, limits.introspection_depth, limits)?;
+        check_weight(
+            weight,
+            ("introspection_depth", limits.introspection_depth),
+            limits,
+        )?;
     }
-    for (_, operation) in document.operations.iter() {
-        check(&mut visitor, &operation.node, limits)?;
+    for operation in operations {
+        check(&mut visitor, operation, limits)?;
     }
     Ok(visitor.stats)
 }
@@ -97,14 +115,14 @@ fn check<'a>(
     limits: &Limits,
 ) -> Result<(), DocumentError> {
     let mut variables = visitor.directives(&operation.directives)?;
-    for variable in &operation.variable_definitions {
+    for variable in &operation.variables {
         visitor.stats.nodes += 1;
-        variables += visitor.directives(&variable.node.directives)?;
-        if let Some(value) = &variable.node.default_value {
-            visitor.values.check_constant(&value.node)?;
+        variables += visitor.directives(&variable.directives)?;
+        if let Some(value) = &variable.default_value {
+            visitor.values.check(value)?;
         }
     }
-    let set = &operation.selection_set.node;
+    let set = &operation.selection_set;
     let weight = visitor.set(set)?;
     let stats = &mut visitor.stats;
     stats.selections = stats.selections.saturating_add(weight.selections);
@@ -112,13 +130,14 @@ fn check<'a>(
         .variables
         .saturating_add(variables.saturating_add(weight.variables));
     let deepest = if only_introspects(set) {
-        limits.introspection_depth
+        ("introspection_depth", limits.introspection_depth)
     } else {
-        limits.depth
+        ("depth", limits.depth)
     };
     check_weight(weight, deepest, limits)?;
     if weight.fields > limits.root_fields as u64 {
-        return Err(DocumentError::limit64(
+        return Err(DocumentError::limit(
+            "root_fields",
             "number of root fields",
             weight.fields,
             limits.root_fields as u64,
@@ -128,23 +147,34 @@ fn check<'a>(
 }
 
 /// Checks a weight against the limits for operations and fragments.
-fn check_weight(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), DocumentError> {
-    for (name, value, maximum) in [
+fn check_weight(
+    weight: Weight,
+    (depth, deepest): (&'static str, usize),
+    limits: &Limits,
+) -> Result<(), DocumentError> {
+    for (name, what, value, maximum) in [
         (
+            "selections",
             "number of selections, spread fragments counted each time,",
             weight.selections,
             limits.selections,
         ),
-        ("depth", weight.depth.into(), deepest as u64),
-        ("number of aliases", weight.aliases, limits.aliases as u64),
+        (depth, "depth", weight.depth.into(), deepest as u64),
         (
+            "aliases",
+            "number of aliases",
+            weight.aliases,
+            limits.aliases as u64,
+        ),
+        (
+            "introspection_lists",
             "nesting of lists in its introspection",
             weight.lists.into(),
             limits.introspection_lists,
         ),
     ] {
         if value > maximum {
-            return Err(DocumentError::limit64(name, value, maximum));
+            return Err(DocumentError::limit(name, what, value, maximum));
         }
     }
     Ok(())
@@ -152,7 +182,7 @@ fn check_weight(weight: Weight, deepest: usize, limits: &Limits) -> Result<(), D
 
 /// Weighs each fragment once, however often it is spread: the time is linear in the document.
 struct LimitVisitor<'a> {
-    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    fragments: &'a HashMap<&'a str, &'a Node<FragmentDefinition>>,
     /// Weights by fragment. `None` marks a fragment in progress: a second visit means a cycle.
     weighed: HashMap<&'a str, Option<Weight>>,
     directives: usize,
@@ -161,49 +191,55 @@ struct LimitVisitor<'a> {
 }
 
 impl<'a> LimitVisitor<'a> {
-    fn set(&mut self, set: &'a SelectionSet) -> Result<Weight, DocumentError> {
+    fn set(&mut self, set: &'a [Selection]) -> Result<Weight, DocumentError> {
         let mut whole = Weight::default();
-        for selection in &set.items {
-            whole.add(self.selection(&selection.node)?);
+        for selection in set {
+            whole.add(self.selection(selection)?);
         }
         Ok(whole)
     }
 
     fn selection(&mut self, selection: &'a Selection) -> Result<Weight, DocumentError> {
         self.stats.nodes += 1;
-        let mut variables = self.directives(selection.directives())?;
+        let mut variables = 0;
         let mut weight = match selection {
             Selection::Field(field) => {
-                let field = &field.node;
+                variables += self.directives(&field.directives)?;
                 variables += self.arguments(&field.arguments)?;
-                let mut weight = self.set(&field.selection_set.node)?;
+                let mut weight = self.set(&field.selection_set)?;
                 weight.selections = weight.selections.saturating_add(1);
                 weight.depth = weight.depth.saturating_add(1);
                 weight.aliases = weight.aliases.saturating_add(field.alias.is_some().into());
                 weight.fields = 1;
                 let is_list = matches!(
-                    field.name.node.as_str(),
+                    field.name.as_str(),
                     "fields" | "inputFields" | "interfaces" | "possibleTypes"
                 );
                 weight.lists += u32::from(is_list);
                 weight
             }
-            Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node)?,
-            Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+            Selection::InlineFragment(fragment) => {
+                variables += self.directives(&fragment.directives)?;
+                self.set(&fragment.selection_set)?
+            }
+            Selection::FragmentSpread(spread) => {
+                variables += self.directives(&spread.directives)?;
+                self.fragment(&spread.fragment_name)?
+            }
         };
         weight.variables = weight.variables.saturating_add(variables);
         Ok(weight)
     }
 
-    fn fragment(&mut self, name: &Name) -> Result<Weight, DocumentError> {
+    fn fragment(&mut self, name: &str) -> Result<Weight, DocumentError> {
         // The validator refuses unknown fragments. Each spread counts as one selection.
-        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+        let Some((&name, fragment)) = self.fragments.get_key_value(name) else {
             return Ok(Weight {
                 selections: 1,
                 ..Weight::default()
             });
         };
-        match self.weighed.get(name.as_str()) {
+        match self.weighed.get(name) {
             Some(Some(weight)) => return Ok(*weight),
             Some(None) => {
                 return Err(DocumentError::document(
@@ -214,38 +250,36 @@ impl<'a> LimitVisitor<'a> {
             None => {}
         }
         self.weighed.insert(name, None);
-        let variables = self.directives(&fragment.node.directives)?;
-        let mut weight = self.set(&fragment.node.selection_set.node)?;
+        let variables = self.directives(&fragment.directives)?;
+        let mut weight = self.set(&fragment.selection_set)?;
         weight.variables = weight.variables.saturating_add(variables);
         self.weighed.insert(name, Some(weight));
         Ok(weight)
     }
 
     /// Checks directives and returns the number of variables in them.
-    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<u64, DocumentError> {
+    fn directives(&mut self, directives: &DirectiveList) -> Result<u64, DocumentError> {
         if directives.len() > self.directives {
             return Err(DocumentError::limit(
+                "directives",
                 "number of directives in one place",
-                directives.len(),
-                self.directives,
+                directives.len() as u64,
+                self.directives as u64,
             ));
         }
         let mut variables = 0;
         for directive in directives {
             self.stats.nodes += 1;
-            variables += self.arguments(&directive.node.arguments)?;
+            variables += self.arguments(&directive.arguments)?;
         }
         Ok(variables)
     }
 
     /// Checks arguments and returns the number of variables in them.
-    fn arguments(
-        &self,
-        arguments: &[(Positioned<Name>, Positioned<Value>)],
-    ) -> Result<u64, DocumentError> {
-        let values = arguments.iter();
-        values
-            .map(|(_, value)| self.values.check(&value.node))
+    fn arguments(&self, arguments: &[Node<Argument>]) -> Result<u64, DocumentError> {
+        let arguments = arguments.iter();
+        arguments
+            .map(|argument| self.values.check(&argument.value))
             .sum()
     }
 }
@@ -272,21 +306,21 @@ impl Values {
                 self.check_length(items.len())?;
                 items.iter().map(|item| self.check(item)).sum()
             }
-            Value::Object(fields) => fields.values().map(|value| self.check(value)).sum(),
+            Value::Object(fields) => fields.iter().map(|(_, value)| self.check(value)).sum(),
             _ => Ok(0),
         }
     }
 
     /// Checks a constant and returns the number of values in it.
-    pub fn check_constant(&self, value: &Constant) -> Result<u64, DocumentError> {
+    pub fn check_constant(&self, value: &ConstValue) -> Result<u64, DocumentError> {
         let nested: u64 = match value {
-            Constant::String(text) => check_mark(text).map(|()| 0)?,
-            Constant::List(items) => {
+            ConstValue::String(text) => check_mark(text).map(|()| 0)?,
+            ConstValue::List(items) => {
                 self.check_length(items.len())?;
                 let each = items.iter().map(|item| self.check_constant(item));
                 each.sum::<Result<u64, DocumentError>>()?
             }
-            Constant::Object(fields) => {
+            ConstValue::Object(fields) => {
                 let each = fields.values().map(|value| self.check_constant(value));
                 each.sum::<Result<u64, DocumentError>>()?
             }
@@ -298,9 +332,10 @@ impl Values {
     fn check_length(&self, length: usize) -> Result<(), DocumentError> {
         if length > self.items {
             return Err(DocumentError::limit(
+                "list_items",
                 "longest list of values",
-                length,
-                self.items,
+                length as u64,
+                self.items as u64,
             ));
         }
         Ok(())
@@ -318,41 +353,37 @@ fn check_mark(text: &str) -> Result<(), DocumentError> {
 }
 
 /// Returns whether an operation selects only introspection fields.
-fn only_introspects(set: &SelectionSet) -> bool {
-    set.items.iter().all(|selection| match &selection.node {
-        Selection::Field(field) => {
-            let name = field.node.name.node.as_str();
-            is_about_the_schema(name) || name == "__typename"
-        }
+fn only_introspects(set: &[Selection]) -> bool {
+    set.iter().all(|selection| match selection {
+        Selection::Field(field) => is_about_the_schema(&field.name) || field.name == "__typename",
         _ => false,
     })
 }
 
 /// Returns whether any part of the document selects an introspection field.
-pub fn introspects(document: &ExecutableDocument) -> bool {
-    fn selects_introspection(set: &SelectionSet) -> bool {
-        set.items.iter().any(|selection| match &selection.node {
+pub fn introspects(document: &Document) -> bool {
+    fn selects_introspection(set: &[Selection]) -> bool {
+        set.iter().any(|selection| match selection {
             Selection::Field(field) => {
-                is_about_the_schema(field.node.name.node.as_str())
-                    || selects_introspection(&field.node.selection_set.node)
+                is_about_the_schema(&field.name) || selects_introspection(&field.selection_set)
             }
-            Selection::InlineFragment(fragment) => {
-                selects_introspection(&fragment.node.selection_set.node)
-            }
+            Selection::InlineFragment(fragment) => selects_introspection(&fragment.selection_set),
             // Fragment definitions are visited separately.
             Selection::FragmentSpread(_) => false,
         })
     }
-    let operations = document.operations.iter();
-    operations
-        .map(|(_, operation)| &operation.node.selection_set)
-        .chain(
-            document
-                .fragments
-                .values()
-                .map(|definition| &definition.node.selection_set),
-        )
-        .any(|set| selects_introspection(&set.node))
+    document
+        .definitions
+        .iter()
+        .any(|definition| match definition {
+            Definition::OperationDefinition(operation) => {
+                selects_introspection(&operation.selection_set)
+            }
+            Definition::FragmentDefinition(fragment) => {
+                selects_introspection(&fragment.selection_set)
+            }
+            _ => false,
+        })
 }
 
 /// Returns whether a field is introspection, or the subgraph's schema for federated gateways.
@@ -362,31 +393,17 @@ fn is_about_the_schema(field: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
-
     use super::*;
 
     fn visits(text: &str) -> u64 {
-        let document = parse_query(text).expect("a document");
+        let document = super::super::parser::parse(text, &[]).expect("a document");
         let limits = Limits {
             directives: 1_000,
+            selections: u64::MAX,
+            root_fields: usize::MAX,
             ..Limits::default()
         };
-        let visitor = &mut LimitVisitor {
-            fragments: &document.fragments,
-            weighed: HashMap::new(),
-            directives: limits.directives,
-            values: Values::new(&limits),
-            stats: DocumentStats::default(),
-        };
-        for name in document.fragments.keys() {
-            visitor.fragment(name).expect("no cycle");
-        }
-        for (_, operation) in document.operations.iter() {
-            // The document exceeds the limits, but only the visits matter here.
-            let _ = check(visitor, &operation.node, &limits);
-        }
-        visitor.stats.nodes
+        weigh(&document, &limits).expect("within the limits").nodes
     }
 
     /// Builds fragments that each spread the next one twice: `levels` of them expand to 2^levels

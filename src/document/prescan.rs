@@ -1,19 +1,31 @@
 //! Scans a document's text before the parser runs.
 
+use std::ops::Range;
+
 use super::error::{DocumentError, ErrorCode};
 use crate::settings::Limits;
 
-/// Counts brackets and tokens in one pass without allocation. The parser recurses on brackets, so
-/// their depth must be checked before it runs.
+/// Definitions that may have a description.
+const DESCRIBED: [&[u8]; 4] = [b"query", b"mutation", b"subscription", b"fragment"];
+
+/// Counts brackets and tokens in one pass. The parser recurses on brackets, so their depth must be
+/// checked before it runs.
+///
+/// Returns the positions of descriptions before operations, fragments and variables (GraphQL,
+/// September 2025, 2.3, 2.9 and 2.11), which the parser does not know yet.
 ///
 /// # Errors
 /// `LIMIT_EXCEEDED` for more tokens or deeper brackets than the limits allow, and
 /// `GRAPHQL_PARSE_FAILED` for an unterminated string.
-pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
+pub fn scan(text: &str, limits: &Limits) -> Result<Vec<Range<usize>>, DocumentError> {
     let bytes = text.as_bytes();
     let (mut depth, mut deepest, mut tokens, mut at) = (0_usize, 0_usize, 0_usize, 0_usize);
     let byte = |at: usize| bytes.get(at).copied();
+    let mut descriptions = Vec::new();
+    // The token before: a string that may be a description, or the first byte of another one.
+    let (mut string, mut previous) = (None, b' ');
     while let Some(current) = byte(at) {
+        let start = at;
         match current {
             b'#' => {
                 while byte(at).is_some_and(|b| b != b'\n' && b != b'\r') {
@@ -24,6 +36,9 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
             b'"' => {
                 at = end_of_string(bytes, at).ok_or_else(unclosed_string)?;
                 tokens += 1;
+                // A string after `=` is a default value.
+                string = (depth == 0 || depth == 1 && previous != b'=').then_some(start..at);
+                previous = current;
                 continue;
             }
             b'(' | b'[' | b'{' => {
@@ -35,7 +50,10 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
                 depth = depth.saturating_sub(1);
                 tokens += 1;
             }
-            b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
+            b' ' | b'\t' | b'\n' | b'\r' | b',' => {
+                at += 1;
+                continue;
+            }
             b'.' => {
                 // An ellipsis is one token. A decimal point counts as one too: close enough.
                 while byte(at + 1) == Some(b'.') {
@@ -52,22 +70,33 @@ pub fn scan(text: &str, limits: &Limits) -> Result<(), DocumentError> {
             _ => tokens += 1,
         }
         at += 1;
+        if let Some(string) = string.take()
+            && match depth {
+                0 => DESCRIBED.contains(&&bytes[start..at]),
+                _ => current == b'$',
+            }
+        {
+            descriptions.push(string);
+        }
+        previous = current;
     }
     if deepest > limits.nesting {
         return Err(DocumentError::limit(
+            "nesting",
             "nesting of brackets",
-            deepest,
-            limits.nesting,
+            deepest as u64,
+            limits.nesting as u64,
         ));
     }
     if tokens > limits.tokens {
         return Err(DocumentError::limit(
+            "tokens",
             "number of tokens",
-            tokens,
-            limits.tokens,
+            tokens as u64,
+            limits.tokens as u64,
         ));
     }
-    Ok(())
+    Ok(descriptions)
 }
 
 /// Returns whether a byte belongs to a name or number.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use apollo_compiler::{
     ExecutableDocument, Node, Schema,
-    ast::{Type, VariableDefinition},
+    ast::{Document, Type, VariableDefinition},
     diagnostic::Diagnostic,
     request::{RequestError as CoercionError, coerce_variable_values},
     response::JsonMap,
@@ -18,6 +18,7 @@ use async_graphql_value::ConstValue;
 
 use super::error::{self, DocumentError, ErrorCode};
 use super::input_values::{self, InputFault};
+use super::parser;
 use crate::schema::Code;
 
 /// Maximum number of errors shown.
@@ -29,8 +30,6 @@ const MAX_NAME: usize = 40;
 /// An introspection field since September 2025 (4.2.2). The engine supports it, but the validator
 /// does not yet.
 const IS_ONE_OF_EXTENSION: &str = "extend type __Type { isOneOf: Boolean }";
-/// Prefix of the validator's syntax errors.
-const SYNTAX_ERROR_PREFIX: &str = "syntax error";
 /// The validator's name for the error of an unknown field.
 const UNKNOWN_FIELD_ERROR: &str = "UndefinedField";
 /// Errors after which the validator drops the field from its selection set.
@@ -97,9 +96,10 @@ impl Validator {
     /// [`DocumentError`] with the first ten errors at most, and their positions.
     pub fn check(
         &self,
-        text: &str,
+        document: &Document,
     ) -> Result<(Valid<ExecutableDocument>, Vec<NotNull>), DocumentError> {
-        let document = ExecutableDocument::parse_and_validate(&self.schema, text, "document")
+        let document = document
+            .to_executable_validate(&self.schema)
             .map_err(|wrong| self.refusal(&wrong.errors))?;
         let not_null = input_values::check(&document, &self.schema)
             .map_err(|fault| fault_error(ErrorCode::ValidationFailed, fault, &document))?;
@@ -109,27 +109,6 @@ impl Validator {
         });
         let not_null = not_null.collect();
         Ok((document, not_null))
-    }
-
-    /// Replaces a parse error with the validator's message: the engine's parser gives none.
-    pub fn with_syntax_message(&self, text: &str, refusal: DocumentError) -> DocumentError {
-        if refusal.code != ErrorCode::ParseFailed {
-            return refusal;
-        }
-        let validation_error = self.check(text).err().unwrap_or_else(|| refusal.clone());
-        let mut errors = std::iter::once(&validation_error).chain(&validation_error.others);
-        match errors.find(|syntax_error| syntax_error.message.starts_with(SYNTAX_ERROR_PREFIX)) {
-            Some(syntax_error) => DocumentError {
-                others: Vec::new(),
-                code: refusal.code,
-                ..syntax_error.clone()
-            },
-            None if refusal.location.is_none() => DocumentError {
-                message: "the document has no operation".to_owned(),
-                ..refusal
-            },
-            None => refusal,
-        }
     }
 
     /// Checks the variables against the declarations of the operation with this name.
@@ -206,14 +185,7 @@ impl Validator {
             } else if name(&diagnostic) == Some(UNKNOWN_FIELD_ERROR) {
                 message += &self.suggestion(&message);
             }
-            let range = diagnostic.line_column_range();
-            DocumentError {
-                location: range.map(|range| (range.start.line, range.start.column)),
-                ..DocumentError::document(
-                    ErrorCode::ValidationFailed,
-                    error::excerpt(&message, MAX_MESSAGE),
-                )
-            }
+            parser::from_diagnostic(ErrorCode::ValidationFailed, &diagnostic, Some(message))
         });
         let mut shown = shown.collect::<Vec<_>>().into_iter();
         let first = shown.next().unwrap_or_else(|| {

@@ -177,7 +177,7 @@ impl RequestError {
         }
         if let Some(limit) = &self.limit {
             error["extensions"]["limit"] = json!({
-                "name": limit.name.trim_end_matches(','),
+                "name": limit.name,
                 "value": limit.value,
                 "maximum": limit.maximum,
             });

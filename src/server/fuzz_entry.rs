@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     access::{Budget, Client},
-    document::{self, Document, DocumentRef, DocumentStore, Validator},
+    document::{self, Document, DocumentRef, DocumentStore, DocumentSyntax, Validator},
     schema::{self, FieldCosts},
     settings::{Limits, TrustedDocuments},
     source::RequestContext,
@@ -92,13 +92,20 @@ pub fn document(bytes: &[u8]) {
 }
 
 /// A parsed document, for the benches.
-pub struct ParsedDocument(ExecutableDocument);
+pub struct ParsedDocument {
+    syntax: DocumentSyntax,
+    engine: ExecutableDocument,
+}
 
 impl ParsedDocument {
-    /// Parses a document without weighing it.
+    /// Parses a document without weighing or validating it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        async_graphql::parser::parse_query(text).ok().map(Self)
+        let syntax = document::parse_syntax(text, &[]).ok()?;
+        Some(Self {
+            engine: document::engine_document(&syntax, text),
+            syntax,
+        })
     }
 
     /// Scans a text before parsing. Returns whether it passes.
@@ -131,15 +138,15 @@ impl ParsedDocument {
     /// Weighs the document. Returns whether it passes.
     #[must_use]
     pub fn weigh(&self) -> bool {
-        document::weigh(&self.0, &Limits::default()).is_ok()
+        document::weigh(&self.syntax, &Limits::default()).is_ok()
     }
 
     /// Prices the only operation. Returns whether it passes.
     #[must_use]
     pub fn price(&self) -> bool {
         let (limits, none) = (Limits::default(), Variables::default());
-        document::operation(&self.0, None).is_ok_and(|definition| {
-            document::price(&self.0, definition, &none, &PRICES, &limits).is_ok()
+        document::operation(&self.engine, None).is_ok_and(|definition| {
+            document::price(&self.engine, definition, &none, &PRICES, &limits).is_ok()
         })
     }
 }

@@ -274,8 +274,13 @@ impl SocketExecutor {
         session.check()?;
         let maximum = self.gateway.0.limits.socket_operations;
         let _slot = self.slots.try_acquire().map_err(|_| {
-            let name = "number of operations at once on this socket";
-            RequestError::from(DocumentError::limit(name, maximum + 1, maximum))
+            let maximum = maximum as u64;
+            RequestError::from(DocumentError::limit(
+                "socket_operations",
+                "number of operations at once on this socket",
+                maximum + 1,
+                maximum,
+            ))
         })?;
         session::charge(&self.gateway, &session.client, 1)?;
         let mut memory = Memory::of(&self.gateway, &session.client);

@@ -135,12 +135,12 @@ async fn every_limit_holds_at_every_entry_point_and_names_value_and_maximum() {
     };
     let cases = [
         (
-            "size in bytes",
+            "query_bytes",
             16_385,
             Operation::new(format!("{{ __typename #{}\n}}", repeat("x", 16_384 - 15))),
         ),
         (
-            "nesting of brackets",
+            "nesting",
             65,
             Operation::new(format!(
                 "{{ a(x: {}1{}) }}",
@@ -149,7 +149,7 @@ async fn every_limit_holds_at_every_entry_point_and_names_value_and_maximum() {
             )),
         ),
         (
-            "number of tokens",
+            "tokens",
             2_001,
             Operation::new(format!("{{ __typename {} }}", repeat("@a ", 999))),
         ),
@@ -159,39 +159,35 @@ async fn every_limit_holds_at_every_entry_point_and_names_value_and_maximum() {
             Operation::new(format!("{{ a {}{} }}", repeat("{ a ", 12), repeat("}", 12))),
         ),
         (
-            "number of aliases",
+            "aliases",
             51,
             Operation::new(format!("{{ assetSources {{ {aliases} }} }}")),
         ),
         (
-            "number of root fields",
+            "root_fields",
             21,
             Operation::new(format!("{{ {} }}", roots.replace("r0: ", ""))),
         ),
         (
-            "number of directives in one place",
+            "directives",
             6,
             Operation::new(format!(
                 "{{ __typename {} }}",
                 repeat("@include(if: true) ", 6)
             )),
         ),
-        ("number of operations", 11, Operation::new(operations)),
-        ("longest list of values", 2_001, many),
+        ("operations", 11, Operation::new(operations)),
+        ("list_items", 2_001, many),
         (
-            "nesting of lists in its introspection",
+            "introspection_lists",
             3,
             Operation::new(
                 "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }",
             ),
         ),
+        ("selections", 0, Operation::new(bomb)),
         (
-            "number of selections, spread fragments counted each time",
-            0,
-            Operation::new(bomb),
-        ),
-        (
-            "cost, in assets and upstream calls it may cause",
+            "cost",
             0,
             Operation::new(
                 "{ assets(first: 100) { nodes { children(first: 100) { nodes { id } } } } }",
@@ -242,6 +238,55 @@ async fn values_within_every_limit_pass_every_entry_point() {
     ] {
         for (entry_point, answer) in world.by_every_entry_point(&Operation::new(query)).await {
             assert_eq!(answer.get("errors"), None, "{entry_point}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn documents_of_september_2025_pass_every_entry_point_with_their_positions() {
+    let world = world().await;
+    let described = Operation {
+        query: "\"\"\"What é does:\n{ \\\"\"\" $x }\"\"\" query Q(\"the ids\" $ids: [ ID ! ] !, \"s\" $s: Boolean \
+                ! = true) { nodes(ids: $ids) { id ... F } }\n\"é\" fragment F on\nNode { id @include(if: $s)                 }"
+            .to_owned(),
+        variables: json!({ "ids": ["\u{1F600}"] }),
+    };
+    for (entry_point, answer) in world.by_every_entry_point(&described).await {
+        assert_eq!(answer["data"], json!({ "nodes": [null] }), "{entry_point}");
+    }
+    let search = |text: &str| {
+        let filter = format!("filter: {{nameContains: \"{text}\", providers: [COMFY]}}");
+        Operation::new(format!("{{ assets({filter}) {{ nodes {{ id }} }} }}"))
+    };
+    for escaped in [r"\u{1F600}", r"\uD83D\uDE00"] {
+        for (entry_point, answer) in world.by_every_entry_point(&search(escaped)).await {
+            assert_eq!(
+                answer["data"]["assets"]["nodes"],
+                json!([]),
+                "{entry_point}"
+            );
+        }
+    }
+    for (text, code, line, column) in [
+        ("\"é\" query { nope }", "GRAPHQL_VALIDATION_FAILED", 1, 13),
+        (
+            "\"\"\"a\nb\"\"\" query { nope }",
+            "GRAPHQL_VALIDATION_FAILED",
+            2,
+            14,
+        ),
+        ("\"a\" { __typename }", "GRAPHQL_PARSE_FAILED", 1, 1),
+        ("\"\\q\" query { __typename }", "GRAPHQL_PARSE_FAILED", 1, 1),
+        ("{ __typename } \"a\"", "GRAPHQL_PARSE_FAILED", 1, 16),
+    ] {
+        for (entry_point, answer) in world.by_every_entry_point(&Operation::new(text)).await {
+            assert_eq!(error(&answer).0, code, "{entry_point}: {text}: {answer}");
+            let location = &answer["errors"][0]["locations"][0];
+            assert_eq!(
+                *location,
+                json!({ "line": line, "column": column }),
+                "{entry_point}: {text}: {answer}"
+            );
         }
     }
 }

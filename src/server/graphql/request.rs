@@ -314,9 +314,10 @@ fn batch(body: &Bytes, maximum: usize) -> Result<Vec<RequestParams>, RequestErro
     }
     if operations.len() > maximum {
         let refusal = RequestError::from(DocumentError::limit(
+            "batch",
             "number of operations sent together",
-            operations.len(),
-            maximum,
+            operations.len() as u64,
+            maximum as u64,
         ));
         return Err(RequestError {
             is_document_error: false,
