@@ -154,6 +154,7 @@ suites! {
     relay_rules_of_the_schema: "lint.test.mjs"
     introspection: "schema.test.mjs"
     growth_of_the_schema: "growth.test.mjs"
+    validation_as_graphql_js_does_it: "validation.test.mjs"
     relay: "relay.test.mjs"
     apollo_client: "apollo.test.mjs"
     urql: "urql.test.mjs"
