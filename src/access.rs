@@ -22,6 +22,7 @@ pub use api_key::NewKey;
 pub use budget::{Budget, Exceeded, Share};
 pub use caller::{Caller, Denied, Permissions};
 pub use client_slots::{ClientSlot, SlotsByClient};
+pub use jwks::KeySet;
 pub use rate_limit::{Client, RequestLimiter, RequestQuota};
 
 /// The longest credential that is accepted, in bytes.

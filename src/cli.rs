@@ -17,6 +17,17 @@ use crate::{config::ConfigError, schema};
 
 pub use arguments::Arguments;
 
+/// Prints why the arguments do not parse, or the help that they ask for.
+#[must_use]
+pub fn refuse_usage(error: &clap::Error) -> ExitCode {
+    // If this fails, the exit code still says whether the arguments are wrong.
+    let _ = error.print();
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(USAGE),
+    }
+}
+
 /// Runs the command that the arguments select.
 ///
 /// # Errors

@@ -11,5 +11,8 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    cli::run(Arguments::parse()).await
+    match Arguments::try_parse() {
+        Ok(arguments) => cli::run(arguments).await,
+        Err(error) => Ok(cli::refuse_usage(&error)),
+    }
 }

@@ -27,7 +27,8 @@ pub use common_config::CommonConfig;
 pub use source_config::{ProviderKind, ProviderSettings, SourceConfig, SourceContext};
 
 /// Every provider, in display order.
-pub const PROVIDERS: [&ProviderKind; 3] = [&scenario::KIND, &piktid::KIND, &comfy::KIND];
+pub const PROVIDERS: [&ProviderKind; Provider::ALL.len()] =
+    [&scenario::KIND, &piktid::KIND, &comfy::KIND];
 
 /// Returns what a provider registers.
 #[must_use]

@@ -22,8 +22,8 @@ mod table;
 mod web_url;
 
 pub use access::{
-    AccessConfig, AccessMode, AccessSection, JwksConfig, JwtConfig, JwtSection, KeyConfig,
-    KeySection, Permission, RateLimit, RateLimitSection, read_access,
+    AccessConfig, AccessMode, AccessSection, JwksConfig, JwtConfig, JwtSection, KEY_PREFIX,
+    KeyConfig, KeySection, Permission, RateLimit, RateLimitSection, read_access,
 };
 pub use cache::{CacheConfig, CacheSizes, Freshness, FreshnessOverrides, read_cache};
 pub use documents::{DocumentsSection, TrustedDocuments, read_documents};

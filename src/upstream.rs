@@ -37,10 +37,9 @@ use answer::read_answer;
 use circuit_breaker::Permit;
 use egress::PublicNames;
 use open_answer::MAX_BUFFERED_BODIES;
-use redact::SentSecrets;
 use slots::{Waiting, permit};
 
-use crate::settings::is_this_machine;
+use crate::settings::{FilePath, is_this_machine};
 
 pub use answer::Answer;
 pub use call::Call;
@@ -50,8 +49,13 @@ pub use error::UpstreamError;
 pub use open_answer::{BodyStream, OpenAnswer};
 pub use pacing::{Pace, Paces};
 pub use policy::Policy;
+pub use redact::SentSecrets;
 pub use retry::retry_after;
 pub use upload::{Content, Form};
+
+/// The rule for `ca_file`.
+const BAD_CERTIFICATES: &str =
+    "must name a file with certificates in PEM: `-----BEGIN CERTIFICATE`";
 
 /// The HTTP client of one source. Cheap to clone: clones share connections and limits.
 #[derive(Debug, Clone)]
@@ -92,16 +96,7 @@ impl Upstream {
     ) -> Result<Self, UpstreamError> {
         let builder = client(&policy);
         let builder = match ca_pem {
-            Some(pem) => {
-                let trusted = reqwest::Certificate::from_pem_bundle(pem)
-                    .map_err(|error| UpstreamError::Setup(error.to_string()))?;
-                if trusted.is_empty() {
-                    return Err(UpstreamError::Setup(
-                        "no certificate in the file".to_owned(),
-                    ));
-                }
-                builder.tls_certs_only(trusted)
-            }
+            Some(pem) => builder.tls_certs_only(certificates(pem).map_err(UpstreamError::Setup)?),
             None if base.scheme() == "http" => builder.tls_certs_only([]),
             None => builder,
         };
@@ -141,7 +136,7 @@ impl Upstream {
         breaker_permit.end(breaker_failure(&result, |answer| {
             (answer.status, &answer.headers)
         }));
-        Ok(secrets.redact(result?))
+        Ok(result?.redacted(secrets))
     }
 
     async fn send_and_repeat(
@@ -418,4 +413,25 @@ fn report<T>(
         }
         Err(error) => tracing::debug!(%error, "no answer"),
     }
+}
+/// Checks that a file has certificates that a client can trust.
+///
+/// # Errors
+/// The rule that the file breaks.
+pub fn check_certificates(path: &FilePath) -> Result<(), String> {
+    let pem = std::fs::read(path).unwrap_or_default();
+    let trusted = certificates(&pem)?;
+    client(&Policy::default())
+        .tls_certs_only(trusted)
+        .build()
+        .map(drop)
+        .map_err(|_| BAD_CERTIFICATES.to_owned())
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, String> {
+    let trusted = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
+    if trusted.is_empty() {
+        return Err(BAD_CERTIFICATES.to_owned());
+    }
+    Ok(trusted)
 }

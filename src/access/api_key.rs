@@ -3,10 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::caller::{Caller, Denied};
-use crate::settings::{KeyConfig, Secret};
-
-/// Marks a key as ours, for people and for programs that search for leaked keys.
-const PREFIX: &str = "agw_";
+use crate::settings::{KEY_PREFIX, KeyConfig, Secret};
 
 /// The configured keys.
 pub struct Keys(Vec<(blake3::Hash, Caller)>);
@@ -53,7 +50,7 @@ impl NewKey {
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes)?;
-        let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+        let key = format!("{KEY_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
         Ok(Self {
             hash: format!("blake3:{}", blake3::hash(key.as_bytes())),
             key: Secret::new(key),

@@ -18,7 +18,7 @@ use url::Url;
 
 use super::caller::Denied;
 use crate::{
-    settings::{ConfigError, JwksConfig},
+    settings::{ConfigError, FilePath, JwksConfig},
     upstream::{Call, Policy, Upstream, UpstreamError},
 };
 
@@ -100,18 +100,20 @@ impl Key {
     }
 }
 
+fn read_file(path: &FilePath) -> Result<Arc<[Arc<Key>]>, String> {
+    let body = std::fs::read(path)
+        .map_err(|error| format!("names {}, which cannot be read: {error}", path.display()))?;
+    read(&body)
+        .filter(|keys| !keys.is_empty())
+        .ok_or_else(|| "must name a JWK set with a public key for signatures".to_owned())
+}
+
 impl KeySet {
-    pub fn new(config: JwksConfig) -> Result<Self, ConfigError> {
+    pub(super) fn new(config: JwksConfig) -> Result<Self, ConfigError> {
         match config {
             JwksConfig::File(path) => {
-                let refuse = |why: String| {
-                    ConfigError::new(format!("`jwks_file` {}: {why}", path.display()))
-                };
-                let body = std::fs::read(&path)
-                    .map_err(|error| refuse(format!("it cannot be read: {error}")))?;
-                let keys = read(&body).filter(|keys| !keys.is_empty()).ok_or_else(|| {
-                    refuse("it is not a JWK set with a public key for signatures".to_owned())
-                })?;
+                let keys = read_file(&path)
+                    .map_err(|rule| ConfigError::new(format!("`jwks_file` {rule}")))?;
                 let confirmed = Some(Instant::now());
                 Ok(Self {
                     cached: RwLock::new(CachedKeys { keys, confirmed }),
@@ -155,6 +157,14 @@ impl KeySet {
         }
     }
 
+    /// Checks a file with keys.
+    ///
+    /// # Errors
+    /// The rule that the file breaks.
+    pub fn check_file(path: &FilePath) -> Result<(), String> {
+        read_file(path).map(drop)
+    }
+
     /// Asks the issuer for its keys and returns their number. `None`: they are from a file.
     ///
     /// # Errors
@@ -166,7 +176,10 @@ impl KeySet {
 
     /// The keys that may have signed a token with this header. Fetches the keys if they are old or
     /// none fits, as the issuer may have new ones.
-    pub async fn for_token(self: &Arc<Self>, header: &Header) -> Result<Vec<DecodingKey>, Denied> {
+    pub(super) async fn for_token(
+        self: &Arc<Self>,
+        header: &Header,
+    ) -> Result<Vec<DecodingKey>, Denied> {
         let cached = self.cached();
         let found = fitting(&cached, header);
         let Some(fetcher) = &self.fetcher else {

@@ -1,10 +1,8 @@
 //! The command line's arguments.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-
-use crate::config::listen_address;
 
 /// The command line.
 #[derive(Parser)]
@@ -46,8 +44,8 @@ pub struct ConfigArguments {
     pub config: Option<PathBuf>,
     /// The address to listen on, such as 127.0.0.1:8000 (the default) or localhost:8000; `:8000`
     /// listens on all addresses, and port 0 picks a free one.
-    #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
-    pub listen: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
 }
 
 #[derive(Args)]

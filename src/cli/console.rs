@@ -13,12 +13,11 @@ pub const USAGE: u8 = 64;
 /// # Errors
 /// [`ConfigError`] with every fault.
 pub fn load(arguments: ConfigArguments) -> Result<Config, ConfigError> {
-    let mut config = Config::load(arguments.config, &Environment::of_process())?;
-    if let Some(listen) = arguments.listen {
-        config.listen = listen;
-    }
-    config.check_exposure()?;
-    Ok(config)
+    Config::load_with(
+        arguments.config,
+        &Environment::of_process(),
+        arguments.listen.as_deref(),
+    )
 }
 
 /// Prints a result to standard output, for people and pipes.

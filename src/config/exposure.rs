@@ -1,15 +1,12 @@
 //! Checks who can reach the gateway's credentials.
 
 use super::Config;
-use crate::settings::{AccessMode, ConfigError, is_this_machine};
+use crate::settings::{AccessMode, is_this_machine};
 
 impl Config {
-    /// Refuses to expose the gateway's credentials to a network without authentication. A
-    /// passthrough source exposes none: its callers bring their own (`design.md` §6).
-    ///
-    /// # Errors
-    /// [`ConfigError`]: anyone beyond this machine could use the gateway's credentials.
-    pub fn check_exposure(&self) -> Result<(), ConfigError> {
+    /// Returns how the gateway's credentials are exposed to a network without authentication, if
+    /// they are. A passthrough source exposes none: its callers bring their own (`design.md` §6).
+    pub(super) fn exposure(&self) -> Option<String> {
         let is_open = matches!(self.access.mode, AccessMode::Open);
         let exposed: Vec<&str> = self
             .sources
@@ -18,9 +15,9 @@ impl Config {
             .map(|source| source.common.name.as_str())
             .collect();
         if self.listen.ip().to_canonical().is_loopback() || !is_open || exposed.is_empty() {
-            return Ok(());
+            return None;
         }
-        Err(ConfigError::new(format!(
+        Some(format!(
             "refusing to listen on {}: anyone who can reach it could use the gateway's own \
              credentials of {}. Say who may call (`mode = \"keys\"` or `\"jwt\"` in [access]), let \
              callers bring their credentials (`passthrough = true` in [sources.…]), or listen on \
@@ -28,7 +25,7 @@ impl Config {
             self.listen,
             exposed.join(", "),
             self.listen.port()
-        )))
+        ))
     }
 
     /// Returns remarks about who can reach this gateway, for the log at start.

@@ -11,11 +11,13 @@ use url::Url;
 
 use super::{Config, LogConfig, sources::read_sources};
 use crate::{
+    access::KeySet,
     settings::{
-        ConfigError, Environment, Limits, PREFIX, Reader, Secret, Table, read_access, read_cache,
-        read_documents, web_url,
+        AccessMode, ConfigError, Environment, JwksConfig, Limits, Origin, PREFIX, Reader, Secret,
+        Table, read_access, read_cache, read_documents, web_url,
     },
     telemetry::{self, Format},
+    upstream::check_certificates,
 };
 
 /// The default listening address.
@@ -40,7 +42,7 @@ pub struct TopKeys {
     media_secret: Option<Secret>,
     explorer: bool,
     introspection: bool,
-    suggestions: bool,
+    suggestions: Option<bool>,
 }
 
 impl Default for TopKeys {
@@ -51,7 +53,7 @@ impl Default for TopKeys {
             media_secret: None,
             explorer: true,
             introspection: true,
-            suggestions: true,
+            suggestions: None,
         }
     }
 }
@@ -79,8 +81,20 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError`] with every fault: an unreadable file, an unknown key, a bad value, a missing
-    /// secret.
+    /// secret, or credentials that anyone could use.
     pub fn load(path: Option<PathBuf>, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::load_with(path, environment, None)
+    }
+
+    /// Like [`Config::load`], with the address to listen on of the command line.
+    ///
+    /// # Errors
+    /// Those of [`Config::load`].
+    pub fn load_with(
+        path: Option<PathBuf>,
+        environment: &Environment,
+        listen: Option<&str>,
+    ) -> Result<Self, ConfigError> {
         let named = environment.get(&format!("{PREFIX}CONFIG"));
         let path = path.or_else(|| named.map(PathBuf::from));
         let text = match &path {
@@ -93,19 +107,30 @@ impl Config {
             None => String::new(),
         };
         let mut reader = Reader::new(path.as_deref(), &text, environment);
-        let file = Spanned::new(0..0, DeValue::Table(reader.parse()));
+        let file = Spanned::new(0..0, DeValue::Table(reader.parse()?));
         let top = Table {
             inner: &["access", "cache", "documents", "limits", "log", "sources"],
             ..Table::top(&file)
         };
-        let mut config = read(&mut reader, &top);
+        let mut config = read(&mut reader, &top, listen);
         config.remarks = reader.finish()?;
         Ok(config)
     }
 }
 
-fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> Config {
-    let (keys, _) = reader.read::<TopKeys>(top);
+fn read(reader: &mut Reader<'_>, top: &Table<'_>, listen: Option<&str>) -> Config {
+    let (keys, values) = reader.read::<TopKeys>(top);
+    let (listen, listen_origin) = match listen {
+        None => (keys.listen, values.origin_of("listen").clone()),
+        Some(listen) => {
+            let origin = Origin::Variable("--listen".to_owned());
+            let address = listen_address(listen);
+            if let Err(rule) = address {
+                reader.break_rule(&origin, "listen", rule);
+            }
+            (address.ok(), origin)
+        }
+    };
     let log = Table {
         short_variables: &[("ASSET_GATEWAY_LOG", "filter")],
         ..top.inside("log")
@@ -115,8 +140,8 @@ fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> Config {
         inner: &["keys", "jwt", "rate_limit"],
         ..top.inside("access")
     };
-    Config {
-        listen: keys.listen.unwrap_or_else(default_listen),
+    let config = Config {
+        listen: listen.unwrap_or_else(default_listen),
         public_url: keys.public_url,
         media_secret: keys.media_secret,
         log: LogConfig {
@@ -129,9 +154,31 @@ fn read(reader: &mut Reader<'_>, top: &Table<'_>) -> Config {
         trusted_documents: read_documents(reader, &top.inside("documents")),
         explorer: keys.explorer,
         introspection: keys.introspection,
-        suggestions: keys.suggestions,
+        // They show names of the schema, as introspection does.
+        suggestions: keys.suggestions.unwrap_or(keys.introspection),
         sources: read_sources(reader, &top.inside("sources")),
         remarks: Vec::new(),
+    };
+    check_jwt_files(reader, &access, &config.access.mode);
+    if let Some(exposure) = config.exposure() {
+        reader.refuse(&listen_origin, exposure);
+    }
+    config
+}
+
+/// Checks the files of `[access.jwt]`.
+fn check_jwt_files(reader: &mut Reader<'_>, access: &Table<'_>, mode: &AccessMode) {
+    let AccessMode::Jwt(jwt) = mode else { return };
+    let (key, result) = match &jwt.keys {
+        JwksConfig::File(path) => ("jwks_file", KeySet::check_file(path)),
+        JwksConfig::Address { ca_file, .. } => match ca_file {
+            Some(path) => ("ca_file", check_certificates(path)),
+            None => return,
+        },
+    };
+    if let Err(rule) = result {
+        let origin = access.inside("jwt").origin_of(key, reader.environment());
+        reader.break_rule(&origin, key, &rule);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         FilePath, FreshnessOverrides, Key, KeyType, Origin, PREFIX, Reader, Table, keys, positive,
         seconds, variable, web_url,
     },
+    upstream::check_certificates,
 };
 
 /// Maximum number of sources. Each may add a hint to every cursor.
@@ -197,7 +198,13 @@ fn read_source(
         name: &name,
         passthrough: common.passthrough,
         has_url: common.url.is_some(),
+        prefix: &source_prefix(name.as_str()),
     };
+    if let Some(path) = &common.ca_file
+        && let Err(rule) = check_certificates(path)
+    {
+        reader.break_rule(&values.origin_of("ca_file").clone(), "ca_file", &rule);
+    }
     let settings = (kind.read)(reader, &mut values, &context)?;
     let common = CommonConfig {
         provider: kind.provider,
@@ -274,7 +281,7 @@ fn check_all_sources(reader: &mut Reader<'_>, sources: &[(SourceConfig, Origin)]
                 reader.refuse(origin, message);
             }
             let is_same = source.provider == other.provider
-                && source.url == other.url
+                && is_same_address(&source.url, &other.url)
                 && !source.passthrough
                 && !other.passthrough
                 && settings.account() == other_settings.account();
@@ -296,13 +303,19 @@ fn check_all_sources(reader: &mut Reader<'_>, sources: &[(SourceConfig, Origin)]
             });
             if taken {
                 let message = format!(
-                    "`former_names` of `{}` lists `{former}`, which is another source's name",
+                    "`former_names` of `{}` lists `{former}`, which is the name of a source",
                     source.name
                 );
                 reader.refuse(origin, message);
             }
         }
     }
+}
+
+/// Whether two URLs differ in slashes at the end at most.
+fn is_same_address(left: &Url, right: &Url) -> bool {
+    let trimmed = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+    trimmed(left) == trimmed(right)
 }
 
 fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
@@ -331,10 +344,10 @@ where
         let bare = text.strip_prefix("*.").unwrap_or(text);
         match Host::parse(bare) {
             Ok(host) if !bare.contains('*') => Ok(text.replace(bare, &host.to_string())),
-            Ok(_) | Err(_) => Err(D::Error::custom(format!(
+            Ok(_) | Err(_) => Err(D::Error::custom(
                 "must list hosts without scheme or port, such as storage.example.com or \
-                 *.storage.example.com, not `{text}`"
-            ))),
+                 *.storage.example.com",
+            )),
         }
     };
     hosts.iter().map(parse).collect::<Result<_, _>>().map(Some)

@@ -8,7 +8,7 @@ use crate::{
     asset::SourceName,
     settings::FreshnessOverrides,
     source::{ListKind, ListRequest, Order, Page, Parameters, Position, Row},
-    upstream::{Answer, Paces},
+    upstream::{Answer, Paces, SentSecrets},
 };
 
 /// Makes the client of a source that only decodes. `None`: the URL or the system's certificates are
@@ -73,6 +73,7 @@ fn answer(bytes: &[u8]) -> Answer {
         status,
         headers: HeaderMap::new(),
         body: body.to_vec().into(),
+        secrets: SentSecrets::default(),
     }
 }
 
@@ -103,6 +104,7 @@ fn success(body: Bytes) -> Answer {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         body,
+        secrets: SentSecrets::default(),
     }
 }
 

@@ -341,15 +341,14 @@ impl ProviderSettings for ScenarioSettings {
     }
 
     fn account(&self) -> Vec<&str> {
-        let mut account = match &self.credential {
-            ScenarioCredential::Key { key, secret } => vec![key.expose(), secret.expose()],
+        let project = self.project_id.as_deref().unwrap_or_default();
+        match &self.credential {
+            ScenarioCredential::Key { key, secret } => vec![project, key.expose(), secret.expose()],
             ScenarioCredential::Jwt(secret) | ScenarioCredential::Verbatim(secret) => {
-                vec![secret.expose()]
+                vec![project, secret.expose()]
             }
-            ScenarioCredential::Public => Vec::new(),
-        };
-        account.extend(self.project_id.as_deref());
-        account
+            ScenarioCredential::Public => vec![project],
+        }
     }
 }
 

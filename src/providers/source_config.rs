@@ -7,7 +7,7 @@ use url::Url;
 use super::{api_client::ApiClient, common_config::CommonConfig, decode::Decode};
 use crate::{
     asset::{Provider, SourceName},
-    settings::{Key, Reader, Secret, Values},
+    settings::{Key, Reader, Secret, Values, variable},
     source::Source,
 };
 
@@ -49,7 +49,8 @@ pub struct ProviderKind {
         fn(&mut Reader<'_>, &mut Values, &SourceContext<'_>) -> Option<Arc<dyn ProviderSettings>>,
     /// Whether a 429 asks to wait.
     pub waits_out_429: bool,
-    /// Returns a source that only decodes, for fuzzing and benches.
+    /// Returns a source that only decodes, for fuzzing and benches. `None` for a provider that
+    /// decodes nothing.
     pub decoder: fn() -> Option<&'static dyn Decode>,
 }
 
@@ -59,4 +60,15 @@ pub struct SourceContext<'a> {
     pub passthrough: bool,
     /// `url` is set.
     pub has_url: bool,
+    /// The beginning of the names of its variables.
+    pub prefix: &'a str,
+}
+
+impl SourceContext<'_> {
+    /// Lists the ways to set a secret, for messages.
+    #[must_use]
+    pub fn ways_to_set(&self, key: &str) -> String {
+        let variable = variable(self.prefix, key);
+        format!("`{key}` (or `{key}_file`, `{key}_env`, or {variable} in the environment)")
+    }
 }

@@ -49,7 +49,7 @@ impl AssetUploadOptionsInput {
 pub type ProviderCost = fn(&str, &str, FieldCost) -> Option<FieldCost>;
 
 /// Every provider's costs.
-pub const COSTS: [(Provider, ProviderCost); 3] = [
+pub const COSTS: [(Provider, ProviderCost); Provider::ALL.len()] = [
     (Provider::Scenario, scenario::cost),
     (Provider::Piktid, piktid::cost),
     (Provider::Comfy, comfy::cost),

@@ -81,7 +81,11 @@ impl Gateway {
         let public_url = config
             .public_url
             .clone()
-            .or_else(|| Url::parse(&format!("http://{address}")).ok())
+            // Without the zone of an IPv6 address, which a URL cannot have.
+            .or_else(|| {
+                let address = SocketAddr::new(address.ip(), address.port());
+                Url::parse(&format!("http://{address}")).ok()
+            })
             .ok_or_else(|| {
                 ConfigError::new(format!("http://{address} is no URL: set `public_url`"))
             })?;

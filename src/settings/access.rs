@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::{
     file_path::FilePath,
-    numbers::{optional_positive, optional_seconds, seconds},
+    numbers::{optional_seconds, positive, seconds},
     one_or_more::OneOrMore,
     reader::Reader,
     table::{Origin, Table, Values},
@@ -105,6 +105,12 @@ pub struct RateLimit {
     pub burst: u32,
 }
 
+/// Marks a key as this gateway's, for people and for programs that search for leaked keys.
+pub const KEY_PREFIX: &str = "agw_";
+
+/// The most requests a minute, and at once. More overflow the limiter's clock.
+const MAX_RATE: u32 = 1_000_000;
+
 /// Accepted algorithms. None uses a shared secret: a party that checks one can also sign.
 const ALGORITHMS: [&str; 9] = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
@@ -146,7 +152,8 @@ pub struct JwtSection {
     audience: OneOrMore,
     #[serde(deserialize_with = "algorithms")]
     algorithms: Vec<String>,
-    jwks_url: Option<String>,
+    #[serde(deserialize_with = "jwks_url")]
+    jwks_url: Option<Url>,
     jwks_file: Option<FilePath>,
     ca_file: Option<FilePath>,
     #[serde(deserialize_with = "optional_seconds")]
@@ -159,9 +166,9 @@ pub struct JwtSection {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct RateLimitSection {
-    #[serde(deserialize_with = "optional_positive")]
+    #[serde(deserialize_with = "rate")]
     requests_per_minute: Option<u32>,
-    #[serde(deserialize_with = "optional_positive")]
+    #[serde(deserialize_with = "rate")]
     burst: Option<u32>,
 }
 
@@ -193,10 +200,11 @@ pub fn read_access(reader: &mut Reader<'_>, table: &Table<'_>) -> AccessConfig {
         ),
         _ => {}
     }
-    // The author of unused keys or JWT settings believes that callers are checked.
+    // The author of unused keys or JWT settings believes that callers are checked. A fault of the
+    // mode says nothing about the author's intent.
     let is_keys = section.mode == ModeValue::Keys;
     let is_jwt = section.mode == ModeValue::Jwt;
-    if (keys.is_some() && !is_keys) || (has_jwt && !is_jwt) {
+    if values.is_sound && ((keys.is_some() && !is_keys) || (has_jwt && !is_jwt)) {
         reader.refuse(
             mode,
             "[[access.keys]] goes with `mode = \"keys\"`, [access.jwt] with `mode = \"jwt\"`, and \
@@ -223,7 +231,9 @@ fn list<T>(
         match read(text) {
             Ok(element) => list.push(element),
             Err(rule) => {
-                let message = format!("`{key}`: `{text}` {rule}");
+                // It may hold a password.
+                let shown = if text.contains('@') { "…" } else { text };
+                let message = format!("`{key}`: `{shown}` {rule}");
                 reader.refuse(values.origin_of(key), message);
             }
         }
@@ -275,10 +285,7 @@ fn read_keys(reader: &mut Reader<'_>, access: &Table<'_>) -> Option<Vec<KeyConfi
         if !values.is_sound {
             continue;
         }
-        let (config, faults) = read_key(&key);
-        for fault in &faults {
-            reader.refuse(&values.origin, fault);
-        }
+        let config = read_key(reader, &key, &values);
         if !ids.insert(config.id.clone()) || !hashes.insert(config.hash) {
             let message = format!("key `{}` has the `id` or the `hash` of another", config.id);
             reader.refuse(&values.origin, message);
@@ -288,47 +295,49 @@ fn read_keys(reader: &mut Reader<'_>, access: &Table<'_>) -> Option<Vec<KeyConfi
     (!tables.is_empty()).then_some(keys)
 }
 
-/// Checks a key. The configuration is whole if there are no faults.
-fn read_key(key: &KeySection) -> (KeyConfig, Vec<String>) {
-    let mut faults = Vec::new();
+/// Checks a key. No message repeats a value, which may be the key itself, put here by mistake.
+fn read_key(reader: &mut Reader<'_>, key: &KeySection, values: &Values) -> KeyConfig {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if key.id.is_empty() || key.id.len() > 64 || !key.id.chars().all(is_name) {
-        faults.push(
-            "a key's `id` has 1 to 64 letters, digits, `-`, `_` or `.`: the log shows it"
-                .to_owned(),
+        reader.refuse(
+            values.origin_of("id"),
+            "a key's `id` has 1 to 64 letters, digits, `-`, `_` or `.`: the log shows it",
+        );
+    } else if key.id.starts_with(KEY_PREFIX) {
+        reader.refuse(
+            values.origin_of("id"),
+            "`id` is a name for the key, which the log shows: not the key itself",
         );
     }
-    // Do not repeat the value: it may be the key itself, put here by mistake.
     let hash = key.hash.strip_prefix("blake3:");
     let hash = hash.and_then(|hex| blake3::Hash::from_hex(hex).ok());
     if hash.is_none() {
-        faults.push(format!(
-            "`hash` of key `{}` must be `blake3:` and 64 digits, as `asset-gateway key` prints it: \
-             the hash, not the key",
-            key.id
-        ));
+        reader.refuse(
+            values.origin_of("hash"),
+            "`hash` must be `blake3:` and 64 digits, as `asset-gateway key` prints it: the hash, \
+             not the key",
+        );
     }
-    let words = Permission::ALL.map(Permission::word).join(", ");
-    if key.scopes.is_none() {
-        faults.push(format!("key `{}` has no `scopes`, of {words}", key.id));
-    }
-    let mut permissions = Vec::new();
-    for scope in key.scopes.iter().flatten() {
-        match Permission::ALL.into_iter().find(|p| p.word() == scope) {
-            Some(permission) => permissions.push(permission),
-            None => faults.push(format!(
-                "`scopes` of key `{}`: `{}` is not a scope; use {words}",
-                key.id,
-                scope.chars().take(40).collect::<String>()
-            )),
-        }
-    }
-    let config = KeyConfig {
+    let find = |scope: &String| Permission::ALL.into_iter().find(|p| p.word() == scope);
+    let scopes: Option<Option<Vec<Permission>>> =
+        (key.scopes.as_ref()).map(|scopes| scopes.iter().map(find).collect());
+    let Some(Some(permissions)) = scopes else {
+        let words = Permission::ALL.map(Permission::word).join(", ");
+        reader.refuse(
+            values.origin_of("scopes"),
+            format!("`scopes` must list what the key permits, of {words}"),
+        );
+        return KeyConfig {
+            id: key.id.clone(),
+            hash: hash.map_or([0; 32], |hash| *hash.as_bytes()),
+            permissions: Vec::new(),
+        };
+    };
+    KeyConfig {
         id: key.id.clone(),
         hash: hash.map_or([0; 32], |hash| *hash.as_bytes()),
         permissions,
-    };
-    (config, faults)
+    }
 }
 
 fn read_rate_limit(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<RateLimit> {
@@ -351,48 +360,60 @@ fn read_rate_limit(reader: &mut Reader<'_>, table: &Table<'_>) -> Option<RateLim
     })
 }
 
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    match positive(deserializer)? {
+        rate if rate <= MAX_RATE => Ok(Some(rate)),
+        _ => Err(D::Error::custom(format!("must be at most {MAX_RATE}"))),
+    }
+}
+
 /// Reads `[access.jwt]`: whether it is there, and the settings, unless they have a fault.
 fn read_jwt(reader: &mut Reader<'_>, table: &Table<'_>) -> (bool, Option<JwtConfig>) {
     let (section, values) = reader.read::<JwtSection>(table);
     if values.is_absent() {
         return (false, None);
     }
-    if !values.is_sound {
-        return (true, None);
-    }
-    let config = section.resolve();
-    if let Err(message) = &config {
-        reader.refuse(&values.origin, message);
-    }
-    (true, config.ok())
+    (true, section.resolve(reader, &values))
 }
 
 impl JwtSection {
-    fn resolve(self) -> Result<JwtConfig, String> {
+    /// Checks the keys together. `None`: the reader has the faults.
+    fn resolve(self, reader: &mut Reader<'_>, values: &Values) -> Option<JwtConfig> {
         let audiences = self.audience.0;
-        let has_names = !self.issuer.is_empty() && !audiences.is_empty();
-        if !has_names || audiences.iter().any(String::is_empty) {
-            return Err("`issuer` and `audience` of [access.jwt] must not be empty".to_owned());
+        let mut faults = Vec::new();
+        if values.is_sound {
+            if self.issuer.is_empty() {
+                faults.push((
+                    "issuer",
+                    "must be the `iss` of the issuer's tokens".to_owned(),
+                ));
+            }
+            if audiences.is_empty() || audiences.iter().any(String::is_empty) {
+                faults.push(("audience", "must be the `aud` of tokens for you".to_owned()));
+            }
+            if self.algorithms.is_empty() {
+                faults.push(("algorithms", algorithm_rule()));
+            }
+            if self.jwks_url.is_some() == self.jwks_file.is_some() {
+                let rule = "or `jwks_file` must be set, and not both".to_owned();
+                faults.push(("jwks_url", rule));
+            }
         }
-        if self.algorithms.is_empty() {
-            return Err(format!("`algorithms` of [access.jwt] {}", algorithm_rule()));
+        let are_right = faults.is_empty() && values.is_sound;
+        for (key, rule) in faults {
+            let rule = format!("{rule} ([access.jwt])");
+            reader.break_rule(values.origin_of(key), key, &rule);
         }
-        let fresh = self.jwks_fresh_seconds.unwrap_or(Duration::from_secs(600));
         let keys = match (self.jwks_url, self.jwks_file) {
-            (Some(url), None) => JwksConfig::Address {
-                url: jwks_url(&url).ok_or(
-                    "`jwks_url` must be an https address without credentials; plain http is for \
-                     loopback only, because keys can be forged on the way",
-                )?,
+            (Some(url), _) => JwksConfig::Address {
+                url,
                 ca_file: self.ca_file,
-                fresh,
+                fresh: self.jwks_fresh_seconds.unwrap_or(Duration::from_secs(600)),
             },
             (None, Some(path)) => JwksConfig::File(path),
-            (Some(_), Some(_)) | (None, None) => {
-                return Err("[access.jwt] needs one of `jwks_url` and `jwks_file`".to_owned());
-            }
+            (None, None) => return None,
         };
-        Ok(JwtConfig {
+        are_right.then_some(JwtConfig {
             issuer: self.issuer,
             audiences,
             algorithms: self.algorithms,
@@ -426,13 +447,21 @@ fn leeway<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>
     }
 }
 
-/// Parses a JWKS URL whose response can be trusted. The URL may have a query.
-fn jwks_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let fits = match url.scheme() {
+/// Reads a JWKS URL whose response can be trusted. The URL may have a query.
+fn jwks_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let url = Url::parse(&String::deserialize(deserializer)?).ok();
+    let is_trusted = |url: &Url| match url.scheme() {
         "https" => true,
-        "http" => is_this_machine(&url),
+        "http" => is_this_machine(url),
         _ => false,
     };
-    (fits && url.has_host() && url.username().is_empty() && url.password().is_none()).then_some(url)
+    let is_plain = |url: &Url| url.username().is_empty() && url.password().is_none();
+    url.filter(|url| is_trusted(url) && url.has_host() && is_plain(url))
+        .map(Some)
+        .ok_or_else(|| {
+            D::Error::custom(
+                "must be an https address without credentials; plain http is for loopback only, \
+                 because keys can be forged on the way",
+            )
+        })
 }

@@ -30,7 +30,10 @@ impl KeyType {
     pub fn rule(self) -> String {
         match self {
             Self::Boolean => "must be true or false".to_owned(),
-            Self::Integer => "must be a whole number, such as 12: no quotes, no unit".to_owned(),
+            Self::Integer => {
+                "must be a whole number of at most 18 digits, such as 12: no quotes, no unit"
+                    .to_owned()
+            }
             Self::Number => "must be a number, such as 2.5: no quotes, no unit".to_owned(),
             Self::Text | Self::Secret => "must be a text in quotes".to_owned(),
             Self::Path => "must be a path in quotes".to_owned(),
@@ -63,7 +66,11 @@ impl KeyType {
     pub fn parse(self, text: &str) -> Option<toml::Value> {
         let trimmed = text.trim();
         Some(match self {
-            Self::Boolean => toml::Value::Boolean(trimmed.to_ascii_lowercase().parse().ok()?),
+            Self::Boolean => toml::Value::Boolean(match &*trimmed.to_ascii_lowercase() {
+                "true" | "on" => true,
+                "false" | "off" => false,
+                _ => return None,
+            }),
             Self::Integer => toml::Value::Integer(trimmed.parse().ok()?),
             Self::Number => toml::Value::Float(trimmed.parse().ok()?),
             Self::Text | Self::Secret | Self::Path => toml::Value::String(text.to_owned()),
@@ -86,7 +93,7 @@ impl KeyType {
             Self::Choice(words) => format!("must be one of {}", words.join(", ")),
             kind => kind
                 .rule()
-                .replace(": no quotes, no unit", ", without a unit"),
+                .replace(": no quotes, no unit", ", without quotes or a unit"),
         }
     }
 }

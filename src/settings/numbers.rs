@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
+/// The most that a whole number may be. Larger ones overflow sums and counters.
+const MAX_NUMBER: u64 = 1_000_000_000_000;
+
 /// Reads a number of at least 1.
 ///
 /// # Errors
@@ -11,20 +14,23 @@ use serde::{Deserialize, Deserializer, de::Error};
 pub fn positive<'de, D, N>(deserializer: D) -> Result<N, D::Error>
 where
     D: Deserializer<'de>,
-    N: Deserialize<'de> + PartialOrd + Default,
+    N: Deserialize<'de> + PartialOrd + Default + Copy + TryInto<u64>,
 {
     let number = N::deserialize(deserializer)?;
-    if number > N::default() {
-        return Ok(number);
+    if number <= N::default() {
+        return Err(D::Error::custom("must be 1 or more"));
     }
-    Err(D::Error::custom("must be 1 or more"))
+    match number.try_into() {
+        Ok(whole) if whole <= MAX_NUMBER => Ok(number),
+        _ => Err(D::Error::custom(format!("must be at most {MAX_NUMBER}"))),
+    }
 }
 
 /// The same for a key that may be left out.
 pub fn optional_positive<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
 where
     D: Deserializer<'de>,
-    N: Deserialize<'de> + PartialOrd + Default,
+    N: Deserialize<'de> + PartialOrd + Default + Copy + TryInto<u64>,
 {
     positive(deserializer).map(Some)
 }

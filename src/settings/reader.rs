@@ -21,10 +21,15 @@ use super::{
     table::{Origin, PREFIX, Table, Values, variable},
 };
 
+/// Stands for unknown keys among a table's entries.
+const UNKNOWN: &str = "";
+
 /// Reads settings, and collects the faults and remarks.
 pub struct Reader<'a> {
     path: Option<&'a Path>,
     text: &'a str,
+    /// Where each line after the first begins.
+    lines: Vec<usize>,
     environment: &'a Environment,
     /// Every variable that would be read, and the key that it sets.
     known: BTreeMap<String, String>,
@@ -49,6 +54,7 @@ impl<'a> Reader<'a> {
         Self {
             path,
             text,
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
             environment,
             known: BTreeMap::from([(format!("{PREFIX}CONFIG"), String::new())]),
             faults: Vec::new(),
@@ -61,22 +67,56 @@ impl<'a> Reader<'a> {
         self.environment
     }
 
-    /// Parses the file. Returns the tables that can be read, also after a fault.
-    pub fn parse(&mut self) -> DeTable<'a> {
+    /// Parses the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every line that is not TOML. What the parser makes of such a line is not
+    /// read: it may take a secret for a key.
+    pub fn parse(&mut self) -> Result<DeTable<'a>, ConfigError> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
+        let mut last_line = None;
+        let mut is_toml = true;
         for error in errors {
             let span = error.span().unwrap_or_default();
-            let message = match error.message() {
-                // An error itself would print its line, which may hold a secret. A key does not.
-                "duplicate key" => {
-                    let key = self.text.get(span.clone()).unwrap_or_default();
-                    format!("`{key}` is set a second time: remove one of the two")
+            let origin = Origin::File(span.start);
+            let message = if error.message() == "duplicate key" {
+                let key = self.text.get(span).unwrap_or_default();
+                format!("`{key}` is set a second time: remove one of the two")
+            } else {
+                is_toml = false;
+                let line = self.lines.partition_point(|begin| *begin <= span.start);
+                // One mistake may be several errors. Each would print its line, with its secrets.
+                if last_line.replace(line) == Some(line) {
+                    continue;
                 }
-                message => message.to_owned(),
+                let subject = self.key_of_line(line).map_or_else(
+                    || "this line is".to_owned(),
+                    |key| format!("the value of `{key}` is"),
+                );
+                format!(
+                    "{subject} not TOML ({}). Texts stand in double quotes, on one line: key = \
+                     \"value\"",
+                    error.message()
+                )
             };
-            self.refuse(&Origin::File(span.start), message);
+            self.refuse(&origin, message);
         }
-        table.into_inner()
+        if is_toml {
+            return Ok(table.into_inner());
+        }
+        Err(self.faults())
+    }
+
+    /// Returns the key before the `=` of a line, counted from 0.
+    fn key_of_line(&self, line: usize) -> Option<&'a str> {
+        let begin = match line.checked_sub(1) {
+            None => 0,
+            Some(before) => *self.lines.get(before)?,
+        };
+        let (key, _) = self.text.get(begin..)?.lines().next()?.split_once('=')?;
+        let key = key.trim();
+        let is_key = |c: char| c.is_ascii_lowercase() || c == '_' || c == '.';
+        (!key.is_empty() && key.chars().all(is_key)).then_some(key)
     }
 
     /// Reads a table into a struct. Keys with a fault keep their defaults.
@@ -95,14 +135,16 @@ impl<'a> Reader<'a> {
             None => Origin::Nowhere,
         };
         let mut settings = self.entries_in_file(table, keys);
+        let has_unknown = settings.remove(UNKNOWN).is_some();
         for (key, in_variables) in self.entries_in_variables(table, keys) {
             settings.insert(key, in_variables);
         }
-        let mut values = BTreeMap::new();
+        let (mut values, mut faulty) = (BTreeMap::new(), BTreeSet::new());
         for key in keys {
             let Some(mut ways) = settings.remove(key.name) else {
                 continue;
             };
+            faulty.insert(key.name);
             if ways.len() > 1 {
                 let named: Vec<String> = ways.iter().map(Setting::name).collect();
                 let message = format!("{} set the same key: keep one", named.join(" and "));
@@ -133,11 +175,14 @@ impl<'a> Reader<'a> {
                 _ => Some(value),
             };
             if let Some(value) = value {
+                faulty.remove(key.name);
                 values.insert(key.name, (value, origin));
             }
         }
         Values {
             by_key: values,
+            faulty,
+            has_unknown,
             origin,
             is_sound: self.faults.len() == faults_before,
         }
@@ -167,6 +212,7 @@ impl<'a> Reader<'a> {
                     };
                     let origin = origin.clone();
                     self.break_rule(&origin, key.name, &rule);
+                    values.faulty.insert(key.name);
                     values.is_sound = false;
                 }
             }
@@ -195,8 +241,7 @@ impl<'a> Reader<'a> {
     fn location(&self, origin: &Origin) -> String {
         match (origin, self.path) {
             (Origin::File(offset), path) => {
-                let before = self.text.bytes().take(*offset);
-                let line = 1 + before.filter(|byte| *byte == b'\n').count();
+                let line = 1 + self.lines.partition_point(|begin| begin <= offset);
                 match path {
                     Some(path) => format!("{}:{line}: ", path.display()),
                     None => format!("line {line}: "),
@@ -223,9 +268,19 @@ impl<'a> Reader<'a> {
         if self.faults.is_empty() {
             return Ok(self.remarks);
         }
+        Err(self.faults())
+    }
+
+    fn faults(&mut self) -> ConfigError {
         self.faults.sort_by_key(|(offset, _)| *offset);
-        let faults = self.faults.into_iter().map(|(_, fault)| fault).collect();
-        Err(ConfigError { faults })
+        // A quoted key may hold control characters, which could forge a line of the log.
+        let visible = |c: char| if c.is_control() { ' ' } else { c };
+        let faults = std::mem::take(&mut self.faults).into_iter();
+        ConfigError {
+            faults: faults
+                .map(|(_, fault)| fault.chars().map(visible).collect())
+                .collect(),
+        }
     }
 
     /// Reads a table's entries in the file, by key.
@@ -254,6 +309,7 @@ impl<'a> Reader<'a> {
                     &origin,
                     unknown_key(&table.title, table.inner, keys, written),
                 );
+                settings.entry(UNKNOWN).or_default();
                 continue;
             };
             let kind = match form {
@@ -262,8 +318,10 @@ impl<'a> Reader<'a> {
                 Form::Variable => KeyType::Text,
             };
             let read = toml::Value::deserialize(ValueDeserializer::from(value.clone()));
+            // A key with a fault has no way.
+            let ways = settings.entry(key.name).or_default();
             match read.ok().filter(|value| kind.fits(value)) {
-                Some(value) => settings.entry(key.name).or_default().push(Setting {
+                Some(value) => ways.push(Setting {
                     form,
                     value,
                     origin,
@@ -308,8 +366,9 @@ impl<'a> Reader<'a> {
                     Form::File | Form::Variable => KeyType::Text,
                 };
                 let origin = Origin::Variable(name.clone());
+                let ways = settings.entry(key.name).or_default();
                 match kind.parse(text) {
-                    Some(value) => settings.entry(key.name).or_default().push(Setting {
+                    Some(value) => ways.push(Setting {
                         form,
                         value,
                         origin,
@@ -336,21 +395,19 @@ impl<'a> Reader<'a> {
             Form::File => {
                 let path = self.absolute(text, origin);
                 match std::fs::read_to_string(&path) {
+                    // The name is not shown: it may be the secret, put here by mistake.
                     Ok(text) if text.trim().is_empty() => {
-                        Err(format!("names {}, which is empty", path.display()))
+                        Err("names a file that is empty".to_owned())
                     }
                     Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-                    Err(error) => Err(format!(
-                        "names {}, which cannot be read: {error}",
-                        path.display()
-                    )),
+                    Err(error) => Err(format!("names a file that cannot be read: {error}")),
                 }
             }
             Form::Variable => self
                 .environment
                 .get(text)
                 .map(str::to_owned)
-                .ok_or_else(|| format!("names the variable {text}, which is not set")),
+                .ok_or_else(|| "names a variable that is not set".to_owned()),
         };
         let secret = match secret {
             Ok(secret) => secret,
@@ -395,8 +452,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Refuses a variable that looks like a key's but sets none. Names outside the sections are only
-    /// remarked on, but for those that Kubernetes sets for a service `asset-gateway`.
+    /// Refuses a variable that looks like a key's but sets none. Other names are only remarked on,
+    /// but for those that Kubernetes sets for services.
     fn refuse_unknown_variables(&mut self) {
         const SECTIONS: [&str; 6] = [
             "ACCESS_",
@@ -410,30 +467,42 @@ impl<'a> Reader<'a> {
             .environment
             .names_with(PREFIX)
             .filter(|name| !self.known.contains_key(*name))
+            .filter(|name| !self.is_of_kubernetes(name))
             .map(str::to_owned)
             .collect();
         for name in names {
             let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-            if rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_") {
-                continue;
-            }
             let near = nearest(&name, self.known.keys().map(String::as_str));
-            let hint = near.map_or_else(
-                || "docs/configuration.md lists the variables".to_owned(),
-                |near| format!("did you mean {near}?"),
-            );
-            let is_key = SECTIONS.iter().any(|section| rest.starts_with(section));
-            let place = match rest.strip_prefix("SOURCES_").filter(|_| near.is_none()) {
-                Some(_) => "sets no key of a configured source",
-                None => "sets no key",
+            let message = match (near, rest.strip_prefix("SOURCES_")) {
+                (Some(near), _) => format!("{name} sets no key: did you mean {near}?"),
+                (None, Some(rest)) => {
+                    let source = rest.split('_').next().unwrap_or_default();
+                    format!(
+                        "{name} sets no key of a configured source: \
+                         {PREFIX}SOURCES_{source}_PROVIDER makes a source, and \
+                         docs/configuration.md lists its keys"
+                    )
+                }
+                (None, None) => {
+                    format!("{name} sets no key: docs/configuration.md lists the variables")
+                }
             };
-            let message = format!("{name} {place}: {hint}");
-            if is_key {
+            if near.is_some() || SECTIONS.iter().any(|section| rest.starts_with(section)) {
                 self.faults.push((usize::MAX, message));
             } else {
                 self.remarks.push(message);
             }
         }
+    }
+
+    /// Whether Kubernetes sets a variable for a service whose name begins with `asset-gateway`.
+    fn is_of_kubernetes(&self, name: &str) -> bool {
+        let is_address = |value: &str| value.starts_with("tcp://") || value.starts_with("udp://");
+        name.ends_with("_SERVICE_HOST")
+            || name.contains("_SERVICE_PORT")
+            || name.contains("_TCP")
+            || name.contains("_UDP")
+            || name.ends_with("_PORT") && self.environment.get(name).is_some_and(is_address)
     }
 }
 

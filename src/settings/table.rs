@@ -1,8 +1,10 @@
 //! A table of the configuration file, and the values read from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Spanned, de::DeValue};
+
+use super::{environment::Environment, key_type::Key};
 
 /// The beginning of every variable's name.
 pub const PREFIX: &str = "ASSET_GATEWAY_";
@@ -59,6 +61,18 @@ impl<'a> Table<'a> {
         self.table?.get_ref().as_table()?.get(key)
     }
 
+    /// Returns where a key is set: in a variable, in the file, or nowhere.
+    #[must_use]
+    pub fn origin_of(&self, key: &str, environment: &Environment) -> Origin {
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let name = variable(prefix, key);
+        if environment.get(&name).is_some() {
+            return Origin::Variable(name);
+        }
+        let value = self.value(key);
+        value.map_or(Origin::Nowhere, |value| Origin::File(value.span().start))
+    }
+
     /// Returns a table inside this one, without tables inside it.
     #[must_use]
     pub fn inside(&self, name: &str) -> Self {
@@ -82,7 +96,11 @@ pub struct Values {
     pub(super) by_key: BTreeMap<&'static str, (toml::Value, Origin)>,
     /// The table's own place.
     pub origin: Origin,
-    /// No key had a fault.
+    /// Keys that have a fault.
+    pub(super) faulty: BTreeSet<&'static str>,
+    /// Whether the table has unknown keys. They may be mistyped ones.
+    pub(super) has_unknown: bool,
+    /// No key has a fault.
     pub is_sound: bool,
 }
 
@@ -93,6 +111,13 @@ impl Values {
         self.by_key
             .get(key)
             .map_or(&self.origin, |(_, origin)| origin)
+    }
+
+    /// Whether none of these keys has a fault, and no key is mistyped.
+    #[must_use]
+    pub fn are_sound(&self, keys: &[Key]) -> bool {
+        let is_sound = |key: &Key| !self.faulty.contains(key.name);
+        !self.has_unknown && keys.iter().all(is_sound)
     }
 
     /// Whether neither the table nor a variable of it is there.

@@ -43,7 +43,8 @@ pub trait Source: Send + Sync {
         None
     }
 
-    /// Reads one page of the source's list.
+    /// Reads one page of the source's list. `request.order` names either direction: a list is read
+    /// from both ends.
     async fn list(
         &self,
         request: &ListRequest,

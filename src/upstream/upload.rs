@@ -55,7 +55,7 @@ impl Upstream {
             let secrets = SentSecrets::of(&call.headers);
             let result = self.stream(call, content, deadline).await;
             report(started, &result, |answer| answer.status);
-            Ok(secrets.redact(result?))
+            Ok(result?.redacted(secrets))
         }
         .instrument(span)
         .await

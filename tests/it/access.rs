@@ -565,8 +565,9 @@ fn starts(toml: &str, variables: &'static [(&'static str, &'static str)]) -> Res
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), toml).expect("written");
     let environment = variables.iter().copied().collect();
-    let config = Config::load(Some(file.path().to_owned()), &environment).expect("it holds");
-    config.check_exposure().map_err(|error| error.to_string())
+    Config::load(Some(file.path().to_owned()), &environment)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn a_fault_names_its_place_its_key_and_what_is_right() {
         ),
         (
             "media_secret_file = \"none\"",
-            "gateway.toml:1: `media_secret_file` names none, which cannot be read",
+            "gateway.toml:1: `media_secret_file` names a file that cannot be read",
         ),
         (
             "limits = 5",
@@ -109,11 +109,11 @@ fn a_fault_names_its_place_its_key_and_what_is_right() {
         ),
         (
             "[limits]\ndepth = 1.5",
-            "gateway.toml:2: `depth` must be a whole number, such as 12: no quotes, no unit",
+            "gateway.toml:2: `depth` must be a whole number of at most 18 digits, such as 12: no quotes, no unit",
         ),
         (
             "[limits]\ndepth = \"12\"",
-            "gateway.toml:2: `depth` must be a whole number, such as 12: no quotes, no unit",
+            "gateway.toml:2: `depth` must be a whole number of at most 18 digits, such as 12: no quotes, no unit",
         ),
         (
             "[limits]\nnesting = 201",
@@ -229,15 +229,15 @@ fn a_fault_names_its_place_its_key_and_what_is_right() {
         ),
         (
             "[sources.piktid]\ntoken_file = \"none\"",
-            "gateway.toml:2: `token_file` names none, which cannot be read",
+            "gateway.toml:2: `token_file` names a file that cannot be read",
         ),
         (
             "[sources.piktid]\ntoken_file = \".\"",
-            "gateway.toml:2: `token_file` names ., which cannot be read",
+            "gateway.toml:2: `token_file` names a file that cannot be read",
         ),
         (
             "[sources.piktid]\ntoken_env = \"NONE\"",
-            "gateway.toml:2: `token_env` names the variable NONE, which is not set",
+            "gateway.toml:2: `token_env` names a variable that is not set",
         ),
         (
             "[sources.piktid]\ntoken = \"t\"\ntoken_env = \"HOME\"",
@@ -307,12 +307,113 @@ fn a_fault_names_its_place_its_key_and_what_is_right() {
             "[sources.comfy]\nurl = \"http://a\"\nformer_names = [\"two\"]\n[sources.two]\nprovider = \"comfy\"\nurl = \"http://b\"",
             "gateway.toml:1: `former_names` of `comfy` lists `two`",
         ),
+        (
+            "[sources.comfy]\nurl = \"http://a/api\"\n[sources.two]\nprovider = \"comfy\"\nurl = \"http://a/api/\"",
+            "gateway.toml:3: source `two` has the address and the credential of source `comfy`",
+        ),
+        (
+            "[limits]\nconnections = 9223372036854775807",
+            "gateway.toml:2: `connections` must be at most 1000000000000",
+        ),
+        (
+            "[access.rate_limit]\nrequests_per_minute = 1\nburst = 4294967295",
+            "gateway.toml:3: `burst` must be at most 1000000",
+        ),
+        (
+            "[limits]\ntokens = 99999999999999999999",
+            "gateway.toml:2: `tokens` must be a whole number of at most 18 digits",
+        ),
+        (
+            "listen = 127.0.0.1:8000",
+            "gateway.toml:1: the value of `listen` is not TOML (",
+        ),
+        (
+            "[sources.piktid]\ntoken: \"987654\"",
+            "gateway.toml:2: this line is not TOML (",
+        ),
+        (
+            "sources = { piktid = { token : \"987654\" } }",
+            "gateway.toml:1: the value of `sources` is not TOML (",
+        ),
+        (
+            "[access]\nmode = \"keyz\"\n[[access.keys]]\nid = \"a\"\nhash = \"blake3:0000000000000000000000000000000000000000000000000000000000000000\"\nscopes = []",
+            "gateway.toml:2: `mode` must be one of",
+        ),
+        (
+            "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"agw_987654\"\nhash = \"blake3:0000000000000000000000000000000000000000000000000000000000000000\"\nscopes = []",
+            "gateway.toml:4: `id` is a name for the key",
+        ),
+        (
+            "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"a\"\nhash = \"agw_987654\"\nscopes = []",
+            "gateway.toml:5: `hash` must be `blake3:` and 64 digits",
+        ),
+        (
+            "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"a\"\nhash = \"blake3:0000000000000000000000000000000000000000000000000000000000000000\"\nscopes = [\"agw_987654\"]",
+            "gateway.toml:6: `scopes` must list what the key permits",
+        ),
+        (
+            "[access]\ncors_origins = [\"https://user:987654@a.example\"]",
+            "gateway.toml:2: `cors_origins`: `…` must be an origin",
+        ),
+        (
+            "[sources.piktid]\ntoken = \"t\"\nstorage_hosts = [\"user:987654@a.example\"]",
+            "gateway.toml:3: `storage_hosts` must list hosts without scheme",
+        ),
+        (
+            "[sources.piktid]\ntoken_env = \"987654\"",
+            "gateway.toml:2: `token_env` names a variable that is not set",
+        ),
+        (
+            "[sources.p-a]\nprovider = \"piktid\"",
+            "gateway.toml:1: source `p-a` has no credential: set `token` (or `token_file`, `token_env`, or ASSET_GATEWAY_SOURCES_P_A_TOKEN in the environment)",
+        ),
+        (
+            "[sources.comfy]\nurl = \"http://a\"\nca_file = \"gateway.toml\"",
+            "gateway.toml:3: `ca_file` must name a file with certificates in PEM",
+        ),
+        (
+            "[access]\nmode = \"jwt\"\n[access.jwt]\nissuer = \"i\"\naudience = \"a\"\nalgorithms = [\"RS256\"]\njwks_file = \"gateway.toml\"",
+            "gateway.toml:7: `jwks_file` must name a JWK set with a public key",
+        ),
+        (
+            "[access]\nmode = \"jwt\"\n[access.jwt]\nissuer = \"i\"\naudience = \"a\"\nalgorithms = [\"RS256\"]\njwks_url = \"http://x.example\"",
+            "gateway.toml:7: `jwks_url` must be an https address",
+        ),
+        (
+            "listen = \":1\"\n[sources.piktid]\ntoken = \"987654\"",
+            "gateway.toml:1: refusing to listen on 0.0.0.0:1",
+        ),
+        (
+            "\"a\\nb\\u001b[31m\" = 1",
+            "gateway.toml:1: `a b [31m` is not a key of the top of the file",
+        ),
     ] {
         let fault = fault(toml, &[]);
         assert!(fault.starts_with(expected), "{toml}\n{fault}");
         assert!(!fault.contains("987654"), "{fault}");
         for rust in ["usize", "u64", "struct", "Option", "expected a "] {
             assert!(!fault.contains(rust), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_not_toml_shows_no_secret() {
+    for toml in [
+        "[sources.\"\"\"piktid]\ntoken = \"987654\"",
+        "[sources]\npiktid = { token => \"987654\" }",
+        "[sources]\npiktid = { token = Bearer \"987654\" }",
+        "[sources]\npiktid = { token = \"abc\", \"987654\" }",
+        "[sources.piktid]\ntoken = \"\"987654\"\"",
+        "[sources.piktid]\ntoken = 0x987654zz",
+        "[sources.piktid]\ntoken \"987654\"",
+        "[sources.piktid\ntoken = \"987654\"",
+    ] {
+        let faults = load(toml, &[]).expect_err("refused");
+        assert!(!faults.is_empty(), "{toml}");
+        for fault in faults {
+            assert!(fault.contains(" not TOML ("), "{toml}: {fault}");
+            assert!(!fault.contains("987654"), "{toml}: {fault}");
         }
     }
 }
@@ -326,7 +427,7 @@ fn a_fault_of_a_variable_names_the_variable() {
         ),
         (
             &[("ASSET_GATEWAY_LIMITS_DEPTH", "12 fields")],
-            "ASSET_GATEWAY_LIMITS_DEPTH must be a whole number, such as 12, without a unit",
+            "ASSET_GATEWAY_LIMITS_DEPTH must be a whole number of at most 18 digits, such as 12, without quotes or a unit",
         ),
         (
             &[("ASSET_GATEWAY_LIMITS_DEPTH", "0")],
@@ -339,6 +440,14 @@ fn a_fault_of_a_variable_names_the_variable() {
         (
             &[("ASSET_GATEWAY_EXPLORER", "no")],
             "ASSET_GATEWAY_EXPLORER must be true or false",
+        ),
+        (
+            &[("ASSET_GATEWAY_ACCES_MODE", "keys")],
+            "ASSET_GATEWAY_ACCES_MODE sets no key: did you mean ASSET_GATEWAY_ACCESS_MODE?",
+        ),
+        (
+            &[("ASSET_GATEWAY_LISTEN", ":1"), TOKEN],
+            "ASSET_GATEWAY_LISTEN: refusing to listen on 0.0.0.0:1",
         ),
         (
             &[("ASSET_GATEWAY_LOG_FORMAT", "xml")],
@@ -365,7 +474,7 @@ fn a_fault_of_a_variable_names_the_variable() {
         ),
         (
             &[("ASSET_GATEWAY_SOURCES_FAR_AWAY_TOKEN", "t")],
-            "ASSET_GATEWAY_SOURCES_FAR_AWAY_TOKEN sets no key of a configured source",
+            "ASSET_GATEWAY_SOURCES_FAR_AWAY_TOKEN sets no key of a configured source: ASSET_GATEWAY_SOURCES_FAR_PROVIDER makes a source",
         ),
         (
             &[("ASSET_GATEWAY_SOURCES_ONE_PROVIDER", "one")],
@@ -387,6 +496,12 @@ fn a_fault_of_a_variable_names_the_variable() {
 
 #[test]
 fn all_faults_are_listed_in_the_order_of_the_file() {
+    let several = load(
+        "[access]\nmode = \"jwt\"\n[access.jwt]\nleeway_seconds = 301\njwks_url = \"x\"\n\
+         [sources.scenario]\napi_key = \"k\"\npatience_seconds = \"x\"\n",
+        &[],
+    );
+    assert_eq!(several.expect_err("refused").len(), 4);
     let faults = load(
         "listen = 1\n[sources.piktid]\ntokn = \"t\"\n[limits]\ndepth = 0\nx = 1\n[log]\nformat = 1\n",
         &[("ASSET_GATEWAY_CACHE_SIZE_MIB", "much")],
@@ -420,7 +535,10 @@ fn variables_replace_the_files_values() {
         // As Kubernetes sets them for a service of this name.
         ("ASSET_GATEWAY_PORT", "tcp://10.0.0.1:80"),
         ("ASSET_GATEWAY_SERVICE_HOST", "10.0.0.1"),
-        ("ASSET_GATEWAY_LISTENER", "x"),
+        ("ASSET_GATEWAY_CACHE_PORT", "tcp://10.0.0.1:80"),
+        ("ASSET_GATEWAY_CACHE_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("ASSET_GATEWAY_LIMITS_SERVICE_PORT_HTTP", "80"),
+        ("ASSET_GATEWAY_OF_ANOTHER_PROGRAM", "x"),
     ];
     let config = load(toml, &variables).expect("valid");
     assert_eq!(config.listen.to_string(), "127.0.0.1:9");
@@ -449,7 +567,7 @@ fn variables_replace_the_files_values() {
     );
     assert_eq!(
         config.remarks,
-        ["ASSET_GATEWAY_LISTENER sets no key: did you mean ASSET_GATEWAY_LISTEN?"]
+        ["ASSET_GATEWAY_OF_ANOTHER_PROGRAM sets no key: docs/configuration.md lists the variables"]
     );
 }
 
@@ -507,7 +625,7 @@ fn check_reports_as_json_what_serve_refuses() {
     assert_eq!(report["ok"], false);
     let fault = report["faults"][0].as_str().unwrap_or_default();
     assert!(
-        fault.starts_with("refusing to listen on 0.0.0.0:1"),
+        fault.contains("gateway.toml:1: refusing to listen on 0.0.0.0:1"),
         "{fault}"
     );
     let serve = run(&["serve", "--config", path], &[]);
@@ -561,9 +679,17 @@ fn listen_takes_the_usual_spellings() {
     let wrong = run(&["serve", "--listen", "8000"], &[]);
     let message = String::from_utf8_lossy(&wrong.stderr).into_owned();
     assert!(
-        message.contains("must be an address and a port"),
+        message.contains("--listen must be an address and a port"),
         "{message}"
     );
+    let (report, code) = check(&["--listen", "8000"], &[]);
+    assert_eq!(code, Some(64));
+    assert_eq!(report["faults"].as_array().map(Vec::len), Some(1));
+    assert_eq!(run(&["--lisen", "x"], &[]).status.code(), Some(64));
+    // A URL has no zone, an address may.
+    let zone = ["--offline", "--listen", "[::1%1]:0"];
+    let (report, code) = check(&zone, &[TOKEN]);
+    assert_eq!((&report["faults"], code), (&json!([]), Some(0)));
 }
 
 #[test]

@@ -410,4 +410,15 @@ async fn a_credential_that_a_source_repeats_is_redacted() {
         assert!(message.contains("bad key …"), "{message}");
         assert!(!answer.to_string().contains(&token), "{answer}");
     }
+    // An error in an answer that claims success.
+    world.sandbox.piktid.faults.clear();
+    let fault = page(200, "application/json", &body);
+    world.sandbox.piktid.faults.add("GET /assets", fault);
+    let answer = world
+        .ask("{ piktidAssets(first: 1) { nodes { id } } }")
+        .await;
+    let (code, message) = error(&answer);
+    assert_eq!(code, "UPSTREAM_PROTOCOL");
+    assert!(message.contains("bad key …"), "{message}");
+    assert!(!answer.to_string().contains(&token), "{answer}");
 }

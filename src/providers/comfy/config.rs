@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{
     providers::{ProviderSettings, SourceContext},
-    settings::{Reader, Secret, Values, credential},
+    settings::{Reader, Secret, Values, credential, keys},
 };
 
 /// The keys as written, which are also the checked settings.
@@ -69,16 +69,16 @@ pub fn read(
     source: &SourceContext<'_>,
 ) -> Option<Arc<dyn ProviderSettings>> {
     let settings: ComfySettings = reader.take(values);
-    if !values.is_sound {
+    if !values.are_sound(&keys::<ComfySettings>()) {
         return None;
     }
     // With a URL it may be self-hosted.
     if settings.api_key.is_none() && !source.has_url && !source.passthrough {
         let message = format!(
-            "source `{}` is Comfy Cloud and has no credential: set `api_key` (`api_key_file`, \
-             `api_key_env`, or COMFY_API_KEY in the environment), or `url` for a ComfyUI of your \
-             own",
-            source.name
+            "source `{}` is Comfy Cloud and has no credential: set {}, or `url` for a ComfyUI of \
+             your own",
+            source.name,
+            source.ways_to_set("api_key")
         );
         reader.refuse(&values.origin, message);
         return None;

@@ -30,7 +30,7 @@ pub fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, SourceError> {
             return SourceError::Malformed {
                 status: answer.status.as_u16(),
                 path: "error".to_owned(),
-                message,
+                message: answer.secrets.without(&message),
             };
         }
         SourceError::Malformed {

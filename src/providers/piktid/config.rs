@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     providers::{ProviderSettings, SourceContext},
-    settings::{Reader, Secret, Values, credential},
+    settings::{Reader, Secret, Values, credential, keys},
 };
 
 /// The keys as written.
@@ -35,20 +35,20 @@ pub fn read(
     values: &mut Values,
     source: &SourceContext<'_>,
 ) -> Option<Arc<dyn ProviderSettings>> {
-    let keys: Keys = reader.take(values);
-    if !values.is_sound {
+    let read: Keys = reader.take(values);
+    if !values.are_sound(&keys::<Keys>()) {
         return None;
     }
-    let credential = match keys.token {
+    let credential = match read.token {
         Some(token) => PiktidCredential::Token(token),
         // No credential until a caller brings one.
         None if source.passthrough => PiktidCredential::Verbatim(Secret::new(String::new())),
         None => {
             let message = format!(
-                "source `{}` has no credential: set `token` (`token_file`, `token_env`, or \
-                 PIKTID_TOKEN in the environment), or `passthrough = true` where callers bring \
-                 theirs",
-                source.name
+                "source `{}` has no credential: set {}, or `passthrough = true` where callers \
+                 bring theirs",
+                source.name,
+                source.ways_to_set("token")
             );
             reader.refuse(&values.origin, message);
             return None;

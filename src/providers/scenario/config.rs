@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     providers::{ProviderSettings, SourceContext},
-    settings::{Reader, Secret, Values, credential},
+    settings::{Reader, Secret, Values, credential, keys},
 };
 
 /// The keys as written.
@@ -64,12 +64,12 @@ pub fn read(
     values: &mut Values,
     source: &SourceContext<'_>,
 ) -> Option<Arc<dyn ProviderSettings>> {
-    let keys: Keys = reader.take(values);
-    if !values.is_sound {
+    let read: Keys = reader.take(values);
+    if !values.are_sound(&keys::<Keys>()) {
         return None;
     }
     let name = source.name;
-    let credential = match (keys.api_key, keys.api_secret, keys.jwt, keys.public) {
+    let credential = match (read.api_key, read.api_secret, read.jwt, read.public) {
         (Some(key), Some(secret), None, false) if !key.expose().contains(':') => {
             Ok(ScenarioCredential::Key { key, secret })
         }
@@ -88,17 +88,17 @@ pub fn read(
             Ok(ScenarioCredential::Verbatim(Secret::new(String::new())))
         }
         (Some(_), None, None, false) => Err(format!(
-            "source `{name}` has `api_key` but no `api_secret`: Scenario needs both (`api_secret`, \
-             `api_secret_file` or `api_secret_env`, or SCENARIO_API_SECRET in the environment)"
+            "source `{name}` has `api_key` but no `api_secret`: Scenario needs both. Set {}",
+            source.ways_to_set("api_secret")
         )),
         (None, Some(_), None, false) => Err(format!(
-            "source `{name}` has `api_secret` but no `api_key`: Scenario needs both (`api_key`, \
-             `api_key_file` or `api_key_env`, or SCENARIO_API_KEY in the environment)"
+            "source `{name}` has `api_secret` but no `api_key`: Scenario needs both. Set {}",
+            source.ways_to_set("api_key")
         )),
         (None, None, None, false) => Err(format!(
-            "source `{name}` has no credential: set `api_key` and `api_secret` (or \
-             SCENARIO_API_KEY and SCENARIO_API_SECRET), or `jwt`, or `public = true` for public \
-             assets only, or `passthrough = true` where callers bring theirs"
+            "source `{name}` has no credential: set {} and `api_secret`, or `jwt`, or `public = \
+             true` for public assets only, or `passthrough = true` where callers bring theirs",
+            source.ways_to_set("api_key")
         )),
         _ => Err(format!(
             "source `{name}` has more than one credential: keep `api_key` with `api_secret`, or \
@@ -108,8 +108,8 @@ pub fn read(
     match credential {
         Ok(credential) => Some(Arc::new(ScenarioSettings {
             credential,
-            project_id: keys.project_id,
-            public_endpoint: keys.public_endpoint,
+            project_id: read.project_id,
+            public_endpoint: read.public_endpoint,
         })),
         Err(message) => {
             reader.refuse(&values.origin, message);
