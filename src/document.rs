@@ -12,6 +12,7 @@ mod parser;
 mod prescan;
 mod store;
 mod validation;
+mod variable_values;
 
 use std::collections::HashMap;
 

@@ -40,6 +40,8 @@ pub struct DocumentError {
     pub location: Option<(usize, usize)>,
     /// True if the document is wrong, false if the request that names it is.
     pub is_document_error: bool,
+    /// The path of the invalid value: a variable's name, then keys and indices. Empty: there is none.
+    pub field: Vec<String>,
     /// The limit that the document exceeds.
     pub limit: Option<Box<Limit>>,
     /// Further errors of the same document.
@@ -63,6 +65,7 @@ impl DocumentError {
             message: message.into(),
             location: None,
             is_document_error: true,
+            field: Vec::new(),
             limit: None,
             others: Vec::new(),
         }

@@ -13,7 +13,6 @@ use apollo_compiler::{
     ast::{Argument, DirectiveList, InputValueDefinition, Type, Value},
     executable::{Operation, Selection, SelectionSet},
     parser::SourceSpan,
-    response::{JsonMap, JsonValue},
     schema::{ExtendedType, InputObjectType},
 };
 
@@ -54,25 +53,6 @@ pub fn check(
         nullable.extend(names.map(|variable| (operation.name.clone(), variable)));
     }
     Ok(nullable)
-}
-
-/// Checks the variables of an operation, after coercion to the types that it declares.
-///
-/// # Errors
-/// A [`InputFault`] for the first variable that does not fit its type.
-pub fn check_variables(
-    operation: &Operation,
-    variables: &JsonMap,
-    schema: &Schema,
-) -> Result<(), InputFault> {
-    for variable in &operation.variables {
-        if let Some(value) = variables.get(variable.name.as_str()) {
-            constant(value, &variable.ty, schema).map_err(|(message, at)| {
-                (format!("Variable \"${}\": {message}", variable.name), at)
-            })?;
-        }
-    }
-    Ok(())
 }
 
 /// Visits the values of one operation.
@@ -295,39 +275,4 @@ fn one_of_fault(input: &InputObjectType, location: Option<SourceSpan>) -> InputF
     let message =
         format!("Exactly one key must be specified for OneOf type \"{name}\", and not null.");
     (message, location)
-}
-
-fn constant(value: &JsonValue, expected: &Type, schema: &Schema) -> Result<(), InputFault> {
-    let is_size = expected.inner_named_type() == byte_size::NAME;
-    if let Some(items) = value.as_array()
-        && (!is_size || expected.is_list())
-    {
-        let item = if expected.is_list() {
-            expected.item_type()
-        } else {
-            expected
-        };
-        let mut items = items.iter();
-        return items.try_for_each(|element| constant(element, item, schema));
-    }
-    if is_size {
-        let fits = value.is_null() || value.as_u64().is_some_and(byte_size::fits);
-        return if fits {
-            Ok(())
-        } else {
-            Err((byte_size::RULE.to_owned(), None))
-        };
-    }
-    let (Some(definition), Some(fields)) = (input(expected, schema), value.as_object()) else {
-        return Ok(());
-    };
-    if is_one_of(definition) && (fields.len() != 1 || fields.values().any(JsonValue::is_null)) {
-        return Err(one_of_fault(definition, None));
-    }
-    for (name, value) in fields {
-        if let Some(field) = definition.fields.get(name.as_str()) {
-            constant(value, &field.ty, schema)?;
-        }
-    }
-    Ok(())
 }

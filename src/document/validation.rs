@@ -8,8 +8,6 @@ use apollo_compiler::{
     ExecutableDocument, Node, Schema,
     ast::{Document, Type, VariableDefinition},
     diagnostic::Diagnostic,
-    request::{RequestError as CoercionError, coerce_variable_values},
-    response::JsonMap,
     schema::ExtendedType,
     validation::{DiagnosticData, DiagnosticList, Valid},
 };
@@ -18,15 +16,13 @@ use async_graphql_value::ConstValue;
 
 use super::error::{self, DocumentError, ErrorCode};
 use super::input_values::{self, InputFault};
-use super::parser;
+use super::{parser, variable_values};
 use crate::schema::Code;
 
 /// Maximum number of errors shown.
 const MAX_ERRORS: usize = 10;
 /// Maximum characters of a message, as it repeats parts of the document.
 const MAX_MESSAGE: usize = 300;
-/// Maximum characters of an unknown field name that gets a suggestion.
-const MAX_NAME: usize = 40;
 /// An introspection field since September 2025 (4.2.2). The engine supports it, but the validator
 /// does not yet.
 const IS_ONE_OF_EXTENSION: &str = "extend type __Type { isOneOf: Boolean }";
@@ -114,21 +110,17 @@ impl Validator {
     /// Checks the variables against the declarations of the operation with this name.
     ///
     /// # Errors
-    /// A [`DocumentError`] that names the first variable that does not fit.
+    /// A [`DocumentError`] for each value that does not fit, ten at most.
     pub fn check_variables(
         &self,
         document: &Valid<ExecutableDocument>,
         name: Option<&str>,
         variables: &Variables,
     ) -> Result<(), DocumentError> {
-        let fault = |error: CoercionError| {
-            let what = (
-                without_value(&error.message().to_string()),
-                error.location(),
-            );
-            fault_error(Code::BadUserInput, what, document)
+        let Ok(operation) = document.operations.get(name) else {
+            // The caller has found it in the same document.
+            return Ok(());
         };
-        let operation = document.operations.get(name).map_err(fault)?;
         let is_plain =
             |definition: &Node<VariableDefinition>| match variables.get(definition.name.as_str()) {
                 Some(value) => plainly_fits(value, &definition.ty),
@@ -137,15 +129,22 @@ impl Validator {
         if operation.variables.iter().all(is_plain) {
             return Ok(());
         }
-        let mut values = JsonMap::new();
-        for (name, value) in variables.iter() {
-            // Numbers and strings always convert to JSON.
-            let value = value.clone().into_json().unwrap_or_default();
-            values.insert(name.as_str(), value.into());
+        let faults = variable_values::check(operation, variables, &self.schema, self.suggests);
+        let mut errors = faults.into_iter().map(|fault| DocumentError {
+            field: fault.path,
+            ..fault_error(
+                Code::BadUserInput,
+                (fault.message, fault.location),
+                document,
+            )
+        });
+        match errors.next() {
+            None => Ok(()),
+            Some(first) => Err(DocumentError {
+                others: errors.collect(),
+                ..first
+            }),
         }
-        coerce_variable_values(&self.schema, operation, &values).map_err(fault)?;
-        input_values::check_variables(operation, &values, &self.schema)
-            .map_err(|fault| fault_error(Code::BadUserInput, fault, document))
     }
 
     /// Returns the possible object types of an interface or union; `None` for any other type.
@@ -216,19 +215,9 @@ impl Validator {
             Some(ExtendedType::Interface(interface)) => &interface.fields,
             _ => return String::new(),
         };
-        // Up to half of the characters may be wrong. An overlong name gets no suggestion.
-        let letters = field.chars().count();
-        if letters > MAX_NAME {
-            return String::new();
-        }
-        let nearest = fields
-            .keys()
-            .map(|name| (strsim::damerau_levenshtein(field, name), name.as_str()))
-            .filter(|(distance, _)| *distance <= letters.div_ceil(2))
-            .min();
-        nearest.map_or_else(String::new, |(_, name)| {
-            format!(" Did you mean \"{name}\"?")
-        })
+        let nearest =
+            variable_values::nearest(field, fields.keys().map(apollo_compiler::Name::as_str));
+        nearest.map_or_else(String::new, |name| format!(" Did you mean \"{name}\"?"))
     }
 }
 
@@ -242,14 +231,6 @@ fn fault_error(
     DocumentError {
         location: range.map(|range| (range.start.line, range.start.column)),
         ..DocumentError::document(code, error::excerpt(&message, MAX_MESSAGE))
-    }
-}
-
-/// Removes the sent value from the validator's message: it may be long, or a secret.
-fn without_value(message: &str) -> String {
-    match (message.split_once(": "), message.rsplit_once(" to type ")) {
-        (Some((subject, _)), Some((_, expected))) => format!("{subject} to type {expected}"),
-        _ => message.to_owned(),
     }
 }
 

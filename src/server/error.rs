@@ -36,6 +36,8 @@ pub struct RequestError {
     /// The request is well-formed HTTP and JSON; only its document is wrong. The status depends on
     /// the response's media type (GraphQL over HTTP, 6.4).
     pub is_document_error: bool,
+    /// The path of the invalid value. Empty: there is none.
+    pub field: Vec<String>,
     /// The exceeded limit.
     pub limit: Option<Box<Limit>>,
     /// The caller's request quota, if it is used up.
@@ -54,6 +56,7 @@ impl RequestError {
             message: message.into(),
             location: None,
             is_document_error: false,
+            field: Vec::new(),
             limit: None,
             quota: None,
             wait: None,
@@ -175,6 +178,9 @@ impl RequestError {
         if let Some((line, column)) = self.location {
             error["locations"] = json!([{ "line": line, "column": column }]);
         }
+        if !self.field.is_empty() {
+            error["extensions"]["field"] = json!(self.field);
+        }
         if let Some(limit) = &self.limit {
             error["extensions"]["limit"] = json!({
                 "name": limit.name,
@@ -248,6 +254,7 @@ impl From<DocumentError> for RequestError {
         Self {
             location: error.location,
             is_document_error: error.is_document_error,
+            field: error.field,
             limit: error.limit,
             others: error.others.into_iter().map(Self::from).collect(),
             ..Self::new(StatusCode::BAD_REQUEST, error.code, error.message)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{error, texts, world};
+use crate::harness::{error, texts, world, world_of};
 
 /// Invalid documents, and a part of their first error message.
 const INVALID: [(&str, &str); 37] = [
@@ -375,6 +375,113 @@ async fn fields_of_an_interface_and_of_its_objects_keep_their_order() {
             .unwrap_or_else(|| panic!("no {word} in {text}"))
     });
     assert!(order.is_sorted(), "{text}");
+}
+
+#[tokio::test]
+async fn a_fault_of_a_variable_says_where_and_what() {
+    let world = world().await;
+    let filter = "query($f: AssetFilter!) { assets(filter: $f) { nodes { id } } }";
+    let upload = "mutation($i: UploadAssetInput!) { uploadAsset(input: $i) { created } }";
+    for (document, variables, message, field) in [
+        (
+            filter,
+            json!({ "f": { "kinds": ["PICTURE"] } }),
+            "Variable \"$f\" got invalid value \"PICTURE\" at \"f.kinds[0]\"; Value \"PICTURE\" does not exist in \"AssetKind\" enum.",
+            json!(["f", "kinds", "0"]),
+        ),
+        (
+            filter,
+            json!({ "f": { "kinds": "IMAG" } }),
+            "Variable \"$f\" got invalid value \"IMAG\" at \"f.kinds\"; Value \"IMAG\" does not exist in \"AssetKind\" enum. Did you mean the enum value \"IMAGE\"?",
+            json!(["f", "kinds"]),
+        ),
+        (
+            filter,
+            json!({ "f": { "kind": "IMAGE" } }),
+            "Variable \"$f\" got invalid value {…}; Field \"kind\" is not defined by type \"AssetFilter\". Did you mean \"kinds\"?",
+            json!(["f"]),
+        ),
+        (
+            filter,
+            json!({}),
+            "Variable \"$f\" of required type \"AssetFilter!\" was not provided.",
+            json!(["f"]),
+        ),
+        (
+            filter,
+            json!({ "f": null }),
+            "Variable \"$f\" of non-null type \"AssetFilter!\" must not be null.",
+            json!(["f"]),
+        ),
+        (
+            filter,
+            json!({ "f": { "tagsAll": ["a", null] } }),
+            "Variable \"$f\" got invalid value null at \"f.tagsAll[1]\"; Expected non-nullable type \"String!\" not to be null.",
+            json!(["f", "tagsAll", "1"]),
+        ),
+        (
+            filter,
+            json!({ "f": "fox" }),
+            "Variable \"$f\" got invalid value \"…\"; Expected type \"AssetFilter\" to be an object.",
+            json!(["f"]),
+        ),
+        (
+            "query($n: Int) { assets(first: $n) { nodes { id } } }",
+            json!({ "n": 2_147_483_648_u64 }),
+            "Variable \"$n\" got invalid value 2147483648; Int cannot represent non 32-bit signed integer value: 2147483648",
+            json!(["n"]),
+        ),
+        (
+            upload,
+            json!({ "i": { "name": 7, "source": "comfy" } }),
+            "Variable \"$i\" got invalid value 7 at \"i.name\"; String cannot represent a non string value: 7",
+            json!(["i", "name"]),
+        ),
+        (
+            upload,
+            json!({ "i": { "source": "comfy", "options": { "comfy": {}, "scenario": {} } } }),
+            "Variable \"$i\" got invalid value {…} at \"i.options\"; Exactly one key must be specified for OneOf type \"AssetUploadOptionsInput\", and not null.",
+            json!(["i", "options"]),
+        ),
+    ] {
+        let answer = world.ask_with(document, variables).await;
+        let fault = &answer["errors"][0];
+        assert_eq!(fault["message"], message);
+        assert_eq!(fault["extensions"]["code"], "BAD_USER_INPUT");
+        assert_eq!(fault["extensions"]["field"], field, "{answer}");
+        assert_eq!(fault["locations"][0]["line"], 1, "{answer}");
+    }
+    // Each fault is listed.
+    let several = json!({ "f": { "kinds": [1, "X"], "createdBy": 2, "nope": 3 } });
+    let answer = world.ask_with(filter, several).await;
+    assert_eq!(
+        answer["errors"].as_array().map(Vec::len),
+        Some(4),
+        "{answer}"
+    );
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_gateway_without_introspection_suggests_no_names_unless_asked_to() {
+    for (toml, suggests) in [
+        ("introspection = false\n", false),
+        ("introspection = false\nsuggestions = true\n", true),
+        ("suggestions = false\n", false),
+        ("", true),
+    ] {
+        let world = world_of(toml).await;
+        let misspelt = world.ask("{ asets { nodes { id } } }").await;
+        let kind = "query($k: AssetKind!) { assets(filter: {kinds: [$k]}) { nodes { id } } }";
+        let value = world.ask_with(kind, json!({ "k": "IMAG" })).await;
+        for answer in [misspelt, value] {
+            assert_eq!(
+                error(&answer).1.contains("Did you mean"),
+                suggests,
+                "{answer}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
