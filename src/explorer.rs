@@ -75,10 +75,16 @@ pub fn quality_of(coding: &str, headers: &HeaderMap) -> f32 {
         .filter_map(|item| {
             let mut parts = item.split(';').map(str::trim);
             let is_meant = parts.next()?.eq_ignore_ascii_case(coding);
-            let quality = parts.find_map(|part| part.strip_prefix("q="));
+            let quality = parts.find_map(weight);
             is_meant.then(|| quality.and_then(|text| text.parse().ok()).unwrap_or(1.0))
         });
     qualities.next().unwrap_or(0.0)
+}
+
+/// Returns the text of a weight, `q=…`, whose name may be in any case (RFC 9110, 5.6.6).
+pub fn weight(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
 }
 
 /// The uncompressed file. It is inflated once, so that frequent requests allocate nothing.

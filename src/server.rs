@@ -9,6 +9,7 @@ mod graphql;
 mod health;
 mod listener;
 mod media;
+mod media_type;
 mod memory;
 mod origin_policy;
 mod readiness;

@@ -5,6 +5,7 @@
 //! Secrets are [`Secret`]: they cannot be printed, and no message quotes them.
 
 mod access;
+mod allowed_origin;
 mod cache;
 mod documents;
 mod environment;
@@ -25,6 +26,7 @@ pub use access::{
     AccessConfig, AccessMode, AccessSection, JwksConfig, JwtConfig, JwtSection, KEY_PREFIX,
     KeyConfig, KeySection, Permission, RateLimit, RateLimitSection, read_access,
 };
+pub use allowed_origin::AllowedOrigin;
 pub use cache::{CacheConfig, CacheSizes, Freshness, FreshnessOverrides, read_cache};
 pub use documents::{DocumentsSection, TrustedDocuments, read_documents};
 pub use environment::Environment;

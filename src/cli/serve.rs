@@ -15,6 +15,7 @@ use crate::{
     providers::PROVIDERS,
     sandbox::{Options, Sandbox},
     server::{self, Gateway},
+    settings::AllowedOrigin,
     telemetry,
 };
 
@@ -45,6 +46,9 @@ pub async fn run(arguments: Serve) -> anyhow::Result<ExitCode> {
             .await
             .context("the sandbox cannot start")?;
         config.sources = super::sandbox::sources(&sandbox)?;
+        // A frontend in development can use the sandbox, which holds no one's assets.
+        let local = AllowedOrigin::of_this_machine();
+        config.access.cors_origins.extend(local);
         Some(sandbox)
     } else {
         None

@@ -1,60 +1,38 @@
 //! Selects the media type of the response (GraphQL over HTTP 5, 6; RFC 9110 12.5.1).
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 
-use super::error::RequestError;
-use crate::schema::Code;
+use super::{error::RequestError, media_type::MediaType};
+use crate::{explorer::weight, schema::Code};
 
-/// The media type of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MediaType {
-    /// `application/graphql-response+json`: document errors have a 4xx status.
-    Response,
-    /// `application/json`: a well-formed request gets 200, even if its document is invalid.
-    Json,
+/// Selects the media type of a refusal by `Accept`; JSON if it allows neither.
+pub fn for_refusal(headers: &HeaderMap) -> MediaType {
+    negotiate(headers).unwrap_or(MediaType::Json)
 }
 
-impl MediaType {
-    pub const fn header(self) -> HeaderValue {
-        match self {
-            Self::Response => {
-                HeaderValue::from_static("application/graphql-response+json; charset=utf-8")
-            }
-            Self::Json => HeaderValue::from_static("application/json; charset=utf-8"),
-        }
+/// Selects the media type by `Accept`; JSON if it names none.
+///
+/// # Errors
+/// A [`RequestError`] with 406 if `Accept` allows neither.
+pub fn negotiate(headers: &HeaderMap) -> Result<MediaType, RequestError> {
+    let ranges = accepted(headers);
+    if ranges.is_empty() {
+        return Ok(MediaType::Json);
     }
-
-    const fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Response => ("application", "graphql-response+json"),
-            Self::Json => ("application", "json"),
+    let json = quality(&ranges, MediaType::Json);
+    let response = quality(&ranges, MediaType::Response);
+    match (json, response) {
+        (0, 0) => Err(RequestError::new(
+            StatusCode::NOT_ACCEPTABLE,
+            Code::BadUserInput,
+            "answers come as application/graphql-response+json or application/json: accept one \
+             of them",
+        )),
+        // A wildcard alone indicates an older client, which gets JSON.
+        (json, response) if response > json || (response == json && names(&ranges)) => {
+            Ok(MediaType::Response)
         }
-    }
-
-    /// Selects the media type by `Accept`; JSON if it names none.
-    ///
-    /// # Errors
-    /// A [`RequestError`] with 406 if `Accept` allows neither.
-    pub fn of(headers: &HeaderMap) -> Result<Self, RequestError> {
-        let ranges = accepted(headers);
-        if ranges.is_empty() {
-            return Ok(Self::Json);
-        }
-        let json = quality(&ranges, Self::Json);
-        let response = quality(&ranges, Self::Response);
-        match (json, response) {
-            (0, 0) => Err(RequestError::new(
-                StatusCode::NOT_ACCEPTABLE,
-                Code::BadUserInput,
-                "answers come as application/graphql-response+json or application/json: accept one \
-                 of them",
-            )),
-            // A wildcard alone indicates an older client, which gets JSON.
-            (json, response) if response > json || (response == json && names(&ranges)) => {
-                Ok(Self::Response)
-            }
-            _ => Ok(Self::Json),
-        }
+        _ => Ok(MediaType::Json),
     }
 }
 
@@ -90,7 +68,7 @@ fn accepted(headers: &HeaderMap) -> Vec<MediaRange<'_>> {
             let mut parts = range.split(';').map(str::trim);
             let (kind, subtype) = parts.next()?.split_once('/')?;
             let quality = parts
-                .find_map(|parameter| parameter.strip_prefix("q="))
+                .find_map(weight)
                 .and_then(|q| q.parse::<f32>().ok())
                 .map_or(1000, |q| (q.clamp(0.0, 1.0) * 1000.0) as u16);
             Some(MediaRange {
@@ -147,6 +125,8 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -172,13 +152,17 @@ mod tests {
                 Some(MediaType::Response),
             ),
             (Some("application/json;q=0, */*"), Some(MediaType::Response)),
+            (
+                Some("application/json;Q=0.1, application/graphql-response+json; q = 0.2"),
+                Some(MediaType::Response),
+            ),
             (Some("text/html"), None),
         ] {
             let mut headers = HeaderMap::new();
             if let Some(accept) = accept {
                 headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
             }
-            assert_eq!(MediaType::of(&headers).ok(), right, "{accept:?}");
+            assert_eq!(negotiate(&headers).ok(), right, "{accept:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::request_id::RequestId;
+use super::{media_type::MediaType, request_id::RequestId};
 use crate::{
     access::{Exceeded, RequestQuota},
     document::{DocumentError, ErrorCode, error::Limit},
@@ -203,12 +203,18 @@ impl RequestError {
 
     /// Converts the error into an HTTP response in plain JSON.
     pub fn into_response(self, id: RequestId) -> Response {
+        self.into_response_as(MediaType::Json, id)
+    }
+
+    /// Converts the error into an HTTP response of a media type. A client that accepts
+    /// `application/graphql-response+json` reads the error's code with any status (GraphQL over
+    /// HTTP, 6.4.2).
+    pub fn into_response_as(self, media_type: MediaType, id: RequestId) -> Response {
         let body = self.to_json(id).to_string();
         let mut response = (self.status, body).into_response();
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, media_type.header());
         for (name, value) in [
             (header::CACHE_CONTROL, "no-store"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -22,7 +22,7 @@ use tracing::Instrument;
 
 use self::request::{RequestBody, read};
 use super::{
-    content_negotiation::{self, MediaType},
+    content_negotiation,
     error::{self, RequestError},
     memory::Memory,
     request_id::{self, RequestId},
@@ -50,11 +50,12 @@ pub async fn handle(State(gateway): State<Gateway>, mut request: Request) -> Res
         return explorer::page(request.headers());
     }
     let address = session::address(&gateway, &request);
+    let media_type = content_negotiation::for_refusal(request.headers());
     match answer(&gateway, request, address, id).await {
         Ok(response) => response,
         Err(refusal) => {
             request_id::span(address).in_scope(|| refusal.log(id));
-            refusal.into_response(id)
+            refusal.into_response_as(media_type, id)
         }
     }
 }
@@ -65,7 +66,7 @@ async fn answer(
     address: IpAddr,
     id: RequestId,
 ) -> Result<Response, RequestError> {
-    let media_type = MediaType::of(request.headers())?;
+    let media_type = content_negotiation::negotiate(request.headers())?;
     if request.method() == Method::GET {
         let (uri, headers) = (request.uri(), request.headers());
         gateway.0.origins.check_get(uri, headers)?;

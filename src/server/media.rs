@@ -5,6 +5,7 @@
 //! downloads.
 
 mod byte_range;
+mod content_disposition;
 
 use async_graphql::parser::types::OperationType;
 use axum::{
@@ -15,6 +16,7 @@ use axum::{
 use futures_util::StreamExt;
 use jiff::Timestamp;
 
+use self::content_disposition::content_disposition;
 use super::{
     error::{A_SECOND, RequestError},
     request_id::RequestId,
@@ -275,26 +277,16 @@ fn describe(
     let is_inert = content_type
         .as_ref()
         .is_some_and(|media_type| !is_markup(media_type));
-    let disposition = if is_inert { "inline" } else { "attachment" };
+    let sent = content_type.as_ref().and_then(|value| value.to_str().ok());
+    // An original has its own ending.
+    let sent = sent.filter(|_| rendition != Rendition::Original);
+    if let Some(value) = content_disposition(is_inert, &asset.name, sent) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
     headers.insert(
         header::CONTENT_TYPE,
         content_type.unwrap_or(HeaderValue::from_static("application/octet-stream")),
     );
-    let name: String = asset
-        .name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_. ".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .take(100)
-        .collect();
-    if let Ok(value) = HeaderValue::from_str(&format!("{disposition}; filename=\"{name}\"")) {
-        headers.insert(header::CONTENT_DISPOSITION, value);
-    }
 }
 
 /// Whether the type is markup such as SVG: a page may embed it, but opened alone it is a page.

@@ -7,7 +7,7 @@ use axum::{
     Extension, Router,
     body::HttpBody,
     extract::{ConnectInfo, Path, Request, State, rejection::PathRejection},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::Response,
     routing::{any, get},
@@ -16,17 +16,19 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::{
+    content_negotiation,
     drain_body::DrainOnDrop,
     error::{self, RequestError},
     graphql, health,
     listener::{Peer, TrackedBody},
     media,
+    media_type::MediaType,
     request_id::{self, RequestId},
     session,
     state::Gateway,
     websocket,
 };
-use crate::explorer;
+use crate::{explorer, schema::Code};
 
 /// The path of the graph.
 const GRAPH: &str = "/graphql";
@@ -64,10 +66,16 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
     let id = RequestId::new();
     let client = session::address(&gateway, &request);
     // The graph handler makes its own span, and only if the response is not cached.
-    let span = if request.uri().path() == GRAPH {
+    let is_graph = request.uri().path() == GRAPH;
+    let span = if is_graph {
         tracing::Span::none()
     } else {
         request_id::span(client)
+    };
+    let media_type = if is_graph {
+        content_negotiation::for_refusal(request.headers())
+    } else {
+        MediaType::Json
     };
     request.extensions_mut().insert(id);
     let peer = request.extensions().get::<ConnectInfo<Peer>>();
@@ -75,18 +83,18 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
     let request = request.map(DrainOnDrop::of);
     // A panic fails only this request. The log reports it.
     let run = async {
-        match gateway.0.hosts.check(&request) {
+        match check(&gateway, &request) {
             Ok(()) => next.run(request).await,
             Err(refusal) => {
                 request_id::span(client).in_scope(|| refusal.log(id));
-                refusal.into_response(id)
+                refusal.into_response_as(media_type, id)
             }
         }
     };
     let run = AssertUnwindSafe(run).catch_unwind().instrument(span).await;
     let mut response = run.unwrap_or_else(|_| {
         tracing::error!(request.id = %id, %client, "a request handler panicked");
-        RequestError::internal().into_response(id)
+        RequestError::internal().into_response_as(media_type, id)
     });
     id.add_to(&mut response);
     match active {
@@ -102,6 +110,24 @@ async fn identify(State(gateway): State<Gateway>, mut request: Request, next: Ne
         }
         _ => response,
     }
+}
+
+/// Checks what no route may see.
+fn check(gateway: &Gateway, request: &Request) -> Result<(), RequestError> {
+    gateway.0.hosts.check(request)?;
+    gateway.0.origins.check_preflight(request)?;
+    let codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    let codings = codings.filter_map(|value| value.to_str().ok());
+    let mut codings = codings.flat_map(|value| value.split(',')).map(str::trim);
+    if codings.any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
+        // RFC 9112, 6.1.
+        return Err(RequestError::new(
+            StatusCode::NOT_IMPLEMENTED,
+            Code::BadUserInput,
+            "send the body with no transfer coding but `chunked`",
+        ));
+    }
+    Ok(())
 }
 
 async fn explorer_file(

@@ -37,6 +37,7 @@ use super::{
     graphql::{self, GraphqlRequest},
     listener::Peer,
     memory::Memory,
+    origin_policy::origin_refusal,
     request_id::RequestId,
     session::{self, Session},
     state::{CREDENTIAL_HEADER_PREFIX, Gateway},
@@ -73,13 +74,10 @@ async fn upgrade(gateway: Gateway, request: Request) -> Result<Response, Request
     let (mut parts, _) = request.into_parts();
     // Browsers open cross-origin WebSockets without a preflight. Other clients send no `Origin`.
     let mut origins = parts.headers.get_all(header::ORIGIN).iter();
-    if !origins.all(|origin| gateway.0.origins.allow(origin, &parts.uri, &parts.headers)) {
-        return Err(RequestError::new(
-            StatusCode::FORBIDDEN,
-            Code::Forbidden,
-            "pages of this origin may not open a WebSocket: `cors_origins` in the configuration \
-             lists the origins that may",
-        ));
+    let is_refused =
+        |origin: &&HeaderValue| !gateway.0.origins.allow(origin, &parts.uri, &parts.headers);
+    if let Some(origin) = origins.find(is_refused) {
+        return Err(origin_refusal(origin));
     }
     session::charge(&gateway, &Client::at(address), 1)?;
     if !parts.headers.contains_key(header::UPGRADE) && parts.version <= Version::HTTP_11 {

@@ -7,12 +7,13 @@ use serde::{Deserialize, Deserializer, de::Error};
 use url::{Host, Url};
 
 use super::{
+    allowed_origin::AllowedOrigin,
     file_path::FilePath,
     numbers::{optional_seconds, positive, seconds},
     one_or_more::OneOrMore,
     reader::Reader,
     table::{Origin, Table, Values},
-    web_url::{is_this_machine, web_url},
+    web_url::is_this_machine,
 };
 
 /// Who may call, from where, and how often.
@@ -22,7 +23,7 @@ pub struct AccessConfig {
     /// Allowed request hosts, besides loopback, the gateway's own address and `public_url`.
     pub allowed_hosts: Vec<String>,
     /// Origins whose pages may read responses (CORS) and open WebSockets.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<AllowedOrigin>,
     /// Proxies whose `x-forwarded-for` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// `None`: no limit.
@@ -181,7 +182,7 @@ pub fn read_access(reader: &mut Reader<'_>, table: &Table<'_>) -> AccessConfig {
     let mut access = AccessConfig {
         mode: AccessMode::Open,
         allowed_hosts: list(reader, &values, hosts, host),
-        cors_origins: list(reader, &values, origins, origin),
+        cors_origins: list(reader, &values, origins, AllowedOrigin::parse),
         trusted_proxies: list(reader, &values, proxies, network),
         rate_limit: read_rate_limit(reader, &table.inside("rate_limit")),
     };
@@ -248,14 +249,6 @@ fn host(text: &str) -> Result<String, &'static str> {
         Ok(host) if !text.contains('*') => Ok(host.to_string()),
         Ok(_) | Err(_) => Err(RIGHT),
     }
-}
-
-fn origin(text: &str) -> Result<String, &'static str> {
-    const RIGHT: &str = "must be an origin, such as https://app.example.com: scheme and host, and \
-                         a port where it is not the scheme's own. `*` would open the gateway to \
-                         every page there is";
-    let url = web_url(text).filter(|url| url.path() == "/").ok_or(RIGHT)?;
-    Ok(url.origin().ascii_serialization())
 }
 
 fn network(text: &str) -> Result<IpNet, &'static str> {

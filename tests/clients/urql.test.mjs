@@ -36,7 +36,6 @@ const updates = {
 };
 const newClient = (options = {}) => new Client({
   url: gatewayUrl,
-  preferGetMethod: false,
   exchanges: [
     cacheExchange({ schema: introspection, keys, updates, resolvers: { Query: { assets: relayPagination() } } }),
     fetchExchange,

@@ -7,7 +7,13 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::{
     Bytes, Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    protocol::{
+        CloseFrame,
+        frame::{
+            Frame,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
 };
 
 use asset_gateway::sandbox::{Fault, Options};
@@ -64,6 +70,14 @@ async fn a_socket_that_breaks_the_protocol_is_closed_with_its_code() {
     let world = world().await;
     let query = "{ assetSources { name } }";
     for (messages, code) in [
+        (
+            vec![Message::Frame(Frame::message(
+                &b"\xff\xfe"[..],
+                OpCode::Data(Data::Text),
+                true,
+            ))],
+            1007,
+        ),
         (vec![Message::text("no JSON")], 4400),
         (vec![Message::text("{\"type\":\"nope\"}")], 4400),
         (

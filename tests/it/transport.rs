@@ -4,7 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Socket, TestGateway, open_socket, texts, world};
+use crate::harness::{Socket, TestGateway, open_socket, texts, world, world_of};
 
 async fn body(response: reqwest::Response) -> Value {
     let text = response.text().await.unwrap_or_default();
@@ -185,11 +185,63 @@ async fn refusals_say_how_to_correct_the_request() {
             .to_string()
             .contains("content-encoding")
     );
+    // `identity` is no coding, and a byte order mark is no text.
+    let marked = world
+        .client
+        .post(world.url("/graphql"))
+        .header("content-type", "application/json")
+        .header("content-encoding", "Identity")
+        .body("\u{feff}{\"query\":\"{__typename}\"}");
+    let response = marked.send().await.expect("an answer");
+    assert_eq!(response.status(), 200);
     let page = world.get(&world.url("/graphql/ws")).await;
     assert_eq!(page.status(), 426);
     assert_eq!(page.headers()["upgrade"], "websocket");
     assert_eq!(page.headers()["sec-websocket-version"], "13");
     assert!(!code(&body(page).await).is_empty());
+}
+
+#[tokio::test]
+async fn refusals_have_the_accepted_media_type() {
+    let hash = blake3::hash(b"key");
+    let keys = format!(
+        "[access]\nmode = \"keys\"\n[[access.keys]]\nid = \"a\"\nhash = \"blake3:{hash}\"\n\
+         scopes = [\"assets:read\"]\n[limits]\nbody_bytes = 100\n"
+    );
+    let limited = "[access.rate_limit]\nrequests_per_minute = 1\nburst = 1\n";
+    let large = format!("{{\"query\":\"{}\"}}", "x".repeat(200));
+    for (accept, media_type) in [
+        (
+            "application/graphql-response+json, application/json;q=0.9",
+            "application/graphql-response+json; charset=utf-8",
+        ),
+        ("application/json", "application/json; charset=utf-8"),
+    ] {
+        let world = world_of(&keys).await;
+        let busy = world_of(limited).await;
+        assert_eq!(busy.ask("{ __typename }").await.get("errors"), None);
+        for (world, status, key, host, content_type, body) in [
+            (&world, 401, "wrong", "localhost", "application/json", "{}"),
+            (&world, 421, "key", "evil.example", "application/json", "{}"),
+            (&world, 415, "key", "localhost", "text/plain", "{}"),
+            (&world, 413, "key", "localhost", "application/json", &*large),
+            (&world, 400, "key", "localhost", "application/json", "{"),
+            (&busy, 429, "key", "localhost", "application/json", "{}"),
+        ] {
+            let request = world
+                .client
+                .post(world.url("/graphql"))
+                .header("accept", accept)
+                .header("authorization", format!("Bearer {key}"))
+                .header("host", host)
+                .header("content-type", content_type)
+                .body(body.to_owned());
+            let response = request.send().await.expect("an answer");
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers()["content-type"], media_type, "{status}");
+            assert!(!code(&self::body(response).await).is_empty());
+        }
+    }
 }
 
 #[tokio::test]

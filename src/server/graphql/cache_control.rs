@@ -56,18 +56,55 @@ impl CachePolicy {
         }
     }
 
-    /// Returns the value of `Cache-Control`.
+    /// Returns the value of `Cache-Control`. A browser asks again before it shows assets, so that it
+    /// shows its own write; a 304 is cheap. Shared caches may keep public assets until they expire.
     pub fn header(self) -> HeaderValue {
         const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-        let age = match self.end {
-            Expiry::Now => return NO_STORE,
-            Expiry::At(end) => end.saturating_duration_since(Instant::now()),
-            Expiry::Never => STATIC_LIFETIME,
+        let value = match (self.end, self.private) {
+            (Expiry::Now, _) => return NO_STORE,
+            (Expiry::At(_), true) => return HeaderValue::from_static("private, no-cache"),
+            (Expiry::At(end), false) => {
+                let age = end.saturating_duration_since(Instant::now()).as_secs();
+                format!("public, max-age=0, s-maxage={age}")
+            }
+            (Expiry::Never, private) => {
+                let visibility = if private { "private" } else { "public" };
+                format!("{visibility}, max-age={}", STATIC_LIFETIME.as_secs())
+            }
         };
-        let (visibility, age) = (
-            if self.private { "private" } else { "public" },
-            age.as_secs(),
+        HeaderValue::try_from(value).unwrap_or(NO_STORE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_ask_again_before_they_show_assets() {
+        let until = |seconds| {
+            let until = Instant::now() + Duration::from_secs(seconds);
+            Some(Lifetime {
+                until: Some(until),
+                private: false,
+            })
+        };
+        let header = |lifetime, private| {
+            let policy = CachePolicy::of(OperationType::Query, lifetime, private);
+            policy.header().to_str().expect("text").to_owned()
+        };
+        assert_eq!(header(until(9), true), "private, no-cache");
+        assert!(
+            ["8", "9"]
+                .contains(&&*header(until(9), false).replace("public, max-age=0, s-maxage=", ""))
         );
-        HeaderValue::try_from(format!("{visibility}, max-age={age}")).unwrap_or(NO_STORE)
+        let fixed = Some(Lifetime {
+            until: None,
+            private: false,
+        });
+        assert_eq!(header(fixed, false), "public, max-age=60");
+        assert_eq!(header(None, false), "no-store");
+        let policy = CachePolicy::of(OperationType::Mutation, until(9), false);
+        assert_eq!(policy.header(), "no-store");
     }
 }

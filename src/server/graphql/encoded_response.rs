@@ -17,7 +17,7 @@ use flate2::{Compression, write::GzEncoder};
 use tokio::task::spawn_blocking;
 
 use super::cache_control::CachePolicy;
-use crate::{explorer::quality_of, server::content_negotiation::MediaType};
+use crate::{explorer::quality_of, server::media_type::MediaType};
 
 /// Bytes above which a response is compressed. A smaller one fits a packet uncompressed.
 const MIN_COMPRESSED: usize = 1_024;

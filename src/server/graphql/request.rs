@@ -269,6 +269,7 @@ pub async fn read(
             let (limits, spools) = (&gateway.0.limits, &gateway.0.spools);
             let read = multipart::read(&head.headers, body, limits, spools, memory);
             let (operations, files) = read.await?;
+            let operations = without_mark(operations);
             Ok(RequestBody::WithFiles(from_json(&operations)?, files))
         }
         Method::POST => {
@@ -280,7 +281,8 @@ pub async fn read(
                      files as multipart/form-data",
                 ));
             }
-            if head.headers.contains_key(header::CONTENT_ENCODING) {
+            let mut codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+            if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
                 return Err(RequestError::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     Code::BadUserInput,
@@ -288,6 +290,7 @@ pub async fn read(
                 ));
             }
             let body = read_body(gateway, &head.headers, body, memory).await?;
+            let body = without_mark(body);
             if body.trim_ascii_start().starts_with(b"[") {
                 batch(&body, gateway.0.limits.batch).map(RequestBody::Batch)
             } else {
@@ -299,6 +302,15 @@ pub async fn read(
             Code::BadUserInput,
             "use POST, or GET for queries",
         )),
+    }
+}
+
+/// Removes a byte order mark, which a parser may ignore (RFC 8259, 8.1).
+fn without_mark(body: Bytes) -> Bytes {
+    if body.starts_with(b"\xef\xbb\xbf") {
+        body.slice(3..)
+    } else {
+        body
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     cache::{NewResponse, ResponseKey, TaskFailed},
     schema::Code,
     server::{
-        content_negotiation::MediaType, error::RequestError, memory::Memory, request_id::RequestId,
+        error::RequestError, media_type::MediaType, memory::Memory, request_id::RequestId,
         session::Session, state::Gateway,
     },
 };

@@ -272,6 +272,9 @@ impl Pump<'_> {
                 Err(error) if error.to_string().contains("too long") => {
                     return Some(Close::new(1009, "the message is too large"));
                 }
+                Err(error) if error.to_string().contains("UTF-8") => {
+                    return Some(Close::new(1007, "messages must be UTF-8 texts"));
+                }
                 Err(_) => return Some(Close::new(1002, "a frame is invalid")),
             };
             match self.protocol.received(&text) {
