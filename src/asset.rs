@@ -195,7 +195,8 @@ impl Kind {
         match subtype.to_ascii_lowercase().as_str() {
             "json" => Some(Self::Data),
             "pdf" => Some(Self::Document),
-            "safetensors" | "x-safetensors" => Some(Self::ModelWeights),
+            "safetensors" | "x-safetensors" | "x-gguf" => Some(Self::ModelWeights),
+            "vnd.autodesk.fbx" => Some(Self::Model3d),
             _ => None,
         }
     }
@@ -206,12 +207,15 @@ impl Kind {
         let (_, ending) = name.rsplit_once('.')?;
         match ending.to_ascii_lowercase().as_str() {
             "png" | "jpg" | "jpeg" | "webp" | "gif" | "avif" | "bmp" | "tif" | "tiff" | "heic"
-            | "heif" | "svg" | "exr" | "hdr" => Some(Self::Image),
-            "mp4" | "webm" | "mov" | "mkv" | "avi" => Some(Self::Video),
-            "wav" | "mp3" | "flac" | "ogg" | "m4a" | "opus" => Some(Self::Audio),
-            "glb" | "gltf" | "obj" | "fbx" | "stl" | "ply" | "usdz" | "splat" | "ksplat" => {
-                Some(Self::Model3d)
+            | "heif" | "hif" | "svg" | "exr" | "hdr" | "apng" | "mpo" | "jxl" | "psd" | "ico" => {
+                Some(Self::Image)
             }
+            "mp4" | "webm" | "mov" | "mkv" | "avi" | "m4v" | "ogv" | "mpg" | "mpeg" | "3gp"
+            | "3g2" | "wmv" | "flv" => Some(Self::Video),
+            "wav" | "mp3" | "flac" | "ogg" | "m4a" | "m4b" | "mka" | "opus" | "aac" | "aiff"
+            | "aif" | "wma" => Some(Self::Audio),
+            "dae" | "usda" | "glb" | "gltf" | "obj" | "fbx" | "stl" | "ply" | "usdz" | "splat"
+            | "ksplat" => Some(Self::Model3d),
             "pdf" | "doc" | "docx" => Some(Self::Document),
             "txt" | "md" | "srt" => Some(Self::Text),
             "json" | "csv" | "yaml" | "yml" | "latent" => Some(Self::Data),

@@ -1,4 +1,13 @@
-//! Sniffs a file's type from its first bytes. Names and declared types are not trusted.
+//! Tells a file's type from its first bytes. Names and declared types are not trusted.
+//!
+//! `docs/uploads.md` lists the formats and the sources of their rules.
+
+mod binary;
+mod bytes;
+mod containers;
+mod mpeg;
+mod text;
+mod xml;
 
 use super::Kind;
 
@@ -9,54 +18,121 @@ pub struct FileType {
     pub ending: &'static str,
 }
 
-/// Number of first bytes that sniffing uses.
-pub const SNIFF_BYTES: usize = 4_096;
+/// Maximum number of first bytes that sniffing uses. A prologue of XML or a header of Matroska may be long.
+pub const SNIFF_BYTES: usize = 64 * 1_024;
 
-/// Magic bytes of formats that the `infer` crate does not know.
-const MAGIC: [(&[u8], FileType); 7] = [
-    (b"glTF", FileType::of("model/gltf-binary", "glb")),
-    (b"ply\n", FileType::of("model/ply", "ply")),
-    (b"ply\r\n", FileType::of("model/ply", "ply")),
+/// Media types and the endings that fit them. The first is the usual one.
+const ENDINGS: [(&str, &[&str]); 71] = [
+    ("application/gzip", &["gz"]),
+    ("application/json", &["json"]),
+    ("application/octet-stream", &["bin"]),
+    ("application/ogg", &["ogx", "ogg", "oga", "ogv"]),
+    ("application/pdf", &["pdf", "ai"]),
+    ("application/postscript", &["ps", "eps", "ai"]),
+    ("application/rtf", &["rtf"]),
+    ("application/vnd.autodesk.fbx", &["fbx"]),
+    ("application/x-gguf", &["gguf"]),
+    ("application/x-safetensors", &["safetensors", "sft"]),
+    ("application/zip", &["zip"]),
+    ("audio/aac", &["aac", "adts"]),
+    ("audio/aiff", &["aiff", "aif", "aifc"]),
+    ("audio/amr", &["amr"]),
+    ("audio/amr-wb", &["awb"]),
+    ("audio/basic", &["au", "snd"]),
+    ("audio/flac", &["flac"]),
+    ("audio/midi", &["mid", "midi", "kar"]),
+    ("audio/mp4", &["m4a", "m4b", "m4p", "m4r", "aax", "mp4"]),
+    ("audio/mpeg", &["mp3", "mp2", "mpga"]),
+    ("audio/ogg", &["ogg", "oga", "opus", "spx", "ogx"]),
+    ("audio/wav", &["wav", "wave", "bwf", "rf64"]),
+    ("audio/webm", &["weba", "webm"]),
+    ("audio/x-caf", &["caf"]),
+    ("audio/x-matroska", &["mka", "mkv"]),
+    ("audio/x-ms-wma", &["wma", "asf"]),
+    ("audio/x-w64", &["w64"]),
+    ("image/avif", &["avif", "avifs"]),
+    ("image/bmp", &["bmp", "dib"]),
+    ("image/gif", &["gif"]),
+    ("image/heic", &["heic", "heif", "hif", "heics"]),
+    ("image/heic-sequence", &["heics", "heic", "heif", "heifs"]),
+    ("image/heif", &["heif", "heic", "hif", "avci"]),
+    ("image/heif-sequence", &["heifs", "heif", "heic", "heics"]),
+    ("image/j2c", &["j2c", "j2k", "jpc"]),
+    ("image/jp2", &["jp2", "jpg2", "jpf"]),
+    ("image/jpeg", &["jpg", "jpeg", "jpe", "jfif", "mpo"]),
+    ("image/jpm", &["jpm"]),
+    ("image/jpx", &["jpx", "jpf"]),
+    ("image/jxl", &["jxl"]),
+    ("image/png", &["png", "apng"]),
+    ("image/svg+xml", &["svg"]),
     (
-        b"Kaydara FBX Binary",
-        FileType::of("application/vnd.autodesk.fbx", "fbx"),
+        "image/tiff",
+        &["tif", "tiff", "btf", "tf8", "dng", "nef", "arw"],
     ),
-    (b"GGUF", FileType::of("application/x-gguf", "gguf")),
-    (b"\x76\x2f\x31\x01", FileType::of("image/x-exr", "exr")),
-    (b"#?RADIANCE", FileType::of("image/vnd.radiance", "hdr")),
+    ("image/vnd.adobe.photoshop", &["psd", "psb"]),
+    ("image/vnd.microsoft.icon", &["ico"]),
+    ("image/vnd.radiance", &["hdr", "pic", "rgbe"]),
+    ("image/webp", &["webp"]),
+    ("image/x-canon-cr2", &["cr2"]),
+    ("image/x-canon-cr3", &["cr3"]),
+    ("image/x-exr", &["exr"]),
+    ("model/gltf-binary", &["glb", "vrm"]),
+    ("model/ply", &["ply"]),
+    ("model/stl", &["stl"]),
+    ("model/vnd.collada+xml", &["dae"]),
+    ("model/vnd.usda", &["usda", "usd"]),
+    ("model/vnd.usdz+zip", &["usdz"]),
+    ("text/html", &["html", "htm", "xhtml", "xht"]),
+    ("text/plain", &["txt"]),
+    ("text/xml", &["xml"]),
+    ("video/3gpp", &["3gp", "3gpp", "3ga"]),
+    ("video/3gpp2", &["3g2", "3gp2", "3gpp2", "3gp"]),
+    ("video/mj2", &["mj2", "mjp2"]),
+    ("video/mp2t", &["ts", "m2ts", "mts", "m2t"]),
+    (
+        "video/mp4",
+        &["mp4", "m4v", "m4a", "m4b", "f4v", "m4s", "mov"],
+    ),
+    ("video/mpeg", &["mpg", "mpeg", "vob", "m2v", "m1v"]),
+    ("video/ogg", &["ogv", "ogg", "ogm", "ogx"]),
+    ("video/quicktime", &["mov", "qt"]),
+    ("video/webm", &["webm", "weba"]),
+    ("video/x-flv", &["flv", "f4v"]),
+    ("video/x-matroska", &["mkv", "mka", "mk3d", "mks"]),
+    ("video/x-ms-wmv", &["wmv", "asf"]),
 ];
 
 impl FileType {
     /// The type of bytes that match no format.
-    pub const UNKNOWN: Self = Self::of("application/octet-stream", "bin");
-    pub const TEXT: Self = Self::of("text/plain", "txt");
+    pub const UNKNOWN: Self = Self {
+        media_type: "application/octet-stream",
+        ending: "bin",
+    };
+    pub const TEXT: Self = Self {
+        media_type: "text/plain",
+        ending: "txt",
+    };
 
-    const fn of(media_type: &'static str, ending: &'static str) -> Self {
-        Self { media_type, ending }
+    /// Returns a type with its usual ending.
+    fn of(media_type: &'static str) -> Self {
+        let usual = endings(media_type).first();
+        Self {
+            media_type,
+            ending: usual.unwrap_or(&Self::UNKNOWN.ending),
+        }
     }
 
-    /// Sniffs the type from a file's first 4 KiB, or from all of a smaller file.
+    /// Sniffs the type from a file's first [`SNIFF_BYTES`], or from less. `is_cut`: the file goes on.
+    ///
+    /// Texts come before binary magic, as words begin with the same letters.
     #[must_use]
-    pub fn sniff(first: &[u8]) -> Self {
-        let magic = MAGIC.iter().find(|(magic, _)| first.starts_with(magic));
-        if let Some((_, file_type)) = magic {
-            return *file_type;
+    pub fn sniff(first: &[u8], is_cut: bool) -> Self {
+        if let Some(headed) = text::headed_by_text(first) {
+            return headed;
         }
-        if is_safetensors(first) {
-            return Self::of("application/x-safetensors", "safetensors");
-        }
-        // Check for text first: `infer` takes any `<` for HTML.
-        if let Some(text) = text(first) {
-            return sniff_text(text);
-        }
-        match infer::get(first) {
-            // Use the common names of these types.
-            Some(found) if found.mime_type() == "audio/x-wav" => Self::of("audio/wav", "wav"),
-            Some(found) if found.mime_type() == "audio/x-flac" => Self::of("audio/flac", "flac"),
-            Some(found) => Self::of(found.mime_type(), found.extension()),
-            // An MP4 brand that `infer` does not know.
-            None if first.get(4..8) == Some(b"ftyp") => Self::of("video/mp4", "mp4"),
-            None => Self::UNKNOWN,
+        match text::decode(first, is_cut) {
+            Some(text) => text::of_text(&text, is_cut),
+            None => binary::of_binary(first, is_cut),
         }
     }
 
@@ -66,7 +142,8 @@ impl FileType {
         self.media_type.split('/').next().unwrap_or_default()
     }
 
-    /// Gives `name` an extension that fits. Replaces a wrong image extension, else appends one.
+    /// Gives `name` an extension that fits. Replaces a wrong image extension, else appends one. An
+    /// extension that fits is kept.
     #[must_use]
     pub fn fit(self, name: &str) -> String {
         let with_ending = |stem: &str| format!("{stem}.{}", self.ending);
@@ -79,7 +156,7 @@ impl FileType {
             Kind::of_mime_type(self.media_type),
             Kind::of_file_name(name),
         );
-        if ending == self.ending || self.aliases().contains(&&*ending) {
+        if endings(self.media_type).contains(&&*ending) {
             return name.to_owned();
         }
         match (sniffed, named) {
@@ -96,67 +173,18 @@ impl FileType {
     fn is_definite(self) -> bool {
         !matches!(
             self.media_type,
-            "application/octet-stream" | "application/json" | "application/zip"
+            "application/octet-stream"
+                | "application/json"
+                | "application/zip"
+                | "application/gzip"
         ) && !self.media_type.starts_with("text/")
     }
-
-    const fn aliases(self) -> &'static [&'static str] {
-        match self.ending.as_bytes() {
-            b"jpg" => &["jpeg"],
-            b"tif" => &["tiff"],
-            b"heif" => &["heic"],
-            b"mp4" => &["m4v"],
-            _ => &[],
-        }
-    }
 }
 
-/// Whether the bytes start like safetensors: an 8-byte length, then a JSON object.
-fn is_safetensors(first: &[u8]) -> bool {
-    let Some((length, rest)) = first.split_first_chunk::<8>() else {
-        return false;
-    };
-    u64::from_le_bytes(*length) < 1 << 27 && rest.starts_with(b"{\"")
-}
-
-/// Returns the bytes as text, if they are text. The last character may be cut.
-fn text(first: &[u8]) -> Option<&str> {
-    let text = match std::str::from_utf8(first) {
-        Ok(text) => text,
-        Err(cut) if cut.error_len().is_none() => {
-            std::str::from_utf8(first.get(..cut.valid_up_to())?).ok()?
-        }
-        Err(_) => return None,
-    };
-    let is_control = |c: char| c.is_control() && !c.is_whitespace();
-    // Some other formats begin with text: leave these to `infer`. Its other magic bytes are short,
-    // and ordinary words begin with them.
-    let is_other_format = infer::get(first).is_some_and(|found| {
-        matches!(
-            found.mime_type(),
-            "application/pdf" | "application/rtf" | "application/postscript"
-        )
-    });
-    (!text.is_empty() && !text.chars().any(is_control) && !is_other_format).then_some(text)
-}
-
-fn sniff_text(text: &str) -> FileType {
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let is_markup = text.starts_with('<');
-    let lower = text.to_ascii_lowercase();
-    if is_markup && lower.contains("<svg") && !lower.contains("<html") {
-        return FileType::of("image/svg+xml", "svg");
-    }
-    if is_markup && (lower.starts_with("<!doctype html") || lower.starts_with("<html")) {
-        return FileType::of("text/html", "html");
-    }
-    if lower.starts_with("<?xml") {
-        return FileType::of("text/xml", "xml");
-    }
-    if text.starts_with(['{', '[']) {
-        return FileType::of("application/json", "json");
-    }
-    FileType::TEXT
+/// Returns the endings that fit a media type.
+fn endings(media_type: &str) -> &'static [&'static str] {
+    let known = ENDINGS.iter().find(|(known, _)| *known == media_type);
+    known.map_or(&[], |(_, endings)| *endings)
 }
 
 #[cfg(test)]
@@ -175,7 +203,7 @@ mod tests {
             (b"glTF\x02\0\0\0", "model/gltf-binary"),
             (&weights, "application/x-safetensors"),
             (
-                b"<?xml version=\"1.0\"?>\n<svg xmlns=\"x\">",
+                b"<?xml version=\"1.0\"?>\n<svg xmlns=\"http://www.w3.org/2000/svg\">",
                 "image/svg+xml",
             ),
             (b"\n<svg viewBox='0 0 1 1'/>", "image/svg+xml"),
@@ -188,16 +216,14 @@ mod tests {
             (b"BMW and other words", "text/plain"),
             (b"%PDF-1.7\nand more", "application/pdf"),
         ] {
-            assert_eq!(FileType::sniff(first).media_type, media_type, "{first:?}");
+            let sniffed = FileType::sniff(first, true);
+            assert_eq!(sniffed.media_type, media_type, "{first:?}");
         }
     }
 
     #[test]
     fn names_get_an_ending_that_fits() {
-        let (png, jpg) = (
-            FileType::of("image/png", "png"),
-            FileType::of("image/jpeg", "jpg"),
-        );
+        let (png, jpg) = (FileType::of("image/png"), FileType::of("image/jpeg"));
         for (name, file_type, fitting) in [
             ("cat.png", png, "cat.png"),
             ("cat.PNG", png, "cat.PNG"),
@@ -210,8 +236,8 @@ mod tests {
             ("mesh.obj", FileType::TEXT, "mesh.obj"),
             ("mesh", FileType::TEXT, "mesh.txt"),
             ("weights.pt", FileType::UNKNOWN, "weights.pt"),
-            ("clip.mov", FileType::of("video/mp4", "mp4"), "clip.mov"),
-            ("cat.png", FileType::of("video/mp4", "mp4"), "cat.png.mp4"),
+            ("clip.mov", FileType::of("video/mp4"), "clip.mov"),
+            ("cat.png", FileType::of("video/mp4"), "cat.png.mp4"),
         ] {
             assert_eq!(file_type.fit(name), fitting);
         }

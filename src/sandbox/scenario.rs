@@ -249,20 +249,41 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     let Some(text) = body.get("image").and_then(Value::as_str) else {
         return refuse(StatusCode::BAD_REQUEST, "image is required");
     };
-    let encoded = text.rsplit_once("base64,").map_or(text, |(_, data)| data);
+    let (declared, encoded) = match text.split_once(";base64,") {
+        Some((declared, encoded)) => (declared.trim_start_matches("data:"), encoded),
+        None => ("", text),
+    };
     let Ok(bytes) = STANDARD.decode(encoded) else {
         return refuse(StatusCode::BAD_REQUEST, "image is not base64");
     };
-    let Ok(format) = image::guess_format(&bytes) else {
+    let Some(media_type) = picture_type(declared, &bytes) else {
         return refuse(StatusCode::BAD_REQUEST, "image has an unknown format");
     };
     let mut asset = uploaded(&shared, name, &body);
     asset.file = File {
         kind: "image",
         number: 0,
-        uploaded: Some((format.to_mime_type().to_owned(), bytes)),
+        uploaded: Some((media_type.to_owned(), bytes)),
     };
     let row = shape::asset(&shared, &asset, &shape::Extras::default());
     shared.assets().push(asset);
     asset_response(row)
+}
+
+/// Returns a picture's type, if it is one that Scenario takes (5.5 [docs]). The image library knows
+/// neither SVG nor the formats of phones: these are taken as declared, if the bytes look like it.
+fn picture_type<'a>(declared: &'a str, bytes: &[u8]) -> Option<&'a str> {
+    if let Ok(format) = image::guess_format(bytes) {
+        return Some(format.to_mime_type());
+    }
+    // Without the zeros of UTF-16.
+    let letters: Vec<u8> = bytes.iter().filter(|byte| **byte != 0).copied().collect();
+    let looks_right = match declared {
+        "image/heic" | "image/heif" | "image/avif" => bytes.get(4..8) == Some(b"ftyp"),
+        "image/svg+xml" => letters
+            .windows(4)
+            .any(|tag| tag == b"<svg" || tag == b":svg"),
+        _ => false,
+    };
+    looks_right.then_some(declared)
 }

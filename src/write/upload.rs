@@ -110,7 +110,7 @@ impl Writer {
         };
         let bytes = metered(bytes, bounds, meter.clone(), Arc::clone(context));
         let (first, bytes) = peek(bytes).await?;
-        let kind = FileType::sniff(&first);
+        let kind = FileType::sniff(&first.bytes, first.is_cut);
         uploader
             .check(kind, &new.options)
             .map_err(refused("options"))?;

@@ -19,6 +19,7 @@ mod endings;
 mod explorer;
 mod fast_path_equivalence;
 mod federation;
+mod file_types;
 mod filtering;
 mod first_run;
 mod freshness;

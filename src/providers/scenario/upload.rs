@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     Scenario,
     file_slices::{FileParts, in_base64},
-    upload_rules::{self, default_kind, scenario, word},
+    upload_rules::{self, default_kind, media_type, scenario, word},
     upload_rules::{ScenarioUpload, ScenarioUploadKind},
     wire,
 };
@@ -226,7 +226,7 @@ impl Upload for Scenario {
             let body = json!({
                 "fileName": file.name,
                 "fileSize": length,
-                "contentType": file.kind.media_type,
+                "contentType": media_type(file.kind),
                 "parts": length.div_ceil(PART).max(1),
                 "kind": word(kind),
             });

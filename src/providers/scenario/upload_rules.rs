@@ -27,7 +27,7 @@ pub enum ScenarioUploadKind {
 }
 
 /// The picture types that Scenario takes (5.5 [docs]).
-const PICTURES: [&str; 8] = [
+const PICTURES: [&str; 9] = [
     "image/jpeg",
     "image/png",
     "image/gif",
@@ -36,7 +36,16 @@ const PICTURES: [&str; 8] = [
     "image/avif",
     "image/tiff",
     "image/heif",
+    "image/heic",
 ];
+
+/// Returns the contract's name of a type (2 [recorded]).
+pub const fn media_type(kind: FileType) -> &'static str {
+    match kind.media_type.as_bytes() {
+        b"audio/mp4" => "audio/m4a",
+        _ => kind.media_type,
+    }
+}
 
 pub(super) fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
     let requested_kind = scenario(options)?.kind;

@@ -246,12 +246,20 @@ fn joined(held: Bytes, piece: Bytes) -> Bytes {
     whole.into()
 }
 
+/// A file's first bytes, read to detect its type.
+pub struct FirstBytes {
+    pub bytes: Vec<u8>,
+    /// The file goes on.
+    pub is_cut: bool,
+}
+
 /// Reads enough first bytes to detect the file's type, and returns them with the whole stream.
 ///
 /// # Errors
 /// [`FileError::Empty`] if the file has no bytes, else the stream's own error.
-pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileError> {
+pub async fn peek(mut bytes: FileStream) -> Result<(FirstBytes, FileStream), FileError> {
     let mut first = Vec::new();
+    let mut is_cut = true;
     let mut pieces = Vec::new();
     while first.len() < SNIFF_BYTES {
         // The client may wait for its first bytes to arrive before it sends more.
@@ -270,12 +278,19 @@ pub async fn peek(mut bytes: FileStream) -> Result<(Vec<u8>, FileStream), FileEr
                 pieces.push(Ok(piece));
             }
             Some(Err(error)) => return Err(FileError::of(&error)),
-            None => break,
+            None => {
+                is_cut = false;
+                break;
+            }
         }
     }
     if first.is_empty() {
         return Err(FileError::Empty);
     }
+    let first = FirstBytes {
+        bytes: first,
+        is_cut,
+    };
     Ok((first, stream::iter(pieces).chain(bytes).boxed()))
 }
 
