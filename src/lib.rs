@@ -34,7 +34,7 @@
 //!
 //! **Invariant**: a module uses only modules below it in this table. `axum` is used only in
 //! `server`, `explorer` and `sandbox`; `async_graphql` in `schema`, `document`, `server`, `cli` and `asset`;
-//! `moka` in `cache`; `apollo_compiler` in `document` and `schema`; `multer` in `server`; `jsonwebtoken` and
+//! `moka` in `cache`; `apollo_compiler` in `document` and `schema`; `multer` and `mail_parser` in `server`; `jsonwebtoken` and
 //! `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in
 //! `settings` and `cli`. No provider uses another. `tests/it/architecture.rs` checks these boundaries.
 //!

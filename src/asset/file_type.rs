@@ -108,10 +108,6 @@ impl FileType {
         media_type: "application/octet-stream",
         ending: "bin",
     };
-    pub const TEXT: Self = Self {
-        media_type: "text/plain",
-        ending: "txt",
-    };
 
     /// Returns a type with its usual ending.
     fn of(media_type: &'static str) -> Self {
@@ -127,12 +123,12 @@ impl FileType {
     /// Texts come before binary magic, as words begin with the same letters.
     #[must_use]
     pub fn sniff(first: &[u8], is_cut: bool) -> Self {
-        if let Some(headed) = text::headed_by_text(first) {
-            return headed;
+        if let Some(media_type) = text::headed_by_text(first) {
+            return Self::of(media_type);
         }
         match text::decode(first, is_cut) {
-            Some(text) => text::of_text(&text, is_cut),
-            None => binary::of_binary(first, is_cut),
+            Some(text) => Self::of(text::of_text(&text, is_cut)),
+            None => binary::of_binary(first, is_cut).map_or(Self::UNKNOWN, Self::of),
         }
     }
 
@@ -233,8 +229,8 @@ mod tests {
             ("v1.2", png, "v1.2.png"),
             ("ü.gif", png, "ü.png"),
             (".png", png, ".png.png"),
-            ("mesh.obj", FileType::TEXT, "mesh.obj"),
-            ("mesh", FileType::TEXT, "mesh.txt"),
+            ("mesh.obj", FileType::of("text/plain"), "mesh.obj"),
+            ("mesh", FileType::of("text/plain"), "mesh.txt"),
             ("weights.pt", FileType::UNKNOWN, "weights.pt"),
             ("clip.mov", FileType::of("video/mp4"), "clip.mov"),
             ("cat.png", FileType::of("video/mp4"), "cat.png.mp4"),

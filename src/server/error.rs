@@ -96,14 +96,22 @@ impl RequestError {
         }
     }
 
-    /// Creates a 413 for a body over its size limit, whether announced or already received.
-    pub fn too_large(what: &str, bytes: Option<u64>, maximum: u64) -> Self {
+    /// Creates a 413 for a body over its size limit, whether announced or already received. `name`
+    /// is the limit's key in `[limits]`.
+    pub fn too_large(name: &'static str, what: &str, bytes: Option<u64>, maximum: u64) -> Self {
         let value = bytes.map_or_else(|| "more than that".to_owned(), |bytes| bytes.to_string());
-        Self::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            Code::PayloadTooLarge,
-            format!("{what} may have {maximum} bytes; it has {value}"),
-        )
+        Self {
+            limit: Some(Box::new(Limit {
+                name,
+                value: bytes.unwrap_or(maximum.saturating_add(1)),
+                maximum,
+            })),
+            ..Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                Code::PayloadTooLarge,
+                format!("{what} may have {maximum} bytes (`{name}`); the request has {value}"),
+            )
+        }
     }
 
     /// Creates a 429 for a caller that exceeds its rate limit.

@@ -32,7 +32,7 @@ const MODULES: [&str; 20] = [
 ];
 
 /// Crates and the modules that may use them.
-const CRATES: [(&str, &[&str]); 15] = [
+const CRATES: [(&str, &[&str]); 16] = [
     ("axum", &["server", "explorer", "sandbox"]),
     // Assets derive the objects of their providers' details: one definition for decoding and the graph.
     (
@@ -49,6 +49,7 @@ const CRATES: [(&str, &[&str]); 15] = [
     ("tower_http", &["server"]),
     ("hyper_util", &["server"]),
     ("multer", &["server"]),
+    ("mail_parser", &["server"]),
     ("tempfile", &["write"]),
     ("infer", &["asset"]),
     ("std::env", &["settings", "cli"]),

@@ -995,3 +995,126 @@ async fn the_same_idempotency_key_repeats_the_first_outcome() {
         .await;
     assert_eq!(error(&answer).0, "CONFLICT");
 }
+
+/// A multipart body with one file, whose part has these headers.
+fn raw_body(boundary: &str, operations: &str, part: &str, bytes: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=operations\r\n\r\n{operations}\r\n\
+         --{boundary}\r\ncontent-disposition: form-data; NAME=\"map\"\r\n\r\n\
+         {{\"0\": [\"variables.f\"]}}\r\n--{boundary}\r\n{part}\r\n\r\n"
+    );
+    let end = format!("\r\n--{boundary}--\r\n");
+    [head.as_bytes(), bytes, end.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn names_of_files_are_read_as_clients_write_them() {
+    let world = world().await;
+    let document = "mutation($f: Upload!) { uploadAsset(input: {source: \"comfy\", file: $f}) { asset { name } \
+                    errors { message } } }";
+    let operations = json!({ "query": document, "variables": { "f": null } }).to_string();
+    for (header, expected) in [
+        (
+            "Content-Disposition: form-data; name=0; filename=\"=?utf-8?B?54uQLnBuZw==?=\"; \
+             filename*=utf-8''%E7%8B%90.png",
+            "狐.png",
+        ),
+        (
+            "Content-Disposition: form-data; name=\"0\"; filename=\"12%22 print.png\"",
+            "12\" print.png",
+        ),
+        (
+            "Content-Type: image/png\r\ncontent-disposition: form-data; Name=\"0\"; \
+             FileName=\"a; name=b.png\"",
+            "a; name=b.png",
+        ),
+        (
+            "Content-Disposition: form-data; name=\"0\"; filename=\"C:\\dir\\größe.png\"",
+            "größe.png",
+        ),
+    ] {
+        let body = raw_body("a-b", &operations, header, &png(60));
+        let request = world
+            .client
+            .post(world.url("/graphql"))
+            .header("graphql-require-preflight", "1")
+            .header("content-type", "multipart/form-data; BOUNDARY=\"a-b\"")
+            .body(body);
+        let response = request.send().await.expect("an answer");
+        let answer: Value =
+            serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+        assert_eq!(
+            answer["data"]["uploadAsset"]["asset"]["name"], expected,
+            "{answer}"
+        );
+    }
+    for (boundary, operations, word) in [
+        ("", &*operations, "`boundary` of 1 to 70"),
+        (&*"b".repeat(71), &*operations, "`boundary` of 1 to 70"),
+        (
+            "a-b",
+            &*format!("[{operations}]"),
+            "a batch carries no files",
+        ),
+    ] {
+        let header = "Content-Disposition: form-data; name=\"0\"; filename=\"x.png\"";
+        let request = world
+            .client
+            .post(world.url("/graphql"))
+            .header("graphql-require-preflight", "1")
+            .header(
+                "content-type",
+                format!("multipart/form-data; boundary=\"{boundary}\""),
+            )
+            .body(raw_body(boundary, operations, header, &png(60)));
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), 400, "{word}");
+        let answer: Value =
+            serde_json::from_str(&response.text().await.expect("text")).expect("JSON");
+        assert!(error(&answer).1.contains(word), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn base64_may_have_line_breaks() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let world = world().await;
+    let text = STANDARD.encode(png(300));
+    let lines: Vec<&str> = (0..text.len())
+        .step_by(76)
+        .map(|start| &text[start..text.len().min(start + 76)])
+        .collect();
+    for text in [
+        lines.join("\r\n"),
+        format!("data:image/png;base64,\n{}\n", lines.join("\n")),
+    ] {
+        let input = json!({ "source": "comfy", "name": "x.png", "base64": text });
+        let answer = world.ask_with(UPLOAD, json!({ "input": input })).await;
+        assert_eq!(
+            answer["data"]["uploadAsset"]["asset"]["mimeType"], "image/png",
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_announces_too_much_names_the_limit_and_the_file() {
+    let world = world_with(Options::default(), |config| {
+        config.limits.upload_bytes = 1_000;
+    })
+    .await;
+    let file = Part::bytes(png(3_000_000)).file_name("big.png");
+    let input = json!({ "source": "comfy" });
+    let (status, answer) = world.multipart(form(UPLOAD, input, file)).await;
+    assert_eq!(status, 413, "{answer}");
+    let message = error(&answer).1;
+    assert!(
+        message.contains("`big.png`") && message.contains("`upload_bytes`"),
+        "{message}"
+    );
+    let limit = &answer["errors"][0]["extensions"]["limit"];
+    assert_eq!(
+        (&limit["name"], &limit["maximum"]),
+        (&json!("upload_bytes"), &json!(1_000))
+    );
+}

@@ -2,7 +2,6 @@
 //! as words begin with the same letters.
 
 use super::{
-    FileType,
     bytes::{begins_with_any, big_endian, contains, from, has, little_endian},
     containers, mpeg,
     text::is_binary,
@@ -49,16 +48,15 @@ const MAGIC: [(&[u8], &str); 29] = [
 ];
 
 /// Returns the type of binary bytes. `is_cut`: the file goes on.
-pub fn of_binary(bytes: &[u8], is_cut: bool) -> FileType {
+pub fn of_binary(bytes: &[u8], is_cut: bool) -> Option<&'static str> {
     let magic = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
     magic
-        .map(|(_, media_type)| FileType::of(media_type))
-        .or_else(|| structured(bytes, is_cut).map(FileType::of))
+        .map(|(_, media_type)| *media_type)
+        .or_else(|| structured(bytes, is_cut))
         .or_else(|| containers::ogg(bytes))
         .or_else(|| containers::matroska(bytes))
         .or_else(|| containers::iso_media(bytes))
         .or_else(|| mpeg::mpeg(bytes))
-        .unwrap_or(FileType::UNKNOWN)
 }
 
 /// Returns a type that several places of the bytes tell.

@@ -1,14 +1,11 @@
 //! Containers whose type depends on what they hold: Ogg, Matroska and the ISO base media file
 //! format.
 
-use super::{
-    FileType,
-    bytes::{begins_with_any, big_endian, from, has},
-};
+use super::bytes::{begins_with_any, big_endian, from, has};
 
 /// Returns the type of an Ogg file by the codecs of its streams. Pages that begin a stream stand
 /// before all others (RFC 3533, 6), and a video's sound may come first.
-pub fn ogg(bytes: &[u8]) -> Option<FileType> {
+pub fn ogg(bytes: &[u8]) -> Option<&'static str> {
     /// Theora, Dirac, VP8, OGM and Daala.
     const VIDEO: [&[u8]; 5] = [
         b"\x80theora",
@@ -41,11 +38,11 @@ pub fn ogg(bytes: &[u8]) -> Option<FileType> {
         let length: usize = lengths.iter().map(|length| usize::from(*length)).sum();
         page = from(page, body + length);
     }
-    Some(FileType::of(match (has_video, has_audio) {
+    Some(match (has_video, has_audio) {
         (true, _) => "video/ogg",
         (false, true) => "audio/ogg",
         (false, false) => "application/ogg",
-    }))
+    })
 }
 
 /// One element of Matroska: its id, and its content as far as the bytes go.
@@ -98,7 +95,7 @@ fn variable_size(bytes: &[u8], keeps_mark: bool) -> Option<(u64, &[u8])> {
 
 /// Returns the type of a Matroska or WebM file (RFC 9559). It is a video unless its tracks are known
 /// to be sounds.
-pub fn matroska(bytes: &[u8]) -> Option<FileType> {
+pub fn matroska(bytes: &[u8]) -> Option<&'static str> {
     const HEADER: u64 = 0x1A45_DFA3;
     const DOC_TYPE: u64 = 0x4282;
     const SEGMENT: u64 = 0x1853_8067;
@@ -131,12 +128,12 @@ pub fn matroska(bytes: &[u8]) -> Option<FileType> {
         .filter_map(|field| field.content.first().copied())
         .collect();
     let is_audio = kinds.contains(&AUDIO) && !kinds.contains(&VIDEO);
-    Some(FileType::of(match (is_webm, is_audio) {
+    Some(match (is_webm, is_audio) {
         (true, true) => "audio/webm",
         (true, false) => "video/webm",
         (false, true) => "audio/x-matroska",
         (false, false) => "video/x-matroska",
-    }))
+    })
 }
 
 /// Brands of pictures, by what they say of the coding: the most special first, as `mif1` and `msf1`
@@ -168,12 +165,12 @@ const BY_BRAND: [&str; 7] = [
 
 /// Returns the type of a file in the ISO base media file format (ISO/IEC 14496-12, 4.3): by its
 /// major brand, or by a compatible one where that is unknown.
-pub fn iso_media(bytes: &[u8]) -> Option<FileType> {
+pub fn iso_media(bytes: &[u8]) -> Option<&'static str> {
     let size = usize::try_from(big_endian(bytes, 0)?).ok()?;
     let kind = bytes.get(4..8)?;
     // QuickTime's older files have no brand.
     if matches!(kind, b"moov" | b"mdat" | b"wide" | b"pnot") && !(2..8).contains(&size) {
-        return Some(FileType::of("video/quicktime"));
+        return Some("video/quicktime");
     }
     if !matches!(kind, b"ftyp" | b"styp") || size < 16 {
         return None;
@@ -188,31 +185,14 @@ pub fn iso_media(bytes: &[u8]) -> Option<FileType> {
     };
     let is_picture = |brand: &[u8; 4]| PICTURES.iter().any(|(_, brands)| brands.contains(&brand));
     if let Some(media_type) = of_brand(*major) {
-        // An audio book differs from a song in its usual ending.
-        let is_book = matches!(major, b"M4B " | b"F4B " | b"aax " | b"aaxc");
-        return Some(FileType {
-            ending: if is_book {
-                "m4b"
-            } else {
-                FileType::of(media_type).ending
-            },
-            media_type,
-        });
+        return Some(media_type);
     }
     if is_picture(major) {
-        return picture().map(FileType::of);
+        return picture();
     }
     let known: Vec<&str> = compatible.iter().copied().filter_map(of_brand).collect();
-    let special = || {
-        BY_BRAND
-            .into_iter()
-            .find(|media_type| known.contains(media_type))
-    };
-    Some(
-        picture()
-            .or_else(special)
-            .map_or(FileType::UNKNOWN, FileType::of),
-    )
+    let mut special = BY_BRAND.into_iter();
+    picture().or_else(|| special.find(|media_type| known.contains(media_type)))
 }
 
 /// Returns the type of a brand (<https://mp4ra.org/registered-types/brands>), but for pictures.

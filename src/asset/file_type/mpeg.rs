@@ -1,34 +1,31 @@
 //! MPEG streams, whose frames begin with few fixed bits: a second frame must follow.
 
-use super::{
-    FileType,
-    bytes::{from, has},
-};
+use super::bytes::{from, has};
 
 /// Returns the type of an MPEG sound or stream, with or without an ID3 tag before it.
-pub fn mpeg(bytes: &[u8]) -> Option<FileType> {
+pub fn mpeg(bytes: &[u8]) -> Option<&'static str> {
     if has(bytes, 0, b"ID3") {
         return after_id3(bytes);
     }
     if repeats(bytes, adts_frame) {
-        return Some(FileType::of("audio/aac"));
+        return Some("audio/aac");
     }
     if repeats(bytes, audio_frame) {
-        return Some(FileType::of("audio/mpeg"));
+        return Some("audio/mpeg");
     }
     if is_transport_stream(bytes) {
-        return Some(FileType::of("video/mp2t"));
+        return Some("video/mp2t");
     }
     // A pack of MPEG-2 or MPEG-1, or a sequence of pictures (ISO/IEC 13818-1, 2.5; 11172-2, 2.4).
     let is_pack = has(bytes, 0, b"\0\0\x01\xBA")
         && bytes
             .get(4)
             .is_some_and(|byte| byte & 0xC4 == 0x44 || byte & 0xF1 == 0x21);
-    (is_pack || has(bytes, 0, b"\0\0\x01\xB3")).then(|| FileType::of("video/mpeg"))
+    (is_pack || has(bytes, 0, b"\0\0\x01\xB3")).then_some("video/mpeg")
 }
 
 /// Returns the type of what follows an ID3 tag (ID3 2.4.0, 3.1).
-fn after_id3(bytes: &[u8]) -> Option<FileType> {
+fn after_id3(bytes: &[u8]) -> Option<&'static str> {
     let [_, _, _, version, _, flags, a, b, c, d, ..] = bytes else {
         return None;
     };
@@ -41,13 +38,13 @@ fn after_id3(bytes: &[u8]) -> Option<FileType> {
         .fold(0, |length, digit| length << 7 | usize::from(**digit));
     let footer = if flags & 0x10 == 0 { 0 } else { 10 };
     let rest = from(bytes, 10 + length + footer);
-    Some(FileType::of(if has(rest, 0, b"fLaC") {
+    Some(if has(rest, 0, b"fLaC") {
         "audio/flac"
     } else if repeats(rest, adts_frame) {
         "audio/aac"
     } else {
         "audio/mpeg"
-    }))
+    })
 }
 
 /// Whether a frame begins the bytes, and another one or the end follows it.

@@ -5,30 +5,29 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::{
-    FileType,
     bytes::{begins_with_any, contains, from, has},
     xml::{Root, prologue},
 };
 
 /// Returns a type whose files begin with text, whatever follows.
-pub fn headed_by_text(bytes: &[u8]) -> Option<FileType> {
+pub fn headed_by_text(bytes: &[u8]) -> Option<&'static str> {
     let digit = |offset: usize| bytes.get(offset).is_some_and(u8::is_ascii_digit);
     // ISO 32000-2, 7.5.2.
     if has(bytes, 0, b"%PDF-") && digit(5) && has(bytes, 6, b".") && digit(7) {
-        return Some(FileType::of("application/pdf"));
+        return Some("application/pdf");
     }
     if has(bytes, 0, b"%!PS-Adobe-") && digit(11) {
-        return Some(FileType::of("application/postscript"));
+        return Some("application/postscript");
     }
     if has(bytes, 0, b"{\\rtf") && digit(5) {
-        return Some(FileType::of("application/rtf"));
+        return Some("application/rtf");
     }
     if has(bytes, 0, b"#usda ") && digit(6) {
-        return Some(FileType::of("model/vnd.usda"));
+        return Some("model/vnd.usda");
     }
     let is_radiance = begins_with_any(bytes, &[b"#?RADIANCE\n", b"#?RGBE\n"]);
     if is_radiance && contains(bytes, b"\nFORMAT=32-bit_rle_") {
-        return Some(FileType::of("image/vnd.radiance"));
+        return Some("image/vnd.radiance");
     }
     if begins_with_any(bytes, &[b"ply\n", b"ply\r"]) {
         let formats: [&[u8]; 3] = [
@@ -37,7 +36,7 @@ pub fn headed_by_text(bytes: &[u8]) -> Option<FileType> {
             b"format binary_big_endian 1.0",
         ];
         let second_line = from(bytes, 3).trim_ascii_start();
-        return begins_with_any(second_line, &formats).then(|| FileType::of("model/ply"));
+        return begins_with_any(second_line, &formats).then_some("model/ply");
     }
     if has(bytes, 0, b"solid") && !bytes.contains(&0) {
         let line = bytes
@@ -45,7 +44,7 @@ pub fn headed_by_text(bytes: &[u8]) -> Option<FileType> {
             .position(|byte| matches!(byte, b'\n' | b'\r'))?;
         let second_line = from(bytes, line).trim_ascii_start();
         let is_stl = begins_with_any(second_line, &[b"facet normal", b"endsolid"]);
-        return is_stl.then(|| FileType::of("model/stl"));
+        return is_stl.then_some("model/stl");
     }
     None
 }
@@ -104,35 +103,33 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, is_cut: bool) -> Option<
 }
 
 /// Returns the type of a text.
-pub fn of_text(text: &str, is_cut: bool) -> FileType {
+pub fn of_text(text: &str, is_cut: bool) -> &'static str {
     let text = text.trim_start();
     if text.starts_with('<') {
         return of_markup(text, is_cut);
     }
     if text.starts_with(['{', '[']) && is_json(text, is_cut) {
-        return FileType::of("application/json");
+        return "application/json";
     }
-    FileType::TEXT
+    "text/plain"
 }
 
 /// The root element decides, not a word in a comment or in the content.
-fn of_markup(text: &str, is_cut: bool) -> FileType {
+fn of_markup(text: &str, is_cut: bool) -> &'static str {
     let prologue = prologue(text);
     // Prose about an element, as in "<svg> is a tag", does not end like a document.
     let is_document = is_cut || text.trim_end().ends_with('>');
     match prologue.root {
-        Root::Html => FileType::of("text/html"),
-        Root::Element { name, .. } if name.eq_ignore_ascii_case("html") => {
-            FileType::of("text/html")
-        }
+        Root::Html => "text/html",
+        Root::Element { name, .. } if name.eq_ignore_ascii_case("html") => "text/html",
         Root::Element { name, attributes } if is_document && is_svg(name, attributes) => {
-            FileType::of("image/svg+xml")
+            "image/svg+xml"
         }
         Root::Element {
             name: "COLLADA", ..
-        } => FileType::of("model/vnd.collada+xml"),
-        Root::Element { .. } | Root::Cut if prologue.is_declared => FileType::of("text/xml"),
-        _ => FileType::TEXT,
+        } => "model/vnd.collada+xml",
+        Root::Element { .. } | Root::Cut if prologue.is_declared => "text/xml",
+        _ => "text/plain",
     }
 }
 

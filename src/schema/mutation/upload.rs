@@ -2,7 +2,7 @@
 
 pub mod types;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use async_graphql::{Context, ErrorExtensions, ID};
 use base64::{
@@ -123,7 +123,7 @@ fn checked_input(
     })
 }
 
-/// Decodes base64, with or without padding, or a base64 data URL.
+/// Decodes base64, with or without padding or line breaks, or a base64 data URL.
 fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
     let path = ["input", "base64"];
     let encoded = match text.strip_prefix("data:") {
@@ -133,6 +133,12 @@ fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
             .map(|(_, data)| data)
             .ok_or_else(|| bad_input(&path, "a data URL must be in base64"))?,
     };
+    // Mail and some tools break it into lines (RFC 2045, 6.8).
+    let encoded: Cow<'_, str> = if encoded.contains(char::is_whitespace) {
+        encoded.split_whitespace().collect::<String>().into()
+    } else {
+        encoded.into()
+    };
     if encoded.len() / 4 * 3 > limit.saturating_add(3) {
         return Err(too_large(limit));
     }
@@ -141,7 +147,7 @@ fn decoded(text: &str, limit: usize) -> async_graphql::Result<Bytes> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
     let bytes = engine
-        .decode(encoded)
+        .decode(&*encoded)
         .map_err(|error| bad_input(&path, format!("`base64` is not base64 (RFC 4648): {error}")))?;
     if bytes.len() > limit {
         return Err(too_large(limit));

@@ -8,6 +8,7 @@ mod field_reader;
 mod files;
 mod map;
 mod metered_body;
+mod part_header;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,7 +22,7 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, StatusCode, header},
 };
-use multer::Multipart;
+use multer::{Field, Multipart};
 use tokio::{sync::Mutex as Turn, time::timeout};
 
 use self::{
@@ -30,6 +31,7 @@ use self::{
     files::{BodyParts, HEAD_BYTES},
     map::paths_by_part,
     metered_body::metered,
+    part_header::PartHeader,
 };
 use crate::{
     access::Budget,
@@ -42,6 +44,9 @@ pub use files::Files;
 
 /// Maximum bytes of `map`.
 const MAP_BYTES: usize = 4 * 1024;
+
+/// Maximum characters of a boundary (RFC 2046, 5.1.1).
+const MAX_BOUNDARY: usize = 70;
 
 /// Returns whether the content type is `multipart/form-data`.
 pub fn is_multipart(headers: &HeaderMap) -> bool {
@@ -73,8 +78,11 @@ pub async fn read(
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| multer::parse_boundary(text).ok())
+        .filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()))
         .ok_or_else(|| {
-            RequestError::bad_request("the content type `multipart/form-data` names no `boundary`")
+            RequestError::bad_request(
+                "the content type `multipart/form-data` needs a `boundary` of 1 to 70 characters",
+            )
         })?;
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -103,11 +111,17 @@ pub async fn read(
         .upload_bytes
         .saturating_mul(paths_by_part.len() as u64);
     if announced.is_some_and(|length| length > most.saturating_add(overhead)) {
-        let maximum = most.saturating_add(overhead);
+        let first = reading.next.as_ref();
+        let first = first.and_then(|field| PartHeader::of(field.headers()).file_name);
+        let what = match (paths_by_part.len(), first) {
+            (1, Some(name)) => format!("the file `{}`", shown(&name)),
+            (count, _) => format!("each of the {count} files of this request"),
+        };
         return Err(RequestError::too_large(
-            "a request with this `map`",
+            "upload_bytes",
+            &what,
             announced,
-            maximum,
+            limits.upload_bytes,
         ));
     }
     let files = Files {
@@ -137,8 +151,9 @@ impl BodyParts {
         let map = self.text("map", MAP_BYTES, memory).await?;
         let paths_by_part = paths_by_part(&map, limits.upload_files)?;
         self.next = self.parts.next_field().await.map_err(broken)?;
-        let first = self.next.as_ref().and_then(|field| field.name());
-        match first {
+        let first = self.next.as_ref();
+        let first = first.and_then(|field| PartHeader::of(field.headers()).name);
+        match first.as_deref() {
             None if self.next.is_some() => Err(RequestError::bad_request("a part has no name")),
             None if !paths_by_part.is_empty() => Err(RequestError::bad_request(
                 "the request ends before the first file that `map` names",
@@ -160,7 +175,11 @@ impl BodyParts {
         memory: &mut Memory<'_>,
     ) -> Result<Vec<u8>, RequestError> {
         let field = self.parts.next_field().await.map_err(broken)?;
-        let Some(mut field) = field.filter(|field| field.name() == Some(name)) else {
+        let is_named = |field: &Field<'_>| {
+            let header = PartHeader::of(field.headers());
+            header.name.as_deref() == Some(name)
+        };
+        let Some(mut field) = field.filter(is_named) else {
             return Err(RequestError::bad_request(format!(
                 "a multipart request has the part `operations` first, then `map`, then the files: \
                  `{name}` is missing or not in its place"
@@ -170,7 +189,8 @@ impl BodyParts {
         while let Some(piece) = field.chunk().await.map_err(broken)? {
             if text.len() + piece.len() > limit {
                 let what = format!("the part `{name}`");
-                return Err(RequestError::too_large(&what, None, limit as u64));
+                let key = "body_bytes";
+                return Err(RequestError::too_large(key, &what, None, limit as u64));
             }
             memory.take(piece.len())?;
             text.extend_from_slice(&piece);

@@ -270,6 +270,12 @@ pub async fn read(
             let read = multipart::read(&head.headers, body, limits, spools, memory);
             let (operations, files) = read.await?;
             let operations = without_mark(operations);
+            if operations.trim_ascii_start().starts_with(b"[") {
+                return Err(RequestError::bad_request(
+                    "`operations` is a list: a batch carries no files. Send each operation with \
+                     its files in a separate request",
+                ));
+            }
             Ok(RequestBody::WithFiles(from_json(&operations)?, files))
         }
         Method::POST => {
@@ -359,7 +365,7 @@ async fn read_body(
         .and_then(|text| text.parse::<usize>().ok());
     let too_large = || {
         let announced = announced.map(|length| length as u64);
-        RequestError::too_large("the request's body", announced, limit as u64)
+        RequestError::too_large("body_bytes", "the request's body", announced, limit as u64)
     };
     let mut pieces = body.into_data_stream();
     if announced.is_some_and(|length| length > limit) {

@@ -18,7 +18,7 @@ use crate::{
 /// A fault of the file itself, or of how it was sent. Safe to show to clients.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
-    #[error("the file is larger than the limit of {limit} bytes")]
+    #[error("the file is larger than the limit of {limit} bytes (`upload_bytes`)")]
     TooLarge { limit: u64 },
     #[error("the file is empty")]
     Empty,

@@ -17,6 +17,7 @@ use tokio::{sync::Mutex as Turn, time::timeout};
 use super::{
     error::{in_words, shown},
     field_reader::{FieldReader, NextChunk, OpenField, lock},
+    part_header::PartHeader,
 };
 use crate::{
     access::{Budget, Client},
@@ -147,7 +148,8 @@ impl Files {
                     shown(name)
                 )));
             };
-            let part_name = field.name().unwrap_or_default().to_owned();
+            let header = PartHeader::of(field.headers());
+            let part_name = header.name.unwrap_or_default();
             if !self.paths_by_part.contains_key(&part_name) {
                 return Err(
                     self.broken(format!("the part `{}` is not in `map`", shown(&part_name)))
@@ -159,7 +161,7 @@ impl Files {
                 self.skip(field, context).await?;
                 continue;
             }
-            let file_name = field.file_name().map(str::to_owned);
+            let file_name = header.file_name;
             self.left
                 .store(self.limit.saturating_add(HEAD_BYTES), Ordering::Relaxed);
             let bytes = self.bytes_of(field);
