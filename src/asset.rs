@@ -10,6 +10,7 @@ pub mod id;
 pub mod lenient;
 pub mod piktid;
 pub mod scenario;
+mod spelling;
 pub mod timestamp;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 pub use file_type::{FileType, SNIFF_BYTES};
 pub use id::{AssetId, GlobalId, SourceName, is_upstream_id_text};
+pub use spelling::{composed, spellings};
 
 /// One asset of one source.
 #[derive(Debug)]

@@ -169,7 +169,27 @@ impl ConnectionPage {
     }
 }
 
+impl ConnectionPage {
+    /// Makes the page of a client that wants no assets, from one of at least one asset.
+    pub fn drop_edges(&mut self, forward: bool) {
+        let has_more = !self.edges.is_empty();
+        if forward {
+            self.has_next_page |= has_more;
+        } else {
+            self.has_previous_page |= has_more;
+        }
+        self.edges.clear();
+        (self.start, self.end) = (None, None);
+    }
+}
+
 impl List {
+    /// A page without reading any source.
+    #[must_use]
+    pub fn empty(&self) -> ConnectionPage {
+        self.empty_page(Vec::new())
+    }
+
     /// Whether a row belongs to the list. An unreadable row may belong, so it counts and is
     /// reported. `None` for a deleted row.
     pub(super) fn fits(&self, part: &SourceList, row: &Row) -> Option<bool> {

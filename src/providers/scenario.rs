@@ -375,8 +375,13 @@ impl Source for Scenario {
         if let Some(declined) = self.declines(call.listing, &call.parameters) {
             return Err(declined);
         }
-        let paging = self.paging(call.listing, by);
-        let paging = paging.ok_or(NoCall::Unsupported("it has no such order"))?;
+        let paging = self.paging(call.listing, by).ok_or_else(|| {
+            NoCall::Unsupported(if call.listing == ListKind::Search {
+                "its search sorts by CREATED_AT alone: leave out `search`, or this order"
+            } else {
+                "it has no such order"
+            })
+        })?;
         Ok(ListPlan { call, paging })
     }
 

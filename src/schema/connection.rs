@@ -77,11 +77,11 @@ impl PageArguments {
 fn within(name: &str, count: i32) -> async_graphql::Result<usize> {
     usize::try_from(count)
         .ok()
-        .filter(|count| (1..=MAX_PAGE).contains(count))
+        .filter(|count| *count <= MAX_PAGE)
         .ok_or_else(|| {
             bad_input(
                 &[name],
-                format!("`{name}` must be 1 to {MAX_PAGE}; it is {count}"),
+                format!("`{name}` must be 0 to {MAX_PAGE}; it is {count}"),
             )
         })
 }
@@ -129,12 +129,19 @@ pub async fn resolve(
         asset_cache: Arc::clone(&operation.asset_cache),
         context: Arc::clone(&operation.context),
     };
+    let wants_no_assets = paging.first == Some(0) || paging.last == Some(0);
+    // Only these fields need the sources then.
+    let needs_sources = !wants_no_assets || selects_beside_assets(context);
     let page = if order.by.is_time() {
-        let range = paging.range(|text| Cursor::decode(text, &fingerprint))?;
+        let mut range = paging.range(|text| Cursor::decode(text, &fingerprint))?;
+        if !needs_sources {
+            return Ok(FastPath(AssetConnection(Arc::new(list.empty()))));
+        }
+        range.count = range.count.max(1);
         list.page(&range).await
     } else {
         let queried = list.sources.first().map(|part| part.source.profile());
-        let range = paging.range(|text| {
+        let mut range = paging.range(|text| {
             let anchor = RowAnchor::decode(text, &fingerprint)?;
             // A position in one source's list means nothing in another's.
             match queried {
@@ -142,6 +149,10 @@ pub async fn resolve(
                 _ => Ok(anchor),
             }
         })?;
+        if !needs_sources {
+            return Ok(FastPath(AssetConnection(Arc::new(list.empty()))));
+        }
+        range.count = range.count.max(1);
         list.single_source_page(&range).await
     };
     if !page
@@ -151,6 +162,9 @@ pub async fn resolve(
         operation.context.mark_uncacheable();
     }
     page.map(|mut page| {
+        if wants_no_assets {
+            page.drop_edges(paging.last.is_none());
+        }
         if !is_merged {
             for outcome in &mut page.sources {
                 outcome.execution.drop_filter_fields();
@@ -164,6 +178,17 @@ pub async fn resolve(
             }
             unanswered(&failure)
         })
+}
+
+/// Whether a field is selected that is not about the page's assets.
+fn selects_beside_assets(context: &Context<'_>) -> bool {
+    let selected = context.look_ahead();
+    let ends = selected.field("pageInfo");
+    ends.field("hasNextPage").exists()
+        || ends.field("hasPreviousPage").exists()
+        || ["totalCount", "sourceResults", "isComplete"]
+            .iter()
+            .any(|field| selected.field(field).exists())
 }
 
 /// The source lists to query, and the skipped sources with their reasons.

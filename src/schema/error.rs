@@ -245,7 +245,7 @@ pub struct AssetMutationError {
     /// What happened and what to do, as text for people.
     message: String,
     /// The asset's id, as the input gave it, or the new asset's id; null when there is no asset.
-    asset_id: Option<ID>,
+    pub(super) asset_id: Option<ID>,
     /// The invalid argument, as a path of at most six parts such as `["input", "assetIds", "1"]`.
     /// Null when the asset or its source failed.
     field: Option<Vec<String>>,

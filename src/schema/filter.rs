@@ -11,13 +11,13 @@ use super::{
     scalars::DateTime,
 };
 use crate::{
-    asset::{Provider, SourceName},
+    asset::{Provider, SourceName, composed},
     source::{Filter, FilterField, Registry, Source},
 };
 
-/// Conditions on assets, combined with AND; an omitted or null field imposes none. Empty lists and
-/// strings, more than 100 entries, and contradictions are `BAD_USER_INPUT`. All fields but `search`
-/// mean the same at every source: the gateway applies the conditions that a source cannot. An asset
+/// Conditions on assets, combined with AND. An omitted, null or empty field imposes none, but for
+/// `sources` and `providers`: empty, they match nothing. An empty tag, more than 100 entries, and
+/// contradictions are `BAD_USER_INPUT`. All fields but `search` mean the same at every source: the gateway applies the conditions that a source cannot. An asset
 /// without the tested value never matches. A source that can hold no match is `SKIPPED`.
 #[derive(InputObject, Default)]
 pub struct AssetFilter {
@@ -115,21 +115,16 @@ const MAX_WORDS: usize = 100;
 const MAX_TEXT: usize = 1_000;
 
 impl AssetFilter {
-    /// Returns the sources to query, sorted by name.
+    /// Returns the sources to query, sorted by name. Empty lists name none.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for an unknown name, an empty list, or fields that no source matches.
+    /// `BAD_USER_INPUT` for an unknown name, or fields that no source matches together.
     pub fn sources(&self, registry: &Registry) -> async_graphql::Result<Vec<Arc<dyn Source>>> {
-        if self.providers.as_ref().is_some_and(Vec::is_empty) {
-            return Err(bad_input(
-                &["filter", "providers"],
-                "`filter.providers` is empty, so no asset fits: leave it out to query all of them",
-            ));
-        }
         let mut sources = named(&["filter", "sources"], self.sources.as_deref(), registry)?;
         if let Some(providers) = &self.providers {
             sources.retain(|source| providers.contains(&source.profile().provider));
-            if sources.is_empty() && self.sources.is_some() {
+            let names_some = self.sources.as_ref().is_some_and(|names| !names.is_empty());
+            if sources.is_empty() && names_some && !providers.is_empty() {
                 return Err(bad_input(
                     &["filter", "providers"],
                     "no source in `filter.sources` is of any of `filter.providers`: no asset fits \
@@ -156,25 +151,26 @@ impl AssetFilter {
     /// Returns the conditions on assets, checked and normalised.
     ///
     /// # Errors
-    /// `BAD_USER_INPUT` for conditions that no asset can meet: empty lists and strings, a tag both
-    /// required and excluded, an empty time range. Also for overlong values and malformed times.
+    /// `BAD_USER_INPUT` for conditions that no asset can meet: a tag both required and excluded, an
+    /// empty time range. Also for empty tags, overlong values and malformed times.
     pub fn fields(&self) -> async_graphql::Result<Filter> {
         let filter = Filter {
-            kinds: list("kinds", self.kinds.as_deref(), |kind| (*kind).into())?,
-            tags_all: tags("tagsAll", self.tags_all.as_deref())?,
-            tags_any: tags("tagsAny", self.tags_any.as_deref())?,
-            tags_none: tags("tagsNone", self.tags_none.as_deref())?,
-            name_contains: text("nameContains", self.name_contains.as_deref())?,
+            kinds: list("kinds", some(self.kinds.as_ref()), |kind| (*kind).into())?,
+            tags_all: composed_tags("tagsAll", self.tags_all.as_ref())?,
+            tags_any: composed_tags("tagsAny", self.tags_any.as_ref())?,
+            tags_none: composed_tags("tagsNone", self.tags_none.as_ref())?,
+            name_contains: text("nameContains", written(self.name_contains.as_ref()))?
+                .map(|part| composed(&part).into_owned()),
             created_after: timestamp("createdAfter", self.created_after.as_ref())?,
             created_before: timestamp("createdBefore", self.created_before.as_ref())?,
             updated_after: timestamp("updatedAfter", self.updated_after.as_ref())?,
             updated_before: timestamp("updatedBefore", self.updated_before.as_ref())?,
-            visibilities: list("visibilities", self.visibilities.as_deref(), |v| {
+            visibilities: list("visibilities", some(self.visibilities.as_ref()), |v| {
                 (*v).into()
             })?,
-            created_by: text("createdBy", self.created_by.as_deref())?,
+            created_by: text("createdBy", written(self.created_by.as_ref()))?,
             content_hash: None,
-            search: text("search", self.search.as_deref())?,
+            search: text("search", written(self.search.as_ref()))?,
         };
         let refuse = |field: &str, what: String| Err(bad_input(&["filter", field], what));
         let contradictory = filter
@@ -201,6 +197,17 @@ impl AssetFilter {
         check_time_ranges(&filter)?;
         Ok(filter)
     }
+}
+
+/// Returns a list, unless it is empty and so no condition.
+fn some<T>(list: Option<&Vec<T>>) -> Option<&[T]> {
+    list.map(Vec::as_slice).filter(|list| !list.is_empty())
+}
+
+/// Returns a text, unless it is blank and so no condition.
+fn written(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str)
+        .filter(|text| !text.trim().is_empty())
 }
 
 /// Parses a time of a filter.
@@ -278,6 +285,16 @@ pub fn tags(field: &str, values: Option<&[String]>) -> async_graphql::Result<Vec
     words(field, tags.as_deref())
 }
 
+/// Checks a list of tags that is no condition where it is empty. Returns them in the spelling that
+/// assets' tags are compared in.
+fn composed_tags(field: &str, values: Option<&Vec<String>>) -> async_graphql::Result<Vec<String>> {
+    let tags = tags(field, some(values))?.into_iter();
+    let mut tags: Vec<String> = tags.map(|tag| composed(&tag).into_owned()).collect();
+    tags.sort();
+    tags.dedup();
+    Ok(tags)
+}
+
 /// Checks a string that must not be empty.
 ///
 /// # Errors
@@ -298,10 +315,11 @@ fn check_text(path: &[&str], text: &str) -> async_graphql::Result<()> {
     }
 }
 
-/// Returns the named sources, or all sources when `names` is `None`, sorted by name.
+/// Returns the named sources, or all sources when `names` is `None`, sorted by name. An empty list
+/// names none, so that nothing matches.
 ///
 /// # Errors
-/// `BAD_USER_INPUT` for an unknown name or an empty list.
+/// `BAD_USER_INPUT` for an unknown name.
 pub fn named(
     path: &[&str],
     names: Option<&[String]>,
@@ -310,15 +328,6 @@ pub fn named(
     let Some(names) = names else {
         return Ok(registry.all().to_vec());
     };
-    if names.is_empty() {
-        return Err(bad_input(
-            path,
-            format!(
-                "`{}` is empty, so no asset fits: leave it out to query all sources",
-                path.join(".")
-            ),
-        ));
-    }
     let mut requested = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let index = index.to_string();

@@ -18,7 +18,7 @@ use self::{
     note::{SetAssetNoteInput, SetAssetNotePayload, set_note},
     tags::{
         AddAssetTagsInput, AddAssetTagsPayload, RemoveAssetTagsInput, RemoveAssetTagsPayload,
-        SetAssetTagsInput, SetAssetTagsPayload, change_tags,
+        SetAssetTagsInput, SetAssetTagsPayload, change_tags, remove_tags,
     },
     upload::types::{UploadAssetInput, UploadAssetPayload},
 };
@@ -80,7 +80,7 @@ impl Mutation {
         #[graphql(desc = "The tags to remove, and the assets.")] input: RemoveAssetTagsInput,
     ) -> Option<async_graphql::Result<RemoveAssetTagsPayload>> {
         let (assets, errors) =
-            match change_tags(context, &input.asset_ids, &input.tags, TagChange::Remove, 1).await {
+            match change_tags(context, &input.asset_ids, &input.tags, remove_tags, 1).await {
                 Ok(changed) => changed,
                 Err(error) => return Some(Err(error)),
             };

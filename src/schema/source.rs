@@ -69,11 +69,11 @@ impl SourceNode {
     async fn assets(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Returns up to `first` assets after `after`. 1 to 100; default 20.")]
+        #[graphql(desc = "Returns up to `first` assets after `after`. 0 to 100; default 20.")]
         first: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page begins after it.")] after: Option<String>,
         #[graphql(
-            desc = "Returns up to `last` assets before `before`. 1 to 100; not together with `first`."
+            desc = "Returns up to `last` assets before `before`. 0 to 100; not together with `first`."
         )]
         last: Option<i32>,
         #[graphql(desc = "A cursor of this list: the page ends before it.")] before: Option<String>,

@@ -10,7 +10,7 @@ use super::{
     info::Paging,
     page::{ListKind, Parameters, SortBy},
 };
-use crate::asset::{Asset, Kind, Visibility};
+use crate::asset::{Asset, Kind, Visibility, composed};
 
 /// The conditions on an asset. Empty lists and `None` set no condition. An asset without the
 /// compared value never matches.
@@ -18,6 +18,7 @@ use crate::asset::{Asset, Kind, Visibility};
 pub struct Filter {
     /// The asset has one of these kinds.
     pub kinds: Vec<Kind>,
+    /// Tags, and the part of the name below, are in their composed spelling ([`composed`]).
     pub tags_all: Vec<String>,
     pub tags_any: Vec<String>,
     pub tags_none: Vec<String>,
@@ -144,7 +145,7 @@ impl Filter {
     /// Whether an asset matches the filter.
     #[must_use]
     pub fn fits(&self, asset: &Asset) -> bool {
-        let has = |tag: &String| asset.tags.contains(tag);
+        let has = |tag: &String| asset.tags.iter().any(|own| composed(own) == tag.as_str());
         (self.kinds.is_empty() || self.kinds.contains(&asset.kind))
             && self.tags_all.iter().all(has)
             && (self.tags_any.is_empty() || self.tags_any.iter().any(has))
@@ -152,7 +153,7 @@ impl Filter {
             && self
                 .name_contains
                 .as_ref()
-                .is_none_or(|part| contains(&asset.name, part))
+                .is_none_or(|part| contains(&composed(&asset.name), part))
             && self
                 .created_after
                 .is_none_or(|bound| asset.created_at > bound)

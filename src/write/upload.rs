@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::writer::{Target, Writer};
 use crate::{
-    asset::{Asset, AssetId, FileType},
+    asset::{Asset, AssetId, FileType, composed},
     source::{NewFile, RequestContext, SourceError, UploadFailure, Uploaded},
 };
 
@@ -117,7 +117,7 @@ impl Writer {
         let measured = new.measured(bytes, context).await?;
         let hash = new.hash.map(|hash| format!("blake3:{}", hash.to_hex()));
         let file = NewFile {
-            name: kind.fit(new.name.as_ref().unwrap_or(&file_name)),
+            name: composed(&kind.fit(new.name.as_ref().unwrap_or(&file_name))).into_owned(),
             kind,
             length: measured.length(),
             hash: hash.as_deref(),

@@ -108,9 +108,9 @@ async fn nodes_keep_their_order_and_a_bad_id_is_one_error() {
 async fn page_sizes_have_a_range() {
     let world = world().await;
     for (arguments, part) in [
-        ("first: 0", "`first` must be 1 to 100; it is 0"),
-        ("first: 101", "`first` must be 1 to 100; it is 101"),
-        ("last: -1", "`last` must be 1 to 100; it is -1"),
+        ("first: -1", "`first` must be 0 to 100; it is -1"),
+        ("first: 101", "`first` must be 0 to 100; it is 101"),
+        ("last: -1", "`last` must be 0 to 100; it is -1"),
         (
             "first: 1, last: 1",
             "`first` and `last` cannot be used together",
@@ -119,8 +119,10 @@ async fn page_sizes_have_a_range() {
             "filter: { sources: [\"nope\"] }",
             "no source is named `nope`",
         ),
-        ("filter: { sources: [] }", "`filter.sources` is empty"),
-        ("filter: { providers: [] }", "`filter.providers` is empty"),
+        (
+            "filter: { sources: [\"comfy\"], providers: [PIKTID] }",
+            "no source in `filter.sources`",
+        ),
     ] {
         let answer = world
             .ask(&format!("{{ assets({arguments}) {{ nodes {{ id }} }} }}"))

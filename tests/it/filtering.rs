@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use asset_gateway::sandbox::{Dialect, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{TestGateway, error, texts, world, world_with};
+use crate::harness::{TestGateway, asset_id, error, texts, world, world_with};
 
 const FIELDS: &str =
     "nodes { id name kind tags visibility createdBy createdAt updatedAt source { name } }
@@ -348,11 +348,8 @@ async fn counts_stay_exact_or_null_under_a_filter() {
 async fn unsatisfiable_filters_are_refused_before_any_call() {
     let world = world().await;
     for (filter, field) in [
-        ("kinds: []", "kinds"),
-        ("tagsAll: []", "tagsAll"),
         ("tagsAll: [\"a\", \"\"]", "tagsAll.1"),
-        ("nameContains: \"\"", "nameContains"),
-        ("createdBy: \"\"", "createdBy"),
+        ("tagsAny: [\" \"]", "tagsAny.0"),
         ("tagsAll: [\"a\"], tagsNone: [\"a\"]", "tagsNone"),
         ("tagsAny: [\"a\"], tagsNone: [\"a\", \"b\"]", "tagsNone"),
         (
@@ -380,6 +377,49 @@ async fn unsatisfiable_filters_are_refused_before_any_call() {
         .ask("{ assets(filter: { kinds: [NOPE] }) { totalCount } }")
         .await;
     assert_eq!(error(&unknown).0, "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(world.calls(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_empty_condition_is_none_and_empty_sources_match_nothing() {
+    let world = world().await;
+    let page = async |filter: &str| {
+        let query =
+            format!("{{ assets(first: 3{filter}) {{ nodes {{ id }} pageInfo {{ endCursor }} }} }}");
+        world.data(&query).await
+    };
+    let without = page("").await;
+    for filter in [
+        ", filter: {}",
+        ", filter: null",
+        ", filter: {search: \"\", nameContains: \" \", createdBy: \"\"}",
+        ", filter: {search: null, nameContains: null, createdBy: null, kinds: null}",
+        ", filter: {kinds: [], tagsAll: [], tagsAny: [], tagsNone: [], visibilities: []}",
+    ] {
+        assert_eq!(page(filter).await, without, "{filter}");
+    }
+    world.forget_calls();
+    for list in [
+        "assets(filter: {sources: []})",
+        "assets(filter: {providers: []})",
+        "assets(filter: {sources: [], providers: [COMFY]})",
+        "assets(filter: {sources: [\"comfy\"], providers: []})",
+        "assets(filter: {sources: []}, orderBy: {field: NAME, direction: ASC})",
+        "comfyAssets(sources: [])",
+    ] {
+        let query = format!(
+            "{{ list: {list} {{ nodes {{ id }} totalCount isComplete pageInfo {{ hasNextPage endCursor }} \
+             sourceResults {{ status }} }} }}"
+        );
+        assert_eq!(
+            world.data(&query).await["list"],
+            json!({
+                "nodes": [], "totalCount": 0, "isComplete": true, "sourceResults": [],
+                "pageInfo": { "hasNextPage": false, "endCursor": null },
+            }),
+            "{list}"
+        );
+    }
     assert_eq!(world.calls(), [0, 0, 0]);
 }
 
@@ -437,4 +477,62 @@ async fn a_cursor_is_valid_for_every_spelling_of_its_filter() {
         ))
         .await;
     assert_eq!(error(&unfiltered).0, "BAD_CURSOR");
+}
+
+#[tokio::test]
+async fn names_and_tags_are_found_in_either_spelling() {
+    let world = world().await;
+    let (composed, decomposed) = ("Caf\u{e9} kit 7", "Cafe\u{301} kit 7");
+    let (tag, tag_decomposed) = ("\u{e9}t\u{e9}", "e\u{301}te\u{301}");
+    // As other programs put them there.
+    let id = {
+        let mut comfy = world.sandbox.store.comfy();
+        let asset = comfy.first_mut().expect("an asset");
+        asset.name = format!("{decomposed}.png");
+        asset.tags.push(tag_decomposed.to_owned());
+        asset_id("comfy", &asset.id)
+    };
+    let find = async |filter: &str| {
+        let query = format!("{{ assets(filter: {{ {filter} }}) {{ nodes {{ id }} }} }}");
+        texts(&world.data(&query).await["assets"]["nodes"], "/id")
+    };
+    for filter in [
+        format!("nameContains: \"{composed}\""),
+        format!("nameContains: \"{decomposed}\""),
+        "nameContains: \"caf\u{e9}\"".to_owned(),
+        format!("tagsAll: [\"{tag}\"]"),
+        format!("tagsAny: [\"{tag_decomposed}\"]"),
+    ] {
+        assert_eq!(find(&filter).await, [&*id], "{filter}");
+    }
+    // A letter before a mark is another letter.
+    assert_eq!(find("nameContains: \"cafe kit\"").await, [""; 0]);
+    let none = find(&format!(
+        "nameContains: \"{composed}\", tagsNone: [\"{tag}\"]"
+    ))
+    .await;
+    assert_eq!(none, [""; 0]);
+    let change = |field: &str, tag: &str| {
+        format!(
+            "mutation {{ {field}(input: {{assetIds: [\"{id}\"], tags: [\"{tag}\"]}}) {{ assets {{ tags }} errors {{ message }} }} }}"
+        )
+    };
+    let removed = world.data(&change("removeAssetTags", tag)).await;
+    let tags = removed["removeAssetTags"]["assets"][0]["tags"].to_string();
+    assert!(
+        !tags.contains('t') || !tags.contains('\u{301}'),
+        "{removed}"
+    );
+    let added = world.data(&change("addAssetTags", tag_decomposed)).await;
+    let tags = added["addAssetTags"]["assets"][0]["tags"].to_string();
+    assert!(tags.contains(tag) && !tags.contains('\u{301}'), "{added}");
+    // Uploads are written composed.
+    let upload = format!(
+        "mutation {{ uploadAsset(input: {{source: \"comfy\", name: \"{decomposed}.txt\", base64: \"aGk=\"}}) {{ asset {{ name }} }} }}"
+    );
+    let uploaded = world.data(&upload).await;
+    assert_eq!(
+        uploaded["uploadAsset"]["asset"]["name"],
+        format!("{composed}.txt")
+    );
 }

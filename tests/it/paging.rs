@@ -337,3 +337,48 @@ async fn cursors_survive_renamed_filters() {
         .await;
     assert_eq!(data["scenarioAssets"]["nodes"], json!([]));
 }
+
+#[tokio::test]
+async fn a_page_of_no_assets_asks_only_for_what_is_selected() {
+    let world = world().await;
+    let fields = "edges { cursor } pageInfo { endCursor startCursor }";
+    for list in [
+        "assets(first: 0)",
+        "assets(last: 0)",
+        "scenarioAssets(first: 0)",
+    ] {
+        let data = world
+            .data(&format!("{{ list: {list} {{ {fields} }} }}"))
+            .await;
+        assert_eq!(
+            data["list"],
+            json!({ "edges": [], "pageInfo": { "endCursor": null, "startCursor": null } })
+        );
+    }
+    assert_eq!(world.calls(), [0, 0, 0]);
+    for (list, ends) in [
+        ("assets(first: 0)", [true, false]),
+        ("assets(last: 0)", [false, true]),
+        (
+            "assets(first: 0, filter: {nameContains: \"no such name\"})",
+            [false, false],
+        ),
+        (
+            "assets(first: 0, filter: {sources: [\"piktid\"]}, orderBy: {field: NAME, direction: ASC})",
+            [true, false],
+        ),
+    ] {
+        let query = format!(
+            "{{ list: {list} {{ nodes {{ id }} pageInfo {{ hasNextPage hasPreviousPage endCursor }} }} }}"
+        );
+        let page = &world.data(&query).await["list"];
+        assert_eq!(page["nodes"], json!([]), "{list}");
+        let info = &page["pageInfo"];
+        let found = [&info["hasNextPage"], &info["hasPreviousPage"]].map(|end| end == true);
+        assert_eq!((found, &info["endCursor"]), (ends, &Value::Null), "{list}");
+    }
+    let counted = "{ assets(first: 0, filter: {sources: [\"comfy\"]}) { totalCount } }";
+    assert!(world.data(counted).await["assets"]["totalCount"].as_u64() > Some(100));
+    let answer = world.ask("{ assets(first: -1) { nodes { id } } }").await;
+    assert!(error(&answer).1.contains("0 to 100"), "{answer}");
+}

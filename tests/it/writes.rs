@@ -134,9 +134,9 @@ async fn unsupported_tags_fail_for_the_assets_of_their_source_alone() {
     assert_eq!(
         reported,
         [
-            ("c29tZXRoaW5n", "BAD_USER_INPUT"),
             (&*ids[1], "BAD_USER_INPUT"),
             (&*gone, "NOT_FOUND"),
+            ("c29tZXRoaW5n", "BAD_USER_INPUT"),
             (&*foreign, "BAD_USER_INPUT"),
         ]
     );
@@ -148,7 +148,7 @@ async fn unsupported_tags_fail_for_the_assets_of_their_source_alone() {
         .collect();
     let tags = json!(["input", "tags"]);
     let id = json!(["input", "assetIds", "4"]);
-    assert_eq!(fields, [&id, &tags, &Value::Null, &tags]);
+    assert_eq!(fields, [&tags, &Value::Null, &id, &tags]);
     // With a tag that PiktID supports, the asset of another user is FORBIDDEN.
     let input = json!({ "assetIds": [foreign], "tags": ["model"] });
     let changed = payload(&world, "addAssetTags", input, "assets { id }").await;
@@ -637,4 +637,31 @@ async fn unverified_and_half_done_writes_are_unknown_outcomes() {
     let input = json!({ "assetIds": [comfy], "tags": ["fresh"] });
     let set = payload(&world, "setAssetTags", input, "assets { id }").await;
     assert_eq!(set["errors"][0]["code"], "UNKNOWN_OUTCOME", "{set}");
+}
+
+#[tokio::test]
+async fn errors_of_a_bulk_delete_stand_in_the_order_of_its_ids() {
+    let world = world().await;
+    let unknown =
+        |source: &str, n: usize| asset_id(source, &format!("00000000-0000-4000-8000-{n:012}"));
+    let ids: Vec<String> = (0..4)
+        .flat_map(|n| {
+            [
+                unknown("piktid", n),
+                format!("bad {n}"),
+                unknown("comfy", n),
+            ]
+        })
+        .collect();
+    let document = "mutation($ids: [ID!]!) { bulkDeleteAssets(input: {assetIds: $ids}) { deletedIds \
+                    errors { assetId } } }";
+    let answer = world.ask_with(document, json!({ "ids": ids })).await;
+    let errors = answer["data"]["bulkDeleteAssets"]["errors"]
+        .as_array()
+        .expect("errors");
+    let named: Vec<&str> = errors
+        .iter()
+        .filter_map(|error| error["assetId"].as_str())
+        .collect();
+    assert_eq!(named, ids, "{answer}");
 }

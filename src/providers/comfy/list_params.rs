@@ -192,7 +192,11 @@ impl TagBudget {
     /// in the parameter.
     fn take(&mut self, tags: &[String]) -> Vec<String> {
         let mut taken = Vec::new();
-        for tag in tags.iter().filter(|tag| !tag.contains(',')) {
+        // A tag that is not ASCII may be spelled otherwise at the server.
+        for tag in tags
+            .iter()
+            .filter(|tag| !tag.contains(',') && tag.is_ascii())
+        {
             // Escaping makes at most three characters of a byte.
             let bytes = tag.len() * 3 + 3;
             if self.tags > 0 && bytes <= self.bytes {
@@ -203,6 +207,18 @@ impl TagBudget {
         }
         taken
     }
+}
+
+/// Returns the longest piece of a part of a name that every spelling of the name has. A server
+/// compares characters as they are, and ignores case for ASCII letters only. `i` and `k` also have
+/// other capitals, which matter where the whole part is not ASCII.
+fn ascii_part(part: &str) -> Option<&str> {
+    let is_id_like = |piece: &str| piece.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let is_ascii = part.is_ascii();
+    let has_other_capital = |c: char| matches!(c, 'i' | 'I' | 'k' | 'K');
+    let splits = |c: char| c == '\0' || (!is_ascii && (!c.is_ascii() || has_other_capital(c)));
+    let pieces = part.split(splits).filter(|piece| !is_id_like(piece));
+    pieces.max_by_key(|piece| piece.len())
 }
 
 /// Translates a merged list's filter. It always sends a positive tag filter, as Comfy Cloud hides
@@ -237,14 +253,12 @@ pub(super) fn push_down(
     // Comfy searches by name and takes one text, so with a search the gateway compares names. A
     // local server ignores case for ASCII letters only (comfy-observed.md 15). The gateway compares
     // a possible part of an id, because an asset without a name shows its id.
-    let is_id_like = |part: &str| part.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let mut name_contains = filter.search.clone();
-    if name_contains.is_none() {
-        name_contains = filter
-            .name_contains
-            .clone()
-            .filter(|part| part.is_ascii() && !part.contains('\0') && !is_id_like(part));
-        if name_contains.is_some() {
+    if name_contains.is_none()
+        && let Some(part) = &filter.name_contains
+    {
+        name_contains = ascii_part(part).map(str::to_owned);
+        if name_contains.as_ref() == Some(part) {
             pushed.push(FilterField::NameContains);
         }
     }

@@ -117,7 +117,7 @@ pub async fn delete_all(
     Ok(BulkDeleteAssetsPayload {
         deleted_ids: requested.ids(report.deleted),
         not_tried_ids: requested.ids(report.not_tried),
-        errors: requested.errors,
+        errors: requested.take_errors(),
         client_mutation_id: input.client_mutation_id,
     })
 }

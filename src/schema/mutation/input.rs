@@ -26,6 +26,8 @@ const MAX_KEY: usize = 255;
 pub struct RequestedAssets {
     pub targets: Vec<Target>,
     pub errors: Vec<AssetMutationError>,
+    /// The first position of each id that the client sent.
+    positions: HashMap<ID, usize>,
     /// The ids as the client sent them: they may contain a source's former name.
     pub given: HashMap<AssetId, ID>,
 }
@@ -43,6 +45,7 @@ impl RequestedAssets {
         }
         let (mut requested, mut invalid_ids) = (Self::default(), HashSet::new());
         for (index, id) in ids.iter().enumerate() {
+            requested.positions.entry(id.clone()).or_insert(index);
             match target(registry, id) {
                 Ok(target) => {
                     let asset = target.id.clone();
@@ -68,8 +71,22 @@ impl RequestedAssets {
         given.unwrap_or_else(|| global(id.clone()))
     }
 
+    /// Returns the assets' ids as the client sent them, in its order.
     pub fn ids(&self, ids: Vec<AssetId>) -> Vec<ID> {
-        ids.iter().map(|id| self.id(id)).collect()
+        let mut ids: Vec<ID> = ids.iter().map(|id| self.id(id)).collect();
+        ids.sort_by_key(|id| self.position(id));
+        ids
+    }
+
+    /// Returns the errors in the order of the ids that the client sent.
+    pub fn take_errors(&mut self) -> Vec<AssetMutationError> {
+        let mut errors = std::mem::take(&mut self.errors);
+        errors.sort_by_key(|error| error.asset_id.as_ref().and_then(|id| self.position(id)));
+        errors
+    }
+
+    fn position(&self, id: &ID) -> Option<usize> {
+        self.positions.get(id).copied()
     }
 
     /// Records a failure. If the tags break a rule of the source, `field` names them.

@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, InputObject, SimpleObject};
 use super::{input::RequestedAssets, permission::changing};
 use crate::{
     access::Permission,
+    asset::{composed, spellings},
     schema::{
         asset::AssetNode,
         error::{AssetMutationError, bad_input},
@@ -113,10 +114,16 @@ pub fn tags(tags: &[String], least: usize) -> async_graphql::Result<Vec<String>>
             return Err(bad_input(&path, rule));
         }
     }
-    let mut cleaned: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
+    let cleaned = tags.iter().map(|tag| composed(tag.trim()).into_owned());
+    let mut cleaned: Vec<String> = cleaned.collect();
     cleaned.sort();
     cleaned.dedup();
     Ok(cleaned)
+}
+
+/// Removes tags in every spelling: an asset's tag may be in another one.
+pub fn remove_tags(tags: Vec<String>) -> TagChange {
+    TagChange::Remove(tags.iter().flat_map(|tag| spellings(tag)).collect())
 }
 
 pub async fn change_tags(
@@ -141,5 +148,5 @@ pub async fn change_tags(
             Err(error) => requested.failed_by_tags(&id, &error),
         }
     }
-    Ok((assets, requested.errors))
+    Ok((assets, requested.take_errors()))
 }

@@ -127,6 +127,8 @@ fn base_name(name: Option<&str>) -> String {
 impl NewAsset {
     pub(super) fn steps(&self) -> Vec<(Step, StepState)> {
         let change_steps = self.changes().into_iter().map(|(step, _)| step);
+        // A source's own tags belong to the file's step.
+        let change_steps = change_steps.filter(|step| *step != Step::Tags || !self.tags.is_empty());
         std::iter::once(Step::File)
             .chain(self.name.as_ref().map(|_| Step::Name))
             .chain(change_steps)
