@@ -7,6 +7,7 @@ mod cost;
 mod engine_document;
 pub mod error;
 mod input_values;
+mod introspection;
 mod limits;
 mod parser;
 mod prescan;
@@ -27,6 +28,7 @@ use self::limits::{DocumentStats, Values};
 pub use self::{
     engine_document::engine_document,
     error::{DocumentError, ErrorCode, excerpt},
+    introspection::list_interfaces,
     limits::weigh,
     parser::parse as parse_syntax,
     prescan::scan,
@@ -157,6 +159,11 @@ impl Operation<'_> {
         variables.map(|entry| &entry.variable)
     }
 
+    /// Returns whether the document selects introspection fields.
+    pub const fn introspects(&self) -> bool {
+        self.document.introspects
+    }
+
     /// Returns whether the operation declares a variable with this name.
     pub fn declares(&self, name: &str) -> bool {
         let mut definitions = self.definition.variable_definitions.iter();
@@ -218,7 +225,8 @@ impl Operation<'_> {
         )
     }
 
-    /// Returns the document that the engine executes: this operation alone, each field once.
+    /// Returns the document that the engine executes: this operation alone, each field once. The
+    /// response of one that introspects is for [`list_interfaces`].
     pub fn merged(&self, variables: &Variables, rules: &Validator) -> ExecutableDocument {
         let ready = &self.document.merged;
         let ready = match &self.name {
@@ -243,6 +251,9 @@ impl Operation<'_> {
             .collect();
         if !absent.is_empty() {
             collect_fields::remove_absent_variables(&mut merged, &absent);
+        }
+        if self.introspects() {
+            introspection::select_kinds(&mut merged);
         }
         merged
     }

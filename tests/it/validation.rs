@@ -506,3 +506,23 @@ async fn a_null_condition_is_refused() {
     let answer = world.ask_with(document, json!({ "v": null })).await;
     assert_eq!(error(&answer).0, "BAD_USER_INPUT");
 }
+
+#[tokio::test]
+async fn an_interface_has_a_list_of_interfaces() {
+    let world = world().await;
+    let data = world
+        .data(
+            "{ node: __type(name: \"Node\") { kind interfaces { name } again: interfaces { kind } } \
+             asset: __type(name: \"Asset\") { interfaces { name interfaces { name } } } \
+             kind: __type(name: \"AssetKind\") { interfaces { name } } }",
+        )
+        .await;
+    assert_eq!(
+        data,
+        json!({
+            "node": { "kind": "INTERFACE", "interfaces": [], "again": [] },
+            "asset": { "interfaces": [{ "name": "Node", "interfaces": [] }] },
+            "kind": { "interfaces": null },
+        })
+    );
+}

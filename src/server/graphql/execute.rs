@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     asset::SourceName,
+    document,
     schema::{Code, Operation},
     server::{error, request_id::RequestId, session::Session, state::Gateway},
     source::RequestContext,
@@ -55,6 +56,7 @@ pub async fn run(
         kind,
         request,
         name,
+        introspects,
         writes_json,
         ..
     }: PreparedOperation,
@@ -80,7 +82,7 @@ pub async fn run(
     // Pinned here, the future exists once. Passed by value, it would be stored in three nested
     // futures.
     let execution = pin!(execution.instrument(span.clone()));
-    let response = until_deadline(&context, execution).await.unwrap_or_else(|| {
+    let mut response = until_deadline(&context, execution).await.unwrap_or_else(|| {
         let (code, message) = match kind {
             OperationType::Mutation => (
                 Code::UnknownOutcome,
@@ -99,6 +101,9 @@ pub async fn run(
             .set("code", code.as_str());
         GraphResponse::from_errors(vec![error])
     });
+    if introspects {
+        document::list_interfaces(&mut response.data);
+    }
     span.in_scope(|| {
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if response.errors.is_empty() {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Request as GraphRequest, parser::types::OperationType};
 
 use super::{multipart::Files, request::GraphqlRequest};
+#[cfg(doc)]
+use crate::document;
 use crate::server::{
     error::RequestError,
     memory::Memory,
@@ -20,6 +22,8 @@ pub struct PreparedOperation {
     /// The request identifies its document by hash or id, without text.
     pub(super) named: bool,
     pub(super) cost: u64,
+    /// The response is for [`document::list_interfaces`].
+    pub(super) introspects: bool,
     /// See [`Operation::writes_json`].
     pub(super) writes_json: bool,
 }
@@ -78,6 +82,7 @@ pub fn prepare(
         name: incoming.operation_name,
         named: incoming.document.text.is_none(),
         cost,
+        introspects: operation.introspects(),
         writes_json: true,
     })
 }
