@@ -1,7 +1,7 @@
 //! Bundles GraphiQL from npm into the binary. It builds `src/explorer/web` in `OUT_DIR`;
 //! `src/explorer.rs` embeds the result, compressed.
 //!
-//! `ASSET_GATEWAY_EXPLORER` is `auto` (the default), `required` (for CI) or `off`. Without npm,
+//! `ASSET_GATEWAY_BUILD_EXPLORER` is `auto` (the default), `required` (for CI) or `off`. Without npm,
 //! `auto` gives a plain page that says so, and the next build tries again; `required` fails.
 
 #![expect(
@@ -47,12 +47,19 @@ fn main() -> Outcome<()> {
     for file in WEB {
         println!("cargo::rerun-if-changed={}", web.join(file).display());
     }
+    println!("cargo::rerun-if-env-changed=ASSET_GATEWAY_BUILD_EXPLORER");
     println!("cargo::rerun-if-env-changed=ASSET_GATEWAY_EXPLORER");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let wish = if env::var_os("DOCS_RS").is_some() {
         "off".to_owned()
     } else {
-        env::var("ASSET_GATEWAY_EXPLORER").unwrap_or_else(|_| "auto".to_owned())
+        // The older name is also that of the configuration key `explorer`, which has other values.
+        let older = env::var("ASSET_GATEWAY_EXPLORER").ok();
+        let older = older.filter(|wish| matches!(wish.as_str(), "off" | "required"));
+        env::var("ASSET_GATEWAY_BUILD_EXPLORER")
+            .ok()
+            .or(older)
+            .unwrap_or_else(|| "auto".to_owned())
     };
     let files = match wish.as_str() {
         "off" => Vec::new(),
@@ -63,7 +70,7 @@ fn main() -> Outcome<()> {
             Vec::new()
         }),
         "required" => bundle(web, &out)?,
-        other => return Err(format!("ASSET_GATEWAY_EXPLORER is auto, off or required, not {other}").into()),
+        other => return Err(format!("ASSET_GATEWAY_BUILD_EXPLORER is auto, off or required, not {other}").into()),
     };
     let mut list = String::from("&[\n");
     for file in &files {
@@ -97,11 +104,11 @@ fn bundle(web: &Path, out: &Path) -> Outcome<Vec<File>> {
         .ancestors()
         .nth(4)
         .ok_or("OUT_DIR is not below a target folder")?;
-    let shelf = target.join("explorer");
-    fs::create_dir_all(&shelf)?;
-    let lock = fs::File::create(shelf.join("lock"))?;
+    let cache = target.join("explorer");
+    fs::create_dir_all(&cache)?;
+    let lock = fs::File::create(cache.join("lock"))?;
     lock.lock()?;
-    let done = shelf.join(format!("{:016x}", hasher.finish()));
+    let done = cache.join(format!("{:016x}", hasher.finish()));
     if !done.exists() {
         build(web, out, &done)?;
     }

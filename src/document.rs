@@ -15,7 +15,7 @@ mod store;
 mod validation;
 mod variable_values;
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 pub use apollo_compiler::ast::Document as DocumentSyntax;
 use apollo_compiler::validation::Valid;
@@ -67,9 +67,9 @@ impl Document {
     /// A [`DocumentError`] for text that is too long, nested too deep or not GraphQL. Also for a
     /// document that exceeds a limit or violates the schema's rules.
     pub fn read(text: &str, limits: &Limits, rules: &Validator) -> Result<Self, DocumentError> {
-        let (syntax, stats) = parse(text, limits)?;
+        let (syntax, positioned_text, stats) = parse(text, limits)?;
         let (valid, not_null) = rules.check(&syntax)?;
-        let parsed = engine_document(&syntax, text);
+        let parsed = engine_document(&syntax, &positioned_text);
         // With one list at most, the validator finds every conflict.
         if text.matches('[').nth(1).is_some() {
             collect_fields::check_conflicts(&parsed, rules).map_err(conflict)?;
@@ -287,13 +287,17 @@ fn conflict(field: &Positioned<Field>) -> DocumentError {
     }
 }
 
-/// Parses a document that is safe to validate. Returns it with its statistics.
-fn parse(text: &str, limits: &Limits) -> Result<(DocumentSyntax, DocumentStats), DocumentError> {
+/// Parses a document that is safe to validate. Returns it with the text that its positions refer to,
+/// and its statistics.
+fn parse<'a>(
+    text: &'a str,
+    limits: &Limits,
+) -> Result<(DocumentSyntax, Cow<'a, str>, DocumentStats), DocumentError> {
     check_length(text, limits)?;
     let descriptions = scan(text, limits)?;
-    let document = parser::parse(text, &descriptions)?;
+    let (document, text) = parser::parse(text, &descriptions)?;
     let stats = weigh(&document, limits)?;
-    Ok((document, stats))
+    Ok((document, text, stats))
 }
 
 /// Refuses variables with the engine's upload marker, with lists over the length limit, or with too

@@ -22,7 +22,7 @@ pub struct FileType {
 pub const SNIFF_BYTES: usize = 64 * 1_024;
 
 /// Media types and the endings that fit them. The first is the usual one.
-const ENDINGS: [(&str, &[&str]); 71] = [
+const ENDINGS: [(&str, &[&str]); 72] = [
     ("application/gzip", &["gz"]),
     ("application/json", &["json"]),
     ("application/octet-stream", &["bin"]),
@@ -67,7 +67,9 @@ const ENDINGS: [(&str, &[&str]); 71] = [
     ("image/svg+xml", &["svg"]),
     (
         "image/tiff",
-        &["tif", "tiff", "btf", "tf8", "dng", "nef", "arw"],
+        &[
+            "tif", "tiff", "btf", "tf8", "dng", "nef", "nrw", "arw", "sr2", "pef", "srw", "3fr",
+        ],
     ),
     ("image/vnd.adobe.photoshop", &["psd", "psb"]),
     ("image/vnd.microsoft.icon", &["ico"]),
@@ -100,6 +102,7 @@ const ENDINGS: [(&str, &[&str]); 71] = [
     ("video/x-flv", &["flv", "f4v"]),
     ("video/x-matroska", &["mkv", "mka", "mk3d", "mks"]),
     ("video/x-ms-wmv", &["wmv", "asf"]),
+    ("video/x-msvideo", &["avi"]),
 ];
 
 impl FileType {
@@ -195,6 +198,7 @@ mod tests {
             (b"\xff\xd8\xff\xe0\0\x10JFIF", "image/jpeg"),
             (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
             (b"RIFF\0\0\0\0WAVEfmt ", "audio/wav"),
+            (b"\xFF\x0A\0\0\0\0\0\0{\"a\":{", "application/x-safetensors"),
             (b"\0\0\0\x20ftypisom\0\0\x02\0isomiso2avc1mp41", "video/mp4"),
             (b"glTF\x02\0\0\0", "model/gltf-binary"),
             (&weights, "application/x-safetensors"),

@@ -155,6 +155,18 @@ pub struct ListUnavailable {
 }
 
 impl ConnectionPage {
+    /// Makes the page of a client that wants no assets, from one of at least one asset.
+    pub fn drop_edges(&mut self, forward: bool) {
+        let has_more = !self.edges.is_empty();
+        if forward {
+            self.has_next_page |= has_more;
+        } else {
+            self.has_previous_page |= has_more;
+        }
+        self.edges.clear();
+        (self.start, self.end) = (None, None);
+    }
+
     /// The cursor of a position on this page.
     #[must_use]
     pub fn cursor(&self, place: &PagePosition) -> String {
@@ -166,20 +178,6 @@ impl ConnectionPage {
             .encode(&self.fingerprint),
             PagePosition::RowAnchor(anchor) => anchor.encode(&self.fingerprint),
         }
-    }
-}
-
-impl ConnectionPage {
-    /// Makes the page of a client that wants no assets, from one of at least one asset.
-    pub fn drop_edges(&mut self, forward: bool) {
-        let has_more = !self.edges.is_empty();
-        if forward {
-            self.has_next_page |= has_more;
-        } else {
-            self.has_previous_page |= has_more;
-        }
-        self.edges.clear();
-        (self.start, self.end) = (None, None);
     }
 }
 

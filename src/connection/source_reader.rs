@@ -1,8 +1,8 @@
 //! One source's run: a gap-free stretch of its list from a key on, read call by call.
 //!
 //! Both kinds of paging work alike in both directions, because every source can sort either way. A
-//! *window* starts at a time and continues by token. An *index* starts
-//! at a position from a hint or a search. The reader checks the rows of each such slice: it must
+//! *window* starts at a time and continues by token. An *index* starts at a position from a hint or
+//! a search. The reader checks the rows of each such slice: it must
 //! begin strictly before the target time, and reach it. The next slice repeats the last group of
 //! equal times, so that rows which moved between two calls are neither lost nor duplicated.
 //!

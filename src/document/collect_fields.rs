@@ -265,7 +265,9 @@ impl<'a> Merger<'a> {
         let first = fields.first()?;
         let occurrence = &first.node;
         let differs = |other: &&&Positioned<Field>| has_other_arguments(&other.node, occurrence);
-        if let Some(other) = fields.iter().skip(1).find(differs) {
+        if let Some(other) = fields.iter().skip(1).find(differs)
+            && self.conflict.get().is_none()
+        {
             self.conflict.set(Some(other));
         }
         let sets: Vec<_> = fields

@@ -193,8 +193,8 @@ mod tests {
 
     /// Returns the cost on a gateway with two sources of each provider.
     fn cost(text: &str, variables: serde_json::Value) -> u64 {
-        let document = super::super::parser::parse(text, &[]).expect("a document");
-        let document = super::super::engine_document(&document, text);
+        let (document, text) = super::super::parser::parse(text, &[]).expect("a document");
+        let document = super::super::engine_document(&document, &text);
         let (_, operation) = document.operations.iter().next().expect("an operation");
         let variables = Variables::from_json(variables);
         of(

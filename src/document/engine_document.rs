@@ -83,6 +83,8 @@ impl Converter<'_> {
 
     fn variable(&mut self, node: &Node<ast::VariableDefinition>) -> Positioned<VariableDefinition> {
         let position = self.at(node.location());
+        // In the order of the text, which positions are found in.
+        let name = self.name(&node.name);
         let default = node.default_value.as_ref().map(|default| {
             let position = self.at(default.location());
             // The parser takes no variables here.
@@ -92,7 +94,7 @@ impl Converter<'_> {
             Positioned::new(value, position)
         });
         let variable = VariableDefinition {
-            name: self.name(&node.name),
+            name,
             var_type: Positioned::new(engine_type(&node.ty), position),
             directives: self.directives(&node.directives),
             default_value: default,

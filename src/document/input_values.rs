@@ -172,7 +172,9 @@ impl<'a> ValueVisitor<'a> {
             return Err((message, name.location()));
         }
         let Some(definition) = input(expected, self.schema) else {
-            return Ok(());
+            // Inside a scalar, such as JSON, values have no types.
+            let mut fields = fields.iter();
+            return fields.try_for_each(|(_, value)| self.literal(value, expected, None));
         };
         if is_one_of(definition) {
             let is_given = match fields {

@@ -7,8 +7,9 @@ use async_graphql::{
 };
 use async_graphql_value::ConstValue;
 
-/// Before the response key of a field `interfaces`, the key of its type's kind.
-const KIND_OF: &str = "__kind_of_";
+/// Before the response key of a field `interfaces`, the key of its type's kind. No name of a document
+/// has a space.
+const KIND_OF: &str = "kind of ";
 
 /// Selects the kind of each type whose interfaces are selected.
 pub fn select_kinds(document: &mut ExecutableDocument) {

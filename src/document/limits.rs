@@ -396,7 +396,7 @@ mod tests {
     use super::*;
 
     fn visits(text: &str) -> u64 {
-        let document = super::super::parser::parse(text, &[]).expect("a document");
+        let (document, _) = super::super::parser::parse(text, &[]).expect("a document");
         let limits = Limits {
             directives: 1_000,
             selections: u64::MAX,

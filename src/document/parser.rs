@@ -9,14 +9,18 @@ use super::error::{self, DocumentError, ErrorCode};
 /// Maximum characters of a message, as it repeats parts of the document.
 const MAX_MESSAGE: usize = 300;
 
-/// Parses a document that the scan has passed, with the descriptions that the scan found.
+/// Parses a document that the scan has passed, with the descriptions that the scan found. Returns it
+/// with the text that its positions refer to.
 ///
 /// # Errors
 /// `GRAPHQL_PARSE_FAILED` with the first syntax error and its position.
-pub fn parse(text: &str, descriptions: &[Range<usize>]) -> Result<Document, DocumentError> {
+pub fn parse<'a>(
+    text: &'a str,
+    descriptions: &[Range<usize>],
+) -> Result<(Document, Cow<'a, str>), DocumentError> {
     check_descriptions(text, descriptions)?;
     let text = without_descriptions(text, descriptions);
-    let document = Document::parse(text.into_owned(), "document").map_err(|wrong| {
+    let document = Document::parse(&*text, "document").map_err(|wrong| {
         let first = wrong.errors.iter().next();
         first.map_or_else(
             || DocumentError::document(ErrorCode::ParseFailed, "the document is not GraphQL"),
@@ -30,7 +34,7 @@ pub fn parse(text: &str, descriptions: &[Range<usize>]) -> Result<Document, Docu
             "the document has no operation",
         ));
     }
-    Ok(document)
+    Ok((document, text))
 }
 
 /// Converts a diagnostic of the parser or validator. `message` replaces the diagnostic's.

@@ -36,8 +36,14 @@ pub fn scan(text: &str, limits: &Limits) -> Result<Vec<Range<usize>>, DocumentEr
             b'"' => {
                 at = end_of_string(bytes, at).ok_or_else(unclosed_string)?;
                 tokens += 1;
-                // A string after `=` is a default value.
-                string = (depth == 0 || depth == 1 && previous != b'=').then_some(start..at);
+                // Before it stands the end of a definition, or a variable's definition: a string
+                // after `=` is a default value, and one after `:` an argument.
+                let may_describe = match depth {
+                    0 => matches!(previous, b' ' | b'}'),
+                    1 => !matches!(previous, b'=' | b':'),
+                    _ => false,
+                };
+                string = may_describe.then_some(start..at);
                 previous = current;
                 continue;
             }

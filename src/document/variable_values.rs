@@ -175,6 +175,9 @@ impl Checker<'_> {
             );
         };
         for (field, definition) in &input.fields {
+            if self.faults.len() >= MAX_FAULTS {
+                return;
+            }
             match fields.get(field.as_str()) {
                 Some(inner) => {
                     self.inside(field.to_string(), |checker| {
@@ -192,6 +195,9 @@ impl Checker<'_> {
             }
         }
         for field in fields.keys() {
+            if self.faults.len() >= MAX_FAULTS {
+                return;
+            }
             if !input.fields.contains_key(field.as_str()) {
                 let names = input.fields.keys().map(Name::as_str);
                 let near = self.suggestion(field, names, "");

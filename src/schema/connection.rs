@@ -299,8 +299,8 @@ impl AssetConnection {
     }
 
     /// The exact number of assets in the whole list; null when unknown. It is unknown when a
-    /// source without `capabilities.hasExactCount` takes part, when the gateway filters after reading, and when a source failed, unless this
-    /// page read the whole list.
+    /// source without `capabilities.hasExactCount` takes part, when the gateway filters after
+    /// reading, and when a source failed. A page that read the whole list knows it all the same.
     async fn total_count(&self) -> Option<i64> {
         self.count()
     }

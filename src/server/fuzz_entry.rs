@@ -101,9 +101,9 @@ impl ParsedDocument {
     /// Parses a document without weighing or validating it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let syntax = document::parse_syntax(text, &[]).ok()?;
+        let (syntax, text) = document::parse_syntax(text, &[]).ok()?;
         Some(Self {
-            engine: document::engine_document(&syntax, text),
+            engine: document::engine_document(&syntax, &text),
             syntax,
         })
     }

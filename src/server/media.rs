@@ -265,7 +265,7 @@ fn describe(
     let declared = source_headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    // Some servers send originals as octet-stream although it knows their type.
+    // Some servers send originals as octet-stream although they know the type.
     let media_type = asset
         .mime_type
         .as_deref()

@@ -63,16 +63,14 @@ impl AllowedHosts {
         Self {
             bind_ip: address.ip(),
             names: names
-                .map(|name| without_brackets(name).to_owned())
+                .map(|name| without_brackets(without_final_dot(name)).to_owned())
                 .collect(),
         }
     }
 
     /// Whether `host`, without its port, names this gateway.
     fn allows(&self, host: &str) -> bool {
-        // `localhost.` is the same host, written as an absolute name (RFC 1034, 3.1).
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let host = without_brackets(host);
+        let host = without_brackets(without_final_dot(host));
         let is = |name: &str| name.eq_ignore_ascii_case(host);
         if is("localhost") || self.names.iter().any(|name| is(name)) {
             return true;
@@ -120,6 +118,11 @@ impl AllowedHosts {
             ),
         ))
     }
+}
+
+/// Strips the dot of an absolute name: `localhost.` is the same host (RFC 1034, 3.1).
+fn without_final_dot(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 /// Strips the brackets of an IPv6 host.

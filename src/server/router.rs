@@ -119,7 +119,8 @@ fn check(gateway: &Gateway, request: &Request) -> Result<(), RequestError> {
     let codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
     let codings = codings.filter_map(|value| value.to_str().ok());
     let mut codings = codings.flat_map(|value| value.split(',')).map(str::trim);
-    if codings.any(|coding| !coding.eq_ignore_ascii_case("chunked")) {
+    let is_unknown = |coding: &str| !coding.is_empty() && !coding.eq_ignore_ascii_case("chunked");
+    if codings.any(is_unknown) {
         // RFC 9112, 6.1.
         return Err(RequestError::new(
             StatusCode::NOT_IMPLEMENTED,

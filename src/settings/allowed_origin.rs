@@ -59,6 +59,7 @@ impl AllowedOrigin {
                 Some("") => true,
                 Some(port) => port
                     .strip_prefix(':')
+                    .filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
                     .is_some_and(|port| port.parse::<u16>().is_ok()),
                 None => false,
             },

@@ -27,6 +27,9 @@ where
 }
 
 /// The same for a key that may be left out.
+///
+/// # Errors
+/// The rule, for another number.
 pub fn optional_positive<'de, D, N>(deserializer: D) -> Result<Option<N>, D::Error>
 where
     D: Deserializer<'de>,
@@ -47,6 +50,9 @@ pub fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D
 }
 
 /// The same for a key that may be left out.
+///
+/// # Errors
+/// The rule, for another number.
 pub fn optional_seconds<'de, D>(deserializer: D) -> Result<Option<Duration>, D::Error>
 where
     D: Deserializer<'de>,

@@ -472,8 +472,13 @@ impl<'a> Reader<'a> {
             .collect();
         for name in names {
             let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-            let near = nearest(&name, self.known.keys().map(String::as_str));
-            let message = match (near, rest.strip_prefix("SOURCES_")) {
+            // Without the common beginning, which would hide how much differs.
+            let known = self
+                .known
+                .keys()
+                .filter_map(|known| known.strip_prefix(PREFIX));
+            let near = nearest(rest, known).map(|near| format!("{PREFIX}{near}"));
+            let message = match (&near, rest.strip_prefix("SOURCES_")) {
                 (Some(near), _) => format!("{name} sets no key: did you mean {near}?"),
                 (None, Some(rest)) => {
                     let source = rest.split('_').next().unwrap_or_default();

@@ -284,5 +284,7 @@ fn contains(name: &str, part: &str) -> bool {
             .to_ascii_lowercase()
             .contains(&part.to_ascii_lowercase());
     }
-    name.to_lowercase().contains(&part.to_lowercase())
+    // The small sigma at the end of a word is another character.
+    let folded = |text: &str| text.to_lowercase().replace('ς', "σ");
+    folded(name).contains(&folded(part))
 }

@@ -538,7 +538,7 @@ fn variables_replace_the_files_values() {
         ("ASSET_GATEWAY_CACHE_PORT", "tcp://10.0.0.1:80"),
         ("ASSET_GATEWAY_CACHE_PORT_80_TCP_ADDR", "10.0.0.1"),
         ("ASSET_GATEWAY_LIMITS_SERVICE_PORT_HTTP", "80"),
-        ("ASSET_GATEWAY_OF_ANOTHER_PROGRAM", "x"),
+        ("ASSET_GATEWAY_TAG", "1.2"),
     ];
     let config = load(toml, &variables).expect("valid");
     assert_eq!(config.listen.to_string(), "127.0.0.1:9");
@@ -567,7 +567,7 @@ fn variables_replace_the_files_values() {
     );
     assert_eq!(
         config.remarks,
-        ["ASSET_GATEWAY_OF_ANOTHER_PROGRAM sets no key: docs/configuration.md lists the variables"]
+        ["ASSET_GATEWAY_TAG sets no key: docs/configuration.md lists the variables"]
     );
 }
 

@@ -279,7 +279,7 @@ async fn wildcards_and_apps_are_listed_origins_too() {
 
 #[tokio::test]
 async fn listed_host_names_are_accepted() {
-    let world = world_of("public_url = \"https://assets.example.com\"\n[access]\nallowed_hosts = [\"assets.internal\"]\n").await;
+    let world = world_of("public_url = \"https://assets.example.com\"\n[access]\nallowed_hosts = [\"assets.internal.\"]\n").await;
     for (host, status) in [
         ("assets.example.com", 200),
         ("ASSETS.example.com:443", 200),

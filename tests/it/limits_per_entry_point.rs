@@ -275,6 +275,18 @@ async fn documents_of_september_2025_pass_every_entry_point_with_their_positions
             2,
             14,
         ),
+        (
+            "query \"a\" query { __typename }",
+            "GRAPHQL_PARSE_FAILED",
+            1,
+            7,
+        ),
+        (
+            "\"é狐\" query { asset(id: \"bad\") { name } }",
+            "BAD_USER_INPUT",
+            1,
+            14,
+        ),
         ("\"a\" { __typename }", "GRAPHQL_PARSE_FAILED", 1, 1),
         ("\"\\q\" query { __typename }", "GRAPHQL_PARSE_FAILED", 1, 1),
         ("{ __typename } \"a\"", "GRAPHQL_PARSE_FAILED", 1, 16),

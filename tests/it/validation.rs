@@ -512,7 +512,7 @@ async fn an_interface_has_a_list_of_interfaces() {
     let world = world().await;
     let data = world
         .data(
-            "{ node: __type(name: \"Node\") { kind interfaces { name } again: interfaces { kind } } \
+            "{ node: __type(name: \"Node\") { kind interfaces { name } again: interfaces { kind } __kind_of_a: kind } \
              asset: __type(name: \"Asset\") { interfaces { name interfaces { name } } } \
              kind: __type(name: \"AssetKind\") { interfaces { name } } }",
         )
@@ -520,7 +520,7 @@ async fn an_interface_has_a_list_of_interfaces() {
     assert_eq!(
         data,
         json!({
-            "node": { "kind": "INTERFACE", "interfaces": [], "again": [] },
+            "node": { "kind": "INTERFACE", "interfaces": [], "again": [], "__kind_of_a": "INTERFACE" },
             "asset": { "interfaces": [{ "name": "Node", "interfaces": [] }] },
             "kind": { "interfaces": null },
         })

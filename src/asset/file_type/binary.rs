@@ -49,10 +49,14 @@ const MAGIC: [(&[u8], &str); 29] = [
 
 /// Returns the type of binary bytes. `is_cut`: the file goes on.
 pub fn of_binary(bytes: &[u8], is_cut: bool) -> Option<&'static str> {
+    // Its length comes first, and may look like any magic of few bytes.
+    if is_safetensors(bytes, is_cut) {
+        return Some("application/x-safetensors");
+    }
     let magic = MAGIC.iter().find(|(magic, _)| bytes.starts_with(magic));
     magic
         .map(|(_, media_type)| *media_type)
-        .or_else(|| structured(bytes, is_cut))
+        .or_else(|| structured(bytes))
         .or_else(|| containers::ogg(bytes))
         .or_else(|| containers::matroska(bytes))
         .or_else(|| containers::iso_media(bytes))
@@ -60,7 +64,7 @@ pub fn of_binary(bytes: &[u8], is_cut: bool) -> Option<&'static str> {
 }
 
 /// Returns a type that several places of the bytes tell.
-fn structured(bytes: &[u8], is_cut: bool) -> Option<&'static str> {
+fn structured(bytes: &[u8]) -> Option<&'static str> {
     let is_wave = begins_with_any(bytes, &[b"RIFF", b"RF64", b"BW64"]) && has(bytes, 8, b"WAVE");
     // The sizes of the header that follows.
     let bitmap_header = little_endian(bytes, 14);
@@ -99,8 +103,6 @@ fn structured(bytes: &[u8], is_cut: bool) -> Option<&'static str> {
         Some("application/x-gguf")
     } else if is_basic {
         Some("audio/basic")
-    } else if is_safetensors(bytes, is_cut) {
-        Some("application/x-safetensors")
     } else {
         jpeg_2000(bytes)
             .or_else(|| zip(bytes))
