@@ -1,6 +1,7 @@
 //! Scenario (scenario.md): page tokens and time windows, batch reads, signed URLs.
 
 mod asset_types;
+mod capabilities;
 pub mod config;
 mod file_slices;
 pub mod list_params;
@@ -27,8 +28,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{json, value::RawValue};
 
 use self::{
+    capabilities::capabilities,
     config::{PublicEndpoint, ScenarioCredential, ScenarioSettings},
-    list_params::ScenarioParameters,
+    list_params::{ScenarioParameters, direction, milliseconds},
 };
 use crate::{
     asset::{Asset, Provider},
@@ -40,9 +42,9 @@ use crate::{
     },
     settings::{Secret, keys},
     source::{
-        Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, ListCall, ListKind, ListPlan,
-        ListRequest, ListSelection, NoCall, Page, Paging, Parameters, Position, RequestContext,
-        Row, SortBy, Source, SourceError, SourceInfo, Upload, Write, check_commas, fan_out,
+        Breaker, DetailLevel, ListCall, ListKind, ListPlan, ListRequest, ListSelection, NoCall,
+        Page, Paging, Parameters, Position, RequestContext, Row, SortBy, Source, SourceError,
+        SourceInfo, Upload, Write, check_commas, fan_out,
     },
     upstream::{Answer, Call},
 };
@@ -491,31 +493,4 @@ fn decoder() -> Option<&'static dyn Decode> {
         Some(Scenario::new(offline_client(&KIND)?, settings))
     });
     source.as_ref().map(|source| source as &dyn Decode)
-}
-
-fn capabilities(has_account: bool) -> Capabilities {
-    Capabilities {
-        tag_vocabulary: None,
-        max_tags: None,
-        has_exact_count: false,
-        delete_effect: DeleteEffect::Recoverable,
-        delete_description: "The asset is gone for everybody. Scenario can recover it for 30 days \
-                             on its Max plan and above.",
-        // Multipart uploads have no published limit (5.6).
-        max_upload_bytes: None,
-        max_batch_size: if has_account { 200 } else { 1 },
-    }
-}
-
-/// Returns the upstream name of the direction, the same for lists and searches.
-const fn direction(request: &ListRequest) -> &'static str {
-    match request.order.direction {
-        Direction::Descending => "desc",
-        Direction::Ascending => "asc",
-    }
-}
-
-/// Formats a time as Scenario does: `2025-01-16T11:19:41.579Z` (1 [seed 001]).
-fn milliseconds(time: Timestamp) -> String {
-    format!("{time:.3}")
 }

@@ -4,9 +4,14 @@
 //! windows, which belong to paging.
 
 use super::asset_types::TYPES;
+use jiff::Timestamp;
+
 use crate::{
     asset::{Kind, Visibility},
-    source::{BrokenRule, Filter, FilterField, ListCall, ListKind, NoCall, Parameters, SortBy},
+    source::{
+        BrokenRule, Direction, Filter, FilterField, ListCall, ListKind, ListRequest, NoCall,
+        Parameters, SortBy,
+    },
 };
 
 /// The parameters that the deprecated public path does not take (5.2).
@@ -300,4 +305,17 @@ impl Shared<'_> {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect()
     }
+}
+
+/// Returns the upstream name of the direction, the same for lists and searches.
+pub(super) const fn direction(request: &ListRequest) -> &'static str {
+    match request.order.direction {
+        Direction::Descending => "desc",
+        Direction::Ascending => "asc",
+    }
+}
+
+/// Formats a time as Scenario does: `2025-01-16T11:19:41.579Z` (1 [seed 001]).
+pub(super) fn milliseconds(time: Timestamp) -> String {
+    format!("{time:.3}")
 }
