@@ -166,15 +166,10 @@ impl<'a> ValueVisitor<'a> {
         fields: &[(Name, Node<Value>)],
         expected: &Type,
     ) -> Result<(), InputFault> {
-        let mut names = HashSet::new();
-        if let Some((name, _)) = fields.iter().find(|(name, _)| !names.insert(name)) {
-            let message = format!("There can be only one input field named \"{name}\".");
-            return Err((message, name.location()));
-        }
+        unique_names(fields)?;
         let Some(definition) = input(expected, self.schema) else {
-            // Inside a scalar, such as JSON, values have no types.
             let mut fields = fields.iter();
-            return fields.try_for_each(|(_, value)| self.literal(value, expected, None));
+            return fields.try_for_each(|(_, value)| untyped(value));
         };
         if is_one_of(definition) {
             let is_given = match fields {
@@ -236,6 +231,32 @@ impl<'a> ValueVisitor<'a> {
             variable.ty
         );
         Err((message, value.location()))
+    }
+}
+
+/// Refuses an input field given twice (5.6.3).
+fn unique_names(fields: &[(Name, Node<Value>)]) -> Result<(), InputFault> {
+    let mut names = HashSet::new();
+    match fields.iter().find(|(name, _)| !names.insert(name)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let message = format!("There can be only one input field named \"{name}\".");
+            Err((message, name.location()))
+        }
+    }
+}
+
+/// Checks a value inside a scalar, such as JSON, where values and variables have no types.
+fn untyped(value: &Node<Value>) -> Result<(), InputFault> {
+    match &**value {
+        Value::Object(fields) => {
+            unique_names(fields)?;
+            fields.iter().try_for_each(|(_, value)| untyped(value))
+        }
+        Value::List(items) => items.iter().try_for_each(untyped),
+        Value::Int(number) => parses(number.as_str(), value),
+        Value::Float(number) => parses(number.as_str(), value),
+        _ => Ok(()),
     }
 }
 

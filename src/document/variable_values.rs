@@ -290,14 +290,17 @@ fn shown(value: &ConstValue) -> String {
     }
 }
 
-/// Returns the name that is most like `word`. Up to half of the characters may differ.
+/// Returns the name that is most like `word`, whatever its case. Up to half of the characters may
+/// differ.
 pub fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let letters = word.chars().count();
     if letters > MAX_NAME {
         return None;
     }
+    let word = word.to_ascii_lowercase();
+    let distance = |name: &str| strsim::damerau_levenshtein(&word, &name.to_ascii_lowercase());
     names
-        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .map(|name| (distance(name), name))
         .filter(|(distance, _)| *distance <= letters.div_ceil(2))
         .min()
         .map(|(_, name)| name)

@@ -11,8 +11,8 @@ use std::{
 use axum::{
     extract::Request,
     http::{
-        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts,
-        uri::Authority,
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header,
+        request::Parts, uri::Authority,
     },
 };
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -83,7 +83,7 @@ impl AllowedHosts {
 
     /// Whether a request names this gateway as its host.
     pub fn names(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        matches!(host(uri, headers), Ok(Some(host)) if self.allows(&host))
+        matches!(host(uri, headers, false), Ok(Some(host)) if self.allows(&host))
     }
 
     /// Refuses requests for other hosts. Health probes may use any name.
@@ -94,7 +94,8 @@ impl AllowedHosts {
     pub fn check(&self, request: &Request) -> Result<(), RequestError> {
         let is_probe = matches!(request.uri().path(), "/health" | "/ready");
         let (uri, headers) = (request.uri(), request.headers());
-        let host = match host(uri, headers) {
+        let is_http2 = request.version() >= Version::HTTP_2;
+        let host = match host(uri, headers, is_http2) {
             Ok(host) => host,
             Err(_) if is_probe => return Ok(()),
             Err(InvalidHost) => {
@@ -267,7 +268,7 @@ pub fn has_preflight_header(headers: &HeaderMap) -> bool {
 struct InvalidHost;
 
 /// The host in the request's target, or in its `Host` header. `None`: there is none.
-fn host(uri: &Uri, headers: &HeaderMap) -> Result<Option<String>, InvalidHost> {
+fn host(uri: &Uri, headers: &HeaderMap, is_http2: bool) -> Result<Option<String>, InvalidHost> {
     let mut host_headers = headers.get_all(header::HOST).iter();
     let first = host_headers.next();
     if host_headers.next().is_some() {
@@ -278,13 +279,14 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Result<Option<String>, InvalidHost> {
         Some(value) => Some(valid_host(value).ok_or(InvalidHost)?),
     };
     match (uri.authority(), in_header) {
-        (Some(authority), Some(in_header)) => {
+        // In HTTP/1.1, a target in absolute form makes `Host` meaningless (RFC 9112, 3.2.2).
+        (Some(authority), Some(in_header)) if is_http2 => {
             let is_same = authority.as_str().eq_ignore_ascii_case(in_header.as_str());
             is_same
                 .then(|| Some(authority.host().to_owned()))
                 .ok_or(InvalidHost)
         }
-        (Some(authority), None) => Ok(Some(authority.host().to_owned())),
+        (Some(authority), _) => Ok(Some(authority.host().to_owned())),
         (None, in_header) => Ok(in_header.map(|authority| authority.host().to_owned())),
     }
 }
@@ -324,7 +326,7 @@ mod tests {
                 headers.append(name, value);
             }
             let uri: Uri = uri.parse().expect("a target");
-            let found = host(&uri, &headers).ok();
+            let found = host(&uri, &headers, true).ok();
             assert_eq!(
                 found,
                 expected.map(|host| host.map(str::to_owned)),

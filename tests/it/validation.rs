@@ -508,6 +508,30 @@ async fn a_null_condition_is_refused() {
 }
 
 #[tokio::test]
+async fn values_inside_json_have_no_types() {
+    let world = world().await;
+    let list = |value: &str| {
+        format!(
+            "query($v: String) {{ comfyAssets(filter: {{metadataFilter: [{{key: \"a\", anyOf: [{value}]}}]}}) \
+             {{ nodes {{ id }} }} }}"
+        )
+    };
+    let answer = world
+        .ask_with(&list("{x: [$v]}"), json!({ "v": "b" }))
+        .await;
+    assert_ne!(error_code(&answer), "GRAPHQL_VALIDATION_FAILED", "{answer}");
+    for wrong in ["{a: 1e999, b: $v}", "{a: {b: 1, b: $v}}"] {
+        let answer = world.ask_with(&list(wrong), json!({})).await;
+        assert_eq!(error_code(&answer), "GRAPHQL_VALIDATION_FAILED", "{answer}");
+    }
+}
+
+fn error_code(answer: &Value) -> &str {
+    let code = answer["errors"][0]["extensions"]["code"].as_str();
+    code.unwrap_or_default()
+}
+
+#[tokio::test]
 async fn an_interface_has_a_list_of_interfaces() {
     let world = world().await;
     let data = world

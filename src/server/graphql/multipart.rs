@@ -195,6 +195,10 @@ impl BodyParts {
             memory.take(piece.len())?;
             text.extend_from_slice(&piece);
         }
+        // A byte order mark, which a parser may ignore (RFC 8259, 8.1).
+        if text.starts_with(b"\xEF\xBB\xBF") {
+            text.drain(..3);
+        }
         Ok(text)
     }
 }

@@ -269,7 +269,6 @@ pub async fn read(
             let (limits, spools) = (&gateway.0.limits, &gateway.0.spools);
             let read = multipart::read(&head.headers, body, limits, spools, memory);
             let (operations, files) = read.await?;
-            let operations = without_mark(operations);
             if operations.trim_ascii_start().starts_with(b"[") {
                 return Err(RequestError::bad_request(
                     "`operations` is a list: a batch carries no files. Send each operation with \

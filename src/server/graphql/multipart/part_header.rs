@@ -24,7 +24,9 @@ impl PartHeader {
 
     fn parse(value: &str) -> Self {
         // The parser reads mail, where this header is the same.
-        let raw = format!("Content-Disposition: {}\r\n\r\n", with_backslashes(value));
+        // White space between two encoded words is no part of the text (RFC 2047, 6.2).
+        let joined = with_backslashes(value).replace("?= =?", "?==?");
+        let raw = format!("Content-Disposition: {joined}\r\n\r\n");
         let message = MessageParser::default().parse_headers(raw.as_bytes());
         let disposition = message
             .as_ref()
@@ -35,7 +37,11 @@ impl PartHeader {
         let file_names = attributes
             .iter()
             .filter(|attribute| attribute.name == "filename");
-        let file_names: Vec<&str> = file_names.map(|attribute| &*attribute.value).collect();
+        let mut file_names: Vec<&str> = file_names.map(|attribute| &*attribute.value).collect();
+        // An extended name that is not UTF-8 is none.
+        if file_names.len() > 1 {
+            file_names.retain(|name| !name.contains(char::REPLACEMENT_CHARACTER));
+        }
         let file_name = match *file_names.as_slice() {
             [first, _] if begins_with_extended(value) => Some(first.to_owned()),
             [_, .., last] => Some(last.to_owned()),
@@ -113,6 +119,16 @@ mod tests {
                 "form-data; name=\"0\"; filename*=iso-8859-1'en'%A3%20rates.png",
                 "0",
                 Some("£ rates.png"),
+            ),
+            (
+                "form-data; name=\"0\"; filename=\"=?utf-8?B?w6ku?= =?utf-8?B?cG5n?=\"",
+                "0",
+                Some("é.png"),
+            ),
+            (
+                "form-data; name=\"0\"; filename*=UTF-8''%ff.png; filename=\"x.png\"",
+                "0",
+                Some("x.png"),
             ),
             // Browsers.
             (
