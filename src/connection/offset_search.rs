@@ -3,8 +3,8 @@
 use super::sort_key::Key;
 use crate::source::Direction;
 
-/// Extra rows read before a hinted position, in case rows were deleted since.
-const SLACK: u64 = 2;
+/// Extra rows read before an expected position, in case rows were deleted since.
+pub const SLACK: u64 = 2;
 
 /// A search for the slice that begins strictly before `time` and reaches it. Without a time, it is
 /// the start of the list.

@@ -3,7 +3,7 @@
 use super::{RankedRow, Reader, Step};
 use crate::{
     connection::{
-        offset_search::{Search, precedes},
+        offset_search::{SLACK, Search, precedes},
         sort_key::{Key, MAX_TIME, MIN_TIME},
     },
     source::{Page, Row, SortBy, SourceError},
@@ -107,7 +107,12 @@ impl Reader<'_> {
                 ..Search::exactly(end.saturating_sub(1), Some(last.key.time))
             };
         }
-        Search::exactly(end.saturating_sub(group + 1), Some(last.key.time))
+        let slack = if group + 2 + SLACK > self.reach() {
+            0
+        } else {
+            SLACK
+        };
+        Search::exactly(end.saturating_sub(group + 1 + slack), Some(last.key.time))
     }
 
     pub(super) fn reach(&self) -> u64 {
