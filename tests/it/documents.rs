@@ -68,6 +68,28 @@ async fn a_query_is_registered_and_requested_by_its_hash() {
 }
 
 #[tokio::test]
+async fn documents_of_september_2025_are_found_by_hash_and_by_manifest() {
+    const DESCRIBED: &str = "\"What it does\" query Q(\"how many\" $n: Int ! = 1) \
+                             { assets(first: $n, filter: {nameContains: \"\\u{68}\"}) { nodes { id } } }";
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    write!(file, "{}", json!({ "described": DESCRIBED })).expect("written");
+    let path = file.path().to_str().expect("text").to_owned();
+    let world = world_of(&format!("[documents]\nmanifests = [{path:?}]\n")).await;
+    let by_text = post(&world, json!({ "query": DESCRIBED })).await;
+    assert_eq!(
+        by_text["data"]["assets"]["nodes"].as_array().map(Vec::len),
+        Some(1)
+    );
+    let hash = persisted(&sha256(DESCRIBED));
+    let registered = post(&world, json!({ "query": DESCRIBED, "extensions": hash })).await;
+    let by_hash = post(&world, json!({ "extensions": hash })).await;
+    let by_id = post(&world, json!({ "documentId": "described" })).await;
+    for answer in [registered, by_hash, by_id] {
+        assert_eq!(answer, by_text);
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_hash_is_refused_and_registers_nothing() {
     let world = world().await;
     let hash = sha256("{ __typename }");

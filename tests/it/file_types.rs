@@ -74,6 +74,14 @@ async fn uploads_are_what_their_bytes_are_at_every_source() {
         ),
         (
             "scenario",
+            "anim.avif",
+            "b.avif",
+            "b.avif",
+            "image/avif",
+            "IMAGE",
+        ),
+        (
+            "scenario",
             "mif1_avif.avif",
             "a.avif",
             "a.avif",

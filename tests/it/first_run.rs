@@ -76,6 +76,35 @@ fn stderr(output: &Output) -> String {
 }
 
 #[tokio::test]
+async fn pages_of_this_machine_use_the_embedded_sandbox() {
+    let running = start(
+        binary().args(["--listen", "127.0.0.1:0"]),
+        "These are emulated",
+    );
+    let url = running.lines[0]
+        .trim_start_matches("The graph is at ")
+        .to_owned();
+    for (origin, is_allowed) in [
+        ("http://localhost:5173", true),
+        ("http://127.0.0.1:3000", true),
+        ("https://localhost:5173", false),
+        ("http://localhost.example:5173", false),
+    ] {
+        let request = client().request(reqwest::Method::OPTIONS, &url);
+        let request = request
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        let response = request.send().await.expect("an answer");
+        let allowed = response
+            .headers()
+            .get("access-control-allow-origin")
+            .cloned();
+        assert_eq!(allowed.is_some(), is_allowed, "{origin}");
+        assert_eq!(response.status() == 200, is_allowed, "{origin}");
+    }
+}
+
+#[tokio::test]
 async fn without_configuration_it_prints_its_address_and_answers() {
     let running = start(binary().args(["--listen", "127.0.0.1:0"]), "Sources:");
     let graph = running.lines[0]

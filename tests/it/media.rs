@@ -121,6 +121,43 @@ async fn comfys_files_come_through_the_gateway_without_the_servers_address() {
 }
 
 #[tokio::test]
+async fn a_download_keeps_its_name_with_the_ending_of_what_is_sent() {
+    let world = world().await;
+    {
+        let mut comfy = world.sandbox.store.comfy();
+        for asset in comfy.iter_mut() {
+            asset.name = "größe 狐.wav".to_owned();
+        }
+    }
+    let data = world
+        .data("{ comfyAssets(first: 50) { nodes { kind url thumbnailUrl } } }")
+        .await;
+    let nodes = data["comfyAssets"]["nodes"].as_array().expect("nodes");
+    let with_thumbnail = nodes.iter().find(|asset| asset["thumbnailUrl"].is_string());
+    let asset = with_thumbnail.expect("a thumbnail");
+    for (field, is_original) in [("url", true), ("thumbnailUrl", false)] {
+        let response = world.get(asset[field].as_str().expect("a URL")).await;
+        let value = |name: &str| {
+            let value = response.headers()[name].to_str().expect("ASCII");
+            value.to_owned()
+        };
+        let ending = match (is_original, &*value("content-type")) {
+            (true, _) => "wav",
+            (false, "image/png") => "png",
+            (false, "image/webp") => "webp",
+            (false, _) => "jpg",
+        };
+        assert_eq!(
+            value("content-disposition"),
+            format!(
+                "inline; filename=\"gr__e _.{ending}\"; \
+                 filename*=UTF-8''gr%C3%B6%C3%9Fe%20%E7%8B%90.{ending}"
+            )
+        );
+    }
+}
+
+#[tokio::test]
 async fn ranges_work_without_support_by_the_source() {
     let world = world().await;
     let url = a_comfy_picture(&world).await;

@@ -280,6 +280,37 @@ async fn a_request_must_name_exactly_one_host() {
 }
 
 #[tokio::test]
+async fn unknown_transfer_codings_are_refused_with_501() {
+    let world = world().await;
+    for (codings, status) in [
+        ("foo, chunked", "501"),
+        ("gzip, chunked", "501"),
+        ("Chunked", "200"),
+        // RFC 9112, 6.3: the end of such a body is not known.
+        ("gzip", "400"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(world.address)
+            .await
+            .expect("a connection");
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             transfer-encoding: {codings}\r\nconnection: close\r\n\r\n\
+             18\r\n{{\"query\":\"{{__typename}}\"}}\r\n0\r\n\r\n"
+        );
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+            .await
+            .expect("written");
+        let mut answer = String::new();
+        // The gateway may close before it has read the body.
+        let _ = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{codings}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_body_past_the_limit_is_refused_with_413() {
     let world = world().await;
     let response = world

@@ -145,6 +145,16 @@ async fn each_source_takes_a_file_in_its_own_way() {
 }
 
 #[tokio::test]
+async fn steps_are_what_the_input_asks_for() {
+    let world = world().await;
+    for source in ["scenario", "piktid", "comfy"] {
+        let input = json!({ "source": source });
+        let payload = world.upload(input, file("fox.png", png(1_000))).await;
+        assert_eq!(steps(&payload), ["FILE DONE"], "{source}: {payload:#}");
+    }
+}
+
+#[tokio::test]
 async fn large_files_go_to_scenario_in_parts_and_are_waited_for() {
     let world = world().await;
     let clip = [
