@@ -570,3 +570,24 @@ async fn over_http2_a_page_of_the_host_in_the_authority_is_same_origin() {
         assert_eq!(response.expect("an answer").status(), status, "{origin}");
     }
 }
+
+#[tokio::test]
+async fn over_http2_a_host_that_differs_from_the_authority_is_malformed() {
+    let world = world().await;
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .expect("a client");
+    let port = world.address.port();
+    let url = format!("http://127.0.0.1:{port}/graphql?query=%7B__typename%7D");
+    for (host, status) in [
+        (format!("127.0.0.1:{port}"), 200),
+        (format!("localhost:{port}"), 400),
+        (format!("127.0.0.1:{}", port ^ 1), 400),
+    ] {
+        let request = client.get(&url).header("host", &host);
+        let request = request.header("graphql-require-preflight", "1");
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), status, "{host}");
+    }
+}
