@@ -2,7 +2,7 @@
 //!
 //! It contains no GraphQL, no HTTP and no clock. [`Asset`] holds the fields that all assets share.
 //! [`Details`] holds those of one provider, under the provider's names. Each source's `map`
-//! converts between them, by `upstreams/compare.md` §2.
+//! converts between them, by `docs/providers.md`.
 
 pub mod comfy;
 mod file_type;

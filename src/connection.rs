@@ -1,7 +1,7 @@
 //! One ordered list over many sources, paged as Relay connections.
 //!
-//! The gateway merges the rows after a key, not whole pages (`merge.md`). A [`Key`] names a gap
-//! between assets and outlives them. Each source's [`Reader`](source_reader::Reader) hides its
+//! The gateway merges the rows after a key, not whole pages (`docs/paging.md`). A [`Key`] names a
+//! gap between assets and outlives them. Each source's [`Reader`](source_reader::Reader) hides its
 //! paging and returns a gap-free run from the key on. [`merge`] takes the rows before the
 //! *horizon*, past which some run is unknown.
 //!
@@ -37,8 +37,8 @@ impl List {
     /// Reads a page.
     ///
     /// # Errors
-    /// [`ListUnavailable`] when every source failed from the start. Also when a page requested with a
-    /// cursor would not advance because some sources failed. Other failures are in
+    /// [`ListUnavailable`] when every source failed from the start. Also when a page requested with
+    /// a cursor would not advance because some sources failed. Other failures are in
     /// [`ConnectionPage::sources`].
     pub async fn page(&self, range: &PageRange<Cursor>) -> Result<ConnectionPage, ListUnavailable> {
         merge::page(self, range).await

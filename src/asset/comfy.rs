@@ -1,4 +1,5 @@
-//! Comfy's own fields of an asset (comfy.md 3, all generations), under Comfy's names.
+//! Comfy's own fields of an asset (docs/providers/comfy.md 3, all generations), under Comfy's
+//! names.
 
 use async_graphql::SimpleObject;
 use jiff::Timestamp;
@@ -7,7 +8,7 @@ use super::SourceName;
 
 /// Comfy's own fields, under Comfy's names. Servers of different versions send different fields; a
 /// field that was not sent is null.
-// The fields of comfy.md 3 that [`super::Asset`] lacks.
+// The fields of docs/providers/comfy.md 3 that [`super::Asset`] lacks.
 #[derive(Debug, SimpleObject)]
 #[graphql(name = "ComfyDetails", complex)]
 pub struct Details {

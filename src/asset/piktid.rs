@@ -1,4 +1,4 @@
-//! PiktID's own fields of an asset (piktid.md 3), under PiktID's names.
+//! PiktID's own fields of an asset (docs/providers/piktid.md 3), under PiktID's names.
 
 use async_graphql::SimpleObject;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use super::lenient;
 
 /// PiktID's own fields, under PiktID's names. A field that was not sent is null.
 /// Its lists are as long as PiktID sends them.
-// The fields of piktid.md 3 that [`super::Asset`] lacks.
+// The fields of docs/providers/piktid.md 3 that [`super::Asset`] lacks.
 #[derive(Debug, Default, SimpleObject)]
 #[graphql(name = "PiktidDetails", complex)]
 pub struct Details {

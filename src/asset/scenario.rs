@@ -1,4 +1,5 @@
-//! Scenario's own fields of an asset (scenario.md 6.2 to 6.4), under Scenario's names.
+//! Scenario's own fields of an asset (docs/providers/scenario.md 6.2 to 6.4), under Scenario's
+//! names.
 
 pub mod link;
 pub mod metadata;
@@ -14,7 +15,7 @@ use super::{AssetId, lenient};
 /// Scenario's own fields, under Scenario's names. A field that was not sent is null. Scenario
 /// extends its enumerations, so they are strings here.
 /// Its lists are as long as Scenario sends them.
-// The fields of scenario.md 6.2 that [`super::Asset`] lacks.
+// The fields of docs/providers/scenario.md 6.2 that [`super::Asset`] lacks.
 #[derive(Debug, SimpleObject)]
 #[graphql(name = "ScenarioDetails", complex)]
 pub struct Details {

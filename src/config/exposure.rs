@@ -5,7 +5,8 @@ use crate::settings::{AccessMode, is_this_machine};
 
 impl Config {
     /// Returns how the gateway's credentials are exposed to a network without authentication, if
-    /// they are. A passthrough source exposes none: its callers bring their own (`design.md` §6).
+    /// they are. A passthrough source exposes none: its callers bring their own
+    /// (`docs/security.md`).
     pub(super) fn exposure(&self) -> Option<String> {
         let is_open = matches!(self.access.mode, AccessMode::Open);
         let exposed: Vec<&str> = self

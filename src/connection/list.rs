@@ -25,7 +25,7 @@ use crate::{
 pub struct PageRange<C> {
     /// True for `first`, false for `last`.
     pub forward: bool,
-    /// The page size: 1 to [`MAX_PAGE`].
+    /// The page size: 1 to [`MAX_PAGE`](super::MAX_PAGE).
     pub count: usize,
     pub after: Option<C>,
     pub before: Option<C>,

@@ -169,7 +169,7 @@ impl ApiClient {
     /// # Errors
     /// - [`SourceError::UnknownOutcome`]: the call was sent, but no complete response came.
     /// - [`SourceError::NotTried`]: no time was left to send it.
-    /// - [`SourceError::LeftAlone`] or [`SourceError::Unavailable`]: nothing was sent.
+    /// - [`SourceError::NotCalled`] or [`SourceError::Unavailable`]: nothing was sent.
     pub async fn write(&self, call: Call, context: &RequestContext) -> Result<Answer, SourceError> {
         loop {
             let answer = self.write_once(call.clone(), context).await?;

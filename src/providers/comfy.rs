@@ -1,4 +1,4 @@
-//! Comfy (comfy.md, comfy-observed.md): offsets with a total, no batch read, files behind a key.
+//! Comfy (docs/providers/comfy.md): offsets with a total, no batch read, files behind a key.
 //!
 //! The client supports the published and the newest contract, of the cloud and of a self-hosted
 //! ComfyUI. It reads the JSON of both and sends only parameters that both understand.
@@ -41,7 +41,7 @@ use crate::{
     upstream::{Answer, Call, UpstreamError},
 };
 
-/// Maximum rows per list call (4.1 [seed 003]).
+/// Maximum rows per list call (4.1).
 const LIST_CAP: u32 = 500;
 
 /// Totals from here on are ignored, as JSON does not carry them exactly.
@@ -52,7 +52,7 @@ pub const KIND: ProviderKind = ProviderKind {
     provider: Provider::Comfy,
     default_url: "https://cloud.comfy.org",
     variables: &[("COMFY_API_KEY", "api_key"), ("COMFY_URL", "url")],
-    // Comfy Cloud's 429 is about payment (comfy.md 1 [docs]).
+    // Comfy Cloud's 429 is about payment (docs/providers/comfy.md 1).
     waits_out_429: false,
     keys: keys::<ComfySettings>,
     read: config::read,

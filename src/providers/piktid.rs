@@ -1,4 +1,4 @@
-//! PiktID (piktid.md): page numbers with a total, no batch read.
+//! PiktID (docs/providers/piktid.md): page numbers with a total, no batch read.
 
 pub mod config;
 pub mod list_params;
@@ -33,7 +33,7 @@ use crate::{
     upstream::{Answer, Call, Pace},
 };
 
-/// Maximum rows per list call (4.1 [seed 002]).
+/// Maximum rows per list call (4.1).
 const LIST_CAP: u32 = 100;
 /// Minimum rows from any position on a page of at most [`LIST_CAP`]: see [`page_holding`].
 const LIST_REACH: u32 = 40;
@@ -88,7 +88,7 @@ impl Piktid {
 
     /// Decodes a list's response as page number `page` of `per_page` rows each.
     fn decode_list(&self, answer: Answer, page: u64, per_page: u64) -> Result<Page, SourceError> {
-        // A page past the end may be an empty list or a 404 (4.1 [inferred]).
+        // A page past the end may be an empty list or a 404 (4.1).
         if answer.status == http::StatusCode::NOT_FOUND && page > 1 {
             return Ok(past_the_end((page - 1) * per_page));
         }
@@ -304,8 +304,8 @@ fn capabilities() -> Capabilities {
 }
 
 /// Returns the number and size of the page that holds rows `offset .. offset + length`. It is the
-/// smallest `per_page` up to [`LIST_CAP`] that has all these rows on one page (`merge.md`). If none
-/// has, it is the page that reaches furthest, and the caller reads on.
+/// smallest `per_page` up to [`LIST_CAP`] that has all these rows on one page (`docs/paging.md`).
+/// If none has, it is the page that reaches furthest, and the caller reads on.
 fn page_holding(offset: u64, length: u64) -> (u64, u64) {
     let cap = u64::from(LIST_CAP);
     let reach = |per_page: u64| per_page - offset % per_page;

@@ -1,4 +1,4 @@
-//! Scenario (scenario.md): page tokens and time windows, batch reads, signed URLs.
+//! Scenario (docs/providers/scenario.md): page tokens and time windows, batch reads, signed URLs.
 
 mod asset_types;
 mod capabilities;
@@ -49,11 +49,11 @@ use crate::{
     upstream::{Answer, Call},
 };
 
-/// Maximum rows per list call (5.1 [seed 001]).
+/// Maximum rows per list call (5.1).
 const LIST_CAP: u32 = 100;
-/// Maximum ids per batch read (5.4 [SDK]).
+/// Maximum ids per batch read (5.4).
 const BULK_CAP: usize = 200;
-/// The literal token that gives access to public assets (2 [seed 000]).
+/// The literal token that gives access to public assets (2).
 const PUBLIC: &str = "public-auth-token";
 
 /// Registers Scenario.
@@ -276,7 +276,7 @@ impl Scenario {
         )
     }
 
-    /// One unordered `get-bulk` of at most [`BULK_CAP`] ids. Absent ids are gone (5.4 [inferred]).
+    /// One unordered `get-bulk` of at most [`BULK_CAP`] ids. Absent ids are gone (5.4).
     async fn read_bulk(
         &self,
         ids: &[Arc<str>],

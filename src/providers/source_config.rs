@@ -23,7 +23,7 @@ pub trait ProviderSettings: fmt::Debug + Send + Sync {
     /// Builds the source.
     fn connect(&self, client: ApiClient) -> Arc<dyn Source>;
 
-    /// Replaces the credential with a caller's, which is sent unchanged (`design.md` §5).
+    /// Replaces the credential with a caller's, which is sent unchanged (`docs/security.md`).
     fn for_caller(&self, credential: Secret) -> Arc<dyn ProviderSettings>;
 
     /// Returns what selects the account at the source's URL: two sources with equal ones would show

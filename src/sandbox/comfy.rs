@@ -1,4 +1,4 @@
-//! Emulates Comfy (comfy.md 4, comfy-observed.md) in three dialects: the cloud's published and
+//! Emulates Comfy (docs/providers/comfy.md 4) in three dialects: the cloud's published and
 //! newest contracts, and a self-hosted ComfyUI. The latter runs behind a proxy that checks keys, so
 //! that authentication is real.
 
@@ -83,7 +83,7 @@ async fn get_one(State(shared): State<Shared>, Path(id): Path<String>) -> Respon
 }
 
 /// Serves the bytes. A local server streams them without ranges. The newest cloud redirects (302)
-/// to signed storage. The published contract lacks the route (4.10, comfy-observed.md 27).
+/// to signed storage. The published contract lacks the route (docs/providers/comfy.md 4.10, O27).
 async fn content(
     State(shared): State<Shared>,
     Path(id): Path<String>,
@@ -120,7 +120,7 @@ fn redirect(location: &str) -> Response {
     }
 }
 
-/// Serves the picture of a preview address; supports ranges (comfy-observed.md 27).
+/// Serves the picture of a preview address; supports ranges (docs/providers/comfy.md O27).
 async fn view(
     State(shared): State<Shared>,
     Query(query): Query<HashMap<String, String>>,

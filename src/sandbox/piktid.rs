@@ -1,5 +1,5 @@
-//! Emulates PiktID (piktid.md 4): page numbers, empty error bodies, presigned uploads, at most
-//! three bulk deletes a second.
+//! Emulates PiktID (docs/providers/piktid.md 4): page numbers, empty error bodies, presigned
+//! uploads, at most three bulk deletes a second.
 
 pub mod asset;
 pub mod seed;
@@ -37,7 +37,7 @@ const TAGS: [&str; 4] = ["model", "product", "background", "other"];
 #[derive(Clone)]
 struct Piktid {
     shared: Shared,
-    /// Times of the latest bulk deletes, for the limit of three a second (2 [seed 004]).
+    /// Times of the latest bulk deletes, for the limit of three a second (2).
     bulk_deletes: Arc<Mutex<VecDeque<Instant>>>,
 }
 
@@ -65,7 +65,7 @@ pub fn router(shared: Shared) -> Router {
         .with_state(piktid)
 }
 
-/// Answers a wrong token with an empty 401 (2 [inferred]).
+/// Answers a wrong token with an empty 401 (2).
 async fn authenticate(State(piktid): State<Piktid>, request: Request, next: Next) -> Response {
     let expected = format!("Bearer {}", piktid.shared.context.token);
     let authorization = request
@@ -79,7 +79,7 @@ async fn authenticate(State(piktid): State<Piktid>, request: Request, next: Next
     }
 }
 
-/// Returns PiktID's only documented error body (2 [seed 002]).
+/// Returns PiktID's only documented error body (2).
 fn invalid(field: &str, message: &str, position: &str) -> Response {
     let body = json!({
         "error": "Invalid request",
@@ -171,7 +171,7 @@ async fn list(
         .iter()
         .filter(|a| match get("ownership") {
             Some("mine") => a.created_by == USER,
-            // `shared` includes teammates' assets beside the user's (3 [seed 004]).
+            // `shared` includes teammates' assets beside the user's (3).
             Some("shared") => a.visibility == "shared",
             Some("default") => a.visibility == "default",
             _ => true,
@@ -243,7 +243,7 @@ fn change(shared: &Shared, id: &str, change: impl FnOnce(&mut PiktidAsset)) -> R
     }
 }
 
-/// Replaces the tag set (4.4 [inferred]).
+/// Replaces the tag set (4.4).
 async fn set_tags(
     State(shared): State<Shared>,
     Path(id): Path<String>,

@@ -1,5 +1,5 @@
-//! Emulates Scenario (scenario.md 5): lists paged by token, batch reads, tags as deltas, deletes
-//! that report nothing per id.
+//! Emulates Scenario (docs/providers/scenario.md 5): lists paged by token, batch reads, tags as
+//! deltas, deletes that report nothing per id.
 
 pub mod answers;
 pub mod asset;
@@ -50,7 +50,7 @@ pub fn router(shared: Shared) -> Router {
         .merge(parts)
 }
 
-/// Accepts exactly the three schemes of scenario.md 2.
+/// Accepts exactly the three schemes of docs/providers/scenario.md 2.
 async fn authenticate(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let credentials = &shared.context;
     let pair = format!("{}:{}", credentials.key, credentials.secret);
@@ -270,7 +270,7 @@ async fn create(State(shared): State<Shared>, Json(body): Json<Value>) -> Respon
     asset_response(row)
 }
 
-/// Returns a picture's type, if it is one that Scenario takes (5.5 [docs]). The image library knows
+/// Returns a picture's type, if it is one that Scenario takes (5.5). The image library knows
 /// neither SVG nor the formats of phones: these are taken as declared, if the bytes look like it.
 fn picture_type<'a>(declared: &'a str, bytes: &[u8]) -> Option<&'a str> {
     if let Ok(format) = image::guess_format(bytes) {

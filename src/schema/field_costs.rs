@@ -10,7 +10,7 @@ use async_graphql::parser::{
 use super::{field_cost::FieldCost, providers, sdl};
 use crate::asset::Provider;
 
-/// The most list calls to one source for a page (`design.md` §3).
+/// The most list calls to one source for a page (`docs/queries.md`).
 const CALLS_FOR_A_PAGE: u64 = 5;
 
 /// The cost of the whole schema, which is about 100 KB of response.

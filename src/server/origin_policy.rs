@@ -28,7 +28,7 @@ const ONE_HOST: &str = "a request must have exactly one `Host` header, with a ho
 /// Maximum characters of a host or origin in a message.
 const MAX_SHOWN: usize = 100;
 
-/// Headers that a page of another site can send only after a preflight (`design.md` §6).
+/// Headers that a page of another site can send only after a preflight (`docs/http.md`).
 const PREFLIGHT_HEADERS: [&str; 3] = [
     "apollo-require-preflight",
     "graphql-require-preflight",
@@ -89,8 +89,9 @@ impl AllowedHosts {
     /// Refuses requests for other hosts. Health probes may use any name.
     ///
     /// # Errors
-    /// 400: an HTTP/1.1 request has no or several `Host` headers, or an invalid one (RFC 9112, 3.2),
-    /// or one of HTTP/2 differs from `:authority` (RFC 9113, 8.3.1). 421: it names another host.
+    /// 400: an HTTP/1.1 request has no or several `Host` headers, or an invalid one (RFC 9112,
+    /// 3.2), or one of HTTP/2 differs from `:authority` (RFC 9113, 8.3.1). 421: it names another
+    /// host.
     pub fn check(&self, request: &Request) -> Result<(), RequestError> {
         let is_probe = matches!(request.uri().path(), "/health" | "/ready");
         let (uri, headers) = (request.uri(), request.headers());

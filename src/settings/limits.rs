@@ -9,7 +9,7 @@ use super::numbers::{positive, seconds};
 /// Maximum of `nesting`: deeper documents overflow the parser's stack before they are useful.
 const MAX_NESTING: usize = 200;
 
-/// Limits on requests and connections. The defaults come from `design.md` §7.
+/// Limits on requests and connections. `docs/configuration.md` has the defaults.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {

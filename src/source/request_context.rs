@@ -80,7 +80,7 @@ impl RequestContext {
         self.deadline() - MARGIN.min(self.time / 4)
     }
 
-    /// Restarts the operation's time limit, as upload bytes have arrived (`design.md` §7).
+    /// Restarts the operation's time limit, as upload bytes have arrived.
     pub fn renew(&self) {
         let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.renewed.fetch_max(milliseconds, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::egress::EgressPolicy;
 
-/// Timeouts and limits for one source's calls. The defaults come from `design.md` §8.
+/// Timeouts and limits for one source's calls. `docs/configuration.md` has the defaults.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub connect: Duration,

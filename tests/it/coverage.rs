@@ -4,8 +4,8 @@
 //!
 //! Documents: `000` to `004` are the seed pages; `SDK`, `N` and `L` are the contracts' grades for
 //! newer parameters (`upstreams/`). The graph leaves out `deleted` [SDK]: its list takes no order
-//! and no window (scenario.md 5.1), so a cursor has no position in it. `ScenarioParameters` can
-//! express it (`parameters`). `teamId` [SDK] goes with `deleted` only.
+//! and no window (docs/providers/scenario.md 5.1), so a cursor has no position in it.
+//! `ScenarioParameters` can express it (`parameters`). `teamId` [SDK] goes with `deleted` only.
 
 use asset_gateway::sandbox::{
     ComfyAsset, Dialect, Options, PiktidAsset, RecordedCall, ScenarioAsset, Store,

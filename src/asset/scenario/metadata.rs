@@ -1,4 +1,5 @@
-//! `metadata` of a Scenario asset: how it was made. Flat, as Scenario sends it (scenario.md 6.3).
+//! `metadata` of a Scenario asset: how it was made. Flat, as Scenario sends it
+//! (docs/providers/scenario.md 6.3).
 
 use async_graphql::SimpleObject;
 use serde::Deserialize;

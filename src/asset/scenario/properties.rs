@@ -1,4 +1,4 @@
-//! `properties` of a Scenario asset: measurements of its file (scenario.md 6.4).
+//! `properties` of a Scenario asset: measurements of its file (docs/providers/scenario.md 6.4).
 
 use async_graphql::SimpleObject;
 use serde::{Deserialize, Deserializer};

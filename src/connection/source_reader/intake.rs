@@ -100,7 +100,8 @@ impl Reader<'_> {
         };
         let group = self.open_group.len() as u64;
         if group + 2 > self.reach() {
-            // No call surely holds the group: only its own order helps (`merge.md` condition 4).
+            // No call surely holds the group: only its own order helps (`docs/paging.md` condition
+            // 4).
             return Search {
                 after: Some(last.key.clone()),
                 group_at: end.saturating_sub(group),

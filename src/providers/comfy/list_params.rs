@@ -1,4 +1,5 @@
-//! The query parameters of Comfy's list (comfy.md 4.1), in all versions of the contract, typed.
+//! The query parameters of Comfy's list (docs/providers/comfy.md 4.1), in all versions of the
+//! contract, typed.
 //!
 //! The client itself sends `limit`, `offset`, `after`, `sort` and `order`, which belong to paging.
 //! A server silently ignores names it does not know, so callers that rely on a filter recheck it.
@@ -177,7 +178,8 @@ struct TagBudget {
 }
 
 impl TagBudget {
-    /// Maximum bytes of tags in a URL, of the 8,190 that a server reads (comfy-observed.md 21).
+    /// Maximum bytes of tags in a URL, of the 8,190 that a server reads (docs/providers/comfy.md
+    /// O21).
     const BYTES: usize = 3_000;
 
     /// Makes a budget less the number of `listed`, the tags that are always sent.
@@ -251,8 +253,8 @@ pub(super) fn push_down(
         pushed.push(FilterField::TagsNone);
     }
     // Comfy searches by name and takes one text, so with a search the gateway compares names. A
-    // local server ignores case for ASCII letters only (comfy-observed.md 15). The gateway compares
-    // a possible part of an id, because an asset without a name shows its id.
+    // local server ignores case for ASCII letters only (docs/providers/comfy.md O15). The gateway
+    // compares a possible part of an id, because an asset without a name shows its id.
     let mut name_contains = filter.search.clone();
     if name_contains.is_none()
         && let Some(part) = &filter.name_contains

@@ -1,4 +1,4 @@
-//! Maps Comfy's asset to the gateway's (`compare.md` §2).
+//! Maps Comfy's asset to the gateway's (`docs/providers.md`).
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -126,8 +126,8 @@ fn kind(mime_type: Option<&str>, name: &str, tags: &[String]) -> Kind {
 
 /// Returns the renditions. Files need the key or are at an internal address, so they use the media
 /// route; a preview in signed storage loads directly. An asset's preview URL is its own file
-/// (comfy.md 3), a thumbnail only if it is a small picture. The preview of another, nominated asset
-/// is always shown.
+/// (docs/providers/comfy.md 3), a thumbnail only if it is a small picture. The preview of another,
+/// nominated asset is always shown.
 fn media(
     base: &Url,
     kind: Kind,
@@ -150,7 +150,7 @@ fn media(
             url: url.into(),
         })
     });
-    // Duplicates of known bytes have no preview (comfy-observed.md 5).
+    // Duplicates of known bytes have no preview (docs/providers/comfy.md O5).
     let picture = is_own_thumbnail.then_some(Location::Proxied);
     Media {
         original: Some(Location::Proxied),
@@ -175,7 +175,7 @@ pub fn absolute(base: &Url, url: &str) -> Option<Url> {
     matches!(url.scheme(), "http" | "https").then_some(url)
 }
 
-/// Whether the row contains a path on the server's disk (comfy-observed.md 4).
+/// Whether the row contains a path on the server's disk (docs/providers/comfy.md O4).
 fn has_server_path(wire: &wire::Asset) -> bool {
     let paths = [&wire.file_path, &wire.loader_path.value];
     paths.into_iter().flatten().any(|path| is_server_path(path))

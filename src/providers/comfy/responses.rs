@@ -13,8 +13,8 @@ pub fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, Source
     }
 }
 
-/// Maps an error status. Comfy Cloud's 429 is about payment, not speed (comfy.md 1 [docs]). A local
-/// server whose assets API is off sends a code.
+/// Maps an error status. Comfy Cloud's 429 is about payment, not speed (docs/providers/comfy.md 1).
+/// A local server whose assets API is off sends a code.
 pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return SourceError::PaymentRequired {

@@ -1,4 +1,4 @@
-//! Uploads to Comfy: one multipart form with the file last (comfy.md 4.3).
+//! Uploads to Comfy: one multipart form with the file last (docs/providers/comfy.md 4.3).
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method};
@@ -53,8 +53,8 @@ impl Upload for Comfy {
             return Err(error_after_upload(error, is_whole).into());
         }
 
-        // 200 and 201 both mean success (comfy-observed.md 10). The asset exists, so an unreadable
-        // response must not pass for a failure.
+        // 200 and 201 both mean success (docs/providers/comfy.md O10). The asset exists, so an
+        // unreadable response must not pass for a failure.
         let asset: wire::Created = read(&answer).map_err(|_| SourceError::UnknownOutcome)?;
         if !is_whole {
             return Err(UploadFailure {
@@ -73,7 +73,7 @@ impl Upload for Comfy {
     }
 
     /// Checks that an asset of known bytes has a file. A self-hosted ComfyUI only adds tags to
-    /// known bytes, even if their file is elsewhere or lost (comfy-observed.md 12).
+    /// known bytes, even if their file is elsewhere or lost (docs/providers/comfy.md O12).
     async fn check_known_bytes(
         &self,
         asset: &Asset,

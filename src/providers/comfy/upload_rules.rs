@@ -1,4 +1,4 @@
-//! Which uploads Comfy takes, and the tags that they get (comfy.md 4.3).
+//! Which uploads Comfy takes, and the tags that they get (docs/providers/comfy.md 4.3).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::{
     source::{SourceError, UploadOptions},
 };
 
-/// Comfy's upload options: the destination folder (comfy.md 4.3).
+/// Comfy's upload options: the destination folder (docs/providers/comfy.md 4.3).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ComfyUpload {
     pub destination: ComfyDestination,

@@ -1,5 +1,5 @@
-//! Comfy's JSON in all contract versions (comfy.md 3 and 4). It has both names of renamed fields,
-//! absent or null values, and times with and without a zone.
+//! Comfy's JSON in all contract versions (docs/providers/comfy.md 3 and 4). It has both names of
+//! renamed fields, absent or null values, and times with and without a zone.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Changes to Comfy's assets (comfy.md 4.7, 4.8, 4.11).
+//! Changes to Comfy's assets (docs/providers/comfy.md 4.7, 4.8, 4.11).
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -33,11 +33,11 @@ impl Comfy {
             Some(body) => Call::json(operation, method, url, headers, body.into()),
             None => Call::write(operation, method, url, headers),
         };
-        // Comfy's 429 is about payment, so waiting does not help (comfy.md 1).
+        // Comfy's 429 is about payment, so waiting does not help (docs/providers/comfy.md 1).
         let answer = self.client.write_once(call, context).await?;
         match answer.status {
             status if status.is_success() => Ok(answer),
-            // The server answers 405 for an id that is no UUID (comfy-observed.md 22).
+            // The server answers 405 for an id that is no UUID (docs/providers/comfy.md O22).
             StatusCode::METHOD_NOT_ALLOWED => Err(SourceError::NotFound),
             StatusCode::CONFLICT if is_in_use(&answer.body) => Err(SourceError::InUse),
             StatusCode::FORBIDDEN if is_immutable(&answer.body) => Err(SourceError::Immutable),
@@ -171,7 +171,8 @@ impl Write for Comfy {
 /// Checks a response for tags that the server gave the asset itself and keeps (4.11 (B)).
 ///
 /// # Errors
-/// [`SourceError::Unsupported`] names them, inside [`SourceError::PartlyDone`] if other tags changed.
+/// [`SourceError::Unsupported`] names them, inside [`SourceError::PartlyDone`] if other tags
+/// changed.
 fn protected(answer: &Answer, has_added: bool) -> Result<(), ChangeFailure> {
     #[derive(Default, Deserialize)]
     #[serde(default)]

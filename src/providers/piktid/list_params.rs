@@ -1,4 +1,4 @@
-//! The query parameters of PiktID's list (piktid.md 4.1), typed.
+//! The query parameters of PiktID's list (docs/providers/piktid.md 4.1), typed.
 //!
 //! The client itself sends `page`, `per_page`, `sort_by` and `order`, which belong to paging.
 
@@ -9,7 +9,7 @@ use crate::{
     source::{BrokenRule, Filter, FilterField, ListCall, ListKind, NoCall, Parameters, SortBy},
 };
 
-/// All tags that PiktID has (3 [seed 004]).
+/// All tags that PiktID has (3).
 pub const TAGS: [&str; 4] = ["model", "product", "background", "other"];
 
 /// Time bounds are widened by this much and compared here. PiktID does not document whether they

@@ -1,4 +1,4 @@
-//! Maps PiktID's asset to the gateway's (`compare.md` §2).
+//! Maps PiktID's asset to the gateway's (`docs/providers.md`).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Uploads to PiktID: request a signed URL, then PUT the bytes there (piktid.md 4.3).
+//! Uploads to PiktID: request a signed URL, then PUT the bytes there (docs/providers/piktid.md
+//! 4.3).
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method};

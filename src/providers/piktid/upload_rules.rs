@@ -5,7 +5,8 @@ use crate::{
     source::{SourceError, UploadOptions},
 };
 
-/// The types that the vendor's clients send and the older contract takes (4.3 [code] [v1]).
+/// The types that the vendor's clients send and the older contract takes (docs/providers/piktid.md
+/// 4.3).
 const ACCEPTED_TYPES: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
 
 pub fn check(kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {

@@ -1,4 +1,4 @@
-//! PiktID's JSON as sent (piktid.md 3 and 4).
+//! PiktID's JSON as sent (docs/providers/piktid.md 3 and 4).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Changes to PiktID's assets (piktid.md 4.4 to 4.7).
+//! Changes to PiktID's assets (docs/providers/piktid.md 4.4 to 4.7).
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     upstream::{Answer, Call},
 };
 
-/// Maximum ids per bulk delete (4.7 [seed 004]).
+/// Maximum ids per bulk delete (4.7).
 const DELETE_CAP: usize = 100;
 /// Maximum time that a 429 holds back other deletes, even if the source names a longer one.
 const LONGEST_HOLD: Duration = Duration::from_secs(60);
@@ -188,7 +188,7 @@ impl Piktid {
 
 #[async_trait]
 impl Write for Piktid {
-    /// Changes tags. PiktID replaces the set (4.4 [inferred]), so additions and removals read it.
+    /// Changes tags. PiktID replaces the set (4.4), so additions and removals read it.
     async fn change_tags(
         &self,
         id: &str,
@@ -221,7 +221,7 @@ impl Write for Piktid {
         note: Option<&str>,
         context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
-        // An empty text clears the note (4.5 [seed 004]).
+        // An empty text clears the note (4.5).
         let body = json!({ "styling_note": note.unwrap_or_default() });
         let path = ["assets", id, "note"];
         self.write("set-note", Method::PATCH, &path, body, context)

@@ -1,7 +1,7 @@
 //! The asset types that Scenario's lists filter by.
 
-/// The 71 documented types [seed 000] and the ten that SDK 2.4.0 added (scenario.md 6.1). None was
-/// ever removed; the gateway refuses a new one until it is added here.
+/// The 71 documented types and the ten that SDK 2.4.0 added (docs/providers/scenario.md 6.1). None
+/// was ever removed; the gateway refuses a new one until it is added here.
 pub const TYPES: [&str; 81] = [
     "inference-txt2img",
     "inference-txt2img-ip-adapter",

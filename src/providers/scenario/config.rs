@@ -27,7 +27,7 @@ pub struct Keys {
 #[derive(Debug, Clone)]
 pub struct ScenarioSettings {
     pub credential: ScenarioCredential,
-    /// Sent as `projectId` only when configured (scenario.md 2).
+    /// Sent as `projectId` only when configured (docs/providers/scenario.md 2).
     pub project_id: Option<String>,
     pub public_endpoint: PublicEndpoint,
 }
@@ -46,7 +46,7 @@ pub enum ScenarioCredential {
     Verbatim(Secret),
 }
 
-/// Which path lists public assets (scenario.md 5.1, 5.2).
+/// Which path lists public assets (docs/providers/scenario.md 5.1, 5.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum PublicEndpoint {
     /// `GET /assets` with the public token.

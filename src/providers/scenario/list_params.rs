@@ -1,4 +1,4 @@
-//! The query parameters of Scenario's lists (scenario.md 5.1, 5.2), typed.
+//! The query parameters of Scenario's lists (docs/providers/scenario.md 5.1, 5.2), typed.
 //!
 //! The client itself sends `pageSize`, `paginationToken`, `sortBy`, `sortDirection` and the time
 //! windows, which belong to paging.
@@ -45,7 +45,7 @@ pub struct ScenarioParameters {
     pub types: Vec<String>,
     pub original_assets: bool,
     /// Lists assets deleted in the last 30 days instead, newest deletion first. Only
-    /// `original_assets` goes with it (5.1 [SDK]), so the client sends no order and no window.
+    /// `original_assets` goes with it (5.1), so the client sends no order and no window.
     /// [`crate::connection`] cannot page through this list.
     pub deleted: bool,
 }
@@ -315,7 +315,7 @@ pub(super) const fn direction(request: &ListRequest) -> &'static str {
     }
 }
 
-/// Formats a time as Scenario does: `2025-01-16T11:19:41.579Z` (1 [seed 001]).
+/// Formats a time as Scenario does: `2025-01-16T11:19:41.579Z` (1).
 pub(super) fn milliseconds(time: Timestamp) -> String {
     format!("{time:.3}")
 }

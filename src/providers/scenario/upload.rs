@@ -1,5 +1,5 @@
-//! Uploads to Scenario: a small picture in one call (scenario.md 5.5), any other file in parts
-//! (5.6). Parts are PUT to signed URLs, then completed and processed asynchronously.
+//! Uploads to Scenario: a small picture in one call (docs/providers/scenario.md 5.5), any other
+//! file in parts (5.6). Parts are PUT to signed URLs, then completed and processed asynchronously.
 
 use std::future::ready;
 
@@ -28,9 +28,9 @@ use crate::{
     upstream::{Call, Content},
 };
 
-/// Maximum bytes of a picture in one call; this size is known to work (5.5 [Blender]).
+/// Maximum bytes of a picture in one call; this size is known to work (5.5).
 const SMALL: u64 = 3_500_000;
-/// Bytes per part; clients use 8 to 32 MB (5.6 [Blender]).
+/// Bytes per part; clients use 8 to 32 MB (5.6).
 const PART: u64 = 16 * 1024 * 1024;
 
 impl Scenario {

@@ -7,7 +7,7 @@ use crate::{
     source::{SourceError, UploadOptions},
 };
 
-/// Scenario's upload options (scenario.md 5.5, 5.6).
+/// Scenario's upload options (docs/providers/scenario.md 5.5, 5.6).
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ScenarioUpload {
     pub kind: Option<ScenarioUploadKind>,
@@ -16,7 +16,7 @@ pub struct ScenarioUpload {
     pub hide: bool,
 }
 
-/// The kind of an upload: those of the contract's kinds that are asset files (5.6 [SDK]).
+/// The kind of an upload: those of the contract's kinds that are asset files (5.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScenarioUploadKind {
     Image,
@@ -26,7 +26,7 @@ pub enum ScenarioUploadKind {
     Model3d,
 }
 
-/// The picture types that Scenario takes (5.5 [docs]).
+/// The picture types that Scenario takes (5.5).
 const PICTURES: [&str; 9] = [
     "image/jpeg",
     "image/png",
@@ -39,7 +39,7 @@ const PICTURES: [&str; 9] = [
     "image/heic",
 ];
 
-/// Returns the contract's name of a type (2 [recorded]).
+/// Returns the contract's name of a type.
 pub const fn media_type(kind: FileType) -> &'static str {
     match kind.media_type.as_bytes() {
         b"audio/mp4" => "audio/m4a",
@@ -104,7 +104,7 @@ pub(super) fn default_kind(kind: FileType) -> Option<ScenarioUploadKind> {
     }
 }
 
-/// Returns the contract's word for a kind (5.6 [SDK]).
+/// Returns the contract's word for a kind (5.6).
 pub const fn word(kind: ScenarioUploadKind) -> &'static str {
     match kind {
         ScenarioUploadKind::Image => "image",

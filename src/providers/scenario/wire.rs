@@ -1,5 +1,5 @@
-//! Scenario's JSON as sent (scenario.md 5 and 6). Scenario-only fields are read directly into
-//! domain types with Scenario's names; `mapping` converts the rest.
+//! Scenario's JSON as sent (docs/providers/scenario.md 5 and 6). Scenario-only fields are read
+//! directly into domain types with Scenario's names; `mapping` converts the rest.
 //!
 //! A row needs an id and a creation time, or it has no position in a list. Fields that all assets
 //! share may be absent or null, but a wrong type makes the row unreadable: a wrong value must not

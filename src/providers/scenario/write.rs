@@ -1,4 +1,4 @@
-//! Changes to Scenario's assets (scenario.md 5.7 to 5.9).
+//! Changes to Scenario's assets (docs/providers/scenario.md 5.7 to 5.9).
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
     upstream::{Answer, Call},
 };
 
-/// Maximum ids per delete (5.9 [SDK]).
+/// Maximum ids per delete (5.9).
 const DELETE_CAP: usize = 100;
 /// Maximum calls of a delete: a read before it, the delete, and reads that verify it.
 const DELETE_CALLS: u32 = 5;

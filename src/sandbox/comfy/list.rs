@@ -1,4 +1,4 @@
-//! `GET /api/assets` and `GET /api/tags` (comfy.md 4.1, 4.12, comfy-observed.md 13 to 18).
+//! `GET /api/assets` and `GET /api/tags` (docs/providers/comfy.md 4.1, 4.12, O13 to O18).
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -121,7 +121,8 @@ impl Listing {
                 ));
             }
         };
-        // Local ignores `include_public` and `hash` (comfy-observed.md 17); Published lacks `hash`.
+        // Local ignores `include_public` and `hash` (docs/providers/comfy.md O17); Published lacks
+        // `hash`.
         let cloud = shared.context.dialect != Dialect::Local;
         Ok(Self {
             all: required,
@@ -187,7 +188,8 @@ impl Listing {
     }
 }
 
-/// Typed equality per key; lists match any value, null matches absence (comfy-observed.md 16).
+/// Typed equality per key; lists match any value, null matches absence (docs/providers/comfy.md
+/// O16).
 fn has_metadata(asset: &ComfyAsset, filter: &Value) -> bool {
     let field = |key: &str| {
         asset
@@ -259,7 +261,7 @@ pub async fn list(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Re
     .into_response()
 }
 
-/// Encodes a cursor, bound to the sort and order, not to the filters (comfy-observed.md 18).
+/// Encodes a cursor, bound to the sort and order, not to the filters (docs/providers/comfy.md O18).
 fn encode_cursor(shared: &Shared, listing: &Listing, id: &str) -> String {
     let plain = format!("{}|{}|{id}", listing.sort, listing.ascending);
     let mac = blake3::keyed_hash(&shared.key, plain.as_bytes()).to_hex();

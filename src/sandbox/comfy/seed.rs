@@ -85,7 +85,7 @@ fn comfy(number: usize) -> ComfyAsset {
     }
 }
 
-/// The metadata of a scanned file includes the server's path (comfy-observed.md 4).
+/// The metadata of a scanned file includes the server's path (docs/providers/comfy.md O4).
 fn metadata(kind: &str, picture: &pictures::Picture, number: usize) -> Option<Value> {
     match kind {
         "image" => Some(json!({

@@ -22,7 +22,8 @@ pub fn refuse(shared: &Shared, status: StatusCode, code: &str, message: &str) ->
     (status, Json(body)).into_response()
 }
 
-/// Local routes match only hyphenated UUIDs; other ids get an empty 404 (comfy-observed.md 22).
+/// Local routes match only hyphenated UUIDs; other ids get an empty 404 (docs/providers/comfy.md
+/// O22).
 pub fn is_uuid(id: &str) -> bool {
     id.len() == 36
         && id.bytes().enumerate().all(|(i, b)| match i {
@@ -31,7 +32,7 @@ pub fn is_uuid(id: &str) -> bool {
         })
 }
 
-/// Formats a time. A local server omits the zone and a zero fraction (comfy-observed.md 1).
+/// Formats a time. A local server omits the zone and a zero fraction (docs/providers/comfy.md O1).
 pub fn time(shared: &Shared, microseconds: i64) -> String {
     let Ok(time) = Timestamp::from_microsecond(microseconds) else {
         return String::new();
@@ -50,7 +51,7 @@ pub fn time(shared: &Shared, microseconds: i64) -> String {
 pub fn shape(shared: &Shared, asset: &ComfyAsset) -> Box<RawValue> {
     let local = shared.context.dialect == Dialect::Local;
     let mut row = JsonRow::default();
-    // The cloud sends null where a local server leaves the field out (comfy-observed.md 2).
+    // The cloud sends null where a local server leaves the field out (docs/providers/comfy.md O2).
     let optional = |row: &mut JsonRow, name: &str, value: Option<Value>| match value {
         None if local => {}
         value => row.set(name, value.unwrap_or(Value::Null)),

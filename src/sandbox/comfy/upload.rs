@@ -1,5 +1,5 @@
-//! `POST /api/assets`, `from-hash` and `HEAD …/hash/{hash}` (comfy.md 4.3 to 4.5). Uploading known
-//! bytes creates a new entry with a new id (comfy-observed.md 10).
+//! `POST /api/assets`, `from-hash` and `HEAD …/hash/{hash}` (docs/providers/comfy.md 4.3 to 4.5).
+//! Uploading known bytes creates a new entry with a new id (docs/providers/comfy.md O10).
 
 use axum::{
     Json,
@@ -160,7 +160,8 @@ struct NewEntry {
     mime_type: Option<String>,
     size: u64,
     file: File,
-    /// Whether the bytes are new. Entries for known bytes have no preview (comfy-observed.md 10).
+    /// Whether the bytes are new. Entries for known bytes have no preview (docs/providers/comfy.md
+    /// O10).
     fresh: bool,
 }
 
@@ -240,7 +241,7 @@ pub async fn from_hash(State(shared): State<Shared>, Json(body): Json<Value>) ->
             fresh: false,
         },
     );
-    // The status is 201 even for known bytes (comfy-observed.md 10).
+    // The status is 201 even for known bytes (docs/providers/comfy.md O10).
     created(&shared, asset, StatusCode::CREATED, false)
 }
 

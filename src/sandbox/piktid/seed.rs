@@ -23,7 +23,7 @@ fn piktid(number: usize) -> PiktidAsset {
         _ => ("private", "ada"),
     };
     let picture = pictures::picture(number);
-    // New uploads have neither thumbnails nor attributes yet (piktid.md trap 7).
+    // New uploads have neither thumbnails nor attributes yet (docs/providers/piktid.md trap 7).
     let fresh = number % 40 == 39;
     PiktidAsset {
         id: uuid("piktid", number),

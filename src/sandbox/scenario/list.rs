@@ -1,4 +1,5 @@
-//! `GET /assets`, `GET /assets/public` and `POST /search/assets` (scenario.md 5.1, 5.2, 5.12).
+//! `GET /assets`, `GET /assets/public` and `POST /search/assets` (docs/providers/scenario.md 5.1,
+//! 5.2, 5.12).
 
 use std::collections::HashMap;
 
@@ -45,7 +46,7 @@ const ALLOWED: [&str; 22] = [
     "deleted",
 ];
 
-/// The parameters that `deleted` may be combined with (5.1 [SDK]).
+/// The parameters that `deleted` may be combined with (5.1).
 const ALLOWED_WITH_DELETED: [&str; 6] = [
     "deleted",
     "originalAssets",
@@ -154,7 +155,7 @@ impl Listing {
 
     fn time(&self, asset: &ScenarioAsset) -> i64 {
         if self.deleted {
-            // Deleted assets sort by deletion, newest first (5.1 [SDK]).
+            // Deleted assets sort by deletion, newest first (5.1).
             asset.deleted.unwrap_or_default()
         } else if self.by_update {
             asset.updated
@@ -218,7 +219,7 @@ fn fits(asset: &ScenarioAsset, viewer: Viewer, params: &Params) -> bool {
     if asset.deleted.is_some() != (get("deleted") == Some("true")) {
         return false;
     }
-    // `privacy=public` lists the public assets of all accounts (5.1 [seed 001]).
+    // `privacy=public` lists the public assets of all accounts (5.1).
     let public = viewer == Viewer::Public || get("privacy") == Some("public");
     if public {
         if asset.privacy != "public" {
@@ -231,7 +232,7 @@ fn fits(asset: &ScenarioAsset, viewer: Viewer, params: &Params) -> bool {
     let types: Option<Vec<&str>> = get("type")
         .map(|single| vec![single])
         .or_else(|| get("types").map(|csv| csv.split(',').collect()));
-    // Tags filter public assets only; other lists ignore them (5.1 [seed 000]).
+    // Tags filter public assets only; other lists ignore them (5.1).
     let tags_match = !public
         || get("tags").is_none_or(|tags| {
             tags.split(',')
@@ -265,7 +266,7 @@ fn open_token(shared: &Shared, token: &str) -> Option<(i64, String)> {
     Some((time.parse().ok()?, id.to_owned()))
 }
 
-/// The fields that a search body may have (5.12 [SDK]).
+/// The fields that a search body may have (5.12).
 const SEARCH_FIELDS: [&str; 12] = [
     "query",
     "filter",
@@ -298,7 +299,7 @@ pub async fn search(
             "query, filter, image or images is required",
         );
     }
-    // The official client pages by query `offset`; its body stays the same (5.12 [SDK pager]).
+    // The official client pages by query `offset`; its body stays the same (5.12).
     let number = |name: &str| {
         let in_query = params.get(name).and_then(|text| text.parse().ok());
         in_query.or_else(|| usize::try_from(body.get(name)?.as_u64()?).ok())

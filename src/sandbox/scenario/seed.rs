@@ -52,7 +52,7 @@ fn scenario(number: usize) -> ScenarioAsset {
         metadata.insert("guidance".to_owned(), json!(3.5));
         metadata.insert("numInferenceSteps".to_owned(), json!(28));
         metadata.insert("scheduler".to_owned(), json!("EulerDiscreteScheduler"));
-        // The API may send this string as a number (scenario.md trap 13).
+        // The API may send this string as a number (docs/providers/scenario.md trap 13).
         let seed = 9_007_199_254_740_993_u64 + number as u64;
         let seed = if number.is_multiple_of(2) {
             json!(seed.to_string())

@@ -1,5 +1,5 @@
-//! Renders a Scenario asset as JSON (scenario.md 6): every required field, and optional fields
-//! where they apply.
+//! Renders a Scenario asset as JSON (docs/providers/scenario.md 6): every required field, and
+//! optional fields where they apply.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Emulates `/uploads` (scenario.md 5.6). Clients put parts to signed addresses and complete the
-//! upload; processing then advances one state at each poll.
+//! Emulates `/uploads` (docs/providers/scenario.md 5.6). Clients put parts to signed addresses and
+//! complete the upload; processing then advances one state at each poll.
 
 use std::{
     collections::{BTreeMap, HashMap},

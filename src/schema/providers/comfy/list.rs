@@ -1,4 +1,4 @@
-//! Comfy's own filters and orders, of all its API versions (comfy.md 4.1).
+//! Comfy's own filters and orders, of all its API versions (docs/providers/comfy.md 4.1).
 
 use async_graphql::{Context, Enum, InputObject, Object};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! PiktID's own filters and orders (piktid.md 4.1).
+//! PiktID's own filters and orders (docs/providers/piktid.md 4.1).
 
 use async_graphql::{Context, Enum, InputObject, Object};
 

@@ -1,4 +1,4 @@
-//! Scenario's own filters and orders (scenario.md 5.1, 5.2).
+//! Scenario's own filters and orders (docs/providers/scenario.md 5.1, 5.2).
 
 use async_graphql::{Context, Enum, InputObject, Object};
 
