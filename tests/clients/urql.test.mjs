@@ -10,6 +10,7 @@ import { relayPagination } from '@urql/exchange-graphcache/extras';
 import { persistedExchange } from '@urql/exchange-persisted';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
+import { updates } from './rules/urql-updates.mjs';
 import { gatewayUrl, idsOfAllSources, pngFile, rules, uploadedAsset } from './support.mjs';
 
 const PAGE = 60;
@@ -27,13 +28,6 @@ afterEach(() => {
   assert.deepEqual(warnings.flatMap(({ mock }) => mock.calls.map(call => call.arguments)), []);
 });
 
-const updates = {
-  Mutation: {
-    deleteAsset({ deleteAsset }, _variables, cache) {
-      if (deleteAsset?.deletedId) cache.invalidate({ __typename: 'Asset', id: deleteAsset.deletedId });
-    },
-  },
-};
 const newClient = (options = {}) => new Client({
   url: gatewayUrl,
   exchanges: [
@@ -196,9 +190,49 @@ test('mutations update and invalidate the normalised cache', async () => {
     }
   `, { input: { assetId: id } }));
   assert.equal(deleteAsset.deletedId, id);
-  assert.equal(await cached(), null);
+  assert.deepEqual((await cached()).assets.edges, []);
   const { assets } = await answer(client.query(ASSETS, variables));
   assert.deepEqual(assets.edges, []);
+});
+
+test('after a delete no tile is missing, shown twice or left over', async () => {
+  const { id } = await uploadedAsset('urql-deleted.png');
+  const client = newClient();
+  const first = (await answer(client.query(ASSETS, { first: 5 }))).assets;
+  const variables = { first: 5, after: first.pageInfo.endCursor };
+  const shown = [];
+  const { unsubscribe } = client.query(ASSETS, variables).subscribe(({ data }) => shown.push(data && idsOf(data.assets)));
+  try {
+    await answer(client.query(ASSETS, variables));
+    assert.ok(shown.at(-1).includes(id));
+    const others = gql`{
+      comfyAssets(first: 5) { edges { node { id } } nodes { id } }
+      assetSource(name: "comfy") { id assets(first: 5) { edges { node { id } } nodes { id } } }
+    }`;
+    await answer(client.query(others, {}));
+    await answer(client.mutation(gql`
+      mutation Delete($input: BulkDeleteAssetsInput!) {
+        bulkDeleteAssets(input: $input) {
+          deletedIds
+        }
+      }
+    `, { input: { assetIds: [id] } }));
+    await answer(client.query(ASSETS, variables));
+    for (const tiles of shown) assert.equal(new Set(tiles).size, tiles.length);
+    assert.deepEqual(shown.at(-1), shown[0].filter(tile => tile !== id));
+    const { data } = await client.query(others, {}, { requestPolicy: 'cache-only' }).toPromise();
+    for (const list of [data.comfyAssets, data.assetSource.assets]) {
+      assert.equal(list.edges.length, 4);
+      assert.ok(list.nodes.every(node => node.id !== id));
+    }
+  } finally {
+    unsubscribe();
+  }
+});
+
+test('relayPagination needs `first` or `last`: a list without arguments is null there', async () => {
+  const { data, error } = await newClient().query(gql`{ assets { edges { node { id } } } }`, {}).toPromise();
+  assert.deepEqual({ data, error }, { data: null, error: undefined });
 });
 
 test('a file among the variables goes as a multipart request', async () => {
