@@ -2,7 +2,7 @@
 //!
 //! - The cache serves a fresh entry as it is, and a stale entry while one call revalidates it
 //!   (stale-while-revalidate). When the source fails, it serves an older entry and reports that
-//!   ([`Freshness`]).
+//!   (`Freshness`).
 //! - Concurrent misses of the same key make one upstream call. The call runs only as long as a
 //!   request waits for it ([`single_flight`]).
 //! - A read that began before a write is never cached as new. The key includes the write epoch

@@ -1,5 +1,20 @@
 //! One GraphQL graph over the asset APIs of several providers.
 //!
+//! The crate is a server: `cargo run --release` serves the graph on <http://127.0.0.1:8000>, over an
+//! embedded sandbox, and `asset-gateway --help` lists the other commands. `README.md` begins with a
+//! query, `docs/README.md` lists the documentation, `docs/architecture.md` follows two requests
+//! through the modules.
+//!
+//! [`cli::run`] is what the binary calls. Tests and benches build the parts themselves.
+//!
+//! # Quick start
+//!
+//! ```sh
+//! cargo run --release
+//! curl -s http://127.0.0.1:8000/graphql -H 'content-type: application/json' \
+//!   -d '{"query": "{ assets(first: 2) { nodes { name source { name } } } }"}'
+//! ```
+//!
 //! # Modules
 //!
 //! A list request passes down through the modules and back up: [`server`] (HTTP) → [`document`]
@@ -38,9 +53,11 @@
 //! `governor` in `access`; `dataloader` in `loader`; `reqwest` in `upstream`; `std::env` in
 //! `settings` and `cli`. No provider uses another. `tests/it/architecture.rs` checks these boundaries.
 //!
-//! **Deliberately absent**: jumping to page n, a database, fetching URLs that clients send,
-//! renaming, plugins.
+//! **Deliberately absent**: subscriptions, jumping to page n, a database, fetching URLs that clients
+//! send, renaming, plugins.
 
+// The documentation is for maintainers: `cargo doc --document-private-items`.
+#![allow(rustdoc::private_intra_doc_links)]
 // Resolvers of nested objects are futures in futures: proving them `Send` goes deeper than 128.
 #![recursion_limit = "256"]
 

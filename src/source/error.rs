@@ -106,7 +106,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// The error for a list or an order that [`super::Source::paging`] does not have.
+    /// The error for a list or an order that [`super::Source::plan`] does not have.
     pub fn no_such_list() -> Self {
         Self::Unsupported("the source has no such list, or not in this order".to_owned())
     }

@@ -28,7 +28,7 @@ pub struct SourceInfo {
     pub capabilities: Capabilities,
 }
 
-/// A source's capabilities, according to its contract (`upstreams/compare.md` §1).
+/// A source's capabilities, according to its contract (`docs/providers.md`).
 #[derive(Debug, Clone)]
 pub struct Capabilities {
     /// Tags an asset may have; `None` means any.

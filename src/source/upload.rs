@@ -38,7 +38,7 @@ pub struct NewFile<'a> {
     /// Without folders, with an extension that fits the type.
     pub name: String,
     pub kind: FileType,
-    /// In bytes; always set if [`super::Source::needs_length`].
+    /// In bytes; always set if [`super::Upload::needs_length`].
     pub length: Option<u64>,
     /// `blake3:` and 64 digits, if the client gave it.
     pub hash: Option<&'a str>,
@@ -95,7 +95,7 @@ pub enum Uploaded {
         /// False if the source already had the bytes.
         created: bool,
     },
-    /// The source still processes the file: poll [`super::Source::upload_state`].
+    /// The source still processes the file: poll [`super::Upload::upload_state`].
     Pending { upload: Box<str> },
 }
 

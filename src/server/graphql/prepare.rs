@@ -24,7 +24,7 @@ pub struct PreparedOperation {
     pub(super) cost: u64,
     /// The response is for [`document::list_interfaces`].
     pub(super) introspects: bool,
-    /// See [`Operation::writes_json`].
+    /// See [`writes_json`](crate::schema::Operation::writes_json).
     pub(super) writes_json: bool,
 }
 
@@ -34,7 +34,7 @@ impl PreparedOperation {
         self.cost
     }
 
-    /// Turns [`Operation::writes_json`] off, so that the engine writes the values.
+    /// Turns [`Self::writes_json`] off, so that the engine writes the values.
     pub fn into_values(self) -> Self {
         Self {
             writes_json: false,

@@ -1,5 +1,5 @@
-//! Implements graphql-transport-ws strictly (its PROTOCOL.md): which messages each side may send,
-//! and the close code of a violation. The engine is more lenient.
+//! Implements graphql-transport-ws strictly (<https://github.com/enisdenjo/graphql-ws>): which
+//! messages each side may send, and the close code of a violation. The engine is more lenient.
 
 use std::{borrow::Cow, collections::HashMap};
 

@@ -12,7 +12,7 @@ use futures_util::Stream;
 use multer::Field;
 use tokio::time::{Instant, timeout};
 
-/// Minimum bytes that a client must send in each [`Limits::upload_idle`] of waiting.
+/// Minimum bytes that a client must send in each `upload_idle_seconds` of waiting.
 const MIN_BYTES: usize = 16 * 1024;
 
 /// The part that is being read, shared so that the next part can take it away.

@@ -65,7 +65,7 @@ pub struct BodyParts {
 }
 
 impl Files {
-    /// Returns the part names in `map`, for [`super::fuzz_entry`].
+    /// Returns the part names in `map`, for the fuzz target.
     pub fn names(&self) -> Vec<String> {
         self.paths_by_part.keys().cloned().collect()
     }
