@@ -1,6 +1,6 @@
 //! Emulates the three upstreams over real HTTP, for a first run without keys and for tests.
 //!
-//! The emulators follow the contracts in `upstreams/` and share no types with the clients in
+//! The emulators follow the contracts in `docs/providers/` and share no types with the clients in
 //! `source`, so they test those clients independently. They keep the awkward parts: opaque tokens,
 //! zone-less times, delta replies, empty error bodies, nested errors, ignored parameters, presigned
 //! uploads, new ids for known bytes. Authentication is real; each start creates new credentials.

@@ -145,11 +145,11 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<Answer, UpstreamError> {
         self.budget.earn();
-        let waits_out_429 = self.policy.waits_out_429;
+        let is_payment_429 = self.policy.is_payment_429;
         let last_start = deadline.min(Instant::now() + self.policy.patience);
         let mut result = self.send_once(call, deadline).await;
         for attempt in 0..retry::RETRIES {
-            let Some(wait) = retry::wait(call, &result, attempt, waits_out_429) else {
+            let Some(wait) = retry::wait(call, &result, attempt, is_payment_429) else {
                 break;
             };
             // Return the last result if a retry would start too late or exceed the budget.

@@ -40,10 +40,12 @@ enum Fault {
 }
 
 const JSON: &str = "content-type: application/json\r\n";
+/// Comfy Cloud's refusal of an account without a plan.
+const PLAN: &str = r#"{"error":{"type":"CLOUD_SUBSCRIPTION_REQUIRED","message":"no plan"}}"#;
 const WRONG: &str = r#"{"assets": 7, "asset": [], "pagination": 1, "total": "x", "id": 5, "hits": {}, "upload_url": 3, "upload": 1, "deleted_count": "x", "failed_ids": 2}"#;
 
 /// Every fault, by name.
-const FAULTS: [(&str, Fault); 21] = [
+const FAULTS: [(&str, Fault); 22] = [
     ("connection refused", Fault::Refused),
     ("DNS failure", Fault::NoSuchHost),
     ("TLS failure", Fault::NoTls),
@@ -67,6 +69,10 @@ const FAULTS: [(&str, Fault); 21] = [
         Fault::At(Misbehaviour::Says(503, "retry-after: 1\r\n", "")),
     ),
     ("429", Fault::At(Misbehaviour::Says(429, "", ""))),
+    (
+        "429 of a plan",
+        Fault::At(Misbehaviour::Says(429, JSON, PLAN)),
+    ),
     (
         "429 Retry-After",
         Fault::At(Misbehaviour::Says(429, "retry-after: 1\r\n", "")),
@@ -150,7 +156,7 @@ impl Operation {
     }
 }
 
-/// The rules, from design §4 and §8.
+/// The rules of docs/reliability.md and docs/errors.md.
 #[expect(
     clippy::match_same_arms,
     reason = "a rule a line, in the order of the faults"
@@ -195,13 +201,15 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
         | Misbehaviour::ResetBefore
         | Misbehaviour::ResetDuring
         | Misbehaviour::ResetAfter => Code("UNKNOWN_OUTCOME", unknown..=unknown),
-        Misbehaviour::Says(429, ..) if provider == "comfy" => Code("PAYMENT_REQUIRED", once..=once),
+        Misbehaviour::Says(429, _, body) if provider == "comfy" && body == PLAN => {
+            Code("PAYMENT_REQUIRED", once..=once)
+        }
         Misbehaviour::Says(429, header, _) if header.contains("600") => {
             Code("RATE_LIMITED", once..=once)
         }
         Misbehaviour::Says(429, ..) if is_read => Code("RATE_LIMITED", thrice..=thrice),
         // The gateway never sends a file twice.
-        Misbehaviour::Says(429, ..) if operation == Operation::Upload && provider == "scenario" => {
+        Misbehaviour::Says(429, ..) if operation == Operation::Upload && provider != "piktid" => {
             Code("RATE_LIMITED", 1..=1)
         }
         // The gateway waits a second before each retry, as long as there is time.

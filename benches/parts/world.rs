@@ -239,7 +239,7 @@ pub fn body(provider: Provider, numbers: impl Iterator<Item = usize>) -> Bytes {
     list.to_string().into()
 }
 
-/// Returns one asset as JSON (`upstreams/*.md`: the asset object).
+/// Returns one asset as JSON (docs/providers.md).
 pub fn asset(provider: Provider, number: usize) -> Value {
     let (id, url, time) = (id(provider, number), url(provider, number), time(number));
     let (name, time) = (format!("asset_{number:08}.png"), time.to_string());

@@ -43,7 +43,7 @@ pub struct ConfigArguments {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The address to listen on, such as 127.0.0.1:8000 (the default) or localhost:8000; `:8000`
-    /// listens on all addresses, and port 0 picks a free one.
+    /// listens on all IPv4 addresses, and port 0 picks a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
 }

@@ -175,8 +175,8 @@ impl SourceReport {
             }
             Some(Err(error)) => {
                 (report.reachable, report.credential) = match error {
-                    SourceError::Unauthenticated => ("yes", "refused"),
-                    SourceError::Forbidden | SourceError::PaymentRequired { .. } => {
+                    SourceError::Unauthenticated(_) => ("yes", "refused"),
+                    SourceError::Forbidden(_) | SourceError::PaymentRequired { .. } => {
                         ("yes", "accepted")
                     }
                     _ if error.upstream_status().is_some() => ("yes", "unknown"),

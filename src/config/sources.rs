@@ -208,7 +208,7 @@ fn read_source(
     let settings = (kind.read)(reader, &mut values, &context)?;
     let common = CommonConfig {
         provider: kind.provider,
-        waits_out_429: kind.waits_out_429,
+        is_payment_429: kind.is_payment_429,
         former_names: common.former_names,
         // A registered URL parses, as a test checks.
         url: common.url.or_else(|| kind.default_url.parse().ok())?,

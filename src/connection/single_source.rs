@@ -25,7 +25,7 @@ use crate::{
     source::{ListRequest, Position, Row, SourceError},
 };
 
-/// The maximum number of slices read for a page (design §3).
+/// The maximum number of slices read for a page (docs/queries.md).
 const MAX_SLICES: u32 = 5;
 /// Rows read again before a position: the position's row, and some more in case of deletions.
 const SLACK: u64 = 8;

@@ -27,7 +27,7 @@ use crate::source::{
     Direction, ListRequest, Order, Page, Paging, Position, Row, Source, SourceError,
 };
 
-/// The maximum number of slices read for one source and page (design §3).
+/// The maximum number of slices read for one source and page (docs/queries.md).
 const MAX_SLICES: u32 = 5;
 /// The same limit before the first progress: while finding the position without a hint, passing
 /// empty pages or closing one very large group of equal times. A page must always make progress.

@@ -118,7 +118,7 @@ impl ApiClient {
                 None => EgressPolicy::Public,
                 Some(hosts) => EgressPolicy::Hosts(hosts.clone()),
             },
-            waits_out_429: config.waits_out_429,
+            is_payment_429: config.is_payment_429,
             ..Policy::default()
         };
         let in_flight = policy.in_flight;
@@ -163,8 +163,8 @@ impl ApiClient {
         }
     }
 
-    /// Sends a write and returns its response, with any status. A 429 means that nothing was done,
-    /// so the call waits and repeats while there is time.
+    /// Sends a write and returns its response, with any status. A 429 means that nothing was done.
+    /// Unless it is about payment, the call waits and repeats while there is time.
     ///
     /// # Errors
     /// - [`SourceError::UnknownOutcome`]: the call was sent, but no complete response came.
@@ -174,7 +174,11 @@ impl ApiClient {
         loop {
             let answer = self.write_once(call.clone(), context).await?;
             let wait = match response::refusal(answer.status, &answer.headers, &answer.body) {
-                SourceError::RateLimited { retry_after } => retry_after.unwrap_or(A_MOMENT),
+                SourceError::RateLimited { retry_after }
+                    if !(self.config.is_payment_429)(&answer.body) =>
+                {
+                    retry_after.unwrap_or(A_MOMENT)
+                }
                 _ => return Ok(answer),
             };
             let is_too_late = Instant::now() + wait >= context.last_start();

@@ -52,8 +52,7 @@ pub const KIND: ProviderKind = ProviderKind {
     provider: Provider::Comfy,
     default_url: "https://cloud.comfy.org",
     variables: &[("COMFY_API_KEY", "api_key"), ("COMFY_URL", "url")],
-    // Comfy Cloud's 429 is about payment (docs/providers/comfy.md 1).
-    waits_out_429: false,
+    is_payment_429: responses::is_payment_429,
     keys: keys::<ComfySettings>,
     read: config::read,
     decoder,

@@ -14,8 +14,8 @@ use crate::{
 pub struct CommonConfig {
     pub name: SourceName,
     pub provider: Provider,
-    /// Whether a 429 asks to wait.
-    pub waits_out_429: bool,
+    /// Whether a 429 with this body is about payment, so that waiting does not help.
+    pub is_payment_429: fn(&[u8]) -> bool,
     /// Earlier names of this source. Ids made under them keep working.
     pub former_names: Vec<SourceName>,
     /// Base URL of its API.

@@ -17,7 +17,7 @@ pub fn offline_client(kind: &ProviderKind) -> Option<ApiClient> {
     let config = CommonConfig {
         name: SourceName::parse(kind.provider.word()).ok()?,
         provider: kind.provider,
-        waits_out_429: kind.waits_out_429,
+        is_payment_429: kind.is_payment_429,
         former_names: Vec::new(),
         url: kind.default_url.parse().ok()?,
         ca_file: None,

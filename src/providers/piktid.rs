@@ -43,7 +43,7 @@ pub const KIND: ProviderKind = ProviderKind {
     provider: Provider::Piktid,
     default_url: "https://v2.api.piktid.com",
     variables: &[("PIKTID_TOKEN", "token"), ("PIKTID_URL", "url")],
-    waits_out_429: true,
+    is_payment_429: |_| false,
     keys: keys::<config::Keys>,
     read: config::read,
     decoder,

@@ -1,6 +1,5 @@
 //! Scenario (docs/providers/scenario.md): page tokens and time windows, batch reads, signed URLs.
 
-mod asset_types;
 mod capabilities;
 pub mod config;
 mod file_slices;
@@ -67,7 +66,7 @@ pub const KIND: ProviderKind = ProviderKind {
         ("SCENARIO_PROJECT_ID", "project_id"),
         ("SCENARIO_URL", "url"),
     ],
-    waits_out_429: true,
+    is_payment_429: |_| false,
     keys: keys::<config::Keys>,
     read: config::read,
     decoder,

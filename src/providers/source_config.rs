@@ -47,8 +47,8 @@ pub struct ProviderKind {
     /// Reads and checks them. `None`: the reader has the faults.
     pub read:
         fn(&mut Reader<'_>, &mut Values, &SourceContext<'_>) -> Option<Arc<dyn ProviderSettings>>,
-    /// Whether a 429 asks to wait.
-    pub waits_out_429: bool,
+    /// Whether a 429 with this body is about payment, so that waiting does not help.
+    pub is_payment_429: fn(&[u8]) -> bool,
     /// Returns a source that only decodes, for fuzzing and benches. `None` for a provider that
     /// decodes nothing.
     pub decoder: fn() -> Option<&'static dyn Decode>,

@@ -92,8 +92,8 @@ impl Code {
 pub const fn code_of(error: &SourceError) -> Code {
     match error {
         SourceError::NotFound => Code::NotFound,
-        SourceError::Unauthenticated | SourceError::NoCredential(_) => Code::Unauthenticated,
-        SourceError::Forbidden => Code::Forbidden,
+        SourceError::Unauthenticated(_) | SourceError::NoCredential(_) => Code::Unauthenticated,
+        SourceError::Forbidden(_) => Code::Forbidden,
         SourceError::RateLimited { .. } => Code::RateLimited,
         SourceError::PaymentRequired { .. } => Code::PaymentRequired,
         SourceError::Timeout | SourceError::NotTried => Code::UpstreamTimeout,

@@ -22,18 +22,21 @@ pub enum SourceError {
     NoCredential(SourceName),
     /// The credential is missing, wrong or expired: give the source another one.
     #[error(
-        "the source refused the credential (401): it may be mistyped, revoked or expired. Check it \
-         in the gateway's configuration, or in `x-asset-source-…` where you sent it"
+        "the source refused the credential (401{}): it may be mistyped, revoked or expired. Check \
+         it in the gateway's configuration, or in `x-asset-source-…` where you sent it", reason(.0.as_deref())
     )]
-    Unauthenticated,
+    Unauthenticated(Option<String>),
     /// The credential is valid, but not for this call.
-    #[error("the credential may not do this (403): check its rights and the plan it belongs to")]
-    Forbidden,
+    #[error(
+        "the credential may not do this (403{}): check its rights and the plan it belongs to",
+        reason(.0.as_deref())
+    )]
+    Forbidden(Option<String>),
     #[error("the source limits the rate of calls (429): wait, then ask again")]
     RateLimited { retry_after: Option<Duration> },
     /// The account cannot pay for this call; a retry does not help.
-    #[error("{message}")]
-    PaymentRequired { status: u16, message: &'static str },
+    #[error("the source asks for payment ({status}): {reason}")]
+    PaymentRequired { status: u16, reason: String },
     /// The source was too slow: ask again later.
     #[error("the source gave no complete answer in time: ask again later")]
     Timeout,
@@ -142,8 +145,8 @@ impl SourceError {
     pub const fn upstream_status(&self) -> Option<u16> {
         match self {
             Self::NotFound => Some(404),
-            Self::Unauthenticated => Some(401),
-            Self::Forbidden => Some(403),
+            Self::Unauthenticated(_) => Some(401),
+            Self::Forbidden(_) => Some(403),
             Self::RateLimited { .. } => Some(429),
             Self::PaymentRequired { status, .. }
             | Self::Rejected { status, .. }
@@ -165,6 +168,11 @@ impl SourceError {
             Self::PartlyDone { error, .. } => error.upstream_status(),
         }
     }
+}
+
+/// The source's own reason, to follow a status.
+fn reason(text: Option<&str>) -> String {
+    text.map(|text| format!(": {text}")).unwrap_or_default()
 }
 
 impl SourceError {

@@ -24,8 +24,8 @@ pub struct Policy {
     pub read_whole: u64,
     /// Maximum number of calls that wait for a slot. Further calls are refused at once.
     pub queue: usize,
-    /// Whether 429 means a rate limit, so that waiting helps.
-    pub waits_out_429: bool,
+    /// Whether a 429 with this body is about payment, so that waiting does not help.
+    pub is_payment_429: fn(&[u8]) -> bool,
     /// How long callers wait for the source. No retry starts later.
     pub patience: Duration,
     /// Which hosts besides the source's own may hold its files.
@@ -44,7 +44,7 @@ impl Default for Policy {
             first_stall: Duration::from_secs(5),
             read_whole: 256 * 1024,
             queue: 256,
-            waits_out_429: true,
+            is_payment_429: |_| false,
             patience: Duration::from_secs(3),
             egress: EgressPolicy::Public,
         }

@@ -58,7 +58,7 @@ pub fn wait(
     call: &Call,
     result: &Result<Answer, UpstreamError>,
     attempt: u32,
-    waits_out_429: bool,
+    is_payment_429: fn(&[u8]) -> bool,
 ) -> Option<Duration> {
     if attempt >= RETRIES {
         return None;
@@ -69,7 +69,7 @@ pub fn wait(
         Err(UpstreamError::Broken { .. } | UpstreamError::Timeout) if call.is_safe => {
             Some(jitter(attempt))
         }
-        Ok(answer) if call.is_safe && is_transient(answer.status, waits_out_429) => {
+        Ok(answer) if call.is_safe && is_transient(answer, is_payment_429) => {
             let wait = retry_after(&answer.headers);
             Some(wait.map_or_else(|| jitter(attempt), |wait| wait + jitter(attempt)))
         }
@@ -78,9 +78,9 @@ pub fn wait(
 }
 
 /// Whether a status is transient, not caused by the call.
-fn is_transient(status: StatusCode, waits_out_429: bool) -> bool {
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => waits_out_429,
+fn is_transient(answer: &Answer, is_payment_429: fn(&[u8]) -> bool) -> bool {
+    match answer.status {
+        StatusCode::TOO_MANY_REQUESTS => !is_payment_429(&answer.body),
         StatusCode::INTERNAL_SERVER_ERROR
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE

@@ -234,7 +234,7 @@ impl Writer {
                 drop(writing);
             }
             let is_refused = |(_, outcome): &(_, Result<(), SourceError>)| match outcome {
-                Err(SourceError::Forbidden) => true,
+                Err(SourceError::Forbidden(_)) => true,
                 // A response with status 200 reports each id separately.
                 Err(SourceError::Rejected { status, .. }) => *status >= 400,
                 _ => false,

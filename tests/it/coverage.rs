@@ -3,8 +3,8 @@
 //! received and the rows of the answer.
 //!
 //! Documents: `000` to `004` are the seed pages; `SDK`, `N` and `L` are the contracts' grades for
-//! newer parameters (`upstreams/`). The graph leaves out `deleted` [SDK]: its list takes no order
-//! and no window (docs/providers/scenario.md 5.1), so a cursor has no position in it.
+//! newer parameters (docs/providers.md). The graph leaves out `deleted` [SDK]: its list takes no
+//! order and no window (docs/providers/scenario.md 5.1), so a cursor has no position in it.
 //! `ScenarioParameters` can express it (`parameters`). `teamId` [SDK] goes with `deleted` only.
 
 use asset_gateway::sandbox::{
@@ -102,6 +102,9 @@ const TABLE: &[Row] = &[
         "type=canvas", Rows::Scenario(|a| a.asset_type == "canvas")),
     row("SDK", "types", r#"scenarioAssets(filter: {types: ["upscale", "canvas"]})"#,
         "types=canvas,upscale", Rows::Scenario(|a| ["canvas", "upscale"].contains(&a.asset_type.as_str()))),
+    // A type that the gateway does not know is Scenario's to judge.
+    row("SDK", "types", r#"scenarioAssets(filter: {types: ["img2world", "canvas"]})"#,
+        "types=canvas,img2world", Rows::Scenario(|a| a.asset_type == "canvas")),
     row("SDK", "originalAssets", "scenarioAssets(originalAssets: true)",
         "originalAssets=true", Rows::Scenario(|_| true)),
     row("SDK", "projectId", r#"scenarioAssets(filter: {projectId: "proj_sandbox"})"#,

@@ -253,6 +253,10 @@ fn every_citation_in_comments_resolves() {
     let (mut broken, mut followed) = (Vec::new(), 0);
     for path in paths {
         let text = fs::read_to_string(&path).expect("a source");
+        // The design document is not in the repository.
+        if text.contains(concat!("design ", "§")) {
+            broken.push(path.display().to_string());
+        }
         for (at, _) in text.match_indices(".md") {
             let begin = text[..at]
                 .rfind(|c: char| !(c.is_alphanumeric() || "./_-".contains(c)))

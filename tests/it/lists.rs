@@ -31,19 +31,19 @@ async fn input_that_breaks_a_providers_rule_is_refused_before_any_call() {
             "not both",
         ),
         (
-            r#"scenarioAssets(filter: {types: ["canvas", "banana"]})"#,
+            r#"scenarioAssets(filter: {types: ["canvas", "a,b"]})"#,
             "filter types 1",
-            "banana",
+            "a,b",
         ),
         (
-            r#"scenarioAssets(filter: {type: "banana"})"#,
+            r#"scenarioAssets(filter: {type: "a,b"})"#,
             "filter type",
-            "banana",
+            "a,b",
         ),
         (
-            r#"scenarioPublicAssets(filter: {type: "banana"})"#,
+            r#"scenarioPublicAssets(filter: {type: "a,b"})"#,
             "filter type",
-            "banana",
+            "a,b",
         ),
         (
             r"scenarioAssets(filter: {types: []})",

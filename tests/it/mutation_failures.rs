@@ -337,7 +337,11 @@ async fn comfys_refusals_have_specific_codes() {
         (409, "{}", "CONFLICT"),
         (404, "", "NOT_FOUND"),
         (402, "{}", "PAYMENT_REQUIRED"),
-        (429, "{}", "PAYMENT_REQUIRED"),
+        (
+            429,
+            r#"{"error":{"type":"FREE_TIER_EXHAUSTED","message":"used up"}}"#,
+            "PAYMENT_REQUIRED",
+        ),
         (401, "{}", "UNAUTHENTICATED"),
         (
             422,
@@ -386,7 +390,7 @@ async fn one_bad_id_does_not_fail_the_others() {
 #[tokio::test]
 async fn a_429_is_waited_out_by_every_write() {
     let world = world().await;
-    let [scenario, piktid, _] = own_assets(&world);
+    let [scenario, piktid, comfy] = own_assets(&world);
     let later = || Fault::Answer {
         status: 429,
         content_type: "application/json",
@@ -396,10 +400,11 @@ async fn a_429_is_waited_out_by_every_write() {
         (&world.sandbox.scenario, "PUT /v1/assets/"),
         (&world.sandbox.scenario, "DELETE /v1/assets"),
         (&world.sandbox.piktid, "PATCH /assets/"),
+        (&world.sandbox.comfy, "POST /api/assets/"),
     ] {
         rule(emulator, beginning, 2, later());
     }
-    let input = json!({ "assetIds": [scenario, piktid], "tags": ["model"] });
+    let input = json!({ "assetIds": [scenario, piktid, comfy], "tags": ["model"] });
     let report = payload(&world, "addAssetTags", input, "assets { id }").await;
     assert_eq!(report["errors"], json!([]));
     let input = json!({ "assetIds": [scenario] });

@@ -249,18 +249,51 @@ async fn an_id_at_a_dead_source_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn comfys_429_means_payment_required() {
-    let world = world().await;
-    world
-        .sandbox
-        .comfy
-        .faults
-        .add("GET /", page(429, "application/json", "{}"));
-    let data = world.data(LIST).await;
-    assert_eq!(
-        data["assets"]["sourceResults"][0]["error"]["code"],
-        "PAYMENT_REQUIRED"
-    );
+async fn comfys_refusals_have_its_reason() {
+    for (status, body, code, reason) in [
+        (429, "{}", "RATE_LIMITED", "429"),
+        (
+            429,
+            r#"{"error":{"type":"TOO_MANY","message":"slow down"}}"#,
+            "RATE_LIMITED",
+            "429",
+        ),
+        (
+            429,
+            r#"{"error":{"type":"CLOUD_SUBSCRIPTION_REQUIRED","message":"Renew the plan."}}"#,
+            "PAYMENT_REQUIRED",
+            "(429): Renew the plan.",
+        ),
+        (
+            402,
+            r#"{"error":{"type":"CREDITS","message":"Buy credits."}}"#,
+            "PAYMENT_REQUIRED",
+            "(402): Buy credits.",
+        ),
+        (402, "", "PAYMENT_REQUIRED", "out of credits"),
+        (
+            401,
+            r#"{"code":"x","message":"The key was revoked."}"#,
+            "UNAUTHENTICATED",
+            "(401: The key was revoked.)",
+        ),
+        (
+            403,
+            r#"{"code":"sso_required","message":"Sign in with SSO."}"#,
+            "FORBIDDEN",
+            "(403: Sign in with SSO.)",
+        ),
+        (403, "<html>", "FORBIDDEN", "(403)"),
+    ] {
+        let world = world().await;
+        let faults = &world.sandbox.comfy.faults;
+        faults.add("GET /", page(status, "application/json", body));
+        let data = world.data(LIST).await;
+        let error = &data["assets"]["sourceResults"][0]["error"];
+        assert_eq!(error["code"], code, "{body}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.contains(reason), "{reason} in {message}");
+    }
 }
 
 #[tokio::test]

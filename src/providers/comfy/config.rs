@@ -20,7 +20,7 @@ pub struct ComfySettings {
     /// The `comfy-user` header, for a `--multi-user` server.
     #[serde(deserialize_with = "user")]
     pub user: Option<String>,
-    /// An asset is listed when it has one of these tags (design §3): Comfy Cloud hides some
+    /// An asset is listed when it has one of these tags: Comfy Cloud hides some
     /// categories from a list that names no tag.
     #[serde(deserialize_with = "listed_tags")]
     pub listed_tags: Vec<String>,

@@ -1,6 +1,7 @@
 //! Decodes Comfy's responses, and maps its error statuses.
 
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 
 use crate::{providers::decode::response, source::SourceError, upstream::Answer};
 
@@ -13,14 +14,39 @@ pub fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, Source
     }
 }
 
-/// Maps an error status. Comfy Cloud's 429 is about payment, not speed (docs/providers/comfy.md 1).
-/// A local server whose assets API is off sends a code.
+/// The types of a 429 that are about the account's plan. Any other 429 limits the rate
+/// (docs/providers/comfy.md 2).
+const PAYMENT_TYPES: [&str; 6] = [
+    "FREE_TIER_EXHAUSTED",
+    "FREE_TIER_NOT_ALLOWED",
+    "PAYMENT_REQUIRED",
+    "CLOUD_SUBSCRIPTION_REQUIRED",
+    "PARTNER_NODE_PAYMENT_REQUIRED",
+    "MODEL_PAYMENT_REQUIRED",
+];
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: TypedError,
+}
+
+#[derive(Deserialize)]
+struct TypedError {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// Whether a 429 with this body is about payment.
+pub fn is_payment_429(body: &[u8]) -> bool {
+    serde_json::from_slice::<Refusal>(body)
+        .is_ok_and(|refusal| PAYMENT_TYPES.contains(&refusal.error.kind.as_str()))
+}
+
+/// Maps an error status. Some 429 of Comfy Cloud are about payment, not speed. A local server whose
+/// assets API is off sends a code.
 pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return SourceError::PaymentRequired {
-            status: 429,
-            message: "Comfy Cloud says that the subscription is not active (429): renew it",
-        };
+    if status == StatusCode::TOO_MANY_REQUESTS && is_payment_429(body) {
+        return response::payment_required(status, body);
     }
     if status == StatusCode::SERVICE_UNAVAILABLE
         && body.windows(16).any(|w| w == b"SERVICE_DISABLED")

@@ -33,8 +33,7 @@ impl Comfy {
             Some(body) => Call::json(operation, method, url, headers, body.into()),
             None => Call::write(operation, method, url, headers),
         };
-        // Comfy's 429 is about payment, so waiting does not help (docs/providers/comfy.md 1).
-        let answer = self.client.write_once(call, context).await?;
+        let answer = self.client.write(call, context).await?;
         match answer.status {
             status if status.is_success() => Ok(answer),
             // The server answers 405 for an id that is no UUID (docs/providers/comfy.md O22).

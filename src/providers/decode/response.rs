@@ -106,12 +106,9 @@ pub fn list<T>(
 pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceError {
     let code = status.as_u16();
     match code {
-        401 => SourceError::Unauthenticated,
-        402 => SourceError::PaymentRequired {
-            status: code,
-            message: "the source asks for payment (402): its account is out of credits",
-        },
-        403 => SourceError::Forbidden,
+        401 => SourceError::Unauthenticated(message(body)),
+        402 => payment_required(status, body),
+        403 => SourceError::Forbidden(message(body)),
         404 | 410 => SourceError::NotFound,
         429 => SourceError::RateLimited {
             retry_after: retry_after(headers, body),
@@ -133,6 +130,14 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceEr
             status: code,
             message: message(body).unwrap_or_else(|| "no reason given".to_owned()),
         },
+    }
+}
+
+/// The error for an account that cannot pay, with the source's reason.
+pub fn payment_required(status: StatusCode, body: &[u8]) -> SourceError {
+    SourceError::PaymentRequired {
+        status: status.as_u16(),
+        reason: message(body).unwrap_or_else(|| "its account is out of credits".to_owned()),
     }
 }
 

@@ -124,7 +124,7 @@ impl Piktid {
                 Err(SourceError::NotFound) => SourceError::NotFound,
                 Ok(asset) => match asset.visibility {
                     Some(Visibility::Platform) => SourceError::Immutable,
-                    Some(Visibility::Shared) => SourceError::Forbidden,
+                    Some(Visibility::Shared) => SourceError::Forbidden(None),
                     _ => unexplained(),
                 },
                 Err(_) => unexplained(),

@@ -56,7 +56,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         },
         created_by: wire.author_id.clone(),
         tags: wire.tags.unwrap_or_default(),
-        // A person writes a note, so it is never the machine caption (design §3).
+        // A person writes a note, so it is never the machine caption.
         note: wire.description.clone().filter(|note| !note.is_empty()),
         media,
         preview: preview

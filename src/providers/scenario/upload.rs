@@ -274,8 +274,8 @@ impl Upload for Scenario {
                 },
                 // These errors are final.
                 Err(
-                    error @ (SourceError::Unauthenticated
-                    | SourceError::Forbidden
+                    error @ (SourceError::Unauthenticated(_)
+                    | SourceError::Forbidden(_)
                     | SourceError::NotFound),
                 ) => return Err(UploadFailure::of(upload, error)),
                 // The file was sent and only its state is unreadable, so poll again.

@@ -107,7 +107,7 @@ impl Scenario {
                 (Some(Some(owner)), Some(project)) if owner != project
             );
             let error = match &sent {
-                _ if is_foreign => SourceError::Forbidden,
+                _ if is_foreign => SourceError::Forbidden(None),
                 Err(SourceError::UnknownOutcome) if owner.is_some() => {
                     undeleted.push(id);
                     continue;

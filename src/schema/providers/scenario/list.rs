@@ -95,7 +95,8 @@ pub struct ScenarioAssetFilter {
     tags: Option<Vec<String>>,
     /// Only assets of this type; not together with `types`, which describes all known types.
     r#type: Option<String>,
-    /// Only assets of one of these types; not together with `type`. Values may be added. Known are:
+    /// Only assets of one of these types; not together with `type`. Scenario refuses a type
+    /// that it does not know. Known are:
     /// `inference-txt2img`, `inference-txt2img-ip-adapter`, `inference-txt2img-texture`,
     /// `inference-img2img`, `inference-img2img-ip-adapter`, `inference-img2img-texture`,
     /// `inference-inpaint`, `inference-inpaint-ip-adapter`, `inference-reference`,
