@@ -213,7 +213,7 @@ fn expected(fault: Fault, provider: &str, operation: Operation) -> Expected {
             Code("RATE_LIMITED", 1..=1)
         }
         // The gateway waits a second before each retry, as long as there is time.
-        Misbehaviour::Says(429, ..) => Code("RATE_LIMITED", 2..=7),
+        Misbehaviour::Says(429, ..) => Code("RATE_LIMITED", once * 2..=once * 7),
         Misbehaviour::Says(500..=599, ..) if is_read => {
             Code("UPSTREAM_UNAVAILABLE", thrice..=thrice)
         }

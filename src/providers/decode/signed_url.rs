@@ -7,7 +7,7 @@ use base64::{
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use url::Url;
 
-use crate::asset::Location;
+use crate::asset::{Location, timestamp};
 
 /// Returns the location of an http or https URL; `None` for any other text.
 pub fn direct(url: &str) -> Option<Location> {
@@ -17,8 +17,12 @@ pub fn direct(url: &str) -> Option<Location> {
     })
 }
 
-/// Returns the expiry of a CloudFront URL (`Expires`, or the `Policy` document) or an S3-style URL
-/// (`X-Amz-Date` with `X-Amz-Expires`); `None` for any other.
+/// Returns the expiry of a signed URL; `None` for any other:
+///
+/// - CloudFront: `Expires`, or the `Policy` document
+/// - S3 and Google Cloud Storage: `X-Amz-Date` or `X-Goog-Date`, with `X-Amz-Expires` or
+///   `X-Goog-Expires`
+/// - Azure Blob Storage: `se` of a shared access signature, a time or a day
 pub fn expiry(url: &str) -> Option<Timestamp> {
     if !url.contains('?') {
         return None;
@@ -35,9 +39,20 @@ pub fn expiry(url: &str) -> Option<Timestamp> {
     if let Some(policy) = parameter("Policy") {
         return policy_expiry(&policy);
     }
-    let begins: civil::DateTime =
-        civil::DateTime::strptime("%Y%m%dT%H%M%SZ", parameter("X-Amz-Date")?).ok()?;
-    let lifetime_seconds: i64 = parameter("X-Amz-Expires")?.parse().ok()?;
+    if let (Some(end), Some(_)) = (parameter("se"), parameter("sig")) {
+        let midnight = || {
+            let day: civil::Date = end.parse().ok()?;
+            let begin = day.at(0, 0, 0, 0).to_zoned_datetime(TimeZone::UTC).ok()?;
+            Some(begin.timestamp())
+        };
+        return timestamp::lenient(&end).or_else(midnight);
+    }
+    let (date, lifetime) = ["Amz", "Goog"].into_iter().find_map(|vendor| {
+        let date = parameter(&format!("X-{vendor}-Date"))?;
+        Some((date, parameter(&format!("X-{vendor}-Expires"))?))
+    })?;
+    let begins: civil::DateTime = civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?;
+    let lifetime_seconds: i64 = lifetime.parse().ok()?;
     let begins = begins.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp();
     begins
         .checked_add(SignedDuration::from_secs(lifetime_seconds))
@@ -89,6 +104,17 @@ mod tests {
             expiry("https://s/a?X-Amz-Date=20270115T075900Z&X-Amz-Expires=60"),
             end
         );
+        assert_eq!(
+            expiry("https://s/a?X-Goog-Date=20270115T075900Z&X-Goog-Expires=60&X-Goog-Signature=x"),
+            end
+        );
+        assert_eq!(
+            expiry("https://s/a?sv=2024-11-04&sp=r&se=2027-01-15T08%3A00%3A00Z&sig=x"),
+            end
+        );
+        let midnight = Timestamp::from_second(1_799_971_200).ok();
+        assert_eq!(expiry("https://s/a?se=2027-01-15&sig=x"), midnight);
+        assert_eq!(expiry("https://s/a?se=2027-01-15"), None);
         assert_eq!(expiry("https://c/a?width=2"), None);
         assert_eq!(expiry("https://c/a"), None);
     }
