@@ -22,7 +22,7 @@ pub struct FileType {
 pub const SNIFF_BYTES: usize = 64 * 1_024;
 
 /// Media types and the endings that fit them. The first is the usual one.
-const ENDINGS: [(&str, &[&str]); 72] = [
+const ENDINGS: [(&str, &[&str]); 85] = [
     ("application/gzip", &["gz"]),
     ("application/json", &["json"]),
     ("application/octet-stream", &["bin"]),
@@ -78,12 +78,25 @@ const ENDINGS: [(&str, &[&str]); 72] = [
     ("image/x-canon-cr2", &["cr2"]),
     ("image/x-canon-cr3", &["cr3"]),
     ("image/x-exr", &["exr"]),
+    ("model/gltf+json", &["gltf"]),
     ("model/gltf-binary", &["glb", "vrm"]),
+    ("model/ksplat", &["ksplat"]),
+    ("model/mtl", &["mtl"]),
+    ("model/obj", &["obj"]),
     ("model/ply", &["ply"]),
+    ("model/sog", &["sog"]),
+    ("model/splat", &["splat"]),
+    ("model/spz", &["spz"]),
     ("model/stl", &["stl"]),
     ("model/vnd.collada+xml", &["dae"]),
+    ("model/vnd.ms-package.3dmanufacturing-3dmodel+xml", &["3mf"]),
     ("model/vnd.usda", &["usda", "usd"]),
     ("model/vnd.usdz+zip", &["usdz"]),
+    ("model/x-3d-vox", &["vox"]),
+    ("model/x-blender", &["blend"]),
+    ("model/x-maya-ascii", &["ma"]),
+    ("model/x-maya-binary", &["mb"]),
+    ("model/x3d+xml", &["x3d"]),
     ("text/html", &["html", "htm", "xhtml", "xht"]),
     ("text/plain", &["txt"]),
     ("text/xml", &["xml"]),
@@ -133,6 +146,18 @@ impl FileType {
             Some(text) => Self::of(text::of_text(&text, is_cut)),
             None => binary::of_binary(first, is_cut).map_or(Self::UNKNOWN, Self::of),
         }
+    }
+
+    /// Returns the mesh type that a file name's extension shows.
+    #[must_use]
+    pub fn of_mesh_name(name: &str) -> Option<Self> {
+        let (_, ending) = name.rsplit_once('.')?;
+        let ending = ending.to_ascii_lowercase();
+        let meshes = ENDINGS
+            .iter()
+            .filter(|(known, _)| known.starts_with("model/"));
+        let mut named = meshes.filter(|(_, endings)| endings.contains(&&*ending));
+        named.next().map(|(media_type, _)| Self::of(media_type))
     }
 
     /// Returns the part before the slash: `image`, `video`, `text`, …

@@ -140,6 +140,12 @@ pub trait Write: Send + Sync {
 /// Makes a source's assets of files.
 #[async_trait]
 pub trait Upload: Send + Sync {
+    /// Returns the type that a file is uploaded as: the one that its bytes show, unless the options
+    /// let its name decide.
+    fn file_type(&self, sniffed: FileType, _name: &str, _options: &UploadOptions) -> FileType {
+        sniffed
+    }
+
     /// Checks that a file of this type can become an asset at this source.
     ///
     /// # Errors

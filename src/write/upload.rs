@@ -110,7 +110,9 @@ impl Writer {
         };
         let bytes = metered(bytes, bounds, meter.clone(), Arc::clone(context));
         let (first, bytes) = peek(bytes).await?;
+        let name = new.name.as_ref().unwrap_or(&file_name);
         let kind = FileType::sniff(&first.bytes, first.is_cut);
+        let kind = uploader.file_type(kind, name, &new.options);
         uploader
             .check(kind, &new.options)
             .map_err(refused("options"))?;

@@ -271,6 +271,53 @@ async fn bytes_determine_the_type_and_unsupported_types_are_refused() {
 }
 
 #[tokio::test]
+async fn a_mesh_at_scenario_has_the_type_that_its_name_shows() {
+    let world = world().await;
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec();
+    for (name, bytes, media_type) in [
+        ("cloud.spz", gzip, "model/spz"),
+        (
+            "cloud.ksplat",
+            b"\0\x01\0\0\0\x0c\0\x80\0\x03\0\x40".to_vec(),
+            "model/ksplat",
+        ),
+        (
+            "scene.dae",
+            b"<?xml version=\"1.0\"?><COLLADA/>".to_vec(),
+            "model/vnd.collada+xml",
+        ),
+        ("cube.OBJ", b"v 0 0 0\n".to_vec(), "model/obj"),
+        (
+            "cube.stl",
+            b"solid cube\nendsolid cube\n".to_vec(),
+            "model/stl",
+        ),
+        (
+            "cube.gltf",
+            b"{\"asset\":{\"version\":\"2.0\"}}".to_vec(),
+            "model/gltf+json",
+        ),
+    ] {
+        world.forget_calls();
+        let input =
+            json!({ "source": "scenario", "options": { "scenario": { "kind": "MODEL_3D" } } });
+        let payload = world.upload(input, file(name, bytes)).await;
+        assert_eq!(payload["asset"]["name"], name, "{payload:#}");
+        let calls = world.sandbox.scenario.recorder.calls();
+        let begun = calls
+            .iter()
+            .find(|call| call.path == "/v1/uploads")
+            .expect("an upload");
+        let body: Value = serde_json::from_str(&begun.body).expect("JSON");
+        assert_eq!(
+            (&body["contentType"], &body["kind"]),
+            (&json!(media_type), &json!("3d")),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn files_that_contradict_their_description_are_refused() {
     let world = world_with(Options::default(), |config| {
         config.limits.upload_bytes = 100_000;

@@ -47,7 +47,7 @@ impl Scenario {
         merge(&mut body, asset_options(options));
         let body = body.to_string();
         // The picture is the last field, so that it can be streamed.
-        let (start, media_type) = (body.trim_end_matches('}'), file.kind.media_type);
+        let (start, media_type) = (body.trim_end_matches('}'), media_type(file.kind));
         let start = format!("{start},\"image\":\"data:{media_type};base64,");
         let end = "\"}";
         let encoded = length.div_ceil(3) * 4;
@@ -199,6 +199,10 @@ impl Scenario {
 
 #[async_trait]
 impl Upload for Scenario {
+    fn file_type(&self, sniffed: FileType, name: &str, options: &UploadOptions) -> FileType {
+        upload_rules::file_type(sniffed, name, options)
+    }
+
     fn check(&self, kind: FileType, options: &UploadOptions) -> Result<(), SourceError> {
         upload_rules::check(kind, options)
     }

@@ -26,8 +26,8 @@ pub enum ScenarioUploadKind {
     Model3d,
 }
 
-/// The picture types that Scenario takes (5.5).
-const PICTURES: [&str; 9] = [
+/// The picture types that Scenario takes (5.5, and its `originalMimeType`).
+const PICTURES: [&str; 12] = [
     "image/jpeg",
     "image/png",
     "image/gif",
@@ -37,13 +37,28 @@ const PICTURES: [&str; 9] = [
     "image/tiff",
     "image/heif",
     "image/heic",
+    "image/bmp",
+    "image/x-exr",
+    "image/vnd.radiance",
 ];
 
 /// Returns the contract's name of a type.
-pub const fn media_type(kind: FileType) -> &'static str {
-    match kind.media_type.as_bytes() {
-        b"audio/mp4" => "audio/m4a",
-        _ => kind.media_type,
+pub fn media_type(kind: FileType) -> &'static str {
+    match kind.media_type {
+        "audio/mp4" => "audio/m4a",
+        "image/heif" => "image/heic",
+        other => other,
+    }
+}
+
+/// Returns the type that the name shows, if the client says that the file is a mesh: many mesh
+/// formats are texts or archives, or begin like other files.
+pub(super) fn file_type(sniffed: FileType, name: &str, options: &UploadOptions) -> FileType {
+    let is_mesh = scenario(options).is_ok_and(|o| o.kind == Some(ScenarioUploadKind::Model3d));
+    let is_other = matches!(sniffed.family(), "model" | "image" | "audio" | "video");
+    match FileType::of_mesh_name(name) {
+        Some(named) if is_mesh && !is_other => named,
+        _ => sniffed,
     }
 }
 
@@ -66,9 +81,9 @@ pub(super) fn check(kind: FileType, options: &UploadOptions) -> Result<(), Sourc
                 | "text/plain"
         );
     match requested_kind.or_else(|| default_kind(kind)) {
-        Some(ScenarioUploadKind::Image) if !is_picture => {
-            refused("Scenario takes pictures in JPEG, PNG, GIF, SVG, WebP, AVIF, TIFF and HEIF")
-        }
+        Some(ScenarioUploadKind::Image) if !is_picture => refused(
+            "Scenario takes pictures in JPEG, PNG, GIF, SVG, WebP, AVIF, TIFF, HEIC, BMP, EXR and HDR",
+        ),
         Some(ScenarioUploadKind::Video) if kind.family() != "video" => {
             refused("the kind VIDEO needs a video")
         }
