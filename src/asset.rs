@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 pub use file_type::{FileType, SNIFF_BYTES};
 pub use id::{AssetId, GlobalId, SourceName, is_upstream_id_text};
-pub use spelling::{composed, spellings};
+pub use spelling::{composed, has_one_spelling, spellings};
 
 /// One asset of one source.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub struct Asset {
     /// [`AssetId::global`], stored because every response contains it.
     pub global_id: Box<str>,
     pub provider: Provider,
-    /// Never empty: the upstream id replaces a missing name.
-    pub name: String,
+    /// Never empty: `None` where the source has no name.
+    pub name: Option<String>,
     pub kind: Kind,
     /// As the source reports it, or guessed from the file name where it does not (PiktID).
     pub mime_type: Option<String>,
@@ -65,6 +65,20 @@ pub struct Asset {
 }
 
 impl Asset {
+    /// Returns the name to show, which is the upstream id where the source has no name.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id.upstream)
+    }
+
+    /// Returns the tags that clients can change.
+    #[must_use]
+    pub fn changeable_tags(&self) -> Vec<String> {
+        let is_fixed = |tag: &str| self.status == Status::Missing && tag == MISSING_TAG;
+        let tags = self.tags.iter().filter(|tag| !is_fixed(tag));
+        tags.cloned().collect()
+    }
+
     /// Estimates the asset's size in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> u32 {
@@ -243,12 +257,17 @@ pub fn image_type_of_file_name(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The tag that a source gives an asset whose file is missing. Clients cannot change it.
+pub const MISSING_TAG: &str = "missing";
+
 /// Whether an asset can be used yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
     Pending,
     Ready,
     Failed,
+    /// The source lists the asset, but no longer has its file.
+    Missing,
     /// The source sent no status, or an unknown one.
     Unknown,
 }

@@ -18,6 +18,7 @@ pub use error::SourceError;
 pub use filter::{Filter, FilterField, ListCall, ListPlan, ListSelection, NoCall};
 pub use info::{
     Capabilities, CredentialScope, DeleteEffect, DetailLevel, MediaAnswer, Paging, SourceInfo,
+    TieOrder,
 };
 pub use page::{
     BrokenRule, Direction, ListKind, ListRequest, Order, Page, Parameters, Position, Row, SortBy,

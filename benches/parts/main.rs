@@ -160,6 +160,7 @@ fn list(sources: usize, rows: usize) -> List {
             parameters: Parameters::default(),
             local: Vec::new(),
             listed: Vec::new(),
+            notes: Vec::new(),
         }
     };
     List {

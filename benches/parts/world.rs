@@ -10,7 +10,7 @@ use asset_gateway::{
     source::{
         Capabilities, CredentialScope, DetailLevel, Direction, ListCall, ListKind, ListPlan,
         ListRequest, ListSelection, NoCall, Order, Page, Paging, Parameters, Position,
-        RequestContext, Row, SortBy, Source, SourceError, SourceInfo,
+        RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TieOrder,
     },
 };
 use async_trait::async_trait;
@@ -95,6 +95,7 @@ pub const WINDOW: Paging = Paging::Window {
 pub const INDEX: Paging = Paging::Index {
     cap: 500,
     reach: 500,
+    ties: TieOrder::ById,
 };
 
 /// A source that responds at once, newest first.

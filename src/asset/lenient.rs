@@ -59,6 +59,12 @@ pub fn whole(number: Option<f64>) -> Option<u32> {
         .map(|n| n as u32)
 }
 
+/// Returns a number of bytes that JSON carries exactly: at most 2^53 − 1.
+#[must_use]
+pub fn exact_bytes(number: Option<u64>) -> Option<u64> {
+    number.filter(|bytes| *bytes < 1 << 53)
+}
+
 /// Rounds any JSON number to a byte count, up to 2^53 − 1, which JSON carries exactly.
 #[must_use]
 pub fn bytes(number: Option<f64>) -> Option<u64> {

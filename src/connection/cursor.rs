@@ -14,8 +14,13 @@ use super::{
     id_encoding::{pack, push_varint, read_varint, unpack},
     sort_key::{Key, MAX_TIME, MIN_TIME},
 };
+use crate::source::TieOrder;
 
+/// The version of a position whose group of equal times the gateway sorts ([`TieOrder::Free`]).
 const VERSION: u8 = 1;
+/// The version of a position in the source's own order ([`TieOrder::ById`]). 2 is that of
+/// [`RowAnchor`](super::RowAnchor).
+const VERSION_BY_ID: u8 = 3;
 const CHECKSUM: usize = 4;
 /// In characters.
 const MAX_LENGTH: usize = 256;
@@ -24,7 +29,7 @@ const USUAL_SIZE: usize = 48;
 /// The maximum number of sources of one gateway.
 const MAX_HINTS: u8 = 16;
 /// Hints are rounded down to a multiple of this, to keep cursors short.
-const HINT_GRANULARITY: u64 = 4;
+pub const HINT_GRANULARITY: u64 = 4;
 /// The maximum number of rows before or after a position. It is more than any source holds, and
 /// small enough for every kind of server to parse.
 pub const MAX_ROWS: u64 = 1 << 40;
@@ -43,9 +48,9 @@ pub struct Cursor {
 pub struct Hint {
     /// Its index in the list's sources. If the sources change, a hint misleads and costs calls.
     pub source: u8,
-    /// Rows strictly later than the key's time.
+    /// Rows strictly later than the key's time, or before the key where the source sorts by id.
     pub newer: u64,
-    /// Rows strictly earlier than the key's time.
+    /// Rows strictly earlier than the key's time, or after the key where the source sorts by id.
     pub older: u64,
 }
 
@@ -86,7 +91,11 @@ impl Cursor {
         let time = self.key.time.clamp(MIN_TIME, MAX_TIME);
         let is_whole = time % 1_000 == 0;
         let grain = if is_whole { MILLISECONDS } else { 0 };
-        bytes.push(VERSION | packing << 4 | grain);
+        let version = match self.key.ties {
+            TieOrder::Free => VERSION,
+            TieOrder::ById => VERSION_BY_ID,
+        };
+        bytes.push(version | packing << 4 | grain);
         // Ids have at most 128 bytes.
         bytes.push(self.key.id.len() as u8);
         bytes.extend(self.key.source.to_be_bytes());
@@ -128,9 +137,11 @@ impl Cursor {
 
     fn read(payload: &[u8]) -> Option<Self> {
         let ([head, length, s1, s2], rest) = payload.split_first_chunk::<4>()?;
-        if head & 0x0f != VERSION {
-            return None;
-        }
+        let ties = match head & 0x0f {
+            VERSION => TieOrder::Free,
+            VERSION_BY_ID => TieOrder::ById,
+            _ => return None,
+        };
         let is_whole = head & MILLISECONDS != 0;
         let (time, rest) = rest.split_at_checked(if is_whole { 6 } else { 7 })?;
         // Sign-extend the time to 8 bytes.
@@ -144,6 +155,7 @@ impl Cursor {
             key: Key {
                 time,
                 source: u16::from_be_bytes([*s1, *s2]),
+                ties,
                 id: id.into(),
             },
             hints,
@@ -254,6 +266,7 @@ mod tests {
                 key: Key {
                     time,
                     source: 0xbeef,
+                    ties: TieOrder::ById,
                     id: id.into(),
                 },
                 hints: vec![hint(0), hint(1), hint(3)],
@@ -270,6 +283,7 @@ mod tests {
             key: Key {
                 time: MIN_TIME,
                 source: 1,
+                ties: TieOrder::Free,
                 id: "a".repeat(50).into(),
             },
             hints: (0..16).map(hint).collect(),
@@ -314,6 +328,7 @@ mod tests {
         fn cursors_survive_the_round_trip(
             time in MIN_TIME..=MAX_TIME,
             source: u16,
+            by_id: bool,
             id in "[a-zA-Z0-9_-]{0,40}|[ -~]{1,40}|\\PC{1,20}",
             whole: bool,
             hints in proptest::collection::vec((0..1_u64 << 40, 0..1_u64 << 40), 0..16),
@@ -327,11 +342,13 @@ mod tests {
                     older: older / HINT_GRANULARITY * HINT_GRANULARITY,
                 })
                 .collect();
-            let cursor = Cursor { key: Key { time, source, id: id.into() }, hints };
+            let ties = if by_id { TieOrder::ById } else { TieOrder::Free };
+            let cursor = Cursor { key: Key { time, source, ties, id: id.into() }, hints };
             let text = cursor.encode(&list());
             prop_assert!(text.len() <= MAX_LENGTH);
             let read = Cursor::decode(&text, &list()).expect("a valid cursor");
             prop_assert_eq!(&read.key, &cursor.key);
+            prop_assert_eq!(read.key.ties, ties);
             // The hints that fitted.
             prop_assert!(cursor.hints.starts_with(&read.hints));
         }
@@ -352,7 +369,7 @@ mod tests {
         #[test]
         fn one_flipped_letter_is_noticed(at in 0_usize..40, to in "[A-Za-z0-9_-]") {
             let cursor = Cursor {
-                key: Key { time: 1_793_534_400_123_456, source: 7, id: "asset_GTrL3mq4SXWyMxkOHRxlpw".into() },
+                key: Key { time: 1_793_534_400_123_456, source: 7, ties: TieOrder::Free, id: "asset_GTrL3mq4SXWyMxkOHRxlpw".into() },
                 hints: Vec::new(),
             };
             let text = cursor.encode(&list());

@@ -1,7 +1,7 @@
 //! Computes the position hints in a page's cursors, for sources that page by position.
 
 use super::{cursor::Hint, offset_search, sort_key::Key};
-use crate::source::Direction;
+use crate::source::{Direction, TieOrder};
 
 /// How one source was read, by position.
 pub struct Positions {
@@ -9,7 +9,8 @@ pub struct Positions {
     pub source: u8,
     /// The direction in which it was read.
     pub direction: Direction,
-    pub rows: Vec<(u64, i64)>,
+    pub rows: Vec<(u64, Key)>,
+    pub ties: TieOrder,
     pub total: u64,
     /// The hint of the request's cursor, used when this source failed before its first row.
     pub before: Option<Hint>,
@@ -27,7 +28,8 @@ impl Hints {
                 let Some((rows_before, rows_after)) = offset_search::rows_around(
                     &positions.rows,
                     positions.total,
-                    key.time,
+                    key,
+                    positions.ties,
                     positions.direction,
                 ) else {
                     return positions.before;

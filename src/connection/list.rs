@@ -44,6 +44,8 @@ pub struct SourceList {
     pub local: Vec<FilterField>,
     /// Only assets with one of these tags are listed; empty: no restriction.
     pub listed: Vec<String>,
+    /// What a client should know about the call, one sentence each.
+    pub notes: Vec<&'static str>,
 }
 
 /// A list, and the context to read it.
@@ -128,6 +130,8 @@ pub struct Execution {
     pub local: Vec<FilterField>,
     /// Filter parameters as sent upstream, by name.
     pub parameters: Vec<(&'static str, String)>,
+    /// What a client should know about the calls, one sentence each.
+    pub notes: Vec<&'static str>,
     pub rows_read: u64,
     /// List calls to the source that this request caused; cache hits cause none.
     pub calls: u32,

@@ -297,6 +297,7 @@ fn positions(source: u8, reader: &Reader<'_>, walk: &Walk) -> Option<Positions> 
         source,
         direction: walk.direction,
         rows: reader.positions.clone(),
+        ties: reader.ties,
         total: reader.stats.total.unwrap_or_default(),
         before: walk
             .hints

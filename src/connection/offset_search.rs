@@ -1,7 +1,7 @@
 //! Searches for a time in a list that is read by position.
 
 use super::sort_key::Key;
-use crate::source::Direction;
+use crate::source::{Direction, TieOrder};
 
 /// Extra rows read before an expected position, in case rows were deleted since.
 pub const SLACK: u64 = 2;
@@ -100,16 +100,26 @@ pub fn precedes(a: i64, b: i64, direction: Direction) -> bool {
     }
 }
 
-/// The numbers of rows strictly before and strictly after a time in this direction. `positions` is
-/// the last slice that a reader checked.
+/// The numbers of rows before and after a key in this direction, of a list with these ties.
+/// `positions` is the last slice that a reader checked. Where the source sorts ties freely, rows
+/// with the key's time are neither.
 pub fn rows_around(
-    positions: &[(u64, i64)],
+    positions: &[(u64, Key)],
     total: u64,
-    time: i64,
+    key: &Key,
+    ties: TieOrder,
     direction: Direction,
 ) -> Option<(u64, u64)> {
-    let (first, _) = positions.first()?;
-    let passed = positions.partition_point(|(_, t)| precedes(*t, time, direction)) as u64;
-    let through = positions.partition_point(|(_, t)| !precedes(time, *t, direction)) as u64;
+    let (first, first_key) = positions.first()?;
+    let is_sorted = ties == TieOrder::ById && key.is_in_order(first_key.source, ties);
+    let precedes = |a: &Key, b: &Key| {
+        if is_sorted {
+            a.compare(b, direction).is_lt()
+        } else {
+            precedes(a.time, b.time, direction)
+        }
+    };
+    let passed = positions.partition_point(|(_, row)| precedes(row, key)) as u64;
+    let through = positions.partition_point(|(_, row)| !precedes(key, row)) as u64;
     Some((first + passed, total.saturating_sub(first + through)))
 }

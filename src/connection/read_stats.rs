@@ -157,6 +157,7 @@ fn execution(list: &List, part: &SourceList) -> Execution {
         pushed,
         local,
         parameters: part.parameters.0.to_vec(),
+        notes: part.notes.clone(),
         ..Execution::default()
     }
 }

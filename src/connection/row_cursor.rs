@@ -131,7 +131,7 @@ fn value(asset: &Asset, by: SortBy) -> String {
     match by {
         SortBy::Size => format!("{:?}", asset.size_bytes),
         SortBy::LastAccessTime => format!("{:?}", asset.details.last_access_time()),
-        SortBy::Name | SortBy::CreatedAt | SortBy::UpdatedAt => asset.name.clone(),
+        SortBy::Name | SortBy::CreatedAt | SortBy::UpdatedAt => asset.shown_name().to_owned(),
     }
 }
 

@@ -6,8 +6,9 @@
 //! begin strictly before the target time, and reach it. The next slice repeats the last group of
 //! equal times, so that rows which moved between two calls are neither lost nor duplicated.
 //!
-//! Sources order equal times freely. The reader returns a group of equal times only after it has
-//! read the group's end, sorted in the gateway's order.
+//! Most sources order equal times freely. The reader returns such a group only after it has read the
+//! group's end, sorted in the gateway's order. Where a source sorts equal times by id, the reader
+//! follows that order and checks it, so a group of any size costs no more than other rows.
 
 mod intake;
 
@@ -17,14 +18,14 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    cursor::Hint,
+    cursor::{HINT_GRANULARITY, Hint},
     list::{List, SourceList},
-    offset_search::Search,
+    offset_search::{SLACK, Search},
     read_stats::{CompleteRead, PROBE_LENGTH, ReadStats},
     sort_key::Key,
 };
 use crate::source::{
-    Direction, ListRequest, Order, Page, Paging, Position, Row, Source, SourceError,
+    Direction, ListRequest, Order, Page, Paging, Position, Row, Source, SourceError, TieOrder,
 };
 
 /// The maximum number of slices read for one source and page (docs/queries.md).
@@ -32,6 +33,9 @@ const MAX_SLICES: u32 = 5;
 /// The same limit before the first progress: while finding the position without a hint, passing
 /// empty pages or closing one very large group of equal times. A page must always make progress.
 const MAX_SLICES_BEFORE_PROGRESS: u32 = 50;
+/// The rows up to a key that a slice after the key repeats at most: the key's own, some in case of
+/// deletions, and those that a hint is rounded by.
+const KEY_OVERLAP: u32 = (1 + SLACK + HINT_GRANULARITY - 1) as u32;
 /// A row with its sort key.
 #[derive(Debug, Clone)]
 pub struct RankedRow {
@@ -49,6 +53,8 @@ pub struct Reader<'a> {
     from: Option<Key>,
     /// The run ends before this key.
     until: Option<Key>,
+    /// How this run is read: in the source's order of equal times, or each group as a whole.
+    pub ties: TieOrder,
     /// Rows past `from`, in walking order, from complete groups of equal times.
     pub closed: Vec<RankedRow>,
     /// The last group, whose end is not read yet.
@@ -64,8 +70,8 @@ pub struct Reader<'a> {
     slices: u32,
     /// Tokens received, to detect a source that repeats one.
     tokens: HashSet<Box<str>>,
-    /// The position and time of each row in the slices used, for hints.
-    pub positions: Vec<(u64, i64)>,
+    /// The position and key of each row in the slices used, for hints.
+    pub positions: Vec<(u64, Key)>,
 }
 
 /// How the next call enters the list.
@@ -102,6 +108,7 @@ impl<'a> Reader<'a> {
             source_hash: part.source.profile().name.hash16(),
             from: from.map(|(key, _)| key.clone()),
             until: until.cloned(),
+            ties: part.paging.ties(),
             closed: Vec::new(),
             open_group: Vec::new(),
             frontier: None,
@@ -293,8 +300,12 @@ impl<'a> Reader<'a> {
                 }
             }
             (Step::Index(search), _) => {
-                // The repeated group must fit, with something on both sides.
-                let overlap = u32::try_from(self.open_group.len()).unwrap_or(cap);
+                // The repeated rows must fit, with something on both sides.
+                let overlap = if search.time.is_some() && self.resume_key().is_some() {
+                    KEY_OVERLAP
+                } else {
+                    u32::try_from(self.open_group.len()).unwrap_or(cap)
+                };
                 request.length = (request.length.saturating_add(overlap)).min(cap);
                 request.position = Position::Offset(search.next);
             }
@@ -322,6 +333,14 @@ impl<'a> Reader<'a> {
                     .all(|slot| matches!(slot.row, Row::Asset(_))),
             }
         }))
+    }
+
+    /// The last row known, if the source's order alone says which rows follow it.
+    fn resume_key(&self) -> Option<&Key> {
+        let position = self.frontier.as_ref().or(self.from.as_ref());
+        position.filter(|key| {
+            self.ties == TieOrder::ById && key.is_in_order(self.source_hash, TieOrder::ById)
+        })
     }
 
     fn finish(&mut self) {

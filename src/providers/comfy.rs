@@ -25,7 +25,7 @@ use self::{
     responses::{read, refusal},
 };
 use crate::{
-    asset::{Asset, Details, Provider, Rendition},
+    asset::{Asset, Details, MISSING_TAG, Provider, Rendition},
     providers::{
         ApiClient, ProviderKind, ProviderSettings,
         api_client::secret_header,
@@ -36,7 +36,8 @@ use crate::{
     source::{
         Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, ListCall, ListKind, ListPlan,
         ListRequest, ListSelection, MediaAnswer, NoCall, Page, Paging, Position, RequestContext,
-        Row, SortBy, Source, SourceError, SourceInfo, Upload, Write, check_commas, fan_out,
+        Row, SortBy, Source, SourceError, SourceInfo, TieOrder, Upload, Write, check_commas,
+        fan_out,
     },
     upstream::{Answer, Call, UpstreamError},
 };
@@ -69,10 +70,16 @@ pub struct Comfy {
 
 impl Comfy {
     /// Returns how this list is paged in this order; `None` if there is no such list or order.
-    fn paging(listing: ListKind) -> Option<Paging> {
+    /// A self-hosted ComfyUI sorts equal times by id (docs/providers/comfy.md O29).
+    fn paging(&self, listing: ListKind) -> Option<Paging> {
         (listing == ListKind::Own).then_some(Paging::Index {
             cap: LIST_CAP,
             reach: LIST_CAP,
+            ties: if is_cloud(&self.client.config.url) {
+                TieOrder::Free
+            } else {
+                TieOrder::ById
+            },
         })
     }
 
@@ -86,10 +93,20 @@ impl Comfy {
             );
             credential.push_str(key.expose());
         }
-        if let Some(user) = &config.user {
-            headers.insert(HeaderName::from_static("comfy-user"), secret_header(user));
-            credential.push('\n');
-            credential.push_str(user);
+        if let Some(token) = &config.token {
+            let authorization = format!("Bearer {}", token.expose());
+            headers.insert(header::AUTHORIZATION, secret_header(&authorization));
+            credential.push_str(&authorization);
+        }
+        for (name, value) in [
+            ("comfy-user", &config.user),
+            ("x-comfy-workspace-id", &config.workspace),
+        ] {
+            if let Some(value) = value {
+                headers.insert(HeaderName::from_static(name), secret_header(value));
+                credential.push('\n');
+                credential.push_str(value);
+            }
         }
         Self {
             profile: client.profile(&credential, capabilities(is_cloud(&client.config.url))),
@@ -187,6 +204,12 @@ impl Comfy {
             return self.redirect(url);
         }
         let mut headers = self.headers.clone();
+        // Without it, a self-hosted ComfyUI sends an SVG as a download (docs/providers/comfy.md,
+        // Changed by November 2026).
+        headers.insert(
+            HeaderName::from_static("sec-fetch-dest"),
+            HeaderValue::from_static("image"),
+        );
         if let Some(range) = range {
             headers.insert(header::RANGE, range.clone());
         }
@@ -236,18 +259,26 @@ impl ProviderSettings for ComfySettings {
         Arc::new(Comfy::new(client, self.clone()))
     }
 
+    /// A caller sends a key, or `Bearer` and a token.
     fn for_caller(&self, credential: Secret) -> Arc<dyn ProviderSettings> {
+        let token = credential
+            .expose()
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| Secret::new(token.trim_start().to_owned()));
         Arc::new(Self {
-            api_key: Some(credential),
+            api_key: token.is_none().then_some(credential),
+            token,
             ..self.clone()
         })
     }
 
     fn account(&self) -> Vec<&str> {
-        let key = self.api_key.as_ref().map(Secret::expose);
+        let credential = self.api_key.as_ref().or(self.token.as_ref());
         vec![
-            key.unwrap_or_default(),
+            credential.map(Secret::expose).unwrap_or_default(),
             self.user.as_deref().unwrap_or_default(),
+            self.workspace.as_deref().unwrap_or_default(),
         ]
     }
 
@@ -275,9 +306,10 @@ impl Source for Comfy {
             ListSelection::Provider {
                 listing,
                 parameters,
-            } => ListCall::new(listing, parameters.clone()),
+                filter,
+            } => list_params::leave_out_missing(ListCall::new(listing, parameters.clone()), filter),
         };
-        let paging = Self::paging(call.listing);
+        let paging = self.paging(call.listing);
         let paging = paging.ok_or(NoCall::Unsupported("it has no such order"))?;
         Ok(ListPlan { call, paging })
     }
@@ -342,6 +374,7 @@ impl Source for Comfy {
     }
 
     fn check_tags(&self, tags: &[String]) -> Result<(), SourceError> {
+        check_system_tags(tags)?;
         check_commas(tags)
     }
 
@@ -401,6 +434,20 @@ fn capabilities(is_cloud: bool) -> Capabilities {
         max_upload_bytes: None,
         max_batch_size: 1,
     }
+}
+
+/// Refuses the tag that only the server sets (docs/providers/comfy.md, Changed by November 2026).
+///
+/// # Errors
+/// [`SourceError::Invalid`] names it.
+fn check_system_tags(tags: &[String]) -> Result<(), SourceError> {
+    if tags.iter().any(|tag| tag == MISSING_TAG) {
+        return Err(SourceError::Invalid(format!(
+            "`{MISSING_TAG}` is a tag that the server gives to assets whose file is missing: it \
+             cannot be added or removed"
+        )));
+    }
+    Ok(())
 }
 
 /// Whether the request relies on the newer spelling of tag filters.

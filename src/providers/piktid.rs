@@ -28,7 +28,7 @@ use crate::{
     source::{
         Breaker, Capabilities, DeleteEffect, DetailLevel, Direction, ListCall, ListKind, ListPlan,
         ListRequest, ListSelection, NoCall, Page, Paging, Position, RequestContext, SortBy, Source,
-        SourceError, SourceInfo, Upload, Write, fan_out,
+        SourceError, SourceInfo, TieOrder, Upload, Write, fan_out,
     },
     upstream::{Answer, Call, Pace},
 };
@@ -66,6 +66,7 @@ impl Piktid {
         is_supported.then_some(Paging::Index {
             cap: LIST_CAP,
             reach: LIST_REACH,
+            ties: TieOrder::Free,
         })
     }
 
@@ -180,6 +181,7 @@ impl Source for Piktid {
             ListSelection::Provider {
                 listing,
                 parameters,
+                ..
             } => ListCall::new(listing, parameters.clone()),
         };
         let paging = Self::paging(call.listing, by);

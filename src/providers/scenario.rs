@@ -43,7 +43,7 @@ use crate::{
     source::{
         Breaker, DetailLevel, ListCall, ListKind, ListPlan, ListRequest, ListSelection, NoCall,
         Page, Paging, Parameters, Position, RequestContext, Row, SortBy, Source, SourceError,
-        SourceInfo, Upload, Write, check_commas, fan_out,
+        SourceInfo, TieOrder, Upload, Write, check_commas, fan_out,
     },
     upstream::{Answer, Call},
 };
@@ -95,6 +95,7 @@ impl Scenario {
                 Some(Paging::Index {
                     cap: LIST_CAP,
                     reach: LIST_CAP,
+                    ties: TieOrder::Free,
                 })
             }
             _ => None,
@@ -371,6 +372,7 @@ impl Source for Scenario {
             ListSelection::Provider {
                 listing,
                 parameters,
+                ..
             } => ListCall::new(listing, parameters.clone()),
         };
         if let Some(declined) = self.declines(call.listing, &call.parameters) {

@@ -46,10 +46,10 @@ pub fn router(shared: Shared) -> Router {
 }
 
 async fn authenticate(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let sent_key = request
-        .headers()
-        .get("x-api-key")
-        .and_then(|value| value.to_str().ok());
+    let headers = request.headers();
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let token = text("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let sent_key = text("x-api-key").or(token);
     if sent_key == Some(&shared.context.key) {
         next.run(request).await
     } else {
@@ -88,6 +88,7 @@ async fn content(
     State(shared): State<Shared>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
 ) -> Response {
     if shared.context.dialect == Dialect::Published {
         return (StatusCode::NOT_FOUND, "404: Not Found").into_response();
@@ -96,6 +97,14 @@ async fn content(
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {
         return not_found(&shared);
     };
+    if asset.tags.iter().any(|tag| tag == MISSING) {
+        return refuse(
+            &shared,
+            StatusCode::NOT_FOUND,
+            "FILE_NOT_FOUND",
+            "the file is missing",
+        );
+    }
     asset.last_access = Some(Timestamp::now().as_microsecond());
     if shared.context.dialect == Dialect::Newest {
         return redirect(&shared.storage_url(&id));
@@ -109,6 +118,24 @@ async fn content(
         response
             .headers_mut()
             .insert(header::CONTENT_DISPOSITION, value);
+    }
+    as_download(response, &headers)
+}
+
+/// Sends an SVG as a download, unless it is requested for an image element (docs/providers/comfy.md,
+/// Changed by November 2026).
+fn as_download(mut response: Response, request_headers: &HeaderMap) -> Response {
+    let is_image = |value: &HeaderValue| value.as_bytes() == b"image";
+    let is_svg = |value: &HeaderValue| value.as_bytes() == b"image/svg+xml";
+    let is_requested = request_headers.get("sec-fetch-dest").is_some_and(is_image);
+    let headers = response.headers_mut();
+    if headers.get(header::CONTENT_TYPE).is_some_and(is_svg) && !is_requested {
+        for (name, value) in [
+            (header::CONTENT_TYPE, "application/octet-stream"),
+            (header::CONTENT_DISPOSITION, "attachment"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     response
 }
@@ -132,7 +159,7 @@ async fn view(
     let store = shared.assets();
     match store.iter().find(|a| a.id == *id) {
         Some(_) if shared.context.dialect != Dialect::Local => redirect(&shared.storage_url(id)),
-        Some(asset) => files::bytes(&asset.file, "large", Some(&headers)),
+        Some(asset) => as_download(files::bytes(&asset.file, "large", Some(&headers)), &headers),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -216,8 +243,11 @@ async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Respons
     }
 }
 
-/// The tag that a server sets on an asset whose file is lost.
+/// The tag that a server sets on an asset whose file is lost. Clients can neither add nor remove it
+/// (docs/providers/comfy.md, Changed by November 2026).
 const MISSING: &str = "missing";
+/// A tag that the emulator sets by itself, as a server does from a file's folder.
+const AUTOMATIC: &str = "webcam";
 
 /// Adds or removes tags. The reply has the changes and the full list (4.11).
 fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
@@ -230,6 +260,14 @@ fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
             "tags is required",
         );
     }
+    if shared.context.dialect != Dialect::Published && tags.iter().any(|tag| tag == MISSING) {
+        return refuse(
+            shared,
+            StatusCode::BAD_REQUEST,
+            "SYSTEM_TAG_FORBIDDEN",
+            "`missing` is a system tag",
+        );
+    }
     let mut store = shared.assets();
     let Some(asset) = store.iter_mut().find(|a| a.id == id) else {
         return not_found(shared);
@@ -237,8 +275,9 @@ fn change_tags(shared: &Shared, id: &str, body: &Value, add: bool) -> Response {
     let (present, absent): (Vec<String>, Vec<String>) =
         tags.into_iter().partition(|tag| asset.tags.contains(tag));
     // Clients cannot remove a server's tags (4.11 (B)).
-    let (protected, present): (Vec<String>, Vec<String>) =
-        present.into_iter().partition(|tag| !add && tag == MISSING);
+    let (protected, present): (Vec<String>, Vec<String>) = present
+        .into_iter()
+        .partition(|tag| !add && tag == AUTOMATIC);
     let mut reply = if add {
         asset.tags.extend(absent.iter().cloned());
         json!({ "added": absent, "already_present": present })

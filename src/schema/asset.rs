@@ -60,7 +60,7 @@ impl AssetNode {
     /// The asset's name, or its `upstreamId` when the source has no name. Never empty. It may
     /// contain anything that a user can type: escape it.
     async fn name(&self) -> &str {
-        &self.0.name
+        self.0.shown_name()
     }
 
     /// The kind of content, in any file format.
@@ -277,15 +277,17 @@ impl AssetNode {
         let Some(parameters) = source.children(&id.upstream) else {
             return Ok(None);
         };
+        let filter = Filter::default();
         let selection = ListSelection::Provider {
             listing: ListKind::Own,
             parameters: &parameters,
+            filter: &filter,
         };
         let described = ListQuery {
             name: "children",
             arguments: vec![("of", self.0.global_id.to_string())],
             sources: vec![(Arc::clone(source), source.plan(selection, Order::NEWEST.by))],
-            filter: Filter::default(),
+            filter,
             order: Order::NEWEST,
         };
         connection::resolve(context, described, paging)

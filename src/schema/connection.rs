@@ -209,6 +209,7 @@ fn parts(sources: Vec<PlannedSource>, order: Order) -> async_graphql::Result<Que
                 parameters: call.parameters,
                 local: call.local,
                 listed: call.listed,
+                notes: call.notes,
             }),
             Err(NoCall::Skip(reason)) => skipped.push((source, reason)),
             Err(NoCall::Unsupported(reason)) => {

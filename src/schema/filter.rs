@@ -6,12 +6,12 @@ use async_graphql::{Enum, InputObject};
 use jiff::Timestamp;
 
 use super::{
-    asset::enums::{AssetKind, AssetVisibility},
+    asset::enums::{AssetKind, AssetStatus, AssetVisibility},
     error::bad_input,
     scalars::DateTime,
 };
 use crate::{
-    asset::{Provider, SourceName, composed},
+    asset::{MISSING_TAG, Provider, SourceName, Status, composed},
     source::{Filter, FilterField, Registry, Source},
 };
 
@@ -34,7 +34,8 @@ pub struct AssetFilter {
     tags_any: Option<Vec<String>>,
     /// Only assets with none of these tags.
     tags_none: Option<Vec<String>>,
-    /// Only assets whose name contains this text. Case is ignored.
+    /// Only assets whose name contains this text. Case is ignored. An asset without a name, which
+    /// shows its `upstreamId`, does not match.
     name_contains: Option<String>,
     /// Only assets created after this time, exclusive. Sources keep microseconds, and `createdAt`
     /// is cut to milliseconds: an asset's own `createdAt` may match it again. To page, use cursors.
@@ -53,6 +54,9 @@ pub struct AssetFilter {
     /// Only assets with exactly this `Asset.createdBy`. A source that reports no
     /// creator is `SKIPPED`.
     created_by: Option<String>,
+    /// Only assets with one of these statuses. Without it, lists leave out assets whose file is
+    /// missing, unless `tagsAll` or `tagsAny` has the tag `missing`.
+    statuses: Option<Vec<AssetStatus>>,
     /// Text for each source's own search. Its meaning differs by source; that of `nameContains`
     /// does not: some search names alone, some also tags, prompts and descriptions. A source's index
     /// may lag, and may end before a long list does. `docs/providers.md` has the details.
@@ -86,6 +90,8 @@ pub enum AssetFilterField {
     CreatedBy,
     /// `AssetFilter.search`.
     Search,
+    /// `AssetFilter.statuses`.
+    Statuses,
 }
 
 impl AssetFilterField {
@@ -104,6 +110,7 @@ impl AssetFilterField {
             FilterField::Visibilities => Self::Visibilities,
             FilterField::CreatedBy => Self::CreatedBy,
             FilterField::Search => Self::Search,
+            FilterField::Statuses => Self::Statuses,
             FilterField::Hash | FilterField::ListedTags => return None,
         })
     }
@@ -154,7 +161,7 @@ impl AssetFilter {
     /// `BAD_USER_INPUT` for conditions that no asset can meet: a tag both required and excluded, an
     /// empty time range. Also for empty tags, overlong values and malformed times.
     pub fn fields(&self) -> async_graphql::Result<Filter> {
-        let filter = Filter {
+        let mut filter = Filter {
             kinds: list("kinds", some(self.kinds.as_ref()), |kind| (*kind).into())?,
             tags_all: composed_tags("tagsAll", self.tags_all.as_ref())?,
             tags_any: composed_tags("tagsAny", self.tags_any.as_ref())?,
@@ -170,8 +177,13 @@ impl AssetFilter {
             })?,
             created_by: text("createdBy", written(self.created_by.as_ref()))?,
             content_hash: None,
+            statuses: list("statuses", some(self.statuses.as_ref()), |s| (*s).into())?,
+            lists_missing: false,
             search: text("search", written(self.search.as_ref()))?,
         };
+        let mut named = filter.tags_all.iter().chain(&filter.tags_any);
+        filter.lists_missing =
+            named.any(|tag| tag == MISSING_TAG) || filter.statuses.contains(&Status::Missing);
         let refuse = |field: &str, what: String| Err(bad_input(&["filter", field], what));
         let contradictory = filter
             .tags_all

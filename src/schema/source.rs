@@ -15,7 +15,7 @@ use super::{
     scalars::ByteSize,
 };
 use crate::{
-    asset::{GlobalId, Kind, Provider, Visibility},
+    asset::{self, GlobalId, Kind, Provider, Visibility},
     source::{
         DeleteEffect, Filter, Health, ListPlan, ListSelection, Paging, SortBy, Source, SourceError,
         Status,
@@ -55,8 +55,8 @@ impl SourceNode {
     }
 
     /// The request header in which to send your own credential for this source. The gateway
-    /// forwards its value unchanged, as `Authorization` or as the header that the provider uses
-    /// instead. Null when the source takes no credential from clients.
+    /// forwards its value unchanged, as `Authorization` or, for a key, as the header that the
+    /// provider uses instead. Null when the source takes no credential from clients.
     async fn credential_header(&self) -> Option<String> {
         let profile = self.0.profile();
         let header = || format!("x-asset-source-{}", profile.name);
@@ -306,6 +306,11 @@ fn pushed_filters(source: &dyn Source) -> Vec<AssetFilterField> {
         },
         Filter {
             visibilities: vec![Visibility::Private],
+            ..none()
+        },
+        Filter {
+            statuses: vec![asset::Status::Missing],
+            lists_missing: true,
             ..none()
         },
         Filter {

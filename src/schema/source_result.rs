@@ -76,7 +76,7 @@ pub struct AssetSourceExecution {
     /// Query parameters that filter the list upstream, under the provider's names; at most 20. They
     /// include those that the gateway adds.
     upstream_parameters: Vec<AssetUpstreamParameter>,
-    /// What else the gateway filtered after reading, one sentence each; at most two.
+    /// What else decides which assets the page has, one sentence each; at most three.
     notes: Vec<&'static str>,
     /// Rows read for this page, from the source or the cache.
     rows_read: u64,
@@ -112,7 +112,11 @@ impl From<Execution> for AssetSourceExecution {
         Self {
             pushed_filters: fields(&execution.pushed),
             local_filters: fields(&execution.local),
-            notes: execution.local.iter().filter_map(note).collect(),
+            notes: execution
+                .notes
+                .into_iter()
+                .chain(execution.local.iter().filter_map(note))
+                .collect(),
             upstream_parameters: execution
                 .parameters
                 .into_iter()

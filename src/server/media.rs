@@ -280,7 +280,7 @@ fn describe(
     let sent = content_type.as_ref().and_then(|value| value.to_str().ok());
     // An original has its own ending.
     let sent = sent.filter(|_| rendition != Rendition::Original);
-    if let Some(value) = content_disposition(is_inert, &asset.name, sent) {
+    if let Some(value) = content_disposition(is_inert, asset.shown_name(), sent) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     headers.insert(

@@ -10,7 +10,7 @@ use super::{
     info::Paging,
     page::{ListKind, Parameters, SortBy},
 };
-use crate::asset::{Asset, Kind, Visibility, composed};
+use crate::asset::{Asset, Kind, Status, Visibility, composed};
 
 /// The conditions on an asset. Empty lists and `None` set no condition. An asset without the
 /// compared value never matches.
@@ -22,7 +22,7 @@ pub struct Filter {
     pub tags_all: Vec<String>,
     pub tags_any: Vec<String>,
     pub tags_none: Vec<String>,
-    /// Substring of the name, in any case.
+    /// Substring of the name, in any case. An asset without a name never matches.
     pub name_contains: Option<String>,
     /// Exclusive, like the three bounds below.
     pub created_after: Option<Timestamp>,
@@ -35,6 +35,10 @@ pub struct Filter {
     pub created_by: Option<String>,
     /// With its prefix: `blake3:…`.
     pub content_hash: Option<String>,
+    /// The asset has one of these statuses.
+    pub statuses: Vec<Status>,
+    /// Assets whose file is missing are listed too.
+    pub lists_missing: bool,
     /// Text for each source's own search, the only condition that [`Filter::fits`] does not check.
     pub search: Option<String>,
 }
@@ -56,6 +60,7 @@ pub enum FilterField {
     Search,
     /// The hash filter of a provider's own list; older servers ignore it.
     Hash,
+    Statuses,
     /// The tags that a source lists assets by, where the caller's own tags replace them in the
     /// call.
     ListedTags,
@@ -96,6 +101,8 @@ pub enum ListSelection<'a> {
     Provider {
         listing: ListKind,
         parameters: &'a Parameters,
+        /// The filter that the gateway applies to each row.
+        filter: &'a Filter,
     },
 }
 
@@ -110,6 +117,8 @@ pub struct ListCall {
     pub local: Vec<FilterField>,
     /// The list only has assets with one of these tags; empty means all assets.
     pub listed: Vec<String>,
+    /// What else the call leaves to the client to know, one sentence each.
+    pub notes: Vec<&'static str>,
 }
 
 impl ListCall {
@@ -121,6 +130,7 @@ impl ListCall {
             parameters,
             local: Vec::new(),
             listed: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }
@@ -146,14 +156,16 @@ impl Filter {
     #[must_use]
     pub fn fits(&self, asset: &Asset) -> bool {
         let has = |tag: &String| asset.tags.iter().any(|own| composed(own) == tag.as_str());
-        (self.kinds.is_empty() || self.kinds.contains(&asset.kind))
+        (self.lists_missing || asset.status != Status::Missing)
+            && (self.statuses.is_empty() || self.statuses.contains(&asset.status))
+            && (self.kinds.is_empty() || self.kinds.contains(&asset.kind))
             && self.tags_all.iter().all(has)
             && (self.tags_any.is_empty() || self.tags_any.iter().any(has))
             && !self.tags_none.iter().any(has)
-            && self
-                .name_contains
-                .as_ref()
-                .is_none_or(|part| contains(&composed(&asset.name), part))
+            && self.name_contains.as_ref().is_none_or(|part| {
+                let name = asset.name.as_deref();
+                name.is_some_and(|name| contains(&composed(name), part))
+            })
             && self
                 .created_after
                 .is_none_or(|bound| asset.created_at > bound)
@@ -216,6 +228,7 @@ impl Filter {
             ("visibility", listed(&self.visibilities)),
             ("owner", self.created_by.clone()),
             ("hash", self.content_hash.clone()),
+            ("statuses", listed(&self.statuses)),
             ("search", self.search.clone()),
         ]
         .into_iter()
@@ -240,6 +253,7 @@ impl Filter {
             (FilterField::CreatedBy, self.created_by.is_some()),
             (FilterField::Search, self.search.is_some()),
             (FilterField::Hash, self.content_hash.is_some()),
+            (FilterField::Statuses, !self.statuses.is_empty()),
         ]
         .into_iter()
         .filter_map(|(field, is_used)| is_used.then_some(field))
@@ -267,6 +281,12 @@ impl Filter {
     #[must_use]
     pub fn wants_no_visibility_of(&self, held: &[Visibility]) -> bool {
         !self.visibilities.is_empty() && !self.visibilities.iter().any(|v| held.contains(v))
+    }
+
+    /// Whether the filter names statuses, and `held` has none of them.
+    #[must_use]
+    pub fn wants_no_status_of(&self, held: &[Status]) -> bool {
+        !self.statuses.is_empty() && !self.statuses.iter().any(|status| held.contains(status))
     }
 
     /// Whether the filter bounds the time of the last change.

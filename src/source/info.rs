@@ -70,7 +70,17 @@ pub enum Paging {
         cap: u32,
         /// Minimum rows that a call returns from any position, if the list has that many.
         reach: u32,
+        ties: TieOrder,
     },
+}
+
+/// The order of assets with the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TieOrder {
+    /// The source sorts them freely. The gateway sorts them by id: ascending if newest first.
+    Free,
+    /// The source sorts them by id, in the direction of the list, and so does the gateway.
+    ById,
 }
 
 impl Paging {
@@ -79,6 +89,15 @@ impl Paging {
     pub const fn cap(self) -> u32 {
         match self {
             Self::Window { cap, .. } | Self::Index { cap, .. } => cap,
+        }
+    }
+
+    /// Returns the order of assets with the same time.
+    #[must_use]
+    pub const fn ties(self) -> TieOrder {
+        match self {
+            Self::Index { ties, .. } => ties,
+            Self::Window { .. } => TieOrder::Free,
         }
     }
 

@@ -247,7 +247,7 @@ impl Change {
             Self::Tags(TagChange::Add(tags)) => tags.iter().all(|tag| asset.tags.contains(tag)),
             Self::Tags(TagChange::Remove(tags)) => !tags.iter().any(|tag| asset.tags.contains(tag)),
             Self::Tags(change @ TagChange::Set(_)) => {
-                let (add, remove) = change.difference(&asset.tags);
+                let (add, remove) = change.difference(&asset.changeable_tags());
                 add.is_empty() && remove.is_empty()
             }
             Self::Note(note) => lines(note.as_deref()) == lines(asset.note.as_deref()),
@@ -259,7 +259,7 @@ impl Change {
         let Self::Tags(change) = self else {
             return None;
         };
-        let (_, remaining) = change.difference(&asset.tags);
+        let (_, remaining) = change.difference(&asset.changeable_tags());
         (!remaining.is_empty()).then(|| remaining.join(", "))
     }
 

@@ -119,7 +119,7 @@ impl Writer {
         let measured = new.measured(bytes, context).await?;
         let hash = new.hash.map(|hash| format!("blake3:{}", hash.to_hex()));
         let file = NewFile {
-            name: composed(&kind.fit(new.name.as_ref().unwrap_or(&file_name))).into_owned(),
+            name: composed(&kind.fit(name)).into_owned(),
             kind,
             length: measured.length(),
             hash: hash.as_deref(),
@@ -281,12 +281,13 @@ fn has_name(asset: &Asset, name: &str) -> bool {
         let (stem, _) = name.rsplit_once('.').unwrap_or((name, ""));
         stem.to_owned()
     };
-    asset.name == name || stem(&asset.name) == name || stem(&asset.name) == stem(name)
+    let asset_name = asset.shown_name();
+    asset_name == name || stem(asset_name) == name || stem(asset_name) == stem(name)
 }
 
 fn renamed(asset: &Asset) -> SourceError {
     SourceError::Unsupported(format!(
         "the source already had these bytes as `{}` and did not rename the asset",
-        asset.name.chars().take(80).collect::<String>()
+        asset.shown_name().chars().take(80).collect::<String>()
     ))
 }

@@ -199,13 +199,13 @@ const TABLE: &[Row] = &[
     row("003", "include_tags", r#"comfyAssets(filter: {includeTags: ["models", "model_type:loras"]})"#,
         "include_tags=model_type:loras,models", Rows::Comfy(|a| has(a, "models"))),
     row("003", "exclude_tags", r#"comfyAssets(filter: {excludeTags: ["output"]})"#,
-        "exclude_tags=output", Rows::Comfy(|a| has(a, "input"))),
+        "exclude_tags=output,missing", Rows::Comfy(|a| has(a, "input"))),
     row("N", "tags_all", r#"comfyAssets(filter: {tagsAll: ["models"]})"#,
         "tags_all=models", Rows::Comfy(|a| has(a, "models"))),
     row("N", "tags_any", r#"comfyAssets(filter: {tagsAny: ["fox", "models"]})"#,
         "tags_any=fox,models", Rows::Comfy(|a| has(a, "models") || has(a, "fox"))),
     row("L", "tags_none", r#"comfyAssets(filter: {tagsNone: ["output"]})"#,
-        "tags_none=output", Rows::Comfy(|a| has(a, "input"))),
+        "tags_none=output,missing", Rows::Comfy(|a| has(a, "input"))),
     row("003", "name_contains", r#"comfyAssets(filter: {nameContains: "WHALE"})"#,
         "name_contains=WHALE", Rows::Comfy(|a| a.name.contains("whale") && !has(a, "models"))),
     row("003", "name_contains", r#"assets(filter: {providers: [COMFY], search: "whale"})"#,
@@ -298,15 +298,13 @@ fn piktid(store: &Store, fits: impl Fn(&PiktidAsset) -> bool) -> Vec<String> {
     )
 }
 
+/// Newest first, as the emulator sorts: ties by id, in the same direction.
 fn comfy(store: &Store, fits: impl Fn(&ComfyAsset) -> bool) -> Vec<String> {
     let assets = store.comfy();
-    newest(
-        assets
-            .iter()
-            .filter(|a| fits(a))
-            .map(|a| (a.created, a.id.clone()))
-            .collect(),
-    )
+    let fitting = assets.iter().filter(|a| fits(a));
+    let mut rows: Vec<_> = fitting.map(|a| (a.created, a.id.clone())).collect();
+    rows.sort();
+    reversed(rows.into_iter().map(|(_, id)| id).collect())
 }
 
 /// The list without a tag filter, sorted by a value as the emulator sorts: ties by id.

@@ -92,6 +92,28 @@ async fn both_error_shapes_give_their_reason() {
     }
 }
 
+/// ComfyUI of the 0.38 line.
+#[tokio::test]
+async fn a_server_without_a_metadata_filter_is_named() {
+    let world = world_with(Options::default(), |_| {}).await;
+    let refusal =
+        json!({ "error": { "code": "UNSUPPORTED_PARAM", "message": "no", "details": {} } });
+    world.sandbox.comfy.faults.add(
+        "GET /api/assets",
+        asset_gateway::sandbox::Fault::Answer {
+            status: 400,
+            content_type: "application/json",
+            body: refusal.to_string(),
+        },
+    );
+    let answer = world
+        .ask("{ comfyAssets(filter: { metadataFilter: [{key: \"rating\", anyOf: [4]}] }) { nodes { id } } }")
+        .await;
+    let (code, message) = crate::harness::error(&answer);
+    assert_eq!(code, "UNSUPPORTED_BY_SOURCE", "{answer}");
+    assert!(message.contains("`metadataFilter`"), "{message}");
+}
+
 #[tokio::test]
 async fn a_local_server_with_assets_off_says_how_to_switch_them_on() {
     let world = world_with(Options::default(), |_| {}).await;

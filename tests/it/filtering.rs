@@ -186,7 +186,7 @@ async fn pushed_filters_are_reported_and_follow_the_contracts() {
             "name_contains=fox",
             "tags_all=product",
             "tags_any=input,output,models",
-            "tags_none=other,unknown"
+            "tags_none=other,unknown,missing"
         ]
     );
     let pushed = json!(["TAGS_ALL", "TAGS_NONE", "NAME_CONTAINS"]);
@@ -236,7 +236,7 @@ async fn a_providers_own_list_names_parameters_and_no_fields() {
     assert_eq!(lists, (&json!([]), &json!([])));
     assert_eq!(
         texts(&execution["upstreamParameters"], "/name"),
-        ["hash", "name_contains", "tags_all"]
+        ["hash", "name_contains", "tags_all", "tags_none"]
     );
     let notes = execution["notes"].to_string();
     assert!(notes.contains("`hash`"), "{notes}");
@@ -267,7 +267,8 @@ async fn times_are_pushed_where_the_source_bounds_its_list_by_them() {
             assert_eq!(has(&capabilities["pushedFilters"]), is_pushed);
         }
         let notes = execution["notes"].as_array().map(Vec::len);
-        assert_eq!(notes, Some(usize::from(index == 0)), "{execution:#}");
+        let expected = if index == 0 { 2 } else { 0 };
+        assert_eq!(notes, Some(expected), "{execution:#}");
     }
 }
 
@@ -287,6 +288,191 @@ async fn a_client_finds_one_match_in_a_long_list() {
     }
     let (found, _) = walk_filtered(&world, "nameContains: \"needle\"").await;
     assert_eq!(texts(&json!(found), "/name"), ["needle"]);
+}
+
+/// ComfyUI lists an asset whose file has disappeared, with the tag `missing`.
+#[tokio::test]
+async fn an_asset_whose_file_is_missing_is_listed_on_request_only() {
+    for dialect in [Dialect::Local, Dialect::Newest] {
+        let options = Options {
+            dialect,
+            ..Options::default()
+        };
+        let world = world_with(options, |_| {}).await;
+        let (id, total) = {
+            let mut store = world.sandbox.store.comfy();
+            store.retain(|asset| !asset.is_public);
+            store[3].tags = ["missing", "output"].map(str::to_owned).to_vec();
+            (asset_id("comfy", &store[3].id), store.len())
+        };
+        let shown = async |list: &str| {
+            let query = format!(
+                "{{ list: {list} {{ totalCount nodes {{ id }} sourceResults {{ execution {{ notes }} }} }} }}"
+            );
+            world.data(&query).await["list"].clone()
+        };
+        for (list, is_listed) in [
+            (
+                "assets(first: 100, filter: {sources: [\"comfy\"], createdAfter: \"2000-01-01T00:00:00Z\"})",
+                false,
+            ),
+            (
+                "assets(first: 100, filter: {sources: [\"comfy\"], tagsNone: [\"missing\"]})",
+                false,
+            ),
+            (
+                "assets(first: 100, filter: {sources: [\"comfy\"], statuses: [READY]})",
+                false,
+            ),
+            (
+                "assets(first: 100, filter: {sources: [\"comfy\"], statuses: [MISSING]})",
+                true,
+            ),
+            (
+                "assets(first: 100, filter: {sources: [\"comfy\"], statuses: [READY, MISSING]})",
+                true,
+            ),
+            (
+                "assets(first: 100, filter: {sources: [\"comfy\"], tagsAll: [\"missing\"]})",
+                true,
+            ),
+            (
+                "assets(first: 100, filter: {sources: [\"comfy\"], tagsAny: [\"missing\"]})",
+                true,
+            ),
+            ("comfyAssets(first: 100)", false),
+            (
+                "comfyAssets(first: 100, filter: {tagsAny: [\"output\"]})",
+                false,
+            ),
+            (
+                "comfyAssets(first: 100, filter: {includeTags: [\"output\"]})",
+                false,
+            ),
+            (
+                "comfyAssets(first: 100, filter: {includeTags: [\"missing\"]})",
+                true,
+            ),
+            (
+                "comfyAssets(first: 100, filter: {tagsAll: [\"missing\"]})",
+                true,
+            ),
+            (
+                "comfyAssets(first: 100, filter: {statuses: [MISSING]})",
+                true,
+            ),
+        ] {
+            let list_data = shown(list).await;
+            let ids = texts(&list_data["nodes"], "/id");
+            assert_eq!(ids.contains(&id), is_listed, "{dialect:?} {list}");
+            let notes = list_data["sourceResults"][0]["execution"]["notes"].to_string();
+            assert_eq!(
+                notes.contains("are left out"),
+                !is_listed,
+                "{list}: {notes}"
+            );
+            if list.contains("statuses: [MISSING]") {
+                assert_eq!(ids.len(), 1, "{list}");
+            }
+        }
+        let whole =
+            shown("comfyAssets(first: 1, filter: {tagsAny: [\"input\", \"output\", \"models\"]})");
+        assert_eq!(whole.await["totalCount"], json!(total - 1));
+        let query = format!(
+            "{{ asset(id: \"{id}\") {{ status url thumbnailUrl viewerCanTag }}
+               assets(filter: {{ statuses: [FAILED] }}) {{ sourceResults {{ status source {{ name }} }} }} }}"
+        );
+        let data = world.data(&query).await;
+        let asset = &data["asset"];
+        let seen = (&asset["status"], &asset["url"], &asset["thumbnailUrl"]);
+        assert_eq!(seen, (&json!("MISSING"), &Value::Null, &Value::Null));
+        let results = data["assets"]["sourceResults"].to_string();
+        assert_eq!(results.matches("SKIPPED").count(), 2, "{results}");
+        // The gateway keeps the server's tag out of the change.
+        let change = |field: &str, tags: &str| {
+            format!(
+                "mutation {{ r: {field}(input: {{assetIds: [\"{id}\"], tags: [{tags}]}}) {{ \
+                 assets {{ tags }} errors {{ code message }} }} }}"
+            )
+        };
+        let set = world
+            .data(&change("setAssetTags", "\"output\", \"fav\""))
+            .await["r"]
+            .clone();
+        assert_eq!(set["errors"], json!([]), "{set}");
+        let mut tags = texts(&set["assets"], "/tags/0");
+        tags.extend(texts(&set["assets"], "/tags/1"));
+        tags.extend(texts(&set["assets"], "/tags/2"));
+        tags.sort();
+        assert_eq!(tags, ["fav", "missing", "output"]);
+        for field in ["setAssetTags", "addAssetTags", "removeAssetTags"] {
+            let refused = world.data(&change(field, "\"missing\"")).await["r"].clone();
+            assert_eq!(refused["assets"], json!([]), "{field} {refused}");
+            assert_eq!(
+                refused["errors"][0]["code"], "BAD_USER_INPUT",
+                "{field} {refused}"
+            );
+        }
+    }
+}
+
+/// Names that could be parts of an id, and names without ASCII, cost one call.
+#[tokio::test]
+async fn a_name_of_hex_letters_or_of_ideographs_is_looked_up_upstream() {
+    let world = world().await;
+    let nameless = {
+        let mut store = world.sandbox.store.comfy();
+        let rows: Vec<usize> = (0..store.len())
+            .filter(|at| !store[*at].is_public && store[*at].tags.iter().any(|tag| tag == "output"))
+            .collect();
+        for (at, name) in rows
+            .iter()
+            .zip(["bad-face 2026.png", "\u{65e5}\u{672c}.png", ""])
+        {
+            store[*at].name = name.to_owned();
+        }
+        store[rows[2]].id.clone()
+    };
+    for (part, sent, found) in [
+        ("FACE", "FACE", "bad-face 2026.png"),
+        ("bad", "bad", "bad-face 2026.png"),
+        ("2026", "2026", "bad-face 2026.png"),
+        (
+            "\u{65e5}\u{672c}",
+            "\u{65e5}\u{672c}",
+            "\u{65e5}\u{672c}.png",
+        ),
+        ("\u{672c}.PNG", "\u{672c}.PNG", "\u{65e5}\u{672c}.png"),
+        // Some spelling of a name with the mark has another letter before it.
+        ("\u{e9}\u{65e5}\u{672c}.p", "\u{65e5}\u{672c}.p", ""),
+    ] {
+        world.forget_calls();
+        let query = format!(
+            "{{ assets(filter: {{ sources: [\"comfy\"], nameContains: \"{part}\" }}) {{ \
+             nodes {{ name }} sourceResults {{ execution {{ upstreamParameters {{ name value }} }} }} }} }}"
+        );
+        let assets = &world.data(&query).await["assets"];
+        let names = texts(&assets["nodes"], "/name");
+        let expected: Vec<&str> = [found]
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect();
+        assert_eq!(names, expected, "{part}");
+        let parameters = assets["sourceResults"][0]["execution"]["upstreamParameters"].to_string();
+        let parameter = json!({"name": "name_contains", "value": sent}).to_string();
+        assert!(parameters.contains(&parameter), "{part}: {parameters}");
+        assert_eq!(world.calls()[2], 1, "{part}");
+    }
+    // An asset without a name shows its id, and is not found by it.
+    let part: String = nameless.chars().take(8).collect();
+    let query = format!(
+        "{{ found: assets(filter: {{ sources: [\"comfy\"], nameContains: \"{part}\" }}) {{ nodes {{ id }} }} \
+         shown: asset(id: \"{}\") {{ name }} }}",
+        asset_id("comfy", &nameless)
+    );
+    let data = world.data(&query).await;
+    assert_eq!(data["found"]["nodes"], json!([]));
+    assert_eq!(data["shown"]["name"], json!(nameless));
 }
 
 #[tokio::test]

@@ -690,7 +690,7 @@ async fn capabilities_list_the_orders_and_pushed_filters() {
     let filters = |index: usize| of(index)["pushedFilters"].to_string();
     assert_eq!(
         filters(0),
-        r#"["TAGS_ALL","TAGS_ANY","TAGS_NONE","NAME_CONTAINS","SEARCH"]"#
+        r#"["TAGS_ALL","TAGS_ANY","TAGS_NONE","NAME_CONTAINS","SEARCH","STATUSES"]"#
     );
     assert_eq!(
         filters(1),

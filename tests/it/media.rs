@@ -333,24 +333,24 @@ async fn an_svg_is_an_image_within_a_page_and_a_download_by_itself() {
         asset.id.clone()
     };
     let id = crate::harness::asset_id("comfy", &id);
-    let data = world
-        .data(&format!("{{ asset(id: \"{id}\") {{ url }} }}"))
-        .await;
-    let response = world
-        .get(data["asset"]["url"].as_str().unwrap_or_default())
-        .await;
-    let headers = response.headers();
-    assert_eq!(headers["content-type"], "image/svg+xml");
-    assert_eq!(headers["x-content-type-options"], "nosniff");
-    let policy = headers["content-security-policy"]
-        .to_str()
-        .unwrap_or_default();
-    assert!(
-        policy.contains("default-src 'none'") && policy.contains("sandbox"),
-        "{policy}"
-    );
-    let disposition = headers["content-disposition"].to_str().unwrap_or_default();
-    assert!(disposition.starts_with("attachment"), "{disposition}");
+    let query = format!("{{ asset(id: \"{id}\") {{ url thumbnailUrl }} }}");
+    let data = world.data(&query).await;
+    for field in ["url", "thumbnailUrl"] {
+        let url = data["asset"][field].as_str().unwrap_or_default();
+        let response = world.get(url).await;
+        let headers = response.headers();
+        assert_eq!(headers["content-type"], "image/svg+xml", "{field}");
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+        let policy = headers["content-security-policy"]
+            .to_str()
+            .unwrap_or_default();
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("sandbox"),
+            "{policy}"
+        );
+        let disposition = headers["content-disposition"].to_str().unwrap_or_default();
+        assert!(disposition.starts_with("attachment"), "{disposition}");
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use asset_gateway::{
     source::{
         Capabilities, CredentialScope, DetailLevel, Direction, Filter, ListCall, ListKind,
         ListPlan, ListRequest, ListSelection, NoCall, Order, Page, Paging, Parameters, Position,
-        RequestContext, Row, SortBy, Source, SourceError, SourceInfo, Unreadable,
+        RequestContext, Row, SortBy, Source, SourceError, SourceInfo, TieOrder, Unreadable,
     },
 };
 use async_trait::async_trait;
@@ -129,7 +129,28 @@ struct Simulated {
     overstates: bool,
     /// In that case, also repeats its last rows past its end.
     repeats: bool,
+    ties: Ties,
     world: Arc<Mutex<World>>,
+}
+
+/// How a source sorts rows of the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ties {
+    /// By the reversed id.
+    Free,
+    ById,
+    /// In no particular order, although it is said to be that of the ids.
+    Mistaken,
+}
+
+impl Ties {
+    fn rank(self, id: &str) -> Vec<u8> {
+        match self {
+            Self::Free => id.bytes().rev().collect(),
+            Self::ById => id.as_bytes().to_vec(),
+            Self::Mistaken => blake3::hash(id.as_bytes()).as_bytes().to_vec(),
+        }
+    }
 }
 
 /// A tick of the simulated clocks, in microseconds.
@@ -182,8 +203,7 @@ impl Simulated {
                 after && before
             })
             .collect();
-        // Ties follow an order of the provider's: by the reversed id.
-        rows.sort_by_key(|(tick, id)| (*tick, id.bytes().rev().collect::<Vec<_>>()));
+        rows.sort_by_key(|(tick, id)| (*tick, self.ties.rank(id)));
         if request.order.direction == Direction::Descending {
             rows.reverse();
         }
@@ -197,9 +217,9 @@ impl Simulated {
             Position::Token(token) => {
                 let (tick, id) = token.split_once('|').expect("a token");
                 let tick: i64 = tick.parse().expect("a token");
-                let key = (tick, id.bytes().rev().collect::<Vec<_>>());
+                let key = (tick, self.ties.rank(id));
                 rows.partition_point(|(t, i)| {
-                    let value = (*t, i.bytes().rev().collect::<Vec<_>>());
+                    let value = (*t, self.ties.rank(i));
                     if request.order.direction == Direction::Descending {
                         value >= key
                     } else {
@@ -273,7 +293,7 @@ impl Simulated {
             global_id: asset_id.global(),
             id: asset_id,
             provider: Provider::Piktid,
-            name: tick.to_string(),
+            name: Some(tick.to_string()),
             kind: Kind::Image,
             mime_type: None,
             size_bytes: None,
@@ -352,6 +372,7 @@ struct Shape {
     nameless: bool,
     overstates: bool,
     repeats: bool,
+    ties: Ties,
     ticks: Vec<u8>,
 }
 
@@ -369,7 +390,15 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![
             proptest::collection::vec(0_u8..60, 0..40),
             proptest::collection::vec(0_u8..4, 0..16),
+            proptest::collection::vec(0_u8..4, 0..50),
         ],
+        prop_oneof![
+            2 => Just(Ties::Free),
+            2 => Just(Ties::ById),
+            1 => Just(Ties::Mistaken)
+        ],
+        // How many times larger calls are: ties fit one call, or do not.
+        prop_oneof![Just(1_u32), Just(4)],
     )
         .prop_map(
             |(
@@ -382,16 +411,19 @@ fn shape() -> impl Strategy<Value = Shape> {
                 overstates,
                 repeats,
                 ticks,
+                ties,
+                times,
             )| Shape {
                 window,
-                cap,
-                reach,
+                cap: cap * times,
+                reach: reach * times,
                 exclusive,
                 resolution,
                 unreadable,
                 nameless: false,
                 overstates,
                 repeats,
+                ties,
                 ticks,
             },
         )
@@ -507,10 +539,15 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
                     _ => Vec::new(),
                 },
                 listed: Vec::new(),
+                notes: Vec::new(),
             }
         })
         .collect();
-    let list = List {
+    (build_list(sources, ask), world)
+}
+
+fn build_list(sources: Vec<SourceList>, ask: &Ask) -> List {
+    List {
         sources,
         skipped: Vec::new(),
         order: ask.order,
@@ -518,8 +555,7 @@ fn build(shapes: &[Shape], edits: Vec<Edit>, ask: &Ask) -> (List, Arc<Mutex<Worl
         fingerprint: Fingerprint::of("test", &[]),
         asset_cache: AssetCache::new(CacheConfig::default()),
         context: Arc::new(RequestContext::new(Duration::from_secs(60), u32::MAX)),
-    };
-    (list, world)
+    }
 }
 
 fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulated {
@@ -554,6 +590,10 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
             Paging::Index {
                 cap: shape.cap,
                 reach: shape.reach,
+                ties: match shape.ties {
+                    Ties::Free => TieOrder::Free,
+                    Ties::ById | Ties::Mistaken => TieOrder::ById,
+                },
             }
         },
         index,
@@ -565,6 +605,7 @@ fn simulated(index: usize, shape: &Shape, world: &Arc<Mutex<World>>) -> Simulate
         nameless: shape.nameless,
         overstates: shape.overstates,
         repeats: shape.repeats,
+        ties: shape.ties,
         world: Arc::clone(world),
     }
 }
@@ -619,12 +660,22 @@ async fn walk(
     forward: bool,
     counts: &[usize],
 ) -> Result<Vec<Vec<String>>, TestCaseError> {
-    let order = list.order.direction;
+    walk_lists(|_| list, forward, counts).await
+}
+
+/// Walks a list that another may replace, step by step.
+async fn walk_lists<'a>(
+    list_at: impl Fn(usize) -> &'a List,
+    forward: bool,
+    counts: &[usize],
+) -> Result<Vec<Vec<String>>, TestCaseError> {
+    let order = list_at(0).order.direction;
     let direction = if forward { order } else { order.reversed() };
     let mut pages = Vec::new();
     let mut from: Option<Cursor> = None;
     let mut frontier: Option<Key> = None;
     for step in 0..400 {
+        let list = list_at(step);
         let range = range(forward, counts[step % counts.len()], from.clone());
         let page = list
             .page(&range)
@@ -745,6 +796,27 @@ proptest! {
     ) {
         let (list, world) = build(&shapes, edits, &ask);
         check(&run(walk(&list, ask.forward, &counts))?, &world, &ask.wanted)?;
+    }
+
+    /// The version before sorted all ties alike. Its cursors inside a tie go on in that order.
+    #[test]
+    fn a_walk_goes_on_from_a_cursor_of_the_version_before(
+        shapes in proptest::collection::vec(shape(), 1..4),
+        counts in proptest::collection::vec(1_usize..9, 1..4),
+        edits in proptest::collection::vec(edit(), 0..40),
+        pages_before in 1_usize..9,
+        ask in ask(),
+    ) {
+        let (list, world) = build(&shapes, edits, &ask);
+        let mut before = build_list(list.sources.clone(), &ask);
+        for part in &mut before.sources {
+            if let Paging::Index { ties, .. } = &mut part.paging {
+                *ties = TieOrder::Free;
+            }
+        }
+        let lists = [&before, &list];
+        let pages = run(walk_lists(|step| lists[usize::from(step >= pages_before)], ask.forward, &counts))?;
+        check(&pages, &world, &ask.wanted)?;
     }
 
     #[test]
@@ -1057,8 +1129,9 @@ proptest! {
             let world = world.lock().unwrap_or_else(PoisonError::into_inner);
             for (index, entries) in world.lists.iter().enumerate() {
                 let hash = SourceName::parse(&format!("s{index}")).expect("a name").hash16();
+                let ties = list.sources[index].paging.ties();
                 for (id, tick) in entries.iter().filter(|(id, _)| world.steady.contains(*id)) {
-                    let key = Key { time: time(*tick).as_microsecond(), source: hash, id: id.as_str().into() };
+                    let key = Key { time: time(*tick).as_microsecond(), source: hash, ties, id: id.as_str().into() };
                     let past = near.as_ref().is_none_or(|near| key > *near);
                     let within = !page.has_next_page || far.as_ref().is_some_and(|far| key <= *far);
                     prop_assert!(!(past && within) || shown_ids.contains(id), "{} is missing", id);
@@ -1085,6 +1158,7 @@ fn in_order(count: u8, window: bool) -> Shape {
         nameless: false,
         overstates: false,
         repeats: false,
+        ties: Ties::Free,
         ticks: (0..count).map(|tick| tick * 2).collect(),
     }
 }

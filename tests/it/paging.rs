@@ -285,6 +285,38 @@ async fn assets_of_the_year_one_are_walked_like_any_other() {
     assert_eq!(walk(&world, false, 7).await, forward);
 }
 
+/// ComfyUI stamps one time on each batch of 500 scanned files, and sorts them by id.
+#[tokio::test]
+async fn a_walk_through_ties_of_500_costs_one_call_a_page() {
+    let world = world().await;
+    world.sandbox.store.scenario().clear();
+    world.sandbox.store.piktid().clear();
+    {
+        let mut store = world.sandbox.store.comfy();
+        let row = store[3].clone();
+        *store = (0..1_200_i64)
+            .map(|number| {
+                let mut row = row.clone();
+                let digest = blake3::hash(&number.to_be_bytes()).to_hex();
+                row.id = format!("{}-0000-4000-8000-000000000000", &digest[..8]);
+                row.created -= number / 500 * 1_000_000;
+                row
+            })
+            .collect();
+    }
+    let mut sequences = Vec::new();
+    for (forward, size) in [(true, 20), (false, 20), (true, 100)] {
+        world.forget_calls();
+        let ids = walk(&world, forward, size).await;
+        let distinct: HashSet<_> = ids.iter().collect();
+        assert_eq!((ids.len(), distinct.len()), (1_200, 1_200));
+        let (calls, pages) = (world.calls()[2], 1_200 / size);
+        assert!(calls * 10 <= pages * 11, "{calls} calls for {pages} pages");
+        sequences.push(ids);
+    }
+    assert!(sequences.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
 #[tokio::test]
 async fn small_pages_pass_a_tie_larger_than_any_call() {
     let world = world().await;

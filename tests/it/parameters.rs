@@ -121,6 +121,7 @@ async fn an_order_that_a_list_does_not_have_is_refused_without_a_call() {
         let selection = ListSelection::Provider {
             listing: ListKind::Own,
             parameters: &Parameters::default(),
+            filter: &asset_gateway::source::Filter::default(),
         };
         assert_eq!(
             source.plan(selection, by),

@@ -123,6 +123,8 @@ fn walk() -> impl Strategy<Value = Walk> {
 /// 2026-01-01T00:00:00Z in milliseconds.
 const START: i64 = 1_767_225_600_000;
 const NAMES: [&str; 3] = ["scenario", "piktid", "comfy"];
+/// The index of Comfy in [`NAMES`].
+const COMFY: usize = 2;
 
 fn name(number: usize) -> String {
     let third = if number.is_multiple_of(3) {
@@ -394,7 +396,8 @@ async fn run_walk(world: &TestGateway, walk: &Walk, forward: bool) -> Result<Sho
     Err(TestCaseError::fail("the walk does not end"))
 }
 
-/// The expected ids of the list: by time, source and id.
+/// The expected ids of the list: by time, source and id. ComfyUI sorts equal times by id, in the
+/// direction of the list.
 fn in_order(store: &Store, walk: &Walk) -> Vec<String> {
     let mut rows: Vec<_> = stored(store)
         .into_iter()
@@ -403,14 +406,21 @@ fn in_order(store: &Store, walk: &Walk) -> Vec<String> {
         })
         .map(|(source, id, created, _)| {
             let name = SourceName::parse(NAMES[source]).expect("a name");
-            (-created, name.hash16(), id)
+            (-created, name.hash16(), source, id)
         })
         .collect();
-    rows.sort();
+    rows.sort_by(|a, b| {
+        let by_id = if a.2 == COMFY {
+            b.3.cmp(&a.3)
+        } else {
+            a.3.cmp(&b.3)
+        };
+        (a.0, a.1).cmp(&(b.0, b.1)).then(by_id)
+    });
     if walk.ascending {
         rows.reverse();
     }
-    rows.into_iter().map(|(_, _, id)| id).collect()
+    rows.into_iter().map(|(.., id)| id).collect()
 }
 
 async fn check(world: &TestGateway, walk: &Walk) -> Result<(), TestCaseError> {

@@ -190,18 +190,18 @@ async fn a_tag_that_the_server_keeps_is_not_reported_as_removed() {
             .iter_mut()
             .find(|a| !a.is_immutable)
             .expect("an asset");
-        asset.tags = ["input", "missing", "mine"].map(str::to_owned).to_vec();
+        asset.tags = ["input", "webcam", "mine"].map(str::to_owned).to_vec();
         asset_id("comfy", &asset.id)
     };
     for (tags, code) in [
-        (json!(["missing"]), "UNSUPPORTED_BY_SOURCE"),
-        (json!(["missing", "mine"]), "UNKNOWN_OUTCOME"),
+        (json!(["webcam"]), "UNSUPPORTED_BY_SOURCE"),
+        (json!(["webcam", "mine"]), "UNKNOWN_OUTCOME"),
     ] {
         let input = json!({ "assetIds": [id], "tags": tags });
         let report = payload(&world, "removeAssetTags", input, "assets { tags }").await;
         assert_eq!(codes(&report), [code], "{report}");
         let message = report["errors"][0]["message"].as_str().unwrap_or_default();
-        assert!(message.contains("missing"), "{message}");
+        assert!(message.contains("webcam"), "{message}");
         assert_eq!(report["assets"], json!([]));
     }
     // The asset that is read back decides, not the answer.

@@ -1,7 +1,11 @@
 //! Callers with their own credentials: each sees only their own account, even when reads are
 //! cached, coalesced, stale or failing.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use asset_gateway::config::{Config, Environment};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -222,6 +226,61 @@ async fn a_malformed_credential_is_refused() {
         assert_eq!(error(&answer).0, "BAD_USER_INPUT", "{headers:?}");
         assert!(!answer.to_string().contains("Bearer a"), "{answer}");
     }
+}
+
+/// An account with single sign-on takes no keys, and may have several workspaces.
+#[tokio::test]
+async fn comfy_takes_a_token_and_a_workspace() {
+    let seen: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
+    let (recorder, listener) = (
+        Arc::clone(&seen),
+        tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port"),
+    );
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answer = async move |headers: HeaderMap| {
+        recorder.lock().expect("no panic").push(headers);
+        axum::Json(json!({ "assets": [], "total": 0, "has_more": false }))
+    };
+    let server = axum::Router::new().fallback(answer);
+    let task = tokio::spawn(async move { axum::serve(listener, server).await });
+    let (own, own_task) = started(&format!(
+        "[sources.comfy]\nurl = \"{url}\"\ntoken = \"t-1\"\nworkspace = \"w-1\"\n"
+    ))
+    .await;
+    let (callers, callers_task) = started(&format!(
+        "[sources.comfy]\nurl = \"{url}\"\npassthrough = true\nworkspace = \"w-1\"\n"
+    ))
+    .await;
+    let body = json!({ "query": "{ assets(first: 1) { nodes { id } isComplete } }" });
+    let sent = |header: &str| {
+        let seen = seen.lock().expect("no panic");
+        let value = seen.last().and_then(|headers| headers.get(header));
+        value.map(|value| value.to_str().expect("ASCII").to_owned())
+    };
+    let post = async |at: SocketAddr, credential: Option<&str>| {
+        let mut request = client().post(format!("http://{at}/graphql"));
+        request = request.header("content-type", "application/json");
+        request = request.body(body.to_string());
+        if let Some(credential) = credential {
+            request = request.header("x-asset-source-comfy", credential);
+        }
+        let answer = json_of(request.send().await.expect("an answer")).await;
+        assert_eq!(answer["data"]["assets"]["isComplete"], true, "{answer}");
+    };
+    for (at, credential, authorization, key) in [
+        (own, None, Some("Bearer t-1"), None),
+        (callers, Some("Bearer t-2"), Some("Bearer t-2"), None),
+        (callers, Some("comfyui-3"), None, Some("comfyui-3")),
+    ] {
+        post(at, credential).await;
+        assert_eq!(sent("authorization").as_deref(), authorization);
+        assert_eq!(sent("x-api-key").as_deref(), key);
+        assert_eq!(sent("x-comfy-workspace-id").as_deref(), Some("w-1"));
+    }
+    [own_task, callers_task].iter().for_each(JoinHandle::abort);
+    task.abort();
 }
 
 #[tokio::test]

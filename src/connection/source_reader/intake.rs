@@ -6,7 +6,7 @@ use crate::{
         offset_search::{SLACK, Search, precedes},
         sort_key::{Key, MAX_TIME, MIN_TIME},
     },
-    source::{Page, Row, SortBy, SourceError},
+    source::{Direction, Page, Row, SortBy, SourceError, TieOrder},
 };
 
 impl Reader<'_> {
@@ -46,6 +46,18 @@ impl Reader<'_> {
         is_last: bool,
     ) -> Result<(), SourceError> {
         let slots = self.slots(page)?;
+        let resume = self.resume_key().cloned();
+        if self.ties == TieOrder::ById && !is_sorted_by_id(&slots, self.direction) {
+            self.ties = TieOrder::Free;
+            if let Some(key) = resume {
+                // Read the group of equal times as a whole, from before its start.
+                self.open_group.clear();
+                self.step = Step::Index(Search::near(Some(key.time), Some(page.offset)));
+                return Ok(());
+            }
+        }
+        let positions = (page.offset..).zip(slots.iter().map(|slot| slot.key.clone()));
+        let positions: Vec<(u64, Key)> = positions.collect();
         let rest = match (&search.after, search.time) {
             (Some(after), _) => {
                 let Some(rest) = past(slots, after) else {
@@ -61,7 +73,10 @@ impl Reader<'_> {
             (None, None) => slots,
             (None, Some(time)) => {
                 let direction = self.direction;
-                let is_before = |slot: &RankedRow| precedes(slot.key.time, time, direction);
+                let is_before = |slot: &RankedRow| match &resume {
+                    Some(key) => slot.key.compare(key, direction).is_le(),
+                    None => precedes(slot.key.time, time, direction),
+                };
                 let begins = match slots.first() {
                     Some(first) => page.offset == 0 || is_before(first),
                     // Past the end of a list that shrank, which is not the end of the run.
@@ -82,11 +97,27 @@ impl Reader<'_> {
                 slots.into_iter().filter(|slot| !is_before(slot)).collect()
             }
         };
-        self.note_positions(page);
+        let shown = positions.iter().rev().map(|(_, key)| key.time);
+        let last = shown.clone().next();
+        let is_trusted = shown.take_while(|time| Some(*time) == last).count() >= TRUSTED_TIE;
+        self.note_positions(page.offset, positions);
+        let frontier = self.frontier.clone();
         self.feed(rest)?;
         if is_last {
             self.finish();
-        } else {
+            return Ok(());
+        }
+        if self.ties == TieOrder::ById {
+            let is_by_id = |slot: &RankedRow| slot.key.ties == TieOrder::ById;
+            if is_trusted && self.open_group.last().is_some_and(is_by_id) {
+                self.close_group();
+            }
+            if self.frontier == frontier {
+                // The slice shows too few rows of a group to go on inside it.
+                self.ties = TieOrder::Free;
+            }
+        }
+        if !self.exhausted {
             self.step = Step::Index(self.next_search(page));
         }
         Ok(())
@@ -95,6 +126,10 @@ impl Reader<'_> {
     /// The next slice overlaps: it repeats the incomplete group, after a row that is before it.
     pub(super) fn next_search(&self, page: &Page) -> Search {
         let end = page.end();
+        if let Some(key) = self.resume_key() {
+            let repeated = self.open_group.len() as u64 + 1 + SLACK;
+            return Search::exactly(end.saturating_sub(repeated), Some(key.time));
+        }
         let Some(last) = self.open_group.last() else {
             return Search::exactly(end, None);
         };
@@ -120,16 +155,21 @@ impl Reader<'_> {
         u64::from(self.part.paging.reach())
     }
 
-    pub(super) fn note_positions(&mut self, page: &Page) {
-        self.positions.retain(|(index, _)| *index < page.offset);
-        self.positions.reserve(page.rows.len());
-        let by = self.list.order.by;
-        let times = page.rows.iter().map(|row| time_of(row, by));
-        self.positions.extend(
-            (page.offset..)
-                .zip(times)
-                .filter_map(|(index, time)| Some((index, time?))),
-        );
+    pub(super) fn note_positions(&mut self, offset: u64, positions: Vec<(u64, Key)>) {
+        self.positions.retain(|(index, _)| *index < offset);
+        self.positions.extend(positions);
+    }
+
+    /// The order of the group of equal times at `time`, if a position inside the group fixes it.
+    fn fixed_ties(&self, time: i64) -> Option<TieOrder> {
+        let positions = [&self.from, &self.until, &self.frontier].into_iter();
+        let mut inside = positions
+            .flatten()
+            .filter(|key| key.source == self.source_hash && key.time == time)
+            .map(|key| key.ties);
+        let first = inside.next()?;
+        let is_agreed = inside.all(|ties| ties == first);
+        Some(if is_agreed { first } else { TieOrder::Free })
     }
 
     // === Rows into groups ===
@@ -160,6 +200,7 @@ impl Reader<'_> {
                 key: Key {
                     time,
                     source: self.source_hash,
+                    ties: self.fixed_ties(time).unwrap_or(self.part.paging.ties()),
                     id: row.shared_id(),
                 },
                 row: row.clone(),
@@ -194,8 +235,17 @@ impl Reader<'_> {
     pub(super) fn close_group(&mut self) {
         let mut group = std::mem::take(&mut self.open_group);
         let direction = self.direction;
+        if !is_sorted_by_id(&group, direction)
+            && let Some(time) = group.first().map(|slot| slot.key.time)
+            && self.fixed_ties(time).is_none()
+        {
+            for slot in &mut group {
+                slot.key.ties = TieOrder::Free;
+            }
+        }
         group.sort_by(|a, b| a.key.compare(&b.key, direction));
         group.dedup_by(|a, b| a.key == b.key && !a.key.id.is_empty());
+        let position = self.frontier.clone().or_else(|| self.from.clone());
         for slot in group.drain(..) {
             if self
                 .until
@@ -205,10 +255,9 @@ impl Reader<'_> {
                 self.exhausted = true;
                 return;
             }
-            let is_past = self
-                .from
+            let is_past = position
                 .as_ref()
-                .is_none_or(|from| slot.key.compare(from, direction).is_gt());
+                .is_none_or(|position| slot.key.compare(position, direction).is_gt());
             if is_past {
                 self.frontier = Some(slot.key.clone());
                 match self.list.fits(self.part, &slot.row) {
@@ -221,6 +270,20 @@ impl Reader<'_> {
         // Reuse the allocation: most groups have one row.
         self.open_group = group;
     }
+}
+
+/// Rows of a group of equal times that must be visible, sorted by id, before the reader goes on
+/// inside the group. A source with another order shows it among fewer, or shows the group's end.
+const TRUSTED_TIE: usize = 8;
+
+/// Whether rows in the source's order have the order of equal times that their keys say.
+fn is_sorted_by_id(slots: &[RankedRow], direction: Direction) -> bool {
+    slots.iter().all(|slot| !slot.key.id.is_empty())
+        && slots.is_sorted_by(|a, b| {
+            a.key.time != b.key.time
+                || a.key.ties == TieOrder::Free
+                || a.key.compare(&b.key, direction).is_lt()
+        })
 }
 
 /// The rows after the row `after`; `None` if that row is missing.

@@ -17,8 +17,15 @@ pub struct ComfySettings {
     /// `None` for a self-hosted ComfyUI, which has no keys.
     #[serde(deserialize_with = "credential")]
     pub api_key: Option<Secret>,
+    /// A token for `Authorization: Bearer`, instead of the key: accounts with single sign-on refuse
+    /// keys.
+    #[serde(deserialize_with = "credential")]
+    pub token: Option<Secret>,
+    /// The `X-Comfy-Workspace-ID` header.
+    #[serde(deserialize_with = "header_value")]
+    pub workspace: Option<String>,
     /// The `comfy-user` header, for a `--multi-user` server.
-    #[serde(deserialize_with = "user")]
+    #[serde(deserialize_with = "header_value")]
     pub user: Option<String>,
     /// An asset is listed when it has one of these tags: Comfy Cloud hides some
     /// categories from a list that names no tag.
@@ -30,16 +37,18 @@ impl Default for ComfySettings {
     fn default() -> Self {
         Self {
             api_key: None,
+            token: None,
+            workspace: None,
             user: None,
             listed_tags: ["input", "output", "models"].map(str::to_owned).to_vec(),
         }
     }
 }
 
-fn user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let user = String::deserialize(deserializer)?;
-    if !user.is_empty() && user.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
-        return Ok(Some(user));
+fn header_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = String::deserialize(deserializer)?;
+    if !value.is_empty() && value.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+        return Ok(Some(value));
     }
     Err(D::Error::custom(
         "must be printable ASCII and not empty: a header carries it",
@@ -72,8 +81,17 @@ pub fn read(
     if !values.are_sound(&keys::<ComfySettings>()) {
         return None;
     }
+    if settings.api_key.is_some() && settings.token.is_some() {
+        let message = format!(
+            "source `{}` has both an `api_key` and a `token`: leave out one",
+            source.name
+        );
+        reader.refuse(&values.origin, message);
+        return None;
+    }
     // With a URL it may be self-hosted.
-    if settings.api_key.is_none() && !source.has_url && !source.passthrough {
+    let has_credential = settings.api_key.is_some() || settings.token.is_some();
+    if !has_credential && !source.has_url && !source.passthrough {
         let message = format!(
             "source `{}` is Comfy Cloud and has no credential: set {}, or `url` for a ComfyUI of \
              your own",

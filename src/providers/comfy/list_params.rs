@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::{
-    asset::Visibility,
+    asset::{MISSING_TAG, Status, Visibility, has_one_spelling},
     source::{BrokenRule, Filter, FilterField, ListCall, ListKind, NoCall, Parameters, SortBy},
 };
 
@@ -32,6 +32,8 @@ pub struct ComfyParameters {
     pub include_public: Option<bool>,
     /// `blake3:<hex>`.
     pub hash: Option<String>,
+    /// Checked by the gateway: the server knows the status by the tag `missing` alone.
+    pub statuses: Vec<Status>,
 }
 
 /// Maximum tags in one list of a filter, and maximum distinct tags in all lists (4.1).
@@ -139,6 +141,12 @@ impl ComfyParameters {
             tags_any: self.tags_any.clone(),
             tags_none: self.tags_none.clone(),
             content_hash: self.hash.clone(),
+            statuses: self.statuses.clone(),
+            lists_missing: self.statuses.contains(&Status::Missing)
+                || [&self.include_tags, &self.tags_all, &self.tags_any]
+                    .into_iter()
+                    .flatten()
+                    .any(|tag| tag == MISSING_TAG),
             ..Filter::default()
         }
     }
@@ -185,7 +193,8 @@ impl TagBudget {
     /// Makes a budget less the number of `listed`, the tags that are always sent.
     fn new(listed: &[String]) -> Self {
         Self {
-            tags: MAX_TAGS.saturating_sub(listed.len()),
+            // One is the tag of assets whose file is missing.
+            tags: MAX_TAGS.saturating_sub(listed.len() + 1),
             bytes: Self::BYTES,
         }
     }
@@ -214,12 +223,12 @@ impl TagBudget {
 /// Returns the longest piece of a part of a name that every spelling of the name has. A server
 /// compares characters as they are, and ignores case for ASCII letters only. `i` and `k` also have
 /// other capitals, which matter where the whole part is not ASCII.
-fn ascii_part(part: &str) -> Option<&str> {
-    let is_id_like = |piece: &str| piece.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+fn common_piece(part: &str) -> Option<&str> {
     let is_ascii = part.is_ascii();
     let has_other_capital = |c: char| matches!(c, 'i' | 'I' | 'k' | 'K');
-    let splits = |c: char| c == '\0' || (!is_ascii && (!c.is_ascii() || has_other_capital(c)));
-    let pieces = part.split(splits).filter(|piece| !is_id_like(piece));
+    let splits =
+        |c: char| c == '\0' || (!is_ascii && (!has_one_spelling(c) || has_other_capital(c)));
+    let pieces = part.split(splits).filter(|piece| !piece.is_empty());
     pieces.max_by_key(|piece| piece.len())
 }
 
@@ -236,6 +245,9 @@ pub(super) fn push_down(
     if filter.wants_no_visibility_of(&[Visibility::Private, Visibility::Public]) {
         return Err(NoCall::Skip("Comfy's assets are PRIVATE or PUBLIC"));
     }
+    if filter.wants_no_status_of(&[Status::Ready, Status::Missing]) {
+        return Err(NoCall::Skip("Comfy's assets are READY or MISSING"));
+    }
     let mut pushed = Vec::new();
     let mut budget = TagBudget::new(listed);
     // The call takes one any-of list: the client's, if all its tags fit.
@@ -244,22 +256,28 @@ pub(super) fn push_down(
     if sends_client_any {
         pushed.push(FilterField::TagsAny);
     }
-    let tags_all = budget.take(&filter.tags_all);
+    let mut tags_all = budget.take(&filter.tags_all);
     if tags_all.len() == filter.tags_all.len() {
         pushed.push(FilterField::TagsAll);
     }
+    let [ready, missing] =
+        [Status::Ready, Status::Missing].map(|status| filter.statuses.contains(&status));
+    if missing && !ready && !tags_all.iter().any(|tag| tag == MISSING_TAG) {
+        tags_all.push(MISSING_TAG.to_owned());
+    }
+    // The tag is the status, and servers that are older than it have no such assets.
+    pushed.push(FilterField::Statuses);
     let tags_none = budget.take(&filter.tags_none);
     if tags_none.len() == filter.tags_none.len() {
         pushed.push(FilterField::TagsNone);
     }
     // Comfy searches by name and takes one text, so with a search the gateway compares names. A
-    // local server ignores case for ASCII letters only (docs/providers/comfy.md O15). The gateway
-    // compares a possible part of an id, because an asset without a name shows its id.
+    // local server ignores case for ASCII letters only (docs/providers/comfy.md O15).
     let mut name_contains = filter.search.clone();
     if name_contains.is_none()
         && let Some(part) = &filter.name_contains
     {
-        name_contains = ascii_part(part).map(str::to_owned);
+        name_contains = common_piece(part).map(str::to_owned);
         if name_contains.as_ref() == Some(part) {
             pushed.push(FilterField::NameContains);
         }
@@ -280,10 +298,40 @@ pub(super) fn push_down(
     if sends_client_any {
         local.push(FilterField::ListedTags);
     }
-    Ok(ListCall {
-        listing: ListKind::Own,
-        parameters: parameters.query(),
+    let call = ListCall {
         local,
         listed: listed.to_vec(),
-    })
+        ..ListCall::new(ListKind::Own, parameters.query())
+    };
+    Ok(leave_out_missing(call, filter))
+}
+
+/// Leaves out assets whose file is missing, unless the filter lists them.
+pub(super) fn leave_out_missing(mut call: ListCall, filter: &Filter) -> ListCall {
+    if filter.lists_missing {
+        return call;
+    }
+    let mut pairs = call.parameters.0.to_vec();
+    let has = |name: &str| pairs.iter().any(|(sent, _)| *sent == name);
+    // Servers refuse both spellings together.
+    let uses_older = has("include_tags") || has("exclude_tags");
+    let name = if uses_older {
+        "exclude_tags"
+    } else {
+        "tags_none"
+    };
+    match pairs.iter_mut().find(|(sent, _)| *sent == name) {
+        Some((_, tags)) if tags.split(',').any(|tag| tag == MISSING_TAG) => {}
+        Some((_, tags)) => {
+            tags.push(',');
+            tags.push_str(MISSING_TAG);
+        }
+        None => pairs.push((name, MISSING_TAG.to_owned())),
+    }
+    call.parameters = Parameters::new(pairs);
+    call.notes.push(
+        "assets whose file is missing are left out: name the tag `missing` or the status MISSING \
+         to list them",
+    );
+    call
 }

@@ -8,8 +8,8 @@ use url::Url;
 use super::wire;
 use crate::{
     asset::{
-        Asset, AssetId, Details, Kind, Location, MAX_THUMBNAIL, Media, Provider, SourceName,
-        Status, ViewerCan, Visibility, comfy, lenient,
+        Asset, AssetId, Details, Kind, Location, MAX_THUMBNAIL, MISSING_TAG, Media, Provider,
+        SourceName, Status, ViewerCan, Visibility, comfy, lenient,
     },
     providers::decode::{rows::RowError, signed_url},
 };
@@ -31,23 +31,29 @@ pub fn asset(
     let kind = kind(wire.mime_type.as_deref(), &name, &tags);
     let pixels = |side: &str| lenient::whole(wire.metadata.value.as_ref()?.get(side)?.as_f64());
     let hash = wire.hash.value.or(wire.asset_hash);
+    let is_missing = tags.iter().any(|tag| tag == MISSING_TAG);
+    // Newer servers name an image as its own preview (docs/providers/comfy.md 3).
+    let preview = wire
+        .preview_id
+        .clone()
+        .filter(|preview| !preview.is_empty() && **preview != *id.upstream);
     let is_changeable = wire.is_immutable.map(|immutable| !immutable);
     Ok(Asset {
-        name: if name.is_empty() {
-            id.upstream.to_string()
-        } else {
-            name
-        },
+        name: (!name.is_empty()).then_some(name),
         provider: Provider::Comfy,
         kind,
-        size_bytes: wire.size,
+        size_bytes: lenient::exact_bytes(wire.size),
         width: pixels("width"),
         height: pixels("height"),
         duration_seconds: None,
         content_hash: hash.clone(),
         created_at: wire.created_at,
         updated_at: wire.updated_at,
-        status: Status::Ready,
+        status: if is_missing {
+            Status::Missing
+        } else {
+            Status::Ready
+        },
         visibility: Some(if wire.is_immutable == Some(true) {
             Visibility::Public
         } else {
@@ -62,19 +68,18 @@ pub fn asset(
             .and_then(Value::as_str)
             .filter(|note| !note.is_empty())
             .map(str::to_owned),
-        media: media(
-            base,
-            kind,
-            wire.size,
-            wire.preview_url.as_deref(),
-            (wire.preview_id.as_deref())
-                .is_some_and(|preview_asset| preview_asset != &*id.upstream),
-        ),
-        preview: wire
-            .preview_id
-            .clone()
-            .filter(|id| !id.is_empty())
-            .map(Into::into),
+        media: if is_missing {
+            Media::default()
+        } else {
+            media(
+                base,
+                kind,
+                wire.size,
+                wire.preview_url.as_deref(),
+                preview.is_some(),
+            )
+        },
+        preview: preview.map(Into::into),
         parent: None,
         root: None,
         viewer_can: ViewerCan {

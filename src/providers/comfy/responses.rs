@@ -48,14 +48,26 @@ pub fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> SourceEr
     if status == StatusCode::TOO_MANY_REQUESTS && is_payment_429(body) {
         return response::payment_required(status, body);
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE
-        && body.windows(16).any(|w| w == b"SERVICE_DISABLED")
-    {
+    if status == StatusCode::SERVICE_UNAVAILABLE && contains(body, b"SERVICE_DISABLED") {
         return SourceError::Unavailable {
             status: Some(503),
-            reason: "its assets API is switched off: start ComfyUI with --enable-assets".to_owned(),
+            reason:
+                "its assets API is switched off: start ComfyUI with --enable-assets, or a newer \
+                     one without --disable-assets"
+                    .to_owned(),
             retry_after: None,
         };
     }
+    if status == StatusCode::BAD_REQUEST && contains(body, b"UNSUPPORTED_PARAM") {
+        return SourceError::Unsupported(
+            "this version of the server has no such filter, which is `metadataFilter` on ComfyUI \
+             from 0.38 on: leave it out for this source"
+                .to_owned(),
+        );
+    }
     response::refusal(status, headers, body)
+}
+
+fn contains(body: &[u8], word: &[u8]) -> bool {
+    body.windows(word.len()).any(|part| part == word)
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
 use super::{
-    Comfy,
+    Comfy, check_system_tags,
     responses::{read, refusal},
 };
 use crate::{
@@ -97,12 +97,14 @@ impl Write for Comfy {
         change: &TagChange,
         context: &RequestContext,
     ) -> Result<(), ChangeFailure> {
+        check_system_tags(change.tags()).map_err(ChangeFailure::with_certain_outcome)?;
         let (add, remove) = match change {
             TagChange::Add(tags) => (tags.clone(), Vec::new()),
             TagChange::Remove(tags) => (Vec::new(), tags.clone()),
             TagChange::Set(_) => {
                 let current = self.get(id, DetailLevel::Plain, context).await;
-                change.difference(&current.map_err(ChangeFailure::with_certain_outcome)?.tags)
+                let current = current.map_err(ChangeFailure::with_certain_outcome)?;
+                change.difference(&current.changeable_tags())
             }
         };
         let path = ["api", "assets", id, "tags"];

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
-    asset::{Kind, Visibility},
+    asset::{Kind, Status, Visibility},
     source::{BrokenRule, Filter, FilterField, ListCall, ListKind, NoCall, Parameters, SortBy},
 };
 
@@ -140,6 +140,9 @@ pub(super) fn push_down(filter: &Filter, by: SortBy) -> Result<ListCall, NoCall>
             "PiktID's assets are PRIVATE, SHARED or PLATFORM",
         ));
     }
+    if filter.wants_no_status_of(&[Status::Ready]) {
+        return Err(NoCall::Skip("PiktID's assets are READY"));
+    }
     let ownership = match filter.visibilities.as_slice() {
         [Visibility::Private] => Some(Ownership::Mine),
         [Visibility::Shared] => Some(Ownership::Shared),
@@ -163,6 +166,8 @@ pub(super) fn push_down(filter: &Filter, by: SortBy) -> Result<ListCall, NoCall>
         FilterField::TagsAll,
         FilterField::TagsNone,
         FilterField::CreatedBy,
+        // All its assets have the same.
+        FilterField::Statuses,
     ];
     if filter.tags_any.len() == 1 {
         pushed.push(FilterField::TagsAny);
@@ -186,5 +191,6 @@ pub(super) fn push_down(filter: &Filter, by: SortBy) -> Result<ListCall, NoCall>
         parameters: parameters.query(),
         local: filter.local(by, &pushed),
         listed: Vec::new(),
+        notes: Vec::new(),
     })
 }

@@ -26,11 +26,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
     };
     let note = wire.styling_note.clone().filter(|note| !note.is_empty());
     Asset {
-        name: if filename.is_empty() {
-            id.upstream.to_string()
-        } else {
-            filename.to_owned()
-        },
+        name: (!filename.is_empty()).then(|| filename.to_owned()),
         provider: Provider::Piktid,
         kind: Kind::Image,
         // PiktID does not report it; its own upload goes by the file extension.

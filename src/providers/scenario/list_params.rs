@@ -215,6 +215,7 @@ pub(super) fn push_down(
             parameters: Parameters::new(vec![("query", text.clone())]),
             local: filter.local(by, &[]),
             listed: Vec::new(),
+            notes: Vec::new(),
         });
     }
     // The deprecated public path has no author (5.2).
@@ -232,6 +233,7 @@ pub(super) fn push_down(
         parameters: parameters.query(),
         local: filter.local(by, pushed),
         listed: Vec::new(),
+        notes: Vec::new(),
     })
 }
 

@@ -27,11 +27,7 @@ pub fn asset(source: &SourceName, wire: wire::Asset, raw: &str) -> Asset {
         preview.as_ref(),
     );
     Asset {
-        name: metadata
-            .name
-            .clone()
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| id.upstream.to_string()),
+        name: metadata.name.clone().filter(|name| !name.is_empty()),
         provider: Provider::Scenario,
         kind,
         mime_type: wire.mime_type,

@@ -39,6 +39,9 @@ pub enum AssetStatus {
     Ready,
     /// Making it failed for good. The asset stays in lists.
     Failed,
+    /// The source lists it, but no longer has its file: `url` and `thumbnailUrl` are null. Lists
+    /// leave such assets out unless `AssetFilter.statuses` or the tag `missing` names them.
+    Missing,
     /// The source sent no status, or one unknown to this gateway: see the
     /// status in `details`.
     Unknown,

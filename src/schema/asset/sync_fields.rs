@@ -89,7 +89,7 @@ impl SyncFields for AssetNode {
             }
             AssetField::Provider => word(asset.provider, out)?,
             AssetField::UpstreamId => raw_json::put(&asset.id.upstream, out),
-            AssetField::Name => raw_json::put(&asset.name, out),
+            AssetField::Name => raw_json::put(asset.shown_name(), out),
             AssetField::Kind => word(AssetKind::from(asset.kind), out)?,
             AssetField::MimeType => raw_json::put(&asset.mime_type, out),
             AssetField::Size => raw_json::put(&asset.size_bytes, out),

@@ -82,6 +82,7 @@ impl ProviderList {
         let selection = ListSelection::Provider {
             listing: self.listing,
             parameters: &query.parameters,
+            filter: &query.filter,
         };
         let planned = |source: Arc<dyn Source>| {
             let plan = source.plan(selection, self.order.by).map(|mut plan| {

@@ -7,6 +7,7 @@ use crate::{
     asset::Provider,
     providers::comfy::list_params::ComfyParameters,
     schema::{
+        asset::enums::AssetStatus,
         connection::AssetConnection,
         error::bad_input,
         fast_path::FastPath,
@@ -23,8 +24,8 @@ use crate::{
 pub enum ComfyAssetOrderField {
     /// `created_at`. It never changes, so paging neither skips nor repeats an asset.
     CreatedAt,
-    /// `updated_at`; tag changes do not count. An asset changed while you page moves to the newest
-    /// end. Newest first, paging may skip it; oldest first, paging may return it twice.
+    /// `updated_at`; tag changes count on newer servers alone. An asset changed while you page moves
+    /// to the newest end. Newest first, paging may skip it; oldest first, paging may return it twice.
     UpdatedAt,
     /// `name`, in the server's collation; within one source. An asset renamed while you page may
     /// move.
@@ -100,6 +101,9 @@ pub struct ComfyAssetFilter {
     include_public: Option<bool>,
     /// Only assets with this content hash: `blake3:` and 64 hexadecimal digits.
     hash: Option<String>,
+    /// Only assets with one of these statuses, which the gateway compares. Without it, the list
+    /// leaves out assets whose file is missing, unless a field has the tag `missing`.
+    statuses: Option<Vec<AssetStatus>>,
 }
 
 impl ComfyAssetFilter {
@@ -117,6 +121,12 @@ impl ComfyAssetFilter {
             include_public: self.include_public,
             // Servers store hashes in lower case.
             hash: text("hash", self.hash.as_deref())?.map(|hash| hash.to_lowercase()),
+            statuses: self
+                .statuses
+                .into_iter()
+                .flatten()
+                .map(Into::into)
+                .collect(),
         };
         let lists = [
             ("includeTags", &self.include_tags),
@@ -131,7 +141,13 @@ impl ComfyAssetFilter {
         Ok(ProviderQuery {
             filter: parameters.recheck(),
             // Older servers ignore `hash`.
-            local: parameters.hash.iter().map(|_| FilterField::Hash).collect(),
+            local: [
+                parameters.hash.is_some().then_some(FilterField::Hash),
+                (!parameters.statuses.is_empty()).then_some(FilterField::Statuses),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             parameters: parameters.query(),
         })
     }
@@ -183,8 +199,9 @@ pub struct ComfyLists;
 #[Object]
 impl ComfyLists {
     /// Comfy's own list (`GET /api/assets`) with the filters of all its versions, over all Comfy
-    /// sources or those named. Unlike `assets`, it adds no filters: Comfy Cloud hides some
-    /// categories when no tag is given, and includes public assets unless `includePublic` is false.
+    /// sources or those named. Unlike `assets`, it adds one filter alone: it leaves out assets whose
+    /// file is missing. Comfy Cloud hides some categories when no tag is given, and includes public
+    /// assets unless `includePublic` is false.
     #[expect(clippy::too_many_arguments, reason = "the graph's own")]
     async fn comfy_assets(
         &self,
