@@ -245,8 +245,11 @@ impl Reader<'_> {
         }
         group.sort_by(|a, b| a.key.compare(&b.key, direction));
         group.dedup_by(|a, b| a.key == b.key && !a.key.id.is_empty());
-        let position = self.frontier.clone().or_else(|| self.from.clone());
-        for slot in group.drain(..) {
+        let position = self.frontier.as_ref().or(self.from.as_ref());
+        let known = group.partition_point(|slot| {
+            position.is_some_and(|position| slot.key.compare(position, direction).is_le())
+        });
+        for (index, slot) in group.drain(..).enumerate() {
             if self
                 .until
                 .as_ref()
@@ -255,10 +258,7 @@ impl Reader<'_> {
                 self.exhausted = true;
                 return;
             }
-            let is_past = position
-                .as_ref()
-                .is_none_or(|position| slot.key.compare(position, direction).is_gt());
-            if is_past {
+            if index >= known {
                 self.frontier = Some(slot.key.clone());
                 match self.list.fits(self.part, &slot.row) {
                     Some(true) => self.closed.push(slot),
